@@ -1,0 +1,80 @@
+"""Readers: from a dataset's official files to clips, rejects and classes. One dataset a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from data_manifests.schema import Label
+
+
+@dataclass(frozen=True)
+class SplitRows:
+    """What a reader makes of one split.
+
+    Attributes:
+        clips: rows of :data:`data_manifests.schema.CLIPS`.
+        rejects: rows of :data:`data_manifests.schema.REJECTS`.
+    """
+
+    clips: pa.Table
+    rejects: pa.Table
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What the annotation says of a video; None where it says nothing."""
+
+    duration_s: float | None = None
+    fps: float | None = None
+
+
+class Reader(Protocol):
+    """One dataset format.
+
+    A reader opens no video. Every row of a split file becomes a clip or a reject; a file that is not of
+    the format raises :class:`data_manifests.errors.InputError` naming it.
+    """
+
+    name: str
+    parameters: Mapping[str, Any]
+    """Options that change what is read: part of the manifest's key."""
+
+    def splits(self) -> list[str]:
+        """The splits whose files are there."""
+        ...
+
+    def files(self, split: str) -> list[Path]:
+        """The files that the split's rows and the classes are read from."""
+        ...
+
+    def classes(self) -> dict[Label, pa.Table]:
+        """The class lists, rows of :data:`data_manifests.schema.CLASSES` with ids 0…C-1 in order."""
+        ...
+
+    def read(self, split: str) -> SplitRows:
+        """The rows of a split."""
+        ...
+
+    def video_candidates(self, video_id: str) -> list[str]:
+        """Where a video may lie, relative to a video root, in order of preference."""
+        ...
+
+    def video_facts(self) -> Mapping[str, VideoFacts]:
+        """What the annotation says of videos, by video id; may be empty."""
+        ...
+
+
+@dataclass
+class RejectRows:
+    """Collects rejected rows while a file is read."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, file: Path, row: int, clip_id: str | None, reason: str, detail: str) -> None:
+        """Reject the row on line ``row`` (1 = first line of the file)."""
+        self.rows.append({"file": file.name, "row": row, "clip_id": clip_id, "reason": reason, "detail": detail})

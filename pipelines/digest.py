@@ -1,0 +1,112 @@
+"""Content digests: what keys are made of. The same rows give the same digest on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+_MIB = 1 << 20
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces, so that equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_json(value: Any) -> str:
+    """sha256 (hex) of the canonical JSON of a value."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def update_with_table(digest: Any, table: pa.Table) -> None:
+    """Feed the rows of a table into a hash object as one Arrow record batch.
+
+    The table is copied into fresh arrays first: a slice may carry the offsets and validity
+    buffers of its parent, and those must not reach the digest.
+    """
+    if table.num_rows == 0:
+        return
+    fresh = table.take(pa.array(range(table.num_rows), pa.int64())).combine_chunks().replace_schema_metadata()
+    for batch in fresh.to_batches():
+        digest.update(batch.serialize())
+
+
+def digest_table(table: pa.Table) -> str:
+    """sha256 (hex) of a table's column names, types and rows, blind to its chunking and metadata."""
+    digest = hashlib.sha256(str(table.schema.remove_metadata()).encode())
+    update_with_table(digest, table)
+    return digest.hexdigest()
+
+
+def digest_groups(table: pa.Table, by: str, columns: Iterable[str]) -> dict[str, str]:
+    """One digest for the rows of each value of column ``by``, over the given columns only.
+
+    Rows keep their order within a group, so a row added to one video changes that video's digest only.
+    """
+    rows: dict[str, list[int]] = {}
+    for index, value in enumerate(table.column(by).to_pylist()):
+        rows.setdefault(value, []).append(index)
+    chosen = table.select(list(columns))
+    return {value: digest_table(chosen.take(pa.array(indices, pa.int64()))) for value, indices in rows.items()}
+
+
+def head_and_tail_sha256(path: Path) -> str:
+    """sha256 (hex) of the first and the last MiB of a file: cheap, and enough to tell videos apart."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        digest.update(file.read(_MIB))
+        size = file.seek(0, os.SEEK_END)
+        if size > _MIB:
+            file.seek(max(_MIB, size - _MIB))
+            digest.update(file.read(_MIB))
+    return digest.hexdigest()
+
+
+def whole_file_sha256(path: Path) -> str:
+    """sha256 (hex) of a whole file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class FileDigests:
+    """Digests of files, remembered by (path, size, modification time) in one JSON-lines file.
+
+    A forgotten or damaged cache costs time, never a wrong answer: a file whose size or time
+    changed is read again.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._known: dict[tuple[str, str, int, int], str] = {}
+        if cache.is_file():
+            for line in cache.read_text(encoding="utf-8").splitlines():
+                try:
+                    kind, path, size, mtime, value = json.loads(line)
+                except ValueError:
+                    continue
+                self._known[(kind, path, size, mtime)] = value
+
+    def whole(self, path: Path) -> str:
+        """sha256 (hex) of the whole file."""
+        return self._digest("whole", path)
+
+    def head_and_tail(self, path: Path) -> str:
+        """sha256 (hex) of the file's first and last MiB."""
+        return self._digest("ends", path)
+
+    def _digest(self, kind: str, path: Path) -> str:
+        stat = path.stat()
+        entry = (kind, str(path.resolve()), stat.st_size, stat.st_mtime_ns)
+        if entry not in self._known:
+            value = (whole_file_sha256 if kind == "whole" else head_and_tail_sha256)(path)
+            self._known[entry] = value
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            with self._cache.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([*entry, value]) + "\n")
+        return self._known[entry]

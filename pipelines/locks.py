@@ -1,0 +1,105 @@
+"""One writer a shard: an operating-system lock that a dead process cannot keep.
+
+On one host ``flock`` decides. Across hosts a network disk may not carry ``flock``, so the lock
+file also names its holder and is touched while it is held: a fresh file of another host is
+refused, a stale one (its holder died) is taken over.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from data_manifests.errors import InputError
+
+LEASE_S = 120.0
+"""A lock of another host that was not touched for this many seconds counts as abandoned."""
+
+
+class LockedElsewhere(InputError):
+    """Another host holds the lock, or seems to."""
+
+
+class ShardLock:
+    """The right to write one shard, held until :meth:`release` or the death of the process."""
+
+    def __init__(self, path: Path, *, break_lock: bool = False) -> None:
+        self._path = path
+        self._break = break_lock
+        self._file: int | None = None
+        self._stop = threading.Event()
+        self._heart: threading.Thread | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock if it is free; False when another process of this host holds it.
+
+        Raises:
+            LockedElsewhere: another host's lease on it is fresh and ``break_lock`` was not given.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return False
+        try:
+            self._refuse_foreign_lease(file)
+        except LockedElsewhere:
+            os.close(file)
+            raise
+        os.ftruncate(file, 0)
+        os.pwrite(file, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}).encode(), 0)
+        self._file = file
+        self._stop.clear()
+        self._heart = threading.Thread(target=self._beat, args=(file,), daemon=True)
+        self._heart.start()
+        return True
+
+    def release(self) -> None:
+        """Give the lock back; harmless when it is not held."""
+        if self._file is None:
+            return
+        self._stop.set()
+        if self._heart is not None:
+            self._heart.join()
+        os.ftruncate(self._file, 0)
+        os.close(self._file)
+        self._file = None
+
+    def __enter__(self) -> ShardLock:
+        """Use after a successful :meth:`acquire`."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Release."""
+        self.release()
+
+    def _refuse_foreign_lease(self, file: int) -> None:
+        text = os.pread(file, 4096, 0)
+        if not text or self._break:
+            return
+        holder: dict[str, object] = {}
+        with suppress(ValueError):
+            holder = json.loads(text)
+        age = time.time() - os.fstat(file).st_mtime
+        if holder.get("host") not in (None, socket.gethostname()) and age < LEASE_S:
+            raise LockedElsewhere(
+                f"{self._path} is held by process {holder.get('pid')} on host {holder.get('host')}, "
+                f"seen {age:.0f} s ago (a lock is abandoned after {LEASE_S:.0f} s). "
+                "Wait for it, or pass --break-lock if that process is surely dead."
+            )
+
+    def _beat(self, file: int) -> None:
+        while not self._stop.wait(LEASE_S / 4):
+            with suppress(OSError):
+                os.utime(file)

@@ -1,0 +1,270 @@
+"""``prepare``: from annotation files to manifests. Opens no video; a missing video is a fact, not an error."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data_manifests.errors import InputError
+from data_manifests.readers import Reader, VideoFacts
+from data_manifests.schema import CLASSES, CLIPS, LABELS, REJECTS, VIDEOS
+from data_manifests.videos import find_video
+from pipelines import stage
+from pipelines.digest import digest_table, whole_file_sha256
+from pipelines.progress import Progress, Silent
+from pipelines.shards import Layout, read_rows
+from pipelines.stage import Choice, OpenShard, Unit
+from pipelines.workspace import DatasetSettings, Workspace
+
+_FRAMES_PER_GROUP = 4096
+_SEGMENTS, _CANDIDATES = 16, 3
+
+
+@dataclass(frozen=True)
+class OneFile:
+    """A stage that writes one table: a class list, the clips or the videos of a split."""
+
+    name: str
+    layout: Layout
+    folder: Path
+    file: str
+    inputs: Mapping[str, str]
+    params: Mapping[str, Any]
+    build: Callable[[], tuple[pa.Table, Mapping[str, pa.Table]]]
+    command: str
+    sides: Mapping[str, Layout] = field(default_factory=dict)
+    version: int = 1
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    def units(self) -> list[Unit]:
+        """The one file."""
+        return [Unit(self.file, self.folder / self.file, self.inputs)]
+
+    def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
+        """Build the table and write it."""
+        for unit in units:
+            rows, sides = self.build()
+            with open_shard(unit) as shard:
+                shard.attempted = rows.num_rows
+                shard.write(rows)
+                for side, table in sides.items():
+                    shard.write_side(side, table)
+            yield unit
+
+
+@dataclass
+class Prepared:
+    """What prepare found; ``classes_present`` counts the classes that occur among the clips."""
+
+    dataset: str
+    splits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    clips: int = 0
+    rejects: int = 0
+    videos: int = 0
+    missing_videos: int = 0
+    classes: dict[str, int] = field(default_factory=dict)
+    classes_present: dict[str, int] = field(default_factory=dict)
+    made: int = 0
+    """Files written by this call; 0 when everything was there already."""
+    plan: list[str] = field(default_factory=list)
+    """With ``dry_run``: what would be written, and why."""
+
+
+def prepare(
+    workspace: Workspace,
+    dataset: str,
+    reader: Reader,
+    roots: Sequence[Path],
+    *,
+    splits: Sequence[str] = (),
+    limit: int | None = None,
+    dry_run: bool = False,
+    break_lock: bool = False,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Write the manifests of a dataset's splits.
+
+    Args:
+        workspace: where to; its settings remember the reader and the roots.
+        dataset: the name it is to have in the workspace.
+        reader: reads the annotation files.
+        roots: video roots, first hit wins.
+        splits: which splits; all the reader has when empty.
+        limit: keep only the first so many clips of each split (part of the key).
+        dry_run: say what would be written and write nothing.
+        break_lock: take over locks of other hosts.
+        progress: told of each file.
+
+    Raises:
+        InputError: an annotation file is wrong, or its classes are not those of the splits prepared before.
+    """
+    progress = progress or Silent()
+    for root in roots:
+        if not root.is_dir():
+            raise InputError(f"--videos {root}: no such folder; expected the folder that holds the videos.")
+    chosen = list(splits) or reader.splits()
+    if not chosen:
+        raise InputError(f"{dataset}: no split found; the reader {reader.name} sees no annotation file of its own.")
+    result = Prepared(dataset)
+    _refuse_other_classes(workspace, dataset, reader, chosen)
+    if not dry_run:
+        _remember(workspace, dataset, reader, roots, chosen)
+    stages = _class_stages(workspace, dataset, reader)
+    present: dict[str, set[int]] = {label: set() for label in LABELS}
+    for split in chosen:
+        if limit is not None:
+            progress.note(f"{dataset} {split}: keeping the first {limit} clips only")
+        clips_stage = _clips_stage(workspace, dataset, reader, split, limit)
+        if dry_run:
+            result.plan += [f"{i.unit.path}: {i.why}" for s in (*stages, clips_stage) for i in stage.plan(s).todo]
+            stages = []
+            continue
+        choice = Choice(break_lock=break_lock)
+        result.made += sum(stage.run(item, choice, progress).made for item in (*stages, clips_stage))
+        stages = []
+        clips = read_rows(clips_stage.folder / "clips.parquet")
+        result.made += stage.run(_videos_stage(workspace, dataset, reader, split, roots, clips), choice, progress).made
+        result.splits[split] = _summary(clips_stage.folder, clips)
+        for label in LABELS:
+            present[label] |= set(pc.unique(clips.column(f"{label}_class")).to_pylist()) - {None}
+    result.classes = {label: table.num_rows for label, table in reader.classes().items()}
+    result.classes_present = {label: len(ids) for label, ids in present.items()}
+    for counts in result.splits.values():
+        for name in ("clips", "rejects", "videos", "missing_videos"):
+            setattr(result, name, getattr(result, name) + counts[name])
+    return result
+
+
+def _summary(folder: Path, clips: pa.Table) -> dict[str, Any]:
+    videos = read_rows(folder / "videos.parquet")
+    rejects = read_rows(folder / "rejects.parquet")
+    return {
+        "clips": clips.num_rows,
+        "rejects": rejects.num_rows,
+        "reject_reasons": dict(sorted(Counter(rejects.column("reason").to_pylist()).items())),
+        "videos": videos.num_rows,
+        "missing_videos": videos.column("path").null_count,
+        "classes_present": {
+            label: pc.count_distinct(clips.column(f"{label}_class"), mode="only_valid").as_py() for label in LABELS
+        },
+    }
+
+
+def _remember(workspace: Workspace, dataset: str, reader: Reader, roots: Sequence[Path], splits: list[str]) -> None:
+    known = workspace.datasets.get(dataset)
+    if known and known.reader != reader.name:
+        raise InputError(
+            f"{workspace.root}: {dataset} was prepared by the reader {known.reader}, now by {reader.name}. "
+            "Choose another --name or another workspace."
+        )
+    groups = known.groups if known else _bucket_count(sum(reader.read(split).clips.num_rows for split in splits))
+    absolute = tuple(str(root.resolve()) for root in roots) or (known.roots if known else ())
+    workspace.datasets[dataset] = DatasetSettings(reader.name, absolute, groups)
+    workspace.save()
+
+
+def _bucket_count(clips: int) -> int:
+    """The smallest power of two that keeps a bucket near 4,096 frames of 16 segments and 3 candidates."""
+    buckets = 1
+    while buckets < 1024 and clips * _SEGMENTS * _CANDIDATES > buckets * _FRAMES_PER_GROUP:
+        buckets *= 2
+    return buckets
+
+
+def _refuse_other_classes(workspace: Workspace, dataset: str, reader: Reader, splits: list[str]) -> None:
+    others = [split for split in workspace.splits(dataset) if split not in splits]
+    if not others:
+        return
+    for label, table in reader.classes().items():
+        file = workspace.classes_file(dataset, label)
+        if file.is_file() and not read_rows(file).equals(table):
+            known = set(read_rows(file).column("name").to_pylist())
+            now = set(table.column("name").to_pylist())
+            differing = sorted(known ^ now)[:5] or ["their order"]
+            raise InputError(
+                f"{dataset}: the {label} classes differ from those that {', '.join(others)} was prepared with "
+                f"({', '.join(differing)}). Prepare all splits in one command, or give both the same class file."
+            )
+
+
+def _as_is(table: pa.Table) -> tuple[pa.Table, Mapping[str, pa.Table]]:
+    return table, {}
+
+
+def _file_inputs(reader: Reader, split: str) -> dict[str, str]:
+    return {file.name: whole_file_sha256(file) for file in reader.files(split)}
+
+
+def _class_stages(workspace: Workspace, dataset: str, reader: Reader) -> list[OneFile]:
+    return [
+        OneFile(
+            name=f"{label} classes",
+            layout=Layout(CLASSES),
+            folder=workspace.classes_file(dataset, label).parent,
+            file=workspace.classes_file(dataset, label).name,
+            inputs={"classes": digest_table(table)},
+            params={"reader": reader.name},
+            build=partial(_as_is, table),
+            command="xmic prepare",
+        )
+        for label, table in reader.classes().items()
+    ]
+
+
+def _clips_stage(workspace: Workspace, dataset: str, reader: Reader, split: str, limit: int | None) -> OneFile:
+    def build() -> tuple[pa.Table, Mapping[str, pa.Table]]:
+        rows = reader.read(split)
+        clips = rows.clips if limit is None else rows.clips.slice(0, limit)
+        return clips, {"rejects": rows.rejects}
+
+    return OneFile(
+        name="clips",
+        layout=Layout(CLIPS),
+        folder=workspace.manifest(dataset, split),
+        file="clips.parquet",
+        inputs=_file_inputs(reader, split),
+        params={**reader.parameters, "split": split, "limit": limit},
+        build=build,
+        command="xmic prepare",
+        sides={"rejects": Layout(REJECTS)},
+    )
+
+
+def _videos_stage(
+    workspace: Workspace, dataset: str, reader: Reader, split: str, roots: Sequence[Path], clips: pa.Table
+) -> OneFile:
+    counts = Counter(clips.column("video_id").to_pylist())
+    facts = reader.video_facts()
+    searched = list(roots) or [Path(root) for root in workspace.datasets[dataset].roots]
+    rows = []
+    for video_id in sorted(counts):
+        found = find_video(reader.video_candidates(video_id), searched)
+        fact = facts.get(video_id, VideoFacts())
+        rows.append(
+            {
+                "video_id": video_id,
+                "path": found.relative if found else None,
+                "clips": counts[video_id],
+                "duration_s": fact.duration_s,
+                "fps": fact.fps,
+            }
+        )
+    table = pa.Table.from_pylist(rows, schema=VIDEOS)
+    return OneFile(
+        name="videos",
+        layout=Layout(VIDEOS),
+        folder=workspace.manifest(dataset, split),
+        file="videos.parquet",
+        inputs={"videos": digest_table(table)},
+        params={},
+        build=partial(_as_is, table),
+        command="xmic prepare",
+    )

@@ -1,0 +1,114 @@
+"""What a person sees: progress and notes on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+
+def note(text: str) -> None:
+    """A line for a person, on stderr."""
+    typer.echo(text, err=True)
+
+
+def emit(value: Any, as_json: bool, lines: Sequence[str] = ()) -> None:
+    """The result, on stdout: JSON when asked for, else the given lines."""
+    if as_json:
+        typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    else:
+        for line in lines:
+            typer.echo(line)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table on stdout: drawn on a terminal, tab-separated when piped."""
+    if not sys.stdout.isatty():
+        for row in (columns, *rows):
+            typer.echo("\t".join(str(cell) for cell in row))
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    drawn = Table(title=title, title_justify="left")
+    for name in columns:
+        drawn.add_column(name)
+    for row in rows:
+        drawn.add_row(*(escape(str(cell)) for cell in row))
+    Console().print(drawn)
+
+
+class LineProgress:
+    """Progress as plain lines, at most one for every tenth of the work: for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._what, self._total, self._done, self._said = "", 0, 0, -1
+
+    def start(self, what: str, total: int) -> None:
+        """Begin."""
+        self._what, self._total, self._done, self._said = what, total, 0, -1
+
+    def advance(self, steps: int = 1) -> None:
+        """Say so when another tenth is done."""
+        self._done += steps
+        tenth = 10 * self._done // max(1, self._total)
+        if tenth > self._said:
+            self._said = tenth
+            note(f"{self._what}: {self._done}/{self._total}")
+
+    def note(self, text: str) -> None:
+        """A line."""
+        note(text)
+
+    def finish(self) -> None:
+        """Nothing more to say."""
+
+
+class BarProgress:
+    """Progress as a bar on a terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task: Any = None
+
+    def start(self, what: str, total: int) -> None:
+        """Show a bar."""
+        self._bar.start()
+        self._task = self._bar.add_task(what, total=total)
+
+    def advance(self, steps: int = 1) -> None:
+        """Move the bar."""
+        if self._task is not None:
+            self._bar.advance(self._task, steps)
+
+    def note(self, text: str) -> None:
+        """A line above the bar."""
+        self._bar.console.print(text, markup=False, highlight=False)
+
+    def finish(self) -> None:
+        """Leave the bar as it stands."""
+        self._bar.stop()
+
+
+def progress() -> LineProgress | BarProgress:
+    """A bar on a terminal, lines elsewhere."""
+    return BarProgress() if sys.stderr.isatty() else LineProgress()
+
+
+def warn_differences(what: str, differences: Mapping[str, tuple[Any, Any]]) -> None:
+    """Say which recorded versions differ."""
+    for name, (old, new) in differences.items():
+        note(f"warning: {what}: {name} was {old}, is {new}")

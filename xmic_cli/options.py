@@ -1,0 +1,77 @@
+"""Options that several commands share, written once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pipelines.stage import Choice
+    from pipelines.workspace import Workspace
+
+_STAGE = "Which shards"
+_MACHINE = "Machine"
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option("--workspace", "-w", help="Folder of all artifacts.  [default: $XMIC_WORKSPACE or ./xmic-work]"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would run, why, and about how much disk.")]
+Limit = Annotated[int | None, typer.Option(min=0, help="Make at most N shards in this call.", rich_help_panel=_STAGE)]
+Shard = Annotated[
+    str | None,
+    typer.Option(metavar="i/N", help="Take every N-th shard from the i-th (job arrays).", rich_help_panel=_STAGE),
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Redo shards with failed rows.", rich_help_panel=_STAGE)
+]
+MaxFailures = Annotated[
+    str,
+    typer.Option(metavar="N|P%", help="Failed rows allowed before the command exits 4.", rich_help_panel=_STAGE),
+]
+BreakLock = Annotated[
+    bool, typer.Option("--break-lock", help="Take over locks of other hosts.", rich_help_panel=_STAGE)
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Worker processes or threads.  [default: CPU cores]", rich_help_panel=_MACHINE)
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MACHINE)]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Never touch the network.", envvar="XMIC_OFFLINE", rich_help_panel=_MACHINE)
+]
+Dataset = Annotated[str | None, typer.Argument(help="A prepared dataset.  [default: all of them]")]
+Split = Annotated[
+    list[str] | None, typer.Option("--split", help="train, val or test; may be repeated.  [default: all prepared]")
+]
+
+
+def open_workspace(context: typer.Context, given: Path | None) -> Workspace:
+    """The workspace named after the command, before it, by XMIC_WORKSPACE, or ./xmic-work."""
+    from pipelines.workspace import Workspace
+
+    before = context.find_root().params.get("workspace")
+    return Workspace.open(given or before or Path(os.environ.get("XMIC_WORKSPACE") or "xmic-work"))
+
+
+def choice_of(
+    limit: int | None, shard: str | None, retry_failed: bool, max_failures: str, break_lock: bool
+) -> Choice:
+    """The shared stage options as one value."""
+    from pipelines.stage import Choice, parse_max_failures, parse_shard
+
+    return Choice(
+        limit=limit,
+        shard=parse_shard(shard) if shard else (0, 1),
+        retry_failed=retry_failed,
+        max_failures=parse_max_failures(max_failures),
+        break_lock=break_lock,
+    )
+
+
+def worker_count(given: int | None) -> int:
+    """``--workers``, or as many as there are cores for this process."""
+    return given or len(os.sched_getaffinity(0))
