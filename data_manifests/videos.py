@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -41,6 +42,10 @@ def find_video(candidates: Iterable[str], roots: Sequence[Path]) -> FoundVideo |
     for root in roots:
         for name in names:
             file = root / name
-            if file.is_file() and file.resolve().is_relative_to(root.resolve()):
-                return FoundVideo(root, name)
+            try:
+                if file.is_file() and file.resolve().is_relative_to(root.resolve()):
+                    return FoundVideo(root, name)
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:  # such a file cannot be there; one row must not end the run
+                    raise
     return None

@@ -85,12 +85,12 @@ class FileDigests:
         self._cache = cache
         self._known: dict[tuple[str, str, int, int], str] = {}
         if cache.is_file():
-            for line in cache.read_text(encoding="utf-8").splitlines():
+            for line in cache.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
                     kind, path, size, mtime, value = json.loads(line)
-                except ValueError:
+                    self._known[(kind, path, size, mtime)] = value
+                except (ValueError, TypeError):
                     continue
-                self._known[(kind, path, size, mtime)] = value
 
     def whole(self, path: Path) -> str:
         """sha256 (hex) of the whole file."""

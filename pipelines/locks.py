@@ -89,8 +89,8 @@ class ShardLock:
         if not text or self._break:
             return
         holder: dict[str, object] = {}
-        with suppress(ValueError):
-            holder = json.loads(text)
+        with suppress(ValueError, TypeError):
+            holder = dict(json.loads(text))
         age = time.time() - os.fstat(file).st_mtime
         if holder.get("host") not in (None, socket.gethostname()) and age < LEASE_S:
             raise LockedElsewhere(

@@ -27,6 +27,7 @@ from pipelines.digest import canonical_json, update_with_table
 
 _FOOTER = b"xmic"
 
+
 @dataclass(frozen=True)
 class Layout:
     """How a kind of shard is written: its schema, rows a row group, and codec."""
@@ -120,7 +121,10 @@ def read_footer(path: Path) -> Footer:
     stored = (metadata.metadata or {}).get(_FOOTER)
     if stored is None:
         raise DamagedShard(f"{path}: a Parquet file that xmic did not write (no 'xmic' entry in its footer)")
-    footer = Footer(**json.loads(stored))
+    try:
+        footer = Footer(**json.loads(stored))
+    except (ValueError, TypeError) as error:
+        raise DamagedShard(f"{path}: its footer is not that of a shard ({error})") from None
     if footer.rows != metadata.num_rows:
         raise DamagedShard(f"{path}: footer says {footer.rows} rows, the file has {metadata.num_rows}")
     return footer
@@ -145,7 +149,7 @@ def _check_length(path: Path, metadata: pq.FileMetaData) -> None:
 def set_aside(path: Path) -> Path:
     """Rename a damaged shard out of the way, so that its stage makes it again."""
     aside = path.with_name(path.name + ".damaged")
-    os.replace(path, aside)
+    path.replace(aside)
     return aside
 
 
@@ -248,7 +252,7 @@ class PartWriter:
 
     def commit(self) -> None:
         """Rename the finished file to its final name."""
-        os.replace(self._temporary, self.final)
+        self._temporary.replace(self.final)
         fsync_folder(self.final.parent)
 
     def discard(self) -> None:
@@ -318,7 +322,14 @@ class ShardWriter:
         rows: int = 1,
     ) -> None:
         """Record that ``rows`` attempted rows failed, in the side part 'failures' that the stage must declare."""
-        row = {"video_id": video_id, "clip_id": clip_id, "pts": pts, "reason": reason, "error": error, "rows": rows}
+        row = {
+            "video_id": video_id,
+            "clip_id": clip_id,
+            "pts": pts,
+            "reason": reason,
+            "error": error,
+            "rows": rows,
+        }
         self._sides["failures"].write([row])
         self.failures[reason] = self.failures.get(reason, 0) + rows
 

@@ -57,17 +57,50 @@ OpenShard = Callable[[Unit], AbstractContextManager[ShardWriter]]
 class Stage(Protocol):
     """What a stage declares. ``params`` holds all that changes the bytes it writes, and nothing else."""
 
-    name: str
-    version: int
-    params: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-    environment: Mapping[str, Any]
-    layout: Layout
-    sides: Mapping[str, Layout]
-    folder: Path
-    """Where its shards stand."""
-    command: str
-    """The command that makes them, as a user would type it."""
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Schema version: raised when the same inputs and parameters give other bytes than before."""
+        ...
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """Plain values; part of the key."""
+        ...
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """What made the rows, for those who read them; must agree among shards used together."""
+        ...
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """Versions, device, batch shape: recorded, not part of the key."""
+        ...
+
+    @property
+    def layout(self) -> Layout:
+        """How its shards are written."""
+        ...
+
+    @property
+    def sides(self) -> Mapping[str, Layout]:
+        """Its side parts; 'failures' where rows can fail."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Where its shards stand."""
+        ...
+
+    @property
+    def command(self) -> str:
+        """The command that makes them, as a user would type it."""
+        ...
 
     def units(self) -> list[Unit]:
         """Every shard there should be, in a fixed order. Reads no model and no video."""
@@ -110,7 +143,9 @@ def inspect(stage: Stage, unit: Unit) -> Inspection:
         return Inspection(unit, State.STALE, _what_changed(stage, unit, footer), footer)
     for side, digest in footer.sides.items():
         if footer_of_side(unit.path, side) != digest:
-            return Inspection(unit, State.DAMAGED, f"its side part {side}/{unit.path.name} is missing or of another run")
+            return Inspection(
+                unit, State.DAMAGED, f"its side part {side}/{unit.path.name} is missing or of another run"
+            )
     if not footer.complete:
         reasons = ", ".join(f"{n} {reason}" for reason, n in footer.failures.items())
         return Inspection(unit, State.INCOMPLETE, f"failures that may pass: {reasons}", footer)
@@ -191,7 +226,8 @@ def plan(stage: Stage, choice: Choice | None = None) -> Plan:
     """Sort a stage's units into those to make and those done, honouring ``retry_failed`` and ``shard``."""
     choice = choice or Choice()
     index, count = choice.shard
-    todo, done = [], []
+    todo: list[Inspection] = []
+    done: list[Inspection] = []
     for unit in stage.units()[index::count]:
         item = inspect(stage, unit)
         if item.state is State.DONE and choice.retry_failed and item.footer and item.footer.failures:

@@ -58,17 +58,19 @@ class Workspace:
             return cls(root)
         try:
             stored = tomllib.loads(file.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{file}: not valid TOML ({error})") from None
         if stored.get("layout") != _LAYOUT:
             raise InputError(
                 f"{file}: layout {stored.get('layout')!r}, this xmic reads layout {_LAYOUT}. "
                 "Use the xmic that made it, or another folder with -w."
             )
-        datasets = {
-            name: DatasetSettings(entry["reader"], tuple(entry["roots"]), entry["groups"])
-            for name, entry in stored.get("datasets", {}).items()
-        }
+        datasets = {}
+        for name, entry in stored.get("datasets", {}).items():
+            try:
+                datasets[name] = DatasetSettings(entry["reader"], tuple(entry["roots"]), entry["groups"])
+            except KeyError as error:
+                raise InputError(f"{file}: {error} is missing in [datasets.{_toml(name)}]. Put it back.") from None
         return cls(root, datasets, stored.get("precision", {}))
 
     def save(self) -> None:
@@ -142,7 +144,8 @@ class Workspace:
 
 
 def _toml(value: Any) -> str:
-    # JSON strings, numbers and arrays of them are valid TOML as they stand.
+    # JSON strings, numbers and arrays of them are valid TOML as they stand, but for the raw DEL.
     if isinstance(value, Mapping):
         raise TypeError("tables are written by their own header")
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    return text.replace("\x7f", "\\u007f")

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from xmic_cli.commands import prepare
-from xmic_cli.errors import exit_code_of
+from xmic_cli.commands.decode import decode
+from xmic_cli.commands.detect_hands import detect_hands
+from xmic_cli.commands.embed import embed
+from xmic_cli.commands.evaluate import evaluate
+from xmic_cli.commands.run import run as run_chain
+from xmic_cli.commands.status import status
+from xmic_cli.commands.train import train
+from xmic_cli.errors import INTERRUPTED, exit_code_of
 from xmic_cli.options import WorkspaceOption
 
 app = typer.Typer(
@@ -25,6 +31,13 @@ app = typer.Typer(
 )
 
 app.add_typer(prepare.app, name="prepare")
+app.command("decode")(decode)
+app.command("detect-hands")(detect_hands)
+app.command("embed")(embed)
+app.command("train")(train)
+app.command("evaluate")(evaluate)
+app.command("run")(run_chain)
+app.command("status")(status)
 
 
 def _print_version(asked: bool) -> None:
@@ -46,19 +59,26 @@ def root(
     """Options that may stand before any command."""
 
 
+# ClickException, BadParameter's base: newer typers carry their own copy of click, older ones import it.
+_ClickError: Any = typer.BadParameter.mro()[2]
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code."""
 
     def call() -> int | None:
         try:
-            return typer.main.get_command(app).main(arguments, prog_name="xmic", standalone_mode=False)
-        except click.exceptions.Exit as exit:
-            return exit.exit_code
-        except click.Abort:
-            raise KeyboardInterrupt from None
-        except click.ClickException as error:
+            code = typer.main.get_command(app).main(arguments, prog_name="xmic", standalone_mode=False)
+        except typer.Exit as exit:
+            code = exit.exit_code
+        except typer.Abort:
+            code = INTERRUPTED
+        except _ClickError as error:
             error.show()
             return error.exit_code
+        if code == INTERRUPTED:  # what typer makes of Ctrl-C and SIGTERM
+            raise KeyboardInterrupt
+        return code
 
     return exit_code_of(call)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from pipelines.machine import Machine
     from pipelines.stage import Choice
     from pipelines.workspace import Workspace
 
@@ -37,15 +38,18 @@ BreakLock = Annotated[
     bool, typer.Option("--break-lock", help="Take over locks of other hosts.", rich_help_panel=_STAGE)
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Worker processes or threads.  [default: CPU cores]", rich_help_panel=_MACHINE)
+    int | None,
+    typer.Option(min=1, help="Worker processes or threads.  [default: CPU cores]", rich_help_panel=_MACHINE),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MACHINE)]
 Offline = Annotated[
-    bool, typer.Option("--offline", help="Never touch the network.", envvar="XMIC_OFFLINE", rich_help_panel=_MACHINE)
+    bool,
+    typer.Option("--offline", help="Never touch the network.", envvar="XMIC_OFFLINE", rich_help_panel=_MACHINE),
 ]
 Dataset = Annotated[str | None, typer.Argument(help="A prepared dataset.  [default: all of them]")]
 Split = Annotated[
-    list[str] | None, typer.Option("--split", help="train, val or test; may be repeated.  [default: all prepared]")
+    list[str] | None,
+    typer.Option("--split", help="train, val or test; may be repeated.  [default: all prepared]"),
 ]
 
 
@@ -57,9 +61,7 @@ def open_workspace(context: typer.Context, given: Path | None) -> Workspace:
     return Workspace.open(given or before or Path(os.environ.get("XMIC_WORKSPACE") or "xmic-work"))
 
 
-def choice_of(
-    limit: int | None, shard: str | None, retry_failed: bool, max_failures: str, break_lock: bool
-) -> Choice:
+def choice_of(limit: int | None, shard: str | None, retry_failed: bool, max_failures: str, break_lock: bool) -> Choice:
     """The shared stage options as one value."""
     from pipelines.stage import Choice, parse_max_failures, parse_shard
 
@@ -72,6 +74,8 @@ def choice_of(
     )
 
 
-def worker_count(given: int | None) -> int:
-    """``--workers``, or as many as there are cores for this process."""
-    return given or len(os.sched_getaffinity(0))
+def machine_of(workers: int | None, device: str, offline: bool) -> Machine:
+    """The shared machine options as one value; ``--workers`` defaults to the cores of this process."""
+    from pipelines.machine import Machine
+
+    return Machine(workers or len(os.sched_getaffinity(0)), device, offline)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,19 @@ _SPLIT_FILES = {
     "val": "EPIC_100_validation.csv",
     "test": "EPIC_100_test_timestamps.csv",
 }
-_TIMESTAMP_COLUMNS = (
-    "narration_id,participant_id,video_id,narration_timestamp,"
-    "start_timestamp,stop_timestamp,start_frame,stop_frame"
-).split(",")
-_LABEL_COLUMNS = "narration,verb,verb_class,noun,noun_class,all_nouns,all_noun_classes".split(",")
+_TIMESTAMP_COLUMNS = [
+    "narration_id",
+    "participant_id",
+    "video_id",
+    "narration_timestamp",
+    "start_timestamp",
+    "stop_timestamp",
+    "start_frame",
+    "stop_frame",
+]
+_LABEL_COLUMNS = ["narration", "verb", "verb_class", "noun", "noun_class", "all_nouns", "all_noun_classes"]
 _VIDEO_ID = re.compile(r"P\d{2}_\d{2,3}")
+_INT32_MAX = 2**31 - 1
 _TIMESTAMP = re.compile(r"(\d{1,2}):([0-5]\d):([0-5]\d(?:\.\d+)?)")
 
 
@@ -85,19 +92,17 @@ class EpicReader:
 
     def _read_classes(self, label: Label) -> pa.Table:
         file = self._class_file(label)
-        rows = []
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            _require_columns(file, reader.fieldnames, ["id", "key", "instances"])
-            for row in reader:
-                instances = _literal_list(row["instances"])
-                if row["id"] != str(len(rows)) or instances is None:
-                    raise InputError(
-                        f"{file}, line {reader.line_num}: id {row['id']!r} with instances {row['instances'][:40]!r}; "
-                        f"expected id {len(rows)} (ids count from 0 without a gap) and a list of words."
-                    )
-                name = epic_name(row["key"])
-                rows.append({"class_id": len(rows), "key": row["key"], "name": name, "instances": instances})
+        rows: list[dict[str, Any]] = []
+        for line, row in _csv_rows(file, ["id", "key", "instances"]):
+            instances = _literal_list(row["instances"] or "")
+            words = instances is not None and all(isinstance(word, str) for word in instances)
+            if row["id"] != str(len(rows)) or not words:
+                raise InputError(
+                    f"{file}, line {line}: id {row['id']!r} with instances {(row['instances'] or '')[:40]!r}; "
+                    f"expected id {len(rows)} (ids count from 0 without a gap) and a list of words."
+                )
+            name = epic_name(row["key"])
+            rows.append({"class_id": len(rows), "key": row["key"], "name": name, "instances": instances})
         if not rows:
             raise InputError(f"{file}: no class in it; expected rows of id,key,instances,category.")
         return pa.Table.from_pylist(rows, schema=CLASSES)
@@ -114,19 +119,14 @@ class EpicReader:
         clips: list[dict[str, Any]] = []
         rejects = RejectRows()
         seen: set[str] = set()
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            _require_columns(file, reader.fieldnames, _TIMESTAMP_COLUMNS + (_LABEL_COLUMNS if labelled else []))
-            for row in reader:
-                problem = _problem(row, counts if labelled else {}, seen)
-                if problem:
-                    rejects.add(file, reader.line_num, row["narration_id"], *problem)
-                    continue
-                seen.add(row["narration_id"])
-                clips.append(_clip(row, labelled))
-        return SplitRows(
-            pa.Table.from_pylist(clips, schema=CLIPS), pa.Table.from_pylist(rejects.rows, schema=REJECTS)
-        )
+        for line, row in _csv_rows(file, _TIMESTAMP_COLUMNS + (_LABEL_COLUMNS if labelled else [])):
+            problem = _problem(row, counts if labelled else {}, seen)
+            if problem:
+                rejects.add(file, line, row["narration_id"], *problem)
+                continue
+            seen.add(row["narration_id"])
+            clips.append(_clip(row, labelled))
+        return SplitRows(pa.Table.from_pylist(clips, schema=CLIPS), pa.Table.from_pylist(rejects.rows, schema=REJECTS))
 
     def video_candidates(self, video_id: str) -> list[str]:
         """The trees that the official downloader, the 2018 release and common resized copies leave."""
@@ -150,24 +150,39 @@ class EpicReader:
         file = self._folder / "EPIC_100_video_info.csv"
         if not file.is_file():
             return {}
+        facts = {}
+        for line, row in _csv_rows(file, ["video_id", "duration", "fps"]):
+            try:
+                facts[row["video_id"]] = VideoFacts(float(row["duration"]), float(row["fps"]))
+            except (TypeError, ValueError):
+                raise InputError(
+                    f"{file}, line {line}: duration {row['duration']!r}, fps {row['fps']!r}; expected two numbers."
+                ) from None
+        return facts
+
+
+def _csv_rows(file: Path, expected: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Each row with its line number, after a check of the columns."""
+    try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.DictReader(lines)
-            _require_columns(file, reader.fieldnames, ["video_id", "duration", "fps"])
-            return {row["video_id"]: VideoFacts(float(row["duration"]), float(row["fps"])) for row in reader}
-
-
-def _require_columns(file: Path, found: Any, expected: list[str]) -> None:
-    missing = [name for name in expected if name not in (found or [])]
-    if missing:
-        raise InputError(
-            f"{file}, line 1: the columns {', '.join(missing)} are missing; found {', '.join(found or ['nothing'])}."
-        )
+            found = reader.fieldnames or []
+            missing = [name for name in expected if name not in found]
+            if missing:
+                raise InputError(
+                    f"{file}, line 1: the columns {', '.join(missing)} are missing; "
+                    f"found {', '.join(found) or 'nothing'}."
+                )
+            for row in reader:
+                yield reader.line_num, row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file}: not a csv file in UTF-8 ({error})") from None
 
 
 def _literal_list(text: str) -> list[Any] | None:
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
     return value if isinstance(value, list) else None
 
@@ -194,16 +209,19 @@ def _problem(row: dict[str, str], class_counts: Mapping[Label, int], seen: set[s
     if stop <= start:
         return "not_positive_duration", f"starts at {start} s, stops at {stop} s"
     for frame in ("start_frame", "stop_frame"):
-        if not (row[frame] or "").isdigit():
+        if not (row[frame] or "").isdecimal() or int(row[frame]) > _INT32_MAX:
             return "bad_time", f"{frame} {row[frame]!r} is not a frame number"
     for label, count in class_counts.items():
         value = row[f"{label}_class"] or ""
-        if not value.isdigit() or int(value) >= count:
+        if not value.isdecimal() or int(value) >= count:
             return "unknown_class", f"{label}_class {value!r}, expected 0 to {count - 1}"
     if class_counts:
         nouns = _literal_list(row["all_noun_classes"] or "")
-        if nouns is None or not all(isinstance(n, int) and 0 <= n < class_counts["noun"] for n in nouns):
-            return "unknown_class", f"all_noun_classes {row['all_noun_classes']!r}, expected a list of noun ids"
+        if nouns is None or not all(type(n) is int and 0 <= n < class_counts["noun"] for n in nouns):
+            return (
+                "unknown_class",
+                f"all_noun_classes {row['all_noun_classes']!r}, expected a list of noun ids",
+            )
     return None
 
 

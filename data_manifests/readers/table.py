@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections import Counter
@@ -32,6 +33,7 @@ COLUMNS = {
 }
 """The columns a table may have; only ``video`` must be there."""
 
+_NAMES_OF = {"train": ("train",), "val": ("val", "validation"), "test": ("test",)}
 _Row = tuple[int, dict[str, Any]]
 
 
@@ -103,6 +105,11 @@ class TableReader:
                 return canonical_split(stated)
             except UsageError as error:
                 raise InputError(f"{file}, row {line}: {error}") from None
+        if stated is not None and stated.lower() not in _NAMES_OF[str(given)]:
+            raise InputError(
+                f"{file}, row {line}: split {stated!r}, but the file was given as {given}={file.name}. "
+                "Leave the split before '=' out to use the column, or take the column out of the table."
+            )
         return str(given)
 
     def _named_rows(self, file: Path) -> Iterator[_Row]:
@@ -160,9 +167,7 @@ class TableReader:
                 continue
             seen.add(clip_id)
             clips.append({"clip_id": clip_id, **clip})
-        return SplitRows(
-            pa.Table.from_pylist(clips, schema=CLIPS), pa.Table.from_pylist(rejects.rows, schema=REJECTS)
-        )
+        return SplitRows(pa.Table.from_pylist(clips, schema=CLIPS), pa.Table.from_pylist(rejects.rows, schema=REJECTS))
 
     def _clip(self, row: dict[str, Any]) -> dict[str, Any]:
         start, stop = _seconds(row, "start_s") or 0.0, _seconds(row, "stop_s")
@@ -180,7 +185,7 @@ class TableReader:
         for label in LABELS:
             name = _text(row.get(label))
             if name is not None and name not in self._ids[label]:
-                raise _Reject("unknown_class", f"{label} {name!r} is not in {self._class_files[label]}")
+                raise _Reject("unknown_class", f"{label} {name!r} is not in {self._class_files[label].name}")
             clip[label] = name
             clip[f"{label}_class"] = None if name is None else self._ids[label][name]
         clip["all_noun_classes"] = None if clip["noun"] is None else [clip["noun_class"]]
@@ -191,7 +196,7 @@ class TableReader:
         if video is None:
             raise _Reject("missing_value", "the cell of column video is empty")
         path = Path(video)
-        if path.is_absolute():
+        if path.is_absolute() and "\x00" not in video:
             below = [root for root in self._roots if path.resolve().is_relative_to(root)]
             if below:
                 return path.resolve().relative_to(below[0]).as_posix()
@@ -245,10 +250,12 @@ class _Reject(Exception):
 def _open_table(file: Path) -> tuple[list[str], Iterator[_Row]]:
     kind = file.suffix.lower()
     if kind in (".csv", ".tsv"):
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines, delimiter="\t" if kind == ".tsv" else ",")
+        reader = csv.DictReader(io.StringIO(_text_of(file), newline=""), delimiter="\t" if kind == ".tsv" else ",")
+        try:
             rows = [(reader.line_num, row) for row in reader]
-            return list(reader.fieldnames or []), iter(rows)
+        except csv.Error as error:
+            raise InputError(f"{file}, line {reader.line_num}: not a row of a table ({error})") from None
+        return list(reader.fieldnames or []), iter(rows)
     if kind in (".parquet", ".pq"):
         try:
             table = pq.read_table(file)
@@ -263,7 +270,8 @@ def _open_table(file: Path) -> tuple[list[str], Iterator[_Row]]:
 
 
 def _json_lines(file: Path) -> Iterator[_Row]:
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    # Not splitlines(): a JSON string may hold other line separators (U+2028) as they are.
+    for number, line in enumerate(_text_of(file).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -275,10 +283,17 @@ def _json_lines(file: Path) -> Iterator[_Row]:
         yield number, row
 
 
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not a text file in UTF-8 ({error})") from None
+
+
 def _read_names(file: Path) -> list[str]:
     if not file.is_file():
         raise InputError(f"{file}: no such class file; expected one class name a line.")
-    names = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    names = [line.strip() for line in _text_of(file).splitlines() if line.strip()]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated or not names:
         what = f"class {repeated[0]!r} stands twice" if repeated else "no class name in it"

@@ -19,7 +19,8 @@ app = typer.Typer(
 )
 
 Videos = Annotated[
-    list[Path] | None, typer.Option("--videos", help="Folder with the videos; may be repeated, first hit wins.")
+    list[Path] | None,
+    typer.Option("--videos", help="Folder with the videos; may be repeated, first hit wins."),
 ]
 Splits = Annotated[list[str] | None, typer.Option("--split", help="train, val or test; may be repeated.")]
 LimitClips = Annotated[int | None, typer.Option("--limit", min=1, help="Keep only the first N clips of a split.")]
@@ -48,12 +49,14 @@ def epic(
 def table(
     context: typer.Context,
     files: Annotated[
-        list[str], typer.Argument(metavar="[SPLIT=]FILE…", help="CSV, Parquet or JSON lines; train=FILE sets its split.")
+        list[str],
+        typer.Argument(metavar="[SPLIT=]FILE…", help="CSV, Parquet or JSON lines; train=FILE sets its split."),
     ],
     name: Annotated[str, typer.Option(help="Name in the workspace.")],
     videos: Videos = None,
     column: Annotated[
-        list[str] | None, typer.Option(metavar="OURS=THEIRS", help="Map a column, e.g. video=path; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="OURS=THEIRS", help="Map a column, e.g. video=path; may be repeated."),
     ] = None,
     nouns: Annotated[Path | None, typer.Option(help="Noun classes, one a line.  [default: those in the data]")] = None,
     verbs: Annotated[Path | None, typer.Option(help="Verb classes, one a line.  [default: those in the data]")] = None,
@@ -90,8 +93,8 @@ def _prepare(
     break_lock: bool,
     json: bool,
 ) -> None:
-    from pipelines.prepare import prepare
     from data_manifests.schema import canonical_split
+    from pipelines.prepare import prepare
 
     result = prepare(
         open_workspace(context, workspace),

@@ -1,0 +1,204 @@
+"""The stages of a command or a config file, built from its options: one place for both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.stage import VIDEO_TIMEOUT_S, DecodeStage, default_plan, plan_of
+from pipelines.embed.encoders import describe_encoder, load_encoder
+from pipelines.embed.precision import resolve_precision
+from pipelines.embed.stage import EmbedStage, LazyEncoder, text_stages
+from pipelines.hands.crops import CropPolicy
+from pipelines.hands.detector import Detector, describe_detector, load_detector
+from pipelines.hands.stage import DetectHandsStage
+from pipelines.machine import Machine
+from pipelines.stage import Stage
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """Options of ``xmic decode``; ``candidates`` None = 3 for train, 1 else."""
+
+    segments: int = 16
+    candidates: int | None = None
+    short_side: int = 256
+    quality: int = 95
+    video_timeout: float = VIDEO_TIMEOUT_S
+
+
+@dataclass(frozen=True)
+class HandsOptions:
+    """Options of ``xmic detect-hands``."""
+
+    detector: str = "yolo"
+    weights: Path | None = None
+    hand_class: str | None = None
+    image_size: int = 640
+    batch_size: int = 16
+    plan: str | None = None
+
+
+@dataclass(frozen=True)
+class EmbedOptions:
+    """Options of ``xmic embed``."""
+
+    encoder: str
+    streams: str = "both"
+    text: bool = True
+    prompt: str = "{}"
+    precision: str = "auto"
+    batch_size: int = 16
+    detector: str | None = None
+    hand_threshold: float = 0.5
+    object_threshold: float = 0.01
+    crop_margin: float = 0.0
+    crop_fit: str = "center"
+    allow_random_weights: bool = False
+    plan: str | None = None
+
+
+def decode_stages(
+    workspace: Workspace,
+    dataset: str | None,
+    splits: Sequence[str] | None,
+    options: DecodeOptions,
+    machine: Machine,
+) -> list[Stage]:
+    """One decode stage a prepared split."""
+    return [
+        DecodeStage(
+            workspace,
+            name,
+            split,
+            FramePlan(
+                options.segments,
+                options.candidates or default_plan(split).candidates,
+                options.short_side,
+                options.quality,
+            ),
+            workers=machine.workers,
+            timeout_s=options.video_timeout,
+        )
+        for name, split in workspace.choose(dataset, splits)
+    ]
+
+
+def hands_stages(
+    workspace: Workspace,
+    dataset: str | None,
+    splits: Sequence[str] | None,
+    options: HandsOptions,
+    machine: Machine,
+) -> list[Stage]:
+    """One hand-detection stage a prepared split; the detector is loaded when the first of them has work.
+
+    Raises:
+        UsageError: no weights, or an unknown detector or option.
+        InputError: the weights are not a detection model with a hand class.
+    """
+    chosen = workspace.choose(dataset, splits)
+    if options.detector == "yolo" and options.weights is None:
+        raise UsageError(
+            "--weights is missing: name an Ultralytics detection model (.pt) with a class 'hand'. "
+            "Without one, go on with full frames: xmic embed --streams full."
+        )
+    settings: dict[str, Any] = {
+        "weights": options.weights,
+        "hand_class": options.hand_class,
+        "image_size": options.image_size,
+        "batch_size": options.batch_size,
+        "device": machine.resolve_device(),
+        "file_sha256": workspace.file_digests.whole,
+    }
+    identity = describe_detector(options.detector, **settings)
+
+    @cache
+    def load() -> Detector:
+        return load_detector(options.detector, **settings)
+
+    return [
+        DetectHandsStage(
+            DecodeStage(workspace, name, split, plan_of(workspace, name, split, options.plan)),
+            identity,
+            load,
+            machine.workers,
+        )
+        for name, split in chosen
+    ]
+
+
+def embed_stages(
+    workspace: Workspace,
+    dataset: str | None,
+    splits: Sequence[str] | None,
+    options: EmbedOptions,
+    machine: Machine,
+) -> list[Stage]:
+    """The streams of every prepared split, and the class names of every dataset, by one encoder.
+
+    Raises:
+        UsageError: unknown streams, encoder, crop or precision; random weights that were not allowed.
+        MissingUpstream: no frames, or no boxes for the hand stream, or weights that are not here.
+    """
+    if options.streams not in ("full", "hand", "both"):
+        raise UsageError(f"--streams {options.streams}: expected full, hand or both")
+    chosen = workspace.choose(dataset, splits)
+    policy = CropPolicy(options.hand_threshold, options.object_threshold, options.crop_margin, options.crop_fit)  # type: ignore[arg-type]
+    encoder = _lazy_encoder(workspace, options, machine)
+    stages: list[Stage] = []
+    for name, split in chosen:
+        frames = DecodeStage(workspace, name, split, plan_of(workspace, name, split, options.plan))
+        if options.streams in ("full", "both"):
+            stages.append(EmbedStage(frames, encoder, workers=machine.workers))
+        if options.streams in ("hand", "both"):
+            boxes = _boxes_folder(frames, options.detector)
+            stages.append(EmbedStage(frames, encoder, boxes, policy, machine.workers))
+    if options.text:
+        for name in dict.fromkeys(name for name, _ in chosen):
+            stages += text_stages(workspace, name, encoder, options.prompt)
+    return stages
+
+
+def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
+    """Whose boxes the hand stream crops by: the named detector's, or the only ones there."""
+    base = frames.workspace.root / "hands" / frames.dataset / frames.split / frames.plan.slug
+    there = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
+    command = f"xmic detect-hands {frames.dataset} --split {frames.split} -w {frames.workspace.root}"
+    if detector is not None and detector not in there:
+        raise MissingUpstream(f"{base}: no boxes of {detector}; there is {', '.join(there) or 'none'}. Run {command}")
+    if not there:
+        raise MissingUpstream(f"{base}: no hand boxes. Run {command}, or embed without hands: --streams full")
+    if detector is None and len(there) > 1:
+        raise InputError(f"{base}: boxes of several detectors ({', '.join(there)}); choose one with --detector.")
+    return base / (detector or there[0])
+
+
+def _lazy_encoder(workspace: Workspace, options: EmbedOptions, machine: Machine) -> LazyEncoder:
+    device = machine.resolve_device()
+    settings: dict[str, Any] = {
+        "precision": _precision(workspace, options.precision, device),
+        "batch_size": options.batch_size,
+        "device": device,
+        "offline": machine.offline,
+        "allow_random_weights": options.allow_random_weights,
+        "file_sha256": workspace.file_digests.whole,
+    }
+    identity = describe_encoder(options.encoder, **settings)
+    return LazyEncoder(identity, lambda: load_encoder(options.encoder, **settings))
+
+
+def _precision(workspace: Workspace, asked: str, device: str) -> str:
+    """Resolve 'auto' once for a workspace and kind of device, so that every later call agrees with the first."""
+    if asked != "auto":
+        return resolve_precision(asked, device)
+    if device not in workspace.precision:
+        workspace.precision[device] = resolve_precision("auto", device)
+        workspace.save()
+    return workspace.precision[device]

@@ -1,0 +1,195 @@
+"""``xmic.toml``: the whole chain in one file, validated before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from data_manifests.errors import InputError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetSection(_Section):
+    """One ``[[dataset]]``: what ``xmic prepare`` is told."""
+
+    name: str
+    reader: Literal["table", "epic"]
+    videos: list[Path] = []
+    splits: list[str] = []
+    limit: int | None = None
+    annotations: Path | None = None
+    files: list[str] = []
+    columns: dict[str, str] = {}
+    nouns: Path | None = None
+    verbs: Path | None = None
+
+
+class DecodeSection(_Section):
+    """``[decode]``: see ``xmic decode --help``."""
+
+    segments: int = 16
+    candidates: int | None = None
+    short_side: int = 256
+    quality: int = 95
+    video_timeout: float = 120.0
+
+
+class HandsSection(_Section):
+    """``[hands]``: see ``xmic detect-hands --help``. Without this section no hands are detected."""
+
+    detector: str = "yolo"
+    weights: Path | None = None
+    hand_class: str | None = None
+    image_size: int = 640
+    batch_size: int = 16
+
+
+class EmbedSection(_Section):
+    """``[embed]``: see ``xmic embed --help``; ``v2`` is a second encoder V_II."""
+
+    encoder: str
+    v2: str | None = None
+    streams: Literal["full", "hand", "both"] | None = None
+    prompt: str = "{}"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    batch_size: int = 16
+    hand_threshold: float = 0.5
+    object_threshold: float = 0.01
+    crop_margin: float = 0.0
+    crop_fit: Literal["center", "pad"] = "center"
+    allow_random_weights: bool = False
+
+
+class TrainSection(_Section):
+    """One ``[[train]]``: see ``xmic train --help``; ``set`` holds single settings of the method."""
+
+    method: str = "xmic"
+    preset: str = "official"
+    dataset: str | None = None
+    streams: Literal["full", "hand", "both"] | None = None
+    classify: Literal["full", "hand"] | None = None
+    label: Literal["noun", "verb", "both"] = "both"
+    seed: int = 0
+    fixed_frames: bool = False
+    checkpoint_minutes: float | None = None
+    set: dict[str, Any] = {}
+
+
+class EvaluateSection(_Section):
+    """``[evaluate]``: see ``xmic evaluate --help``."""
+
+    cross: list[str] = []
+    split: str | None = None
+    allow_mixed: bool = False
+
+
+class ReportSection(_Section):
+    """``[report]``."""
+
+    name: str = "report"
+
+
+class Config(_Section):
+    """A whole ``xmic.toml``. Relative paths are relative to the file's folder."""
+
+    workspace: Path = Path("xmic-work")
+    max_failures: str = "5%"
+    dataset: list[DatasetSection] = Field(min_length=1)
+    decode: DecodeSection = DecodeSection()
+    hands: HandsSection | None = None
+    embed: EmbedSection
+    train: list[TrainSection] = []
+    evaluate: EvaluateSection = EvaluateSection()
+    report: ReportSection = ReportSection()
+
+
+def read_config(file: Path) -> Config:
+    """Read and validate a configuration.
+
+    Raises:
+        InputError: the file is missing or not TOML, or a key or value is wrong; an unknown key comes
+            with the nearest known one.
+    """
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; expected the configuration of a chain, xmic.toml.")
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{file}: not valid TOML ({error}).") from None
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        raise InputError("\n".join(f"{file}: {_explain(item)}" for item in error.errors())) from None
+    return _rooted(config, file.resolve().parent)
+
+
+def _explain(error: Any) -> str:
+    where = [part for part in error["loc"] if isinstance(part, str)]
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(where[:-1])
+        nearest = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.0)
+        hint = f"; the nearest known key is {nearest[0]}" if nearest else ""
+        return f"unknown key {place}{hint}. Known: {', '.join(known)}."
+    if error["type"] == "missing":
+        return f"{place} is missing."
+    return f"{place}: {error['msg']}; found {error['input']!r}."
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    model: Any = Config
+    for name in path:
+        annotation = model.model_fields[name].annotation
+        arguments = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type)]
+        model = next((a for a in (annotation, *arguments) if hasattr(a, "model_fields")), model)
+    return list(model.model_fields)
+
+
+def _rooted(config: Config, base: Path) -> Config:
+    def at(path: Path | None) -> Path | None:
+        return base / path if path is not None else None
+
+    def file_at(item: str) -> str:
+        split, equals, file = item.partition("=")
+        return f"{split}={base / file}" if equals else str(base / item)
+
+    datasets = [
+        d.model_copy(
+            update={
+                "videos": [base / v for v in d.videos],
+                "annotations": at(d.annotations),
+                "files": [file_at(f) for f in d.files],
+                "nouns": at(d.nouns),
+                "verbs": at(d.verbs),
+            }
+        )
+        for d in config.dataset
+    ]
+    hands = config.hands.model_copy(update={"weights": at(config.hands.weights)}) if config.hands else None
+    embed = config.embed.model_copy(
+        update={"encoder": _spec_at(config.embed.encoder, base), "v2": _spec_at(config.embed.v2, base)}
+    )
+    return config.model_copy(
+        update={"workspace": base / config.workspace, "dataset": datasets, "hands": hands, "embed": embed}
+    )
+
+
+def _spec_at(spec: str | None, base: Path) -> str | None:
+    """A model spec whose file or model configuration is relative, made relative to the config file."""
+    if spec is None:
+        return None
+    family, colon, rest = spec.partition(":")
+    model, equals, file = rest.partition("=")
+    if equals and not Path(file).is_absolute():
+        file = str(base / file)
+    json_end = model.find(".json")
+    if json_end >= 0 and not Path(model).is_absolute():
+        model = str(base / model[: json_end + 5]) + model[json_end + 5 :]
+    return f"{family}{colon}{model}{equals}{file}"

@@ -1,0 +1,107 @@
+"""Opening a video file, and the one error for all that can be wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from data_manifests.errors import InputError
+
+
+class VideoError(InputError):
+    """A video that can not be read.
+
+    Attributes:
+        reason: ``not_a_video``, ``no_video_stream``, ``decode_error``, ``empty_file`` or ``io_error``.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        """Say what is wrong with which file, and the reason code."""
+        super().__init__(message)
+        self.reason = reason
+
+
+def open_stream(path: Path, threads: int) -> tuple[InputContainer, VideoStream]:
+    """Open a file and choose its video stream; the other streams are not even read.
+
+    Args:
+        path: The file.
+        threads: Decoder threads.
+
+    Raises:
+        VideoError: The file is missing, unreadable, empty or not a video, or has no video stream.
+    """
+    with errors_of(path):
+        if path.stat().st_size == 0 and path.is_file():
+            raise VideoError(f"{path}: the file is empty (0 bytes); get it again", "empty_file")
+        try:
+            # Local files only: a playlist that poses as a video must not reach into the network.
+            container = av.open(str(path.absolute()), metadata_errors="ignore", options={"protocol_whitelist": "file"})
+        except OSError:
+            raise
+        except (av.error.FFmpegError, ValueError) as error:
+            raise VideoError(
+                f"{path}: FFmpeg finds no video in it ({error}); expected a video file. "
+                "A download that was cut off can look like this: get the file again",
+                "not_a_video",
+            ) from error
+        try:
+            return container, _video_stream(container, path, threads)
+        except BaseException:
+            container.close()
+            raise
+
+
+def _video_stream(container: InputContainer, path: Path, threads: int) -> VideoStream:
+    pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
+    if not pictures:
+        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "none"
+        raise VideoError(
+            f"{path}: no video stream (streams: {kinds}); expected a file with moving pictures",
+            "no_video_stream",
+        )
+    best = container.streams.best("video")
+    stream = next((each for each in pictures if best is not None and each.index == best.index), pictures[0])
+    if stream.codec_context is None:
+        raise VideoError(
+            f"{path}: this FFmpeg has no decoder for the video stream (tag {stream.codec_tag!r}); "
+            "convert the file to H.264",
+            "decode_error",
+        )
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+    stream.codec_context.thread_count = threads
+    if threads > 1:
+        stream.codec_context.thread_type = ThreadType.AUTO
+    return stream
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+@contextmanager
+def errors_of(path: Path) -> Iterator[None]:
+    """Turn what the system and FFmpeg raise into a ``VideoError`` that names the file."""
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except OSError as error:
+        raise VideoError(
+            f"{path}: can not be read ({error.strerror or error}); check the path, the rights and the disk",
+            "io_error",
+        ) from error
+    except av.error.FFmpegError as error:
+        raise VideoError(
+            f"{path}: FFmpeg fails while reading ({error}); expected a file it can decode, get it again",
+            "decode_error",
+        ) from error

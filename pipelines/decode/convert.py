@@ -1,0 +1,93 @@
+"""From a decoded frame to an upright RGB picture of the wanted size.
+
+swscale with bicubic filters, ``accurate_rnd`` and ``bitexact``: the same pixels on every processor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+from av.sidedata.sidedata import SideData, Type
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+
+SWSCALE_FLAGS = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT)
+
+_QUARTER_TURNS = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
+
+
+def scaled_size(width: int, height: int, short_side: int) -> tuple[int, int]:
+    """Size of a picture whose short side becomes ``short_side``, never upscaled.
+
+    The long side is rounded to the nearest even number (halves up). A picture that is small enough already,
+    and every picture when ``short_side`` is 0, keeps its own size, odd or even.
+
+    Args:
+        width: Pixels.
+        height: Pixels.
+        short_side: Pixels; 0 keeps the native size.
+
+    Returns:
+        (width, height) in pixels.
+    """
+    short, long = min(width, height), max(width, height)
+    if short_side == 0 or short <= short_side:
+        return width, height
+    side = 2 * ((long * short_side + short) // (2 * short))
+    return (short_side, side) if width <= height else (side, short_side)
+
+
+def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
+    """The signs (a, b, c, d) of the frame's display matrix: x' = a x + c y, y' = b x + d y, y downwards.
+
+    Angles between quarter turns are taken to the nearest one. Without a matrix: (1, 0, 0, 1).
+    """
+    try:
+        side_data = cast(Mapping[Type, SideData], frame.side_data).get(Type.DISPLAYMATRIX)
+    except ValueError:
+        # PyAV lists all side data or none, and does not know every kind that FFmpeg attaches. The rotation
+        # it reads by itself.
+        return _QUARTER_TURNS[round(frame.rotation / 90) % 4]
+    if side_data is None:
+        return 1, 0, 0, 1
+    matrix = np.frombuffer(bytes(side_data), dtype=np.int32)
+    a, b, c, d = (int(matrix[place]) for place in (0, 1, 3, 4))
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return (-1 if a < 0 else 1), 0, 0, (-1 if d < 0 else 1)
+    return 0, (-1 if b < 0 else 1), (-1 if c < 0 else 1), 0
+
+
+def upright(picture: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:
+    """Turn and mirror a stored picture ``[H, W, 3]`` as its display matrix says."""
+    a, b, c, d = matrix
+    if b or c:
+        picture, across, down = picture.transpose(1, 0, 2), c, b
+    else:
+        across, down = a, d
+    return np.ascontiguousarray(picture[::down, ::across])
+
+
+class RgbConverter:
+    """Converts frames to RGB; keeps one swscale context for all frames of a video."""
+
+    def __init__(self) -> None:
+        """Make a converter; swscale is set up by the first frame."""
+        self._scaler = VideoReformatter()
+
+    def convert(self, frame: VideoFrame, short_side: int) -> np.ndarray:
+        """Scale, convert and turn one frame.
+
+        Args:
+            frame: A decoded frame in any pixel format.
+            short_side: Short side in pixels (see :func:`scaled_size`).
+
+        Returns:
+            uint8 ``[H, W, 3]``, RGB, full range, upright.
+        """
+        width, height = scaled_size(frame.width, frame.height, short_side)
+        picture = self._scaler.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation=SWSCALE_FLAGS, threads=1
+        )
+        return upright(picture.to_ndarray(), display_matrix(frame))

@@ -1,0 +1,54 @@
+"""JPEG bytes of a frame and back: baseline, 4:2:0, the same bytes for the same pixels."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from data_manifests.errors import InputError
+
+
+def to_jpeg(rgb: np.ndarray, quality: int) -> bytes:
+    """Encode a picture as baseline JPEG with 4:2:0 chroma.
+
+    Args:
+        rgb: uint8 ``[H, W, 3]``, RGB.
+        quality: 1 to 100.
+
+    Raises:
+        InputError: Not such an array, or a side longer than JPEG's 65,535 pixels.
+    """
+    good = rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3
+    if not good or not (0 < rgb.shape[0] < 65536 and 0 < rgb.shape[1] < 65536):
+        raise InputError(
+            f"JPEG: got {rgb.dtype} {list(rgb.shape)}; expected uint8 [H, W, 3] with sides of 1 to 65,535 pixels"
+        )
+    parameters = [
+        (cv2.IMWRITE_JPEG_QUALITY, quality),
+        (cv2.IMWRITE_JPEG_PROGRESSIVE, 0),
+        (cv2.IMWRITE_JPEG_OPTIMIZE, 0),
+        (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420),
+    ]
+    flat = [value for pair in parameters for value in pair]
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), flat)
+    if not done:
+        raise InputError(f"JPEG: the encoder refused a picture of {rgb.shape[1]} x {rgb.shape[0]} pixels")
+    return data.tobytes()
+
+
+def from_jpeg(data: bytes) -> np.ndarray:
+    """Decode JPEG bytes to RGB uint8 ``[H, W, 3]``; EXIF rotation is not applied.
+
+    Raises:
+        InputError: The bytes are no JPEG, or one that is cut off.
+    """
+    # OpenCV fills the rest of a cut-off JPEG with grey and only warns: the end marker must be there.
+    whole = data[:3] == b"\xff\xd8\xff" and b"\xff\xd9" in data[-64:]
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if whole else None
+    if picture is None:
+        raise InputError(
+            f"JPEG: {len(data)} bytes starting with {data[:3].hex(' ') or 'nothing'} are not a whole JPEG; "
+            "expected ff d8 ff first and ff d9 at the end, get the picture again"
+        )
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,144 @@
+"""The reference path: decode a whole file in order, and tell displayed frames from lost ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from pipelines.decode.packet_index import ONE_FRAME_A_PACKET, Heartbeat, PacketIndex, depends_on, read_packets
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A packet the decoder refused: its position in decode order and how many frames came before."""
+
+    position: int
+    frames_before: int
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """What decoding the whole file showed.
+
+    Attributes:
+        first: The first frame the decoder gave; None when it gave none.
+        ordinals: The displayed frames in display order: pts → number in the order the decoder gives them.
+        lost: int64, ascending: pts of frames that exist between displayed ones, but damage took them.
+        refused: Packets the decoder refused.
+        untimed: Number of a frame without any timestamp, which no time can find; None when all have one.
+    """
+
+    first: VideoFrame | None
+    ordinals: dict[int, int]
+    lost: np.ndarray
+    refused: int
+    untimed: int | None
+
+
+@dataclass(frozen=True)
+class _Seen:
+    pts: int
+    key: bool
+    corrupt: bool
+
+
+def play(
+    container: InputContainer, stream: VideoStream, refusals: list[Refusal], heartbeat: Heartbeat
+) -> Iterator[tuple[int, VideoFrame]]:
+    """Decode a freshly opened file from its start; yield every frame with its number in the order given.
+
+    A refused packet does not end the playing; it is appended to ``refusals``. So is one that the container
+    says is incomplete: it is not decoded, for the decoder would spoil the frame before it as well.
+    """
+    packets = read_packets(container, stream, [], heartbeat)
+    ordinal, position = 0, 0
+    while True:
+        packet = next(packets, None)
+        frames: list[VideoFrame] = []
+        try:
+            if packet is not None and packet.is_corrupt:
+                refusals.append(Refusal(position, ordinal))
+            else:
+                frames = stream.codec_context.decode(packet)
+        except av.error.MemoryError:
+            raise
+        except av.error.FFmpegError:
+            refusals.append(Refusal(position, ordinal))
+        for frame in frames:
+            yield ordinal, frame
+            ordinal += 1
+        if packet is None:
+            return
+        position += 1
+
+
+def scan(container: InputContainer, stream: VideoStream, index: PacketIndex, heartbeat: Heartbeat) -> Scan:
+    """Decode the whole of a freshly opened file, converting nothing.
+
+    Displayed are the intact frames whose time goes on; one whose time goes back is dropped, as players do.
+    """
+    refusals: list[Refusal] = []
+    seen: list[_Seen] = []
+    first: VideoFrame | None = None
+    for ordinal, frame in play(container, stream, refusals, heartbeat):
+        first = first or frame
+        # Without a pts the time is that of the packet that brought the frame out, as FFmpeg guesses it.
+        pts = frame.pts if frame.pts is not None else frame.dts
+        if pts is None:
+            return Scan(first, {}, np.empty(0, dtype=np.int64), len(refusals), ordinal)
+        seen.append(_Seen(pts, frame.key_frame, frame.is_corrupt))
+
+    if index.addressable:
+        one_each = stream.codec_context.name in ONE_FRAME_A_PACKET
+        built_on_damage = _damage_by_packet(seen, refusals, index, one_each)
+        suspect = [each.pts in built_on_damage for each in seen]
+    else:
+        suspect = _damage_by_display(seen, refusals)
+        built_on_damage = {each.pts for each, bad in zip(seen, suspect, strict=True) if bad}
+
+    ordinals: dict[int, int] = {}
+    last: int | None = None
+    for ordinal, each in enumerate(seen):
+        if not suspect[ordinal] and (last is None or each.pts > last):
+            ordinals[each.pts] = ordinal
+            last = each.pts
+
+    exist = set(built_on_damage)
+    if index.addressable and stream.codec_context.name in ONE_FRAME_A_PACKET:
+        exist |= set(index.pts.tolist())
+    exist -= set(index.pts[index.hidden].tolist())
+    lost = np.array(sorted(exist - ordinals.keys()), dtype=np.int64)
+    if ordinals:
+        lost = lost[(lost > min(ordinals)) & (lost < max(ordinals))]
+    return Scan(first, ordinals, lost, len(refusals), None)
+
+
+def _damage_by_packet(seen: list[_Seen], refusals: list[Refusal], index: PacketIndex, one_each: bool) -> set[int]:
+    positions = index.positions()
+    bad = {refusal.position for refusal in refusals}
+    bad |= {positions[frame.pts] for frame in seen if frame.corrupt and frame.pts in positions}
+    if one_each and seen:
+        # A packet that shows nothing and raises nothing was lost on the way. Not so at the start, where
+        # leading pictures have nothing to refer to and the decoder still learns the display order.
+        silent = ~np.isin(index.pts, [frame.pts for frame in seen]) & ~index.hidden
+        settled = int(np.append(np.flatnonzero(index.restart), len(index.pts))[1])
+        bad |= {position for position in np.flatnonzero(silent).tolist() if position >= settled}
+    marked = depends_on(index, [position for position in bad if position < len(index.pts)])
+    return set(index.pts[marked].tolist())
+
+
+def _damage_by_display(seen: list[_Seen], refusals: list[Refusal]) -> list[bool]:
+    """Without usable pts a packet can not be found from its frame: trust nothing until the next key frame."""
+    events = {refusal.frames_before for refusal in refusals}
+    suspect: list[bool] = []
+    broken = False
+    for ordinal, frame in enumerate(seen):
+        broken = frame.corrupt or ((broken or ordinal in events) and not frame.key)
+        suspect.append(broken)
+    return suspect

@@ -1,0 +1,310 @@
+"""Reads chosen frames of a video file in one visit, exactly: by pts, never by index = time x frame rate.
+
+The rules. t = 0 is the first displayed frame. The frame with the nearest pts stands for an instant, ties go
+to the earlier one, so the tolerance is half the local gap and a variable frame rate needs no special case.
+The last frame lasts as long as the gap before it. Only wanted frames are converted. The display matrix is
+obeyed (rotation, mirroring). Stored pixels are kept as they are when the sample aspect ratio is not square:
+nothing is stretched, and sizes count stored pixels.
+
+Two modes give the same frames. ``forward`` decodes the whole file in order; it is the reference. ``gop``
+demuxes once for the packet index and decodes only from the key packets that wanted frames need. Whenever the
+index can not be trusted, or the decoder does not deliver what the index promised, the reader falls back to
+``forward`` and says why in :attr:`VideoReader.fallback`.
+
+Damage. A decoder that meets broken data goes on and shows pictures built on what it has: wrong pictures, not
+missing ones. They are not taken: a frame that the decoder refused or repaired is lost, and so is every frame
+that may be predicted from it, up to the next key frame. No other frame stands in for a lost one. Damage that
+the decoder does not report can not be seen.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from av.codec.context import ThreadType
+from av.video.frame import VideoFrame
+
+from data_manifests.errors import InputError
+from pipelines.decode.container import VideoError, errors_of, open_stream
+from pipelines.decode.convert import RgbConverter, display_matrix
+from pipelines.decode.forward import play, scan
+from pipelines.decode.gop import GopDecoder, Unreliable
+from pipelines.decode.packet_index import Heartbeat, depends_on, read_index
+from pipelines.decode.plan import frame_length_s, nearest_pts
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video is, as displayed.
+
+    Attributes:
+        codec: Name of the decoder.
+        width: Displayed width in stored pixels (after rotation).
+        height: Displayed height in stored pixels (after rotation).
+        rotation: Counter-clockwise degrees by which stored frames are turned: 0, 90, 180 or 270.
+        time_base: Seconds a pts tick.
+        first_pts: The pts of t = 0.
+        average_rate: Frames a second as the container states it; None when it states none.
+        duration_s: From the start of the first to the end of the last displayed frame, in seconds.
+        frames_indexed: Displayed frames.
+    """
+
+    codec: str
+    width: int
+    height: int
+    rotation: int
+    time_base: Fraction
+    first_pts: int
+    average_rate: float | None
+    duration_s: float
+    frames_indexed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The frame for each wanted instant; every array has the shape of the instants.
+
+    Attributes:
+        pts: int64. Without meaning where ``past_end``.
+        past_end: bool, the instant is a frame's length or more past the end.
+        missing: bool, the frame exists but damage took it.
+    """
+
+    pts: np.ndarray
+    past_end: np.ndarray
+    missing: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedFrame:
+    """One frame: its pts, its time in seconds from the first displayed frame, RGB uint8 ``[H, W, 3]``."""
+
+    pts: int
+    time_s: float
+    rgb: np.ndarray
+
+
+def _nobody_waits() -> None:
+    """The heartbeat of a reader that no one watches."""
+
+
+def open_video(
+    path: Path, threads: int = 1, forward: bool = False, heartbeat: Heartbeat = _nobody_waits
+) -> VideoReader:
+    """Open a video and read its packet index; only its first frame is decoded when the index is sound.
+
+    Args:
+        path: A file that FFmpeg can read.
+        threads: Decoder threads.
+        forward: Take the reference mode from the start instead of the fast one.
+        heartbeat: Called for every packet read, so that a watcher can tell a long video from a hung one.
+
+    Returns:
+        A reader, to be used as a context manager.
+
+    Raises:
+        VideoError: The file is missing, unreadable, empty, not a video, or shows no frame.
+    """
+    return VideoReader(path, threads, forward, heartbeat)
+
+
+class VideoReader:
+    """An open video; only one iteration of :meth:`frames` may be under way.
+
+    Attributes:
+        info: The video's facts.
+        mode: ``gop`` or ``forward``.
+        fallback: Why the reader left the fast mode; None when it did not.
+        missing: The pts that :meth:`frames` was asked for and could not deliver, all calls together.
+    """
+
+    info: VideoInfo
+    mode: str
+    fallback: str | None
+    missing: frozenset[int]
+
+    def __init__(self, path: Path, threads: int, forward: bool, heartbeat: Heartbeat) -> None:
+        """Open the file; see :func:`open_video`."""
+        self.path = Path(path)
+        self.mode = "forward" if forward else "gop"
+        self.fallback = None
+        self.missing = frozenset()
+        self._threads = threads
+        self._heartbeat = heartbeat
+        self._converter = RgbConverter()
+        self._ordinals: dict[int, int] = {}
+        self._container, self._stream = open_stream(self.path, threads)
+        try:
+            with errors_of(self.path):
+                self._index = read_index(self._container, self._stream, self._heartbeat)
+                if forward:
+                    self._scan()
+                    return
+                try:
+                    self._start_gop()
+                except Unreliable as found:
+                    self._fall_back(found)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> VideoReader:
+        """Give the reader itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def select(self, times: np.ndarray) -> Selection:
+        """Choose the frame for each instant (see :func:`pipelines.decode.plan.nearest_pts`).
+
+        Args:
+            times: float64 of any shape, seconds from the first displayed frame.
+
+        Raises:
+            InputError: An instant is negative or not finite.
+        """
+        tick, first = self.info.time_base, self.info.first_pts
+        pts, past_end = nearest_pts(self._exist, tick, first, times, self._lone_frame_s)
+        return Selection(pts, past_end, np.isin(pts, self._lost) & ~past_end)
+
+    def frames(self, pts: Iterable[int], short_side: int = 256) -> Iterator[DecodedFrame]:
+        """Deliver frames in ascending pts, in one visit; a pts asked for twice comes once.
+
+        Frames that the decoder can not deliver are left out and added to :attr:`missing`. If the fast mode
+        fails on the way, the rest comes from the forward mode; :attr:`info` and :meth:`select` then follow
+        what is really displayed.
+
+        Args:
+            pts: Values from :meth:`select`, in any order.
+            short_side: Short side in pixels, never upscaled; 0 keeps the native size (see
+                :func:`pipelines.decode.convert.scaled_size`).
+
+        Raises:
+            InputError: A pts that is no frame of this video.
+            VideoError: The file became unreadable.
+        """
+        wanted = np.unique(np.fromiter(pts, dtype=np.int64))
+        strange = wanted[~np.isin(wanted, self._exist)]
+        if strange.size:
+            raise InputError(
+                f"{self.path}: pts {strange[0]} is no frame of this video; expected values of select(), "
+                f"from {self._exist[0]} to {self._exist[-1]}"
+            )
+        pending = deque(wanted[~np.isin(wanted, self._lost)].tolist())
+        self.missing |= frozenset(wanted.tolist()) - frozenset(pending)
+        with errors_of(self.path):
+            if self.mode == "gop":
+                decoder = GopDecoder(self._container, self._stream, self._index, self._heartbeat)
+                try:
+                    for value, frame in decoder.frames(pending):
+                        yield self._converted(value, frame, short_side)
+                except Unreliable as found:
+                    self._fall_back(found)
+            if self.mode == "forward":
+                for value, frame in self._forward(pending):
+                    yield self._converted(value, frame, short_side)
+
+    def _converted(self, pts: int, frame: VideoFrame, short_side: int) -> DecodedFrame:
+        time_s = float((pts - self.info.first_pts) * self.info.time_base)
+        return DecodedFrame(pts, time_s, self._converter.convert(frame, short_side))
+
+    def _start_gop(self) -> None:
+        index = self._index
+        if index.problem:
+            raise Unreliable(index.problem)
+        first = GopDecoder(self._container, self._stream, index, self._heartbeat).first_frame()
+        visible = index.pts[~index.hidden]
+        if first.pts != visible.min():
+            raise Unreliable(
+                f"the first frame shown has pts {first.pts}, but the smallest in the index is {visible.min()}"
+            )
+        damaged = depends_on(index, np.flatnonzero(index.damaged).tolist())
+        self._describe(first, index.pts[~index.hidden & ~damaged], index.pts[~index.hidden & damaged])
+
+    def _fall_back(self, found: Unreliable) -> None:
+        self.mode, self.fallback = "forward", str(found)
+        self._scan()
+
+    def _scan(self) -> None:
+        self._reopen()
+        found = scan(self._container, self._stream, self._index, self._heartbeat)
+        if found.untimed is not None:
+            raise VideoError(
+                f"{self.path}: frame {found.untimed} has no timestamp, so no frame can be found by its time; "
+                "copy the stream into a container that keeps timestamps, such as MP4",
+                "decode_error",
+            )
+        if found.first is None or not found.ordinals:
+            raise VideoError(
+                f"{self.path}: the decoder {self._stream.codec_context.name} shows no intact frame of "
+                f"{len(self._index.pts)} packets ({found.refused} refused); expected at least one, "
+                "get the file again",
+                "decode_error",
+            )
+        self._ordinals = found.ordinals
+        self._describe(found.first, np.fromiter(found.ordinals, dtype=np.int64), found.lost)
+
+    def _forward(self, pending: deque[int]) -> Iterator[tuple[int, VideoFrame]]:
+        self.missing |= frozenset(pending) - self._ordinals.keys()
+        wanted = {self._ordinals[pts]: pts for pts in pending if pts in self._ordinals}
+        if not wanted:
+            return
+        self._reopen()
+        for ordinal, frame in play(self._container, self._stream, [], self._heartbeat):
+            if ordinal in wanted:
+                yield wanted[ordinal], frame
+            if ordinal == max(wanted):
+                return
+
+    def _reopen(self) -> None:
+        # Seeking back to the start is not exact in every container.
+        self._container.close()
+        self._container, self._stream = open_stream(self.path, self._threads)
+        if not self._index.addressable:
+            # A frame's dts, the only time it has then, is another packet's with frame threads.
+            self._stream.codec_context.thread_type = ThreadType.SLICE
+
+    def _describe(self, first: VideoFrame, shown: np.ndarray, lost: np.ndarray) -> None:
+        rate, tick = self._stream.average_rate, self._stream.time_base
+        if tick is None:
+            raise VideoError(f"{self.path}: the stream states no time base; expected one", "decode_error")
+        shown = np.sort(shown)
+        self._lost = lost[(lost > shown[0]) & (lost < shown[-1])]
+        self._exist = np.union1d(shown, self._lost)
+        lengths = self._index.durations[self._index.pts == shown[0]]
+        if lengths.size and lengths[0] > 0:
+            self._lone_frame_s = float(int(lengths[0]) * tick)
+        else:
+            self._lone_frame_s = float(1 / rate if rate else tick)
+        width, height = first.width, first.height
+        if display_matrix(first)[0] == 0:
+            width, height = height, width
+        span_s = float(int(shown[-1] - shown[0]) * tick)
+        self.info = VideoInfo(
+            codec=self._stream.codec_context.name,
+            width=width,
+            height=height,
+            rotation=round(first.rotation / 90) * 90 % 360,
+            time_base=tick,
+            first_pts=int(shown[0]),
+            average_rate=float(rate) if rate else None,
+            duration_s=span_s + frame_length_s(self._exist, tick, self._lone_frame_s),
+            frames_indexed=len(shown),
+        )

@@ -1,0 +1,275 @@
+"""``decode``: one visit to each video, every wanted frame kept as a JPEG."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from data_manifests.errors import InputError, MissingUpstream
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.tables import FRAMES_LAYOUT, SIDES
+from pipelines.decode.task import VideoTask
+from pipelines.digest import digest_groups, digest_json
+from pipelines.environment import versions
+from pipelines.groups import group_videos
+from pipelines.progress import Progress
+from pipelines.shards import Footer, Layout, ShardWriter, iter_rows, read_footer, read_rows
+from pipelines.stage import OpenShard, Unit
+from pipelines.workspace import Workspace
+
+_JPEG_BYTES = 20_000
+_TIMED = ("clip_id", "start_s", "stop_s")
+VIDEO_TIMEOUT_S = 120.0
+"""A video whose decoder gives no frame for this many seconds is given up."""
+
+
+def default_plan(split: str) -> FramePlan:
+    """Segment centres for evaluation; three candidates a segment for training to draw from."""
+    return FramePlan(candidates=3 if split == "train" else 1)
+
+
+@dataclass
+class _Pending:
+    unit: Unit
+    tasks: dict[str, VideoTask]
+    outcomes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class DecodeStage:
+    """Frames of one split of one dataset under one plan. See :class:`pipelines.stage.Stage`."""
+
+    workspace: Workspace
+    dataset: str
+    split: str
+    plan: FramePlan
+    workers: int = 1
+    timeout_s: float = VIDEO_TIMEOUT_S
+
+    name = "decode"
+    version = 1
+    layout: Layout = FRAMES_LAYOUT
+    sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES)
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The plan."""
+        return {"plan": asdict(self.plan)}
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Which dataset the frames are of."""
+        return {"dataset": self.dataset, "split": self.split, "plan": self.plan.slug}
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """Versions of what decodes and encodes."""
+        return versions("av", "opencv-python", "numpy", "pyarrow")
+
+    @property
+    def folder(self) -> Path:
+        """``frames/<dataset>/<split>/<plan>``."""
+        return self.workspace.root / "frames" / self.dataset / self.split / self.plan.slug
+
+    @property
+    def command(self) -> str:
+        """The command line that makes these shards."""
+        return f"xmic decode {self.dataset} --split {self.split} -w {self.workspace.root}"
+
+    def units(self) -> list[Unit]:
+        """One unit a group of videos; a key covers the clips' times and the identity of each file."""
+        digests = self.workspace.file_digests
+        units = []
+        for unit in self.units_by_clips():
+            inputs = dict(unit.inputs)
+            for task in unit.payload:
+                found = self._file(task.path)
+                identity = "missing"
+                if found:
+                    identity = digest_json([task.path, found.stat().st_size, digests.head_and_tail(found)])
+                inputs[f"file of {task.video_id}"] = identity
+            units.append(Unit(unit.group, unit.path, inputs, unit.attempted, unit.size, unit.payload))
+        return units
+
+    def units_by_clips(self) -> list[Unit]:
+        """The same units with the clips as their only inputs: needs no video, for those who read the shards."""
+        folder = self.workspace.manifest(self.dataset, self.split)
+        if not (folder / "clips.parquet").is_file():
+            raise MissingUpstream(f"{folder}: not prepared. Run xmic prepare for {self.dataset} {self.split}.")
+        clips = read_rows(folder / "clips.parquet", ["video_id", *_TIMED])
+        videos = read_rows(folder / "videos.parquet", ["video_id", "path"])
+        paths = {row["video_id"]: row["path"] for row in videos.to_pylist()}
+        of_video: dict[str, list[tuple[str, float, float | None]]] = {}
+        for row in clips.to_pylist():
+            of_video.setdefault(row["video_id"], []).append((row["clip_id"], row["start_s"], row["stop_s"]))
+        digests = digest_groups(clips, "video_id", _TIMED)
+        a_clip = self.plan.segments * self.plan.candidates
+        groups = group_videos(
+            {video: len(rows) * a_clip for video, rows in of_video.items()},
+            self.workspace.groups(self.dataset),
+        )
+        units = []
+        for group, members in groups.items():
+            attempted = sum(len(of_video[video]) for video in members) * a_clip
+            units.append(
+                Unit(
+                    group,
+                    self.folder / f"part-{group}.parquet",
+                    {f"clips of {video}": digests[video] for video in members},
+                    attempted,
+                    attempted * _JPEG_BYTES,
+                    [VideoTask(video, paths.get(video), of_video[video], self.plan, "") for video in members],
+                )
+            )
+        return units
+
+    def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
+        """Decode videos of many shards side by side, each in a process; a shard is written with its last video."""
+        from pipelines.decode.worker import decode_video, reason_of
+        from pipelines.executors.killable import run_killable
+
+        scratch = self._fresh_scratch()
+        pending: dict[str, _Pending] = {}
+
+        def tasks() -> Iterator[tuple[tuple[str, str], VideoTask]]:
+            for unit in units:
+                placed = {task.video_id: self._placed(task, scratch / unit.group) for task in unit.payload}
+                pending[unit.group] = _Pending(unit, placed)
+                for task in placed.values():
+                    yield (unit.group, task.video_id), task
+
+        try:
+            for outcome in run_killable(
+                decode_video, tasks(), workers=self.workers, timeout_s=self.timeout_s, reason_of=reason_of
+            ):
+                group, video_id = outcome.task_id
+                waiting = pending[group]
+                waiting.outcomes[video_id] = outcome
+                if len(waiting.outcomes) == len(waiting.tasks):
+                    with open_shard(waiting.unit) as shard:
+                        for video in sorted(waiting.tasks):
+                            self._append(shard, waiting.tasks[video], waiting.outcomes[video], progress)
+                    shutil.rmtree(scratch / group, ignore_errors=True)
+                    del pending[group]
+                    yield waiting.unit
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _file(self, relative: str | None) -> Path | None:
+        """The video under the first root that has it, looked for now: roots may change after prepare."""
+        if relative is None:
+            return None
+        roots = [Path(root) for root in self.workspace.datasets[self.dataset].roots]
+        return next((root / relative for root in roots if (root / relative).is_file()), None)
+
+    def _placed(self, task: VideoTask, output: Path) -> VideoTask:
+        found = self._file(task.path)
+        output.mkdir(parents=True, exist_ok=True)
+        name = digest_json(task.video_id)[:24]
+        return VideoTask(task.video_id, str(found) if found else None, task.clips, task.plan, str(output / name))
+
+    def _append(self, shard: ShardWriter, task: VideoTask, outcome: Any, progress: Progress) -> None:
+        if outcome.reason is not None:
+            rows = len(task.clips) * self.plan.segments * self.plan.candidates
+            shard.fail(outcome.reason, outcome.error or "", video_id=task.video_id, rows=rows)
+            if outcome.reason != "missing_video":
+                progress.note(f"{task.video_id}: {outcome.reason}: {outcome.error}")
+            return
+        result = outcome.value
+        for name, write in (
+            ("frames", shard.write),
+            ("clip_frames", lambda t: shard.write_side("clip_frames", t)),
+        ):
+            with pa.memory_map(f"{task.output}.{name}.arrow") as source, pa.ipc.open_stream(source) as stream:
+                for batch in stream:
+                    write(pa.Table.from_batches([batch]))
+        shard.write_side("videos", [result["video"]])
+        for failure in result["failures"]:
+            shard.fail(**failure, video_id=task.video_id)
+        if result["video"]["fallback"]:
+            progress.note(f"{task.video_id}: read from start to end, because {result['video']['fallback']}")
+
+    def _fresh_scratch(self) -> Path:
+        folder = self.workspace.root / "tmp"
+        here = f"decode-{socket.gethostname()}-"
+        for left in folder.glob(f"{here}*"):
+            pid = left.name.removeprefix(here)
+            try:
+                os.kill(int(pid), 0)
+            except (ProcessLookupError, ValueError):
+                shutil.rmtree(left, ignore_errors=True)
+            except PermissionError:
+                pass
+        scratch = folder / f"{here}{os.getpid()}"
+        scratch.mkdir(parents=True, exist_ok=True)
+        return scratch
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A finished shard of frames, as those who read it see it."""
+
+    group: str
+    path: Path
+    footer: Footer
+
+    def rows(self) -> Iterator[pa.Table]:
+        """Frames, a row group (64 rows) at a time."""
+        return iter_rows(self.path)
+
+
+def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
+    """The frames that are there, and the groups that are not.
+
+    Needs no video. A shard whose clips changed since it was decoded is refused, since its frames
+    would be those of other intervals.
+
+    Raises:
+        MissingUpstream: no shard is there, or one is out of date.
+    """
+    found: list[Decoded] = []
+    missing: list[str] = []
+    for unit in stage.units_by_clips():
+        try:
+            footer = read_footer(unit.path)
+        except (FileNotFoundError, InputError):
+            missing.append(unit.group)
+            continue
+        clips = {name: value for name, value in footer.inputs.items() if name.startswith("clips of ")}
+        if clips != dict(unit.inputs):
+            raise MissingUpstream(f"{unit.path}: its clips changed since it was decoded. Run {stage.command}")
+        found.append(Decoded(unit.group, unit.path, footer))
+    if not found:
+        raise MissingUpstream(f"{stage.folder}: no frames. Run {stage.command}")
+    return found, missing
+
+
+def plan_of(workspace: Workspace, dataset: str, split: str, slug: str | None) -> FramePlan:
+    """The frame plan a later stage is to read: the named one, the only one there, else the default.
+
+    Raises:
+        MissingUpstream: nothing is decoded, or not under that name.
+        InputError: several plans are there and none was named.
+    """
+    folder = workspace.root / "frames" / dataset / split
+    plans: dict[str, FramePlan] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        for part in sorted(path.glob("part-*.parquet")):
+            with suppress(InputError):
+                plans[path.name] = FramePlan(**read_footer(part).params["plan"])
+                break
+    if not plans:
+        raise MissingUpstream(f"{folder}: no frames. Run xmic decode {dataset} --split {split} -w {workspace.root}")
+    if slug is not None and slug not in plans:
+        raise MissingUpstream(f"{folder}: no frame plan {slug}; there are {', '.join(plans)}.")
+    if slug is None and len(plans) > 1 and default_plan(split).slug not in plans:
+        raise InputError(f"{folder}: several frame plans ({', '.join(plans)}); choose one with --plan.")
+    return plans[slug or (next(iter(plans)) if len(plans) == 1 else default_plan(split).slug)]

@@ -1,0 +1,375 @@
+"""``evaluate``: a run on the split it belongs to and on other datasets, with all of the target's own classes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from data_manifests.errors import InputError, MissingUpstream, UsageError
+from data_manifests.schema import LABELS, Label
+from pipelines import stage
+from pipelines.atomic import replace_atomically
+from pipelines.decode.stage import DecodeStage
+from pipelines.digest import digest_json
+from pipelines.environment import versions
+from pipelines.evaluate.metrics import class_mean, top_k
+from pipelines.machine import Machine
+from pipelines.methods import load_method
+from pipelines.methods.base import resolve_config
+from pipelines.progress import Progress
+from pipelines.protocol import Protocol, on_target
+from pipelines.shards import Layout, read_footer, read_rows
+from pipelines.stage import Choice, OpenShard, Unit
+from pipelines.train.data import ClipData, usable_clips
+from pipelines.train.features import SplitClips, StreamVectors, read_clips
+from pipelines.train.loop import load_weights
+from pipelines.train.run import fresh_method, load_streams, load_text, text_file
+from pipelines.workspace import SPLITS, Workspace
+
+_BATCH = 128
+METRICS_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run as its folder says it."""
+
+    folder: Path
+    heads: Mapping[Label, Mapping[str, Any]]
+    """label → config.json"""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The configuration that both heads share."""
+        return next(iter(self.heads.values()))
+
+    @property
+    def protocol(self) -> Protocol:
+        """What it was trained under."""
+        return Protocol(**self.config["protocol"])
+
+
+def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
+    """A run by name or folder; the newest one by default.
+
+    Raises:
+        MissingUpstream: there is no such run, or no head of it is finished.
+    """
+    runs = workspace.root / "runs"
+    folder = (
+        Path(name)
+        if name and (Path(name) / "noun").is_dir() | (Path(name) / "verb").is_dir()
+        else runs / (name or "latest")
+    )
+    if not folder.is_dir():
+        known = sorted(p.name for p in runs.iterdir() if p.is_dir() and not p.is_symlink()) if runs.is_dir() else []
+        raise MissingUpstream(
+            f"{folder}: no such run; there is {', '.join(known) or 'none'}. Run xmic train -w {workspace.root}"
+        )
+    heads: dict[Label, Mapping[str, Any]] = {}
+    for label in LABELS:
+        if (folder / label / "summary.json").is_file():
+            heads[label] = json.loads((folder / label / "config.json").read_text())
+    if not heads:
+        raise MissingUpstream(f"{folder}: no head of this run is finished. Run the same xmic train command again.")
+    return TrainedRun(folder.resolve(), heads)
+
+
+def target_split(workspace: Workspace, dataset: str, split: str | None) -> str | None:
+    """The split to evaluate on: the named one, else val, else test; None when neither is prepared."""
+    there = workspace.splits(dataset)
+    if split is not None:
+        return split if split in there else None
+    return next((name for name in ("val", "test") if name in there), None)
+
+
+def _layout(run: TrainedRun, counts: Mapping[Label, int]) -> Layout:
+    fields = [("clip_id", pa.string()), ("video_id", pa.string())]
+    for label in run.heads:
+        fields += [(f"{label}_class", pa.int32()), (f"{label}_scores", pa.list_(pa.float32(), counts[label]))]
+    return Layout(pa.schema(fields), row_group=1024, plain=True)
+
+
+@dataclass
+class EvaluateStage:
+    """Scores of one run on one split, one row a clip. See :class:`pipelines.stage.Stage`.
+
+    Clips without all their vectors have no row. ``<label>_scores`` are the logits of all the target's classes.
+    """
+
+    workspace: Workspace
+    run: TrainedRun
+    dataset: str
+    split: str
+    target: Protocol
+    frames: DecodeStage
+    machine: Machine
+    progress: Progress
+    sides: Mapping[str, Layout] = field(default_factory=dict)
+
+    name = "evaluate"
+    version = 1
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The run and the target's protocol."""
+        return {
+            "run": self.run.config["key"],
+            "labels": list(self.run.heads),
+            "protocol": self.target.as_dict(),
+        }
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """The run's name, for people."""
+        return {"run": self.run.config["name"], "dataset": self.dataset, "split": self.split}
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """Versions and device."""
+        return {**versions("torch", "numpy"), "device": self.machine.resolve_device(), "batch": _BATCH}
+
+    @cached_property
+    def counts(self) -> dict[Label, int]:
+        """Classes of the target."""
+        return {label: read_footer(self.workspace.classes_file(self.dataset, label)).rows for label in LABELS}
+
+    @property
+    def layout(self) -> Layout:
+        """One score a class of the target."""
+        return _layout(self.run, self.counts)
+
+    @property
+    def folder(self) -> Path:
+        """``evaluations/<run>/<dataset>-<split>``."""
+        return self.workspace.root / "evaluations" / self.run.config["name"] / f"{self.dataset}-{self.split}"
+
+    @property
+    def command(self) -> str:
+        """The command line that makes it."""
+        return f"xmic evaluate {self.run.config['name']} --cross {self.dataset} -w {self.workspace.root}"
+
+    @cached_property
+    def clips(self) -> SplitClips:
+        """The clips of the split."""
+        return read_clips(self.workspace, self.dataset, self.split)
+
+    @cached_property
+    def streams(self) -> dict[str, StreamVectors]:
+        """The vectors of the split."""
+        return load_streams(self.workspace, self.frames, self.target, self.clips, self.progress)
+
+    def units(self) -> list[Unit]:
+        """One file; it depends on the weights, the vectors, the class names and the clips."""
+        inputs = {"clips": read_footer(self.workspace.manifest(self.dataset, self.split) / "clips.parquet").digest}
+        base = self.workspace.root / "embeddings" / self.dataset / self.split / self.frames.plan.slug
+        for encoder, stream in sorted(set(self.target.needed.values())):
+            parts = sorted((base / encoder / stream).glob("part-*.parquet"))
+            inputs[f"{encoder}/{stream}"] = digest_json([[p.name, read_footer(p).digest] for p in parts])
+        for label in self.run.heads:
+            inputs[f"{label} names"] = read_footer(text_file(self.workspace, self.dataset, self.target, label)).digest
+            weights = self.run.folder / label / "weights.safetensors"
+            inputs[f"{label} weights"] = self.workspace.file_digests.whole(weights)
+        return [Unit("predictions", self.folder / "predictions.parquet", inputs, len(self.clips.clip_ids))]
+
+    def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
+        """Score every clip that has its vectors."""
+        for unit in units:
+            device = torch.device(self.machine.resolve_device())
+            usable = usable_clips(self.clips, self.streams, None)
+            scores = {label: self._scores(label, usable.rows, device) for label in self.run.heads}
+            with open_shard(unit) as shard:
+                for start in range(0, len(usable.rows), _BATCH):
+                    part = slice(start, start + _BATCH)
+                    shard.write(self._table(usable.rows[part], {label: s[part] for label, s in scores.items()}))
+            yield unit
+
+    def _scores(self, label: Label, rows: np.ndarray, device: torch.device) -> np.ndarray:
+        config = self.run.heads[label]
+        text = load_text(self.workspace, self.dataset, self.target, label, device)
+        method_class = load_method(config["method"])
+        settings = resolve_config(method_class, config["preset"], config["method_config"])
+        method = fresh_method(method_class, settings.config, self.streams, text.logit_scale, config["seed"])
+        weights = self.run.folder / label / "weights.safetensors"
+        load_weights(method, weights)
+        method.to(device).eval()
+        data = ClipData(self.streams, usable_clips(self.clips, self.streams, None), self.clips.clip_ids, None, device)
+        scores = np.empty((len(rows), len(text.names)), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(rows), _BATCH):
+                indices = np.arange(start, min(start + _BATCH, len(rows)))
+                scores[indices] = method(data.batch(indices, epoch=0), text).float().cpu().numpy()
+        return scores
+
+    def _table(self, rows: np.ndarray, scores: Mapping[Label, np.ndarray]) -> pa.Table:
+        columns: dict[str, Any] = {
+            "clip_id": [self.clips.clip_ids[row] for row in rows],
+            "video_id": [self.clips.video_ids[row] for row in rows],
+        }
+        for label, values in scores.items():
+            truth = self.clips.labels[label][rows]
+            columns[f"{label}_class"] = pa.array(truth, pa.int32(), mask=truth < 0)
+            flat = pa.array(np.ascontiguousarray(values).reshape(-1), pa.float32())
+            columns[f"{label}_scores"] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+        return pa.table(columns, schema=self.layout.schema)
+
+
+def label_metrics(predictions: pa.Table, clips: SplitClips, label: Label, classes: int) -> dict[str, Any]:
+    """The numbers of one label: percent over the evaluated clips, and how many those are of all labelled ones."""
+    official = clips.labels[label]
+    result: dict[str, Any] = {
+        "n_official": int(np.count_nonzero(official >= 0)),
+        "classes": classes,
+        "classes_present": len(np.unique(official[official >= 0])),
+    }
+    truth = predictions.column(f"{label}_class").fill_null(-1).to_numpy()
+    kept = truth >= 0
+    result["n_evaluated"] = int(np.count_nonzero(kept))
+    if not result["n_evaluated"]:
+        return {**result, "top1": None, "top5": None, "class_mean": None}
+    flat = predictions.column(f"{label}_scores").combine_chunks().flatten().to_numpy()
+    scores = flat.reshape(len(truth), classes)[kept]
+    return {
+        **result,
+        "top1": top_k(scores, truth[kept], 1),
+        "top5": top_k(scores, truth[kept], 5),
+        "class_mean": class_mean(scores, truth[kept]),
+    }
+
+
+def evaluate(
+    workspace: Workspace,
+    run: TrainedRun,
+    targets: Sequence[tuple[str, str]],
+    machine: Machine,
+    progress: Progress,
+    *,
+    allow_mixed: bool = False,
+    choice: Choice | None = None,
+) -> list[dict[str, Any]]:
+    """Score a run on each (dataset, split) and write predictions.parquet and metrics.json.
+
+    Returns:
+        The metrics of each target, with 'made' telling whether anything was computed.
+
+    Raises:
+        MissingUpstream: a target lacks an artifact; names the command.
+        InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off.
+    """
+    results = []
+    for dataset, split in targets:
+        target, frames, mixed = on_target(workspace, dataset, split, run.protocol, allow_mixed=allow_mixed)
+        item = EvaluateStage(workspace, run, dataset, split, target, frames, machine, progress)
+        report = stage.run(item, choice, progress)
+        metrics = _metrics(item, mixed)
+        with replace_atomically(item.folder / "metrics.json") as temporary:
+            temporary.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        results.append({**metrics, "made": report.made, "folder": str(item.folder)})
+    return results
+
+
+def _metrics(item: EvaluateStage, mixed: list[dict[str, Any]]) -> dict[str, Any]:
+    run, config = item.run, item.run.config
+    predictions = read_rows(item.folder / "predictions.parquet")
+    source = config["source"]
+    vectors = item.target.vectors or {}
+    hand = next((v for v in vectors.values() if v.get("stream") == "hand"), None)
+    any_vector = next(iter(vectors.values()), {})
+    protocol = {
+        "encoder": item.target.encoder,
+        "encoder_spec": next((v.get("spec") for k, v in vectors.items() if k.startswith(item.target.encoder)), None),
+        "v2": item.target.v2 if item.target.v2 != item.target.encoder else None,
+        "streams": item.target.streams,
+        "classify": item.target.classify,
+        "detector": hand.get("detector") if hand else None,
+        "crop": hand.get("crop") if hand else None,
+        "plan": item.frames.plan.slug,
+        "precision": any_vector.get("precision"),
+        "prompt": item.target.prompt,
+    }
+    random = {str(v.get("encoder")) for v in vectors.values() if v.get("random_weights")}
+    recipe = config["recipe"]
+    return {
+        "schema": METRICS_SCHEMA,
+        "run": {
+            "name": config["name"],
+            "method": config["method"],
+            "preset": config["preset"],
+            "seed": config["seed"],
+            "key": config["key"],
+            "recipe": recipe["name"] if recipe else None,
+            "epochs": recipe["epochs"] if recipe else None,
+        },
+        "source": source,
+        "target": {"dataset": item.dataset, "split": item.split},
+        "within": item.dataset == source["dataset"],
+        "protocol": protocol,
+        "random_weights": sorted(random),
+        "mixed": mixed,
+        "hand_fallback_rate": next((s.whole_frame for s in _hand_streams(item)), None),
+        "labels": {label: label_metrics(predictions, item.clips, label, item.counts[label]) for label in run.heads},
+        "failures": _failures(item),
+        "versions": versions("xmic", "torch", "open_clip_torch", "timm", "ultralytics", "av", "numpy", "pyarrow"),
+        "commands": [item.command],
+    }
+
+
+def _hand_streams(item: EvaluateStage) -> list[StreamVectors]:
+    return [stream for stream in item.streams.values() if stream.whole_frame is not None]
+
+
+def _failures(item: EvaluateStage) -> dict[str, dict[str, int]]:
+    """Failed rows by stage, from the footers of what the evaluation reads."""
+    found: dict[str, dict[str, int]] = {}
+    base = item.workspace.root / "embeddings" / item.dataset / item.split / item.frames.plan.slug
+    places = [("decode", item.frames.folder)]
+    places += [
+        (f"embed {stream}", base / encoder / stream) for encoder, stream in sorted(set(item.target.needed.values()))
+    ]
+    for name, folder in places:
+        for part in sorted(folder.glob("part-*.parquet")):
+            for reason, count in read_footer(part).failures.items():
+                counts = found.setdefault(name, {})
+                counts[reason] = counts.get(reason, 0) + count
+    return found
+
+
+def targets_of(
+    workspace: Workspace, run: TrainedRun, cross: Sequence[str], split: str | None
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """The splits to evaluate on: the run's own dataset first, then each cross dataset.
+
+    Returns:
+        The (dataset, split) pairs, and notes about what can not be evaluated.
+
+    Raises:
+        UsageError: an unknown split.
+        MissingUpstream: a cross dataset has no split to evaluate on.
+    """
+    if split is not None and split not in SPLITS:
+        raise UsageError(f"--split {split}: expected {', '.join(SPLITS)}")
+    own = run.config["source"]["dataset"]
+    targets, notes = [], []
+    within = target_split(workspace, own, split)
+    if within:
+        targets.append((own, within))
+    else:
+        notes.append(f"{own} has no {split or 'val or test'} split: nothing to evaluate within the dataset")
+    for dataset in cross:
+        if dataset == own:
+            continue
+        found = target_split(workspace, dataset, split)
+        if not found:
+            raise MissingUpstream(
+                f"{workspace.root}: {dataset} has no prepared {split or 'val or test'} split. Run xmic prepare for it."
+            )
+        targets.append((dataset, found))
+    return targets, notes

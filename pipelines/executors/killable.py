@@ -1,0 +1,296 @@
+"""Runs a function over tasks in worker processes that may hang, crash or be killed without harm to the rest.
+
+Native code that reads damaged files can loop for ever or crash its process, and no exception handler helps.
+So every task runs in a process of its own kind: a worker that falls silent is killed, one that dies is
+replaced, and the task it had is tried once more, alone, before it is given up.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from data_manifests.errors import UsageError
+
+# Importing a function may mean importing a whole deep learning library from a cold disk.
+_START_LIMIT_S = 120.0
+_GOODBYE_S = 2.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one task ended.
+
+    Attributes:
+        task_id: The caller's name for the task.
+        value: What the function returned; None after a failure.
+        reason: None after a success, else ``timeout``, ``worker_killed``, ``out_of_memory`` or what
+            ``reason_of`` said of the exception.
+        error: The failure in words; None after a success.
+    """
+
+    task_id: Any
+    value: Any | None
+    reason: str | None
+    error: str | None
+
+
+def run_killable(
+    function: Callable[[Any, Callable[[], None]], Any],
+    tasks: Iterable[tuple[Any, Any]],
+    *,
+    workers: int,
+    timeout_s: float,
+    reason_of: Callable[[BaseException], str],
+) -> Iterator[Outcome]:
+    """Call ``function(task, heartbeat)`` for every task and yield the outcomes as they come.
+
+    Workers are spawned, not forked, only when there is a task for them, and reused. They ignore the
+    interrupt key, which is the caller's to handle, and end with the parent process. Closing the iterator
+    kills them. Tasks are taken from the iterable only as workers become free.
+
+    Args:
+        function: Importable by name. It must call ``heartbeat()`` again and again. Values should be small:
+            write bulk to files. The heartbeat is to be called in the thread the function runs in.
+        tasks: Pairs of (task id, task); a task must pickle.
+        workers: Worker processes at the same time, at least 1.
+        timeout_s: A worker that gives no heartbeat for so many seconds is killed.
+        reason_of: Importable by name; called in the worker with the exception that left the function, for
+            the reason code of the outcome. Not asked about a MemoryError.
+
+    Yields:
+        One outcome a task, in the order they end. A task whose worker died is tried once more in a fresh
+        worker with nothing else running, after all other tasks.
+
+    Raises:
+        UsageError: Fewer than 1 worker, or a timeout that is not positive.
+        RuntimeError: The function can not be imported in a worker.
+    """
+    if workers < 1:
+        raise UsageError(f"{workers} worker processes: expected 1 or more, tasks never run in this process")
+    if not timeout_s > 0:
+        raise UsageError(f"timeout of {timeout_s} s: expected more than 0")
+    return _outcomes(pickle.dumps((function, reason_of)), iter(tasks), workers, timeout_s)
+
+
+@dataclass(frozen=True)
+class _Death:
+    """A worker died over a task; ``how`` says by what."""
+
+    task_id: Any
+    task: Any
+    how: str
+
+
+class _Worker:
+    """A worker process and the task it has."""
+
+    def __init__(self, code: bytes, timeout_s: float) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.busy = False
+        self._timeout_s = timeout_s
+        self._started = False
+        self._process: SpawnProcess = context.Process(
+            target=_serve, args=(theirs, code, min(timeout_s / 10, 1.0)), daemon=True
+        )
+        with _interrupts_held():
+            self._process.start()
+        # As long as the parent held this end too, the death of the worker would not close the pipe.
+        theirs.close()
+
+    @property
+    def idle(self) -> bool:
+        return not self.busy and self._process.is_alive()
+
+    @property
+    def seconds_left(self) -> float:
+        """How long its silence may still last."""
+        return self._limit_s - (time.monotonic() - self._heard_at)
+
+    @property
+    def _limit_s(self) -> float:
+        return self._timeout_s if self._started else max(self._timeout_s, _START_LIMIT_S)
+
+    def give(self, task_id: Any, task: Any) -> None:
+        self._task_id, self._task = task_id, task
+        self._heard_at = time.monotonic()
+        self.busy = True
+        # A worker that dies right now is found dead by the next listen().
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.pipe.send((task,))
+
+    def listen(self) -> Outcome | _Death | None:
+        """Take in all that the worker has said; None while its task goes on."""
+        try:
+            while self.pipe.poll():
+                kind, *rest = self.pipe.recv()
+                self._heard_at, self._started = time.monotonic(), True
+                if kind == "broken":
+                    raise RuntimeError(f"a worker process can not import what it is to run:\n{rest[0]}")
+                if kind == "ended":
+                    self.busy = False
+                    return Outcome(self._task_id, *rest)
+        except (EOFError, OSError):
+            self._process.join(_GOODBYE_S)
+            self.kill()
+            return _Death(self._task_id, self._task, _cause(self._process.exitcode))
+        if self.seconds_left > 0:
+            return None
+        what = "no heartbeat" if self._started else "the worker did not start"
+        self.kill()
+        return Outcome(self._task_id, None, "timeout", f"{what} for {self._limit_s:g} s; it was killed")
+
+    def dismiss(self) -> None:
+        """Let the worker end by itself once it is idle; :meth:`kill` waits for it."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.pipe.send(())
+
+    def kill(self, patience_s: float = 0.0) -> None:
+        if patience_s:
+            self._process.join(patience_s)
+        self._process.kill()
+        self._process.join()
+        self.pipe.close()
+        self.busy = False
+
+
+def _outcomes(code: bytes, tasks: Iterator[tuple[Any, Any]], workers: int, timeout_s: float) -> Iterator[Outcome]:
+    pool: list[_Worker] = []
+    deaths: list[_Death] = []
+    try:
+        more = True
+        while True:
+            pool = [worker for worker in pool if worker.busy or worker.idle]
+            while more and sum(worker.busy for worker in pool) < workers:
+                more = _give_next(tasks, pool, code, timeout_s)
+            if not any(worker.busy for worker in pool):
+                break
+            for said in _listen(pool):
+                if isinstance(said, _Death):
+                    deaths.append(said)
+                else:
+                    yield said
+        _dismiss(pool)
+        for death in deaths:
+            pool = [_Worker(code, timeout_s)]
+            pool[0].give(death.task_id, death.task)
+            while pool[0].busy:
+                for said in _listen(pool):
+                    yield _second_death(death, said) if isinstance(said, _Death) else said
+            _dismiss(pool)
+    finally:
+        for worker in pool:
+            worker.kill()
+
+
+def _give_next(tasks: Iterator[tuple[Any, Any]], pool: list[_Worker], code: bytes, timeout_s: float) -> bool:
+    try:
+        task_id, task = next(tasks)
+    except StopIteration:
+        return False
+    worker = next((worker for worker in pool if worker.idle), None)
+    if worker is None:
+        worker = _Worker(code, timeout_s)
+        pool.append(worker)
+    worker.give(task_id, task)
+    return True
+
+
+def _listen(pool: list[_Worker]) -> list[Outcome | _Death]:
+    """Wait until a busy worker speaks, dies or has been silent too long."""
+    busy = [worker for worker in pool if worker.busy]
+    wait([worker.pipe for worker in busy], max(0.0, min(worker.seconds_left for worker in busy)))
+    # All are heard before any is judged: their heartbeats may have piled up while the caller was away.
+    said = [worker.listen() for worker in busy]
+    return [each for each in said if each is not None]
+
+
+def _dismiss(pool: list[_Worker]) -> None:
+    for worker in pool:
+        worker.dismiss()
+    while pool:
+        pool.pop().kill(patience_s=_GOODBYE_S)
+
+
+def _second_death(first: _Death, second: _Death) -> Outcome:
+    error = f"the worker died ({first.how}), and again when the task was tried alone ({second.how})"
+    return Outcome(first.task_id, None, "worker_killed", error)
+
+
+def _cause(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "it closed its pipe"
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    known = {each.value: each.name for each in signal.Signals}
+    return f"signal {known.get(-exit_code, -exit_code)}"
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start a child with the interrupt key blocked: it could not ignore it before its Python is up."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(pipe: Connection, code: bytes, beat_s: float) -> None:
+    """The life of a worker process: say ready, then run tasks until told to end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        function, reason_of = pickle.loads(code)
+    except Exception:
+        pipe.send(("broken", traceback.format_exc()))
+        return
+    beat_at = time.monotonic()
+    pipe.send(("ready",))
+
+    def heartbeat() -> None:
+        nonlocal beat_at
+        if time.monotonic() - beat_at >= beat_s:
+            pipe.send(("alive",))
+            beat_at = time.monotonic()
+
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while message := pipe.recv():
+            pipe.send(("ended", *_run(function, reason_of, message[0], heartbeat)))
+
+
+def _run(
+    function: Callable[[Any, Callable[[], None]], Any],
+    reason_of: Callable[[BaseException], str],
+    task: Any,
+    heartbeat: Callable[[], None],
+) -> tuple[Any, str | None, str | None]:
+    try:
+        value = function(task, heartbeat)
+        pickle.dumps(value)  # what does not pickle is the function's failure, not the worker's
+        return value, None, None
+    except BaseException as error:
+        reason = "out_of_memory" if isinstance(error, MemoryError) else reason_of(error)
+        return None, reason, f"{type(error).__name__}: {error}"
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -1,0 +1,121 @@
+"""From raw boxes to the one hand crop of a frame (X-MIC, Kukleva et al., CVPR 2024, Sec. 3.3 and official code)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from data_manifests.errors import UsageError
+from pipelines.hands.detector import Box
+
+PAD_COLOUR = (123, 117, 104)
+"""CLIP's mean pixel (0.48145466, 0.4578275, 0.40821073) in 0…255 RGB: about zero after CLIP's normalisation."""
+
+Corners = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class CropPolicy:
+    """Which boxes make the crop, and its geometry.
+
+    Attributes:
+        hand_threshold: least score of a hand. The official code uses 0.8 on EPIC-KITCHENS and 0.5 on Ego4D.
+        object_threshold: least score of a touched object (0.01 in the official code).
+        margin: added on each side, as a fraction of the union box's longer side. Boxes of hands alone cut
+            the held object off; a margin brings it back.
+        fit: 'center' leaves the rectangle, so that the encoder's own resize of the shorter side and centre
+            crop cut the ends of a long box off, as in the official code; 'pad' makes it square with
+            :data:`PAD_COLOUR`, so that nothing is lost.
+    """
+
+    hand_threshold: float = 0.5
+    object_threshold: float = 0.01
+    margin: float = 0.0
+    fit: Literal["center", "pad"] = "center"
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            UsageError: a value is out of range.
+        """
+        for name in ("hand_threshold", "object_threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"Crop policy: {name} is {getattr(self, name)}; it must lie in [0, 1].")
+        if not 0 <= self.margin <= 2:
+            raise UsageError(
+                f"Crop policy: margin is {self.margin}; it is a fraction of the box's longer side added on each "
+                f"side and must lie in [0, 2]."
+            )
+        if self.fit not in ("center", "pad"):
+            raise UsageError(f"Crop policy: fit is '{self.fit}'; it must be 'center' or 'pad'.")
+
+    @property
+    def slug(self) -> str:
+        """Folder name part, e.g. 'h0.5-o0.01-m0-center'."""
+        return f"h{self.hand_threshold:g}-o{self.object_threshold:g}-m{self.margin:g}-{self.fit}"
+
+
+def union_box(boxes: Iterable[Box], policy: CropPolicy, width: int, height: int) -> Corners | None:
+    """One box around all hands seen and the objects they touch.
+
+    Args:
+        boxes: the frame's raw boxes.
+        policy: thresholds. Objects count only beside a hand that counts: what is touched by a hand below the
+            threshold is not in the official union either.
+        width: the frame's width in pixels.
+        height: its height in pixels.
+
+    Returns:
+        (x0, y0, x1, y1), normalised, without the margin; None when no hand is found or the union is at most
+        1 pixel wide or high: the full frame is used then, and the row says so.
+    """
+    boxes = list(boxes)
+    chosen = [box for box in boxes if box.kind == "hand" and box.score >= policy.hand_threshold]
+    if not chosen:
+        return None
+    chosen += [box for box in boxes if box.kind == "object" and box.contact and box.score >= policy.object_threshold]
+    x0, y0 = min(box.x0 for box in chosen), min(box.y0 for box in chosen)
+    x1, y1 = max(box.x1 for box in chosen), max(box.y1 for box in chosen)
+    if (x1 - x0) * width <= 1 or (y1 - y0) * height <= 1:
+        return None
+    return x0, y0, x1, y1
+
+
+def crop(image: np.ndarray, box: Corners | None, policy: CropPolicy) -> np.ndarray:
+    """Cut a union box out of its frame.
+
+    Args:
+        image: the frame, uint8 [H, W, 3], at any scale.
+        box: what :func:`union_box` gave; None leaves the full frame as it is, whatever ``policy.fit`` says.
+        policy: margin and fit.
+
+    Returns:
+        uint8 [h, w, 3], within the frame; [s, s, 3] with s = max(h, w) when padded. May share the frame's
+        memory.
+    """
+    if box is None:
+        return image
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = box[0] * width, box[1] * height, box[2] * width, box[3] * height
+    margin = policy.margin * max(x1 - x0, y1 - y0)
+    left, right = _pixel_range(x0 - margin, x1 + margin, width)
+    top, bottom = _pixel_range(y0 - margin, y1 + margin, height)
+    cut = image[top:bottom, left:right]
+    if policy.fit == "center" or cut.shape[0] == cut.shape[1]:
+        return cut
+    side = max(cut.shape[:2])
+    square = np.empty((side, side, 3), np.uint8)
+    square[:] = PAD_COLOUR
+    top, left = (side - cut.shape[0]) // 2, (side - cut.shape[1]) // 2
+    square[top : top + cut.shape[0], left : left + cut.shape[1]] = cut
+    return square
+
+
+def _pixel_range(low: float, high: float, size: int) -> tuple[int, int]:
+    # A frame stored smaller than the one the box was found in can make a valid box narrower than a pixel.
+    first = min(max(round(low), 0), size - 1)
+    return first, min(max(round(high), first + 1), size)

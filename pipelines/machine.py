@@ -1,0 +1,39 @@
+"""What a call may use of the machine. Never part of a key, but for the device type in the promise of byte identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from data_manifests.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Workers, device and network.
+
+    Attributes:
+        workers: worker processes (decode) or threads (image decoding elsewhere).
+        device: 'auto', 'cpu' or 'cuda'.
+        offline: never touch the network.
+    """
+
+    workers: int = 1
+    device: str = "auto"
+    offline: bool = False
+
+    def resolve_device(self) -> str:
+        """'cuda' when asked for or, with 'auto', when there is one; else 'cpu'.
+
+        Raises:
+            UsageError: an unknown device, or CUDA where there is none.
+        """
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise UsageError(f"--device {self.device}: expected auto, cpu or cuda")
+        import torch
+
+        there = torch.cuda.is_available()
+        if self.device == "cuda" and not there:
+            raise UsageError(
+                "--device cuda: PyTorch finds no CUDA device here (xmic doctor says more); use --device auto"
+            )
+        return "cuda" if there and self.device != "cpu" else "cpu"

@@ -1,0 +1,220 @@
+"""What every method is: what it is given, what it declares, and how its configuration is read."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from data_manifests.errors import InputError, UsageError
+from pipelines.train.optim import Recipe
+
+NEEDS = frozenset({"frame_vectors", "hand_vectors", "v2_vectors", "text_vectors", "text_tower", "pixels"})
+"""All that a method can ask for; see :attr:`Method.needs`."""
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """The raw, un-normalised vectors of B clips of N frames; None where a method does not need a stream.
+
+    Attributes:
+        frames: [B, N, D], the classified stream, from the vision-language encoder.
+        hand: [B, N, D_II], the hand-crop conditioning stream, from V_II.
+        full: [B, N, D_II], the full-frame conditioning stream, from V_II.
+    """
+
+    frames: Tensor | None = None
+    hand: Tensor | None = None
+    full: Tensor | None = None
+
+    def to(self, device: torch.device) -> ClipBatch:
+        """The same batch on a device."""
+        return ClipBatch(*(None if x is None else x.to(device) for x in (self.frames, self.hand, self.full)))
+
+
+@dataclass(frozen=True)
+class TextBank:
+    """The text side of a label set.
+
+    Attributes:
+        vectors: [C, D] float32, the raw text vectors e_t, one a class.
+        logit_scale: τ, the exponential of the value the encoder stores (100 for OpenAI's CLIP).
+        names: C class names, in the order of the label indices.
+    """
+
+    vectors: Tensor
+    logit_scale: float
+    names: list[str]
+
+    def to(self, device: torch.device) -> TextBank:
+        """The same text on a device."""
+        return TextBank(self.vectors.to(device), self.logit_scale, self.names)
+
+
+class Method(nn.Module):
+    """One way to classify clips by text. One file and one subclass a method.
+
+    A subclass is constructed as ``Method(config, dim, dim_v2, logit_scale)``: its configuration, the
+    widths D and D_II, and τ of the encoder. Parameters that are not trained have ``requires_grad``
+    off; they are not saved.
+
+    Attributes:
+        name: what it is called in commands and files.
+        needs: all it can ask for, out of :data:`NEEDS`. ``frame_vectors``, ``hand_vectors`` and
+            ``v2_vectors`` are the three streams of :class:`ClipBatch` (frames, hand, full),
+            ``text_vectors`` a :class:`TextBank`, ``text_tower`` and ``pixels`` the text transformer
+            and the images themselves.
+        config: the frozen dataclass of its settings; every field carries a ``help`` text and none
+            is named as one of :class:`pipelines.train.optim.Recipe`.
+        trains: False for a method without anything to learn: it needs no recipe.
+        presets: preset → the settings, its own or the recipe's, that differ from the defaults.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[frozenset[str]]
+    config: ClassVar[type[Any]]
+    trains: ClassVar[bool] = True
+    presets: ClassVar[dict[str, dict[str, Any]]]
+
+    @classmethod
+    def needed_by(cls, config: Any) -> frozenset[str]:
+        """What this configuration asks for, a subset of ``needs``."""
+        return cls.needs
+
+    def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
+        """Logits [B, C] in float32."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
+        """Numbers worth watching over the epochs, means over the batch; they go to ``metrics.jsonl``."""
+        return {}
+
+
+def stream_of(method: str, batch: ClipBatch, stream: Literal["frames", "hand", "full"]) -> Tensor:
+    """A stream [B, N, width] of a batch.
+
+    Raises:
+        InputError: the batch does not carry it.
+    """
+    vectors: Tensor | None = getattr(batch, stream)
+    if vectors is None:
+        raise InputError(
+            f"{method} needs the {stream} vectors of each clip, but the batch has none. "
+            "Embed that stream first, or choose other streams."
+        )
+    return vectors
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A method's configuration and the recipe it is trained by, both resolved."""
+
+    config: Any
+    recipe: Recipe
+
+
+def resolve_config(
+    method: type[Method], preset: str = "official", overrides: Mapping[str, Any] | None = None
+) -> Settings:
+    """Settle a method's configuration and recipe: defaults, then the preset, then ``--set key=value``.
+
+    Args:
+        method: the method's class.
+        preset: one of its presets.
+        overrides: setting → value, of the setting's type or as text typed by a user.
+
+    Raises:
+        UsageError: unknown preset, unknown setting, or a value that does not fit.
+    """
+    if preset not in method.presets:
+        raise UsageError(f"--preset {preset}: {method.name} has the presets {', '.join(method.presets)}.")
+    kinds = {cls: typing.get_type_hints(cls) for cls in (method.config, Recipe)}
+    known = {name: cls for cls, hints in kinds.items() for name in hints}
+    chosen: dict[type, dict[str, Any]] = {method.config: {}, Recipe: {}}
+    for key, value in {**method.presets[preset], **(overrides or {})}.items():
+        if key not in known:
+            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+            raise UsageError(
+                f"--set {key}: {method.name} has no such setting; the nearest is {nearest}. "
+                f"Settings are {', '.join(known)}."
+            )
+        chosen[known[key]][key] = _parse(key, value, kinds[known[key]][key])
+    return Settings(method.config(**chosen[method.config]), Recipe(**chosen[Recipe]))
+
+
+def build_method(method: type[Method], config: Any, *, dim: int, dim_v2: int, logit_scale: float, seed: int) -> Method:
+    """Construct a method: the same initial weights for the same seed; torch's generator stays as it was.
+
+    Args:
+        method: the method's class.
+        config: its resolved configuration.
+        dim: D, the joint width.
+        dim_v2: D_II, the width of the conditioning streams.
+        logit_scale: τ of the encoder.
+        seed: of the initial weights.
+
+    Raises:
+        InputError: the logit scale is not a positive number: the encoder has no text side to classify with.
+        UsageError: the widths do not fit the configuration.
+    """
+    if not 0 < logit_scale < math.inf:
+        raise InputError(
+            f"{method.name}: logit scale {logit_scale:g}, expected a positive number. "
+            "Take vectors and text from an encoder that stores one, such as CLIP."
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return method(config, dim, dim_v2, logit_scale)
+
+
+def _parse(key: str, value: Any, kind: Any) -> Any:
+    """A value of a setting's type, from that type or from text.
+
+    Raises:
+        UsageError: it does not fit; names what is expected.
+    """
+    if typing.get_origin(kind) is Literal:
+        options = typing.get_args(kind)
+        if value in options:
+            return value
+        raise UsageError(f"--set {key}={value}: expected one of {', '.join(map(str, options))}.")
+    if typing.get_origin(kind) is tuple:
+        kinds = typing.get_args(kind)
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, (list, tuple)) or len(parts) != len(kinds):
+            raise UsageError(f"--set {key}={value}: expected {len(kinds)} values with commas between.")
+        return tuple(_parse(key, part, one) for part, one in zip(parts, kinds, strict=True))
+    parsed = _parse_text(value.strip(), kind) if isinstance(value, str) and kind is not str else value
+    if kind is float and type(parsed) is int:
+        parsed = float(parsed)
+    if type(parsed) is not kind or (kind is float and not math.isfinite(parsed)):
+        expected = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
+        raise UsageError(f"--set {key}={value}: expected {expected}.")
+    return parsed
+
+
+def _parse_text(text: str, kind: Any) -> Any:
+    if kind is bool:
+        return {"true": True, "false": False}.get(text.lower())
+    try:
+        return kind(text)
+    except ValueError:
+        return None
+
+
+__all__ = [
+    "NEEDS",
+    "ClipBatch",
+    "Method",
+    "Settings",
+    "TextBank",
+    "build_method",
+    "resolve_config",
+    "stream_of",
+]

@@ -1,0 +1,199 @@
+"""X-MIC: the video moves the frozen text vectors (Kukleva et al., CVPR 2024)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from data_manifests.errors import InputError, UsageError
+from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
+from pipelines.methods.blocks import (
+    AttentionBlock,
+    FramePool,
+    at_least_float32,
+    exact_float32,
+    normalise,
+    pool_frames,
+)
+from pipelines.train.optim import PAPER
+
+
+@dataclass(frozen=True)
+class XMICConfig:
+    """Settings of X-MIC; the defaults are those of the official code (Annusha/xmic, ``XMIC_vitb16``).
+
+    Raises:
+        UsageError: a value is out of range, or two of them contradict each other.
+    """
+
+    segments: int = field(default=16, metadata={"help": "N, frames a clip; fixed by the temporal positions"})
+    streams: Literal["full", "hand", "both"] = field(
+        default="both",
+        metadata={"help": "conditioning streams; with one of them there is no intra-frame attention"},
+    )
+    n1: bool = field(default=True, metadata={"help": "normalise the conditioning frame vectors"})
+    n2: bool = field(default=False, metadata={"help": "normalise the X-MIC vector before the sum (Table 6)"})
+    n3: bool = field(default=False, metadata={"help": "normalise the text vectors before the sum (Table 6)"})
+    scale: float = field(default=2.0, metadata={"help": "s, what the X-MIC vector is multiplied by in the sum"})
+    heads: int = field(default=4, metadata={"help": "attention heads; must divide D_II"})
+    bottleneck: float = field(default=4.0, metadata={"help": "D_II over the hidden width of a block's perceptron"})
+    spatial_layers: int = field(default=1, metadata={"help": "blocks of the intra-frame attention b_S"})
+    temporal_layers: int = field(default=2, metadata={"help": "blocks of the inter-frame attention b_T"})
+    head: Literal["mlp", "none"] = field(default="mlp", metadata={"help": "what follows b_T; none only where D_II = D"})
+    head_relu: bool = field(default=True, metadata={"help": "ReLU on the head's output"})
+    head_ratio: int = field(default=16, metadata={"help": "D_II over the head's hidden width"})
+    train_logit_scale: bool = field(default=True, metadata={"help": "learn the logit scale"})
+    frame_pool: FramePool = field(
+        default="raw_then_norm",
+        metadata={"help": "average raw classified vectors (raw_then_norm) or normalised ones (norm_then_norm)"},
+    )
+    zero_init_head: bool = field(
+        default=False, metadata={"help": "start as zero-shot CLIP: zero last layer of the head"}
+    )
+
+    def __post_init__(self) -> None:
+        """Check."""
+        for name in ("segments", "heads", "spatial_layers", "temporal_layers", "head_ratio"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"xmic: {name}={getattr(self, name)}: expected 1 or more.")
+        if not self.bottleneck > 0:
+            raise UsageError(f"xmic: bottleneck={self.bottleneck}: expected more than 0.")
+        if self.zero_init_head and (self.head == "none" or self.head_relu):
+            raise UsageError(
+                f"xmic: zero_init_head=true with head={self.head} head_relu={str(self.head_relu).lower()} "
+                "would never learn: a ReLU passes no gradient at 0. Set head=mlp and head_relu=false too."
+            )
+
+
+class XMIC(Method):
+    """The video-conditioned classifier w_{b,t} = n(e_t + s·a_v), with a_v made from the clip's frames.
+
+    b_S attends within a frame (hand crop and full frame, Eq. 2 of the paper), b_T across frames (Eq. 3),
+    and the sum is classified (Eq. 1). The two-layer head after b_T, its ReLUs, the factor s, the number of
+    heads and the trained logit scale are not in the paper; they follow its code (Annusha/xmic).
+
+    Args:
+        config: the settings.
+        dim: D, the joint width.
+        dim_v2: D_II, the width of the conditioning streams.
+        logit_scale: τ to start from.
+
+    Raises:
+        UsageError: the widths do not fit the settings.
+    """
+
+    name = "xmic"
+    needs = frozenset({"frame_vectors", "hand_vectors", "v2_vectors", "text_vectors"})
+    config = XMICConfig
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"official": {}, "xmic-code": {}, "paper": dict(PAPER)}
+
+    def __init__(self, config: XMICConfig, dim: int, dim_v2: int, logit_scale: float) -> None:
+        """Initialised as the framework does by default, positions from N(0, 0.01²)."""
+        super().__init__()
+        _check_widths(config, dim, dim_v2)
+        self._config = config
+
+        def stack(layers: int) -> nn.Sequential:
+            return nn.Sequential(*(AttentionBlock(dim_v2, config.heads, config.bottleneck) for _ in range(layers)))
+
+        self.spatial = stack(config.spatial_layers) if config.streams == "both" else None
+        self.positions = nn.Parameter(torch.randn(config.segments, dim_v2) * 0.01)
+        self.temporal = stack(config.temporal_layers)
+        self.head = _head(config, dim, dim_v2) if config.head == "mlp" else None
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(logit_scale)), requires_grad=config.train_logit_scale)
+
+    @classmethod
+    def needed_by(cls, config: Any) -> frozenset[str]:
+        """Without one of the conditioning streams its vectors are not asked for."""
+        unused = {"full": {"hand_vectors"}, "hand": {"v2_vectors"}, "both": set()}[config.streams]
+        return cls.needs - unused
+
+    def vector(self, batch: ClipBatch) -> Tensor:
+        """The X-MIC vector a_v [B, D] as the head gives it, before n2 and the factor s.
+
+        Raises:
+            InputError: a conditioning stream is missing, or is not [B, N, D_II].
+        """
+        if self.spatial is not None:
+            # The order of the two tokens is irrelevant: they have no position and are averaged.
+            pair = torch.stack([self._conditioning(batch, "hand"), self._conditioning(batch, "full")], 2)
+            x = self.spatial(pair.flatten(0, 1)).mean(1).unflatten(0, pair.shape[:2])
+        else:
+            x = self._conditioning(batch, "hand" if self._config.streams == "hand" else "full")
+        y: Tensor = self.temporal(x + self.positions).mean(1)
+        return y if self.head is None else self.head(y)
+
+    def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
+        """Logits [B, C] in float32: exp(logit_scale)·⟨e_v, n(e_t + s·a_v)⟩.
+
+        Computed as (e_v·e_t + s·e_v·a_v) / √(‖e_t‖² + 2s·a_v·e_t + s²‖a_v‖²), so that the adapted
+        classifiers [B, C, D] are never built.
+
+        Raises:
+            InputError: a stream is missing or of another shape.
+        """
+        vector = self.vector(batch)
+        frames = stream_of(self.name, batch, "frames")
+        s = self._config.scale
+        with exact_float32(vector.device):
+            a, e = self._summands(vector, text)
+            video = pool_frames(frames, self._config.frame_pool).to(a.dtype)
+            numerator = video @ e.T + s * (video * a).sum(-1, keepdim=True)
+            total = e.square().sum(-1) + s**2 * a.square().sum(-1, keepdim=True)
+            # Where text and X-MIC vector cancel, rounding leaves nothing of the radicand: keep it above that.
+            limits = torch.finfo(a.dtype)
+            floor = (limits.eps * total.detach()).clamp_min(limits.tiny)
+            radicand = torch.maximum(total + 2 * s * (a @ e.T), floor)
+            return self.logit_scale.to(a.dtype).exp() * numerator * radicand.rsqrt()
+
+    @torch.no_grad()
+    def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
+        """``logit_scale`` τ, ``text_norm`` ‖e_t‖ and ``xmic_norm`` ‖s·a_v‖, as they are summed."""
+        a, e = self._summands(self.vector(batch), text)
+        return {
+            "logit_scale": self.logit_scale.exp().item(),
+            "text_norm": e.norm(dim=-1).mean().item(),
+            "xmic_norm": (self._config.scale * a).norm(dim=-1).mean().item(),
+        }
+
+    def _summands(self, vector: Tensor, text: TextBank) -> tuple[Tensor, Tensor]:
+        """a_v [B, D] and e_t [C, D], after n2 and n3."""
+        a = at_least_float32(vector)
+        e = text.vectors.to(a.dtype)
+        return (normalise(a) if self._config.n2 else a), (normalise(e) if self._config.n3 else e)
+
+    def _conditioning(self, batch: ClipBatch, stream: Literal["hand", "full"]) -> Tensor:
+        vectors = stream_of(self.name, batch, stream)
+        if vectors.shape[1:] != self.positions.shape:
+            expected = list(self.positions.shape)
+            raise InputError(
+                f"{self.name}: the {stream} vectors are {list(vectors.shape[1:])} a clip, expected "
+                f"{expected} (segments, D_II). Use the number of segments and the V_II it was made for."
+            )
+        vectors = vectors.to(self.positions.dtype)
+        return normalise(vectors) if self._config.n1 else vectors
+
+
+def _check_widths(config: XMICConfig, dim: int, dim_v2: int) -> None:
+    if config.head == "none" and dim_v2 != dim:
+        raise UsageError(
+            f"xmic: head=none needs D_II = D, but V_II gives {dim_v2} and the text has {dim}. Set head=mlp."
+        )
+    if dim_v2 % config.heads:
+        raise UsageError(f"xmic: heads={config.heads} must divide D_II = {dim_v2}. Set heads to a divisor of it.")
+    for name, ratio in (("bottleneck", config.bottleneck), ("head_ratio", config.head_ratio)):
+        if int(dim_v2 / ratio) < 1:
+            raise UsageError(f"xmic: {name}={ratio:g} leaves no hidden unit of D_II = {dim_v2}. Set a smaller one.")
+
+
+def _head(config: XMICConfig, dim: int, dim_v2: int) -> nn.Sequential:
+    hidden = dim_v2 // config.head_ratio
+    last = nn.Linear(hidden, dim)
+    if config.zero_init_head:
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Linear(dim_v2, hidden), nn.ReLU(), last, *([nn.ReLU()] if config.head_relu else []))

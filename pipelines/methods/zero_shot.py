@@ -1,0 +1,54 @@
+"""Zero-shot CLIP: nothing is learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
+from pipelines.methods.blocks import FramePool, at_least_float32, exact_float32, normalise, pool_frames
+
+
+@dataclass(frozen=True)
+class ZeroShotConfig:
+    """Settings of zero-shot CLIP."""
+
+    frame_pool: FramePool = field(
+        default="norm_then_norm",
+        metadata={"help": "average raw frame vectors (raw_then_norm) or normalised ones (norm_then_norm)"},
+    )
+
+
+class ZeroShot(Method):
+    """logits = τ · e_v · n(e_t)ᵀ (the "No Fusion" row of X-MIC, Kukleva et al., CVPR 2024, Table 1)."""
+
+    name = "zero-shot"
+    needs = frozenset({"frame_vectors", "text_vectors"})
+    config = ZeroShotConfig
+    trains = False
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"official": {}, "xmic-code": {}, "paper": {}}
+
+    def __init__(self, config: ZeroShotConfig, dim: int, dim_v2: int, logit_scale: float) -> None:
+        """Widths and ``logit_scale`` are not used: the text brings its own."""
+        super().__init__()
+        self._config = config
+
+    def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
+        """Logits [B, C] in float32.
+
+        Raises:
+            InputError: the batch has no classified stream.
+        """
+        frames = stream_of(self.name, batch, "frames")
+        with exact_float32(frames.device):
+            video = pool_frames(frames, self._config.frame_pool)
+            return text.logit_scale * video @ normalise(at_least_float32(text.vectors)).to(video.dtype).T
+
+    def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
+        """``logit_scale`` τ and ``text_norm``, the mean of ‖e_t‖."""
+        return {
+            "logit_scale": text.logit_scale,
+            "text_norm": at_least_float32(text.vectors).norm(dim=-1).mean().item(),
+        }

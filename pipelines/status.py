@@ -1,0 +1,251 @@
+"""``status``: what is done, stale, missing or failed in a workspace, and why. Reads footers, loads no model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data_manifests.errors import InputError, MissingUpstream
+from data_manifests.schema import LABELS
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.stage import DecodeStage, decoded_shards, default_plan
+from pipelines.embed.stage import EmbedStage, TextStage
+from pipelines.hands.stage import DetectHandsStage
+from pipelines.shards import (
+    UNCOUNTED,
+    DamagedShard,
+    Footer,
+    read_footer,
+    read_rows,
+    rows_digest,
+    set_aside,
+    side_path,
+)
+from pipelines.stage import Inspection, State, Unit, inspect
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A stage as its shards remember it: enough to tell whether they are up to date."""
+
+    name: str
+    version: int
+    params: Mapping[str, Any]
+    folder: Path
+    shards: list[Unit]
+
+    def units(self) -> list[Unit]:
+        """The shards there should be."""
+        return self.shards
+
+
+@dataclass
+class StageStatus:
+    """How the shards of one stage folder stand."""
+
+    stage: str
+    dataset: str
+    split: str
+    what: str
+    folder: str
+    done: int = 0
+    stale: int = 0
+    missing: int = 0
+    damaged: int = 0
+    incomplete: int = 0
+    rows: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    missing_videos: int = 0
+    why: dict[str, str] = field(default_factory=dict)
+    """Shard → why it is not done."""
+    next: str = ""
+    """The command to run, when something is to be done."""
+
+
+def status(workspace: Workspace, *, verify: bool = False) -> list[StageStatus]:
+    """Every stage of every prepared split.
+
+    Args:
+        workspace: the workspace.
+        verify: read every done shard through and compare its rows with their digest; a damaged one
+            is set aside, so that its stage makes it again.
+
+    Raises:
+        MissingUpstream: nothing is prepared.
+    """
+    found: list[StageStatus] = []
+    for dataset, split in workspace.choose(None):
+        found.append(_prepared(workspace, dataset, split))
+        plans = list(_plans(workspace, dataset, split))
+        if not plans:
+            found.append(_not_started(DecodeStage(workspace, dataset, split, default_plan(split))))
+        for plan in plans:
+            frames = DecodeStage(workspace, dataset, split, plan)
+            found.append(_summarise(frames, "decode", frames, plan.slug, frames.command, verify))
+            for recorded, what, command in _of_frames(frames):
+                found.append(_summarise(recorded, recorded.name, frames, what, command, verify))
+    found += list(_texts(workspace, verify))
+    found += list(_runs(workspace))
+    return found
+
+
+def _plans(workspace: Workspace, dataset: str, split: str) -> Iterator[FramePlan]:
+    for footer in _one_footer_each(workspace.root / "frames" / dataset / split):
+        yield FramePlan(**footer[1].params["plan"])
+
+
+def _one_footer_each(parent: Path, pattern: str = "part-*.parquet") -> Iterator[tuple[Path, Footer]]:
+    """For every folder below ``parent`` that holds shards: the folder and the footer of one of them."""
+    for folder in sorted(parent.iterdir()) if parent.is_dir() else []:
+        for part in sorted(folder.glob(pattern)):
+            with suppress(DamagedShard):
+                yield folder, read_footer(part)
+                break
+
+
+def _of_frames(frames: DecodeStage) -> Iterator[tuple[Recorded, str, str]]:
+    try:
+        shards = decoded_shards(frames)[0]
+    except MissingUpstream:
+        shards = []
+    where = Path(frames.dataset) / frames.split / frames.plan.slug
+    root = frames.workspace.root
+    tail = f"{frames.dataset} --split {frames.split} -w {root}"
+    for folder, footer in _one_footer_each(root / "hands" / where):
+        units = [Unit(s.group, folder / s.path.name, {"frames": s.footer.digest}) for s in shards]
+        recorded = Recorded("detect-hands", DetectHandsStage.version, footer.params, folder, units)
+        yield recorded, folder.name, f"xmic detect-hands {tail}"
+    embeddings = root / "embeddings" / where
+    for encoder in sorted(embeddings.iterdir()) if embeddings.is_dir() else []:
+        for folder, footer in _one_footer_each(encoder):
+            units = [
+                Unit(
+                    s.group,
+                    folder / s.path.name,
+                    _embed_inputs(s.footer, footer, root / "hands" / where, s.path.name),
+                )
+                for s in shards
+            ]
+            recorded = Recorded("embed", EmbedStage.version, footer.params, folder, units)
+            spec = footer.provenance.get("spec", "")
+            command = f"xmic embed {tail} --encoder {spec} --streams {footer.provenance.get('stream')}"
+            yield recorded, f"{encoder.name}/{folder.name}", command
+
+
+def _embed_inputs(frames: Footer, embedded: Footer, hands: Path, name: str) -> dict[str, str]:
+    inputs = {"frames": frames.digest}
+    detector = embedded.provenance.get("detector")
+    if detector:
+        inputs["hands"] = "missing"
+        with suppress(FileNotFoundError, InputError):
+            inputs["hands"] = read_footer(hands / detector / name).digest
+    return inputs
+
+
+def _summarise(stage: Any, name: str, frames: DecodeStage, what: str, command: str, verify: bool) -> StageStatus:
+    result = StageStatus(name, frames.dataset, frames.split, what, str(stage.folder))
+    for unit in stage.units():
+        item = inspect(stage, unit)
+        if verify and item.state is State.DONE:
+            item = _verified(item)
+        _count(result, item)
+    if result.why:
+        result.next = command
+    return result
+
+
+def _count(result: StageStatus, item: Inspection) -> None:
+    setattr(result, item.state.value, getattr(result, item.state.value) + 1)
+    if item.state is not State.DONE:
+        result.why[item.unit.path.name] = item.why
+    if item.footer is not None and item.state in (State.DONE, State.INCOMPLETE):
+        result.rows += item.footer.rows
+        for reason, count in item.footer.failures.items():
+            result.failures[reason] = result.failures.get(reason, 0) + count
+
+
+def _verified(item: Inspection) -> Inspection:
+    """Read a shard and its side parts through."""
+    assert item.footer is not None
+    path = item.unit.path
+    for file, digest in [
+        (path, item.footer.digest),
+        *((side_path(path, s), d) for s, d in item.footer.sides.items()),
+    ]:
+        try:
+            if rows_digest(file) == digest:
+                continue
+            set_aside(file)
+            why = f"the rows of {file.name} are not those that were written; renamed {file.name}.damaged"
+        except DamagedShard as error:
+            why = str(error)
+        return Inspection(item.unit, State.DAMAGED, why)
+    return item
+
+
+def _prepared(workspace: Workspace, dataset: str, split: str) -> StageStatus:
+    folder = workspace.manifest(dataset, split)
+    result = StageStatus("prepare", dataset, split, "manifest", str(folder), done=1)
+    result.rows = read_footer(folder / "clips.parquet").rows
+    result.failures = dict(Counter(read_rows(folder / "rejects.parquet").column("reason").to_pylist()))
+    if (folder / "videos.parquet").is_file():
+        result.missing_videos = read_rows(folder / "videos.parquet").column("path").null_count
+    else:
+        result.done, result.missing, result.next = 0, 1, "xmic prepare"
+        result.why["videos.parquet"] = "not made yet"
+    return result
+
+
+def _not_started(frames: DecodeStage) -> StageStatus:
+    units = frames.units_by_clips()
+    result = StageStatus("decode", frames.dataset, frames.split, frames.plan.slug, str(frames.folder))
+    result.missing, result.next = len(units), frames.command
+    result.why = {"all": "not started"}
+    return result
+
+
+def _texts(workspace: Workspace, verify: bool) -> Iterator[StageStatus]:
+    folder = workspace.root / "text"
+    for file in sorted(folder.glob("*/*/*.parquet")):
+        dataset, encoder = file.parent.parent.name, file.parent.name
+        result = StageStatus("embed text", dataset, "", f"{encoder}/{file.stem}", str(file.parent))
+        try:
+            footer = read_footer(file)
+            label = footer.params["label"]
+            classes = read_footer(workspace.classes_file(dataset, label)).digest
+            recorded = Recorded("embed text", TextStage.version, footer.params, file.parent, [])
+            item = inspect(recorded, Unit(file.name, file, {"classes": classes}))  # type: ignore[arg-type]
+        except (DamagedShard, FileNotFoundError) as error:
+            item = Inspection(Unit(file.name, file, {}), State.DAMAGED, str(error))
+        _count(result, _verified(item) if verify and item.state is State.DONE else item)
+        result.next = f"xmic embed {dataset} -w {workspace.root}" if result.why else ""
+        yield result
+
+
+def _runs(workspace: Workspace) -> Iterator[StageStatus]:
+    folder = workspace.root / "runs"
+    for run in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if run.is_symlink() or not run.is_dir():
+            continue
+        result = StageStatus("train", "", "", run.name, str(run))
+        for label in LABELS:
+            head = run / label
+            if not head.is_dir():
+                continue
+            if (head / "summary.json").is_file():
+                result.done += 1
+            else:
+                result.missing += 1
+                stopped = (head / "state.pt").is_file()
+                result.why[label] = "stopped, goes on with the same command" if stopped else "not trained yet"
+        yield result
+
+
+def uncounted(result: StageStatus) -> int:
+    """Failures that are no fault: videos that are not there."""
+    return sum(count for reason, count in result.failures.items() if reason in UNCOUNTED)

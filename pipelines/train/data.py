@@ -1,0 +1,96 @@
+"""What the training loop and the evaluation gather: batches of clips from memory-mapped vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from data_manifests.schema import Label
+from pipelines.decode.plan import clip_key, draw_candidates
+from pipelines.methods.base import ClipBatch
+from pipelines.train.features import SplitClips, StreamVectors
+
+
+@dataclass(frozen=True)
+class GatheredClips:
+    """Clips whose every frame is there, for one label.
+
+    Attributes:
+        rows: int64 [m], their rows among the split's clips.
+        labels: int64 [m].
+    """
+
+    rows: np.ndarray
+    labels: np.ndarray
+
+
+def usable_clips(clips: SplitClips, streams: Mapping[str, StreamVectors], label: Label | None) -> GatheredClips:
+    """Clips that have a vector for every segment and candidate in every stream, and a label.
+
+    Args:
+        clips: the split.
+        streams: role ('frames', 'hand', 'full') → vectors.
+        label: which label a clip must have; None = any clip.
+    """
+    complete = np.ones(len(clips.clip_ids), bool)
+    for stream in streams.values():
+        complete &= (stream.index >= 0).all(axis=(1, 2))
+    labels = clips.labels[label] if label else np.full(len(complete), -1)
+    if label:
+        complete &= labels >= 0
+    rows = np.flatnonzero(complete)
+    return GatheredClips(rows, labels[rows])
+
+
+class ClipData:
+    """Batches of clips of one split.
+
+    Args:
+        streams: role → vectors of that stream.
+        clips: the clips to draw from.
+        clip_ids: ids of all clips of the split, for the draw.
+        seed: seed of the draw; None takes the segment's centre (the middle candidate) instead.
+        device: where the tensors go.
+    """
+
+    def __init__(
+        self,
+        streams: Mapping[str, StreamVectors],
+        clips: GatheredClips,
+        clip_ids: list[str],
+        seed: int | None,
+        device: torch.device,
+    ) -> None:
+        self.labels = clips.labels
+        self._streams = dict(streams)
+        self._rows = clips.rows
+        self._seed = seed
+        self._device = device
+        self._keys = np.array([clip_key(clip_ids[row]) for row in clips.rows], np.uint64)
+        self._segments, self._candidates = next(iter(streams.values())).index.shape[1:]
+
+    def __len__(self) -> int:
+        """How many clips."""
+        return len(self._rows)
+
+    def batch(self, indices: np.ndarray, epoch: int) -> ClipBatch:
+        """The clips at ``indices`` (positions 0…m-1) with the frames that ``epoch`` draws.
+
+        Returns:
+            Tensors [B, N, D] in fp32; the same frames in every stream.
+        """
+        if self._seed is None:
+            drawn = np.full((len(indices), self._segments), self._candidates // 2)
+        else:
+            drawn = draw_candidates(self._seed, epoch, self._keys[indices], self._segments, self._candidates)
+        gathered = {role: self._gather(stream, indices, drawn) for role, stream in self._streams.items()}
+        return ClipBatch(**{role: gathered.get(role) for role in ("frames", "hand", "full")})
+
+    def _gather(self, stream: StreamVectors, indices: np.ndarray, drawn: np.ndarray) -> torch.Tensor:
+        rows = self._rows[indices][:, None]
+        chosen = stream.index[rows, np.arange(self._segments)[None, :], drawn]
+        vectors = torch.from_numpy(np.asarray(stream.matrix[chosen.reshape(-1)]).reshape(*chosen.shape, -1))
+        return vectors.to(self._device, torch.float32, non_blocking=True)

@@ -1,0 +1,191 @@
+"""From Parquet to what a training step gathers: one memory-mapped matrix of vectors and the clips' rows in it.
+
+Parquet is the exchange format; gathering 128 clips of 16 frames from it at random would read it all. So each
+(embedding, plan) is laid out once as a ``.npy`` file under ``cache/features/``, named by what it was made
+from. It can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from data_manifests.errors import InputError, MissingUpstream
+from data_manifests.schema import LABELS, Label
+from pipelines.atomic import replace_atomically
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.stage import DecodeStage, decoded_shards
+from pipelines.digest import digest_json
+from pipelines.progress import Progress
+from pipelines.shards import Footer, read_footer, read_rows, side_path
+from pipelines.stage import require_same
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class StreamVectors:
+    """The vectors of one stream of one split.
+
+    Attributes:
+        matrix: float16 [R, D], memory-mapped, raw vectors.
+        index: int32 [M, N, k], the row of each clip's candidate frame, −1 where there is none.
+        whole_frame: share of frames whose hand crop is the full frame because no hand was found; None
+            for the full stream.
+        provenance: what made the vectors.
+        fingerprint: digest of the shards they came from.
+    """
+
+    matrix: np.ndarray
+    index: np.ndarray
+    whole_frame: float | None
+    provenance: Mapping[str, Any]
+    fingerprint: str
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return int(self.matrix.shape[1])
+
+
+@dataclass(frozen=True)
+class SplitClips:
+    """The clips of a split in manifest order.
+
+    Attributes:
+        clip_ids: M ids.
+        video_ids: M ids.
+        labels: label → int64 [M], −1 where the clip has none.
+    """
+
+    clip_ids: list[str]
+    video_ids: list[str]
+    labels: Mapping[Label, np.ndarray]
+
+
+def read_clips(workspace: Workspace, dataset: str, split: str) -> SplitClips:
+    """The clips of a prepared split.
+
+    Raises:
+        MissingUpstream: it is not prepared.
+    """
+    file = workspace.manifest(dataset, split) / "clips.parquet"
+    if not file.is_file():
+        raise MissingUpstream(f"{file}: not prepared. Run xmic prepare for {dataset} {split}.")
+    rows = read_rows(file, ["clip_id", "video_id", *(f"{label}_class" for label in LABELS)])
+    labels = {
+        label: rows.column(f"{label}_class").fill_null(-1).to_numpy().astype(np.int64)
+        for label in LABELS
+    }
+    return SplitClips(rows.column("clip_id").to_pylist(), rows.column("video_id").to_pylist(), labels)
+
+
+def load_stream(
+    workspace: Workspace,
+    frames: DecodeStage,
+    encoder_slug: str,
+    stream_slug: str,
+    clip_ids: Sequence[str],
+    progress: Progress,
+) -> StreamVectors:
+    """The vectors of one stream, laid out for gathering.
+
+    Raises:
+        MissingUpstream: the embeddings, or some of their shards, are missing or out of date.
+        InputError: the shards were not all made the same way.
+    """
+    folder = embedding_folder(workspace, frames, encoder_slug, stream_slug)
+    shards, absent = decoded_shards(frames)
+    if absent:
+        raise MissingUpstream(f"{frames.folder}: {len(absent)} shards of frames are missing. Run {frames.command}")
+    footers: dict[str, Footer] = {}
+    for shard in shards:
+        path = folder / shard.path.name
+        command = (
+            f"xmic embed {frames.dataset} --split {frames.split} -w {workspace.root} "
+            f"(for encoder {encoder_slug}, stream {stream_slug})"
+        )
+        try:
+            footers[shard.group] = read_footer(path)
+        except (FileNotFoundError, InputError):
+            raise MissingUpstream(f"{path}: no vectors of these frames. Run {command}") from None
+        if footers[shard.group].inputs.get("frames") != shard.footer.digest:
+            raise MissingUpstream(f"{path}: made from other frames than are there now. Run {command}")
+    require_same(f"vectors of {folder}", {str(folder / s.path.name): footers[s.group].provenance for s in shards})
+    parts = [[s.group, footers[s.group].digest, s.footer.sides["clip_frames"]] for s in shards]
+    fingerprint = digest_json([parts, list(clip_ids)])
+    cache = workspace.root / "cache" / "features" / fingerprint[:32]
+    if not (cache / "done.json").is_file():
+        progress.note(f"laying out {folder.relative_to(workspace.root)} for training")
+        _lay_out(
+            cache,
+            [(folder / s.path.name, side_path(s.path, "clip_frames")) for s in shards],
+            clip_ids,
+            frames.plan,
+        )
+    facts = json.loads((cache / "done.json").read_text())
+    matrix = np.load(cache / "matrix.npy", mmap_mode="r") if facts["rows"] else np.zeros((0, facts["dim"]), np.float16)
+    share = None if stream_slug == "full" or not facts["rows"] else facts["whole_frame"] / facts["rows"]
+    provenance = footers[shards[0].group].provenance
+    return StreamVectors(matrix, np.load(cache / "index.npy", mmap_mode="r"), share, provenance, fingerprint)
+
+
+def embedding_folder(workspace: Workspace, frames: DecodeStage, encoder_slug: str, stream_slug: str) -> Path:
+    """Where a stream's vectors stand."""
+    base = workspace.root / "embeddings" / frames.dataset / frames.split / frames.plan.slug
+    return base / encoder_slug / stream_slug
+
+
+def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence[str], plan: FramePlan) -> None:
+    shutil.rmtree(cache, ignore_errors=True)
+    cache.mkdir(parents=True)
+    row_of = {clip_id: row for row, clip_id in enumerate(clip_ids)}
+    index = np.full((len(clip_ids), plan.segments, plan.candidates), -1, np.int32)
+    counts = [read_footer(path).rows for path, _ in parts]
+    dim = _width(parts[0][0])
+    matrix = np.lib.format.open_memmap(cache / "matrix.npy", "w+", np.float16, (max(1, sum(counts)), dim))
+    base = whole = 0
+    for (path, clip_frames), count in zip(parts, counts, strict=True):
+        rows = read_rows(path)
+        flat = rows.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        matrix[base : base + count] = flat.reshape(count, dim)
+        whole += int(np.count_nonzero(rows.column("whole_frame").to_numpy()))
+        _place(index, read_rows(clip_frames), rows, row_of, base)
+        base += count
+    matrix.flush()
+    np.save(cache / "index.npy", index)
+    with replace_atomically(cache / "done.json") as temporary:
+        temporary.write_text(json.dumps({"rows": base, "dim": dim, "whole_frame": whole}))
+
+
+def _width(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_schema(path).field("vector").type.list_size)
+
+
+def _place(index: np.ndarray, wanted: pa.Table, rows: pa.Table, row_of: Mapping[str, int], base: int) -> None:
+    """Write into ``index`` the matrix row of every wanted (video, pts) that has a vector."""
+    video_rank = {video: rank for rank, video in enumerate(sorted(set(wanted.column("video_id").to_pylist())))}
+    have = np.array([video_rank.get(video, -1) for video in rows.column("video_id").to_pylist()], np.int64)
+    key_type = np.dtype([("video", np.int64), ("pts", np.int64)])
+    there = np.empty(len(have), key_type)
+    there["video"], there["pts"] = have, rows.column("pts").to_numpy()
+    order = np.argsort(there, order=("video", "pts"))
+    asked = np.empty(wanted.num_rows, key_type)
+    asked["video"] = [video_rank[video] for video in wanted.column("video_id").to_pylist()]
+    asked["pts"] = wanted.column("pts").to_numpy()
+    if not len(there) or not len(asked):
+        return
+    position = np.minimum(np.searchsorted(there[order], asked), len(there) - 1)
+    hit = there[order][position] == asked
+    clips = np.array([row_of.get(clip, -1) for clip in wanted.column("clip_id").to_pylist()], np.int64)
+    hit &= clips >= 0
+    segment, candidate = wanted.column("segment").to_numpy(), wanted.column("candidate").to_numpy()
+    index[clips[hit], segment[hit], candidate[hit]] = base + order[position[hit]]

@@ -1,0 +1,278 @@
+"""The training of one head, from the first epoch to the weights, and how it goes on after any stop."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from data_manifests.errors import InputError, Interrupted, UsageError
+from pipelines.atomic import replace_atomically
+from pipelines.methods.base import ClipBatch, Method, TextBank
+from pipelines.methods.blocks import no_tf32
+from pipelines.progress import Progress, Silent
+from pipelines.train.checkpoint import (
+    STATE,
+    WEIGHTS,
+    Checkpoint,
+    Place,
+    is_finished,
+    load_weights,
+    trained_tensors,
+    write_weights,
+)
+from pipelines.train.optim import Recipe, learning_rate, make_optimiser
+
+METRICS = "metrics.jsonl"
+
+
+class TrainData(Protocol):
+    """M labelled clips."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 [M], class indices; every clip has one."""
+
+    def __len__(self) -> int:
+        """M."""
+
+    def batch(self, indices: np.ndarray, epoch: int) -> ClipBatch:
+        """The vectors of some clips in an epoch (from 0); the same whenever it is asked."""
+
+
+@dataclass(frozen=True)
+class TrainOutcome:
+    """What a call of :func:`train_head` found or made.
+
+    Attributes:
+        weights: the file with the final weights; the method carries them too.
+        final: the last line of ``metrics.jsonl``; the same for any way the training got there.
+        already_done: it was finished before, nothing was trained.
+        resumed_at: epoch and step, both from 0, it went on from; None when it started afresh.
+    """
+
+    weights: Path
+    final: dict[str, Any] = field(default_factory=dict)
+    already_done: bool = False
+    resumed_at: tuple[int, int] | None = None
+
+
+def train_head(
+    method: Method,
+    data: TrainData,
+    text: TextBank,
+    recipe: Recipe,
+    seed: int,
+    folder: Path,
+    device: torch.device,
+    *,
+    label: str,
+    key: str,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    checkpoint_minutes: float | None = None,
+    deadline: float | None = None,
+    stop: Callable[[], str | None] = lambda: None,
+    progress: Progress | None = None,
+) -> TrainOutcome:
+    """Train a method on labelled clips, or go on where the same training was stopped.
+
+    The loss is the cross-entropy, averaged over the batch. The state is saved after every epoch, every
+    ``checkpoint_minutes`` and when asked to stop. On one type of device and with the same library
+    versions, a resumed training writes the same bytes as an uninterrupted one.
+
+    ``folder`` receives ``weights.safetensors`` (trained tensors only; method, label and key in its
+    metadata), ``metrics.jsonl`` (a line an epoch: epoch from 1, loss, train_accuracy in percent,
+    learning_rate, clips and the method's statistics) and, until it is finished, ``state.pt``.
+
+    Args:
+        method: with its initial weights; trained in place.
+        data: the clips.
+        text: the classes.
+        recipe: optimiser, learning rates, epochs and batch size.
+        seed: of the order of the clips and of whatever the method draws; 0 or more.
+        folder: where the head stands.
+        device: where to train.
+        label: 'noun' or 'verb'.
+        key: identifies the training; a state or a head of another key is refused.
+        precision: ``bf16`` runs the method under autocast.
+        checkpoint_minutes: how often to save within an epoch; None = only between epochs.
+        deadline: a value of ``time.monotonic()`` after which no further step is made.
+        stop: asked before every step; a text, the reason, ends the training there.
+        progress: told of steps, epochs and warnings.
+
+    Raises:
+        Interrupted: stopped by ``stop`` or the deadline; the state is saved.
+        InputError: empty or unfit data, a loss that is not finite, or another training's files in ``folder``.
+        UsageError: unknown precision.
+    """
+    progress = progress or Silent()
+    if precision not in ("fp32", "bf16"):
+        raise UsageError(f"--precision {precision}: expected fp32 or bf16.")
+    identity = {"key": key, "label": label, "method": method.name}
+    weights = folder / WEIGHTS
+    method.to(device)
+    if is_finished(weights, identity, progress):
+        load_weights(method, weights)
+        (folder / STATE).unlink(missing_ok=True)
+        return TrainOutcome(weights, _last_line(folder), already_done=True)
+    labels = _checked_labels(data, text)
+    parameters = trained_tensors(method)
+    if not parameters:
+        progress.note(f"{method.name} has nothing to train")
+        write_weights(weights, {}, identity)
+        return TrainOutcome(weights)
+    text = text.to(device)
+    optimiser = make_optimiser(recipe, parameters.values())
+    checkpoint = Checkpoint(folder, identity, method, optimiser, device)
+    steps = -(-len(labels) // recipe.batch)
+
+    with _own_randomness(seed, device), no_tf32():
+        restored = checkpoint.restore(progress)
+        place = restored or Place()
+        resumed_at = (place.epoch, place.step) if restored else None
+        _write_lines(folder, place.lines)
+        progress.start(f"train {label}", recipe.epochs * steps)
+        progress.advance(place.epoch * steps + place.step)
+        saved = time.monotonic()
+        while place.epoch < recipe.epochs:
+            epoch = place.epoch
+            rate = learning_rate(recipe, epoch)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            where = f"training of {label}, epoch {epoch + 1} of {recipe.epochs}"
+            order = epoch_order(seed, epoch, len(labels))
+            method.train()
+            while place.step < steps:
+                reason = "time limit" if deadline is not None and time.monotonic() >= deadline else stop()
+                if reason:
+                    checkpoint.save(place)
+                    raise Interrupted(
+                        f"{where}: stopped ({reason}) after {place.step} of {steps} steps. The state is in "
+                        f"{folder / STATE}; the same command goes on from there."
+                    )
+                if checkpoint_minutes is not None and time.monotonic() - saved >= 60 * checkpoint_minutes:
+                    checkpoint.save(place)
+                    saved = time.monotonic()
+                indices = order[place.step * recipe.batch : (place.step + 1) * recipe.batch]
+                batch = data.batch(indices, epoch).to(device)
+                target = torch.from_numpy(labels[indices]).to(device)
+                with _autocast(device, precision):
+                    logits = method(batch, text).float()
+                loss = F.cross_entropy(logits, target)
+                value = loss.item()
+                if not np.isfinite(value):
+                    raise InputError(
+                        f"{where}, step {place.step + 1} of {steps}: the loss is {value}. "
+                        f"{_cause(method, batch, text, indices, rate)}"
+                    )
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+                place.step += 1
+                place.loss_sum += value * len(indices)
+                place.correct += int((logits.argmax(1) == target).sum().item())
+                place.clips += len(indices)
+                progress.advance()
+            # The same clips in every epoch, so that the epochs can be compared.
+            watched = data.batch(np.arange(min(recipe.batch, len(labels))), epoch).to(device)
+            method.eval()
+            with torch.no_grad(), _autocast(device, precision):
+                statistics = method.statistics(watched, text)
+            line = {
+                "epoch": epoch + 1,
+                "loss": place.loss_sum / place.clips,
+                "train_accuracy": 100 * place.correct / place.clips,
+                "learning_rate": rate,
+                **statistics,
+                "clips": place.clips,
+            }
+            progress.note(
+                f"{where}: loss {line['loss']:.4f}, "
+                f"train accuracy {line['train_accuracy']:.2f} %, learning rate {rate:g}"
+            )
+            place = Place(epoch + 1, lines=[*place.lines, json.dumps(line)])
+            _write_lines(folder, place.lines)
+            if place.epoch < recipe.epochs:
+                checkpoint.save(place)
+                saved = time.monotonic()
+        write_weights(weights, parameters, identity)
+        (folder / STATE).unlink(missing_ok=True)
+        progress.finish()
+    return TrainOutcome(weights, _last_line(folder), resumed_at=resumed_at)
+
+
+def epoch_order(seed: int, epoch: int, clips: int) -> np.ndarray:
+    """The order [clips] in which an epoch visits the clips; depends on seed and epoch only."""
+    return np.random.default_rng([seed, epoch]).permutation(clips)
+
+
+def _write_lines(folder: Path, lines: list[str]) -> None:
+    with replace_atomically(folder / METRICS) as temporary:
+        temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def _last_line(folder: Path) -> dict[str, Any]:
+    path = folder / METRICS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    last: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+    return last
+
+
+def _autocast(device: torch.device, precision: str) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+@contextmanager
+def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
+    """Within, torch's generators and thread count are the training's own; afterwards they are as before."""
+    threads = torch.get_num_threads()
+    cuda = [torch.cuda.current_device() if device.index is None else device.index] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+def _checked_labels(data: TrainData, text: TextBank) -> np.ndarray:
+    labels = np.asarray(data.labels, np.int64)
+    classes = len(text.vectors)
+    if len(labels) == 0 or len(labels) != len(data):
+        raise InputError(
+            f"{len(data)} clips and {len(labels)} labels to train on: expected as many of both, one or more. "
+            "Check that the split is embedded and that its clips carry this label."
+        )
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(outside):
+        raise InputError(
+            f"training clip {outside[0]} has label {labels[outside[0]]}, but there are {classes} classes "
+            f"(0 to {classes - 1}). The text is of another label set: run xmic prepare and xmic embed again."
+        )
+    return labels
+
+
+def _cause(method: Method, batch: ClipBatch, text: TextBank, indices: np.ndarray, rate: float) -> str:
+    """The likely cause of a loss that is not finite, and what to do."""
+    for stream in ("frames", "hand", "full"):
+        vectors = getattr(batch, stream)
+        bad = [] if vectors is None else indices[(~vectors.isfinite()).flatten(1).any(1).cpu().numpy()]
+        if len(bad):
+            return (
+                f"The {stream} vectors of training clip {bad[0]} are not finite: "
+                "run xmic status --verify, then xmic embed."
+            )
+    bad_text = torch.nonzero(~text.vectors.isfinite().all(1)).flatten()
+    if len(bad_text):
+        return f"The text vector of class {text.names[int(bad_text[0])]!r} is not finite: run xmic embed again."
+    broken = [name for name, tensor in method.state_dict().items() if not tensor.isfinite().all()]
+    what = f"The weights ({broken[0]}) have overflown" if broken else "The logits have overflown"
+    return f"{what}, most likely because the learning rate {rate:g} is too high: try --set lr={rate / 10:g}."

@@ -1,0 +1,62 @@
+"""How the weights are moved: the optimiser and the learning rate of each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from data_manifests.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """AdamW with a linear warm-up and then a constant learning rate, as X-MIC's official code trains.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+
+    lr: float = field(default=5e-4, metadata={"help": "learning rate after the warm-up"})
+    betas: tuple[float, float] = field(default=(0.9, 0.98), metadata={"help": "AdamW's two averaging factors"})
+    weight_decay: float = field(default=0.01, metadata={"help": "of every tensor: norms, biases, logit scale too"})
+    warmup_epochs: int = field(default=5, metadata={"help": "epochs before the learning rate is reached; 0 = none"})
+    warmup_lr: float = field(default=1e-7, metadata={"help": "learning rate of the first warm-up epoch"})
+    epochs: int = field(default=15, metadata={"help": "passes over the training clips"})
+    batch: int = field(default=128, metadata={"help": "clips a step"})
+
+    def __post_init__(self) -> None:
+        """Check."""
+        for name, low in (("lr", 0), ("weight_decay", 0), ("warmup_epochs", 0), ("warmup_lr", 0)):
+            if getattr(self, name) < low:
+                raise UsageError(f"{name}={getattr(self, name)}: expected {low} or more.")
+        for name in ("epochs", "batch"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name}={getattr(self, name)}: expected 1 or more.")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise UsageError(f"betas={self.betas[0]},{self.betas[1]}: expected both from 0 to below 1.")
+
+
+PAPER: dict[str, Any] = {"lr": 1e-6, "betas": (0.9, 0.999), "warmup_epochs": 0}
+"""What the X-MIC paper states (Kukleva et al., CVPR 2024, Sec. 4.2) where its code differs."""
+
+
+def learning_rate(recipe: Recipe, epoch: int) -> float:
+    """The learning rate of a whole epoch, counted from 0.
+
+    The first epoch of a warm-up of W uses ``warmup_lr``, epoch k < W uses lr·k/W, and from epoch W
+    on it is lr (Dassl's linear warm-up, stepped once an epoch).
+    """
+    if epoch >= recipe.warmup_epochs:
+        return recipe.lr
+    return recipe.warmup_lr if epoch == 0 else recipe.lr * epoch / recipe.warmup_epochs
+
+
+def make_optimiser(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> torch.optim.AdamW:
+    """AdamW over all given parameters; its learning rate is to be set before each epoch."""
+    return torch.optim.AdamW(
+        list(parameters), lr=learning_rate(recipe, 0), betas=recipe.betas, weight_decay=recipe.weight_decay
+    )

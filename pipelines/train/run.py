@@ -1,0 +1,316 @@
+"""A run: one method, one configuration, one seed, trained on one dataset, with a noun and a verb head."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from data_manifests.errors import InputError, MissingUpstream, UsageError
+from data_manifests.schema import LABELS, Label
+from pipelines.atomic import replace_atomically
+from pipelines.decode.stage import DecodeStage
+from pipelines.digest import canonical_json, digest_json
+from pipelines.embed.stage import prompt_slug
+from pipelines.environment import versions
+from pipelines.machine import Machine
+from pipelines.methods import load_method
+from pipelines.methods.base import Method, Settings, TextBank, build_method, resolve_config
+from pipelines.progress import Progress
+from pipelines.protocol import Protocol, ProtocolChoice, resolve
+from pipelines.shards import read_footer, read_rows
+from pipelines.train.data import ClipData, usable_clips
+from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
+from pipelines.train.loop import train_head
+from pipelines.train.optim import Recipe
+from pipelines.workspace import Workspace
+
+PRESET_CLASSIFIES = {"official": "hand", "xmic-code": "hand", "paper": "full"}
+"""The classified stream of a preset: hand crops in the official code, full frames in the paper's text."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the user asked for; the protocol's blanks are filled from what is embedded."""
+
+    dataset: str | None = None
+    method: str = "xmic"
+    preset: str = "official"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    protocol: ProtocolChoice = field(default_factory=ProtocolChoice)
+    seed: int = 0
+    labels: tuple[Label, ...] = LABELS
+    fixed_frames: bool = False
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run before it is trained: its name, key and everything that makes it."""
+
+    name: str
+    key: str
+    folder: Path
+    config: Mapping[str, Any]
+    protocol: Protocol
+    frames: DecodeStage
+    method_class: type[Method]
+    settings: Settings
+    request: RunRequest
+
+
+def choose_source(workspace: Workspace, dataset: str | None) -> str:
+    """The dataset to train on: the named one, or the only one with a train split.
+
+    Raises:
+        UsageError: several have a train split and none was named.
+        MissingUpstream: there is none.
+    """
+    trainable = [name for name, split in workspace.prepared() if split == "train"]
+    if dataset is not None:
+        if dataset not in trainable:
+            raise MissingUpstream(
+                f"{workspace.root}: {dataset} has no prepared train split "
+                f"(with one: {', '.join(trainable) or 'none'}). Run xmic prepare for it."
+            )
+        return dataset
+    if not trainable:
+        raise MissingUpstream(f"{workspace.root}: no dataset with a train split is prepared. Run xmic prepare.")
+    if len(trainable) > 1:
+        raise UsageError(
+            f"several datasets have a train split ({', '.join(trainable)}): say which with xmic train DATASET"
+        )
+    return trainable[0]
+
+
+def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
+    """Settle everything about a run without reading a vector.
+
+    Raises:
+        UsageError: unknown method, preset or key, or training on a plan with one candidate without
+            ``fixed_frames``.
+        MissingUpstream, InputError: see :func:`pipelines.protocol.resolve`.
+    """
+    source = choose_source(workspace, request.dataset)
+    method_class = load_method(request.method)
+    classify = PRESET_CLASSIFIES.get(request.preset, "full") if method_class.trains else "full"
+    conditioned = bool(method_class.needs & {"hand_vectors", "v2_vectors"})
+    protocol, frames = resolve(
+        workspace, source, "train", request.protocol, classify_default=classify, conditioned=conditioned
+    )
+    settings = _settings(method_class, request, protocol)
+    trains = method_class.trains
+    if trains and frames.plan.candidates == 1 and not request.fixed_frames:
+        raise UsageError(
+            f"{frames.folder}: one candidate a segment leaves training nothing to draw from. Decode with "
+            "--candidates 3 (the default for train), or pass --fixed-frames to train on segment centres."
+        )
+    config = {
+        "method": request.method,
+        "preset": request.preset,
+        "method_config": asdict(settings.config),
+        "recipe": {"name": _recipe_name(request), **asdict(settings.recipe)} if trains else None,
+        "seed": request.seed,
+        "fixed_frames": request.fixed_frames,
+        "source": {"dataset": source, "split": "train"},
+        "protocol": protocol.as_dict(),
+        "inputs": _inputs(workspace, source, protocol, frames),
+    }
+    key = digest_json(config)
+    safe = re.sub(r"[^A-Za-z0-9]+", "-", request.method).strip("-").lower()
+    name = f"{safe}-{request.preset}-{source}-s{request.seed}-{key[:8]}"
+    folder = workspace.root / "runs" / name
+    return PlannedRun(name, key, folder, config, protocol, frames, method_class, settings, request)
+
+
+def _settings(method_class: type[Method], request: RunRequest, protocol: Protocol) -> Settings:
+    """The method's settings, with those that the protocol decides taken from it."""
+    decided = {"streams": protocol.streams, "segments": protocol.segments}
+    own = {name for name in decided if name in method_class.config.__dataclass_fields__}
+    for name in own & set(request.overrides):
+        raise UsageError(f"--set {name}: it belongs to the protocol; use --streams, or decode with other --segments.")
+    return resolve_config(method_class, request.preset, {**request.overrides, **{name: decided[name] for name in own}})
+
+
+def _recipe_name(request: RunRequest) -> str:
+    return "custom" if set(request.overrides) & set(Recipe.__dataclass_fields__) else "published"
+
+
+def _inputs(workspace: Workspace, dataset: str, protocol: Protocol, frames: DecodeStage) -> dict[str, Any]:
+    clips = read_footer(workspace.manifest(dataset, "train") / "clips.parquet").digest
+    base = workspace.root / "embeddings" / dataset / "train" / frames.plan.slug
+    shards: dict[str, str] = {}
+    for encoder, stream in sorted(set(protocol.needed.values())):
+        parts = sorted((base / encoder / stream).glob("part-*.parquet"))
+        shards[f"{encoder}/{stream}"] = digest_json([[part.name, read_footer(part).digest] for part in parts])
+    texts = {label: read_footer(text_file(workspace, dataset, protocol, label)).digest for label in LABELS}
+    return {"clips": clips, "vectors": shards, "text": texts}
+
+
+def text_file(workspace: Workspace, dataset: str, protocol: Protocol, label: Label) -> Path:
+    """The class-name vectors of a dataset under a protocol.
+
+    Raises:
+        MissingUpstream: they are not embedded.
+    """
+    folder = workspace.root / "text" / dataset / protocol.encoder
+    file = folder / f"{label}-{prompt_slug(protocol.prompt)}.parquet"
+    if not file.is_file():
+        raise MissingUpstream(
+            f"{file}: the {label} class names are not embedded with prompt {protocol.prompt!r}. "
+            f"Run xmic embed {dataset} -w {workspace.root} --prompt {protocol.prompt!r} with the same --encoder."
+        )
+    return file
+
+
+def load_text(workspace: Workspace, dataset: str, protocol: Protocol, label: Label, device: torch.device) -> TextBank:
+    """The class-name vectors as a classifier: [C, D] raw fp32, with the encoder's logit scale."""
+    file = text_file(workspace, dataset, protocol, label)
+    rows = read_rows(file)
+    scale = read_footer(file).provenance["logit_scale"]
+    if scale is None:
+        raise InputError(f"{file}: its encoder has no logit scale; it can not classify. Use a model with a text tower.")
+    flat = rows.column("vector").combine_chunks().flatten().to_numpy()
+    vectors = torch.from_numpy(flat.reshape(rows.num_rows, -1).copy()).to(device)
+    return TextBank(vectors, float(scale), rows.column("name").to_pylist())
+
+
+def fresh_method(
+    method_class: type[Method],
+    config: Any,
+    streams: Mapping[str, StreamVectors],
+    logit_scale: float,
+    seed: int,
+) -> Method:
+    """An untrained method for these streams; its first weights depend on the seed only.
+
+    Raises:
+        InputError: the conditioning streams differ in width.
+    """
+    widths = {role: streams[role].dim for role in ("hand", "full") if role in streams}
+    if len(set(widths.values())) > 1:
+        raise InputError(f"hand and full vectors of V_II differ in width ({widths}); embed both with one encoder.")
+    dim = streams["frames"].dim
+    dim_v2 = next(iter(widths.values()), dim)
+    return build_method(method_class, config, dim=dim, dim_v2=dim_v2, logit_scale=logit_scale, seed=seed)
+
+
+def load_streams(
+    workspace: Workspace, frames: DecodeStage, protocol: Protocol, clips: SplitClips, progress: Progress
+) -> dict[str, StreamVectors]:
+    """The vectors of every role a protocol needs."""
+    return {
+        role: load_stream(workspace, frames, encoder, stream, clips.clip_ids, progress)
+        for role, (encoder, stream) in protocol.needed.items()
+    }
+
+
+def train_run(
+    workspace: Workspace,
+    planned: PlannedRun,
+    machine: Machine,
+    progress: Progress,
+    *,
+    checkpoint_minutes: float | None = None,
+    time_limit_minutes: float | None = None,
+    stop: Callable[[], str | None] = lambda: None,
+) -> dict[str, Any]:
+    """Train the heads that are not finished; a finished run is never touched.
+
+    Returns:
+        What ``--json`` prints: the run, its folder and a summary of each head.
+
+    Raises:
+        Interrupted: stopped by a signal or the time limit, state saved.
+        InputError: no usable clip, or a loss that is not finite.
+    """
+    deadline = time.monotonic() + 60 * time_limit_minutes if time_limit_minutes is not None else None
+    heads: dict[str, Any] = {}
+    todo = [label for label in planned.request.labels if not _finished(planned, label)]
+    if todo:
+        source = planned.config["source"]["dataset"]
+        device = torch.device(machine.resolve_device())
+        clips = read_clips(workspace, source, "train")
+        streams = load_streams(workspace, planned.frames, planned.protocol, clips, progress)
+        _write_config(planned, streams, device)
+        for label in todo:
+            text = load_text(workspace, source, planned.protocol, label, device)
+            _train_label(planned, label, clips, streams, text, device, progress, checkpoint_minutes, deadline, stop)
+    for label in planned.request.labels:
+        heads[label] = json.loads((planned.folder / label / "summary.json").read_text())
+    _point_latest(workspace, planned)
+    return {"run": planned.name, "folder": str(planned.folder), "trained": todo, "heads": heads}
+
+
+def _train_label(
+    planned: PlannedRun,
+    label: Label,
+    clips: SplitClips,
+    streams: Mapping[str, StreamVectors],
+    text: TextBank,
+    device: torch.device,
+    progress: Progress,
+    checkpoint_minutes: float | None,
+    deadline: float | None,
+    stop: Callable[[], str | None],
+) -> None:
+    folder = planned.folder / label
+    usable = usable_clips(clips, streams, label)
+    official = int(np.count_nonzero(clips.labels[label] >= 0))
+    if not len(usable.rows):
+        raise InputError(f"{label}: none of {official} labelled training clips has all its vectors; see xmic status.")
+    if len(usable.rows) < official:
+        progress.note(f"{label}: training on {len(usable.rows)} of {official} labelled clips; the others lack frames")
+    seed = planned.request.seed
+    method = fresh_method(planned.method_class, planned.settings.config, streams, text.logit_scale, seed)
+    summary: dict[str, Any] = {"clips": len(usable.rows), "labelled": official, "classes": len(text.names)}
+    summary["parameters"] = sum(p.numel() for p in method.parameters() if p.requires_grad)
+    train_head(
+        method,
+        ClipData(streams, usable, clips.clip_ids, None if planned.request.fixed_frames else seed, device),
+        text,
+        planned.settings.recipe,
+        seed,
+        folder,
+        device,
+        label=label,
+        key=digest_json([planned.key, label]),
+        checkpoint_minutes=checkpoint_minutes,
+        deadline=deadline,
+        stop=stop,
+        progress=progress,
+    )
+    with replace_atomically(folder / "summary.json") as temporary:
+        temporary.write_text(canonical_json(summary) + "\n")
+
+
+def _finished(planned: PlannedRun, label: Label) -> bool:
+    return (planned.folder / label / "summary.json").is_file()
+
+
+def _write_config(planned: PlannedRun, streams: Mapping[str, StreamVectors], device: torch.device) -> None:
+    dims = {role: stream.dim for role, stream in streams.items()}
+    for label in planned.request.labels:
+        folder = planned.folder / label
+        folder.mkdir(parents=True, exist_ok=True)
+        config = {**planned.config, "name": planned.name, "key": planned.key, "label": label, "dims": dims}
+        config["versions"] = {**versions("xmic", "torch", "numpy"), "device": device.type}
+        with replace_atomically(folder / "config.json") as temporary:
+            temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def _point_latest(workspace: Workspace, planned: PlannedRun) -> None:
+    link = workspace.root / "runs" / "latest"
+    temporary = link.with_name(f".latest.{os.getpid()}")
+    with suppress(FileNotFoundError):
+        temporary.unlink()
+    temporary.symlink_to(planned.name)
+    temporary.replace(link)

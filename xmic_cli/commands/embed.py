@@ -1,0 +1,95 @@
+"""``xmic embed``: frames, hand crops and class names to raw vectors."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from xmic_cli.options import (
+    BreakLock,
+    Dataset,
+    Device,
+    DryRun,
+    Json,
+    Limit,
+    MaxFailures,
+    Offline,
+    RetryFailed,
+    Shard,
+    Split,
+    Workers,
+    WorkspaceOption,
+    choice_of,
+    machine_of,
+    open_workspace,
+)
+
+_CROP = "Hand crops"
+
+
+def embed(
+    context: typer.Context,
+    encoder: Annotated[
+        str, typer.Option(help="FAMILY:MODEL/TAG or FAMILY:MODEL=FILE, e.g. open_clip:ViT-B-16/openai.")
+    ],
+    dataset: Dataset = None,
+    split: Split = None,
+    streams: Annotated[str, typer.Option(help="full, hand or both.")] = "both",
+    text: Annotated[bool, typer.Option("--text/--no-text", help="Embed the class names too.")] = True,
+    prompt: Annotated[str, typer.Option(help="Text around a class name, {} where it goes.")] = "{}",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Frames a forward pass; fixed, the last one is padded.")] = 16,
+    detector: Annotated[
+        str | None,
+        typer.Option(help="Whose boxes (folder name).  [default: the only one]", rich_help_panel=_CROP),
+    ] = None,
+    hand_threshold: Annotated[float, typer.Option(help="Least score of a hand.", rich_help_panel=_CROP)] = 0.5,
+    object_threshold: Annotated[
+        float, typer.Option(help="Least score of a touched object.", rich_help_panel=_CROP)
+    ] = 0.01,
+    crop_margin: Annotated[
+        float,
+        typer.Option(help="Margin around the union box, share of its longer side.", rich_help_panel=_CROP),
+    ] = 0.0,
+    crop_fit: Annotated[str, typer.Option(help="center or pad.", rich_help_panel=_CROP)] = "center",
+    allow_random_weights: Annotated[
+        bool,
+        typer.Option("--allow-random-weights", help="Accept a model without trained weights (tests only)."),
+    ] = False,
+    plan: Annotated[str | None, typer.Option(help="Frame plan (folder name).  [default: the only one]")] = None,
+    workspace: WorkspaceOption = None,
+    limit: Limit = None,
+    shard: Shard = None,
+    retry_failed: RetryFailed = False,
+    max_failures: MaxFailures = "5%",
+    break_lock: BreakLock = False,
+    workers: Workers = None,
+    device: Device = "auto",
+    offline: Offline = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Run a frozen encoder over full frames, hand crops and class names; vectors are kept raw in float16."""
+    from pipelines.chain import EmbedOptions, embed_stages
+    from xmic_cli.stages import run_stages
+
+    options = EmbedOptions(
+        encoder=encoder,
+        streams=streams,
+        text=text,
+        prompt=prompt,
+        precision=precision,
+        batch_size=batch_size,
+        detector=detector,
+        hand_threshold=hand_threshold,
+        object_threshold=object_threshold,
+        crop_margin=crop_margin,
+        crop_fit=crop_fit,
+        allow_random_weights=allow_random_weights,
+        plan=plan,
+    )
+    machine = machine_of(workers, device, offline)
+    stages = embed_stages(open_workspace(context, workspace), dataset, split, options, machine)
+    choice = choice_of(limit, shard, retry_failed, max_failures, break_lock)
+    run_stages(stages, choice, dry_run=dry_run, json=json)

@@ -1,0 +1,136 @@
+"""``xmic train``: embeddings to a run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from xmic_cli import console
+from xmic_cli.options import (
+    Device,
+    DryRun,
+    Json,
+    Offline,
+    Workers,
+    WorkspaceOption,
+    machine_of,
+    open_workspace,
+)
+from xmic_cli.signals import saving_signals
+
+_PROTOCOL = "Protocol (shared by all methods of a comparison)"
+
+
+def train(
+    context: typer.Context,
+    dataset: Annotated[
+        str | None, typer.Argument(help="Dataset to train on.  [default: the only one with a train split]")
+    ] = None,
+    method: Annotated[str, typer.Option(help="zero-shot, xmic, or package.module:Class.")] = "xmic",
+    preset: Annotated[str, typer.Option(help="official, xmic-code or paper.")] = "official",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. epochs=5; may be repeated."),
+    ] = None,
+    label: Annotated[str, typer.Option(help="noun, verb or both.")] = "both",
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and frame draws.")] = 0,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="Classifying encoder.  [default: the only one]", rich_help_panel=_PROTOCOL),
+    ] = None,
+    v2: Annotated[
+        str | None, typer.Option(help="Second encoder V_II.  [default: the same]", rich_help_panel=_PROTOCOL)
+    ] = None,
+    streams: Annotated[
+        str | None,
+        typer.Option(help="Conditioning: full, hand or both.  [default: both]", rich_help_panel=_PROTOCOL),
+    ] = None,
+    classify: Annotated[
+        str | None,
+        typer.Option(help="Classified frames: full or hand.  [default: the preset's]", rich_help_panel=_PROTOCOL),
+    ] = None,
+    hands: Annotated[
+        str | None,
+        typer.Option(help="Hand stream (folder name).  [default: the only one]", rich_help_panel=_PROTOCOL),
+    ] = None,
+    prompt: Annotated[str, typer.Option(help="Prompt the class names have.", rich_help_panel=_PROTOCOL)] = "{}",
+    plan: Annotated[
+        str | None, typer.Option(help="Frame plan.  [default: the only one]", rich_help_panel=_PROTOCOL)
+    ] = None,
+    fixed_frames: Annotated[
+        bool, typer.Option("--fixed-frames", help="Train on segment centres.", rich_help_panel=_PROTOCOL)
+    ] = False,
+    checkpoint_minutes: Annotated[
+        float | None, typer.Option(help="Save the state every so many minutes, besides every epoch.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Stop after so many minutes with the state saved (exit 130).")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    workers: Workers = None,
+    device: Device = "auto",
+    offline: Offline = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Train a method on embedded clips: a noun head and a verb head.
+
+    The same command goes on where it was stopped; a finished run is never overwritten. Ctrl-C, SIGTERM and
+    SIGUSR1 save the state first.
+    """
+    from data_manifests.errors import UsageError
+    from data_manifests.schema import LABELS
+    from pipelines.protocol import ProtocolChoice
+    from pipelines.train.run import RunRequest, plan_run, train_run
+
+    if label not in (*LABELS, "both"):
+        raise UsageError(f"--label {label}: expected noun, verb or both")
+    request = RunRequest(
+        dataset=dataset,
+        method=method,
+        preset=preset,
+        overrides=_settings(set_ or []),
+        protocol=ProtocolChoice(encoder, v2, streams, classify, hands, plan, prompt),  # type: ignore[arg-type]
+        seed=seed,
+        labels=LABELS if label == "both" else (label,),  # type: ignore[arg-type]
+        fixed_frames=fixed_frames,
+    )
+    space = open_workspace(context, workspace)
+    planned = plan_run(space, request)
+    if dry_run:
+        text = [f"run {planned.name}", *(f"  {name}: {value}" for name, value in planned.config.items())]
+        console.emit({"run": planned.name, "key": planned.key, "config": planned.config}, json, text)
+        return
+    with saving_signals() as stop:
+        result = train_run(
+            space,
+            planned,
+            machine_of(workers, device, offline),
+            console.progress(),
+            checkpoint_minutes=checkpoint_minutes,
+            time_limit_minutes=time_limit,
+            stop=stop,
+        )
+    console.emit(result, json, _lines(result))
+
+
+def _settings(items: list[str]) -> dict[str, Any]:
+    from data_manifests.errors import UsageError
+
+    settings: dict[str, Any] = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise UsageError(f"--set {item}: expected KEY=VALUE, for instance epochs=5")
+        settings[key] = value
+    return settings
+
+
+def _lines(result: dict[str, Any]) -> list[str]:
+    lines = [f"run {result['run']} in {result['folder']}"]
+    for label, head in result["heads"].items():
+        did = "trained" if label in result["trained"] else "finished before, nothing to do"
+        numbers = ", ".join(f"{name} {value}" for name, value in head.items())
+        lines.append(f"  {label}: {did} ({numbers})")
+    return lines

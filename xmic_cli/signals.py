@@ -1,0 +1,33 @@
+"""Signals that ask a training to save and stop, and the same that end everything else."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+@contextmanager
+def saving_signals() -> Iterator[Callable[[], str | None]]:
+    """Within the block SIGINT, SIGTERM and SIGUSR1 are remembered instead of raised.
+
+    Yields:
+        Asks which signal came; None while there was none. A second signal raises KeyboardInterrupt at
+        once: the last checkpoint stands.
+    """
+    received: list[str] = []
+
+    def remember(number: int, frame: Any) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, remember) for number in _SIGNALS}
+    try:
+        yield lambda: received[0] if received else None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,52 @@
+"""Run stages from a command: dry run, progress, one JSON result for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipelines import stage
+from pipelines.stage import Choice, Stage
+from xmic_cli import console
+
+
+def run_stages(stages: Sequence[Stage], choice: Choice, *, dry_run: bool, json: bool) -> None:
+    """Run the stages in order, or with ``dry_run`` say what each would do, why and about how much disk."""
+    if dry_run:
+        plans = [_planned(item, choice) for item in stages]
+        lines = [line for plan in plans for line in _plan_lines(plan)]
+        console.emit({"plan": plans}, json, lines)
+        return
+    progress = console.progress()
+    reports = [stage.run(item, choice, progress) for item in stages]
+    console.emit({"stages": [vars(report) for report in reports]}, json, [report_line(report) for report in reports])
+
+
+def _planned(item: Stage, choice: Choice) -> dict[str, Any]:
+    plan = stage.plan(item, choice)
+    return {
+        "stage": item.name,
+        "folder": str(item.folder),
+        "done": len(plan.done),
+        "todo": [{"shard": i.unit.path.name, "state": i.state.value, "why": i.why} for i in plan.todo],
+        "rows": sum(i.unit.attempted for i in plan.todo),
+        "bytes": plan.size,
+    }
+
+
+def _plan_lines(plan: dict[str, Any]) -> list[str]:
+    if not plan["todo"]:
+        return [f"{plan['folder']}: nothing to do, {plan['done']} shards are up to date"]
+    head = (
+        f"{plan['folder']}: {len(plan['todo'])} shards to make ({plan['done']} up to date), "
+        f"{plan['rows']} rows, about {plan['bytes'] / 1e6:.1f} MB"
+    )
+    return [head, *(f"  {item['shard']}: {item['state']}, {item['why']}" for item in plan["todo"])]
+
+
+def report_line(report: stage.Report) -> str:
+    """One line on what a stage did."""
+    did = f"made {report.made} shards" if report.made else "nothing to do"
+    failed = ", ".join(f"{count} {reason}" for reason, count in sorted(report.failures.items()))
+    left = f", {report.remaining} of {report.shards} shards still to make" if report.remaining else ""
+    return f"{report.folder}: {did}, {report.rows} rows" + (f", failed: {failed}" if failed else "") + left
