@@ -64,6 +64,6 @@ def check_options(found: Any, name: str, what: str, options: Mapping[str, Any]) 
         accepted = ", ".join(
             key if parameter.default is parameter.empty else f"{key}={parameter.default!r}"
             for key, parameter in signature.parameters.items()
-            if not callable(parameter.default)
+            if parameter.default is parameter.empty or not callable(parameter.default)
         )
         raise UsageError(f"{what} '{name}': {error}. It takes: {accepted}.") from error

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_manifests.errors import InputError
+from data_manifests.errors import InputError, UsageError
 from data_manifests.readers import Reader, VideoFacts
 from data_manifests.schema import CLASSES, CLIPS, LABELS, REJECTS, VIDEOS
 from data_manifests.videos import find_video
@@ -104,9 +104,12 @@ def prepare(
         progress: told of each file.
 
     Raises:
+        UsageError: the dataset's name is no folder name.
         InputError: an annotation file is wrong, or its classes are not those of the splits prepared before.
     """
     progress = progress or Silent()
+    if Path(dataset).name != dataset or dataset in ("", ".."):
+        raise UsageError(f"--name {dataset}: expected a name that can be a folder, without '/'.")
     for root in roots:
         if not root.is_dir():
             raise InputError(f"--videos {root}: no such folder; expected the folder that holds the videos.")
@@ -124,7 +127,9 @@ def prepare(
             progress.note(f"{dataset} {split}: keeping the first {limit} clips only")
         clips_stage = _clips_stage(workspace, dataset, reader, split, limit)
         if dry_run:
-            result.plan += [f"{i.unit.path}: {i.why}" for s in (*stages, clips_stage) for i in stage.plan(s).todo]
+            videos_stage = _videos_stage(workspace, dataset, reader, split, roots, clips_stage.build()[0])
+            every = (*stages, clips_stage, videos_stage)
+            result.plan += [f"{i.unit.path}: {i.why}" for s in every for i in stage.plan(s).todo]
             stages = []
             continue
         choice = Choice(break_lock=break_lock)
@@ -220,19 +225,19 @@ def _class_stages(workspace: Workspace, dataset: str, reader: Reader) -> list[On
 
 
 def _clips_stage(workspace: Workspace, dataset: str, reader: Reader, split: str, limit: int | None) -> OneFile:
-    def build() -> tuple[pa.Table, Mapping[str, pa.Table]]:
-        rows = reader.read(split)
-        clips = rows.clips if limit is None else rows.clips.slice(0, limit)
-        return clips, {"rejects": rows.rejects}
+    rows = reader.read(split)
+    clips = rows.clips if limit is None else rows.clips.slice(0, limit)
+    # The files do not say it all: a video root, or which file is which split, also decides what the rows are.
+    read = {"rows": digest_table(rows.clips), "rejects": digest_table(rows.rejects)}
 
     return OneFile(
         name="clips",
         layout=Layout(CLIPS),
         folder=workspace.manifest(dataset, split),
         file="clips.parquet",
-        inputs=_file_inputs(reader, split),
+        inputs={**_file_inputs(reader, split), **read},
         params={**reader.parameters, "split": split, "limit": limit},
-        build=build,
+        build=lambda: (clips, {"rejects": rows.rejects}),
         command="xmic prepare",
         sides={"rejects": Layout(REJECTS)},
     )
@@ -243,7 +248,8 @@ def _videos_stage(
 ) -> OneFile:
     counts = Counter(clips.column("video_id").to_pylist())
     facts = reader.video_facts()
-    searched = list(roots) or [Path(root) for root in workspace.datasets[dataset].roots]
+    known = workspace.datasets.get(dataset)
+    searched = list(roots) or [Path(root) for root in (known.roots if known else ())]
     rows = []
     for video_id in sorted(counts):
         found = find_video(reader.video_candidates(video_id), searched)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, plan_of
+from pipelines.embed.encoders.spec import parse_spec
 from pipelines.shards import Footer, read_footer
 from pipelines.workspace import Workspace
 
@@ -77,7 +78,13 @@ class ProtocolChoice:
 
 
 def resolve(
-    workspace: Workspace, dataset: str, split: str, choice: ProtocolChoice, *, classify_default: str, conditioned: bool = True
+    workspace: Workspace,
+    dataset: str,
+    split: str,
+    choice: ProtocolChoice,
+    *,
+    classify_default: str,
+    conditioned: bool = True,
 ) -> tuple[Protocol, DecodeStage]:
     """Settle the protocol on what is embedded for a split.
 
@@ -123,7 +130,8 @@ def _one(folder: Path, wanted: str | None, what: str, option: str, command: str,
     )
     if wanted is not None:
         # A model spec names the encoder by its family and model; its folder name adds the weights' hash.
-        fits = [name for name in there if wanted == name or _spec_of(folder / name) == wanted]
+        spec = parse_spec(wanted).text if ":" in wanted else None
+        fits = [name for name in there if wanted == name or (spec and _spec_of(folder / name) == spec)]
         if len(fits) == 1:
             return fits[0]
         raise MissingUpstream(f"{folder}: no {what} {wanted}; there is {', '.join(there) or 'none'}. Run {command}")

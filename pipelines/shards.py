@@ -7,6 +7,7 @@ its side parts stand in folders beside it and are renamed first.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -116,6 +117,8 @@ def read_footer(path: Path) -> Footer:
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
+        if _is_of_the_machine(error):
+            raise
         raise DamagedShard(f"{path}: not a whole Parquet file ({error})") from None
     _check_length(path, metadata)
     stored = (metadata.metadata or {}).get(_FOOTER)
@@ -165,6 +168,8 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
+        if _is_of_the_machine(error):
+            raise
         raise _damaged(path, error) from None
 
 
@@ -177,7 +182,14 @@ def iter_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.T
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
+        if _is_of_the_machine(error):
+            raise
         raise _damaged(path, error) from None
+
+
+def _is_of_the_machine(error: Exception) -> bool:
+    """No memory, no permission, too many open files: says nothing of the file, which must stay."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) not in (None, errno.EIO)
 
 
 def _damaged(path: Path, error: Exception) -> DamagedShard:
@@ -341,10 +353,14 @@ class ShardWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Commit, or discard everything when an exception leaves the block."""
-        if kind is not None:
+        try:
+            if kind is None:
+                self._commit()
+        finally:  # a commit that fails, on a full disk for instance, must not leave its half there
             for part in (*self._sides.values(), self._main):
                 part.discard()
-            return
+
+    def _commit(self) -> None:
         counts = {"attempted": self.attempted, "failures": dict(sorted(self.failures.items()))}
         sides = {name: part.finish() for name, part in self._sides.items()}
         self._main.finish({**self._footer, **counts, "provenance": self.provenance, "sides": sides})

@@ -27,6 +27,7 @@ from pipelines.shards import (
     footer_of_side,
     read_footer,
     shard_key,
+    side_path,
 )
 
 
@@ -143,9 +144,8 @@ def inspect(stage: Stage, unit: Unit) -> Inspection:
         return Inspection(unit, State.STALE, _what_changed(stage, unit, footer), footer)
     for side, digest in footer.sides.items():
         if footer_of_side(unit.path, side) != digest:
-            return Inspection(
-                unit, State.DAMAGED, f"its side part {side}/{unit.path.name} is missing or of another run"
-            )
+            part = side_path(unit.path, side).relative_to(unit.path.parent)
+            return Inspection(unit, State.DAMAGED, f"its side part {part} is missing or of another run")
     if not footer.complete:
         reasons = ", ".join(f"{n} {reason}" for reason, n in footer.failures.items())
         return Inspection(unit, State.INCOMPLETE, f"failures that may pass: {reasons}", footer)
@@ -253,36 +253,43 @@ def run(stage: Stage, choice: Choice | None = None, progress: Progress | None = 
     progress.advance(len(first.done))
     locks = {item.unit.group: _lock(stage, item.unit, choice) for item in first.todo}
     waiting = [item.unit for item in first.todo]
-    retried = {item.unit.group for item in first.todo if item.state is State.INCOMPLETE}
-    while waiting:
-        busy: list[Unit] = []
+    retried = {item.unit.group: item.footer for item in first.todo if item.state is State.INCOMPLETE}
+    try:
+        while waiting:
+            busy: list[Unit] = []
 
-        def claimed(units: list[Unit] = waiting, busy: list[Unit] = busy) -> Iterator[Unit]:
-            for unit in units:
-                if not locks[unit.group].acquire():
-                    busy.append(unit)
-                elif unit.group not in retried and inspect(stage, unit).state is State.DONE:
-                    # Made by another process since the plan was drawn.
+            def claimed(units: list[Unit] = waiting, busy: list[Unit] = busy) -> Iterator[Unit]:
+                for unit in units:
+                    if not locks[unit.group].acquire():
+                        busy.append(unit)
+                    elif _done_since(stage, unit, retried.get(unit.group)):
+                        # Made by another process since the plan was drawn.
+                        locks[unit.group].release()
+                        report.already_done += 1
+                        progress.advance()
+                    else:
+                        yield unit
+
+            try:
+                for unit in stage.make(claimed(), _opener(stage), progress):
                     locks[unit.group].release()
-                    report.already_done += 1
+                    report.made += 1
                     progress.advance()
-                else:
-                    yield unit
-
-        try:
-            for unit in stage.make(claimed(), _opener(stage), progress):
-                locks[unit.group].release()
-                report.made += 1
-                progress.advance()
-        finally:
-            for lock in locks.values():
-                lock.release()
-        if busy:
-            progress.note(f"{len(busy)} shards are being made by another process; waiting for them")
-            _wait_for(locks[busy[0].group])
-        waiting = busy
-    progress.finish()
+            finally:
+                for lock in locks.values():
+                    lock.release()
+            if busy:
+                progress.note(f"{len(busy)} shards are being made by another process; waiting for them")
+                _wait_for(locks[busy[0].group])
+            waiting = busy
+    finally:
+        progress.finish()
     return _conclude(stage, choice, report)
+
+
+def _done_since(stage: Stage, unit: Unit, retried: Footer | None) -> bool:
+    now = inspect(stage, unit)
+    return now.state is State.DONE and (retried is None or now.footer != retried)
 
 
 def _lock(stage: Stage, unit: Unit, choice: Choice) -> ShardLock:
@@ -348,7 +355,7 @@ def parse_max_failures(text: str) -> int | float:
         value: int | float = float(text[:-1]) / 100 if text.endswith("%") else int(text)
     except ValueError:
         value = -1
-    if value < 0 or (isinstance(value, float) and value > 1):
+    if not value >= 0 or (isinstance(value, float) and value > 1):
         raise UsageError(f"--max-failures {text}: expected a number of rows (20) or a percentage (5%)")
     return value
 
@@ -360,7 +367,7 @@ def parse_shard(text: str) -> tuple[int, int]:
         UsageError: not of that form.
     """
     index, _, count = text.partition("/")
-    if index.isdigit() and count.isdigit() and 0 <= int(index) < int(count):
+    if index.isdecimal() and count.isdecimal() and 0 <= int(index) < int(count):
         return int(index), int(count)
     raise UsageError(f"--shard {text}: expected i/N with 0 <= i < N, for instance 0/8")
 

@@ -172,3 +172,14 @@ def damage(source: Path, target: Path, numbers: Sequence[int]) -> None:
         noise = np.random.default_rng(number).integers(0, 256, size, dtype=np.uint8)
         data[position : position + size] = noise.tobytes()
     Path(target).write_bytes(bytes(data))
+
+
+def cut_packets(source: Path, target: Path, start: int, stop: int | None = None) -> None:
+    """Copy the packets [start, stop) in decode order, as a cut without re-encoding does."""
+    with av.open(str(source)) as container, av.open(str(target), "w") as out:
+        stream = container.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        for packet in packets[start:stop]:
+            packet.stream = copy
+            out.mux(packet)

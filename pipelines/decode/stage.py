@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -53,6 +53,8 @@ class DecodeStage:
     plan: FramePlan
     workers: int = 1
     timeout_s: float = VIDEO_TIMEOUT_S
+    function: Callable[[VideoTask, Callable[[], None]], dict[str, Any]] | None = None
+    """What a worker process runs on a video; :func:`pipelines.decode.worker.decode_video` when None."""
 
     name = "decode"
     version = 1
@@ -148,7 +150,11 @@ class DecodeStage:
 
         try:
             for outcome in run_killable(
-                decode_video, tasks(), workers=self.workers, timeout_s=self.timeout_s, reason_of=reason_of
+                self.function or decode_video,
+                tasks(),
+                workers=self.workers,
+                timeout_s=self.timeout_s,
+                reason_of=reason_of,
             ):
                 group, video_id = outcome.task_id
                 waiting = pending[group]

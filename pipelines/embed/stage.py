@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from pipelines.embed.encoders.spec import EncoderIdentity
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.decode.stage import DecodeStage, decoded_shards
+from pipelines.embed.encoders.spec import EncoderIdentity
 from pipelines.embed.tables import SIDES, frame_vectors, text_vectors
 from pipelines.environment import versions
 from pipelines.hands.crops import CropPolicy, crop, union_box

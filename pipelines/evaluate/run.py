@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from data_manifests.errors import InputError, MissingUpstream, UsageError
+from data_manifests.errors import MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines import stage
 from pipelines.atomic import replace_atomically

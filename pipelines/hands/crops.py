@@ -14,6 +14,9 @@ from pipelines.hands.detector import Box
 PAD_COLOUR = (123, 117, 104)
 """CLIP's mean pixel (0.48145466, 0.4578275, 0.40821073) in 0…255 RGB: about zero after CLIP's normalisation."""
 
+# Boxes are kept in float32: one pixel of a wide frame can come back a little wider than one.
+_ONE_PIXEL = 1.001
+
 Corners = tuple[float, float, float, float]
 
 
@@ -80,7 +83,7 @@ def union_box(boxes: Iterable[Box], policy: CropPolicy, width: int, height: int)
     chosen += [box for box in boxes if box.kind == "object" and box.contact and box.score >= policy.object_threshold]
     x0, y0 = min(box.x0 for box in chosen), min(box.y0 for box in chosen)
     x1, y1 = max(box.x1 for box in chosen), max(box.y1 for box in chosen)
-    if (x1 - x0) * width <= 1 or (y1 - y0) * height <= 1:
+    if (x1 - x0) * width <= _ONE_PIXEL or (y1 - y0) * height <= _ONE_PIXEL:
         return None
     return x0, y0, x1, y1
 

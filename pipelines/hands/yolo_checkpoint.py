@@ -150,38 +150,45 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def _load(path: Path) -> Any:
-    try:
-        needed = set(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    except (ValueError, RuntimeError, pickle.UnpicklingError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a PyTorch checkpoint ({str(error).splitlines()[0]}). {_ACCEPTED}") from error
-    for name in sorted(needed - KNOWN_GLOBALS):
+    with _no_safe_globals():
+        try:
+            needed = set(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+        except (ValueError, RuntimeError, pickle.UnpicklingError, EOFError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not a PyTorch checkpoint ({_first_line(error)}). {_ACCEPTED}") from error
+        _refuse_unknown(path, sorted(needed - KNOWN_GLOBALS))
+        stand_ins = [(type(name, (_StandIn,), {}), name) for name in sorted(needed)]
+        try:
+            with torch.serialization.safe_globals(stand_ins):
+                return torch.load(path, map_location="cpu", weights_only=True)
+        # A hostile pickle can make the unpickler fail in any way; none of them may look like a bug of ours.
+        except Exception as error:
+            raise InputError(f"{path}: cannot be read ({_first_line(error)}). {_ACCEPTED}") from error
+
+
+def _refuse_unknown(path: Path, unknown: list[str]) -> None:
+    for name in unknown:
         task = _OTHER_TASKS.get(name.rpartition(".")[2])
         if task:
             raise InputError(f"{path}: is {task} ({name}); hands need a detection model. {_ACCEPTED}")
-    unknown = sorted(needed - KNOWN_GLOBALS)
     if unknown:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise InputError(
-            f"{path}: refused, because loading it needs {unknown[0]}"
-            f"{f' and {len(unknown) - 1} more' if len(unknown) > 1 else ''}, which could run code from the file. {_ACCEPTED}"
+            f"{path}: refused, because loading it needs {unknown[0]}{more}, which could run code from the file. {_ACCEPTED}"
         )
-    with _only_these_globals(needed):
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        # A hostile pickle can make the unpickler fail in any way; none of them may look like a bug of ours.
-        except Exception as error:
-            raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]}). {_ACCEPTED}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager
-def _only_these_globals(names: set[str]) -> Iterator[None]:
-    # Whatever the process allowed before (Ultralytics itself registers its real classes) is put aside: two
-    # entries of one name would leave it to chance which is taken.
+def _no_safe_globals() -> Iterator[None]:
+    # What the process allowed before (Ultralytics itself registers its real classes) is put aside: two entries
+    # of one name would leave it to chance which is taken.
     before = torch.serialization.get_safe_globals()
     torch.serialization.clear_safe_globals()
     try:
-        stand_ins = [(type(name, (_StandIn,), {}), name) for name in sorted(names)]
-        with torch.serialization.safe_globals(stand_ins):
-            yield
+        yield
     finally:
         torch.serialization.clear_safe_globals()
         torch.serialization.add_safe_globals(before)

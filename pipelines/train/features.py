@@ -79,10 +79,7 @@ def read_clips(workspace: Workspace, dataset: str, split: str) -> SplitClips:
     if not file.is_file():
         raise MissingUpstream(f"{file}: not prepared. Run xmic prepare for {dataset} {split}.")
     rows = read_rows(file, ["clip_id", "video_id", *(f"{label}_class" for label in LABELS)])
-    labels = {
-        label: rows.column(f"{label}_class").fill_null(-1).to_numpy().astype(np.int64)
-        for label in LABELS
-    }
+    labels = {label: rows.column(f"{label}_class").fill_null(-1).to_numpy().astype(np.int64) for label in LABELS}
     return SplitClips(rows.column("clip_id").to_pylist(), rows.column("video_id").to_pylist(), labels)
 
 

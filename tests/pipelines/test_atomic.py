@@ -27,9 +27,7 @@ def test_the_old_file_is_there_until_the_block_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_an_error_keeps_the_old_file_and_removes_the_temporary_one(
-    tmp_path: Path, error: type[BaseException]
-) -> None:
+def test_an_error_keeps_the_old_file_and_removes_the_temporary_one(tmp_path: Path, error: type[BaseException]) -> None:
     target = tmp_path / "a.txt"
     target.write_text("old")
     with pytest.raises(error), replace_atomically(target) as temporary:

@@ -20,16 +20,28 @@ SIZE = 160
 torch.set_num_threads(2)
 
 
+def calibrate(network: Any) -> None:
+    """Let the batch norms see noise once: untrained activations fade, and all scores would be equal."""
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        network.train()(torch.rand(4, 3, SIZE, SIZE))
+    for norm in norms:
+        norm.momentum = 0.03
+
+
 def make_network(config: str, names: list[str]) -> Any:
     """A network with random weights whose scores spread over (0, 1)."""
     tasks = import_ultralytics("ultralytics.nn.tasks")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         network = tasks.DetectionModel(config, nc=len(names), verbose=False)
+        calibrate(network)
         head = network.model[-1]
         towers = [head.cv3, *([head.one2one_cv3] if hasattr(head, "one2one_cv3") else [])]
         for layer in [tower[-1] for part in towers for tower in part]:
-            layer.weight.data.mul_(8)
+            layer.weight.data.mul_(4)
             layer.bias.data.fill_(-3)
     network.names = dict(enumerate(names))
     network.args = {"imgsz": SIZE, "task": "detect"}
@@ -266,7 +278,8 @@ def test_detection_is_silent_and_leaves_home_and_environment_alone(weights: Path
         "from pipelines.hands.yolo import YoloDetector\n"
         "before.update({k: v for k, v in os.environ.items() if 'cv2' in v})\n"
         "YoloDetector(sys.argv[1], image_size=64, batch_size=1).detect([np.zeros((9, 9, 3), np.uint8)])\n"
-        "assert dict(os.environ) == before, set(os.environ) ^ set(before)\n"
+        "after = {k: v for k, v in os.environ.items() if not k.startswith('TORCHINDUCTOR')}\n"  # torch's own
+        "assert after == before, set(after) ^ set(before)\n"
         "assert 'ultralytics.engine' not in sys.modules\n"
     )
     home = tmp_path / "home"

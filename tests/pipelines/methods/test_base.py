@@ -46,7 +46,9 @@ def test_a_class_of_ones_own_is_found_by_its_path(tmp_path: Path, monkeypatch: p
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert load_method("my_adapters:Mine").name == "mine"
-    with pytest.raises(UsageError, match=r"my_adapters has no Mien \(did you mean Mine\?\); its methods are ZeroShot, Mine"):
+    with pytest.raises(
+        UsageError, match=r"my_adapters has no Mien \(did you mean Mine\?\); its methods are ZeroShot, Mine"
+    ):
         load_method("my_adapters:Mien")
     with pytest.raises(UsageError, match="Other is not a subclass of pipelines.methods.base.Method"):
         load_method("my_adapters:Other")
@@ -190,6 +192,9 @@ def test_a_missing_stream_is_refused() -> None:
 
 def test_a_method_needs_what_its_class_says_unless_it_says_otherwise() -> None:
     assert Noisy.needed_by(NoisyConfig()) == Noisy.needs
-    assert build_method(Noisy, NoisyConfig(), dim=2, dim_v2=2, logit_scale=1.0, seed=0).statistics(
-        ClipBatch(), TextBank(torch.zeros(1, 2), 1.0, ["a"])
-    ) == {}
+    assert (
+        build_method(Noisy, NoisyConfig(), dim=2, dim_v2=2, logit_scale=1.0, seed=0).statistics(
+            ClipBatch(), TextBank(torch.zeros(1, 2), 1.0, ["a"])
+        )
+        == {}
+    )

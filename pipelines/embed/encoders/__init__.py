@@ -1,0 +1,40 @@
+"""Frozen encoders, one family a file, found in a plain dict or as ``package.module:Class``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.embed.encoders.spec import EncoderIdentity
+from pipelines.plugins import load_class
+
+ENCODERS = {
+    "open_clip": "pipelines.embed.encoders.open_clip:OpenClipEncoder",
+    "timm": "pipelines.embed.encoders.timm:TimmEncoder",
+}
+
+
+def describe_encoder(spec: str, **options: Any) -> EncoderIdentity:
+    """The identity of an encoder, without loading it.
+
+    Args:
+        spec: ``FAMILY:MODEL[/TAG]`` or ``FAMILY:MODEL=FILE``, or ``package.module:Class``.
+        **options: precision, batch_size, device, offline, allow_random_weights, file_sha256.
+
+    Raises:
+        UsageError: unknown family or form, or random weights that were not allowed.
+        InputError: a named file is missing or wrong.
+        MissingUpstream: pretrained weights are not here and may not be fetched.
+    """
+    identity: EncoderIdentity = _class_of(spec).describe(spec, **options)
+    return identity
+
+
+def load_encoder(spec: str, **options: Any) -> Any:
+    """Load the encoder that :func:`describe_encoder` describes; same arguments and errors."""
+    return _class_of(spec)(spec, **options)
+
+
+def _class_of(spec: str) -> Any:
+    family, _, rest = spec.partition(":")
+    own = "." in family and rest.isidentifier()
+    return load_class(spec if own else family, ENCODERS, "encoder family")

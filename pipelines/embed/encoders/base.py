@@ -1,0 +1,67 @@
+"""What the encoder families share: preprocessing in, one fixed batch shape through, raw vectors out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class FrozenImageEncoder:
+    """An image tower that gives raw vectors.
+
+    Args:
+        forward: [B, 3, S, S] in the tower's precision → [B, D].
+        transform: the encoder's own evaluation transform, PIL image → float32 [3, S, S].
+        dim: D.
+        image_size: S, pixels.
+        precision: 'fp32', 'bf16' or 'fp16'.
+        batch_size: B of every forward pass; the last batch is padded.
+        device: where the tower is.
+    """
+
+    def __init__(
+        self, forward: Any, transform: Any, dim: int, image_size: int, precision: str, batch_size: int, device: str
+    ) -> None:
+        self.dim = dim
+        self._forward, self._transform = forward, transform
+        self._shape = (batch_size, 3, image_size, image_size)
+        self._dtype, self._device = DTYPES[precision], torch.device(device)
+
+    def preprocess(self, picture: np.ndarray) -> Tensor:
+        """uint8 RGB [H, W, 3] → float32 [3, S, S], by the encoder's own transform."""
+        tensor: Tensor = self._transform(Image.fromarray(picture))
+        return tensor
+
+    def embed(self, inputs: Sequence[Tensor]) -> np.ndarray:
+        """Preprocessed pictures → raw vectors, float32 [n, D].
+
+        Every forward pass has the same shape, so a picture's vector does not depend on how many others come
+        with it.
+        """
+        batch = torch.zeros(self._shape)
+        found = []
+        for start in range(0, len(inputs), self._shape[0]):
+            part = inputs[start : start + self._shape[0]]
+            batch.zero_()
+            torch.stack(list(part), out=batch[: len(part)])
+            with torch.inference_mode():
+                vectors = self._forward(batch.to(self._device, self._dtype))
+            found.append(vectors[: len(part)].float().cpu().numpy())
+        return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)
+
+
+def environment(device: str, batch_size: int, image_size: int) -> dict[str, Any]:
+    """What is recorded beside the vectors: device, batch shape, CPU capability."""
+    return {
+        "device": device,
+        "batch_shape": [batch_size, 3, image_size, image_size],
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+    }

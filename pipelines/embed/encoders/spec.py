@@ -1,0 +1,116 @@
+"""Which model: parsed from what the user types, and identified without loading it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_manifests.errors import InputError, UsageError
+
+RANDOM = "random"
+SEED = 0
+"""Seed of random weights: they are the same on every machine of a kind."""
+
+_FORMS = "expected FAMILY:MODEL/TAG (open_clip:ViT-B-16/openai) or FAMILY:MODEL=FILE (open_clip:ViT-B-16=weights.safetensors)"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A parsed model spec.
+
+    Attributes:
+        family: 'open_clip' or 'timm'.
+        model: the family's name of the model, or the path of an open_clip model configuration (.json).
+        tag: pretrained tag, 'random', or None.
+        file: weights file, or None.
+    """
+
+    family: str
+    model: str
+    tag: str | None = None
+    file: Path | None = None
+
+    @property
+    def random(self) -> bool:
+        """Random weights were asked for."""
+        return self.tag == RANDOM
+
+    @property
+    def text(self) -> str:
+        """The spec without folders: what is recorded in artifacts, where no path may stand."""
+        model = Path(self.model).name if self.model.endswith(".json") else self.model
+        if self.file is not None:
+            return f"{self.family}:{model}={self.file.name}"
+        return f"{self.family}:{model}/{self.tag}" if self.tag else f"{self.family}:{model}"
+
+    def slug(self, weights_sha256: str) -> str:
+        """Folder name: the model and the first 8 hex digits of the weights' sha256."""
+        safe = re.sub(r"[^A-Za-z0-9.]+", "-", self.text.replace(".json", "")).strip("-").lower()
+        return f"{safe}-{weights_sha256[:8]}"
+
+
+@dataclass(frozen=True)
+class EncoderIdentity:
+    """An encoder as planning sees it: nothing is loaded.
+
+    Attributes:
+        slug: folder name of its vectors, weights hash in it.
+        provenance: what decides the image vectors; plain values.
+        text_provenance: what decides the text vectors.
+        environment: device and batch shape.
+    """
+
+    slug: str
+    provenance: Mapping[str, Any]
+    text_provenance: Mapping[str, Any]
+    environment: Mapping[str, Any]
+
+
+def parse_spec(spec: str) -> ModelSpec:
+    """Parse a model spec.
+
+    Raises:
+        UsageError: not of one of the two forms.
+        InputError: a file it names is not there.
+    """
+    family, colon, rest = spec.partition(":")
+    if not colon or not family or not rest:
+        raise UsageError(f"--encoder {spec}: {_FORMS}.")
+    model, equals, file = rest.partition("=")
+    if equals:
+        path = Path(file)
+        if not path.is_file():
+            raise InputError(f"--encoder {spec}: {path} is not there; {_FORMS}.")
+        return ModelSpec(family, _existing(spec, model), None, path)
+    head, slash, tag = rest.rpartition("/")
+    if slash and not rest.endswith(".json"):
+        return ModelSpec(family, _existing(spec, head), tag)
+    return ModelSpec(family, _existing(spec, rest))
+
+
+def _existing(spec: str, model: str) -> str:
+    if model.endswith(".json") and not Path(model).is_file():
+        raise InputError(f"--encoder {spec}: {model} is not there; expected an open_clip model configuration.")
+    return model
+
+
+def refuse_random(spec: ModelSpec, allowed: bool) -> None:
+    """Random weights only on purpose.
+
+    Raises:
+        UsageError: they were asked for without ``--allow-random-weights``.
+    """
+    if spec.random and not allowed:
+        raise UsageError(
+            f"--encoder {spec.text}: random weights give numbers that mean nothing. Name trained weights, or pass "
+            "--allow-random-weights to try the chain; artifacts and reports will say so."
+        )
+
+
+def random_sha256(description: str) -> str:
+    """Stands for the weights' hash where they are random: the model's description and the seed."""
+    return hashlib.sha256(f"random weights, seed {SEED}: {description}".encode()).hexdigest()

@@ -1,0 +1,153 @@
+"""Image encoders by timm: DINOv2 and others as the second encoder V_II (X-MIC, Kukleva et al., CVPR 2024, Sec. 3.2)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import timm
+import timm.data
+import torch
+
+from data_manifests.errors import InputError, UsageError
+from pipelines.digest import canonical_json, whole_file_sha256
+from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
+from pipelines.embed.encoders.spec import (
+    SEED,
+    EncoderIdentity,
+    ModelSpec,
+    parse_spec,
+    random_sha256,
+    refuse_random,
+)
+from pipelines.embed.encoders.weights import hub_file
+
+_DINOV2_SIZE, _DINOV2_CROP = 224, 224 / 256
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    spec: ModelSpec
+    data: dict[str, Any]
+    arguments: dict[str, Any]
+    file: Path | None
+    sha256: str
+
+    @property
+    def image_size(self) -> int:
+        return int(self.data["input_size"][-1])
+
+
+class TimmEncoder(FrozenImageEncoder):
+    """A timm model without its classifier; the feature is what the classifier would read.
+
+    For a DINOv2 ViT that is the class token after the final norm; its 518-pixel input is set to 224 with the
+    resize to 256 (bicubic) and centre crop of its authors' evaluation, and the position embedding is resampled by timm.
+    It has no text tower, so no logit scale.
+    """
+
+    logit_scale = None
+
+    def __init__(
+        self,
+        spec: str,
+        *,
+        precision: str,
+        batch_size: int,
+        device: str,
+        offline: bool = False,
+        allow_random_weights: bool = False,
+        file_sha256: Callable[[Path], str] = whole_file_sha256,
+    ) -> None:
+        found = _resolve(parse_spec(spec), offline, allow_random_weights, file_sha256)
+        model = _build(found).to(device, DTYPES[precision]).eval().requires_grad_(False)
+        transform = timm.data.create_transform(**found.data, is_training=False)
+        dim, size = int(model.num_features), found.image_size
+        super().__init__(model, transform, dim, size, precision, batch_size, device)
+
+    @classmethod
+    def describe(
+        cls,
+        spec: str,
+        *,
+        precision: str,
+        batch_size: int,
+        device: str,
+        offline: bool = False,
+        allow_random_weights: bool = False,
+        file_sha256: Callable[[Path], str] = whole_file_sha256,
+    ) -> EncoderIdentity:
+        """See :func:`pipelines.embed.encoders.describe_encoder`."""
+        found = _resolve(parse_spec(spec), offline, allow_random_weights, file_sha256)
+        facts = {
+            "spec": found.spec.text,
+            "weights_sha256": found.sha256,
+            "random_weights": found.spec.random,
+            "normalised": False,
+            "image_size": found.image_size,
+            "preprocessing": found.data,
+            "precision": precision,
+        }
+        slug = f"{found.spec.slug(found.sha256)}-{found.image_size}px"
+        return EncoderIdentity(slug, facts, {}, environment(device, batch_size, found.image_size))
+
+    def encode_texts(self, texts: list[str]) -> Any:
+        """There is no text tower.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("a timm encoder has no text tower: embed it with --no-text, as second encoder (--v2).")
+
+
+def _resolve(spec: ModelSpec, offline: bool, allow_random: bool, file_sha256: Callable[[Path], str]) -> _Resolved:
+    architecture, _, own_tag = spec.model.partition(".")
+    if not timm.is_model(architecture):
+        near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
+        raise UsageError(f"--encoder {spec.text}: timm has no model {architecture}. Near: {', '.join(near) or 'none'}.")
+    refuse_random(spec, allow_random)
+    tag = own_tag or (spec.tag if spec.tag and not spec.random else "")
+    config = timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
+    data = timm.data.resolve_data_config(pretrained_cfg=config.to_dict() if config else {})
+    arguments: dict[str, Any] = {}
+    if "dinov2" in architecture:
+        arguments["img_size"] = _DINOV2_SIZE
+        data |= {"input_size": (3, _DINOV2_SIZE, _DINOV2_SIZE), "crop_pct": _DINOV2_CROP}
+    data = {name: list(value) if isinstance(value, tuple) else value for name, value in data.items()}
+    if spec.random:
+        return _Resolved(spec, data, arguments, None, random_sha256(canonical_json([architecture, data])))
+    if spec.file is not None:
+        if spec.file.suffix != ".safetensors":
+            raise InputError(f"{spec.file}: expected a .safetensors file of timm weights; pickled ones are not loaded.")
+        return _Resolved(spec, data, arguments, spec.file, file_sha256(spec.file))
+    if config is None or not config.hf_hub_id:
+        tags = timm.list_pretrained(f"{architecture}*")[:8]
+        raise UsageError(
+            f"--encoder {spec.text}: which weights? timm has {', '.join(tags) or 'none for it'}; or =FILE."
+        )
+    file = hub_file(config.hf_hub_id, ("model.safetensors",), spec.text, offline=offline)
+    return _Resolved(spec, data, arguments, file, file_sha256(file))
+
+
+def _build(found: _Resolved) -> Any:
+    name = found.spec.model.partition(".")[0]
+    if found.file is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(SEED)
+            return timm.create_model(name, pretrained=False, num_classes=0, **found.arguments)
+    try:
+        return timm.create_model(
+            found.spec.model,
+            pretrained=True,
+            pretrained_cfg_overlay={"file": str(found.file)},
+            num_classes=0,
+            **found.arguments,
+        )
+    except Exception as error:  # timm and torch each raise their own
+        raise InputError(
+            f"{found.file}: not the weights of {name} ({' '.join(str(error).split())[:300]}). "
+            "Expected a timm state dict in safetensors."
+        ) from error

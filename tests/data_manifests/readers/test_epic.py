@@ -1,0 +1,390 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from data_manifests.errors import InputError
+from data_manifests.readers import VideoFacts
+from data_manifests.readers.epic import EpicReader, seconds
+from data_manifests.schema import CLASSES, CLIPS, REJECTS
+from data_manifests.videos import find_video
+from tests.data_manifests.epic_files import (
+    COLUMNS,
+    FILES,
+    NOUNS,
+    TIME_COLUMNS,
+    row,
+    write_classes,
+    write_epic,
+    write_rows,
+)
+
+_REAL = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "epic100"
+
+
+def _only_clip(folder: Path, split: str = "val") -> dict[str, Any]:
+    rows = EpicReader(folder).read(split)
+    assert rows.rejects.num_rows == 0
+    (clip,) = rows.clips.to_pylist()
+    return clip
+
+
+def _only_reject(folder: Path) -> dict[str, Any]:
+    rows = EpicReader(folder).read("val")
+    (reject,) = rows.rejects.to_pylist()
+    return reject
+
+
+def test_a_row_becomes_a_clip_with_seconds_and_class_ids(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path, {"val": [row(start_timestamp="01:02:03.50", stop_timestamp="01:02:04.25")]})
+    assert _only_clip(folder) == {
+        "clip_id": "P90_01_0",
+        "video_id": "P90_01",
+        "start_s": 3723.5,
+        "stop_s": 3724.25,
+        "start_frame": 90,
+        "stop_frame": 195,
+        "noun_class": 0,
+        "verb_class": 0,
+        "all_noun_classes": [0],
+        "noun": "ladle",
+        "verb": "stir",
+        "narration": "stir with ladle",
+        "participant_id": "P90",
+    }
+
+
+def test_class_files_with_crlf_give_clean_keys_and_names(tmp_path: Path) -> None:
+    classes = EpicReader(write_epic(tmp_path)).classes()
+    assert b"\r\n" in (tmp_path / "EPIC_100_noun_classes.csv").read_bytes()
+    assert classes["noun"].schema == CLASSES
+    assert classes["noun"].to_pylist() == [
+        {"class_id": 0, "key": "ladle", "name": "ladle", "instances": ["ladle", "ladle:soup", "cook's ladle"]},
+        {"class_id": 1, "key": "board:bread", "name": "bread board", "instances": ["board:bread"]},
+        {
+            "class_id": 2,
+            "key": "press:pasta:hand",
+            "name": "hand pasta press",
+            "instances": ["press:pasta:hand", "press"],
+        },
+    ]
+    assert classes["verb"].column("name").to_pylist() == ["stir", "fold in"]
+
+
+def test_lists_are_python_literals_and_need_not_be_json(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path, {"val": [row(all_nouns="['ladle', \"cook's\",]", all_noun_classes="[0, 2,]")]})
+    assert _only_clip(folder)["all_noun_classes"] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "__import__('pathlib').Path('{trap}').mkdir() or [0]",
+        "[__import__('pathlib').Path('{trap}').mkdir()]",
+        "[" * 400,
+        "{[]: 0}",
+        "[" + "9" * 5000 + "]",
+        "[0\x00]",
+        "[True]",
+        "[0.0]",
+        "['0']",
+        "(0,)",
+        "[3]",
+        "[-1]",
+        "",
+    ],
+)
+def test_no_cell_is_executed_and_a_bad_list_rejects_its_row_only(tmp_path: Path, cell: str) -> None:
+    trap = tmp_path / "trap"
+    cell = cell.replace("{trap}", str(trap))
+    folder = write_epic(tmp_path / "csv", {"val": [row("P90_01_0", all_noun_classes=cell), row("P90_01_1")]})
+    rows = EpicReader(folder).read("val")
+    assert not trap.exists()
+    assert rows.clips.column("clip_id").to_pylist() == ["P90_01_1"]
+    (reject,) = rows.rejects.to_pylist()
+    assert (reject["row"], reject["clip_id"], reject["reason"]) == (2, "P90_01_0", "unknown_class")
+    assert reject["detail"] == f"all_noun_classes {cell!r}, expected a list of noun ids"
+
+
+@pytest.mark.parametrize("cell", ["__import__('pathlib').Path('{trap}').mkdir()", "{[]: 0}", "[1]", "'ladle'", ""])
+def test_a_bad_class_list_cell_is_refused_and_never_executed(tmp_path: Path, cell: str) -> None:
+    trap = tmp_path / "trap"
+    cell = cell.replace("{trap}", str(trap))
+    folder = write_epic(tmp_path / "csv", nouns=[NOUNS[0], ("bowl", cell)])
+    with pytest.raises(InputError) as error:
+        EpicReader(folder).classes()
+    assert not trap.exists()
+    assert str(error.value) == (
+        f"{folder / 'EPIC_100_noun_classes.csv'}, line 3: id '1' with instances {cell[:40]!r}; "
+        "expected id 1 (ids count from 0 without a gap) and a list of words."
+    )
+
+
+def test_an_empty_narration_timestamp_is_no_fault(tmp_path: Path) -> None:
+    assert _only_clip(write_epic(tmp_path, {"val": [row(narration_timestamp="")]}))["start_s"] == 1.5
+
+
+def test_labels_come_from_the_class_columns_and_raw_words_are_kept_as_words(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path, {"val": [row(verb="swirl", noun="ladle:soup", verb_class="1", noun_class="2")]})
+    clip = _only_clip(folder)
+    assert (clip["verb_class"], clip["noun_class"]) == (1, 2)
+    assert (clip["verb"], clip["noun"]) == ("swirl", "ladle:soup")
+
+
+def test_a_narration_with_commas_and_quotes_is_one_cell(tmp_path: Path) -> None:
+    text = 'stir, then "taste"'
+    assert _only_clip(write_epic(tmp_path, {"val": [row(narration=text)]}))["narration"] == text
+
+
+def test_rows_keep_the_order_of_the_file(tmp_path: Path) -> None:
+    ids = [f"P90_01_{n}" for n in (0, 1, 10, 100, 2)]
+    folder = write_epic(tmp_path, {"val": [row(name) for name in ids]})
+    assert EpicReader(folder).read("val").clips.column("clip_id").to_pylist() == ids
+
+
+def test_a_reject_carries_file_line_id_reason_and_detail(tmp_path: Path) -> None:
+    rows = [row(f"P90_01_{n}") for n in range(10)] + [row("P90_01_10", noun_class="3"), row("P90_01_11")]
+    assert _only_reject(write_epic(tmp_path, {"val": rows})) == {
+        "file": "EPIC_100_validation.csv",
+        "row": 12,
+        "clip_id": "P90_01_10",
+        "reason": "unknown_class",
+        "detail": "noun_class '3', expected 0 to 2",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "detail"),
+    [
+        ({"stop_timestamp": "00:00:01.50"}, "not_positive_duration", "starts at 1.5 s, stops at 1.5 s"),
+        ({"stop_timestamp": "00:00:01.00"}, "not_positive_duration", "starts at 1.5 s, stops at 1.0 s"),
+        ({"start_timestamp": "1.5"}, "bad_time", "'1.5' to '00:00:03.25', expected HH:MM:SS.cc"),
+        ({"stop_timestamp": ""}, "bad_time", "'00:00:01.50' to '', expected HH:MM:SS.cc"),
+        ({"stop_timestamp": "00:61:00.00"}, "bad_time", "'00:00:01.50' to '00:61:00.00', expected HH:MM:SS.cc"),
+        ({"stop_timestamp": "-0:00:03.25"}, "bad_time", "'00:00:01.50' to '-0:00:03.25', expected HH:MM:SS.cc"),
+        ({"start_frame": "-3"}, "bad_time", "start_frame '-3' is not a frame number"),
+        ({"stop_frame": ""}, "bad_time", "stop_frame '' is not a frame number"),
+        ({"stop_frame": "²"}, "bad_time", "stop_frame '²' is not a frame number"),
+        ({"stop_frame": "9999999999"}, "bad_time", "stop_frame '9999999999' is not a frame number"),
+        ({"verb_class": "2"}, "unknown_class", "verb_class '2', expected 0 to 1"),
+        ({"verb_class": "-1"}, "unknown_class", "verb_class '-1', expected 0 to 1"),
+        ({"noun_class": ""}, "unknown_class", "noun_class '', expected 0 to 2"),
+        ({"noun_class": "¹"}, "unknown_class", "noun_class '¹', expected 0 to 2"),
+        ({"narration_id": ""}, "missing_value", "narration_id is empty"),
+        ({"video_id": ""}, "unsafe_path", "video_id '' is not of the form P01_01 or P01_101"),
+        ({"video_id": "../P90_01"}, "unsafe_path", "video_id '../P90_01' is not of the form P01_01 or P01_101"),
+        ({"video_id": "/etc/P90_01"}, "unsafe_path", "video_id '/etc/P90_01' is not of the form P01_01 or P01_101"),
+        ({"video_id": "P90_01\n"}, "unsafe_path", "video_id 'P90_01\\n' is not of the form P01_01 or P01_101"),
+    ],
+)
+def test_every_bad_row_is_rejected_with_its_reason(
+    tmp_path: Path, changes: dict[str, str], reason: str, detail: str
+) -> None:
+    reject = _only_reject(write_epic(tmp_path, {"val": [row("P90_01_7", **changes)]}))
+    assert (reject["reason"], reject["detail"]) == (reason, detail)
+    assert reject["clip_id"] == changes.get("narration_id", "P90_01_7")
+
+
+def test_the_second_row_of_an_id_is_rejected_and_the_first_kept(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path, {"val": [row(narration="first"), row(narration="second")]})
+    rows = EpicReader(folder).read("val")
+    assert rows.clips.column("narration").to_pylist() == ["first"]
+    (reject,) = rows.rejects.to_pylist()
+    assert (reject["row"], reject["reason"]) == (3, "duplicate_id")
+    assert reject["detail"] == "narration_id P90_01_0 stands on an earlier line"
+
+
+def test_a_line_cut_short_is_rejected(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path)
+    with (folder / FILES["val"]).open("a", encoding="utf-8") as file:
+        file.write("P90_01_1,P90,P90_01,00:00:05.000,00:00:0")
+    rows = EpicReader(folder).read("val")
+    assert rows.clips.num_rows == 1
+    assert rows.rejects.column("reason").to_pylist() == ["bad_time"]
+
+
+def test_test_timestamps_have_no_labels(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path, {"test": [row("P90_101_0")]})
+    clip = _only_clip(folder, "test")
+    assert (clip["clip_id"], clip["video_id"], clip["stop_s"]) == ("P90_101_0", "P90_101", 3.25)
+    unlabelled = ("noun_class", "verb_class", "all_noun_classes", "noun", "verb", "narration")
+    assert [clip[name] for name in unlabelled] == [None] * 6
+
+
+def test_tables_have_the_manifest_schemas_even_without_a_row(tmp_path: Path) -> None:
+    rows = EpicReader(write_epic(tmp_path, {"val": []})).read("val")
+    assert (rows.clips.schema, rows.rejects.schema) == (CLIPS, REJECTS)
+    assert rows.clips.num_rows == rows.rejects.num_rows == 0
+
+
+def test_missing_columns_are_named_with_those_found(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path)
+    file = write_rows(folder / FILES["val"], [row()], [name for name in COLUMNS if name not in ("verb_class", "noun")])
+    with pytest.raises(InputError) as error:
+        EpicReader(folder).read("val")
+    found = ", ".join(name for name in COLUMNS if name not in ("verb_class", "noun"))
+    assert str(error.value) == f"{file}, line 1: the columns verb_class, noun are missing; found {found}."
+
+
+def test_an_empty_file_says_so(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path)
+    file = folder / FILES["val"]
+    file.write_bytes(b"")
+    with pytest.raises(InputError) as error:
+        EpicReader(folder).read("val")
+    assert str(error.value) == f"{file}, line 1: the columns {', '.join(COLUMNS)} are missing; found nothing."
+
+
+def test_a_file_that_is_not_text_is_refused_by_name(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path)
+    (folder / FILES["val"]).write_bytes(",".join(COLUMNS).encode() + b"\nP90\xff\xfe\n")
+    with pytest.raises(InputError, match=r"EPIC_100_validation\.csv: not a csv file in UTF-8 \("):
+        EpicReader(folder).read("val")
+
+
+def test_a_missing_class_file_names_the_v2_list_that_must_not_replace_it(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path)
+    file = folder / "EPIC_100_noun_classes.csv"
+    file.rename(folder / "EPIC_100_noun_classes_v2.csv")
+    for read in (EpicReader(folder).classes, lambda: EpicReader(folder).read("val")):
+        with pytest.raises(InputError) as error:
+            read()
+        assert str(error.value) == (
+            f"{file}: not found. It comes with epic-kitchens-100-annotations "
+            "(the _v2 file is another list, of 305 nouns, and can not take its place)."
+        )
+
+
+def test_class_ids_with_a_gap_are_refused(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path)
+    file = folder / "EPIC_100_verb_classes.csv"
+    file.write_bytes(b"id,key,instances,category\r\n0,stir,['stir'],x\r\n2,chop,['chop'],x\r\n")
+    with pytest.raises(InputError) as error:
+        EpicReader(folder).classes()
+    assert str(error.value) == (
+        f"{file}, line 3: id '2' with instances \"['chop']\"; "
+        "expected id 1 (ids count from 0 without a gap) and a list of words."
+    )
+
+
+def test_a_class_line_cut_short_is_refused(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path)
+    file = folder / "EPIC_100_verb_classes.csv"
+    file.write_bytes(b"id,key,instances,category\r\n0,stir,['stir'],x\r\n1,ch")
+    with pytest.raises(InputError, match="line 3: id '1' with instances ''; expected id 1"):
+        EpicReader(folder).classes()
+
+
+def test_a_class_file_without_a_class_is_refused(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path)
+    file = write_classes(folder / "EPIC_100_noun_classes.csv", [])
+    with pytest.raises(InputError) as error:
+        EpicReader(folder).classes()
+    assert str(error.value) == f"{file}: no class in it; expected rows of id,key,instances,category."
+
+
+def test_a_folder_that_is_not_there_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        EpicReader(tmp_path / "nowhere")
+    assert str(error.value) == (
+        f"--annotations {tmp_path / 'nowhere'}: no such folder. It is the clone or download of "
+        "epic-kitchens-100-annotations, with EPIC_100_validation.csv in it."
+    )
+
+
+def test_a_split_without_a_file_names_those_that_have_one(tmp_path: Path) -> None:
+    reader = EpicReader(write_epic(tmp_path, {"train": [row()], "test": [row()]}))
+    assert reader.splits() == ["train", "test"]
+    with pytest.raises(InputError) as error:
+        reader.read("val")
+    assert str(error.value) == (
+        f"{tmp_path / FILES['val']}: not found. Splits with a file in this folder: train, test."
+    )
+    (tmp_path / FILES["train"]).unlink()
+    (tmp_path / FILES["test"]).unlink()
+    with pytest.raises(InputError, match=re.escape("Splits with a file in this folder: none.")):
+        EpicReader(tmp_path).read("val")
+
+
+def test_files_are_the_split_and_both_class_lists(tmp_path: Path) -> None:
+    reader = EpicReader(write_epic(tmp_path, {"test": [row()]}))
+    assert [file.name for file in reader.files("test")] == [
+        FILES["test"],
+        "EPIC_100_noun_classes.csv",
+        "EPIC_100_verb_classes.csv",
+    ]
+    assert (tmp_path / FILES["test"]).read_text().splitlines()[0].split(",") == TIME_COLUMNS
+
+
+@pytest.mark.parametrize("ending", [".MP4", ".mp4"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "P90/videos",
+        "EPIC-KITCHENS/P90/videos",
+        "videos/train/P90",
+        "videos/test/P90",
+        "EPIC-KITCHENS/videos/train/P90",
+        "EPIC-KITCHENS/videos/test/P90",
+        "P90",
+        "videos/P90",
+        "videos",
+        ".",
+    ],
+)
+def test_a_video_is_found_in_every_known_tree(tmp_path: Path, folder: str, ending: str) -> None:
+    reader = EpicReader(write_epic(tmp_path / "csv"))
+    file = tmp_path / "root" / folder / f"P90_101{ending}"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"")
+    found = find_video(reader.video_candidates("P90_101"), [tmp_path / "empty", tmp_path / "root"])
+    assert found is not None
+    assert found.path.samefile(file)
+    assert found.relative == f"{folder}/P90_101{ending}".removeprefix("./")
+    assert find_video(reader.video_candidates("P90_10"), [tmp_path / "root"]) is None
+
+
+def test_the_first_root_with_the_video_wins(tmp_path: Path) -> None:
+    reader = EpicReader(write_epic(tmp_path / "csv"))
+    for file in ("one/P90_01.mp4", "two/P90/videos/P90_01.MP4"):
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).write_bytes(b"")
+    found = find_video(reader.video_candidates("P90_01"), [tmp_path / "one", tmp_path / "two"])
+    assert found is not None
+    assert found.path == tmp_path / "one" / "P90_01.mp4"
+
+
+def test_duration_and_rate_come_from_video_info_where_it_is(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path)
+    assert EpicReader(folder).video_facts() == {}
+    info = folder / "EPIC_100_video_info.csv"
+    info.write_text("video_id,duration,fps,resolution\nP90_01,12.5,47.952,1920x1080\n")
+    assert EpicReader(folder).video_facts() == {"P90_01": VideoFacts(12.5, 47.952)}
+    info.write_text("video_id,duration,fps,resolution\nP90_01,,50,1920x1080\n")
+    with pytest.raises(InputError) as error:
+        EpicReader(folder).video_facts()
+    assert str(error.value) == f"{info}, line 2: duration '', fps '50'; expected two numbers."
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("00:00:00.56", 0.56), ("0:00:01", 1.0), (" 10:59:59.999 ", 39599.999), ("00:00:60.00", None)]
+)
+def test_timestamps_are_hours_minutes_seconds(text: str, value: float | None) -> None:
+    assert seconds(text) == value
+
+
+@pytest.mark.skipif(not (_REAL / FILES["val"]).is_file(), reason="the official annotation files are not here")
+def test_the_official_validation_file_is_read_whole() -> None:
+    reader = EpicReader(_REAL)
+    rows = reader.read("val")
+    assert (rows.clips.num_rows, rows.rejects.num_rows) == (9668, 0)
+    counts = {name: len(set(rows.clips.column(name).to_pylist())) for name in ("video_id", "noun_class", "verb_class")}
+    assert counts == {"video_id": 138, "noun_class": 211, "verb_class": 78}
+    assert {label: table.num_rows for label, table in reader.classes().items()} == {"noun": 300, "verb": 97}
+    assert isinstance(rows.clips, pa.Table)
+    assert len(set(rows.clips.column("clip_id").to_pylist())) == 9668
+    assert set(rows.clips.column("video_id").to_pylist()) <= set(reader.video_facts())

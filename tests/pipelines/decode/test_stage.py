@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from data_manifests.errors import MissingUpstream, TooManyFailures
+from data_manifests.readers.table import TableReader
+from pipelines import stage
+from pipelines.decode.encode_jpeg import from_jpeg
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.stage import DecodeStage, decoded_shards, default_plan, plan_of
+from pipelines.prepare import prepare
+from pipelines.shards import read_footer, read_rows, side_path
+from pipelines.stage import Choice
+from pipelines.workspace import Workspace
+
+PLAN = FramePlan(segments=4, candidates=1, short_side=0)
+
+
+def prepared(tmp_path: Path, rows: list[str], videos: Path) -> Workspace:
+    table = tmp_path / "clips.csv"
+    table.write_text("\n".join(["video,start_s,stop_s,verb,noun", *rows]) + "\n")
+    workspace = Workspace.open(tmp_path / "work")
+    prepare(workspace, "mine", TableReader([(table, "val")], roots=[videos]), [videos])
+    return workspace
+
+
+@pytest.fixture
+def videos(tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def crashing(monkeypatch):
+    """The worker that dies on some videos, importable by the processes that are spawned."""
+    folder = str(Path(__file__).parent)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", folder)
+    module = importlib.import_module("crashing_worker")
+    yield module.decode_or_die
+    sys.modules.pop("crashing_worker", None)
+
+
+def failures(decode: DecodeStage) -> list[dict]:
+    return [
+        row
+        for part in sorted(decode.folder.glob("part-*"))
+        for row in read_rows(side_path(part, "failures")).to_pylist()
+    ]
+
+
+def test_frames_are_those_at_the_centres_of_the_segments(tmp_path, videos, video_maker):
+    video_maker.make_video(videos / "a.mp4", fps=30, seconds=2)
+    workspace = prepared(tmp_path, ["a.mp4,0,2,cut,bread", "a.mp4,1,2,cut,bread"], videos)
+    decode = DecodeStage(workspace, "mine", "val", PLAN)
+    report = stage.run(decode)
+    assert (report.made, report.failures) == (1, {})
+    part = next(decode.folder.glob("part-*.parquet"))
+    frames = {row["pts"]: row for row in read_rows(part).to_pylist()}
+    taken = read_rows(side_path(part, "clip_frames")).to_pylist()
+    by_clip: dict[str, list[int]] = {}
+    for row in taken:
+        by_clip.setdefault(row["clip_id"], []).append(video_maker.read_number(from_jpeg(frames[row["pts"]]["jpeg"])))
+    # Centres at 0.25, 0.75, 1.25, 1.75 s (30 fps; 7.5 is a tie, which the earlier frame wins) and at 1.125 … s.
+    assert by_clip["a.mp4@0.000-2.000"] == [7, 22, 37, 52]
+    assert by_clip["a.mp4@1.000-2.000"] == [34, 41, 49, 56]
+    assert frames[taken[0]["pts"]]["time_s"] == pytest.approx(7 / 30)
+
+
+def test_overlapping_clips_share_frames(tmp_path, videos, video_maker):
+    video_maker.make_video(videos / "a.mp4")
+    workspace = prepared(tmp_path, ["a.mp4,0,2,cut,bread", "a.mp4,0,2,stir,pan"], videos)
+    report = stage.run(DecodeStage(workspace, "mine", "val", PLAN))
+    assert (report.attempted, report.rows) == (8, 4)
+
+
+def test_an_open_end_is_the_end_of_the_file(tmp_path, videos, video_maker):
+    video_maker.make_video(videos / "a.mp4", fps=30, seconds=2)
+    workspace = prepared(tmp_path, ["a.mp4,,,cut,bread", "a.mp4,0,2,cut,bread"], videos)
+    decode = DecodeStage(workspace, "mine", "val", PLAN)
+    assert stage.run(decode).rows == 4
+
+
+def test_a_crash_and_a_hang_are_failure_rows_and_the_others_go_on(tmp_path, videos, video_maker, crashing):
+    for name in ("crash.mp4", "hang.mp4", "good.mp4"):
+        video_maker.make_video(videos / name, seconds=1)
+    rows = [f"{name},0,1,cut,bread" for name in ("crash.mp4", "hang.mp4", "good.mp4")]
+    workspace = prepared(tmp_path, rows, videos)
+    decode = DecodeStage(workspace, "mine", "val", PLAN, workers=2, timeout_s=4, function=crashing)
+    report = stage.run(decode, Choice(max_failures=100))
+    assert report.failures == {"worker_killed": 4, "timeout": 4}
+    assert report.rows == 4
+    assert {row["video_id"]: row["reason"] for row in failures(decode)} == {
+        "crash.mp4": "worker_killed",
+        "hang.mp4": "timeout",
+    }
+    assert "SIGSEGV" in next(row["error"] for row in failures(decode) if row["reason"] == "worker_killed")
+    # Both may pass, so the next run tries again: here with a decoder that does not die.
+    again = stage.run(DecodeStage(workspace, "mine", "val", PLAN))
+    assert (again.made, again.failures, again.rows) == (1, {}, 12)
+
+
+def test_bad_videos_are_failure_rows_with_their_reason(tmp_path, videos, video_maker):
+    video_maker.make_video(videos / "good.mp4", seconds=1)
+    (videos / "empty.mp4").write_bytes(b"")
+    (videos / "text.mp4").write_text("not a video")
+    rows = [f"{name}.mp4,0,1,cut,bread" for name in ("good", "empty", "text", "missing")]
+    workspace = prepared(tmp_path, rows, videos)
+    decode = DecodeStage(workspace, "mine", "val", PLAN)
+    report = stage.run(decode, Choice(max_failures=100))
+    assert report.failures == {"empty_file": 4, "missing_video": 4, "not_a_video": 4}
+    assert stage.run(decode, Choice(max_failures=100)).made == 0, "permanent failures are not tried again"
+    with pytest.raises(TooManyFailures, match=r"decode: 8 of 12 rows failed .* --max-failures allows 5 %"):
+        stage.run(decode)
+
+
+def test_a_clip_past_the_end_fails_alone_and_says_where_the_video_ends(tmp_path, videos, video_maker):
+    video_maker.make_video(videos / "a.mp4", fps=30, seconds=1)
+    workspace = prepared(tmp_path, ["a.mp4,0,1,cut,bread", "a.mp4,5,6,cut,bread", "a.mp4,0,2,cut,bread"], videos)
+    decode = DecodeStage(workspace, "mine", "val", PLAN)
+    report = stage.run(decode, Choice(max_failures=100))
+    assert report.failures == {"past_end": 6}
+    errors = {row["clip_id"]: row["error"] for row in failures(decode)}
+    assert (
+        "4 of 4 instants, the first at 5.125 s, are past the end of the video at 1.000 s" in errors["a.mp4@5.000-6.000"]
+    )
+    assert "2 of 4 instants, the first at 1.250 s" in errors["a.mp4@0.000-2.000"]
+
+
+def test_only_the_changed_video_is_decoded_again_and_the_reason_is_said(tmp_path, videos, video_maker):
+    rows = []
+    for index in range(12):
+        video_maker.make_video(videos / f"v{index}.mp4", seconds=1)
+        rows.append(f"v{index}.mp4,0,1,cut,bread")
+    workspace = prepared(tmp_path, rows, videos)
+    # As after a first prepare of a large dataset: many buckets.
+    workspace.datasets["mine"] = type(workspace.datasets["mine"])("table", (str(videos),), 64)
+    decode = DecodeStage(workspace, "mine", "val", PLAN)
+    made = stage.run(decode).made
+    assert made > 6
+    video_maker.make_video(videos / "v3.mp4", seconds=2)
+    todo = stage.plan(decode).todo
+    assert [item.why for item in todo] == ["input file of v3.mp4 changed"]
+    assert stage.run(decode).made == 1
+
+
+def test_bytes_do_not_depend_on_the_number_of_workers(tmp_path, videos, video_maker):
+    rows = []
+    for index in range(3):
+        video_maker.make_video(videos / f"v{index}.mp4", seconds=1)
+        rows.append(f"v{index}.mp4,0,1,cut,bread")
+    workspace = prepared(tmp_path, rows, videos)
+    contents = []
+    for workers in (1, 3):
+        decode = DecodeStage(workspace, "mine", "val", PLAN, workers=workers)
+        shutil.rmtree(decode.folder, ignore_errors=True)
+        stage.run(decode)
+        contents.append(
+            {p.relative_to(decode.folder): p.read_bytes() for p in sorted(decode.folder.rglob("*.parquet"))}
+        )
+    assert contents[0] == contents[1]
+    assert not list((workspace.root / "tmp").iterdir()), "the scratch folder is removed"
+
+
+def test_training_has_three_candidates_and_evaluation_the_centre():
+    assert (default_plan("train").candidates, default_plan("val").candidates) == (3, 1)
+    assert default_plan("train").centre_candidate == 1
+
+
+def test_those_who_read_frames_need_no_video_but_the_clips_that_were_decoded(tmp_path, videos, video_maker):
+    video_maker.make_video(videos / "a.mp4", seconds=2)
+    workspace = prepared(tmp_path, ["a.mp4,0,1,cut,bread"], videos)
+    decode = DecodeStage(workspace, "mine", "val", PLAN)
+    with pytest.raises(MissingUpstream, match=r"no frames\. Run xmic decode mine --split val"):
+        decoded_shards(decode)
+    stage.run(decode)
+    shutil.rmtree(videos)
+    assert len(decoded_shards(decode)[0]) == 1
+    prepared(tmp_path, ["a.mp4,0,2,cut,bread"], tmp_path)
+    with pytest.raises(MissingUpstream, match=r"its clips changed since it was decoded\. Run xmic decode mine"):
+        decoded_shards(decode)
+
+
+def test_a_later_stage_finds_the_only_plan_and_asks_when_there_are_several(tmp_path, videos, video_maker):
+    video_maker.make_video(videos / "a.mp4", seconds=1)
+    workspace = prepared(tmp_path, ["a.mp4,0,1,cut,bread"], videos)
+    with pytest.raises(MissingUpstream, match="no frames"):
+        plan_of(workspace, "mine", "val", None)
+    stage.run(DecodeStage(workspace, "mine", "val", PLAN))
+    assert plan_of(workspace, "mine", "val", None) == PLAN
+    stage.run(DecodeStage(workspace, "mine", "val", FramePlan(segments=8)))
+    with pytest.raises(Exception, match=r"several frame plans \(seg4-k1-native-q95, seg8-k1-256px-q95\)"):
+        plan_of(workspace, "mine", "val", None)
+    assert plan_of(workspace, "mine", "val", PLAN.slug) == PLAN
+    with pytest.raises(MissingUpstream, match="no frame plan other"):
+        plan_of(workspace, "mine", "val", "other")
+
+
+def test_the_footer_says_what_made_the_frames(tmp_path, videos, video_maker):
+    video_maker.make_video(videos / "a.mp4", seconds=1)
+    workspace = prepared(tmp_path, ["a.mp4,0,1,cut,bread"], videos)
+    decode = DecodeStage(workspace, "mine", "val", PLAN)
+    stage.run(decode)
+    footer = read_footer(next(decode.folder.glob("part-*")))
+    assert footer.params["plan"] == {"segments": 4, "candidates": 1, "short_side": 0, "quality": 95}
+    assert "av" in footer.environment
+    assert not any(str(tmp_path) in str(value) for value in vars(footer).values()), "no absolute path in a shard"

@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from data_manifests.errors import InputError, UsageError
+from pipelines.methods.base import ClipBatch, TextBank, build_method, resolve_config
+from pipelines.methods.xmic import XMIC, XMICConfig
+from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
+
+SMALL: dict[str, Any] = {"segments": 3, "heads": 2, "bottleneck": 2.0, "head_ratio": 2}
+
+
+def make(dim: int = 6, dim_v2: int = 8, seed: int = 0, scale: float = 100.0, **config: Any) -> XMIC:
+    chosen = XMICConfig(**{**SMALL, **config})
+    method = build_method(XMIC, chosen, dim=dim, dim_v2=dim_v2, logit_scale=scale, seed=seed)
+    assert isinstance(method, XMIC)
+    return method
+
+
+def world(
+    clips: int = 2, segments: int = 3, dim: int = 6, dim_v2: int = 8, classes: int = 5, seed: int = 0
+) -> tuple[ClipBatch, TextBank]:
+    """Raw float64 vectors with the norms CLIP's have, about 10."""
+    rng = np.random.default_rng(seed)
+
+    def raw(*shape: int) -> Tensor:
+        return torch.from_numpy(10 / math.sqrt(shape[-1]) * rng.standard_normal(shape))
+
+    conditioning = (clips, segments, dim_v2)
+    batch = ClipBatch(raw(clips, segments, dim), raw(*conditioning), raw(*conditioning))
+    return batch, TextBank(raw(classes, dim), 100.0, [str(c) for c in range(classes)])
+
+
+def single(batch: ClipBatch, text: TextBank) -> tuple[ClipBatch, TextBank]:
+    streams = (batch.frames, batch.hand, batch.full)
+    halves = [None if x is None else x.float() for x in streams]
+    return ClipBatch(*halves), TextBank(text.vectors.float(), text.logit_scale, text.names)
+
+
+def direct_logits(method: XMIC, batch: ClipBatch, text: TextBank, vector: Tensor) -> Tensor:
+    """The classifier as the equations have it, with all adapted text vectors [B, C, D]."""
+    config = method._config
+    assert batch.frames is not None
+    a, e = vector, text.vectors.to(vector.dtype)
+    a = F.normalize(a, dim=-1) if config.n2 else a
+    e = F.normalize(e, dim=-1) if config.n3 else e
+    adapted = F.normalize(e[None] + config.scale * a[:, None], dim=-1)
+    frames = F.normalize(batch.frames, dim=-1) if config.frame_pool == "norm_then_norm" else batch.frames
+    video = F.normalize(frames.mean(1), dim=-1).to(vector.dtype)
+    return method.logit_scale.exp() * torch.einsum("bd,bcd->bc", video, adapted)
+
+
+# --- a slow reference, written from the equations for one clip, one token, one head at a time ---------
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    return x / math.sqrt(sum(float(value) ** 2 for value in x))
+
+
+def reference_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    return (x - x.mean()) / math.sqrt(((x - x.mean()) ** 2).mean() + 1e-5) * weight + bias
+
+
+def reference_block(tokens: list[np.ndarray], p: dict[str, np.ndarray], heads: int) -> list[np.ndarray]:
+    width = len(tokens[0])
+    size = width // heads
+    normed = [reference_norm(x, p["norm1.weight"], p["norm1.bias"]) for x in tokens]
+    projected = [p["attention.in_proj_weight"] @ x + p["attention.in_proj_bias"] for x in normed]
+    result = []
+    for i, token in enumerate(tokens):
+        mixed = []
+        for head in range(heads):
+            part = slice(head * size, (head + 1) * size)
+            query = projected[i][:width][part]
+            keys = [x[width : 2 * width][part] for x in projected]
+            values = [x[2 * width :][part] for x in projected]
+            weights = [math.exp(query @ key / math.sqrt(size)) for key in keys]
+            mixed.append(sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights))
+        attended = p["attention.out_proj.weight"] @ np.concatenate(mixed) + p["attention.out_proj.bias"]
+        u = token + attended
+        hidden = p["mlp.0.weight"] @ reference_norm(u, p["norm2.weight"], p["norm2.bias"]) + p["mlp.0.bias"]
+        hidden = hidden / (1 + np.exp(-1.702 * hidden))
+        result.append(u + p["mlp.2.weight"] @ hidden + p["mlp.2.bias"])
+    return result
+
+
+def reference_logits(method: XMIC, batch: ClipBatch, text: TextBank) -> np.ndarray:
+    config = method._config
+    state = {name: tensor.double().numpy() for name, tensor in method.state_dict().items()}
+    assert batch.frames is not None
+    assert batch.hand is not None
+    assert batch.full is not None
+
+    def stack(name: str, layers: int, tokens: list[np.ndarray]) -> list[np.ndarray]:
+        for layer in range(layers):
+            start = f"{name}.{layer}."
+            own = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
+            tokens = reference_block(tokens, own, config.heads)
+        return tokens
+
+    logits = np.empty((len(batch.frames), len(text.vectors)))
+    for clip in range(len(batch.frames)):
+        tokens = []
+        for i in range(config.segments):
+            pair = [batch.hand[clip, i].numpy(), batch.full[clip, i].numpy()]
+            pair = [unit(x) for x in pair] if config.n1 else pair
+            if config.streams == "both":
+                first, second = stack("spatial", config.spatial_layers, pair)
+                x = (first + second) / 2
+            else:
+                x = pair[0] if config.streams == "hand" else pair[1]
+            tokens.append(x + state["positions"][i])
+        y = sum(stack("temporal", config.temporal_layers, tokens)) / config.segments
+        a = y
+        if config.head == "mlp":
+            hidden = np.maximum(state["head.0.weight"] @ y + state["head.0.bias"], 0)
+            a = state["head.2.weight"] @ hidden + state["head.2.bias"]
+            a = np.maximum(a, 0) if config.head_relu else a
+        a = unit(a) if config.n2 else a
+        frames = [frame.numpy() for frame in batch.frames[clip]]
+        video = unit(sum(unit(f) if config.frame_pool == "norm_then_norm" else f for f in frames) / len(frames))
+        for name, vector in enumerate(text.vectors.numpy()):
+            e = unit(vector) if config.n3 else vector
+            logits[clip, name] = math.exp(state["logit_scale"]) * (video @ unit(e + config.scale * a))
+    return logits
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"streams": "full"},
+        {"streams": "hand"},
+        {"n1": False},
+        {"n2": True},
+        {"n3": True},
+        {"n2": True, "n3": True},
+        {"scale": 0.5, "frame_pool": "norm_then_norm"},
+        {"head_relu": False, "spatial_layers": 2, "temporal_layers": 1},
+        {"head": "none", "dim_v2": 6},
+    ],
+)
+def test_logits_at_step_0_equal_the_equations(config: dict[str, Any]) -> None:
+    dim_v2 = config.get("dim_v2", 8)
+    method = make(**config).double().eval()
+    batch, text = world(dim_v2=dim_v2)
+    with torch.no_grad():
+        logits = method(batch, text)
+    np.testing.assert_allclose(logits.numpy(), reference_logits(method, batch, text), rtol=1e-9, atol=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    clips=st.integers(1, 5),
+    segments=st.integers(1, 6),
+    dim=st.integers(2, 40),
+    width=st.integers(2, 12),
+    classes=st.integers(1, 30),
+    n=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    scale=st.floats(0.1, 4),
+    seed=st.integers(0, 10_000),
+)
+def test_the_closed_form_equals_the_direct_form(
+    clips: int,
+    segments: int,
+    dim: int,
+    width: int,
+    classes: int,
+    n: tuple[bool, bool, bool],
+    scale: float,
+    seed: int,
+) -> None:
+    # Without the ReLU the X-MIC vector also points away from text vectors, the harder case.
+    method = make(dim, 2 * width, seed, segments=segments, n1=n[0], n2=n[1], n3=n[2], scale=scale, head_relu=False)
+    batch, text = single(*world(clips, segments, dim, 2 * width, classes, seed))
+    with torch.no_grad():
+        logits = method(batch, text)
+        exact = direct_logits(method, batch, text, method.vector(batch).double())
+    torch.testing.assert_close(logits, exact.float(), rtol=0, atol=5e-3)
+    assert logits.dtype == torch.float32
+
+
+@pytest.mark.parametrize("n", [(True, False, False), (True, True, False), (True, False, True), (False, True, True)])
+def test_the_closed_form_has_the_gradients_of_the_direct_form(n: tuple[bool, bool, bool]) -> None:
+    labels = torch.tensor([1, 4])
+    batch, text = world()
+    gradients = []
+    for form in ("closed", "direct"):
+        method = make(n1=n[0], n2=n[1], n3=n[2]).double()
+        if form == "closed":
+            logits = method(batch, text)
+        else:
+            logits = direct_logits(method, batch, text, method.vector(batch))
+        F.cross_entropy(logits, labels).backward()
+        gradients.append({name: p.grad for name, p in method.named_parameters()})
+    assert all(g is not None for g in gradients[0].values())
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-7, atol=1e-10)
+
+
+def test_gradients_are_those_of_finite_differences(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, (batch, text) = make().double(), world()
+    vector = method.vector(batch).detach().requires_grad_()
+
+    def logits(a: Tensor) -> Tensor:
+        monkeypatch.setattr(method, "vector", lambda _: a)
+        result: Tensor = method(batch, text)
+        return result
+
+    assert torch.autograd.gradcheck(logits, (vector,))
+
+
+def test_a_text_vector_the_xmic_vector_cancels_stays_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, (batch, text) = make(), single(*world())
+    vector = (-text.vectors[:2] / 2).requires_grad_()
+    monkeypatch.setattr(method, "vector", lambda _: vector)
+    logits = method(batch, text)
+    logits.sum().backward()
+    assert vector.grad is not None
+    assert logits.isfinite().all()
+    assert vector.grad.isfinite().all()
+
+
+def test_logits_and_classifier_stay_float32_under_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, (batch, text) = make(), single(*world())
+    vector = method.vector(batch).detach()
+    monkeypatch.setattr(method, "vector", lambda _: vector)
+    with torch.no_grad():
+        plain = method(batch, text)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(method(batch, text), plain)
+    assert plain.dtype == torch.float32
+
+
+def test_bfloat16_autocast_runs_the_attention_close_to_float32() -> None:
+    method, (batch, text) = make(), single(*world())
+    with torch.no_grad():
+        plain = method(batch, text)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            low = method(batch, text)
+    assert low.dtype == torch.float32
+    assert not torch.equal(low, plain)
+    torch.testing.assert_close(low, plain, rtol=0, atol=1.0)
+
+
+@pytest.mark.parametrize(
+    ("dim_v2", "dim", "parameters"),
+    [
+        (512, 512, 3_594_657),
+        (1024, 512, 14_299_457),
+        (384, 512, 2_029_497),
+        (768, 512, 8_058_225),
+        (256, 256, 904_401),
+        (768, 768, 8_070_769),
+    ],
+)
+def test_it_has_the_parameters_of_the_official_code(dim_v2: int, dim: int, parameters: int) -> None:
+    with torch.device("meta"):
+        method = XMIC(XMICConfig(), dim, dim_v2, 100.0)
+    assert sum(p.numel() for p in method.parameters() if p.requires_grad) == parameters
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    first, again, other = (make(seed=seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["positions"], other["positions"])
+
+
+def test_temporal_positions_start_small() -> None:
+    positions = make(dim_v2=512, segments=16).positions
+    assert positions.std().item() == pytest.approx(0.01, rel=0.05)
+
+
+def test_the_logit_scale_starts_at_the_encoders_and_is_learned_unless_told_otherwise() -> None:
+    assert make(scale=14.29).logit_scale.exp().item() == pytest.approx(14.29)
+    assert make().logit_scale.requires_grad
+    assert not make(train_logit_scale=False).logit_scale.requires_grad
+
+
+def test_a_zero_initialised_head_starts_as_zero_shot_clip() -> None:
+    method, (batch, text) = make(zero_init_head=True, head_relu=False), single(*world())
+    zero_shot = ZeroShot(ZeroShotConfig("raw_then_norm"), 6, 8, 100.0)
+    torch.testing.assert_close(method(batch, text).detach(), zero_shot(batch, text), rtol=1e-4, atol=1e-3)
+
+
+def test_float16_vectors_are_read_as_they_are() -> None:
+    method, (batch, text) = make(), single(*world())
+    halves = ClipBatch(*(x.half() for x in (batch.frames, batch.hand, batch.full) if x is not None))
+    widened = ClipBatch(*(x.float() for x in (halves.frames, halves.hand, halves.full) if x is not None))
+    assert torch.equal(method(halves, text), method(widened, text))
+
+
+@pytest.mark.parametrize(("streams", "unused"), [("full", "hand"), ("hand", "full")])
+def test_a_stream_that_is_not_chosen_is_neither_needed_nor_read(streams: str, unused: str) -> None:
+    method, (batch, text) = make(streams=streams), single(*world())
+    without = ClipBatch(**{name: getattr(batch, name) for name in ("frames", "hand", "full") if name != unused})
+    assert torch.equal(method(without, text), method(batch, text))
+    assert {"full": "v2_vectors", "hand": "hand_vectors"}[unused] not in XMIC.needed_by(method._config)
+    assert method.spatial is None
+
+
+def test_both_streams_are_needed_by_default() -> None:
+    assert XMIC.needed_by(XMICConfig()) == XMIC.needs
+
+
+def test_statistics_are_the_norms_that_are_summed() -> None:
+    method, (batch, text) = make(), single(*world())
+    statistics = method.statistics(batch, text)
+    vector = 2 * method.vector(batch).detach()
+    assert statistics == {
+        "logit_scale": pytest.approx(100),
+        "text_norm": pytest.approx(text.vectors.norm(dim=1).mean().item()),
+        "xmic_norm": pytest.approx(vector.norm(dim=1).mean().item()),
+    }
+    normalised = make(n2=True, n3=True).statistics(batch, text)
+    assert (normalised["text_norm"], normalised["xmic_norm"]) == (pytest.approx(1), pytest.approx(2))
+
+
+def test_presets_differ_only_as_published() -> None:
+    official, code, paper = (resolve_config(XMIC, preset) for preset in ("official", "xmic-code", "paper"))
+    assert official == code
+    assert official.config == XMICConfig() == paper.config
+    assert (paper.recipe.lr, paper.recipe.warmup_epochs, paper.recipe.betas) == (1e-6, 0, (0.9, 0.999))
+    assert (official.recipe.lr, official.recipe.warmup_epochs, official.recipe.betas) == (5e-4, 5, (0.9, 0.98))
+
+
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [
+        ({"segments": 0}, "xmic: segments=0: expected 1 or more"),
+        ({"heads": 0}, "xmic: heads=0: expected 1 or more"),
+        ({"spatial_layers": 0}, "xmic: spatial_layers=0: expected 1 or more"),
+        ({"temporal_layers": 0}, "xmic: temporal_layers=0: expected 1 or more"),
+        ({"head_ratio": 0}, "xmic: head_ratio=0: expected 1 or more"),
+        ({"bottleneck": 0.0}, r"xmic: bottleneck=0\.0: expected more than 0"),
+        (
+            {"zero_init_head": True},
+            "zero_init_head=true with head=mlp head_relu=true would never learn: .* Set head=mlp and head_relu=false",
+        ),
+        ({"zero_init_head": True, "head": "none"}, "zero_init_head=true with head=none"),
+        ({"head": "none"}, r"head=none needs D_II = D, but V_II gives 8 and the text has 6\. Set head=mlp"),
+        ({"heads": 3}, r"heads=3 must divide D_II = 8\. Set heads to a divisor"),
+        ({"bottleneck": 9.0}, r"bottleneck=9 leaves no hidden unit of D_II = 8"),
+        ({"head_ratio": 9}, r"head_ratio=9 leaves no hidden unit of D_II = 8"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(config: dict[str, Any], text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        make(**config)
+
+
+@pytest.mark.parametrize("stream", ["frames", "hand", "full"])
+def test_a_missing_stream_is_refused(stream: str) -> None:
+    batch, text = single(*world())
+    without = ClipBatch(**{name: getattr(batch, name) for name in ("frames", "hand", "full") if name != stream})
+    with pytest.raises(InputError, match=f"xmic needs the {stream} vectors"):
+        make()(without, text)
+
+
+def test_another_number_of_segments_or_width_is_refused() -> None:
+    method = make()
+    expected = r"expected \[3, 8\] \(segments, D_II\)\. Use the number of segments and the V_II it was made for"
+    with pytest.raises(InputError, match=r"xmic: the hand vectors are \[4, 8\] a clip, " + expected):
+        method(*single(*world(segments=4)))
+    with pytest.raises(InputError, match=r"the hand vectors are \[3, 10\] a clip, " + expected):
+        method(*single(*world(dim_v2=10)))

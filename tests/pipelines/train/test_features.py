@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from data_manifests.errors import InputError, MissingUpstream
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.stage import DecodeStage
+from pipelines.progress import Silent
+from pipelines.shards import read_footer, read_rows, side_path
+from pipelines.train.features import load_stream, read_clips
+
+ENCODER = "fake-00000000"
+HAND = "hand-fake-hands-00000000-h0.5-o0.01-m0-center"
+
+
+def train_frames(workspace):
+    return DecodeStage(workspace, "mine", "train", FramePlan(4, 3, 0))
+
+
+def test_every_clip_finds_the_vector_of_each_of_its_frames(embedded):
+    frames = train_frames(embedded)
+    clips = read_clips(embedded, "mine", "train")
+    stream = load_stream(embedded, frames, ENCODER, "full", clips.clip_ids, Silent())
+    assert stream.index.shape == (6, 4, 3)
+    assert (stream.index >= 0).all()
+    folder = embedded.root / "embeddings/mine/train/seg4-k3-native-q95" / ENCODER / "full"
+    vectors = {}
+    wanted = []
+    for part in sorted(folder.glob("part-*")):
+        for row in read_rows(part).to_pylist():
+            vectors[row["video_id"], row["pts"]] = np.array(row["vector"], np.float16)
+        wanted += read_rows(side_path(frames.folder / part.name, "clip_frames")).to_pylist()
+    assert len(wanted) == 6 * 4 * 3
+    for row in wanted:
+        place = stream.index[clips.clip_ids.index(row["clip_id"]), row["segment"], row["candidate"]]
+        np.testing.assert_array_equal(stream.matrix[place], vectors[row["video_id"], row["pts"]])
+
+
+def test_the_share_of_frames_without_a_hand_is_known_for_the_hand_stream_only(embedded):
+    frames = train_frames(embedded)
+    clips = read_clips(embedded, "mine", "train").clip_ids
+    assert load_stream(embedded, frames, ENCODER, "full", clips, Silent()).whole_frame is None
+    share = load_stream(embedded, frames, ENCODER, HAND, clips, Silent()).whole_frame
+    rows = [
+        row["whole_frame"]
+        for part in (embedded.root / "embeddings/mine/train/seg4-k3-native-q95" / ENCODER / HAND).glob("part-*")
+        for row in read_rows(part).to_pylist()
+    ]
+    assert share == pytest.approx(sum(rows) / len(rows))
+
+
+def test_the_layout_is_made_once_and_again_when_a_shard_changes(embedded):
+    frames = train_frames(embedded)
+    clips = read_clips(embedded, "mine", "train").clip_ids
+    first = load_stream(embedded, frames, ENCODER, "full", clips, Silent())
+    files = sorted((embedded.root / "cache/features").rglob("matrix.npy"))
+    load_stream(embedded, frames, ENCODER, "full", clips, Silent())
+    assert sorted((embedded.root / "cache/features").rglob("matrix.npy")) == files
+    other = load_stream(embedded, frames, ENCODER, HAND, clips, Silent())
+    assert other.fingerprint != first.fingerprint
+
+
+def test_a_missing_shard_of_vectors_names_the_command(embedded):
+    frames = train_frames(embedded)
+    clips = read_clips(embedded, "mine", "train").clip_ids
+    part = next((embedded.root / "embeddings/mine/train/seg4-k3-native-q95" / ENCODER / "full").glob("part-*"))
+    part.unlink()
+    with pytest.raises(MissingUpstream, match=r"no vectors of these frames\. Run xmic embed mine --split train"):
+        load_stream(embedded, frames, ENCODER, "full", clips, Silent())
+
+
+def test_vectors_of_other_frames_are_refused(embedded):
+    frames = train_frames(embedded)
+    clips = read_clips(embedded, "mine", "train").clip_ids
+    base = embedded.root / "embeddings/mine"
+    part = next((base / "train/seg4-k3-native-q95" / ENCODER / "full").glob("part-*"))
+    stranger = next((base / "val/seg4-k1-native-q95" / ENCODER / "full").glob("part-*"))
+    shutil.copy(stranger, part)
+    with pytest.raises(MissingUpstream, match="made from other frames than are there now"):
+        load_stream(embedded, frames, ENCODER, "full", clips, Silent())
+
+
+def test_shards_made_in_different_ways_are_refused_with_both_values(embedded, world):
+    from pipelines.embed.stage import EmbedStage
+    from pipelines.stage import require_same
+
+    part = next((embedded.root / "embeddings/mine/train").rglob("full/part-*"))
+    one = read_footer(part).provenance
+    with pytest.raises(InputError, match=r"precision is 'fp32' in a but 'bf16' in b"):
+        require_same("vectors", {"a": one, "b": {**one, "precision": "bf16"}})
+    assert EmbedStage(train_frames(embedded), world.encoder()).provenance == one
+
+
+def test_clips_without_a_label_have_minus_one(embedded):
+    clips = read_clips(embedded, "mine", "train")
+    assert clips.labels["noun"].tolist() == [0, 2, 1, 0, 2, 1]
+    with pytest.raises(MissingUpstream, match="not prepared"):
+        read_clips(embedded, "mine", "test")
