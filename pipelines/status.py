@@ -12,7 +12,7 @@ from typing import Any
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS
 from pipelines.decode.plan import FramePlan
-from pipelines.decode.stage import DecodeStage, decoded_shards, default_plan
+from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, default_plan
 from pipelines.embed.stage import EmbedStage, TextStage
 from pipelines.hands.stage import DetectHandsStage
 from pipelines.shards import (
@@ -95,17 +95,21 @@ def status(workspace: Workspace, *, verify: bool = False) -> list[StageStatus]:
 
 
 def _plans(workspace: Workspace, dataset: str, split: str) -> Iterator[FramePlan]:
-    for footer in _one_footer_each(workspace.root / "frames" / dataset / split):
-        yield FramePlan(**footer[1].params["plan"])
+    for _, footer in _one_footer_each(workspace.root / "frames" / dataset / split):
+        if footer is not None:
+            yield FramePlan(**footer.params["plan"])
 
 
-def _one_footer_each(parent: Path, pattern: str = "part-*.parquet") -> Iterator[tuple[Path, Footer]]:
-    """For every folder below ``parent`` that holds shards: the folder and the footer of one of them."""
+def _one_footer_each(parent: Path) -> Iterator[tuple[Path, Footer | None]]:
+    """For every folder below ``parent``: the folder and the footer of one of its shards, None when it has none."""
     for folder in sorted(parent.iterdir()) if parent.is_dir() else []:
-        for part in sorted(folder.glob(pattern)):
-            with suppress(DamagedShard):
-                yield folder, read_footer(part)
-                break
+        yield folder, next(_footers(folder), None)
+
+
+def _footers(folder: Path) -> Iterator[Footer]:
+    for part in sorted(folder.glob("part-*.parquet")):
+        with suppress(DamagedShard):
+            yield read_footer(part)
 
 
 def _of_frames(frames: DecodeStage) -> Iterator[tuple[Recorded, str, str]]:
@@ -118,32 +122,32 @@ def _of_frames(frames: DecodeStage) -> Iterator[tuple[Recorded, str, str]]:
     tail = f"{frames.dataset} --split {frames.split} -w {root}"
     for folder, footer in _one_footer_each(root / "hands" / where):
         units = [Unit(s.group, folder / s.path.name, {"frames": s.footer.digest}) for s in shards]
-        recorded = Recorded("detect-hands", DetectHandsStage.version, footer.params, folder, units)
+        # A folder without a whole shard no longer says how it was made: all of it is missing.
+        params = footer.params if footer else {}
+        recorded = Recorded("detect-hands", DetectHandsStage.version, params, folder, units)
         yield recorded, folder.name, f"xmic detect-hands {tail}"
     embeddings = root / "embeddings" / where
     for encoder in sorted(embeddings.iterdir()) if embeddings.is_dir() else []:
         for folder, footer in _one_footer_each(encoder):
+            provenance = footer.provenance if footer else {}
             units = [
                 Unit(
-                    s.group,
-                    folder / s.path.name,
-                    _embed_inputs(s.footer, footer, root / "hands" / where, s.path.name),
+                    s.group, folder / s.path.name, _embed_inputs(s, provenance.get("detector"), root / "hands" / where)
                 )
                 for s in shards
             ]
-            recorded = Recorded("embed", EmbedStage.version, footer.params, folder, units)
-            spec = footer.provenance.get("spec", "")
-            command = f"xmic embed {tail} --encoder {spec} --streams {footer.provenance.get('stream')}"
-            yield recorded, f"{encoder.name}/{folder.name}", command
+            recorded = Recorded("embed", EmbedStage.version, footer.params if footer else {}, folder, units)
+            spec = f" --encoder {provenance['spec']}" if "spec" in provenance else ""
+            stream = "full" if folder.name == "full" else "hand"
+            yield recorded, f"{encoder.name}/{folder.name}", f"xmic embed {tail}{spec} --streams {stream}"
 
 
-def _embed_inputs(frames: Footer, embedded: Footer, hands: Path, name: str) -> dict[str, str]:
-    inputs = {"frames": frames.digest}
-    detector = embedded.provenance.get("detector")
+def _embed_inputs(frames: Decoded, detector: str | None, hands: Path) -> dict[str, str]:
+    inputs = {"frames": frames.footer.digest}
     if detector:
         inputs["hands"] = "missing"
         with suppress(FileNotFoundError, InputError):
-            inputs["hands"] = read_footer(hands / detector / name).digest
+            inputs["hands"] = read_footer(hands / detector / frames.path.name).digest
     return inputs
 
 

@@ -13,6 +13,7 @@ from xmic_cli.commands.decode import decode
 from xmic_cli.commands.detect_hands import detect_hands
 from xmic_cli.commands.embed import embed
 from xmic_cli.commands.evaluate import evaluate
+from xmic_cli.commands.report import report
 from xmic_cli.commands.run import run as run_chain
 from xmic_cli.commands.status import status
 from xmic_cli.commands.train import train
@@ -36,6 +37,7 @@ app.command("detect-hands")(detect_hands)
 app.command("embed")(embed)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
+app.command("report")(report)
 app.command("run")(run_chain)
 app.command("status")(status)
 

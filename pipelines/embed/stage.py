@@ -176,12 +176,14 @@ class EmbedStage:
         if not keys:
             return
         vectors = model.embed(inputs)
-        finite = np.isfinite(vectors.astype(np.float16)).all(axis=1)
+        with np.errstate(over="ignore"):
+            stored = vectors.astype(np.float16)
+        finite = np.isfinite(stored).all(axis=1)
         for index in np.flatnonzero(~finite):
             video_id, pts = keys[index]
             shard.fail("not_finite", "the vector does not fit in float16", video_id=video_id, pts=pts)
         kept = np.flatnonzero(finite)
-        shard.write(_vector_table(keys, whole, vectors, kept, shard_schema=self.layout.schema))
+        shard.write(_vector_table(keys, whole, stored, kept, shard_schema=self.layout.schema))
 
 
 def _vector_table(
@@ -191,7 +193,7 @@ def _vector_table(
     kept: np.ndarray,
     shard_schema: pa.Schema,
 ) -> pa.Table:
-    flat = pa.array(vectors[kept].astype(np.float16).reshape(-1), pa.float16())
+    flat = pa.array(vectors[kept].reshape(-1), pa.float16())
     return pa.table(
         {
             "video_id": [keys[i][0] for i in kept],

@@ -318,7 +318,7 @@ def _metrics(item: EvaluateStage, mixed: list[dict[str, Any]]) -> dict[str, Any]
         "labels": {label: label_metrics(predictions, item.clips, label, item.counts[label]) for label in run.heads},
         "failures": _failures(item),
         "versions": versions("xmic", "torch", "open_clip_torch", "timm", "ultralytics", "av", "numpy", "pyarrow"),
-        "commands": [item.command],
+        "commands": [item.command.removesuffix(f" -w {item.workspace.root}")],
     }
 
 

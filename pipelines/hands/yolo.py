@@ -105,7 +105,7 @@ class YoloDetector:
     def _network(self) -> torch.nn.Module:
         network = build_network(self._path, self._checkpoint, self._end_to_end)
         # Convolutions are fastest with channels last; the pixels come that way.
-        return network.to(self._device, memory_format=torch.channels_last)
+        return network.to(self._device).to(memory_format=torch.channels_last)
 
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Box]]:
         """Hand boxes with score ≥ 0.01 of each frame, at most 300, by score and then by coordinates.
@@ -159,12 +159,8 @@ class YoloDetector:
         solid = ((corners[:, 2:] - corners[:, :2]) > 0).all(dim=1)
         corners, scores, classes = corners[solid], scores[solid], classes[solid]
         order = _best_first(corners, scores)[:MAX_BOXES]
-        return [
-            Box(*corner, score=score, side=self._sides[index])
-            for corner, score, index in zip(
-                corners[order].tolist(), scores[order].tolist(), classes[order].tolist(), strict=True
-            )
-        ]
+        found = zip(corners[order].tolist(), scores[order].tolist(), classes[order].tolist(), strict=True)
+        return [Box(x0, y0, x1, y1, score, self._sides[index]) for (x0, y0, x1, y1), score, index in found]
 
 
 def letterbox(image: np.ndarray, slot: np.ndarray) -> None:

@@ -156,7 +156,7 @@ def _load(path: Path) -> Any:
         except (ValueError, RuntimeError, pickle.UnpicklingError, EOFError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: not a PyTorch checkpoint ({_first_line(error)}). {_ACCEPTED}") from error
         _refuse_unknown(path, sorted(needed - KNOWN_GLOBALS))
-        stand_ins = [(type(name, (_StandIn,), {}), name) for name in sorted(needed)]
+        stand_ins: list[Any] = [(type(name, (_StandIn,), {}), name) for name in sorted(needed)]
         try:
             with torch.serialization.safe_globals(stand_ins):
                 return torch.load(path, map_location="cpu", weights_only=True)
@@ -173,7 +173,8 @@ def _refuse_unknown(path: Path, unknown: list[str]) -> None:
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise InputError(
-            f"{path}: refused, because loading it needs {unknown[0]}{more}, which could run code from the file. {_ACCEPTED}"
+            f"{path}: refused, because loading it needs {unknown[0]}{more}, which could run code from the file. "
+            f"{_ACCEPTED}"
         )
 
 

@@ -48,11 +48,11 @@ class FakeEncoder:
 
 
 class FakeDetector:
-    """One hand in the middle of a frame, none in bright frames."""
+    """One hand in the middle of about every other frame."""
 
     def detect(self, images: list[np.ndarray]) -> list[list[Box]]:
-        """Boxes by brightness."""
-        return [[Box(0.25, 0.25, 0.75, 0.75, 0.9)] if image.mean() < 120 else [] for image in images]
+        """Boxes by a sum of pixels, so that equal frames have equal boxes."""
+        return [[Box(0.25, 0.25, 0.75, 0.75, 0.9)] if int(image[::8, ::8].sum()) % 2 else [] for image in images]
 
 
 def encoder(name: str = "fake", **provenance: Any) -> LazyEncoder:

@@ -49,9 +49,7 @@ def test_wrong_and_missing_options_are_named_with_what_is_accepted() -> None:
     def build(weights: Path, size: int = 640) -> None: ...
 
     check_options(build, "b", "thing", {"weights": Path("w")})
-    with pytest.raises(
-        UsageError, match=r"thing 'b': missing a required argument: 'weights'. It takes: weights, size=640"
-    ):
+    with pytest.raises(UsageError, match=r"'b': missing a required argument: 'weights'. It takes: weights, size=640"):
         check_options(build, "b", "thing", {})
     with pytest.raises(UsageError, match=r"unexpected keyword argument 'sise'"):
         check_options(build, "b", "thing", {"weights": Path("w"), "sise": 1})

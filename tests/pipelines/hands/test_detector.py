@@ -64,7 +64,7 @@ def test_an_unknown_detector_is_answered_with_the_nearest_name() -> None:
 
 @pytest.mark.parametrize("call", [load_detector, describe_detector])
 def test_a_missing_weights_option_is_named(call: object) -> None:
-    with pytest.raises(UsageError, match="detector 'yolo': missing a required argument: 'weights'. It takes: weights"):
+    with pytest.raises(UsageError, match=r"detector 'yolo': missing a required argument: 'weights'. It takes: weights"):
         call("yolo")  # type: ignore[operator]
 
 

@@ -187,7 +187,7 @@ def test_only_boxes_whose_best_class_is_a_hand_are_kept_with_their_side(
 
 def test_classes_named_otherwise_are_listed(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = save(make_network("yolo11n.yaml", ["handle", "cup"]), tmp_path_factory.mktemp("names") / "w.pt")
-    with pytest.raises(InputError, match="none of its classes is named hand: 0 handle, 1 cup. Say which one is"):
+    with pytest.raises(InputError, match=r"none of its classes is named hand: 0 handle, 1 cup. Say which one is"):
         YoloDetector(path)
 
 

@@ -81,7 +81,7 @@ def test_a_configuration_that_would_be_evaluated_is_refused(tmp_path: Path, netw
     hostile = deepcopy(network)
     hostile.yaml["activation"] = f"[__import__('pathlib').Path({str(trace)!r}).touch(), torch.nn.ReLU()][1]"
     path = save(tmp_path / "w.pt", hostile)
-    with pytest.raises(InputError, match="the model's activation is .* not a plain one"):
+    with pytest.raises(InputError, match=r"the model's activation is .* not a plain one"):
         read_checkpoint(path)
     assert not trace.exists()
 
@@ -130,7 +130,7 @@ def test_what_the_process_allows_elsewhere_is_not_allowed_here(tmp_path: Path, n
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no such weights file. Train a hand detector with Ultralytics"):
+    with pytest.raises(InputError, match=r"there is no such weights file. Train a hand detector with Ultralytics"):
         read_checkpoint(tmp_path / "hands.pt")
 
 

@@ -59,7 +59,7 @@ def direct_logits(method: XMIC, batch: ClipBatch, text: TextBank, vector: Tensor
     return method.logit_scale.exp() * torch.einsum("bd,bcd->bc", video, adapted)
 
 
-# --- a slow reference, written from the equations for one clip, one token, one head at a time ---------
+# A slow reference, written from the equations: one clip, one token, one head at a time.
 
 
 def unit(x: np.ndarray) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""The report: every evaluation of a workspace as tables and pages."""

@@ -1,0 +1,129 @@
+"""Damage: what the decoder guesses is not taken, what is lost is said, and nothing stands in for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.decode.reader import VideoError, open_video
+
+# Packet 12 is a key packet, 13 a P frame shown after the B frames 14 and 15.
+DAMAGED = [
+    (kind, packet)
+    for kind in ("h264.mp4", "h264_open.mp4", "hevc_open.mp4", "mpeg4.mp4", "mpeg2_open.mp4")
+    for packet in (12, 13, 14)
+]
+
+
+def frame_times(count: int, fps: int = 30) -> np.ndarray:
+    return np.arange(count) / fps
+
+
+@pytest.mark.parametrize(("kind", "packet"), DAMAGED)
+def test_no_wrong_picture_comes_out_of_a_damaged_video(
+    video: Callable[[str], Path], video_maker, tmp_path: Path, kind: str, packet: int
+) -> None:
+    bad = tmp_path / kind
+    video_maker.damage(video(kind), bad, [packet])
+    with open_video(video(kind), forward=True) as plain:
+        pts = plain.select(frame_times(60)).pts
+        reference = {frame.pts: frame.rgb for frame in plain.frames(pts, 0)}
+    delivered = {}
+    for forward in (False, True):
+        with open_video(bad, forward=forward) as reader:
+            chosen = reader.select(frame_times(60))
+            np.testing.assert_array_equal(chosen.pts, pts)
+            assert not chosen.past_end.any()
+            got = {frame.pts: frame.rgb for frame in reader.frames(chosen.pts, 0)}
+            assert reader.mode == "forward"
+            assert reader.missing == frozenset(pts.tolist()) - frozenset(got)
+        for each, rgb in got.items():
+            np.testing.assert_array_equal(rgb, reference[each])
+        delivered[forward] = list(got)
+    assert delivered[False] == delivered[True]
+    # The damage costs frames of its own group and of its neighbours' edges, no more.
+    assert 60 - 2 * 12 <= len(delivered[True]) < 60
+
+
+def test_the_fast_path_says_which_packet_stopped_it(video: Callable[[str], Path], video_maker, tmp_path: Path) -> None:
+    video_maker.damage(video("h264.mp4"), tmp_path / "bad.mp4", [12])
+    with open_video(tmp_path / "bad.mp4") as reader:
+        assert (reader.mode, reader.fallback) == ("gop", None)
+        list(reader.frames(reader.select(frame_times(60)).pts))
+        assert reader.fallback is not None
+        assert reader.fallback.startswith("the decoder fails at pts 6144 (Invalid data")
+
+
+def test_frames_away_from_the_damage_need_no_fallback(
+    video: Callable[[str], Path], video_maker, tmp_path: Path
+) -> None:
+    video_maker.damage(video("h264.mp4"), tmp_path / "bad.mp4", [13])
+    with open_video(tmp_path / "bad.mp4") as reader:
+        chosen = reader.select(np.array([0.1, 1.5]))
+        numbers = [video_maker.read_number(frame.rgb) for frame in reader.frames(chosen.pts)]
+        assert numbers == [3, 45]
+        assert (reader.mode, reader.missing) == ("gop", frozenset())
+
+
+def test_an_instant_whose_frame_was_lost_is_missing_and_gets_no_neighbour(
+    video: Callable[[str], Path], video_maker, tmp_path: Path
+) -> None:
+    video_maker.damage(video("h264.mp4"), tmp_path / "bad.mp4", [12])
+    with open_video(tmp_path / "bad.mp4", forward=True) as reader:
+        chosen = reader.select(frame_times(60))
+        assert np.flatnonzero(chosen.missing).tolist() == list(range(12, 24))
+        assert reader.info.frames_indexed == 48
+        assert reader.info.duration_s == pytest.approx(2.0)
+        assert list(reader.frames(chosen.pts[chosen.missing])) == []
+        assert reader.missing == frozenset(chosen.pts[12:24].tolist())
+
+
+def test_damage_in_frames_without_pts_costs_frames_up_to_the_next_key_frame(
+    video: Callable[[str], Path], video_maker, tmp_path: Path
+) -> None:
+    """VP8 packets are not matched one to one with frames, but the decoder refuses the damaged one."""
+    video_maker.damage(video("h264.mp4"), tmp_path / "bad.mp4", [24])
+    with open_video(tmp_path / "bad.mp4") as reader:
+        broken = type(reader._index)(**{**vars(reader._index), "pts": reader._index.pts // 1024})
+        assert not broken.addressable
+        reader._index = broken
+        reader._scan()
+        shown = sorted(reader._ordinals)
+        numbers = [video_maker.read_number(frame.rgb) for frame in reader.frames(shown)]
+    assert numbers == [pts // 512 for pts in shown]
+    assert set(range(36, 60)) <= set(numbers)
+    assert not set(range(24, 36)) & set(numbers)
+
+
+def test_a_truncated_video_is_read_up_to_its_cut(video: Callable[[str], Path], video_maker, tmp_path: Path) -> None:
+    video_maker.truncate(video("h264.mp4"), tmp_path / "cut.mp4", 0.7)
+    infos = []
+    for forward in (False, True):
+        with open_video(tmp_path / "cut.mp4", forward=forward) as reader:
+            count = reader.info.frames_indexed
+            assert 30 < count < 50
+            chosen = reader.select(frame_times(60))
+            assert chosen.past_end[count + 1 :].all()
+            assert not chosen.past_end[: count + 1].any()
+            numbers = [video_maker.read_number(frame.rgb) for frame in reader.frames(chosen.pts[:count])]
+            assert numbers == list(range(count))
+            infos.append(reader.info)
+    assert infos[0] == infos[1]
+
+
+def test_a_video_of_which_no_frame_is_intact_is_a_decode_error(
+    video: Callable[[str], Path], video_maker, tmp_path: Path
+) -> None:
+    video_maker.damage(video("h264.mp4"), tmp_path / "bad.mp4", range(60))
+    with pytest.raises(VideoError, match=r"h264 shows no intact frame of 60 packets \(60 refused\)") as caught:
+        open_video(tmp_path / "bad.mp4")
+    assert caught.value.reason == "decode_error"
+
+
+def test_frames_without_any_timestamp_are_refused_and_not_numbered(video: Callable[[str], Path]) -> None:
+    with pytest.raises(VideoError, match="frame 0 has no timestamp, so no frame can be found") as caught:
+        open_video(video("bare.h264"))
+    assert caught.value.reason == "decode_error"

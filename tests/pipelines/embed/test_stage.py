@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from data_manifests.errors import MissingUpstream, UsageError
+from pipelines import stage
+from pipelines.decode.encode_jpeg import from_jpeg
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.stage import DecodeStage
+from pipelines.embed.stage import EmbedStage, LazyEncoder, TextStage, prompt_slug
+from pipelines.hands.crops import CropPolicy, crop
+from pipelines.hands.stage import read_boxes
+from pipelines.shards import read_footer, read_rows
+from pipelines.stage import Choice
+
+HANDS = "fake-hands-00000000"
+
+
+def frames_of(workspace):
+    return DecodeStage(workspace, "mine", "val", FramePlan(4, 1, 0))
+
+
+def boxes_of(workspace):
+    return workspace.root / "hands/mine/val/seg4-k1-native-q95" / HANDS
+
+
+def rows_of(item):
+    return [row for part in sorted(item.folder.glob("part-*")) for row in read_rows(part).to_pylist()]
+
+
+def pictures(workspace):
+    found = {}
+    for part in frames_of(workspace).folder.glob("part-*"):
+        for row in read_rows(part).to_pylist():
+            found[row["video_id"], row["pts"]] = from_jpeg(row["jpeg"])
+    return found
+
+
+def test_full_vectors_are_those_of_the_frames_raw_in_float16(embedded, world):
+    item = EmbedStage(frames_of(embedded), world.encoder("again"))
+    stage.run(item)
+    fake, frames = world.FakeEncoder(), pictures(embedded)
+    rows = rows_of(item)
+    assert len(rows) == len(frames) == 24
+    for row in rows:
+        expected = fake.embed([fake.preprocess(frames[row["video_id"], row["pts"]])])[0].astype(np.float16)
+        np.testing.assert_array_equal(np.array(row["vector"], np.float16), expected)
+        assert not row["whole_frame"]
+    assert np.linalg.norm(np.array(rows[0]["vector"], np.float64)) != pytest.approx(1, abs=0.01)
+    assert read_footer(next(item.folder.glob("part-*"))).provenance["normalised"] is False
+
+
+def test_hand_vectors_are_those_of_the_crop_or_of_the_flagged_full_frame(embedded, world):
+    policy = CropPolicy()
+    item = EmbedStage(frames_of(embedded), world.encoder("again"), boxes_of(embedded), policy)
+    stage.run(item)
+    fake, frames = world.FakeEncoder(), pictures(embedded)
+    boxes = {key: value for part in boxes_of(embedded).glob("part-*") for key, value in read_boxes(part).items()}
+    seen = set()
+    for row in rows_of(item):
+        key = row["video_id"], row["pts"]
+        picture = frames[key]
+        if boxes[key]:
+            picture = crop(picture, (0.25, 0.25, 0.75, 0.75), policy)
+        assert row["whole_frame"] == (not boxes[key])
+        seen.add(row["whole_frame"])
+        expected = fake.embed([fake.preprocess(picture)])[0].astype(np.float16)
+        np.testing.assert_array_equal(np.array(row["vector"], np.float16), expected)
+    assert seen == {True, False}, "the world must hold both cases for this test to mean anything"
+
+
+def test_a_changed_threshold_is_another_stream(embedded, world):
+    loose = EmbedStage(frames_of(embedded), world.encoder(), boxes_of(embedded), CropPolicy(hand_threshold=0.1))
+    strict = EmbedStage(frames_of(embedded), world.encoder(), boxes_of(embedded), CropPolicy(hand_threshold=0.8))
+    assert loose.folder != strict.folder
+
+
+def test_vectors_that_do_not_fit_in_float16_are_failure_rows(embedded, world):
+    class Overflowing(world.FakeEncoder):
+        def embed(self, inputs):
+            vectors = super().embed(inputs)
+            vectors[0] = 1e6
+            return vectors
+
+    lazy = LazyEncoder(world.encoder("huge").identity, Overflowing)
+    item = EmbedStage(frames_of(embedded), lazy)
+    report = stage.run(item, Choice(max_failures=5))
+    assert report.failures == {"not_finite": 1}
+    assert report.rows == 23
+
+
+def test_without_boxes_the_command_and_the_way_around_are_named(embedded, world):
+    item = EmbedStage(frames_of(embedded), world.encoder(), embedded.root / "hands/none", CropPolicy())
+    with pytest.raises(
+        MissingUpstream, match=r"no hand boxes for these frames\. Run xmic detect-hands mine .* --streams full"
+    ):
+        item.units()
+
+
+def test_redone_boxes_redo_the_hand_stream_only(embedded, world):
+    full = EmbedStage(frames_of(embedded), world.encoder())
+    hand = EmbedStage(frames_of(embedded), world.encoder(), boxes_of(embedded), CropPolicy())
+    assert not stage.plan(full).todo
+    assert not stage.plan(hand).todo
+    from pipelines.hands.detector import DetectorIdentity
+    from pipelines.hands.stage import DetectHandsStage
+
+    class Blind:
+        def detect(self, images):
+            return [[] for _ in images]
+
+    stage.run(DetectHandsStage(frames_of(embedded), DetectorIdentity(HANDS, {"detector": "blind"}, {}), Blind))
+    assert not stage.plan(full).todo
+    assert [item.why for item in stage.plan(hand).todo] == ["input hands changed"]
+
+
+def test_class_names_are_embedded_with_their_prompt_in_fp32(embedded, world):
+    item = TextStage(embedded, "mine", "noun", world.encoder(), "Image of a {}")
+    stage.run(item)
+    rows = read_rows(item.folder / f"noun-{prompt_slug('Image of a {}')}.parquet")
+    assert rows.column("name").to_pylist() == ["bread", "jar", "pan"]
+    assert rows.column("text").to_pylist()[0] == "Image of a bread"
+    expected = world.FakeEncoder().encode_texts(["Image of a pan"])[0]
+    np.testing.assert_array_equal(np.array(rows.column("vector").to_pylist()[2], np.float32), expected)
+
+
+def test_prompts_have_names_of_their_own_and_one_place_for_the_class():
+    assert prompt_slug("{}") == "bare"
+    assert prompt_slug("Image of a {}").startswith("image-of-a-")
+    assert prompt_slug("Image of a {}") != prompt_slug("image of a {}")
+    for wrong in ("no place", "{} and {}", "{name}"):
+        with pytest.raises(UsageError, match="expected one {} where the class name goes"):
+            prompt_slug(wrong)

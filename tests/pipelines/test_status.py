@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from data_manifests.errors import MissingUpstream
+from pipelines.machine import Machine
+from pipelines.progress import Silent
+from pipelines.status import status
+from pipelines.train.run import RunRequest, plan_run, train_run
+from pipelines.workspace import Workspace
+
+
+def find(found, stage, dataset="mine", split="val", what=""):
+    return next(s for s in found if (s.stage, s.dataset, s.split) == (stage, dataset, split) and what in s.what)
+
+
+def test_an_empty_workspace_names_the_first_command(tmp_path):
+    with pytest.raises(MissingUpstream, match="no dataset is prepared.*Run xmic prepare"):
+        status(Workspace.open(tmp_path / "none"))
+
+
+def test_everything_done_is_done_and_nothing_is_to_do(embedded):
+    found = status(embedded)
+    assert all(item.done and not item.why for item in found), [item.why for item in found]
+    assert find(found, "decode").rows == 24
+    assert {item.stage for item in found} == {"prepare", "decode", "detect-hands", "embed", "embed text"}
+
+
+def test_a_deleted_shard_is_missing(embedded):
+    part = next((embedded.root / "embeddings/mine/val").rglob("full/part-*"))
+    part.unlink()
+    found = find(status(embedded), "embed", what="full")
+    assert (found.done, found.missing) == (0, 1)
+    assert found.why == {part.name: "not made yet"}
+
+
+def test_redone_boxes_make_the_hand_stream_stale_and_the_command_is_named(embedded):
+    from pipelines import stage
+    from pipelines.decode.plan import FramePlan
+    from pipelines.decode.stage import DecodeStage
+    from pipelines.hands.detector import DetectorIdentity
+    from pipelines.hands.stage import DetectHandsStage
+
+    class Blind:
+        def detect(self, images):
+            return [[] for _ in images]
+
+    frames = DecodeStage(embedded, "mine", "val", FramePlan(4, 1, 0))
+    stage.run(DetectHandsStage(frames, DetectorIdentity("fake-hands-00000000", {"detector": "blind"}, {}), Blind))
+    found = find(status(embedded), "embed", what="hand-")
+    assert (found.done, found.stale) == (0, 1)
+    assert list(found.why.values()) == ["input hands changed"]
+    assert found.next.startswith("xmic embed mine --split val")
+    assert find(status(embedded), "embed", what="full").done == 1
+
+
+def test_a_vanished_video_is_said_by_decode_only(embedded):
+    roots = embedded.datasets["mine"].roots
+    moved = [shutil.move(root, root + "-moved") for root in roots]
+    try:
+        found = status(embedded)
+        assert find(found, "decode").stale == 1
+        assert "file of val0.mp4 changed" in next(iter(find(found, "decode").why.values()))
+        assert find(found, "embed", what="full").done == 1
+    finally:
+        for root, folder in zip(roots, moved, strict=True):
+            shutil.move(folder, root)
+
+
+def test_verify_finds_a_flipped_bit_and_sets_the_shard_aside(embedded):
+    part = next((embedded.root / "embeddings/mine/val").rglob("full/part-*"))
+    data = bytearray(part.read_bytes())
+    data[len(data) // 3] ^= 1
+    part.write_bytes(bytes(data))
+    assert find(status(embedded), "embed", what="full").done == 1, "the footer alone can not show it"
+    found = find(status(embedded, verify=True), "embed", what="full")
+    assert (found.done, found.damaged) == (0, 1)
+    assert part.with_name(part.name + ".damaged").is_file()
+
+
+def test_runs_show_their_heads(embedded):
+    planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 1}, labels=("noun",)))
+    train_run(embedded, planned, Machine(device="cpu"), Silent())
+    found = next(s for s in status(embedded) if s.stage == "train")
+    assert (found.what, found.done) == (planned.name, 1)

@@ -1,0 +1,469 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from data_manifests.errors import InputError, Interrupted, UsageError
+from pipelines.methods.base import ClipBatch, Method, TextBank, build_method
+from pipelines.methods.blocks import pool_frames
+from pipelines.methods.xmic import XMIC, XMICConfig
+from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
+from pipelines.train.loop import TrainOutcome, epoch_order, train_head
+from pipelines.train.optim import Recipe
+
+CLASSES, SEGMENTS, CANDIDATES, DIM = 6, 4, 3, 16
+RECIPE = Recipe(epochs=3, batch=16, lr=2e-3, warmup_epochs=1)
+STEPS = 4  # 56 clips in batches of 16: the last one has 8.
+CPU = torch.device("cpu")
+ROOT = Path(__file__).parents[3]
+
+
+class MemoryClips:
+    """Clips whose candidates are drawn from (seed, epoch, clip), as the real data draws them."""
+
+    def __init__(self, frames: Tensor, labels: np.ndarray, seed: int = 0) -> None:
+        self.labels, self._frames, self._seed = labels, frames, seed
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def batch(self, indices: np.ndarray, epoch: int) -> ClipBatch:
+        drawn = [
+            self._frames[
+                clip,
+                range(SEGMENTS),
+                np.random.default_rng([self._seed, epoch, clip]).integers(0, CANDIDATES, SEGMENTS),
+            ]
+            for clip in indices
+        ]
+        frames = torch.stack(drawn)
+        return ClipBatch(frames, frames, frames)
+
+
+def world(clips: int = 56, seed: int = 0) -> tuple[MemoryClips, TextBank]:
+    """Clips around their class's text vector, but seen through a domain shift they all share."""
+    rng = np.random.default_rng(seed)
+    text = rng.standard_normal((CLASSES, DIM))
+    labels = rng.integers(0, CLASSES, clips)
+    shift = 2.5 * text[0] + 1.5 * text[1]
+    noise = rng.standard_normal((clips, SEGMENTS, CANDIDATES, DIM))
+    frames = text[labels][:, None, None] + shift + 0.5 * noise
+    names = [f"class {c}" for c in range(CLASSES)]
+    return MemoryClips(torch.from_numpy(frames).float(), labels), TextBank(torch.from_numpy(text).float(), 20.0, names)
+
+
+def small_xmic(seed: int = 0) -> Method:
+    config = XMICConfig(segments=SEGMENTS, heads=2, bottleneck=2.0, head_ratio=2)
+    return build_method(XMIC, config, dim=DIM, dim_v2=DIM, logit_scale=20.0, seed=seed)
+
+
+def train(folder: Path, method: Method | None = None, **options: Any) -> TrainOutcome:
+    data, text = world()
+    chosen = {"recipe": RECIPE, "seed": 5, "device": CPU, "label": "noun", "key": "k1", "data": data, "text": text}
+    return train_head(method or small_xmic(), folder=folder, **{**chosen, **options})
+
+
+def stop_before_step(number: int) -> Callable[[], str | None]:
+    calls = iter(range(10**6))
+    return lambda: "SIGTERM" if next(calls) == number else None
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@dataclass
+class Notes:
+    """Progress that remembers."""
+
+    texts: list[str] = field(default_factory=list)
+    started: list[tuple[str, int]] = field(default_factory=list)
+    steps: int = 0
+    finished: int = 0
+
+    def start(self, what: str, total: int) -> None:
+        self.started.append((what, total))
+
+    def advance(self, steps: int = 1) -> None:
+        self.steps += steps
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+    def finish(self) -> None:
+        self.finished += 1
+
+
+@dataclass(frozen=True)
+class DropConfig:
+    pass
+
+
+class Drops(Method):
+    """A method that draws random numbers in training and carries a buffer."""
+
+    name = "drops"
+    needs = frozenset({"frame_vectors", "text_vectors"})
+    config = DropConfig
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"official": {}}
+
+    def __init__(self, config: DropConfig, dim: int, dim_v2: int, logit_scale: float) -> None:
+        super().__init__()
+        self.map = nn.Linear(dim, dim)
+        self.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
+        assert batch.frames is not None
+        if self.training:
+            self.seen += 1
+        pooled = nn.functional.dropout(pool_frames(batch.frames, "raw_then_norm"), 0.5, self.training)
+        return self.map(pooled) @ text.vectors.T * (1 + self.seen / 100)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(folder)
+    return folder
+
+
+@pytest.fixture
+def _threads_as_before() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_finished_training_leaves_weights_and_metrics_only(whole: Path) -> None:
+    assert sorted(files(whole)) == ["metrics.jsonl", "weights.safetensors"]
+
+
+@pytest.mark.parametrize("stops", [[STEPS], [STEPS + 2], [0], [1], [STEPS * 3 - 1], [2, 1, 5]])
+def test_a_stopped_training_resumes_to_the_same_bytes(whole: Path, tmp_path: Path, stops: list[int]) -> None:
+    for stop in stops:
+        with pytest.raises(Interrupted):
+            train(tmp_path, stop=stop_before_step(stop))
+        assert "state.pt" in files(tmp_path)
+        assert "weights.safetensors" not in files(tmp_path)
+    outcome = train(tmp_path)
+    assert files(tmp_path) == files(whole)
+    assert outcome.resumed_at == divmod(sum(stops), STEPS)
+
+
+def test_a_killed_training_resumes_to_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    killed = subprocess.run(
+        [sys.executable, __file__, str(tmp_path), str(STEPS + 2), str(torch.get_num_threads())],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert killed.returncode == -signal.SIGKILL
+    outcome = train(tmp_path)
+    assert outcome.resumed_at == (1, 2)
+    assert files(tmp_path) == files(whole)
+
+
+def test_a_method_that_draws_random_numbers_resumes_to_the_same_bytes(tmp_path: Path) -> None:
+    def drops() -> Method:
+        return build_method(Drops, DropConfig(), dim=DIM, dim_v2=DIM, logit_scale=1.0, seed=0)
+
+    train(tmp_path / "whole", drops())
+    with pytest.raises(Interrupted):
+        train(tmp_path / "resumed", drops(), stop=stop_before_step(STEPS + 1))
+    torch.manual_seed(99)
+    train(tmp_path / "resumed", drops())
+    assert files(tmp_path / "whole") == files(tmp_path / "resumed")
+
+
+def test_a_metrics_file_ahead_of_the_state_is_cut_back(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        train(tmp_path, stop=stop_before_step(STEPS + 1))
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 2}\n{"epo')
+    with pytest.raises(Interrupted):
+        train(tmp_path, stop=stop_before_step(0))
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
+    train(tmp_path)
+    assert files(tmp_path) == files(whole)
+
+
+def test_another_seed_gives_another_head(whole: Path, tmp_path: Path) -> None:
+    train(tmp_path, seed=6)
+    assert files(tmp_path)["weights.safetensors"] != files(whole)["weights.safetensors"]
+
+
+def test_a_line_of_metrics_says_how_an_epoch_went(whole: Path) -> None:
+    lines = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert [line["learning_rate"] for line in lines] == [1e-7, 2e-3, 2e-3]
+    names = ["epoch", "loss", "train_accuracy", "learning_rate", "logit_scale", "text_norm", "xmic_norm", "clips"]
+    assert all(list(line) == names and line["clips"] == 56 for line in lines)
+    assert all(0 <= line["train_accuracy"] <= 100 for line in lines)
+
+
+def test_loss_and_accuracy_are_means_over_the_clips_of_the_epoch(tmp_path: Path) -> None:
+    data, text = world()
+    method = small_xmic()
+    with torch.no_grad():
+        logits = method(data.batch(np.arange(56), 0), text)
+    target = torch.from_numpy(data.labels)
+    outcome = train(tmp_path, recipe=Recipe(epochs=1, batch=16, lr=0, warmup_lr=0, weight_decay=0))
+    assert outcome.final["loss"] == pytest.approx(nn.functional.cross_entropy(logits, target).item(), rel=1e-5)
+    assert outcome.final["train_accuracy"] == pytest.approx(100 * (logits.argmax(1) == target).double().mean().item())
+
+
+def test_weights_carry_what_was_trained_and_by_whom(whole: Path, tmp_path: Path) -> None:
+    with safe_open(whole / "weights.safetensors", framework="pt") as file:
+        assert file.metadata() == {"key": "k1", "label": "noun", "method": "xmic"}
+        assert set(file.keys()) == {name for name, _ in small_xmic().named_parameters()}
+    train(tmp_path, build_method(Drops, DropConfig(), dim=DIM, dim_v2=DIM, logit_scale=1.0, seed=0))
+    with safe_open(tmp_path / "weights.safetensors", framework="pt") as file:
+        assert set(file.keys()) == {"map.weight", "map.bias"}
+
+
+def test_a_finished_head_is_returned_without_work(whole: Path) -> None:
+    before = files(whole)
+    method = small_xmic(seed=9)
+    outcome = train(whole, method, stop=lambda: pytest.fail("a step was about to be made"))
+    assert outcome.already_done
+    assert outcome.final["epoch"] == 3
+    assert files(whole) == before
+    with safe_open(whole / "weights.safetensors", framework="pt") as file:
+        assert torch.equal(method.get_parameter("positions"), file.get_tensor("positions"))
+
+
+def test_a_state_left_behind_by_a_finished_head_is_removed(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        train(tmp_path, stop=stop_before_step(1))
+    (tmp_path / "weights.safetensors").write_bytes(files(whole)["weights.safetensors"])
+    assert train(tmp_path).already_done
+    assert "state.pt" not in files(tmp_path)
+
+
+def test_the_interruption_says_where_it_stands_and_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted) as caught:
+        train(tmp_path, stop=stop_before_step(STEPS + 1))
+    assert str(caught.value) == (
+        "training of noun, epoch 2 of 3: stopped (SIGTERM) after 1 of 4 steps. "
+        f"The state is in {tmp_path / 'state.pt'}; the same command goes on from there."
+    )
+    assert caught.value.exit_code == 130
+
+
+def test_the_deadline_stops_before_the_next_step(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted, match=r"epoch 1 of 3: stopped \(time limit\) after 0 of 4 steps"):
+        train(tmp_path, deadline=time.monotonic())
+    assert "state.pt" in files(tmp_path)
+
+
+def test_a_deadline_far_away_stops_nothing(whole: Path, tmp_path: Path) -> None:
+    train(tmp_path, deadline=time.monotonic() + 3600, checkpoint_minutes=60)
+    assert files(tmp_path) == files(whole)
+
+
+def test_checkpoints_within_an_epoch_are_taken_when_asked_for(tmp_path: Path) -> None:
+    seen: dict[float | None, set[float]] = {}
+    for minutes in (None, 0.0):
+        folder, times = tmp_path / str(minutes), seen.setdefault(minutes, set())
+
+        def look(folder: Path = folder, times: set[float] = times) -> None:
+            if (folder / "state.pt").is_file():
+                times.add((folder / "state.pt").stat().st_ino)
+
+        train(folder, checkpoint_minutes=minutes, stop=look)
+    assert len(seen[None]) <= 2 < len(seen[0.0]) or len(seen[0.0]) > len(seen[None])
+
+
+def test_progress_counts_every_step_and_tells_every_epoch(tmp_path: Path) -> None:
+    notes = Notes()
+    with pytest.raises(Interrupted):
+        train(tmp_path, stop=stop_before_step(STEPS + 1), progress=notes)
+    assert (notes.started, notes.steps, notes.finished) == ([("train noun", 12)], STEPS + 1, 0)
+    again = Notes()
+    train(tmp_path, progress=again)
+    assert (again.started, again.steps, again.finished) == ([("train noun", 12)], 12, 1)
+    assert [text.split(":")[0] for text in notes.texts + again.texts] == [
+        f"training of noun, epoch {epoch} of 3" for epoch in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["state", "weights"])
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"key": "k2"}, "is of key k1, this training is of key k2"),
+        ({"label": "verb"}, "is of label noun, this training is of label verb"),
+        ({"method": "other"}, "is of method xmic, this training is of method other"),
+    ],
+)
+def test_files_of_another_training_are_refused(
+    whole: Path, tmp_path: Path, kind: str, change: dict[str, str], text: str
+) -> None:
+    if kind == "state":
+        with pytest.raises(Interrupted):
+            train(tmp_path, stop=stop_before_step(1))
+    else:
+        (tmp_path / "weights.safetensors").write_bytes(files(whole)["weights.safetensors"])
+    before = files(tmp_path)
+    method = small_xmic()
+    if "method" in change:
+        method.name = change["method"]  # type: ignore[misc]
+        change = {}
+    with pytest.raises(InputError, match=f"{text}. It is not overwritten: train into another run, or remove"):
+        train(tmp_path, method, **change)
+    assert files(tmp_path) == before
+
+
+@pytest.mark.usefixtures("_threads_as_before")
+def test_the_thread_count_is_restored_with_a_warning_and_put_back_afterwards(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    with pytest.raises(Interrupted):
+        train(tmp_path, stop=stop_before_step(1))
+    torch.set_num_threads(2)
+    notes, seen = Notes(), set()
+    train(tmp_path, progress=notes, stop=lambda: seen.add(torch.get_num_threads()))  # type: ignore[func-returns-value]
+    assert notes.texts[0].startswith("going on with 1 threads as before, not the 2 of this machine")
+    assert (seen, torch.get_num_threads()) == ({1}, 2)
+
+
+def test_torchs_generator_is_left_alone(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    train(tmp_path, recipe=replace(RECIPE, epochs=1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_text_vectors_are_frozen(tmp_path: Path) -> None:
+    _, text = world()
+    before = text.vectors.clone()
+    train(tmp_path, text=text)
+    assert torch.equal(text.vectors, before)
+    assert text.vectors.grad is None
+
+
+def test_an_epoch_visits_every_clip_once_in_an_order_of_its_own() -> None:
+    orders = [epoch_order(seed, epoch, 50) for seed, epoch in ((0, 0), (0, 1), (1, 0))]
+    assert all(sorted(order) == list(range(50)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 3
+    assert np.array_equal(orders[0], epoch_order(0, 0, 50))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_it_learns_what_zero_shot_cannot_do(tmp_path: Path, precision: str) -> None:
+    data, text = world(120)
+    method = small_xmic()
+    recipe = Recipe(epochs=12, batch=24, lr=5e-3, warmup_epochs=1)
+    train(tmp_path, method, data=data, text=text, recipe=recipe, precision=precision)
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert losses[-1] < losses[0] / 3
+    held_out, _ = world(300, seed=0)
+    unseen = held_out.batch(np.arange(120, 300), 0)
+    target = torch.from_numpy(held_out.labels[120:])
+    zero_shot = ZeroShot(ZeroShotConfig(), DIM, DIM, 20.0)
+
+    def accuracy(chosen: Method) -> float:
+        with torch.no_grad():
+            return float((chosen.eval()(unseen, text).argmax(1) == target).double().mean())
+
+    print(losses, accuracy(zero_shot), accuracy(method))
+    assert accuracy(method) > accuracy(zero_shot) + 0.2
+
+
+def test_a_method_without_parameters_is_finished_at_once(tmp_path: Path) -> None:
+    notes = Notes()
+    outcome = train(tmp_path, ZeroShot(ZeroShotConfig(), DIM, DIM, 20.0), progress=notes)
+    assert notes.texts == ["zero-shot has nothing to train"]
+    assert outcome.final == {}
+    with safe_open(tmp_path / "weights.safetensors", framework="pt") as file:
+        assert (list(file.keys()), file.metadata()["method"]) == ([], "zero-shot")
+
+
+def spoilt(where: str) -> dict[str, Any]:
+    data, text = world()
+    if where == "clip":
+        data._frames[17] = torch.inf
+    elif where == "text":
+        text.vectors[2, 0] = torch.nan
+    return {"data": data, "text": text}
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            spoilt("clip"),
+            r"epoch 1 of 3, step \d of 4: the loss is nan\. The frames vectors of training clip 17 are not finite: "
+            r"run xmic status --verify, then xmic embed\.",
+        ),
+        (
+            spoilt("text"),
+            r"epoch 1 of 3, step 1 of 4: the loss is nan\. The text vector of class 'class 2' is not finite",
+        ),
+        (
+            {"recipe": replace(RECIPE, lr=1e30, warmup_epochs=0)},
+            r"epoch 1 of 3, step 2 of 4: the loss is nan\. The (weights \(\S+\)|logits) have overflown, most likely "
+            r"because the learning rate 1e\+30 is too high: try --set lr=1e\+29\.",
+        ),
+    ],
+)
+def test_a_loss_that_is_not_finite_names_its_likely_cause(tmp_path: Path, options: dict[str, Any], text: str) -> None:
+    with pytest.raises(InputError, match="training of noun, " + text):
+        train(tmp_path, **options)
+    assert "weights.safetensors" not in files(tmp_path)
+
+
+def test_overflown_weights_are_named(tmp_path: Path) -> None:
+    method = small_xmic()
+    with torch.no_grad():
+        method.get_parameter("positions").fill_(torch.nan)
+    with pytest.raises(InputError, match=r"The weights \(positions\) have overflown"):
+        train(tmp_path, method)
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        (np.zeros(0, np.int64), r"56 clips and 0 labels to train on: expected as many of both, one or more\. Check"),
+        (np.zeros(55, np.int64), "56 clips and 55 labels to train on"),
+        (np.full(56, 6), r"training clip 0 has label 6, but there are 6 classes \(0 to 5\)\. The text is of another"),
+        (np.full(56, -1), "training clip 0 has label -1"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(tmp_path: Path, labels: np.ndarray, text: str) -> None:
+    data, _ = world()
+    data.labels = labels
+    with pytest.raises(InputError, match=text):
+        train(tmp_path, data=data)
+
+
+def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--precision fp16: expected fp32 or bf16"):
+        train(tmp_path, precision="fp16")
+
+
+if __name__ == "__main__":
+    # The training that is killed: the state is saved at every step, the kill comes before one of them.
+    folder, kill_at, threads = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    torch.set_num_threads(threads)
+    asked = iter(range(10**6))
+
+    def die() -> None:
+        if next(asked) == kill_at + 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train(folder, checkpoint_minutes=0.0, stop=die)

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from safetensors import safe_open
+
+from data_manifests.errors import Interrupted, MissingUpstream, UsageError
+from pipelines.machine import Machine
+from pipelines.progress import Silent
+from pipelines.protocol import ProtocolChoice
+from pipelines.train.run import RunRequest, choose_source, plan_run, train_run
+
+QUICK = {"epochs": 3, "batch": 4, "warmup_epochs": 1}
+
+
+def request(**changes):
+    return RunRequest(**{"dataset": "mine", "overrides": QUICK, **changes})
+
+
+def train(workspace, **changes):
+    planned = plan_run(workspace, request(**changes))
+    return planned, train_run(workspace, planned, Machine(device="cpu"), Silent())
+
+
+def files(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_run_has_two_heads_with_their_artifacts(embedded):
+    planned, result = train(embedded)
+    assert result["trained"] == ["noun", "verb"]
+    for label in ("noun", "verb"):
+        names = {p.name for p in (planned.folder / label).iterdir()}
+        assert names == {"config.json", "weights.safetensors", "metrics.jsonl", "summary.json"}
+        lines = [json.loads(line) for line in (planned.folder / label / "metrics.jsonl").read_text().splitlines()]
+        assert [line["epoch"] for line in lines] == [1, 2, 3]
+        assert {"loss", "learning_rate", "logit_scale", "text_norm", "xmic_norm"} <= set(lines[0])
+    assert planned.name.endswith(planned.key[:8])
+    assert (embedded.root / "runs/latest").resolve() == planned.folder.resolve()
+
+
+def test_a_finished_run_is_never_touched(embedded):
+    planned, _ = train(embedded)
+    before = files(planned.folder)
+    again = train_run(embedded, plan_run(embedded, request()), Machine(device="cpu"), Silent())
+    assert again["trained"] == []
+    assert files(planned.folder) == before
+
+
+def test_a_run_stopped_after_any_step_and_resumed_has_the_same_bytes(embedded):
+    planned, _ = train(embedded)
+    whole = files(planned.folder)
+    for stop_at in (1, 2, 3, 5):
+        shutil.rmtree(planned.folder)
+        asked = []
+
+        def stop(asked=asked, stop_at=stop_at):
+            asked.append(1)
+            return "SIGTERM" if len(asked) == stop_at else None
+
+        with pytest.raises(Interrupted, match=r"stopped \(SIGTERM\) .* the same command goes on from there"):
+            train_run(embedded, planned, Machine(device="cpu"), Silent(), stop=stop)
+        train_run(embedded, planned, Machine(device="cpu"), Silent())
+        assert files(planned.folder) == whole
+
+
+def test_the_time_limit_saves_and_exits_130(embedded):
+    planned = plan_run(embedded, request())
+    with pytest.raises(Interrupted, match="time limit") as stopped:
+        train_run(embedded, planned, Machine(device="cpu"), Silent(), time_limit_minutes=0)
+    assert stopped.value.exit_code == 130
+    assert (planned.folder / "noun/state.pt").is_file()
+
+
+def test_the_key_covers_settings_seed_protocol_and_vectors_but_not_the_machine(embedded, world):
+    base = plan_run(embedded, request()).key
+    assert plan_run(embedded, request()).key == base
+    assert plan_run(embedded, request(seed=1)).key != base
+    assert plan_run(embedded, request(overrides={**QUICK, "scale": 1.0})).key != base
+    assert plan_run(embedded, request(preset="paper")).key != base
+    assert plan_run(embedded, request(protocol=ProtocolChoice(streams="full"))).key != base
+    shutil.rmtree(embedded.root / "embeddings/mine")
+    world.embed_dataset(embedded, "mine", ("train",), world.encoder(precision="bf16"))
+    assert plan_run(embedded, request()).key != base
+
+
+def test_presets_decide_the_classified_stream(embedded):
+    assert plan_run(embedded, request()).protocol.classify == "hand"
+    assert plan_run(embedded, request(preset="paper")).protocol.classify == "full"
+    assert plan_run(embedded, request(preset="paper")).config["recipe"]["lr"] == 1e-6
+    assert plan_run(embedded, request(method="zero-shot", overrides={})).protocol.streams is None
+
+
+def test_settings_of_the_protocol_can_not_be_set_behind_its_back(embedded):
+    with pytest.raises(UsageError, match="--set streams: it belongs to the protocol; use --streams"):
+        plan_run(embedded, request(overrides={"streams": "full"}))
+
+
+def test_one_candidate_needs_fixed_frames(embedded, world):
+    shutil.rmtree(embedded.root / "frames/mine/train")
+    shutil.rmtree(embedded.root / "embeddings/mine/train")
+    from pipelines import stage
+    from pipelines.decode.plan import FramePlan
+    from pipelines.decode.stage import DecodeStage
+    from pipelines.embed.stage import EmbedStage
+
+    frames = DecodeStage(embedded, "mine", "train", FramePlan(4, 1, 0))
+    stage.run(frames)
+    stage.run(EmbedStage(frames, world.encoder()))
+    full = ProtocolChoice(streams="full", classify="full")
+    with pytest.raises(UsageError, match="leaves training nothing to draw from.*--fixed-frames"):
+        plan_run(embedded, request(protocol=full))
+    _, result = train(embedded, protocol=full, fixed_frames=True)
+    assert result["trained"] == ["noun", "verb"]
+
+
+def test_zero_shot_learns_nothing_and_is_a_run_all_the_same(embedded):
+    planned, result = train(embedded, method="zero-shot", overrides={})
+    assert result["heads"]["noun"]["parameters"] == 0
+    with safe_open(planned.folder / "noun/weights.safetensors", "pt") as file:
+        assert list(file.keys()) == []
+
+
+def test_one_head_can_be_trained_alone_and_the_other_later(embedded):
+    planned, result = train(embedded, labels=("noun",))
+    assert result["trained"] == ["noun"]
+    again, result = train(embedded)
+    assert again.folder == planned.folder
+    assert result["trained"] == ["verb"]
+
+
+def test_the_source_is_the_only_dataset_with_a_train_split(embedded, world, tmp_path, make_video):
+    assert choose_source(embedded, None) == "mine"
+    with pytest.raises(MissingUpstream, match=r"other has no prepared train split \(with one: mine\)"):
+        choose_source(embedded, "other")
+    world.add_dataset(embedded, tmp_path, make_video, "third", ("train",), clips=1, hands=False)
+    with pytest.raises(UsageError, match=r"several datasets have a train split \(mine, third\)"):
+        choose_source(embedded, None)
+
+
+def test_class_names_that_are_not_embedded_name_the_command(embedded):
+    shutil.rmtree(embedded.root / "text/mine")
+    with pytest.raises(MissingUpstream, match=r"class names are not embedded with prompt '\{\}'\. Run xmic embed mine"):
+        plan_run(embedded, request())
