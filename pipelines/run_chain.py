@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import UsageError
@@ -223,8 +222,3 @@ def _embed(workspace: Workspace, config: Config, machine: Machine) -> list[Stage
             second = EmbedOptions(**{**values, "encoder": v2, "text": False})
             stages += embed_stages(workspace, name, None, second, machine)
     return stages
-
-
-def default_config_file(given: Path | None) -> Path:
-    """``xmic.toml`` in the current folder unless another file is named."""
-    return given or Path("xmic.toml")

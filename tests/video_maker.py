@@ -144,16 +144,40 @@ def shift_video(source: Path, target: Path, seconds: float) -> None:
             out.mux(packet)
 
 
-def make_audio(path: Path, seconds: float = 1) -> None:
-    """Write a file that holds sound and no pictures."""
+def make_audio(path: Path, seconds: float = 1, with_video: bool = False) -> None:
+    """Write a file with a sound stream, followed by ten frames of video if asked."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream("aac", rate=16000, layout="mono")
+        if with_video:
+            pictures = out.add_stream("mpeg4", rate=10)
+            pictures.width, pictures.height, pictures.pix_fmt = 128, 96, "yuv420p"
         for start in range(0, int(16000 * seconds), 1024):
             wave = np.sin(np.arange(start, start + 1024) / 20, dtype=np.float32)[None]
             frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
             frame.sample_rate, frame.pts = 16000, start
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
+        if with_video:
+            for number in range(10):
+                out.mux(pictures.encode(av.VideoFrame.from_ndarray(draw_frame(number, (128, 96)))))
+            out.mux(pictures.encode(None))
+
+
+def make_audio_with_cover(path: Path) -> None:
+    """Write a sound file with an attached cover picture, which containers store as a video stream."""
+    with av.open(str(path), "w") as out:
+        sound = out.add_stream("aac", rate=16000, layout="mono")
+        cover = out.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 128, 96, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        out.mux(cover.encode(av.VideoFrame.from_ndarray(draw_frame(0, (128, 96)))))
+        out.mux(cover.encode(None))
+        for start in range(0, 16000, 1024):
+            wave = np.sin(np.arange(start, start + 1024) / 20, dtype=np.float32)[None]
+            frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 16000, start
+            out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
 
 
 def truncate(source: Path, target: Path, share: float) -> None:

@@ -153,9 +153,10 @@ class _Worker:
         return Outcome(self._task_id, None, "timeout", f"{what} for {self._limit_s:g} s; it was killed")
 
     def dismiss(self) -> None:
-        """Let the worker end by itself once it is idle; :meth:`kill` waits for it."""
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self.pipe.send(())
+        """Let an idle worker end by itself; :meth:`kill` waits for it."""
+        if self.idle:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self.pipe.send(())
 
     def kill(self, patience_s: float = 0.0) -> None:
         if patience_s:

@@ -62,8 +62,7 @@ class WideLayerNorm(nn.LayerNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., d] → [..., d]."""
-        with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.to(self.weight.dtype))
+        return super().forward(x.to(self.weight.dtype))
 
 
 class QuickGELU(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,8 +52,8 @@ class FakeDetector:
     """One hand in the middle of about every other frame."""
 
     def detect(self, images: list[np.ndarray]) -> list[list[Box]]:
-        """Boxes by a sum of pixels, so that equal frames have equal boxes."""
-        return [[Box(0.25, 0.25, 0.75, 0.75, 0.9)] if int(image[::8, ::8].sum()) % 2 else [] for image in images]
+        """Boxes by a checksum of the pixels, so that equal frames have equal boxes."""
+        return [[Box(0.25, 0.25, 0.75, 0.75, 0.9)] if zlib.crc32(image.tobytes()) % 2 else [] for image in images]
 
 
 def encoder(name: str = "fake", **provenance: Any) -> LazyEncoder:

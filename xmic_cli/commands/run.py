@@ -50,8 +50,8 @@ def _lines(result: dict[str, Any]) -> list[str]:
 
     lines = [report_line(Report(**stage)) for stage in result["stages"]]
     for trained in result["runs"]:
-        did = ", ".join(trained["trained"]) or "nothing to do"
-        lines.append(f"{trained['folder']}: trained {did}")
+        did = f"trained {', '.join(trained['trained'])}" if trained["trained"] else "nothing to do"
+        lines.append(f"{trained['folder']}: {did}")
     for metrics in result["evaluations"]:
         target = metrics["target"]
         for label, numbers in metrics["labels"].items():

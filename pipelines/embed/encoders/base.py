@@ -51,7 +51,7 @@ class FrozenImageEncoder:
             part = inputs[start : start + self._shape[0]]
             batch.zero_()
             torch.stack(list(part), out=batch[: len(part)])
-            with torch.inference_mode():
+            with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
                 vectors = self._forward(batch.to(self._device, self._dtype))
             found.append(vectors[: len(part)].float().cpu().numpy())
         return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)

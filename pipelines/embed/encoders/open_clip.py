@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import open_clip
 import torch
+from open_clip.convert import convert_state_dict
+from open_clip.model import convert_to_custom_text_state_dict
 from open_clip.pretrained import download_pretrained_from_url, get_pretrained_cfg
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from open_clip.transform import PreprocessCfg, image_transform_v2
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
-from pipelines.digest import canonical_json, whole_file_sha256
+from pipelines.digest import canonical_json, digest_json, whole_file_sha256
 from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
 from pipelines.embed.encoders.spec import (
     SEED,
@@ -25,10 +31,12 @@ from pipelines.embed.encoders.spec import (
     random_sha256,
     refuse_random,
 )
-from pipelines.embed.encoders.weights import hub_file
+from pipelines.embed.encoders.weights import hub_file, load_strict, read_state_dict
 
 _HUB_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _TEXT_BATCH = 64
+# OpenAI's files carry these beside the weights.
+_NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
 
 
 @dataclass(frozen=True)
@@ -48,10 +56,18 @@ class _Resolved:
         size = self.config["vision_cfg"].get("image_size", 224)
         return int(size[0] if isinstance(size, list | tuple) else size)
 
+    @property
+    def context(self) -> int:
+        return int(self.config["text_cfg"].get("context_length", 77))
+
+    @property
+    def hub_tokenizer(self) -> str | None:
+        return self.config["text_cfg"].get("hf_tokenizer_name")
+
 
 class OpenClipEncoder(FrozenImageEncoder):
     """An open_clip model. QuickGELU is on where the tag's own configuration asks for it (OpenAI's weights do);
-    for a file of OpenAI weights name the ``-quickgelu`` model.
+    for a file of OpenAI weights name the ``-quickgelu`` model, because a file does not tell.
 
     Attributes:
         dim: D, the joint width.
@@ -74,8 +90,7 @@ class OpenClipEncoder(FrozenImageEncoder):
         self._model = model.to(device).eval().requires_grad_(False)
         # The text tower stays in fp32: its vectors are few and become the classifier.
         self._model.visual.to(DTYPES[precision])
-        self._device_name = device
-        self._tokenizer = open_clip.get_tokenizer(found.name)
+        self._device_name, self._found, self._offline = device, found, offline
         self.logit_scale = float(self._model.logit_scale.detach().exp())
         transform = image_transform_v2(PreprocessCfg(size=found.image_size, **found.preprocess), is_train=False)
         dim, size = int(found.config["embed_dim"]), found.image_size
@@ -99,29 +114,57 @@ class OpenClipEncoder(FrozenImageEncoder):
             "spec": found.spec.text,
             "weights_sha256": found.sha256,
             "random_weights": found.spec.random,
+            # Heads and widths are not in the weights: the same file under another configuration is another encoder.
+            "model_config_sha256": digest_json(found.config),
             "quick_gelu": found.quick_gelu,
             "normalised": False,
         }
         image = {**model, "image_size": found.image_size, "preprocessing": found.preprocess, "precision": precision}
-        text = {**model, "tokenizer": "open_clip", "precision": "fp32"}
+        tokenizer = found.hub_tokenizer or "open_clip"
+        text = {**model, "tokenizer": tokenizer, "context_length": found.context, "precision": "fp32"}
         slug = found.spec.slug(found.sha256)
         return EncoderIdentity(slug, image, text, environment(device, batch_size, found.image_size))
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Raw text vectors, float32 [n, D].
+        """Raw text vectors, float32 [n, D], in batches of one fixed shape.
 
         Raises:
-            InputError: a text is longer than the tower's context.
+            InputError: a text is longer than the tower's context, or the tokenizer cannot be loaded.
         """
-        context = int(getattr(self._model, "context_length", 77) or 77)
+        context = self._found.context
+        _refuse_cut_texts(texts, self._tokenizer, context)
         found = []
         for start in range(0, len(texts), _TEXT_BATCH):
             part = list(texts[start : start + _TEXT_BATCH])
-            tokens = self._tokenizer(part, context_length=context)
-            _refuse_cut_texts(part, self._tokenizer, context)
+            tokens = self._tokenizer(part + [""] * (_TEXT_BATCH - len(part)), context_length=context)
             with torch.inference_mode():
-                found.append(self._model.encode_text(tokens.to(self._device_name)).float().cpu().numpy())
+                vectors = self._model.encode_text(tokens.to(self._device_name))
+            found.append(vectors[: len(part)].float().cpu().numpy())
         return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        name, text = self._found.hub_tokenizer, self._found.config["text_cfg"]
+        options = text.get("tokenizer_kwargs") or {}
+        if name is None:
+            tokenizer = SimpleTokenizer(context_length=self._found.context, **options)
+            if text.get("vocab_size", tokenizer.vocab_size) < tokenizer.vocab_size:
+                raise InputError(
+                    f"{self._found.spec.text}: its vocabulary has {text['vocab_size']} entries, open_clip's tokenizer "
+                    f"{tokenizer.vocab_size}. Set text_cfg.vocab_size to that."
+                )
+            return tokenizer
+        try:
+            mode = text.get("tokenizer_mode")
+            return HFTokenizer(
+                name, self._found.context, tokenizer_mode=mode, local_files_only=self._offline, **options
+            )
+        except Exception as error:  # transformers is optional, and raises its own
+            raise InputError(
+                f"{self._found.spec.text}: its tokenizer {name} cannot be loaded "
+                f"({' '.join(str(error).split())[:200]}). Install transformers and fetch it once with network, "
+                "or embed pictures only: --no-text."
+            ) from error
 
 
 def _refuse_cut_texts(texts: Sequence[str], tokenizer: Any, context: int) -> None:
@@ -134,18 +177,14 @@ def _refuse_cut_texts(texts: Sequence[str], tokenizer: Any, context: int) -> Non
 
 
 def _resolve(spec: ModelSpec, offline: bool, allow_random: bool, file_sha256: Callable[[Path], str]) -> _Resolved:
-    name, config = _config_of(spec)
+    name, config, preprocess = _config_of(spec)
     refuse_random(spec, allow_random)
-    preprocess: dict[str, Any] = {
-        "mean": list(open_clip.OPENAI_DATASET_MEAN),
-        "std": list(open_clip.OPENAI_DATASET_STD),
-    }
-    preprocess |= {"interpolation": "bicubic", "resize_mode": "shortest"}
     quick_gelu = bool(config.get("quick_gelu", False))
     if spec.random:
         sha256 = random_sha256(canonical_json(config))
-        return _Resolved(spec, name, config, preprocess, quick_gelu, None, sha256)
+        return _Resolved(spec, name, config, preprocess or _preprocess({}), quick_gelu, None, sha256)
     if spec.file is not None:
+        preprocess = preprocess or _published_preprocess(spec, name)
         return _Resolved(spec, name, config, preprocess, quick_gelu, spec.file, file_sha256(spec.file))
     if spec.tag is None:
         raise UsageError(
@@ -158,24 +197,60 @@ def _resolve(spec: ModelSpec, offline: bool, allow_random: bool, file_sha256: Ca
         raise UsageError(
             f"--encoder {spec.text}: open_clip has no tag {spec.tag} for {name}; it has {', '.join(tags) or 'none'}."
         )
-    for key in ("interpolation", "resize_mode"):
-        preprocess[key] = tag.get(key, preprocess[key])
-    for key in ("mean", "std"):
-        preprocess[key] = list(tag.get(key) or preprocess[key])
+    quick_gelu = bool(tag.get("quick_gelu", quick_gelu))
     file = _pretrained_file(tag, spec, offline)
-    return _Resolved(spec, name, config, preprocess, bool(tag.get("quick_gelu", quick_gelu)), file, file_sha256(file))
+    return _Resolved(spec, name, config, _preprocess(tag), quick_gelu, file, file_sha256(file))
 
 
-def _config_of(spec: ModelSpec) -> tuple[str, dict[str, Any]]:
-    name = spec.model
-    if name.endswith(".json"):
-        open_clip.add_model_config(Path(name))
-        name = Path(name).stem
-    config = open_clip.get_model_config(name)
-    if config is None:
-        near = difflib.get_close_matches(name, open_clip.list_models(), n=3)
-        raise UsageError(f"--encoder {spec.text}: open_clip has no model {name}. Near: {', '.join(near) or 'none'}.")
-    return name, config
+def _preprocess(given: dict[str, Any]) -> dict[str, Any]:
+    """What a tag or a ``preprocess_cfg`` says, and OpenAI's where it says nothing (as open_clip)."""
+    return {
+        "mean": list(given.get("mean") or open_clip.OPENAI_DATASET_MEAN),
+        "std": list(given.get("std") or open_clip.OPENAI_DATASET_STD),
+        "interpolation": given.get("interpolation") or "bicubic",
+        "resize_mode": given.get("resize_mode") or "shortest",
+    }
+
+
+def _published_preprocess(spec: ModelSpec, name: str) -> dict[str, Any]:
+    """What all published weights of a model share: a file does not say what it was trained with."""
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    known = {canonical_json(_preprocess(get_pretrained_cfg(name, tag))) for tag in tags}
+    if len(known) > 1:
+        raise UsageError(
+            f"--encoder {spec.text}: the published weights of {name} differ in preprocessing "
+            f"({' or '.join(sorted(known))}) and a file does not say which is its own. Name a configuration "
+            "instead, open_clip:CONFIG.json=FILE, with 'model_cfg' and 'preprocess_cfg'; for OpenAI's weights name "
+            "the -quickgelu model."
+        )
+    return json.loads(known.pop()) if known else _preprocess({})
+
+
+def _config_of(spec: ModelSpec) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
+    """Name, model configuration, and preprocessing where the configuration's file has it."""
+    if spec.model.endswith(".json"):
+        return _config_file(Path(spec.model))
+    # open_clip would take 'hf-hub:…' for a model and ask the network for it.
+    if spec.model not in open_clip.list_models():
+        near = difflib.get_close_matches(spec.model, open_clip.list_models(), n=3)
+        raise UsageError(
+            f"--encoder {spec.text}: open_clip has no model {spec.model}. Near: {', '.join(near) or 'none'}."
+        )
+    return spec.model, open_clip.get_model_config(spec.model), None
+
+
+def _config_file(path: Path) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); expected an open_clip model configuration.") from error
+    config = content.get("model_cfg", content) if isinstance(content, dict) else None
+    parts = ("embed_dim", "vision_cfg", "text_cfg")
+    missing = [part for part in parts if not isinstance(config, dict) or part not in config]
+    if config is None or missing:
+        raise InputError(f"{path}: not an open_clip model configuration, it has no {', '.join(missing)}.")
+    given = content.get("preprocess_cfg")
+    return path.stem, config, _preprocess(given) if given else None
 
 
 def _pretrained_file(tag: dict[str, Any], spec: ModelSpec, offline: bool) -> Path:
@@ -188,24 +263,41 @@ def _pretrained_file(tag: dict[str, Any], spec: ModelSpec, offline: bool) -> Pat
         return cached
     if offline:
         raise MissingUpstream(
-            f"{spec.text}: its weights are not at {cached}, and --offline forbids fetching them. Download {tag['url']} "
+            f"{spec.text}: its weights are not at {cached}, and --offline forbids the network. Download {tag['url']} "
             f"to that place on a machine with network, or name a file: {spec.family}:{spec.model}=FILE."
         )
     return Path(download_pretrained_from_url(tag["url"], str(cache)))
 
 
 def _build(found: _Resolved) -> Any:
+    model = _network(found)
+    if found.file is None:
+        return model
+    state = {name: value for name, value in read_state_dict(found.file).items() if name not in _NOT_WEIGHTS}
+    state = convert_state_dict(model, state)
+    if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
+        state = convert_to_custom_text_state_dict(state)
+    if "logit_scale" in state:
+        state["logit_scale"] = state["logit_scale"].reshape(model.logit_scale.shape)
+    load_strict(model, state, found.file, found.name)
+    return model
+
+
+def _network(found: _Resolved) -> Any:
+    """The model with random weights of a fixed seed.
+
+    Built from its class and not by ``open_clip.create_model``, which knows models by name only: a user's
+    configuration would have to be registered for the whole process, over one of its own of the same name.
+    """
+    config = {**deepcopy(found.config), "quick_gelu": found.quick_gelu}
+    if "hf_model_name" in config["text_cfg"]:
+        raise InputError(f"{found.spec.text}: its text tower is a transformers model, which is not supported.")
+    custom_text = config.pop("custom_text", False)
+    coca = custom_text and "multimodal_cfg" in config
+    build: Any = open_clip.CoCa if coca else open_clip.CustomTextCLIP if custom_text else open_clip.CLIP
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        model = open_clip.create_model(
-            found.name, pretrained=None, load_weights=False, force_quick_gelu=found.quick_gelu, output_dict=False
-        )
-    if found.file is not None:
         try:
-            open_clip.load_checkpoint(model, str(found.file), strict=True, weights_only=True)
-        except Exception as error:  # torch, safetensors and open_clip each raise their own
-            raise InputError(
-                f"{found.file}: not the weights of {found.name} ({' '.join(str(error).split())[:300]}). Expected an "
-                "open_clip state dict (safetensors, or a .pt that torch loads with weights_only)."
-            ) from error
-    return model
+            return build(**config)
+        except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+            raise InputError(f"{found.spec.text}: open_clip cannot build this configuration ({error}).") from error

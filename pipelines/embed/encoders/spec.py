@@ -15,7 +15,9 @@ RANDOM = "random"
 SEED = 0
 """Seed of random weights: they are the same on every machine of a kind."""
 
-_FORMS = "expected FAMILY:MODEL/TAG (open_clip:ViT-B-16/openai) or FAMILY:MODEL=FILE (open_clip:ViT-B-16=weights.safetensors)"
+_FORMS = (
+    "expected FAMILY:MODEL/TAG (open_clip:ViT-B-16/openai) or FAMILY:MODEL=FILE (open_clip:ViT-B-16=clip.safetensors)"
+)
 
 
 @dataclass(frozen=True)

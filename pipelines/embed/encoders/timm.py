@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import timm
 import timm.data
 import torch
 
-from data_manifests.errors import InputError, UsageError
+from data_manifests.errors import UsageError
 from pipelines.digest import canonical_json, whole_file_sha256
 from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
 from pipelines.embed.encoders.spec import (
@@ -23,8 +24,9 @@ from pipelines.embed.encoders.spec import (
     random_sha256,
     refuse_random,
 )
-from pipelines.embed.encoders.weights import hub_file
+from pipelines.embed.encoders.weights import hub_file, load_strict, read_state_dict
 
+_HUB_NAMES = ("model.safetensors", "pytorch_model.bin")
 _DINOV2_SIZE, _DINOV2_CROP = 224, 224 / 256
 
 
@@ -35,6 +37,14 @@ class _Resolved:
     arguments: dict[str, Any]
     file: Path | None
     sha256: str
+
+    @property
+    def architecture(self) -> str:
+        return self.spec.model.partition(".")[0]
+
+    @property
+    def feature(self) -> str:
+        return "class token after the final norm" if "dinov2" in self.architecture else "input of the classifier"
 
     @property
     def image_size(self) -> int:
@@ -89,6 +99,7 @@ class TimmEncoder(FrozenImageEncoder):
             "normalised": False,
             "image_size": found.image_size,
             "preprocessing": found.data,
+            "feature": found.feature,
             "precision": precision,
         }
         slug = f"{found.spec.slug(found.sha256)}-{found.image_size}px"
@@ -110,7 +121,11 @@ def _resolve(spec: ModelSpec, offline: bool, allow_random: bool, file_sha256: Ca
         raise UsageError(f"--encoder {spec.text}: timm has no model {architecture}. Near: {', '.join(near) or 'none'}.")
     refuse_random(spec, allow_random)
     tag = own_tag or (spec.tag if spec.tag and not spec.random else "")
-    config = timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
+    try:
+        config = timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
+    except RuntimeError as error:
+        tags = timm.list_pretrained(f"{architecture}.*")
+        raise UsageError(f"--encoder {spec.text}: {error} timm has {', '.join(tags) or 'none'}.") from error
     data = timm.data.resolve_data_config(pretrained_cfg=config.to_dict() if config else {})
     arguments: dict[str, Any] = {}
     if "dinov2" in architecture:
@@ -120,34 +135,29 @@ def _resolve(spec: ModelSpec, offline: bool, allow_random: bool, file_sha256: Ca
     if spec.random:
         return _Resolved(spec, data, arguments, None, random_sha256(canonical_json([architecture, data])))
     if spec.file is not None:
-        if spec.file.suffix != ".safetensors":
-            raise InputError(f"{spec.file}: expected a .safetensors file of timm weights; pickled ones are not loaded.")
         return _Resolved(spec, data, arguments, spec.file, file_sha256(spec.file))
     if config is None or not config.hf_hub_id:
-        tags = timm.list_pretrained(f"{architecture}*")[:8]
+        tags = timm.list_pretrained(f"{architecture}.*")
         raise UsageError(
             f"--encoder {spec.text}: which weights? timm has {', '.join(tags) or 'none for it'}; or =FILE."
         )
-    file = hub_file(config.hf_hub_id, ("model.safetensors",), spec.text, offline=offline)
+    file = hub_file(config.hf_hub_id, _HUB_NAMES, spec.text, offline=offline)
     return _Resolved(spec, data, arguments, file, file_sha256(file))
 
 
 def _build(found: _Resolved) -> Any:
-    name = found.spec.model.partition(".")[0]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        model: Any = timm.create_model(found.architecture, pretrained=False, num_classes=0, **found.arguments)
     if found.file is None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(SEED)
-            return timm.create_model(name, pretrained=False, num_classes=0, **found.arguments)
-    try:
-        return timm.create_model(
-            found.spec.model,
-            pretrained=True,
-            pretrained_cfg_overlay={"file": str(found.file)},
-            num_classes=0,
-            **found.arguments,
-        )
-    except Exception as error:  # timm and torch each raise their own
-        raise InputError(
-            f"{found.file}: not the weights of {name} ({' '.join(str(error).split())[:300]}). "
-            "Expected a timm state dict in safetensors."
-        ) from error
+        return model
+    state = read_state_dict(found.file)
+    # timm's own loading takes any file for a model whose classifier is left out: it is not strict then.
+    convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    if convert is not None:
+        state = convert(state, model)
+    heads = model.pretrained_cfg.get("classifier") or ()
+    heads = tuple(f"{head}." for head in ((heads,) if isinstance(heads, str) else heads))
+    state = {name: value for name, value in state.items() if not name.startswith(heads)}
+    load_strict(model, state, found.file, found.architecture)
+    return model

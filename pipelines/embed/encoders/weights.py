@@ -1,13 +1,20 @@
-"""Finding weights: in the local caches first, then, unless offline, on the hub."""
+"""Finding weights (in the local caches first, then, unless offline, on the hub) and reading them as plain tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import pickle
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
 
-from data_manifests.errors import MissingUpstream
+from data_manifests.errors import InputError, MissingUpstream
+
+_SHOWN = 3
 
 
 def hub_file(repository: str, names: Sequence[str], what: str, *, offline: bool) -> Path:
@@ -26,19 +33,83 @@ def hub_file(repository: str, names: Sequence[str], what: str, *, offline: bool)
         cached = try_to_load_from_cache(repository, name)
         if isinstance(cached, str):
             return Path(cached)
-    fetch = f"huggingface-cli download {repository} {names[0]}"
+    # Called from Python: the command-line client's name differs between versions.
+    call = f"from huggingface_hub import snapshot_download as fetch; fetch('{repository}', allow_patterns={[*names]})"
+    where = f"its weights ({' or '.join(names)} of {repository}) are not in {constants.HF_HUB_CACHE}"
+    folder = f"models--{repository.replace('/', '--')}"
+    then = (
+        f'On a machine with network run: python -c "{call}"; then copy {folder} from its cache into '
+        f"{constants.HF_HUB_CACHE} here, or name the file: FAMILY:MODEL=FILE."
+    )
     if offline:
-        raise MissingUpstream(
-            f"{what}: its weights ({repository}) are not in {constants.HF_HUB_CACHE}, and --offline forbids fetching them. "
-            f"On a machine with network run: {fetch}; then copy that cache here, or name a file: FAMILY:MODEL=FILE."
-        )
+        raise MissingUpstream(f"{what}: {where}, and --offline forbids the network. {then}")
     problem: Exception | None = None
     for name in names:
         try:
             return Path(hf_hub_download(repository, name))
         except Exception as error:  # the hub's client raises a dozen kinds; each means the next name or none
             problem = error
-    raise MissingUpstream(
-        f"{what}: its weights ({repository}) are not in {constants.HF_HUB_CACHE} and could not be fetched ({problem}). "
-        f"On a machine with network run: {fetch}; then copy that cache here, or name a file: FAMILY:MODEL=FILE."
-    )
+    raise MissingUpstream(f"{what}: {where} and could not be fetched ({problem}). {then}")
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Named tensors of a safetensors file, or of a PyTorch file that holds nothing but tensors and plain values.
+
+    Pickled code is never run. A state dict inside a training checkpoint ('state_dict' or 'model') is taken out, and
+    'module.' before every name (data-parallel training) is cut off.
+
+    Raises:
+        InputError: it cannot be read that way.
+    """
+    try:
+        content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: not readable as plain weights ({' '.join(str(error).split())[:200]}). Expected .safetensors, "
+            "or a PyTorch state dict; TorchScript archives and pickled models are refused."
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
+        raise InputError(f"{path}: holds no named tensors. Expected a state dict.")
+    state = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if all(name.startswith("module.") for name in state):
+        state = {name.removeprefix("module."): value for name, value in state.items()}
+    return state
+
+
+def load_strict(network: torch.nn.Module, state: Mapping[str, Tensor], path: Path, what: str) -> None:
+    """Fill a network with exactly the tensors it has, in its own precision.
+
+    Args:
+        network: the network.
+        state: tensors by name.
+        path: their file, for messages.
+        what: the model's name, for messages.
+
+    Raises:
+        InputError: names or shapes differ; the text gives the first few.
+    """
+    own = network.state_dict()
+    shapes = [
+        f"{name} {list(state[name].shape)} for {list(own[name].shape)}"
+        for name in own
+        if name in state and state[name].shape != own[name].shape
+    ]
+    wrong = [
+        _some("missing", [name for name in own if name not in state]),
+        _some("not of this model", [name for name in state if name not in own]),
+        _some("of another shape", shapes),
+    ]
+    if any(wrong):
+        raise InputError(
+            f"{path}: not the weights of {what}: {'; '.join(text for text in wrong if text)}. "
+            "Name the model these weights were made for."
+        )
+    network.load_state_dict(dict(state))
+
+
+def _some(problem: str, names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{problem}: {', '.join(names[:_SHOWN])}{more}" if names else ""

@@ -184,7 +184,7 @@ def test_a_reject_carries_file_line_id_reason_and_detail(tmp_path: Path) -> None
 def test_every_bad_row_is_rejected_with_its_reason(
     tmp_path: Path, changes: dict[str, str], reason: str, detail: str
 ) -> None:
-    reject = _only_reject(write_epic(tmp_path, {"val": [row("P90_01_7", **changes)]}))
+    reject = _only_reject(write_epic(tmp_path, {"val": [row("P90_01_7") | changes]}))
     assert (reject["reason"], reject["detail"]) == (reason, detail)
     assert reject["clip_id"] == changes.get("narration_id", "P90_01_7")
 

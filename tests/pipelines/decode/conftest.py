@@ -21,6 +21,7 @@ KINDS: dict[str, dict] = {
     "h264_late.mp4": {"start_pts": 45},
     "hevc.mp4": {"codec": "libx265"},
     "hevc_open.mp4": {"codec": "libx265", "open_gop": True},
+    "hevc_open.mkv": {"codec": "libx265", "open_gop": True},
     "mpeg4.mp4": {"codec": "mpeg4"},
     "mpeg4_open.mp4": {"codec": "mpeg4", "open_gop": True},
     "mpeg2_open.mp4": {"codec": "mpeg2video", "open_gop": True},

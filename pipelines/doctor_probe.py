@@ -1,0 +1,174 @@
+"""One dependency imported and asked what it can do, in a process of its own: ``doctor`` starts this file.
+
+A dependency that crashes or hangs takes only this process with it. Only the standard library is imported
+here at module level. Nothing touches the network.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+DECODERS: dict[str, tuple[str, ...]] = {
+    "h264": ("h264", "libopenh264"),
+    "hevc": ("hevc",),
+    "vp9": ("vp9", "libvpx-vp9"),
+    # FFmpeg's own "av1" decodes only on a graphics card, so its presence says nothing.
+    "av1": ("libdav1d", "libaom-av1"),
+    "mpeg4": ("mpeg4",),
+    "gif": ("gif",),
+    "mjpeg": ("mjpeg",),
+}
+"""Format → FFmpeg decoders that read it, any of which will do."""
+
+
+def torch_details() -> dict[str, Any]:
+    """CPU capability and CUDA devices as PyTorch sees them."""
+    import torch
+
+    devices = []
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            card = torch.cuda.get_device_properties(index)
+            devices.append({"index": index, "name": card.name, "memory_bytes": card.total_memory})
+    return {
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "built_for_cuda": torch.version.cuda,
+        "cuda": devices,
+        "cuda_bf16": bool(devices) and torch.cuda.is_bf16_supported(),
+    }
+
+
+def av_details() -> dict[str, Any]:
+    """FFmpeg's libraries and decoders as PyAV brings them."""
+    import av
+
+    def decodes(name: str) -> bool:
+        try:
+            return bool(av.codec.Codec(name, "r").is_decoder)
+        except ValueError:  # UnknownCodecError is one
+            return False
+
+    return {
+        "ffmpeg": av.ffmpeg_version_info,
+        "libraries": {name: ".".join(map(str, parts)) for name, parts in sorted(av.library_versions.items())},
+        "decoders": {form: next((name for name in names if decodes(name)), None) for form, names in DECODERS.items()},
+    }
+
+
+def open_clip_details() -> dict[str, Any]:
+    """open_clip tags whose weights are in the local caches, where ``embed`` looks for them."""
+    import open_clip
+    from huggingface_hub import try_to_load_from_cache
+    from open_clip.pretrained import get_pretrained_cfg
+
+    def cached(tag: dict[str, Any]) -> Path | None:
+        repository, _, name = tag.get("hf_hub", "").rpartition("/")
+        if repository:
+            names = (name,) if name else ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+            hits = (try_to_load_from_cache(repository, name) for name in names)
+            return next((Path(hit) for hit in hits if isinstance(hit, str)), None)
+        file = Path("~/.cache/clip").expanduser() / Path(tag.get("url", "")).name
+        return file if file.is_file() else None
+
+    found = ((model, tag, cached(get_pretrained_cfg(model, tag))) for model, tag in open_clip.list_pretrained())
+    return {"usable": [_usable(f"open_clip:{model}/{tag}", file) for model, tag, file in found if file]}
+
+
+def timm_details() -> dict[str, Any]:
+    """timm models whose weights are in the local Hugging Face cache, where ``embed`` looks for them."""
+    import timm
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    cache = Path(constants.HF_HUB_CACHE)
+    there = {folder.name for folder in cache.glob("models--*")} if cache.is_dir() else set()
+    found = []
+    for name in timm.list_pretrained() if there else []:
+        config = timm.get_pretrained_cfg(name)
+        repository = config.hf_hub_id if config else None
+        if repository and f"models--{repository.replace('/', '--')}" in there:
+            file = try_to_load_from_cache(repository, "model.safetensors")
+            if isinstance(file, str):
+                found.append(_usable(f"timm:{name}", Path(file)))
+    return {"usable": found}
+
+
+def ultralytics_details() -> dict[str, Any]:
+    """Detection weights with a hand class in Ultralytics' weights folder and in the current one."""
+    from ultralytics.utils import SETTINGS
+
+    from data_manifests.errors import InputError
+    from pipelines.hands.yolo_checkpoint import read_checkpoint
+
+    found = []
+    folders = dict.fromkeys(folder.resolve() for folder in (Path(SETTINGS["weights_dir"]), Path()))
+    for file in (file for folder in folders for file in sorted(folder.glob("*.pt"))):
+        try:
+            names = read_checkpoint(file).names
+        except InputError:
+            continue
+        if any(name.lower() == "hand" for name in names):
+            found.append(_usable(f"yolo --weights {file}", file))
+    return {"usable": found}
+
+
+def _usable(spec: str, file: Path) -> dict[str, Any]:
+    return {"spec": spec, "file": str(file), "bytes": file.stat().st_size}
+
+
+DETAILS: dict[str, Callable[[], dict[str, Any]]] = {
+    "torch": torch_details,
+    "av": av_details,
+    "open_clip": open_clip_details,
+    "timm": timm_details,
+    "ultralytics": ultralytics_details,
+}
+"""Import name → what more to ask."""
+
+
+def probe(module: str) -> Iterator[dict[str, Any]]:
+    """Import a module and ask it; yields what is known so far, so that a crash later on loses nothing."""
+    known: dict[str, Any] = {"imports": False, "error": None, "details": None, "details_error": None}
+    try:
+        importlib.import_module(module)
+    except BaseException as error:  # SystemExit in an import must be told like any other error
+        yield {**known, "error": _said(error)}
+        return
+    known["imports"] = True
+    yield known
+    if module in DETAILS:
+        try:
+            known["details"] = DETAILS[module]()
+        except BaseException as error:
+            known["details_error"] = _said(error)
+        yield known
+
+
+def _said(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def main(module: str, out: str, root: str) -> None:
+    """Write each state of :func:`probe` to the file ``out``."""
+    # Collecting garbage is a third of the time that large imports take.
+    gc.disable()
+    # Last on the path: it is there for this package alone and must shadow nothing.
+    sys.path.append(root)
+    for known in probe(module):
+        temporary = Path(f"{out}.tmp")
+        temporary.write_text(json.dumps(known), encoding="utf-8")
+        temporary.replace(out)
+    # What libraries do at exit is of no interest and takes time.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

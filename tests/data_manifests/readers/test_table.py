@@ -1,0 +1,363 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_manifests.errors import InputError, UsageError
+from data_manifests.readers.table import TableReader, parse_columns, parse_files
+from data_manifests.schema import CLASSES, CLIPS, REJECTS, Label
+
+_COLUMNS = ["video", "start_s", "stop_s", "verb", "noun", "split", "narration", "clip_id", "participant_id"]
+_ROWS: list[dict[str, Any]] = [
+    {
+        "video": "kitchen/a.mp4",
+        "start_s": 1.5,
+        "stop_s": 3.25,
+        "verb": "stir",
+        "noun": "ladle",
+        "split": "train",
+        "narration": 'stir, then "taste"',
+        "clip_id": "one",
+        "participant_id": "ann",
+    },
+    {"video": "kitchen/b ü.mp4", "start_s": None, "stop_s": None, "verb": "fold in", "noun": None, "split": "train"},
+    {"video": "kitchen/a.mp4", "start_s": 0.0, "stop_s": 2.0, "verb": None, "noun": "bowl", "split": "validation"},
+]
+
+
+def _write(file: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = _COLUMNS) -> Path:
+    full = [{name: row.get(name) for name in columns} for row in rows]
+    if file.suffix == ".jsonl":
+        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    elif file.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(full), file)
+    else:
+        comma = "," if file.suffix == ".csv" else "\t"
+        cells = [["" if row[name] is None else str(row[name]).replace('"', '""') for name in columns] for row in full]
+        lines = [comma.join(columns), *(comma.join(f'"{cell}"' if cell else "" for cell in line) for line in cells)]
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+def _read(
+    file: Path, columns: Mapping[str, str] | None = None, class_files: Mapping[Label, Path] | None = None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    rows = TableReader([(file, "val")], columns, [file.parent], class_files).read("val")
+    assert (rows.clips.schema, rows.rejects.schema) == (CLIPS, REJECTS)
+    return rows.clips.to_pylist(), rows.rejects.to_pylist()
+
+
+def _one(folder: Path, kind: str = ".jsonl", **row: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    return _read(_write(folder / f"clips{kind}", [{"video": "a.mp4", **row}], list({"video": 0, **row})))
+
+
+@pytest.mark.parametrize("kind", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_every_format_gives_the_same_clips_and_classes(tmp_path: Path, kind: str) -> None:
+    reader = TableReader([(_write(tmp_path / f"clips{kind}", _ROWS), None)])
+    assert reader.splits() == ["train", "val"]
+    train = reader.read("train")
+    assert train.rejects.num_rows == 0
+    first, second = train.clips.to_pylist()
+    assert first == {
+        "clip_id": "one",
+        "video_id": "kitchen/a.mp4",
+        "start_s": 1.5,
+        "stop_s": 3.25,
+        "start_frame": None,
+        "stop_frame": None,
+        "noun_class": 1,
+        "verb_class": 1,
+        "all_noun_classes": [1],
+        "noun": "ladle",
+        "verb": "stir",
+        "narration": 'stir, then "taste"',
+        "participant_id": "ann",
+    }
+    assert (second["clip_id"], second["start_s"], second["stop_s"]) == ("kitchen/b ü.mp4@0.000-end", 0.0, None)
+    assert (second["noun_class"], second["all_noun_classes"], second["verb_class"]) == (None, None, 0)
+    assert reader.read("val").clips.column("noun").to_pylist() == ["bowl"]
+    classes = reader.classes()
+    assert classes["noun"].schema == CLASSES
+    assert classes["noun"].column("name").to_pylist() == ["bowl", "ladle"]
+    assert classes["verb"].to_pylist() == [
+        {"class_id": 0, "key": "fold in", "name": "fold in", "instances": ["fold in"]},
+        {"class_id": 1, "key": "stir", "name": "stir", "instances": ["stir"]},
+    ]
+
+
+def test_columns_with_other_names_are_mapped_and_the_rest_ignored(tmp_path: Path) -> None:
+    file = tmp_path / "clips.csv"
+    file.write_text("path,from,to,split,colour\na.mp4,1,2,ignored?,red\n")
+    mapping = parse_columns(["video=path", "start_s=from", "stop_s=to", "split=colour"])
+    with pytest.raises(InputError, match=r"row 2: split 'red': expected train"):
+        TableReader([(file, None)], mapping).splits()
+    file.write_text("path,from,to\na.mp4,1,2\n")
+    (clip,), rejects = _read(file, parse_columns(["video=path", "start_s=from", "stop_s=to"]))
+    assert (clip["video_id"], clip["start_s"], clip["stop_s"], rejects) == ("a.mp4", 1.0, 2.0, [])
+
+
+def test_a_spreadsheets_byte_order_mark_and_crlf_do_not_matter(tmp_path: Path) -> None:
+    file = tmp_path / "clips.csv"
+    file.write_bytes("video,noun\r\na.mp4,Löffel\r\n".encode("utf-8-sig"))
+    (clip,), _ = _read(file)
+    assert (clip["video_id"], clip["noun"]) == ("a.mp4", "Löffel")
+    other = tmp_path / "clips.jsonl"
+    other.write_bytes('{"video": "a.mp4", "narration": "one\u2028line"}\r\n\r\n'.encode("utf-8-sig"))
+    (clip,), _ = _read(other)
+    assert clip["narration"] == "one\u2028line"
+
+
+def test_an_absolute_path_below_a_root_becomes_relative_to_the_first_such_root(tmp_path: Path) -> None:
+    root = tmp_path / "videos"
+    (root / "deep").mkdir(parents=True)
+    file = _write(tmp_path / "clips.csv", [{"video": str(root / "deep" / "a.mp4")}, {"video": f"{root}/x/../b.mp4"}])
+    for roots, names in (([root], ["deep/a.mp4", "b.mp4"]), ([root / "deep", root], ["a.mp4", "b.mp4"])):
+        clips = TableReader([(file, "val")], roots=roots).read("val").clips
+        assert clips.column("video_id").to_pylist() == names
+
+
+@pytest.mark.parametrize("video", ["/etc/a.mp4", "../a.mp4", "x/../../a.mp4", "{root}/../a.mp4", "{root}x/a.mp4"])
+def test_a_path_outside_every_root_is_rejected(tmp_path: Path, video: str) -> None:
+    (tmp_path / "root").mkdir()
+    video = video.replace("{root}", str(tmp_path / "root"))
+    file = _write(tmp_path / "clips.csv", [{"video": video, "clip_id": "out"}])
+    rows = TableReader([(file, "val")], roots=[tmp_path / "root"]).read("val")
+    assert rows.clips.num_rows == 0
+    assert rows.rejects.to_pylist() == [
+        {
+            "file": "clips.csv",
+            "row": 2,
+            "clip_id": "out",
+            "reason": "unsafe_path",
+            "detail": f"{video!r} does not stay below a video root (--videos)",
+        }
+    ]
+
+
+def test_a_path_with_a_zero_byte_is_rejected_and_ends_nothing(tmp_path: Path) -> None:
+    _, (reject,) = _one(tmp_path, video="/a\x00.mp4")
+    assert reject["reason"] == "unsafe_path"
+
+
+def test_equal_paths_written_differently_are_one_video(tmp_path: Path) -> None:
+    file = _write(tmp_path / "clips.csv", [{"video": "a/b.mp4"}, {"video": "./a//b.mp4"}])
+    clips, _ = _read(file)
+    assert [clip["video_id"] for clip in clips] == ["a/b.mp4"] * 2
+    assert TableReader([(file, "val")]).video_candidates("a/b.mp4") == ["a/b.mp4"]
+
+
+@pytest.mark.parametrize(("kind", "value"), [(".jsonl", math.nan), (".jsonl", None), (".csv", None), (".csv", "  ")])
+def test_an_empty_or_nan_time_is_the_start_or_the_end(tmp_path: Path, kind: str, value: Any) -> None:
+    (clip,), rejects = _one(tmp_path, kind, start_s=value, stop_s=value, noun=value)
+    assert (clip["start_s"], clip["stop_s"], clip["noun"], rejects) == (0.0, None, None, [])
+
+
+@pytest.mark.parametrize(
+    ("times", "reason", "detail"),
+    [
+        ({"start_s": "soon"}, "bad_time", "start_s 'soon' is not a number of seconds"),
+        ({"stop_s": "1:30"}, "bad_time", "stop_s '1:30' is not a number of seconds"),
+        ({"stop_s": "inf"}, "bad_time", "stop_s 'inf' is not a finite number of seconds"),
+        ({"start_s": "nan"}, "bad_time", "start_s 'nan' is not a finite number of seconds"),
+        ({"start_s": -0.5, "stop_s": 1}, "bad_time", "start_s -0.5 is before the start of the video"),
+        ({"start_s": 2, "stop_s": 2}, "not_positive_duration", "starts at 2.0 s, stops at 2.0 s"),
+        ({"stop_s": 0}, "not_positive_duration", "starts at 0.0 s, stops at 0.0 s"),
+        ({"video": " "}, "missing_value", "the cell of column video is empty"),
+    ],
+)
+@pytest.mark.parametrize("kind", [".csv", ".jsonl"])
+def test_every_bad_row_is_rejected_with_its_reason(
+    tmp_path: Path, times: dict[str, Any], reason: str, detail: str, kind: str
+) -> None:
+    clips, (reject,) = _one(tmp_path, kind, **times)
+    assert clips == []
+    assert (reject["reason"], reject["detail"]) == (reason, detail)
+    assert reject["row"] == (1 if kind == ".jsonl" else 2)
+    assert reject["clip_id"] is None
+
+
+def test_a_given_clip_id_counts_once_in_a_split(tmp_path: Path) -> None:
+    rows = [
+        {"video": "a.mp4", "clip_id": "x", "split": "train"},
+        {"video": "b.mp4", "clip_id": "x", "split": "val"},
+        {"video": "c.mp4", "clip_id": "x", "split": "val"},
+    ]
+    reader = TableReader([(_write(tmp_path / "clips.csv", rows), None)])
+    assert reader.read("train").clips.column("video_id").to_pylist() == ["a.mp4"]
+    val = reader.read("val")
+    assert val.clips.column("video_id").to_pylist() == ["b.mp4"]
+    (reject,) = val.rejects.to_pylist()
+    assert (reject["row"], reject["reason"]) == (4, "duplicate_id")
+    assert reject["detail"] == "clip_id 'x' stands in an earlier row"
+
+
+_TIMES = st.integers(0, 3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.sampled_from(["a.mp4", "b.mp4", "../c.mp4"]), _TIMES), max_size=12),
+    more=st.lists(st.tuples(st.sampled_from(["a.mp4", "b.mp4"]), _TIMES), max_size=6),
+)
+def test_made_ids_are_unique_and_rows_added_at_the_end_change_none(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int]], more: list[tuple[str, int]]
+) -> None:
+    folder = tmp_path_factory.mktemp("ids")
+    made = [[{"video": video, "start_s": start, "stop_s": 5} for video, start in part] for part in (rows, rows + more)]
+    ids = [[clip["clip_id"] for clip in _read(_write(folder / "x.csv", part))[0]] for part in made if part]
+    for names in ids:
+        assert len(set(names)) == len(names)
+    if rows and more:
+        assert ids[1][: len(ids[0])] == ids[0]
+        assert len(ids[1]) == len(ids[0]) + len(more)
+
+
+def test_made_ids_say_video_and_times_and_count_repeats(tmp_path: Path) -> None:
+    clips, _ = _read(_write(tmp_path / "x.csv", [{"video": "a.mp4", "start_s": 1, "stop_s": 2.5}] * 2))
+    assert [clip["clip_id"] for clip in clips] == ["a.mp4@1.000-2.500", "a.mp4@1.000-2.500#2"]
+
+
+def test_rows_without_labels_are_clips(tmp_path: Path) -> None:
+    file = _write(tmp_path / "clips.csv", [{"video": "a.mp4"}], ["video"])
+    (clip,), rejects = _read(file)
+    assert (clip["noun_class"], clip["verb_class"], clip["all_noun_classes"], rejects) == (None, None, None, [])
+    assert {label: table.num_rows for label, table in TableReader([(file, "val")]).classes().items()} == {
+        "noun": 0,
+        "verb": 0,
+    }
+
+
+def test_a_class_file_fixes_ids_and_rejects_names_it_lacks(tmp_path: Path) -> None:
+    nouns = tmp_path / "nouns.txt"
+    nouns.write_text("ladle\n\n bowl \n")
+    file = _write(tmp_path / "clips.csv", [{"video": "a.mp4", "noun": "bowl"}, {"video": "a.mp4", "noun": "cup"}])
+    (clip,), (reject,) = _read(file, class_files={"noun": nouns})
+    assert clip["noun_class"] == 1
+    assert (reject["row"], reject["reason"]) == (3, "unknown_class")
+    assert reject["detail"] == "noun 'cup' is not in nouns.txt"
+    reader = TableReader([(file, "val")], class_files={"noun": nouns})
+    assert reader.classes()["noun"].column("name").to_pylist() == ["ladle", "bowl"]
+    assert reader.files("val") == [file, nouns]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"a\nb\na\n", "class 'a' stands twice; expected one class name a line, each once."),
+        (b"\n \n", "no class name in it; expected one class name a line, each once."),
+        (None, "no such class file; expected one class name a line."),
+        (b"\xff\n", "not a text file in UTF-8 ("),
+    ],
+)
+def test_a_bad_class_file_is_refused(tmp_path: Path, content: bytes | None, what: str) -> None:
+    verbs = tmp_path / "verbs.txt"
+    if content is not None:
+        verbs.write_bytes(content)
+    file = _write(tmp_path / "clips.csv", [{"video": "a.mp4"}])
+    with pytest.raises(InputError) as error:
+        TableReader([(file, "val")], class_files={"verb": verbs}).classes()
+    assert str(error.value).startswith(f"{verbs}: {what}")
+
+
+def test_a_split_comes_from_the_file_or_from_the_column(tmp_path: Path) -> None:
+    one = _write(tmp_path / "one.csv", [{"video": "a.mp4", "noun": "z"}], ["video", "noun"])
+    two = _write(tmp_path / "two.csv", [{"video": "b.mp4", "noun": "y", "split": "Test"}])
+    reader = TableReader([(one, "train"), (two, None)])
+    assert reader.splits() == ["train", "test"]
+    assert reader.classes()["noun"].column("name").to_pylist() == ["y", "z"]
+    with pytest.raises(InputError) as error:
+        reader.read("val")
+    assert str(error.value) == "no row of split val; the tables have train, test."
+
+
+def test_a_column_that_contradicts_the_given_split_is_refused(tmp_path: Path) -> None:
+    rows = [{"video": "a.mp4", "split": "validation"}, {"video": "a.mp4"}, {"video": "b.mp4", "split": "train"}]
+    file = _write(tmp_path / "clips.csv", rows)
+    with pytest.raises(InputError) as error:
+        TableReader([(file, "val")]).splits()
+    assert str(error.value) == (
+        f"{file}, row 4: split 'train', but the file was given as val=clips.csv. "
+        "Leave the split before '=' out to use the column, or take the column out of the table."
+    )
+    assert TableReader([(_write(file, rows[:2]), "val")]).read("val").clips.num_rows == 2
+
+
+def test_a_row_without_any_split_says_the_three_ways_out(tmp_path: Path) -> None:
+    file = _write(tmp_path / "clips.csv", [{"video": "a.mp4", "split": "val"}, {"video": "a.mp4"}])
+    with pytest.raises(InputError) as error:
+        TableReader([(file, None)]).splits()
+    assert str(error.value) == (
+        f"{file}, row 3: no split. Add a column split (train, val or test), map one with "
+        "--column split=NAME, or say it for the whole file: train=clips.csv."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("x.csv", b"path,noun\na.mp4,b\n", "no column video; found path, noun. Map a column with --column OURS=THEIRS"),
+        ("x.csv", b"", "no column video; found none. Map a column"),
+        ("x.csv", b"video\n", "no row in it."),
+        ("x.csv", b"video\n\xff\n", "not a text file in UTF-8 ("),
+        ("x.csv", b"video\n" + b"a" * 140_000, "line 1: not a row of a table (field larger than field limit"),
+        ("x.jsonl", b'{"video": "a"}\n\n{video}\n', "line 3: not JSON ("),
+        ("x.jsonl", b'["a.mp4"]\n', "line 1: found list, expected one JSON object a line."),
+        ("x.parquet", b"PAR1", "not a Parquet file ("),
+        ("x.xlsx", b"PK", "tables end in .csv, .tsv, .parquet or .jsonl, not .xlsx."),
+        ("x", b"", "tables end in .csv, .tsv, .parquet or .jsonl, not nothing."),
+        ("x.csv", None, "no such file; expected a table of clips (.csv, .tsv, .parquet or .jsonl)."),
+    ],
+)
+def test_a_file_that_is_no_table_of_clips_is_refused(
+    tmp_path: Path, name: str, content: bytes | None, what: str
+) -> None:
+    file = tmp_path / name
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        TableReader([(file, "val")]).read("val")
+    text = str(error.value)
+    assert text.startswith(str(file))
+    assert text.removeprefix(str(file)).lstrip(":, ").startswith(what)
+
+
+def test_a_mapped_column_must_be_there(tmp_path: Path) -> None:
+    file = _write(tmp_path / "clips.csv", [{"video": "a.mp4"}], ["video"])
+    with pytest.raises(InputError) as error:
+        TableReader([(file, "val")], {"noun": "object"}).read("val")
+    assert str(error.value) == (
+        f"{file}: no column object; found video. Map a column with --column OURS=THEIRS, "
+        "for instance --column video=path."
+    )
+    with pytest.raises(UsageError) as usage:
+        TableReader([(file, "val")], {"object": "noun"})
+    assert str(usage.value) == f"--column object=…: no such column; the columns are {', '.join(_COLUMNS)}."
+
+
+def test_options_that_change_the_rows_are_parameters(tmp_path: Path) -> None:
+    reader = TableReader([(tmp_path / "a.csv", "val"), (tmp_path / "b.csv", None)], {"video": "path"})
+    assert reader.parameters["reader"] == "table"
+    assert reader.parameters["columns"]["video"] == "path"
+    assert reader.parameters["splits"] == ["val", None]
+    assert str(tmp_path) not in json.dumps(reader.parameters)
+    assert reader.video_facts() == {}
+
+
+def test_files_and_columns_are_parsed_or_refused_in_words() -> None:
+    assert parse_files(["a.csv", "validation=b=c.csv"]) == [(Path("a.csv"), None), (Path("b=c.csv"), "val")]
+    assert parse_columns(["video=path", "noun=a=b"]) == {"video": "path", "noun": "a=b"}
+    with pytest.raises(UsageError, match=r"^split 'a': expected train, val \(or validation\) or test$"):
+        parse_files(["a=b.csv"])
+    for item in ("video", "video="):
+        with pytest.raises(UsageError) as error:
+            parse_columns([item])
+        assert str(error.value) == f"--column {item}: expected OURS=THEIRS, for instance video=path"

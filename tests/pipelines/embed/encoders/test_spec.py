@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from data_manifests.errors import InputError, UsageError
+from pipelines.embed.encoders import describe_encoder
+from pipelines.embed.encoders.spec import ModelSpec, parse_spec, refuse_random
+
+OPTIONS = {"precision": "fp32", "batch_size": 2, "device": "cpu", "offline": True}
+
+
+def test_the_two_forms(tmp_path):
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(b"x")
+    assert parse_spec("open_clip:ViT-B-16/openai") == ModelSpec("open_clip", "ViT-B-16", "openai")
+    assert parse_spec(f"open_clip:ViT-B-16={weights}") == ModelSpec("open_clip", "ViT-B-16", None, weights)
+    assert parse_spec("timm:vit_large_patch14_dinov2.lvd142m").model == "vit_large_patch14_dinov2.lvd142m"
+
+
+def test_a_model_configuration_may_lie_in_any_folder(tmp_path):
+    config = tmp_path / "deep" / "tiny.json"
+    config.parent.mkdir()
+    config.write_text("{}")
+    assert parse_spec(f"open_clip:{config}/random") == ModelSpec("open_clip", str(config), "random")
+    assert parse_spec(f"open_clip:{config}").tag is None
+    with pytest.raises(InputError, match=r"none\.json is not there; expected an open_clip model configuration"):
+        parse_spec("open_clip:none.json/random")
+
+
+def test_what_is_recorded_names_no_folder(tmp_path):
+    config = tmp_path / "tiny.json"
+    config.write_text("{}")
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(b"x")
+    assert parse_spec(f"open_clip:{config}={weights}").text == "open_clip:tiny.json=w.safetensors"
+    assert parse_spec(f"open_clip:{config}/random").slug("abcdef0123") == "open-clip-tiny-random-abcdef01"
+
+
+def test_wrong_forms_are_explained():
+    for wrong in ("ViT-B-16", "open_clip:", ":x"):
+        with pytest.raises(UsageError, match="expected FAMILY:MODEL/TAG .* or FAMILY:MODEL=FILE"):
+            parse_spec(wrong)
+    with pytest.raises(InputError, match=r"gone\.pt is not there"):
+        parse_spec("open_clip:ViT-B-16=gone.pt")
+
+
+def test_random_weights_need_the_flag():
+    with pytest.raises(UsageError, match="random weights give numbers that mean nothing.*--allow-random-weights"):
+        refuse_random(parse_spec("open_clip:ViT-B-16/random"), False)
+    refuse_random(parse_spec("open_clip:ViT-B-16/random"), True)
+
+
+def test_an_unknown_family_comes_with_the_known_ones():
+    with pytest.raises(UsageError, match=r"no encoder family 'open_clp'. Did you mean 'open_clip'\?"):
+        describe_encoder("open_clp:ViT-B-16/openai", **OPTIONS)

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.embed.encoders import describe_encoder, load_encoder
+
+SPEC = "timm:vit_tiny_patch16_224/random"
+
+
+def options(**changes):
+    base = {"precision": "fp32", "batch_size": 2, "device": "cpu", "offline": True, "allow_random_weights": True}
+    return {**base, **changes}
+
+
+def picture():
+    coarse = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((342, 256), Image.Resampling.BICUBIC))
+
+
+def test_vectors_are_those_of_timm_with_its_own_transform():
+    torch.manual_seed(0)
+    model = timm.create_model("vit_tiny_patch16_224", pretrained=False, num_classes=0).eval()
+    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model), is_training=False)
+    with torch.no_grad():
+        expected = model(transform(Image.fromarray(picture()))[None]).numpy()[0]
+    encoder = load_encoder(SPEC, **options())
+    found = encoder.embed([encoder.preprocess(picture())])[0]
+    assert encoder.dim == 192
+    assert encoder.logit_scale is None
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_dinov2_takes_224_pixels_after_a_resize_to_256_with_imagenet_colours():
+    identity = describe_encoder("timm:vit_small_patch14_dinov2.lvd142m/random", **options())
+    data = identity.provenance["preprocessing"]
+    assert data["input_size"] == [3, 224, 224]
+    assert round(224 / data["crop_pct"]) == 256
+    assert data["interpolation"] == "bicubic"
+    assert data["mean"] == pytest.approx([0.485, 0.456, 0.406])
+    assert identity.slug.endswith("-224px")
+    json.dumps(identity.provenance)
+
+
+def test_the_feature_is_the_class_token_after_the_last_norm():
+    encoder = load_encoder("timm:vit_small_patch14_dinov2.lvd142m/random", **options())
+    prepared = encoder.preprocess(picture())
+    assert prepared.shape == (3, 224, 224)
+    with torch.no_grad():
+        tokens = encoder._forward.forward_features(prepared[None])
+    np.testing.assert_allclose(encoder.embed([prepared])[0], tokens[0, 0].numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_weights_from_a_file(tmp_path):
+    torch.manual_seed(5)
+    model = timm.create_model("vit_tiny_patch16_224", pretrained=False, num_classes=10)
+    file = tmp_path / "w.safetensors"
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, file)
+    encoder = load_encoder(f"timm:vit_tiny_patch16_224={file}", **options(allow_random_weights=False))
+    prepared = encoder.preprocess(picture())
+    with torch.no_grad():
+        expected = model.eval().forward_head(model.forward_features(prepared[None]), pre_logits=True).numpy()
+    np.testing.assert_allclose(encoder.embed([prepared]), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("drop", ["blocks.0.attn.qkv.weight", "cls_token"])
+def test_a_file_that_lacks_a_weight_is_refused_though_the_classifier_is_left_out(tmp_path, drop):
+    model = timm.create_model("vit_tiny_patch16_224", pretrained=False, num_classes=10)
+    file = tmp_path / "w.pt"
+    torch.save({name: value for name, value in model.state_dict().items() if name != drop}, file)
+    with pytest.raises(InputError, match=rf"w\.pt: not the weights of vit_tiny_patch16_224: missing: {drop}\."):
+        load_encoder(f"timm:vit_tiny_patch16_224={file}", **options(allow_random_weights=False))
+
+
+def test_dinov2_weights_of_518_pixels_are_resampled_to_224(tmp_path):
+    model = timm.create_model("vit_small_patch14_dinov2", pretrained=False, num_classes=0)
+    file = tmp_path / "dinov2.safetensors"
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, file)
+    encoder = load_encoder(f"timm:vit_small_patch14_dinov2={file}", **options(allow_random_weights=False))
+    reference = timm.create_model(
+        "vit_small_patch14_dinov2.lvd142m", pretrained=True, pretrained_cfg_overlay={"file": str(file)}, num_classes=0,
+        img_size=224,
+    )  # fmt: skip
+    prepared = encoder.preprocess(picture())
+    with torch.no_grad():
+        expected = reference.eval()(prepared[None]).numpy()
+    np.testing.assert_allclose(encoder.embed([prepared]), expected, rtol=1e-4, atol=1e-5)
+    assert model.pos_embed.shape[1] == 1 + 37 * 37
+
+
+def test_the_feature_and_an_unknown_tag_are_named():
+    dino = describe_encoder("timm:vit_small_patch14_dinov2.lvd142m/random", **options()).provenance
+    assert dino["feature"] == "class token after the final norm"
+    assert describe_encoder(SPEC, **options()).provenance["feature"] == "input of the classifier"
+    with pytest.raises(UsageError, match=r"Invalid pretrained tag \(nope\) .* timm has vit_tiny_patch16_224\.augreg"):
+        describe_encoder("timm:vit_tiny_patch16_224.nope", **options())
+
+
+def test_a_vector_does_not_depend_on_how_many_follow():
+    encoder = load_encoder(SPEC, **options())
+    inputs = [encoder.preprocess(np.roll(picture(), shift, axis=1)) for shift in (0, 40, 80)]
+    whole = encoder.embed(inputs)
+    np.testing.assert_array_equal(encoder.embed(inputs[2:]), whole[2:])
+    np.testing.assert_array_equal(encoder.embed(inputs[:1]), whole[:1])
+
+
+def test_what_is_wrong_is_said(tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match=r"timm has no model vit_tny_patch16_224\. Near: "):
+        describe_encoder("timm:vit_tny_patch16_224/random", **options())
+    broken = tmp_path / "w.safetensors"
+    save_file({"nothing": torch.zeros(1)}, broken)
+    with pytest.raises(InputError, match=r"w\.safetensors: not the weights of vit_tiny_patch16_224"):
+        load_encoder(f"timm:vit_tiny_patch16_224={broken}", **options())
+    monkeypatch.setattr("pipelines.embed.encoders.weights.try_to_load_from_cache", lambda *_: None)
+    with pytest.raises(
+        MissingUpstream, match=r"fetch\('timm/vit_large_patch14_dinov2.lvd142m', allow_patterns=\['model.safetensors'"
+    ):
+        describe_encoder("timm:vit_large_patch14_dinov2.lvd142m", **options())
+    with pytest.raises(UsageError, match="no text tower: embed it with --no-text"):
+        load_encoder(SPEC, **options()).encode_texts(["cut"])

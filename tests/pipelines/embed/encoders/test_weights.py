@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from data_manifests.errors import InputError, MissingUpstream
+from pipelines.embed.encoders import weights
+
+
+def test_the_cache_comes_before_the_network(tmp_path, monkeypatch):
+    file = tmp_path / "w"
+    file.write_bytes(b"")
+    monkeypatch.setattr(weights, "try_to_load_from_cache", lambda repository, name: str(file) if name == "b" else None)
+    monkeypatch.setattr(weights, "hf_hub_download", lambda *_: pytest.fail("asked the network"))
+    assert weights.hub_file("o/r", ("a", "b"), "spec", offline=False) == file
+
+
+def test_offline_never_asks_the_network(monkeypatch):
+    monkeypatch.setattr(weights, "try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr(weights, "hf_hub_download", lambda *_: pytest.fail("asked the network"))
+    with pytest.raises(MissingUpstream) as error:
+        weights.hub_file("o/r", ("a", "b"), "spec", offline=True)
+    text = str(error.value)
+    cache = weights.constants.HF_HUB_CACHE
+    assert text.startswith(f"spec: its weights (a or b of o/r) are not in {cache}, and --offline forbids the network.")
+    assert f"copy models--o--r from its cache into {cache} here, or name the file" in text
+    command = shlex.split(text.partition("run: ")[2].partition("; then copy")[0])
+    assert command[:2] == ["python", "-c"]
+    assert command[2].endswith("fetch('o/r', allow_patterns=['a', 'b'])")
+    compile(command[2], "command", "exec")
+
+
+def test_online_the_first_file_there_is_is_fetched_and_a_failure_says_why(monkeypatch):
+    def download(repository, name):
+        if name == "a":
+            raise OSError("404")
+        return f"/hub/{name}"
+
+    monkeypatch.setattr(weights, "try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr(weights, "hf_hub_download", download)
+    assert str(weights.hub_file("o/r", ("a", "b"), "spec", offline=False)) == "/hub/b"
+    with pytest.raises(MissingUpstream, match=r"could not be fetched \(404\)"):
+        weights.hub_file("o/r", ("a",), "spec", offline=False)
+
+
+class RunsOnLoad:
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return (Path.touch, (self.trace,))
+
+
+def test_pickled_code_is_refused_and_not_run(tmp_path):
+    trace, file = tmp_path / "ran", tmp_path / "w.pt"
+    torch.save({"state_dict": {"a": torch.zeros(1), "b": RunsOnLoad(trace)}}, file)
+    with pytest.raises(InputError, match=r"w\.pt: not readable as plain weights .* pickled models are refused"):
+        weights.read_state_dict(file)
+    assert not trace.exists()
+    torch.load(file, weights_only=False)  # the attack is real
+    assert trace.exists()
+
+
+def test_torchscript_archives_and_broken_files_are_refused(tmp_path):
+    scripted = tmp_path / "clip.pt"
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(scripted))
+    for file in (scripted, tmp_path / "w.safetensors", tmp_path / "w.bin"):
+        if file is not scripted:
+            file.write_bytes(b"no weights")
+        with pytest.raises(InputError, match="not readable as plain weights .* TorchScript archives"):
+            weights.read_state_dict(file)
+    empty = tmp_path / "empty.pt"
+    torch.save({"epoch": 3}, empty)
+    with pytest.raises(InputError, match="holds no named tensors"):
+        weights.read_state_dict(empty)
+
+
+def test_a_state_dict_is_found_inside_a_training_checkpoint_and_without_its_wrapper(tmp_path):
+    inner = {"module.a": torch.ones(2), "module.b": torch.zeros(1)}
+    for key in ("state_dict", "model"):
+        torch.save({"epoch": 3, key: inner}, tmp_path / "w.pt")
+        assert list(weights.read_state_dict(tmp_path / "w.pt")) == ["a", "b"]
+    save_file({"module.a": torch.ones(2), "c": torch.ones(1)}, tmp_path / "w.safetensors")
+    assert set(weights.read_state_dict(tmp_path / "w.safetensors")) == {"module.a", "c"}
+
+
+def test_a_misfit_names_the_file_and_the_first_few_names_of_each_kind(tmp_path):
+    network = torch.nn.ModuleDict({name: torch.nn.Linear(2, 2) for name in "abcd"})
+    state = {"a.weight": torch.zeros(2, 3), "x": torch.zeros(1), "y": torch.zeros(1)}
+    with pytest.raises(InputError) as error:
+        weights.load_strict(network, state, tmp_path / "w.pt", "small")
+    assert str(error.value) == (
+        f"{tmp_path}/w.pt: not the weights of small: missing: a.bias, b.weight, b.bias and 4 more; "
+        "not of this model: x, y; of another shape: a.weight [2, 3] for [2, 2]. "
+        "Name the model these weights were made for."
+    )
+
+
+def test_half_precision_weights_fill_a_network_in_its_own_precision(tmp_path):
+    network = torch.nn.Linear(2, 2)
+    half = {name: value.half() for name, value in torch.nn.Linear(2, 2).state_dict().items()}
+    weights.load_strict(network, half, tmp_path / "w.pt", "small")
+    assert network.weight.dtype == torch.float32
+    assert torch.equal(network.weight.half(), half["weight"])

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+from data_manifests.errors import InputError
+from pipelines.config import read_config
+
+GOOD = """
+workspace = "work"
+[[dataset]]
+name = "mine"
+reader = "table"
+files = ["train=a.csv", "b.csv"]
+videos = ["videos", "/absolute"]
+[hands]
+weights = "hands.pt"
+[embed]
+encoder = "open_clip:models/tiny.json/random"
+v2 = "timm:vit=weights/v.safetensors"
+[[train]]
+set = { epochs = 3 }
+"""
+
+
+def written(tmp_path, text):
+    file = tmp_path / "xmic.toml"
+    file.write_text(text)
+    return file
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path):
+    config = read_config(written(tmp_path, GOOD))
+    assert config.workspace == tmp_path / "work"
+    assert config.dataset[0].files == [f"train={tmp_path}/a.csv", f"{tmp_path}/b.csv"]
+    assert [str(v) for v in config.dataset[0].videos] == [f"{tmp_path}/videos", "/absolute"]
+    assert config.hands.weights == tmp_path / "hands.pt"
+    assert config.embed.encoder == f"open_clip:{tmp_path}/models/tiny.json/random"
+    assert config.embed.v2 == f"timm:vit={tmp_path}/weights/v.safetensors"
+    assert config.train[0].set == {"epochs": 3}
+
+
+def test_a_tag_is_left_alone(tmp_path):
+    config = read_config(
+        written(tmp_path, GOOD.replace("open_clip:models/tiny.json/random", "open_clip:ViT-B-16/openai"))
+    )
+    assert config.embed.encoder == "open_clip:ViT-B-16/openai"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            ("[hands]", "[hand]"),
+            r"unknown key hand; the nearest known key is hands\. Known: workspace, max_failures, dataset",
+        ),
+        (('weights = "hands.pt"', 'weigths = "x"'), r"unknown key hands\.weigths; the nearest known key is weights"),
+        (("set = {", "sett = {"), r"unknown key train\.0\.sett; the nearest known key is set"),
+        (
+            ('reader = "table"', 'reader = "tabel"'),
+            r"dataset\.0\.reader: Input should be 'table' or 'epic'; found 'tabel'",
+        ),
+        (('encoder = "open_clip:models/tiny.json/random"', ""), r"embed\.encoder is missing"),
+        (("[[train]]", "[[train]"), r"not valid TOML"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_nearest_known_key(tmp_path, change, message):
+    with pytest.raises(InputError, match=message) as found:
+        read_config(written(tmp_path, GOOD.replace(*change)))
+    assert str(tmp_path / "xmic.toml") in str(found.value)
+
+
+def test_a_missing_file_says_what_was_expected(tmp_path):
+    with pytest.raises(InputError, match="no such file; expected the configuration of a chain"):
+        read_config(tmp_path / "none.toml")

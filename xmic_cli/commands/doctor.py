@@ -1,0 +1,159 @@
+"""``xmic doctor``: what this machine has, what is broken and what to do about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from xmic_cli import console
+from xmic_cli.options import Json, WorkspaceOption
+
+BROKEN = 3
+
+
+def doctor(context: typer.Context, workspace: WorkspaceOption = None, json: Json = False) -> None:
+    """Check dependencies, devices, codecs, caches, disk and workspace; runs when a dependency is broken.
+
+    Nothing is downloaded. Exits with 3 when a required dependency does not import.
+    """
+    from pipelines.doctor import examine
+
+    # Not options.open_workspace: that reads manifests' schemas and needs pyarrow.
+    before = context.find_root().params.get("workspace")
+    console.note("importing every dependency in a process of its own; this takes some seconds")
+    result = examine(workspace or before or Path(os.environ.get("XMIC_WORKSPACE") or "xmic-work"))
+    console.emit(result, json, list(lines(result)))
+    if not result["ok"]:
+        raise typer.Exit(BROKEN)
+
+
+def lines(result: Mapping[str, Any]) -> Iterator[str]:
+    """The result as lines for a person."""
+    python = result["python"]
+    yield f"xmic {result['xmic'] or '(not installed)'}, Python {python['version']} ({python['executable']})"
+    yield result["platform"]
+    yield from ("", "Dependencies")
+    for package in result["dependencies"]:
+        yield from _package(package)
+    for title, part in (
+        ("Devices", _devices),
+        ("Video (FFmpeg in PyAV)", _ffmpeg),
+        ("Caches", _caches),
+        ("Disk", _disk),
+        ("Workspace", _workspace),
+        ("Usable without network", _offline),
+    ):
+        yield from ("", title)
+        value = result[_KEYS[title]]
+        if isinstance(value, dict) and "error" in value:
+            yield f"  !! {value['error']}"
+        yield from (f"  {line}" for line in part(value))
+    broken = [package["name"] for package in result["dependencies"] if not package["imports"]]
+    yield ""
+    yield f"{len(broken)} broken: {', '.join(broken)}" if broken else "All required dependencies import."
+
+
+_KEYS = {
+    "Devices": "devices",
+    "Video (FFmpeg in PyAV)": "ffmpeg",
+    "Caches": "caches",
+    "Disk": "disk",
+    "Workspace": "workspace",
+    "Usable without network": "offline",
+}
+
+
+def _package(package: Mapping[str, Any]) -> Iterator[str]:
+    mark = "!!" if not package["imports"] else "? " if package["problem"] else "ok"
+    problem = f": {package['problem']}" if package["problem"] else ""
+    yield f"  {mark} {package['name']} {package['installed'] or '(version unknown)'}{problem}"
+    if package["advice"]:
+        yield f"     run: {package['advice']}"
+
+
+def _devices(devices: Mapping[str, Any]) -> Iterator[str]:
+    if "cpu_cores" not in devices:
+        return
+    limit = devices["memory_limit_bytes"]
+    memory = f"{_size(devices['memory_bytes'])} memory, {_size(devices['memory_available_bytes'])} free"
+    yield f"CPU: {devices['cpu_cores']} cores usable, {memory}" + (f", container limit {_size(limit)}" if limit else "")
+    if "auto_device" not in devices:
+        return
+    bf16 = "multiplies bf16 in hardware" if devices["cpu_bf16"] else "no bf16 in hardware"
+    yield f"CPU capability: {devices['cpu_capability']}, {bf16}"
+    for card in devices["cuda"]:
+        bf16 = "bf16" if devices["cuda_bf16"] else "no bf16"
+        yield f"CUDA {card['index']}: {card['name']}, {_size(card['memory_bytes'])}, {bf16}"
+    if not devices["cuda"]:
+        built = devices["built_for_cuda"]
+        yield f"CUDA: no device found (PyTorch is built {f'for CUDA {built}' if built else 'without CUDA'})"
+    source = "fixed in this workspace" if devices["precision_from"] == "workspace" else "from the hardware"
+    yield f"--device auto is {devices['auto_device']}, --precision auto is {devices['auto_precision']} ({source})"
+
+
+def _ffmpeg(ffmpeg: Mapping[str, Any]) -> Iterator[str]:
+    if "decoders" not in ffmpeg:
+        return
+    yield f"FFmpeg {ffmpeg['ffmpeg']}: {', '.join(f'{name} {v}' for name, v in ffmpeg['libraries'].items())}"
+    missing = [form for form, decoder in ffmpeg["decoders"].items() if decoder is None]
+    yield f"decoders: {', '.join(form for form in ffmpeg['decoders'] if form not in missing)}"
+    if missing:
+        yield f"!! no decoder for {', '.join(missing)}; such videos fail in xmic decode. The PyPI build of av has them."
+
+
+def _caches(caches: Any) -> Iterator[str]:
+    for cache in caches if isinstance(caches, list) else []:
+        size = "" if cache["weights_bytes"] is None else f", {_size(cache['weights_bytes'])} of weights"
+        yield f"{cache['what']}: {cache['path']} ({f'there{size}' if cache['exists'] else 'not there'})"
+
+
+def _disk(disk: Mapping[str, Any]) -> Iterator[str]:
+    if "free_bytes" not in disk:
+        return
+    yield f"{_size(disk['free_bytes'])} free of {_size(disk['total_bytes'])} at {disk['path']}"
+    if not disk["writable"]:
+        yield "!! not writable; name another workspace with -w"
+
+
+def _workspace(workspace: Mapping[str, Any]) -> Iterator[str]:
+    if "path" not in workspace:
+        return
+    if not workspace["exists"]:
+        yield f"{workspace['path']}: not there yet; xmic prepare makes it"
+    elif not workspace["datasets"]:
+        yield f"{workspace['path']}: no dataset is prepared; run xmic prepare"
+    else:
+        datasets = (f"{name} ({', '.join(splits)})" for name, splits in workspace["datasets"].items())
+        yield f"{workspace['path']}: {', '.join(datasets)}"
+    for root in workspace.get("missing_roots", ()):
+        yield f"!! video root {root} is not there; mount it, or run xmic prepare with the new place"
+
+
+def _offline(offline: Mapping[str, Any]) -> Iterator[str]:
+    for what in ("encoders", "detectors"):
+        for item in offline[what]:
+            yield f"{what[:-1]} {item['spec']} ({_size(item['bytes'])})"
+    for error in offline["errors"]:
+        yield f"!! {error}"
+    if not offline["encoders"]:
+        yield f"encoders: none cached; with a network this fetches one: {offline['fetch_encoder']}"
+    if not offline["detectors"]:
+        yield (
+            "detectors: none cached; train an Ultralytics detection model with a class 'hand' and name it: "
+            f"{offline['fetch_detector']}. Without one: xmic embed --streams full"
+        )
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return "unknown"
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
