@@ -102,7 +102,7 @@ def write_random_detector(path: Path) -> None:
     with torch.no_grad():
         for branch in model.model[-1].cv3:
             branch[-1].weight.normal_(0, 0.3)
-            branch[-1].bias.fill_(-2.0)
+            branch[-1].bias.fill_(0.0)
     torch.save({"model": model.half(), "epoch": -1}, path)
 
 

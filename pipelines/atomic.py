@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,8 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never a part; after an error the temporary file is gone.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    _remove_leftovers(path)
+    temporary = path.parent / f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp"
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -34,3 +36,16 @@ def replace_atomically(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of processes of this host that were killed while they wrote ``path``."""
+    start = f".{path.name}.{socket.gethostname()}-"
+    for left in path.parent.glob(f"{start}*.tmp"):
+        pid = left.name.removeprefix(start).removesuffix(".tmp")
+        try:
+            os.kill(int(pid), 0)
+        except (ProcessLookupError, ValueError):
+            left.unlink(missing_ok=True)
+        except PermissionError:
+            continue

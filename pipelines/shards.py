@@ -27,6 +27,7 @@ from pipelines.atomic import fsync_folder
 from pipelines.digest import canonical_json, update_with_table
 
 _FOOTER = b"xmic"
+_UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)  # the last for a column name that is no text
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def read_footer(path: Path) -> Footer:
         metadata = pq.read_metadata(path)
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except _UNREADABLE as error:
         if _is_of_the_machine(error):
             raise
         raise DamagedShard(f"{path}: not a whole Parquet file ({error})") from None
@@ -167,7 +168,7 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return pq.read_table(path, columns=list(columns) if columns else None, page_checksum_verification=True)
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except _UNREADABLE as error:
         if _is_of_the_machine(error):
             raise
         raise _damaged(path, error) from None
@@ -181,7 +182,7 @@ def iter_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.T
                 yield file.read_row_group(group, columns=list(columns) if columns else None)
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except _UNREADABLE as error:
         if _is_of_the_machine(error):
             raise
         raise _damaged(path, error) from None

@@ -186,11 +186,30 @@ def truncate(source: Path, target: Path, share: float) -> None:
     Path(target).write_bytes(data[: int(len(data) * share)])
 
 
+def _places(source: Path) -> list[tuple[int, int]]:
+    with av.open(str(source)) as container:
+        return [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+
+
+def truncate_in_packet(source: Path, target: Path, number: int) -> None:
+    """Copy the file up to the fourth byte of a packet (counted in decode order)."""
+    position, _ = _places(source)[number]
+    Path(target).write_bytes(Path(source).read_bytes()[: position + 4])
+
+
+def scratch(source: Path, target: Path, number: int) -> None:
+    """Copy the file with single bytes changed in the second half of a packet, its headers left whole."""
+    data = bytearray(Path(source).read_bytes())
+    position, size = _places(source)[number]
+    for offset in range(size // 2, size, 9):
+        data[position + offset] ^= 0x55
+    Path(target).write_bytes(bytes(data))
+
+
 def damage(source: Path, target: Path, numbers: Sequence[int]) -> None:
     """Copy the file with the coded data of some packets (counted in decode order) overwritten by noise."""
     data = bytearray(Path(source).read_bytes())
-    with av.open(str(source)) as container:
-        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    places = _places(source)
     for number in numbers:
         position, size = places[number]
         noise = np.random.default_rng(number).integers(0, 256, size, dtype=np.uint8)

@@ -94,6 +94,10 @@ class GopDecoder:
         context = self._stream.codec_context
         may_skip = context.name in NONREF_IS_FINAL
         left = {int(self._index.pts[position]) for position in run.wanted}
+        # Whether a frame is intact is told when it is shown, and a B frame is shown before the later frame it
+        # refers to. So it is held until everything decoded before it may have been seen.
+        held: deque[tuple[int, VideoFrame]] = deque()
+        furthest = np.maximum.accumulate(self._index.pts[run.start : run.stop])
         context.skip_frame, skipping = "DEFAULT", False
         for position in range(run.start, run.stop + 1):
             last = position == run.stop
@@ -104,14 +108,19 @@ class GopDecoder:
             if skip != skipping:
                 context.skip_frame, skipping = ("NONREF" if skip else "DEFAULT"), skip
             for frame in self._decode(packet):
-                if frame.pts not in left:
-                    continue
-                if frame.pts != pending[0]:
-                    raise Unreliable(f"pts {frame.pts} is shown before pts {pending[0]}")
-                left.discard(frame.pts)
-                yield pending.popleft(), frame
+                if frame.pts is None:
+                    raise Unreliable("the decoder shows a frame without pts")
+                if frame.pts in left:
+                    if frame.pts != pending[len(held)]:
+                        raise Unreliable(f"pts {frame.pts} is shown before pts {pending[len(held)]}")
+                    left.discard(frame.pts)
+                    held.append((int(furthest[self._positions[frame.pts] - run.start]), frame))
+                while held and frame.pts >= held[0][0]:
+                    yield pending.popleft(), held.popleft()[1]
         if left:
             raise Unreliable(f"the decoder does not show pts {min(left)}")
+        while held:
+            yield pending.popleft(), held.popleft()[1]
 
     def _packets_from(self, start: int) -> Iterator[Packet]:
         """Seek to the packet at position ``start``, a restart, and read on from there."""

@@ -1,4 +1,4 @@
-"""From raw boxes to the one hand crop of a frame (X-MIC, Kukleva et al., CVPR 2024, Sec. 3.3 and official code)."""
+"""From raw boxes to the one hand crop of a frame (X-MIC, Kukleva et al., CVPR 2024, and its official code)."""
 
 from __future__ import annotations
 

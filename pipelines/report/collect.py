@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from data_manifests.errors import InputError, MissingUpstream
-from data_manifests.schema import LABELS
+from data_manifests.errors import MissingUpstream
+from data_manifests.schema import LABELS, Label
 from pipelines.evaluate.metrics import harmonic_mean
+from pipelines.report.metrics_file import Metrics, Place, Run, read_metrics
 from pipelines.workspace import Workspace
 
-SCHEMA = 1
+KINDS = ("within", "cross", "hm", "top-5", "class mean")
+COLUMNS = [f"{label} {kind}" for label in LABELS for kind in KINDS]
+"""Columns of the table in order: top-1 within the run's own dataset and across, their harmonic mean, and top-5 and
+class mean of the cross target (of the own dataset where there is no cross target)."""
 
 
 @dataclass(frozen=True)
@@ -22,53 +24,88 @@ class Cell:
 
     Attributes:
         value: percent; None where nothing was evaluated.
-        evaluated: clips it is over.
+        evaluated: clips it is over (for a harmonic mean, those of both accuracies).
         official: clips it should be over; fewer evaluated ones mark the cell.
-        fill: the command that would fill an empty cell.
     """
 
     value: float | None
     evaluated: int = 0
     official: int = 0
-    fill: str = ""
 
     @property
     def partial(self) -> bool:
         """Some clips of the split are not in the number."""
-        return self.value is not None and self.evaluated < self.official
+        return self.evaluated < self.official
 
     @property
     def text(self) -> str:
         """Two decimals, a star where clips are missing, a dash where there is no number."""
-        return "–" if self.value is None else f"{self.value:.2f}{'*' if self.partial else ''}"
+        return ("–" if self.value is None else f"{self.value:.2f}") + "*" * self.partial
+
+    @property
+    def clips(self) -> str:
+        """'evaluated/official', nothing where nothing was to be evaluated."""
+        return f"{self.evaluated}/{self.official}" if self.official else ""
 
 
 @dataclass(frozen=True)
 class Row:
     """A line of the table; ``cells`` maps 'noun within', 'noun cross', 'noun hm', … to a cell."""
 
-    method: str
-    run: str
-    source: str
-    within: str
-    cross: str
-    marks: str
+    run: Run
+    source: Place
+    within: Place | None
+    cross: Place | None
+    random_weights: bool
+    mixed: bool
     cells: Mapping[str, Cell]
 
+    @property
+    def method(self) -> str:
+        """The method, and its preset where that is not the default one."""
+        return self.run.method if self.run.preset == "official" else f"{self.run.method} ({self.run.preset})"
 
-@dataclass
+    @property
+    def marks(self) -> str:
+        """'R' random weights, 'M' mixed artifacts."""
+        return "R" * self.random_weights + "M" * self.mixed
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Empty cells: why, and the command that would fill them."""
+
+    why: str
+    command: str
+
+
+@dataclass(frozen=True)
 class Collected:
-    """All evaluations of a workspace, in the order of their folders."""
+    """All evaluations of a workspace, in the order of their folders, and the table made of them."""
 
-    evaluations: list[dict[str, Any]] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    random_weights: list[str] = field(default_factory=list)
-    mixed: list[str] = field(default_factory=list)
+    evaluations: Sequence[Metrics]
+    rows: Sequence[Row]
+    gaps: Sequence[Gap]
 
+    @property
+    def random_weights(self) -> list[str]:
+        """Encoders and detectors with random weights."""
+        return sorted({name for metrics in self.evaluations for name in metrics.random_weights})
 
-COLUMNS = [f"{label} {what}" for label in LABELS for what in ("within", "cross", "hm", "top-5", "class mean")]
-"""Columns of the table in order: top-1 within the run's own dataset and across, their harmonic mean, and top-5 and
-class mean of the cross target (of the own dataset where there is no cross target)."""
+    @property
+    def mixed(self) -> list[str]:
+        """What differs between a run and a target, in words."""
+        return [
+            f"{metrics.run.name} on {metrics.target}: {item.what} {item.run} against {item.target}"
+            for metrics in self.evaluations
+            for item in metrics.mixed
+        ]
+
+    @property
+    def common_versions(self) -> Mapping[str, str] | None:
+        """The library versions when all evaluations have the same."""
+        first = self.evaluations[0].versions
+        return first if all(metrics.versions == first for metrics in self.evaluations) else None
 
 
 def collect(workspace: Workspace) -> Collected:
@@ -76,68 +113,83 @@ def collect(workspace: Workspace) -> Collected:
 
     Raises:
         MissingUpstream: there is none.
-        InputError: one is not JSON or of another schema.
+        InputError: see :func:`pipelines.report.metrics_file.read_metrics`.
     """
     folder = workspace.root / "evaluations"
-    found = Collected()
-    by_run: dict[str, list[dict[str, Any]]] = {}
-    for file in sorted(folder.glob("*/*/metrics.json")):
-        metrics = _read(file)
-        found.evaluations.append(metrics)
-        by_run.setdefault(metrics["run"]["name"], []).append(metrics)
-        found.random_weights += [name for name in metrics["random_weights"] if name not in found.random_weights]
-        for item in metrics["mixed"]:
-            where = f"{metrics['target']['dataset']} {metrics['target']['split']}"
-            found.mixed.append(
-                f"{metrics['run']['name']} on {where}: {item['what']} {item['run']} against {item['target']}"
-            )
-    if not by_run:
-        raise MissingUpstream(f"{folder}: no evaluation. Run xmic evaluate -w {workspace.root}")
-    for evaluations in by_run.values():
-        within = next((m for m in evaluations if m["within"]), None)
-        crosses: list[dict[str, Any] | None] = [m for m in evaluations if not m["within"]]
-        found.rows += [_row(within, cross) for cross in crosses or [None]]
-    return found
+    evaluations = [read_metrics(file) for file in sorted(folder.glob("*/*/metrics.json"))]
+    if not evaluations:
+        raise MissingUpstream(f"{folder}: no evaluation. Run xmic evaluate -w {shlex.quote(str(workspace.root))}")
+    by_run: dict[str, list[Metrics]] = {}
+    for metrics in evaluations:
+        by_run.setdefault(metrics.run.name, []).append(metrics)
+    datasets = list(dict.fromkeys(dataset for dataset, _ in workspace.prepared()))
+    rows = [_row(*pair) for group in by_run.values() for pair in pairs(group)]
+    gaps = [gap for group in by_run.values() for gap in _gaps(group, datasets)]
+    return Collected(evaluations, rows, gaps)
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        metrics: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{file}: not JSON ({error}). Run xmic evaluate again.") from None
-    if metrics.get("schema") != SCHEMA:
-        raise InputError(
-            f"{file}: schema {metrics.get('schema')!r}, this xmic reads schema {SCHEMA}. Run xmic evaluate again."
-        )
-    return metrics
+def pairs(evaluations: Sequence[Metrics]) -> list[tuple[Metrics | None, Metrics | None]]:
+    """(within, cross) pairs of one run: every evaluation stands in at least one.
+
+    A cross evaluation goes with the one within the run's dataset on the split of the same name, else with the first.
+    """
+    own = [metrics for metrics in evaluations if metrics.within]
+    found: list[tuple[Metrics | None, Metrics | None]] = []
+    for cross in (metrics for metrics in evaluations if not metrics.within):
+        same = [metrics for metrics in own if metrics.target.split == cross.target.split]
+        found.append((next(iter(same or own), None), cross))
+    used = [id(within) for within, _ in found]
+    return [(metrics, None) for metrics in own if id(metrics) not in used] + found
 
 
-def _row(within: dict[str, Any] | None, cross: dict[str, Any] | None) -> Row:
-    known = within or cross
-    assert known is not None
-    run = known["run"]
+def _row(within: Metrics | None, cross: Metrics | None) -> Row:
+    there = [metrics for metrics in (within, cross) if metrics]
+    known, last = there[0], there[-1]
     cells: dict[str, Cell] = {}
     for label in LABELS:
-        own = _cell(within, label, "top1", f"xmic evaluate {run['name']}")
-        other = _cell(cross, label, "top1", f"xmic evaluate {run['name']} --cross DATASET")
-        mean = harmonic_mean(own.value, other.value) if None not in (own.value, other.value) else None  # type: ignore[arg-type]
-        cells |= {f"{label} within": own, f"{label} cross": other}
-        cells[f"{label} hm"] = Cell(mean, own.evaluated + other.evaluated, own.official + other.official)
-        cells[f"{label} top-5"] = _cell(cross or within, label, "top5", "")
-        cells[f"{label} class mean"] = _cell(cross or within, label, "class_mean", "")
-    both = [m for m in (within, cross) if m]
-    marks = "R" * any(m["random_weights"] for m in both) + "M" * any(m["mixed"] for m in both)
-    source = f"{known['source']['dataset']} {known['source']['split']}"
-    method = run["method"] if run["preset"] == "official" else f"{run['method']} ({run['preset']})"
-    return Row(method, run["name"], source, _place(within), _place(cross), marks, cells)
+        own, other = _cell(within, label, "top1"), _cell(cross, label, "top1")
+        cells |= {f"{label} within": own, f"{label} cross": other, f"{label} hm": _mean(own, other)}
+        cells[f"{label} top-5"] = _cell(last, label, "top5")
+        cells[f"{label} class mean"] = _cell(last, label, "class_mean")
+    return Row(
+        known.run,
+        known.source,
+        within.target if within else None,
+        cross.target if cross else None,
+        any(metrics.random_weights for metrics in there),
+        any(metrics.mixed for metrics in there),
+        cells,
+    )
 
 
-def _place(metrics: dict[str, Any] | None) -> str:
-    return f"{metrics['target']['dataset']} {metrics['target']['split']}" if metrics else "–"
+def _cell(metrics: Metrics | None, label: Label, what: str) -> Cell:
+    numbers = metrics.labels.get(label) if metrics else None
+    return Cell(getattr(numbers, what), numbers.n_evaluated, numbers.n_official) if numbers else Cell(None)
 
 
-def _cell(metrics: dict[str, Any] | None, label: str, what: str, fill: str) -> Cell:
-    numbers = metrics["labels"].get(label) if metrics else None
-    if not numbers or numbers[what] is None:
-        return Cell(None, fill=fill)
-    return Cell(numbers[what], numbers["n_evaluated"], numbers["n_official"])
+def _mean(own: Cell, other: Cell) -> Cell:
+    if own.value is None or other.value is None:
+        return Cell(None)
+    mean = harmonic_mean(own.value, other.value)
+    return Cell(mean, own.evaluated + other.evaluated, own.official + other.official)
+
+
+def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[Gap]:
+    run, source = evaluations[0].run, evaluations[0].source.dataset
+    name = shlex.quote(run.name)
+    if not any(metrics.within for metrics in evaluations):
+        yield Gap(f"{run.name} is not evaluated within {source}", f"xmic evaluate {name}")
+    if all(metrics.within for metrics in evaluations):
+        others = [f"--cross {shlex.quote(dataset)}" for dataset in datasets if dataset != source]
+        command = f"xmic evaluate {name} {' '.join(others) or '--cross DATASET'}"
+        yield Gap(f"{run.name} is not evaluated on another dataset", command)
+    for label in LABELS:
+        if not any(label in metrics.labels for metrics in evaluations):
+            options = f"--method {shlex.quote(run.method)} --preset {shlex.quote(run.preset)} --seed {run.seed}"
+            command = f"xmic train {shlex.quote(source)} {options} --label {label}"
+            yield Gap(f"{run.name} has no {label} head", command)
+        for metrics in evaluations:
+            numbers = metrics.labels.get(label)
+            if numbers and not numbers.n_evaluated and numbers.n_official:
+                why = f"{run.name} on {metrics.target}: no clip with a {label} has its vectors"
+                yield Gap(why, f"xmic status; then xmic embed {shlex.quote(metrics.target.dataset)}")

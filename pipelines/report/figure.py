@@ -1,51 +1,115 @@
-"""Top-1 accuracies as bars: an SVG that follows the page's colours and can be read aloud."""
+"""Top-1 accuracies as bars: where everything of the drawing stands.
+
+Heights are in pixels and widths in percent of the drawing's own, so that text keeps its size on any screen.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.report.collect import Row
+from data_manifests.schema import LABELS
+from pipelines.report.collect import Cell, Row
 
-BAR, GAP, WIDTH, LABEL = 18, 6, 720, 330
+FULL = 80.0
+"""Percent of the width that the longest possible bar takes; the rest is for the number behind it."""
+BAR = 14
+_PANEL, _RUN, _PLACE, _AFTER, _AXIS = 30, 38, 17, 6, 26
+_BETWEEN_RUNS = 10
+_LONGEST_NAME = 44
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: where it stands and what it says; lengths in SVG units."""
+    """One bar: its top in pixels, its length in percent of the width, and what it says."""
 
     y: int
     length: float
-    name: str
+    place: str
     value: str
     kind: str
 
 
 @dataclass(frozen=True)
+class Group:
+    """The bars of one run."""
+
+    y: int
+    method: str
+    run: str
+    bars: Sequence[Bar]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """All bars of one label over one axis; ``ticks`` are (place in percent of the width, text)."""
+
+    label: str
+    top: int
+    bottom: int
+    groups: Sequence[Group]
+    ticks: Sequence[tuple[float, str]]
+
+
+@dataclass(frozen=True)
 class Figure:
-    """All bars of one label, and the same in words."""
+    """The drawing and the same in words."""
 
-    title: str
+    height: int
     description: str
-    bars: list[Bar]
-
-    @property
-    def height(self) -> int:
-        """Height of the drawing."""
-        return len(self.bars) * (BAR + GAP) + GAP
+    panels: Sequence[Panel]
 
 
-def bars_of(rows: list[Row], label: str) -> Figure:
-    """The top-1 bars of a label: within and across, row by row."""
-    bars: list[Bar] = []
-    words = []
-    seen = set()
+def draw(rows: Sequence[Row]) -> Figure:
+    """Lay out a panel a label, in it a group a run, in it the top-1 bars within and across."""
+    by_run: dict[str, list[Row]] = {}
     for row in rows:
-        for kind, place in (("within", row.within), ("cross", row.cross)):
-            cell = row.cells[f"{label} {kind}"]
-            if cell.value is None or (row.run, place) in seen:
-                continue
-            seen.add((row.run, place))
-            length = (WIDTH - LABEL - 70) * cell.value / 100
-            bars.append(Bar(GAP + len(bars) * (BAR + GAP), length, f"{row.method} → {place}", f"{cell.text} %", kind))
-            words.append(f"{row.run} on {place} ({kind}): {cell.text} %")
-    return Figure(f"{label} top-1 accuracy", "; ".join(words) or "nothing evaluated", bars)
+        by_run.setdefault(row.run.name, []).append(row)
+    panels, words, y = [], [], 0
+    for label in LABELS:
+        values = [cell.value for row in rows for cell in _top1(row, label) if cell.value is not None]
+        if not values:
+            continue
+        limit, top, groups = _limit(max(values)), y, []
+        y += _PANEL
+        for name, own in by_run.items():
+            start, bars = y, []
+            y += _RUN
+            for kind, place, value, text in _bars_of(own, label):
+                bars.append(Bar(y + _PLACE, FULL * value / limit, place, f"{text} %", kind))
+                words.append(f"{label}, {name}, {kind} {place}: {text} %")
+                y += _PLACE + BAR + _AFTER
+            if bars:
+                groups.append(Group(start, own[0].method, _shortened(name), bars))
+                y += _BETWEEN_RUNS
+            else:
+                y = start
+        ticks = [(FULL * share, f"{limit * share:g} %") for share in (0, 0.5, 1)]
+        panels.append(Panel(label, top, y, groups, ticks))
+        y += _AXIS
+    return Figure(y, "; ".join(words) or "nothing evaluated", panels)
+
+
+def _top1(row: Row, label: str) -> tuple[Cell, Cell]:
+    return row.cells[f"{label} within"], row.cells[f"{label} cross"]
+
+
+def _bars_of(rows: Sequence[Row], label: str) -> list[tuple[str, str, float, str]]:
+    # A run's own dataset stands beside each of its cross targets in the table, but once here.
+    found: dict[tuple[str, str], tuple[str, str, float, str]] = {}
+    for kind in ("within", "cross"):
+        for row in rows:
+            place, cell = (row.within if kind == "within" else row.cross), row.cells[f"{label} {kind}"]
+            if place is not None and cell.value is not None:
+                found.setdefault((kind, str(place)), (kind, str(place), cell.value, cell.text))
+    return list(found.values())
+
+
+def _limit(largest: float) -> float:
+    """The end of the axis in percent: small accuracies would be invisible beside 100."""
+    return next(limit for limit in (5, 10, 20, 50, 100) if largest <= limit)
+
+
+def _shortened(name: str) -> str:
+    # The end of a run's name is its key, which tells two of the same method apart.
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 13]}…{name[-12:]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import jinja2
 from data_manifests.errors import UsageError
 from data_manifests.schema import LABELS
 from pipelines.atomic import replace_atomically
-from pipelines.report import figure
-from pipelines.report.collect import COLUMNS, Collected, collect
+from pipelines.report.collect import COLUMNS, KINDS, Collected, Row, collect
+from pipelines.report.figure import BAR, draw
 from pipelines.workspace import Workspace
 
 
@@ -24,7 +25,8 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
     The same evaluations give the same bytes: no time, host or path stands in them.
 
     Returns:
-        The paths and the table's rows.
+        The paths ('html', 'markdown', 'csv'), the table's 'rows' (each column's percent, its clips under
+        '<column> clips'), 'random_weights', 'mixed' and 'gaps'.
 
     Raises:
         UsageError: the name would leave the reports folder.
@@ -35,53 +37,92 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
     found = collect(workspace)
     folder = workspace.root / "reports" / name
     outputs = {
-        "html": (folder / "index.html", _render("report.html.j2", found, escape=True)),
-        "markdown": (folder / "report.md", _render("report.md.j2", found, escape=False)),
-        "csv": (folder / "tables" / "results.csv", _csv(found)),
+        "html": (folder / "index.html", html(found)),
+        "markdown": (folder / "report.md", markdown(found)),
+        "csv": (folder / "tables" / "results.csv", table_csv(found)),
     }
     for path, text in outputs.values():
         with replace_atomically(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    rows = [
-        {
-            "method": row.method,
-            "run": row.run,
-            "source": row.source,
-            "within": row.within,
-            "cross": row.cross,
-            "marks": row.marks,
-            **{column: row.cells[column].value for column in COLUMNS},
-        }
-        for row in found.rows
-    ]
-    return {**{kind: str(path) for kind, (path, _) in outputs.items()}, "rows": rows}
+    return {
+        **{kind: str(path) for kind, (path, _) in outputs.items()},
+        "rows": [_plain(row) for row in found.rows],
+        "random_weights": found.random_weights,
+        "mixed": found.mixed,
+        "gaps": [vars(gap) for gap in found.gaps],
+    }
 
 
-def _render(template: str, found: Collected, *, escape: bool) -> str:
+def html(found: Collected) -> str:
+    """One self-contained page; everything that comes from a file is escaped."""
+    return _render("report.html.j2", found, autoescape=True)
+
+
+def markdown(found: Collected) -> str:
+    """The same as text; everything that comes from a file is escaped."""
+    return _render("report.md.j2", found, finalize=_markdown_text)
+
+
+def _render(template: str, found: Collected, **options: Any) -> str:
     environment = jinja2.Environment(
-        autoescape=escape, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, **options
     )
-    environment.filters["cell"] = _markdown_cell
+    environment.filters["code"] = _markdown_code
     source = files("pipelines.report").joinpath("templates").joinpath(template).read_text(encoding="utf-8")
-    figures = [figure.bars_of(found.rows, label) for label in LABELS]
     return environment.from_string(source).render(
-        found=found, columns=COLUMNS, labels=LABELS, figures=figures, geometry=figure
+        found=found, columns=COLUMNS, kinds=KINDS, labels=LABELS, figure=draw(found.rows), bar_height=BAR
     )
 
 
-def _markdown_cell(text: object) -> str:
-    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+class _Raw(str):
+    """Markdown that is already escaped."""
 
 
-def _csv(found: Collected) -> str:
+def _markdown_text(value: object) -> str:
+    """Text that no Markdown reader takes for markup: backslashes before punctuation, entities for <, > and &."""
+    if isinstance(value, _Raw):
+        return value
+    text = re.sub(r"\s*[\r\n]+\s*", " ", str(value))
+    text = re.sub(r"([\\`*_{}\[\]|~])", r"\\\1", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _markdown_code(value: object) -> _Raw:
+    """A code span that its content can not end."""
+    text = re.sub(r"\s*[\r\n]+\s*", " ", str(value)).replace("|", "\\|")
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest else ""
+    return _Raw(f"{fence}{space}{text}{space}{fence}")
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    head: dict[str, Any] = {
+        "method": row.method,
+        "run": row.run.name,
+        "source": str(row.source),
+        "within": str(row.within) if row.within else None,
+        "cross": str(row.cross) if row.cross else None,
+        "marks": row.marks,
+    }
+    for column in COLUMNS:
+        head |= {column: row.cells[column].value, f"{column} clips": row.cells[column].clips}
+    return head
+
+
+def table_csv(found: Collected) -> str:
+    """The table with full precision; empty where there is no number."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     sizes = [f"{column} {what}" for column in COLUMNS for what in ("%", "n_evaluated", "n_official")]
-    table.writerow(["method", "run", "source", "within", "cross", "marks", *sizes])
+    head = ["method", "preset", "seed", "run", "key", "source", "within", "cross", "random_weights", "mixed"]
+    table.writerow([*head, *sizes])
     for row in found.rows:
         numbers: list[Any] = []
         for column in COLUMNS:
             cell = row.cells[column]
-            numbers += ["", "", ""] if cell.value is None else [cell.value, cell.evaluated, cell.official]
-        table.writerow([row.method, row.run, row.source, row.within, row.cross, row.marks, *numbers])
+            numbers += ["" if cell.value is None else cell.value]
+            numbers += [cell.evaluated, cell.official] if cell.official else ["", ""]
+        run = [row.run.method, row.run.preset, row.run.seed, row.run.name, row.run.key]
+        places = [row.source, row.within or "", row.cross or ""]
+        table.writerow([*run, *places, int(row.random_weights), int(row.mixed), *numbers])
     return out.getvalue()

@@ -80,7 +80,7 @@ class NumbersStage:
                     self.at_row(unit.group, start)
                     stop = min(start + self.batch, self.sizes[unit.group])
                     shard.write([self._row(unit.group, n) for n in range(start, stop)])
-                    shard.write_side("notes", [{"video_id": unit.group, "words": ["ü", None] * (start % 3)}])
+                    shard.write_side("notes", [self._note(unit.group, n) for n in range(start, stop)])
                 for reason, count in self.fails.get(unit.group, []):
                     shard.fail(reason, f"what {reason} said", video_id=unit.group, rows=count)
             self.made.append(unit.group)
@@ -89,6 +89,9 @@ class NumbersStage:
     def _row(self, group: str, n: int) -> dict[str, Any]:
         vector = None if n % 11 == 5 else [n * self.factor % 7, n, 0.5, -1]
         return {"video_id": None if n % 13 == 7 else f"{group}{n // 10}", "n": n * self.factor, "vector": vector}
+
+    def _note(self, group: str, n: int) -> dict[str, Any]:
+        return {"video_id": group, "words": ["ü", None] * (n * self.factor % 5)}
 
 
 def run(item: NumbersStage, **choice: Any) -> list[str]:

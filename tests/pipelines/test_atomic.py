@@ -51,3 +51,20 @@ def test_the_file_is_flushed_before_it_is_renamed_and_the_folder_after(
     with replace_atomically(target) as temporary:
         temporary.write_text("new")
     assert seen == [False, True]
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_and_a_living_one_is_let_be(tmp_path: Path) -> None:
+    import socket
+    import subprocess
+    import sys
+
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / f".a.txt.{socket.gethostname()}-{dead.pid}.tmp"
+    living = tmp_path / f".a.txt.{socket.gethostname()}-{os.getppid()}.tmp"
+    elsewhere = tmp_path / ".a.txt.otherhost-1.tmp"
+    for file in (left, living, elsewhere):
+        file.write_text("half")
+    with replace_atomically(tmp_path / "a.txt") as temporary:
+        temporary.write_text("new")
+    assert sorted(os.listdir(tmp_path)) == sorted(["a.txt", living.name, elsewhere.name])

@@ -62,9 +62,9 @@ def _write(path: Path, batches: Sequence[Sequence[dict[str, Any]]] = (_ROWS,), *
     return path
 
 
-def _flip_a_bit(path: Path, position: int) -> None:
+def _flip_a_bit(path: Path, position: int, bit: int = 2) -> None:
     content = bytearray(path.read_bytes())
-    content[position] ^= 4
+    content[position] ^= 1 << bit
     path.write_bytes(content)
 
 
@@ -172,6 +172,31 @@ def test_row_groups_have_the_layouts_size_and_pages_have_checksums(tmp_path: Pat
     column = metadata.row_group(0).column(1)
     assert (column.compression, column.statistics, column.has_dictionary_page) == ("UNCOMPRESSED", None, False)
     assert [table.num_rows for table in iter_rows(path, ["n"])] == [16, 16, 8]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_no_flipped_bit_between_header_and_footer_gives_other_rows(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = _write(tmp_path_factory.mktemp("flip") / "part-a.parquet")
+    rows = read_rows(path)
+    footer = path.stat().st_size - 8 - pq.read_metadata(path).serialized_size
+    _flip_a_bit(path, data.draw(st.integers(0, footer - 1)), data.draw(st.integers(0, 7)))
+    try:
+        found = read_rows(path)
+    except DamagedShard:
+        assert not path.exists()
+    else:
+        assert found == rows
+
+
+def test_a_column_name_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    path = _write(tmp_path / "part-a.parquet")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"name", b"na\xffe"))
+    with pytest.raises(DamagedShard, match=r"not a whole Parquet file \('utf-8' codec can't decode byte 0xff"):
+        read_footer(path)
 
 
 def test_a_shard_without_rows_is_a_shard(tmp_path: Path) -> None:

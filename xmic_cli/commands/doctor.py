@@ -139,6 +139,8 @@ def _offline(offline: Mapping[str, Any]) -> Iterator[str]:
             yield f"{what[:-1]} {item['spec']} ({_size(item['bytes'])})"
     for error in offline["errors"]:
         yield f"!! {error}"
+    if offline["errors"]:
+        return
     if not offline["encoders"]:
         yield f"encoders: none cached; with a network this fetches one: {offline['fetch_encoder']}"
     if not offline["detectors"]:

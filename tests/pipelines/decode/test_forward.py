@@ -17,22 +17,29 @@ from pipelines.decode.reader import VideoError, open_video
 
 # Packet 12 is a key packet, 13 a P frame shown after the B frames 14 and 15.
 DAMAGED = [
-    (kind, packet)
+    ("damage", kind, packet)
     for kind in ("h264.mp4", "h264_open.mp4", "hevc_open.mp4", "mpeg4.mp4", "mpeg2_open.mp4")
     for packet in (12, 13, 14)
 ]
+# Shown by no decoder, refused by none: a B frame of the first group.
+DAMAGED += [("damage", "mpeg2_open.mp4", 2)]
+# Refused by no decoder, but repaired by it.
+DAMAGED += [("scratch", kind, packet) for kind in ("h264.mp4", "mpeg4.mp4", "mpeg2_open.mp4") for packet in (12, 13)]
 
 
 def frame_times(count: int, fps: int = 30) -> np.ndarray:
     return np.arange(count) / fps
 
 
-@pytest.mark.parametrize(("kind", "packet"), DAMAGED)
+@pytest.mark.parametrize(("how", "kind", "packet"), DAMAGED)
 def test_no_wrong_picture_comes_out_of_a_damaged_video(
-    video: Callable[[str], Path], video_maker, tmp_path: Path, kind: str, packet: int
+    video: Callable[[str], Path], video_maker, tmp_path: Path, how: str, kind: str, packet: int
 ) -> None:
     bad = tmp_path / kind
-    video_maker.damage(video(kind), bad, [packet])
+    if how == "damage":
+        video_maker.damage(video(kind), bad, [packet])
+    else:
+        video_maker.scratch(video(kind), bad, packet)
     with open_video(video(kind), forward=True) as plain:
         pts = plain.select(frame_times(60)).pts
         reference = {frame.pts: frame.rgb for frame in plain.frames(pts, 0)}
@@ -110,18 +117,36 @@ def test_where_packets_have_no_pts_of_their_own_nothing_is_trusted_until_the_nex
     container.close()
 
 
-def test_a_truncated_video_is_read_up_to_its_cut(video: Callable[[str], Path], video_maker, tmp_path: Path) -> None:
-    video_maker.truncate(video("h264.mp4"), tmp_path / "cut.mp4", 0.7)
+def test_an_edit_list_hides_frames_and_loses_none(video: Callable[[str], Path]) -> None:
+    container, stream = open_stream(video("h264.mp4"), threads=1)
+    index = read_index(container, stream, lambda: None)
+    container.close()
+    pts = np.where(index.pts == 5 * 512, 5 * 512 + 1, index.pts)  # a packet whose frame never comes
+    for hidden in (False, True):
+        container, stream = open_stream(video("h264.mp4"), threads=1)
+        told = replace(index, pts=pts, hidden=(pts == 5 * 512 + 1) & hidden)
+        found = scan(container, stream, told, lambda: None)
+        container.close()
+        assert found.lost.tolist() == ([] if hidden else [5 * 512 + 1])
+
+
+@pytest.mark.parametrize("kind", ["h264.mp4", "hevc_open.mp4", "mpeg4.mp4", "mpeg2_open.mp4"])
+def test_a_truncated_video_is_read_up_to_its_cut(
+    video: Callable[[str], Path], video_maker, tmp_path: Path, kind: str
+) -> None:
+    video_maker.truncate_in_packet(video(kind), tmp_path / "cut.mp4", 40)
     infos = []
     for forward in (False, True):
         with open_video(tmp_path / "cut.mp4", forward=forward) as reader:
             count = reader.info.frames_indexed
-            assert 30 < count < 50
+            assert 38 <= count <= 40
             chosen = reader.select(frame_times(60))
-            assert chosen.past_end[count + 1 :].all()
-            assert not chosen.past_end[: count + 1].any()
-            numbers = [video_maker.read_number(frame.rgb) for frame in reader.frames(chosen.pts[:count])]
-            assert numbers == list(range(count))
+            assert chosen.past_end[45:].all()
+            assert not chosen.past_end[:count].any()
+            frames = list(reader.frames(chosen.pts[~chosen.past_end]))
+            assert len(frames) == count
+            assert [video_maker.read_number(each.rgb) for each in frames] == [each.pts // 512 for each in frames]
+            assert (reader.fallback, reader.missing) == (None, frozenset())
             infos.append(reader.info)
     assert infos[0] == infos[1]
 

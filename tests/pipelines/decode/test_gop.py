@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.packet import Packet
+from av.video.frame import VideoFrame
 
+from pipelines.decode.gop import GopDecoder
 from pipelines.decode.reader import VideoReader, open_video
 
 FAST = [
@@ -102,6 +105,43 @@ def test_a_frame_far_away_is_reached_by_seeking(video: Callable[[str], Path]) ->
         assert list(pictures(reader, [last])) == [last]
     # Its own group, and no other of the five.
     assert len(read) <= 13
+
+
+def test_the_way_from_one_frame_to_another_far_away_is_skipped(video: Callable[[str], Path]) -> None:
+    read = []
+    with open_video(video("h264.mp4"), heartbeat=lambda: read.append(1)) as reader:
+        pts = every_pts(reader)
+        read.clear()
+        assert list(pictures(reader, [pts[0], pts[-1]])) == [pts[0], pts[-1]]
+    assert len(read) <= 14
+
+
+@pytest.mark.parametrize(("kind", "skips"), [("h264.mp4", True), ("mpeg4.mp4", True), ("hevc.mp4", False)])
+def test_unwanted_frames_are_left_undecoded_where_no_other_frame_needs_them(
+    video: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, kind: str, skips: bool
+) -> None:
+    decode, shown = GopDecoder._decode, []
+
+    def counting(self: GopDecoder, packet: Packet | None) -> list[VideoFrame]:
+        frames = decode(self, packet)
+        shown.extend(frames)
+        return frames
+
+    with open_video(video(kind)) as reader:
+        monkeypatch.setattr(GopDecoder, "_decode", counting)
+        positions = reader._index.positions()
+        last = max(positions, key=lambda pts: positions[pts])
+        fed = len(positions) - int(np.flatnonzero(reader._index.restart)[-1])
+        assert list(pictures(reader, [last])) == [last]
+    assert (len(shown) < fed) == skips
+
+
+def test_frames_skipped_before_are_decoded_when_wanted_next(video: Callable[[str], Path]) -> None:
+    with open_video(video("h264.mp4")) as reader:
+        # Given up while the decoder skips: frame 3, the second packet, appears during later ones.
+        next(reader.frames([3 * 512, 11 * 512]))
+        assert list(pictures(reader, [0, 512, 1024, 1536])) == [0, 512, 1024, 1536]
+        assert reader.mode == "gop"
 
 
 def test_an_iteration_given_up_half_way_spoils_nothing(video: Callable[[str], Path]) -> None:

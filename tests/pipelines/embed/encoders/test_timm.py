@@ -25,13 +25,25 @@ def picture():
     return np.asarray(Image.fromarray(coarse).resize((342, 256), Image.Resampling.BICUBIC))
 
 
-def test_vectors_are_those_of_timm_with_its_own_transform():
+@pytest.fixture(scope="module")
+def encoder():
+    return load_encoder(SPEC, **options())
+
+
+@pytest.fixture(scope="module")
+def state():
+    """Weights of vit_tiny_patch16_224 with a classifier of 10 classes, and the model."""
+    torch.manual_seed(5)
+    model = timm.create_model("vit_tiny_patch16_224", pretrained=False, num_classes=10).eval()
+    return {k: v.contiguous() for k, v in model.state_dict().items()}, model
+
+
+def test_vectors_are_those_of_timm_with_its_own_transform(encoder):
     torch.manual_seed(0)
     model = timm.create_model("vit_tiny_patch16_224", pretrained=False, num_classes=0).eval()
     transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model), is_training=False)
     with torch.no_grad():
         expected = model(transform(Image.fromarray(picture()))[None]).numpy()[0]
-    encoder = load_encoder(SPEC, **options())
     found = encoder.embed([encoder.preprocess(picture())])[0]
     assert encoder.dim == 192
     assert encoder.logit_scale is None
@@ -49,8 +61,38 @@ def test_dinov2_takes_224_pixels_after_a_resize_to_256_with_imagenet_colours():
     json.dumps(identity.provenance)
 
 
-def test_the_feature_is_the_class_token_after_the_last_norm():
-    encoder = load_encoder("timm:vit_small_patch14_dinov2.lvd142m/random", **options())
+def test_weights_from_a_file(tmp_path, state):
+    file = tmp_path / "w.safetensors"
+    save_file(state[0], file)
+    encoder = load_encoder(f"timm:vit_tiny_patch16_224={file}", **options(allow_random_weights=False))
+    prepared = encoder.preprocess(picture())
+    with torch.no_grad():
+        expected = state[1].forward_head(state[1].forward_features(prepared[None]), pre_logits=True).numpy()
+    np.testing.assert_allclose(encoder.embed([prepared]), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("drop", ["blocks.0.attn.qkv.weight"])
+def test_a_file_that_lacks_a_weight_is_refused_though_the_classifier_is_left_out(tmp_path, state, drop):
+    file = tmp_path / "w.pt"
+    torch.save({name: value for name, value in state[0].items() if name != drop}, file)
+    with pytest.raises(InputError, match=rf"w\.pt: not the weights of vit_tiny_patch16_224: missing: {drop}\."):
+        load_encoder(f"timm:vit_tiny_patch16_224={file}", **options(allow_random_weights=False))
+
+
+@pytest.fixture(scope="module")
+def dino(tmp_path_factory):
+    """DINOv2 ViT-S/14 read from a file of random weights at its own 518 pixels, and those weights."""
+    with torch.device("meta"):
+        model = timm.create_model("vit_small_patch14_dinov2", pretrained=False, num_classes=0)
+    random = torch.Generator().manual_seed(0)
+    state = {k: torch.randn(v.shape, generator=random) / 20 for k, v in model.state_dict().items()}
+    file = tmp_path_factory.mktemp("dino") / "dinov2.safetensors"
+    save_file(state, file)
+    return load_encoder(f"timm:vit_small_patch14_dinov2={file}", **options(allow_random_weights=False)), state
+
+
+def test_the_feature_is_the_class_token_after_the_last_norm(dino):
+    encoder = dino[0]
     prepared = encoder.preprocess(picture())
     assert prepared.shape == (3, 224, 224)
     with torch.no_grad():
@@ -58,41 +100,11 @@ def test_the_feature_is_the_class_token_after_the_last_norm():
     np.testing.assert_allclose(encoder.embed([prepared])[0], tokens[0, 0].numpy(), rtol=1e-3, atol=1e-4)
 
 
-def test_weights_from_a_file(tmp_path):
-    torch.manual_seed(5)
-    model = timm.create_model("vit_tiny_patch16_224", pretrained=False, num_classes=10)
-    file = tmp_path / "w.safetensors"
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, file)
-    encoder = load_encoder(f"timm:vit_tiny_patch16_224={file}", **options(allow_random_weights=False))
-    prepared = encoder.preprocess(picture())
-    with torch.no_grad():
-        expected = model.eval().forward_head(model.forward_features(prepared[None]), pre_logits=True).numpy()
-    np.testing.assert_allclose(encoder.embed([prepared]), expected, rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.parametrize("drop", ["blocks.0.attn.qkv.weight", "cls_token"])
-def test_a_file_that_lacks_a_weight_is_refused_though_the_classifier_is_left_out(tmp_path, drop):
-    model = timm.create_model("vit_tiny_patch16_224", pretrained=False, num_classes=10)
-    file = tmp_path / "w.pt"
-    torch.save({name: value for name, value in model.state_dict().items() if name != drop}, file)
-    with pytest.raises(InputError, match=rf"w\.pt: not the weights of vit_tiny_patch16_224: missing: {drop}\."):
-        load_encoder(f"timm:vit_tiny_patch16_224={file}", **options(allow_random_weights=False))
-
-
-def test_dinov2_weights_of_518_pixels_are_resampled_to_224(tmp_path):
-    model = timm.create_model("vit_small_patch14_dinov2", pretrained=False, num_classes=0)
-    file = tmp_path / "dinov2.safetensors"
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, file)
-    encoder = load_encoder(f"timm:vit_small_patch14_dinov2={file}", **options(allow_random_weights=False))
-    reference = timm.create_model(
-        "vit_small_patch14_dinov2.lvd142m", pretrained=True, pretrained_cfg_overlay={"file": str(file)}, num_classes=0,
-        img_size=224,
-    )  # fmt: skip
-    prepared = encoder.preprocess(picture())
-    with torch.no_grad():
-        expected = reference.eval()(prepared[None]).numpy()
-    np.testing.assert_allclose(encoder.embed([prepared]), expected, rtol=1e-4, atol=1e-5)
-    assert model.pos_embed.shape[1] == 1 + 37 * 37
+def test_dinov2_position_embedding_of_518_pixels_is_resampled_to_224(dino):
+    encoder, state = dino
+    assert state["pos_embed"].shape[1] == 1 + 37 * 37
+    expected = timm.layers.resample_abs_pos_embed(state["pos_embed"], [16, 16], num_prefix_tokens=1)
+    np.testing.assert_allclose(encoder._forward.pos_embed.numpy(), expected.numpy(), atol=1e-6)
 
 
 def test_the_feature_and_an_unknown_tag_are_named():
@@ -103,15 +115,14 @@ def test_the_feature_and_an_unknown_tag_are_named():
         describe_encoder("timm:vit_tiny_patch16_224.nope", **options())
 
 
-def test_a_vector_does_not_depend_on_how_many_follow():
-    encoder = load_encoder(SPEC, **options())
+def test_a_vector_does_not_depend_on_how_many_follow(encoder):
     inputs = [encoder.preprocess(np.roll(picture(), shift, axis=1)) for shift in (0, 40, 80)]
     whole = encoder.embed(inputs)
     np.testing.assert_array_equal(encoder.embed(inputs[2:]), whole[2:])
     np.testing.assert_array_equal(encoder.embed(inputs[:1]), whole[:1])
 
 
-def test_what_is_wrong_is_said(tmp_path, monkeypatch):
+def test_what_is_wrong_is_said(tmp_path, monkeypatch, encoder):
     with pytest.raises(UsageError, match=r"timm has no model vit_tny_patch16_224\. Near: "):
         describe_encoder("timm:vit_tny_patch16_224/random", **options())
     broken = tmp_path / "w.safetensors"
@@ -124,4 +135,4 @@ def test_what_is_wrong_is_said(tmp_path, monkeypatch):
     ):
         describe_encoder("timm:vit_large_patch14_dinov2.lvd142m", **options())
     with pytest.raises(UsageError, match="no text tower: embed it with --no-text"):
-        load_encoder(SPEC, **options()).encode_texts(["cut"])
+        encoder.encode_texts(["cut"])

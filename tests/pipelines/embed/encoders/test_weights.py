@@ -65,6 +65,7 @@ def test_pickled_code_is_refused_and_not_run(tmp_path):
     assert trace.exists()
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_torchscript_archives_and_broken_files_are_refused(tmp_path):
     scripted = tmp_path / "clip.pt"
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(scripted))
