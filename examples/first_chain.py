@@ -70,10 +70,10 @@ def draw_video(path: Path, verb: str, noun: str, seed: int) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"crf": "20"})
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for index in range(60):
+        for index in range(40):
             picture = np.full((240, 320, 3), table, np.uint8)
             picture = np.clip(picture + generator.normal(0, 6, picture.shape), 0, 255).astype(np.uint8)
-            swing = np.sin(index / 60 * 2 * np.pi * len(verb))
+            swing = np.sin(index / 40 * 2 * np.pi * len(verb))
             x, y = int(160 + 60 * swing), 130
             cv2.rectangle(picture, (x - 40, y - 25), (x + 40, y + 25), thing, -1)
             cv2.ellipse(picture, (x + 45, y + 40), (34, 46), 30, 0, 360, (205, 150, 125), -1)
@@ -89,7 +89,7 @@ def draw_clips(folder: Path) -> Path:
         rows.writerow(["clip", "start_s", "stop_s", "verb", "noun"])
         for number, (verb, noun) in enumerate(ACTIONS):
             draw_video(folder / f"clip{number}.mp4", verb, noun, number)
-            rows.writerow([f"clip{number}.mp4", 0.0, 2.4, verb, noun])
+            rows.writerow([f"clip{number}.mp4", 0.0, 1.6, verb, noun])
     return folder
 
 

@@ -221,9 +221,10 @@ def train_run(
     *,
     checkpoint_minutes: float | None = None,
     time_limit_minutes: float | None = None,
+    limit: int | None = None,
     stop: Callable[[], str | None] = lambda: None,
 ) -> dict[str, Any]:
-    """Train the heads that are not finished; a finished run is never touched.
+    """Train the heads that are not finished, at most ``limit`` of them; a finished run is never touched.
 
     Returns:
         What ``--json`` prints: the run, its folder and a summary of each head.
@@ -234,7 +235,7 @@ def train_run(
     """
     deadline = time.monotonic() + 60 * time_limit_minutes if time_limit_minutes is not None else None
     heads: dict[str, Any] = {}
-    todo = [label for label in planned.request.labels if not _finished(planned, label)]
+    todo = [label for label in planned.request.labels if not _finished(planned, label)][:limit]
     if todo:
         source = planned.config["source"]["dataset"]
         device = torch.device(machine.resolve_device())
@@ -245,8 +246,10 @@ def train_run(
             text = load_text(workspace, source, planned.protocol, label, device)
             _train_label(planned, label, clips, streams, text, device, progress, checkpoint_minutes, deadline, stop)
     for label in planned.request.labels:
-        heads[label] = json.loads((planned.folder / label / "summary.json").read_text())
-    _point_latest(workspace, planned)
+        if _finished(planned, label):
+            heads[label] = json.loads((planned.folder / label / "summary.json").read_text())
+    if heads:
+        _point_latest(workspace, planned)
     return {"run": planned.name, "folder": str(planned.folder), "trained": todo, "heads": heads}
 
 

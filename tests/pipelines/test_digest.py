@@ -191,7 +191,14 @@ def test_a_damaged_cache_costs_time_and_nothing_else(tmp_path: Path) -> None:
     file, cache = tmp_path / "video.mp4", tmp_path / "digests.jsonl"
     file.write_bytes(b"one")
     right = FileDigests(cache).whole(file)
-    lines = [b'["whole", "/x", 1', b"7", b"null", b'["a", "b"]', json.dumps([["l"], "p", 1, 1, "v"]).encode(), b"\xff\xfe"]
+    lines = [
+        b'["whole", "/x", 1',
+        b"7",
+        b"null",
+        b'["a", "b"]',
+        json.dumps([["l"], "p", 1, 1, "v"]).encode(),
+        b"\xff\xfe",
+    ]
     cache.write_bytes(b"\n".join(lines) + b"\n")
     assert FileDigests(cache).whole(file) == right
     assert FileDigests(cache).whole(file) == right

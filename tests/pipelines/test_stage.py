@@ -34,7 +34,7 @@ def made(tmp_path: Path) -> NumbersStage:
 
 def test_before_the_first_run_every_shard_is_missing(tmp_path: Path) -> None:
     item = NumbersStage(tmp_path / "numbers")
-    assert _states(item) == {group: ("missing", "not made yet") for group in "abc"}
+    assert _states(item) == dict.fromkeys("abc", ("missing", "not made yet"))
     plan = stage.plan(item)
     assert ([one.unit.group for one in plan.todo], plan.done, plan.size) == (["a", "b", "c"], [], 300)
     assert not item.folder.exists()
@@ -61,7 +61,7 @@ def test_a_second_run_makes_nothing_and_touches_no_file(made: NumbersStage) -> N
 
 def test_a_changed_parameter_redoes_every_shard_and_says_which(made: NumbersStage) -> None:
     changed = replace(made, factor=4)
-    assert _states(changed) == {group: ("stale", "factor changed from 3 to 4") for group in "abc"}
+    assert _states(changed) == dict.fromkeys("abc", ("stale", "factor changed from 3 to 4"))
     assert run(changed) == ["a", "b", "c"]
     assert read_rows(made.folder / "part-c.parquet", ["n"]).column("n").to_pylist() == [0, 4, 8]
     assert run(changed) == []
@@ -69,7 +69,7 @@ def test_a_changed_parameter_redoes_every_shard_and_says_which(made: NumbersStag
 
 def test_a_raised_version_redoes_every_shard(made: NumbersStage) -> None:
     why = "written by numbers version 1, now numbers version 2"
-    assert _states(replace(made, version=2)) == {group: ("stale", why) for group in "abc"}
+    assert _states(replace(made, version=2)) == dict.fromkeys("abc", ("stale", why))
 
 
 def test_a_changed_input_redoes_exactly_what_reads_it(made: NumbersStage) -> None:
@@ -176,7 +176,9 @@ def test_a_flipped_bit_is_caught_on_reading_and_only_that_shard_redone(made: Num
     content[column.dictionary_page_offset + column.total_compressed_size - 1] ^= 1
     path.write_bytes(content)
     assert _states(made) == {}
-    with pytest.raises(DamagedShard, match=re.escape("run the stage that wrote it again, it will redo this shard only")):
+    with pytest.raises(
+        DamagedShard, match=re.escape("run the stage that wrote it again, it will redo this shard only")
+    ):
         read_rows(path)
     assert _states(made) == {"b": ("missing", "not made yet")}
     assert run(made) == ["b"]
@@ -296,5 +298,3 @@ def test_a_bug_in_a_stage_keeps_what_is_committed_frees_locks_and_ends_the_progr
         stage.run(Breaking(tmp_path / "numbers"), progress=watcher)
     assert watcher.told == [("numbers", 3), 0, 1, "finished"]
     assert run(NumbersStage(tmp_path / "numbers")) == ["c"]
-
-

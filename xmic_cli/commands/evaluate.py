@@ -29,6 +29,7 @@ def evaluate(
         bool, typer.Option("--allow-mixed", help="Accept a target made with other settings; tables say so.")
     ] = False,
     workspace: WorkspaceOption = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="Evaluate at most N targets in this call.")] = None,
     break_lock: BreakLock = False,
     workers: Workers = None,
     device: Device = "auto",
@@ -50,6 +51,7 @@ def evaluate(
     targets, notes = targets_of(space, found, cross or [], canonical_split(split) if split else None)
     for text in notes:
         console.note(text)
+    targets = targets[:limit]
     if dry_run:
         console.emit({"targets": targets}, json, [f"{dataset} {part}" for dataset, part in targets])
         return

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xmic_cli import console
-from xmic_cli.options import BreakLock, DryRun, Json, WorkspaceOption, open_workspace
+from xmic_cli.options import (
+    BreakLock,
+    Device,
+    DryRun,
+    Json,
+    Offline,
+    Workers,
+    WorkspaceOption,
+    open_workspace,
+)
 
 if TYPE_CHECKING:
     from data_manifests.readers import Reader
@@ -35,11 +44,17 @@ def epic(
     name: Annotated[str, typer.Option(help="Name in the workspace.")] = "epic",
     limit: LimitClips = None,
     workspace: WorkspaceOption = None,
+    workers: Workers = None,
+    device: Device = "auto",
+    offline: Offline = False,
     dry_run: DryRun = False,
     break_lock: BreakLock = False,
     json: Json = False,
 ) -> None:
-    """EPIC-KITCHENS-100, from the official csv files."""
+    """EPIC-KITCHENS-100, from the official csv files.
+
+    --workers, --device and --offline are taken, as by every stage; reading text files needs none of them.
+    """
     from data_manifests.readers.epic import EpicReader
 
     _prepare(context, name, EpicReader(annotations), videos, split, limit, workspace, dry_run, break_lock, json)
@@ -63,6 +78,9 @@ def table(
     split: Splits = None,
     limit: LimitClips = None,
     workspace: WorkspaceOption = None,
+    workers: Workers = None,
+    device: Device = "auto",
+    offline: Offline = False,
     dry_run: DryRun = False,
     break_lock: BreakLock = False,
     json: Json = False,

@@ -68,6 +68,7 @@ def train(
         float | None, typer.Option(help="Stop after so many minutes with the state saved (exit 130).")
     ] = None,
     workspace: WorkspaceOption = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="Train at most N heads in this call.")] = None,
     workers: Workers = None,
     device: Device = "auto",
     offline: Offline = False,
@@ -110,6 +111,7 @@ def train(
             console.progress(),
             checkpoint_minutes=checkpoint_minutes,
             time_limit_minutes=time_limit,
+            limit=limit,
             stop=stop,
         )
     console.emit(result, json, _lines(result))

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from xmic_cli.app import run
+
+QUICK = ["--set", "epochs=2", "--set", "batch=4"]
+
+
+def test_train_twice_trains_once(embedded, capsys):
+    for trained in (["noun", "verb"], []):
+        assert run(["train", "-w", str(embedded.root), "--json", *QUICK]) == 0
+        assert json.loads(capsys.readouterr().out)["trained"] == trained
+    assert run(["train", "-w", str(embedded.root), *QUICK]) == 0
+    assert "noun: finished before, nothing to do" in capsys.readouterr().out
+
+
+def test_a_dry_run_shows_the_resolved_configuration_and_writes_nothing(embedded, capsys):
+    assert run(["train", "-w", str(embedded.root), "--dry-run", "--json", *QUICK]) == 0
+    config = json.loads(capsys.readouterr().out)["config"]
+    assert config["recipe"]["epochs"] == 2
+    assert config["method_config"]["scale"] == 2.0
+    assert not (embedded.root / "runs").exists()
+
+
+def test_a_time_limit_exits_130_and_the_same_command_goes_on(embedded, capsys):
+    assert run(["train", "-w", str(embedded.root), "--time-limit", "0", *QUICK]) == 130
+    assert "the same command goes on from there" in capsys.readouterr().err
+    assert run(["train", "-w", str(embedded.root), *QUICK]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "xmik"], "did you mean xmic?"),
+        (["--preset", "best"], "has the presets official, xmic-code, paper"),
+        (["--set", "epocs=3"], "the nearest is epochs"),
+        (["--set", "epochs"], "expected KEY=VALUE"),
+        (["--label", "adverb"], "--label adverb: expected noun, verb or both"),
+    ],
+)
+def test_wrong_words_exit_2_and_name_the_right_ones(embedded, capsys, arguments, message):
+    assert run(["train", "-w", str(embedded.root), *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_one_head_a_call(embedded, capsys):
+    assert run(["train", "-w", str(embedded.root), "--limit", "1", "--json", *QUICK]) == 0
+    assert json.loads(capsys.readouterr().out)["trained"] == ["noun"]
+
+
+def test_sigterm_in_a_real_process_saves_and_the_resumed_run_has_the_same_bytes(embedded, tmp_path):
+    import shutil
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    long = ["--set", "epochs=40", "--set", "batch=1", "--label", "noun"]
+    command = [sys.executable, "-m", "xmic_cli", "train", *long]
+    other = tmp_path / "other"
+    shutil.copytree(embedded.root, other)
+    for number, expected in ((signal.SIGTERM, 130), (signal.SIGUSR1, 130), (None, 0)):
+        process = subprocess.Popen([*command, "-w", str(embedded.root)], stderr=subprocess.PIPE, text=True)
+        while number and process.poll() is None:
+            if list(embedded.root.glob("runs/*/noun/state.pt")):
+                process.send_signal(number)
+                break
+            time.sleep(0.005)
+        error = process.communicate(timeout=120)[1]
+        assert process.returncode == expected, error
+        if number:
+            assert f"stopped ({number.name})" in error
+    subprocess.run([*command, "-w", str(other)], check=True, capture_output=True)
+    for name in ("weights.safetensors", "metrics.jsonl"):
+        resumed, whole = (next(root.glob(f"runs/xmic-*/noun/{name}")).read_bytes() for root in (embedded.root, other))
+        assert resumed == whole
