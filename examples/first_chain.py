@@ -27,8 +27,6 @@ ACTIONS = [
     ("stir", "pan"),
     ("wipe", "counter"),
     ("open", "jar"),
-    ("stir", "jar"),
-    ("cut", "pan"),
 ]
 
 CONFIG = """\

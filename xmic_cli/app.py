@@ -11,6 +11,7 @@ import typer
 from xmic_cli.commands import prepare
 from xmic_cli.commands.decode import decode
 from xmic_cli.commands.detect_hands import detect_hands
+from xmic_cli.commands.doctor import doctor
 from xmic_cli.commands.embed import embed
 from xmic_cli.commands.evaluate import evaluate
 from xmic_cli.commands.report import report
@@ -40,6 +41,7 @@ app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("run")(run_chain)
 app.command("status")(status)
+app.command("doctor")(doctor)
 
 
 def _print_version(asked: bool) -> None:

@@ -89,7 +89,11 @@ class XMIC(Method):
     name = "xmic"
     needs = frozenset({"frame_vectors", "hand_vectors", "v2_vectors", "text_vectors"})
     config = XMICConfig
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"official": {}, "xmic-code": {}, "paper": dict(PAPER)}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "official": {},
+        "xmic-code": {},
+        "paper": {**PAPER, "scale": 1.0, "frame_pool": "norm_then_norm"},
+    }
 
     def __init__(self, config: XMICConfig, dim: int, dim_v2: int, logit_scale: float) -> None:
         """Initialised as the framework does by default, positions from N(0, 0.01²)."""

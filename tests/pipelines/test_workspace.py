@@ -142,20 +142,18 @@ def test_moving_the_workspace_and_the_videos_keeps_everything_done(tmp_path: Pat
     table, videos = tmp_path / "clips.csv", tmp_path / "videos"
     videos.mkdir()
     (videos / "a.mp4").touch()
-    table.write_text(f"video,noun,split\na.mp4,cup,train\n{videos}/a.mp4,pan,val\n")
+    table.write_text("video,noun,split\na.mp4,cup,train\na.mp4,pan,val\n")
 
     def prepare_in(root: Path, roots: Path) -> int:
         return prepare(Workspace.open(root), "mine", TableReader([(table, None)], roots=[roots]), [roots]).made
 
     assert prepare_in(tmp_path / "old", videos) == 6
     run(NumbersStage(tmp_path / "old" / "numbers"))
-    before = {file.name: file.read_bytes() for file in (tmp_path / "old" / "manifests").rglob("*.parquet")}
-    assert not any(str(tmp_path).encode() in content for content in before.values())
+    written = [file.read_bytes() for file in (tmp_path / "old").rglob("*.parquet")]
+    assert len(written) == 17
+    assert not any(str(tmp_path).encode() in content for content in written)
     shutil.move(tmp_path / "old", tmp_path / "new place")
     videos.rename(tmp_path / "other disk")
-    table.write_text(table.read_text().replace(str(videos), str(tmp_path / "other disk")))
     assert run(NumbersStage(tmp_path / "new place" / "numbers")) == []
-    table.write_text(table.read_text().replace(str(tmp_path / "other disk"), str(videos)))
-    (tmp_path / "videos").symlink_to(tmp_path / "other disk")
     assert prepare_in(tmp_path / "new place", tmp_path / "other disk") == 0
     assert Workspace.open(tmp_path / "new place").datasets["mine"].roots == (str(tmp_path / "other disk"),)

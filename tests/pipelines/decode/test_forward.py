@@ -130,25 +130,28 @@ def test_an_edit_list_hides_frames_and_loses_none(video: Callable[[str], Path]) 
         assert found.lost.tolist() == ([] if hidden else [5 * 512 + 1])
 
 
+@pytest.mark.parametrize("cut", [38, 39, 40])
 @pytest.mark.parametrize("kind", ["h264.mp4", "hevc_open.mp4", "mpeg4.mp4", "mpeg2_open.mp4"])
 def test_a_truncated_video_is_read_up_to_its_cut(
-    video: Callable[[str], Path], video_maker, tmp_path: Path, kind: str
+    video: Callable[[str], Path], video_maker, tmp_path: Path, kind: str, cut: int
 ) -> None:
-    video_maker.truncate_in_packet(video(kind), tmp_path / "cut.mp4", 40)
-    infos = []
+    video_maker.truncate_in_packet(video(kind), tmp_path / "cut.mp4", cut)
+    seen = []
     for forward in (False, True):
         with open_video(tmp_path / "cut.mp4", forward=forward) as reader:
             count = reader.info.frames_indexed
-            assert 38 <= count <= 40
+            assert cut - 2 <= count <= cut
             chosen = reader.select(frame_times(60))
             assert chosen.past_end[45:].all()
             assert not chosen.past_end[:count].any()
             frames = list(reader.frames(chosen.pts[~chosen.past_end]))
             assert len(frames) == count
             assert [video_maker.read_number(each.rgb) for each in frames] == [each.pts // 512 for each in frames]
-            assert (reader.fallback, reader.missing) == (None, frozenset())
-            infos.append(reader.info)
-    assert infos[0] == infos[1]
+            # A B frame cut in the middle leaves a hole before the last frame, and no other loss.
+            assert len(reader.missing) <= 1
+            assert reader.fallback is None
+            seen.append((reader.info, reader.missing))
+    assert seen[0] == seen[1]
 
 
 def test_a_video_of_which_no_frame_is_intact_is_a_decode_error(

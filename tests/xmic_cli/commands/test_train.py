@@ -63,9 +63,11 @@ def test_sigterm_in_a_real_process_saves_and_the_resumed_run_has_the_same_bytes(
     other = tmp_path / "other"
     shutil.copytree(embedded.root, other)
     for number, expected in ((signal.SIGTERM, 130), (signal.SIGUSR1, 130), (None, 0)):
+        started = time.time()
         process = subprocess.Popen([*command, "-w", str(embedded.root)], stderr=subprocess.PIPE, text=True)
         while number and process.poll() is None:
-            if list(embedded.root.glob("runs/*/noun/state.pt")):
+            # A state written by this process: before that it may not be listening yet.
+            if any(state.stat().st_mtime > started for state in embedded.root.glob("runs/*/noun/state.pt")):
                 process.send_signal(number)
                 break
             time.sleep(0.005)

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from data_manifests.errors import MissingUpstream
+from pipelines.report.collect import Gap, collect
+from pipelines.workspace import Workspace
+
+Make = Callable[..., dict]
+Put = Callable[..., Path]
+RUN = "xmic-official-clips-s0-1a2b3c4d"
+
+
+def _prepared(workspace: Workspace, *datasets: str) -> None:
+    for dataset in datasets:
+        workspace.manifest(dataset, "val").mkdir(parents=True)
+        (workspace.manifest(dataset, "val") / "clips.parquet").touch()
+
+
+def test_without_evaluations_the_command_that_makes_one_is_named(workspace: Workspace) -> None:
+    folder = workspace.root / "evaluations"
+    with pytest.raises(
+        MissingUpstream, match=re.escape(f"{folder}: no evaluation. Run xmic evaluate -w {workspace.root}")
+    ):
+        collect(workspace)
+
+
+def test_a_row_joins_within_and_cross_by_their_harmonic_mean(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    cross = metrics("epic")
+    cross["labels"]["noun"].update(top1=75.0, top5=80.0, class_mean=60.0, n_evaluated=5, n_official=5)
+    evaluated(metrics(), cross)
+    (row,) = collect(workspace).rows
+    assert (str(row.within), str(row.cross), row.marks) == ("clips val", "epic val", "")
+    shown = {name: (cell.text, cell.clips) for name, cell in row.cells.items() if name.startswith("noun")}
+    assert shown == {
+        "noun within": ("25.00", "4/4"),
+        "noun cross": ("75.00", "5/5"),
+        "noun hm": ("37.50", "9/9"),
+        "noun top-5": ("80.00", "5/5"),
+        "noun class mean": ("60.00", "5/5"),
+    }
+
+
+def test_a_run_gets_a_row_for_every_cross_target(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evaluated(metrics(), metrics("ego4d"), metrics("epic"), metrics("egtea", run="other"))
+    rows = collect(workspace).rows
+    assert [(row.run.name, str(row.within), str(row.cross)) for row in rows] == [
+        ("other", "None", "egtea val"),
+        (RUN, "clips val", "ego4d val"),
+        (RUN, "clips val", "epic val"),
+    ]
+
+
+def test_a_cross_evaluation_is_paired_with_the_split_of_the_same_name(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    evaluated(metrics(split="test"), metrics(split="val"), metrics("epic", "val"), metrics("ego4d", "train"))
+    pairs = [(str(row.within), str(row.cross)) for row in collect(workspace).rows]
+    assert pairs == [("clips test", "ego4d train"), ("clips val", "epic val")]
+
+
+def test_no_evaluation_is_left_out_of_the_table(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evaluated(metrics(split="test"), metrics(split="val"), metrics("epic", "val"))
+    pairs = [(str(row.within), str(row.cross)) for row in collect(workspace).rows]
+    assert pairs == [("clips test", "None"), ("clips val", "epic val")]
+
+
+def test_fewer_clips_than_the_split_has_mark_the_cell_and_the_mean(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    cross = metrics("epic")
+    cross["labels"]["noun"]["n_evaluated"] = 3
+    evaluated(metrics(), cross)
+    cells = collect(workspace).rows[0].cells
+    assert [cells[f"noun {kind}"].text for kind in ("within", "cross", "hm")] == ["25.00", "25.00*", "25.00*"]
+    assert cells["noun hm"].clips == "7/8"
+
+
+def test_empty_cells_name_the_command_that_fills_them(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evaluated(metrics())
+    found = collect(workspace)
+    cells = found.rows[0].cells
+    assert (cells["noun cross"].text, cells["noun hm"].text, cells["noun top-5"].text) == ("–", "–", "100.00")
+    assert found.gaps == [Gap(f"{RUN} is not evaluated on another dataset", f"xmic evaluate {RUN} --cross DATASET")]
+
+
+def test_prepared_datasets_are_offered_as_cross_targets(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    _prepared(workspace, "clips", "epic", "my own")
+    evaluated(metrics())
+    (gap,) = collect(workspace).gaps
+    assert gap.command == f"xmic evaluate {RUN} --cross epic --cross 'my own'"
+
+
+def test_a_run_without_its_own_evaluation_is_told_how_to_get_one(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    evaluated(metrics("epic"))
+    assert collect(workspace).gaps == [Gap(f"{RUN} is not evaluated within clips", f"xmic evaluate {RUN}")]
+
+
+def test_a_head_that_was_not_trained_is_empty_and_told_how_to_train(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    made = [metrics(), metrics("epic")]
+    for item in made:
+        del item["labels"]["verb"]
+    evaluated(*made)
+    found = collect(workspace)
+    assert found.rows[0].cells["verb hm"].text == "–"
+    assert found.gaps == [
+        Gap(f"{RUN} has no verb head", "xmic train clips --method xmic --preset official --seed 0 --label verb")
+    ]
+
+
+def test_a_split_of_which_no_clip_could_be_evaluated_is_no_zero(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    cross = metrics("epic")
+    cross["labels"]["noun"].update(top1=None, top5=None, class_mean=None, n_evaluated=0)
+    evaluated(metrics(), cross)
+    found = collect(workspace)
+    cells = found.rows[0].cells
+    assert (cells["noun cross"].text, cells["noun cross"].clips, cells["noun hm"].value) == ("–*", "0/4", None)
+    assert found.gaps[0].why == f"{RUN} on epic val: no clip with a noun has its vectors"
+
+
+def test_random_weights_and_mixed_artifacts_mark_the_rows_they_touch_and_no_other(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    evaluated(
+        metrics(),
+        metrics("epic", mixed=[{"what": "precision", "run": "bf16", "target": "fp32"}]),
+        metrics("ego4d"),
+        metrics(run="random-run", random_weights=["vit-random"]),
+    )
+    found = collect(workspace)
+    assert [(row.run.name, str(row.cross), row.marks) for row in found.rows] == [
+        ("random-run", "None", "R"),
+        (RUN, "ego4d val", ""),
+        (RUN, "epic val", "M"),
+    ]
+    assert found.random_weights == ["vit-random"]
+    assert found.mixed == [f"{RUN} on epic val: precision bf16 against fp32"]
+
+
+def test_another_preset_than_the_default_stands_with_the_method(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    made = metrics()
+    made["run"]["preset"] = "paper"
+    evaluated(made)
+    assert collect(workspace).rows[0].method == "xmic (paper)"
+
+
+def test_versions_are_common_only_when_all_evaluations_have_them(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    evaluated(metrics(), metrics("epic"))
+    assert collect(workspace).common_versions == {"torch": "2.14.1", "xmic": "0.1.0"}
+    evaluated(metrics("epic", versions={"torch": "2.6.0"}))
+    assert collect(workspace).common_versions is None

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from data_manifests.errors import UsageError
+from pipelines.report.collect import COLUMNS
+from pipelines.report.write import write_report
+from pipelines.workspace import Workspace
+
+Make = Callable[..., dict]
+Put = Callable[..., Path]
+EVIL = '<script>alert("x")</script>'
+VOID = {"meta", "br", "line", "rect"}
+
+
+class Page(HTMLParser):
+    """Collects elements and checks that they are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def _written(workspace: Workspace, name: str = "report") -> tuple[str, str]:
+    written = write_report(workspace, name)
+    return Path(written["html"]).read_text("utf-8"), Path(written["markdown"]).read_text("utf-8")
+
+
+def test_the_three_files_stand_in_the_reports_folder(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evaluated(metrics(), metrics("epic"))
+    write_report(workspace, "paper")
+    folder = workspace.root / "reports" / "paper"
+    there = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert there == ["index.html", "report.md", "tables/results.csv"]
+
+
+def test_the_same_evaluations_give_the_same_bytes_in_any_workspace(
+    workspace: Workspace, evaluated: Put, metrics: Make, tmp_path: Path
+) -> None:
+    evaluated(metrics(), metrics("epic"), metrics(run="b"))
+    shutil.copytree(workspace.root / "evaluations", tmp_path / "elsewhere" / "evaluations")
+    results = [write_report(space) for space in (workspace, Workspace.open(tmp_path / "elsewhere"))]
+    for kind in ("html", "markdown", "csv"):
+        first, second = (Path(result[kind]).read_bytes() for result in results)
+        assert first == second
+        assert str(tmp_path).encode() not in first
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../up"])
+def test_a_report_can_not_leave_the_reports_folder(
+    workspace: Workspace, evaluated: Put, metrics: Make, name: str
+) -> None:
+    evaluated(metrics())
+    with pytest.raises(UsageError, match=re.escape(f"--name {name}: expected a folder name, not a path")):
+        write_report(workspace, name)
+
+
+def test_nothing_from_a_file_becomes_markup(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evil = metrics(
+        EVIL,
+        EVIL,
+        run=EVIL,
+        protocol={EVIL: EVIL, "prompt": "`` | ` " + EVIL},
+        random_weights=[EVIL],
+        mixed=[{"what": EVIL, "run": EVIL, "target": {"a": EVIL}}],
+        failures={EVIL: {EVIL: 1}},
+        versions={EVIL: EVIL},
+        commands=[EVIL],
+        source={"dataset": EVIL, "split": EVIL},
+    )
+    evil["run"] |= {"method": EVIL, "preset": EVIL, "key": EVIL, "recipe": EVIL}
+    other = metrics("epic", run=EVIL + "2", versions={"torch": "1"}, protocol={})
+    evaluated(evil, other)
+    html, markdown = _written(workspace)
+    page = Page(html)
+    assert "script" not in {tag for tag, _ in page.elements}
+    assert page.open == []
+    assert "&lt;script&gt;" in html
+    # In Markdown a tag may stand only inside a code span, which no reader takes for markup.
+    outside = re.sub(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", "", markdown)
+    assert "<" not in outside
+    assert "&lt;script&gt;" in outside
+
+
+def test_a_pipe_in_a_name_does_not_split_a_markdown_cell(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evaluated(metrics("a|b", run="x|y`z"))
+    _, markdown = _written(workspace)
+    table = [line for line in markdown.splitlines() if line.startswith("| ")]
+    row = next(line for line in table if "x\\|y\\`z" in line)
+    assert len(re.findall(r"(?<!\\)\|", row)) == len(COLUMNS) + 6 + 1
+
+
+def test_the_page_needs_nothing_else(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evaluated(metrics(), metrics("epic"))
+    html, _ = _written(workspace)
+    page = Page(html)
+    assert not {tag for tag, _ in page.elements} & {"script", "link", "img", "iframe", "object"}
+    assert "url(" not in html
+    assert "@import" not in html
+    targets = [str(attrs["href"]) for tag, attrs in page.elements if tag == "a"]
+    ids = [str(attrs["id"]) for _, attrs in page.elements if "id" in attrs]
+    assert targets
+    assert all(target.startswith("#") and target[1:] in ids for target in targets)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_page_can_be_read_aloud_and_by_keyboard(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evaluated(metrics(), metrics("epic"))
+    page = Page(_written(workspace)[0])
+    ids = {attrs["id"] for _, attrs in page.elements if "id" in attrs}
+    headings = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert headings[0] == 1
+    assert all(after - before <= 1 for before, after in zip(headings, headings[1:], strict=False))
+    scrolling = [attrs for _, attrs in page.elements if attrs.get("class") == "scroll"]
+    assert len(scrolling) == [tag for tag, _ in page.elements].count("table")
+    assert all(attrs["tabindex"] == "0" and attrs["aria-labelledby"] in ids for attrs in scrolling)
+    (drawing,) = (attrs for tag, attrs in page.elements if tag == "svg")
+    assert drawing["role"] == "img"
+    assert set(str(drawing["aria-labelledby"]).split()) <= ids
+
+
+def test_the_page_follows_light_dark_phone_and_print(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evaluated(metrics())
+    html, _ = _written(workspace)
+    assert 'content="width=device-width' in html
+    assert "prefers-color-scheme: dark" in html
+    assert "@media print" in html
+    # Colours of the drawing come from the page's variables, so that they change with it.
+    assert not re.search(r"<svg.*?(#[0-9a-f]{3,6}).*?</svg>", html, re.DOTALL)
+
+
+def test_random_weights_and_mixed_artifacts_are_said_at_the_top_and_in_the_row(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    mixed = [{"what": "precision", "run": "bf16", "target": "fp32"}]
+    evaluated(metrics(random_weights=["vit-random"]), metrics("epic", mixed=mixed))
+    html, markdown = _written(workspace)
+    for text in (html, markdown):
+        top = text[: text.index("Results</h2>" if text is html else "## Results")]
+        assert "vit-random" in top
+        assert "on epic val: precision bf16 against fp32" in top
+    row = html[html.index("<tbody>") : html.index("</tbody>")]
+    assert '<tr class="marked">' in row
+    assert ">random weights</span>" in row
+    assert ">mixed artifacts</span>" in row
+    assert "| epic val | RM |" in markdown
+
+
+def test_a_sound_report_has_no_banner(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evaluated(metrics(), metrics("epic"))
+    html, markdown = _written(workspace)
+    assert 'class="warn"' not in html
+    assert "Random weights" not in markdown
+    assert "Mixed artifacts" not in markdown
+
+
+def test_every_number_stands_with_its_clips(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    cross = metrics("epic")
+    cross["labels"]["noun"]["n_evaluated"] = 3
+    evaluated(metrics(), cross)
+    html, markdown = _written(workspace)
+    assert re.search(r'<td class="partial">25\.00\*<small>3/4</small>', html.replace("first ", ""))
+    row = next(line for line in markdown.splitlines() if line.startswith("| xmic |"))
+    assert "25.00 (4/4) | 25.00\\* (3/4) | 25.00\\* (7/8)" in row
+
+
+def test_failures_missing_clips_and_hand_fallback_are_listed(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    made = metrics(failures={"decode": {"past_end": 3}}, hand_fallback_rate=0.25)
+    made["labels"]["noun"]["n_evaluated"] = 1
+    evaluated(made, metrics("epic"))
+    html, markdown = _written(workspace)
+    assert '<td class="name">decode</td><td>3</td><td class="name">past_end</td>' in html
+    for line in (
+        "clips val | decode | 3 | past\\_end |",
+        "clips val | evaluate | 3 | clips with a noun that are not in the numbers |",
+        "clips val | embed hands | 25.0 % | frames without a hand: the full frame was taken |",
+        "epic val | all | 0 | nothing failed |",
+    ):
+        assert line in markdown
+    assert "clips val | all | 0 |" not in markdown
+
+
+def test_empty_cells_and_their_commands_stand_in_both(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evaluated(metrics())
+    for text in _written(workspace):
+        assert "is not evaluated on another dataset" in text
+        assert "xmic evaluate xmic-official-clips-s0-1a2b3c4d --cross DATASET" in text
+
+
+def test_provenance_gives_protocol_versions_and_commands(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evaluated(metrics())
+    html, markdown = _written(workspace)
+    assert "<dt>encoder</dt><dd>vit-b-16-01234567</dd>" in html
+    assert "- encoder: `vit-b-16-01234567`" in markdown
+    assert "torch 2.14.1, xmic 0.1.0" in html
+    assert "torch 2.14.1, xmic 0.1.0" in markdown
+    assert "- `xmic evaluate xmic-official-clips-s0-1a2b3c4d --cross clips`" in markdown
+    assert "<dt>v2</dt>" not in html
+
+
+def test_differing_versions_stand_with_each_evaluation(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evaluated(metrics(), metrics("epic", versions={"torch": "2.6.0"}))
+    html, markdown = _written(workspace)
+    assert "<dt>versions</dt><dd>torch 2.6.0</dd>" in html
+    assert "- versions: torch 2.6.0" in markdown
+
+
+def test_the_csv_has_full_precision_and_empty_cells_for_no_number(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    made = metrics(run='a,"b"')
+    made["labels"]["noun"]["top1"] = 100 / 3
+    evaluated(made)
+    with Path(write_report(workspace)["csv"]).open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert row["run"] == 'a,"b"'
+    assert float(row["noun within %"]) == 100 / 3
+    assert (row["noun within n_evaluated"], row["noun within n_official"]) == ("4", "4")
+    assert (row["noun cross %"], row["noun cross n_official"], row["cross"]) == ("", "", "")
+
+
+def test_the_templates_are_part_of_the_package() -> None:
+    names = {item.name for item in files("pipelines.report").joinpath("templates").iterdir()}
+    assert names == {"report.html.j2", "report.md.j2"}

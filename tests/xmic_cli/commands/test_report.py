@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from data_manifests.errors import MissingUpstream
+from xmic_cli.commands.report import report
+
+NUMBERS = {"top1": 25.0, "top5": 75.0, "class_mean": 20.0, "n_evaluated": 3, "n_official": 4}
+METRICS: dict[str, Any] = {
+    "schema": 1,
+    "run": {
+        "name": "xmic-run",
+        "method": "xmic",
+        "preset": "official",
+        "seed": 0,
+        "key": "k",
+        "recipe": None,
+        "epochs": None,
+    },
+    "source": {"dataset": "clips", "split": "train"},
+    "target": {"dataset": "clips", "split": "val"},
+    "within": True,
+    "protocol": {},
+    "random_weights": ["vit-random"],
+    "mixed": [],
+    "hand_fallback_rate": None,
+    "labels": {"noun": {**NUMBERS, "classes": 4, "classes_present": 4}},
+    "failures": {},
+    "versions": {},
+    "commands": [],
+}
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    app = typer.Typer()
+    app.command()(report)
+    return app
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    folder = tmp_path / "evaluations" / "xmic-run" / "clips-val"
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps(METRICS))
+    return tmp_path
+
+
+def test_the_table_is_printed_and_warnings_gaps_and_paths_are_noted(app: typer.Typer, workspace: Path) -> None:
+    result = CliRunner().invoke(app, ["-w", str(workspace), "--name", "mine"])
+    assert result.exit_code == 0, result.output
+    head, row = result.stdout.splitlines()
+    assert head.split("\t")[:7] == ["method", "run", "source", "within", "cross", "marks", "noun within"]
+    assert row.split("\t")[:8] == ["xmic", "xmic-run", "clips train", "clips val", "–", "R", "25.00* (3/4)", "–"]
+    assert "warning: vit-random has random weights; the rows marked R mean nothing" in result.stderr
+    assert "xmic-run is not evaluated on another dataset; run: xmic evaluate xmic-run --cross DATASET" in result.stderr
+    page = workspace / "reports" / "mine" / "index.html"
+    assert f"html: {page}" in result.stderr
+    assert page.is_file()
+
+
+def test_json_is_the_same_with_numbers_and_paths(app: typer.Typer, workspace: Path) -> None:
+    result = CliRunner().invoke(app, ["-w", str(workspace), "--json"])
+    said = json.loads(result.stdout)
+    assert said["rows"][0]["noun within"] == 25.0
+    assert said["rows"][0]["noun within clips"] == "3/4"
+    assert said["rows"][0]["noun cross"] is None
+    assert said["random_weights"] == ["vit-random"]
+    assert Path(said["csv"]) == workspace / "reports" / "report" / "tables" / "results.csv"
+
+
+def test_without_evaluations_it_stops_with_the_code_for_missing_upstream(app: typer.Typer, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["-w", str(tmp_path)])
+    assert isinstance(result.exception, MissingUpstream)
+    assert result.exception.exit_code == 5
+    assert "Run xmic evaluate" in str(result.exception)
