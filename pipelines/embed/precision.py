@@ -7,7 +7,7 @@ from pathlib import Path
 from data_manifests.errors import UsageError
 
 PRECISIONS = ("fp32", "bf16", "fp16")
-_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert"})
+_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 def resolve_precision(asked: str, device: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -55,12 +55,12 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
 
 def html(found: Collected) -> str:
     """One self-contained page; everything that comes from a file is escaped."""
-    return _render("report.html.j2", found, autoescape=False)
+    return _render("report.html.j2", found, autoescape=True)
 
 
 def markdown(found: Collected) -> str:
     """The same as text; everything that comes from a file is escaped."""
-    return _render("report.md.j2", found)
+    return _render("report.md.j2", found, finalize=_markdown_text)
 
 
 def _render(template: str, found: Collected, **options: Any) -> str:

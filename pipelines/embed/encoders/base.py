@@ -63,5 +63,4 @@ def environment(device: str, batch_size: int, image_size: int) -> dict[str, Any]
         "device": device,
         "batch_shape": [batch_size, 3, image_size, image_size],
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
     }
