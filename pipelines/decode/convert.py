@@ -1,6 +1,7 @@
 """From a decoded frame to an upright RGB picture of the wanted size.
 
-swscale with bicubic filters, ``accurate_rnd`` and ``bitexact``: the same pixels on every processor.
+swscale with bicubic filters, ``accurate_rnd`` and ``bitexact``, which keep it from taking shortcuts that
+differ between processors.
 """
 
 from __future__ import annotations

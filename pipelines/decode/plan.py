@@ -1,7 +1,7 @@
 """Which instants of a clip are sampled, and which frame shows at an instant. Pure: opens no video.
 
-The paper takes 16 frames a clip, one in each of 16 equal segments: at random in training, the centre in
-evaluation (X-MIC, Kukleva et al., CVPR 2024, Sec. 4, Implementation details). A frame plan fixes the
+X-MIC (Kukleva et al., CVPR 2024) takes 16 random frames a clip; its code (Annusha/xmic) draws one in each of
+16 equal segments in training and takes the segments' centres in evaluation. A frame plan fixes the
 instants beforehand: ``candidates`` evenly spaced instants in every segment, of which training draws one a
 segment and an epoch by a stateless hash, so that every frame is decoded once and no sampling state is kept.
 """

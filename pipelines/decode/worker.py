@@ -40,7 +40,7 @@ def decode_video(task: VideoTask, heartbeat: Callable[[], None]) -> dict[str, An
     """
     if task.path is None:
         raise VideoError(f"{task.video_id}: no video root has it", reason="missing_video")
-    with open_video(Path(task.path)) as reader:
+    with open_video(Path(task.path), heartbeat=heartbeat) as reader:
         heartbeat()
         failures: list[dict[str, Any]] = []
         wanted = _wanted(task, reader, failures)
@@ -106,7 +106,7 @@ def _write_frames(
             stream.write_table(pa.Table.from_pylist(batch, schema=FRAMES))
     for pts in distinct:
         if pts not in delivered:
-            error = "the decoder gave no frame for it"
+            error = f"the frame at pts {pts} is damaged, or predicted from one that is"
             failures.append({"reason": "decode_error", "error": error, "pts": pts, "rows": 1})
     return delivered
 

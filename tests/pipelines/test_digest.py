@@ -44,7 +44,7 @@ _ROW = st.fixed_dictionaries(
     }
 )
 _ROWS = st.lists(_ROW, min_size=1, max_size=12)
-_quick = settings(max_examples=60, deadline=None)
+_quick = settings(max_examples=40, deadline=None)
 
 
 def _table(rows: list[dict[str, Any]]) -> pa.Table:

@@ -81,13 +81,13 @@ _KEYED = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(one=_KEYED, other=_KEYED)
 def test_keys_are_equal_exactly_when_stage_version_parameters_and_inputs_are(one: Any, other: Any) -> None:
     assert (shard_key(*one) == shard_key(*other)) == (canonical_json(one) == canonical_json(other))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(keyed=_KEYED, value=_JSON)
 def test_each_part_alone_changes_the_key_and_the_order_of_entries_does_not(keyed: Any, value: Any) -> None:
     stage, version, params, inputs = keyed
@@ -149,7 +149,7 @@ def test_a_stage_may_add_provenance_and_attempts_while_it_writes(tmp_path: Path)
     assert (footer.provenance, footer.attempted) == ({"encoder": "x", "precision": "fp32"}, 7)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(cuts=st.lists(st.integers(0, 40), max_size=6), as_table=st.booleans(), plain=st.booleans())
 def test_bytes_do_not_depend_on_how_rows_were_batched_nor_on_the_folder(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int], as_table: bool, plain: bool
@@ -174,7 +174,7 @@ def test_row_groups_have_the_layouts_size_and_pages_have_checksums(tmp_path: Pat
     assert [table.num_rows for table in iter_rows(path, ["n"])] == [16, 16, 8]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_no_flipped_bit_between_header_and_footer_gives_other_rows(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -20,7 +20,7 @@ _SETTINGS = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     datasets=st.dictionaries(_TEXT, _SETTINGS, max_size=3),
     precision=st.dictionaries(st.sampled_from(["cpu", "cuda"]), st.sampled_from(["fp32", "bf16"])),

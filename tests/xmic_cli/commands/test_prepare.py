@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.shards import read_rows
+from pipelines.workspace import Workspace
+from tests.data_manifests.epic_files import row, write_epic
+from xmic_cli.app import run
+
+_Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    numbers = (signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with annotations in csv/ and one of the two videos in videos/."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XMIC_WORKSPACE", raising=False)
+    train = [row("P90_01_0"), row("P90_02_0", noun_class="1"), row("P90_02_1", verb_class="7")]
+    write_epic(tmp_path / "csv", {"train": train, "val": [row("P90_01_5")]})
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "P90_01.MP4").touch()
+    return tmp_path
+
+
+def _json(capsys: _Capture, *arguments: str) -> dict[str, Any]:
+    assert run([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+_EPIC = ["prepare", "epic", "--annotations", "csv", "--videos", "videos"]
+
+
+def test_the_result_is_told_in_lines_and_a_second_call_has_nothing_to_do(here: Path, capsys: _Capture) -> None:
+    lines = [
+        "epic train: 2 clips of 2 videos (1 of them not found), 1 rejected rows, "
+        "2 of 3 noun classes, 1 of 2 verb classes",
+        "  rejected: 1 unknown_class",
+        "epic val: 1 clips of 1 videos (0 of them not found), 0 rejected rows, "
+        "1 of 3 noun classes, 1 of 2 verb classes",
+    ]
+    assert run(_EPIC) == 0
+    output = capsys.readouterr()
+    assert output.out.splitlines() == lines
+    assert "clips: 1/1" in output.err
+    assert run(_EPIC) == 0
+    assert capsys.readouterr().out.splitlines() == [*lines, "nothing to do: the manifests were up to date"]
+
+
+def test_json_has_counts_by_split_and_in_all(here: Path, capsys: _Capture) -> None:
+    found = _json(capsys, *_EPIC)
+    assert found == {
+        "dataset": "epic",
+        "splits": {
+            "train": {
+                "clips": 2,
+                "rejects": 1,
+                "reject_reasons": {"unknown_class": 1},
+                "videos": 2,
+                "missing_videos": 1,
+                "classes_present": {"noun": 2, "verb": 1},
+            },
+            "val": {
+                "clips": 1,
+                "rejects": 0,
+                "reject_reasons": {},
+                "videos": 1,
+                "missing_videos": 0,
+                "classes_present": {"noun": 1, "verb": 1},
+            },
+        },
+        "clips": 3,
+        "rejects": 1,
+        "videos": 3,
+        "missing_videos": 1,
+        "classes": {"noun": 3, "verb": 2},
+        "classes_present": {"noun": 2, "verb": 1},
+        "made": 6,
+        "plan": [],
+    }
+    assert _json(capsys, *_EPIC) == {**found, "made": 0}
+
+
+def test_split_limit_and_name_are_honoured(here: Path, capsys: _Capture) -> None:
+    found = _json(capsys, *_EPIC, "--split", "validation", "--split", "train", "--limit", "1", "--name", "my kitchen")
+    assert {split: counts["clips"] for split, counts in found["splits"].items()} == {"val": 1, "train": 1}
+    assert Workspace.open(here / "xmic-work").prepared() == [("my kitchen", "train"), ("my kitchen", "val")]
+    assert run([*_EPIC, "--split", "dev"]) == 2
+    assert capsys.readouterr().err == "error: split 'dev': expected train, val (or validation) or test\n"
+
+
+def test_a_name_with_a_slash_is_a_wrong_call(here: Path, capsys: _Capture) -> None:
+    assert run([*_EPIC, "--name", "../x"]) == 2
+    assert capsys.readouterr().err == "error: --name ../x: expected a name that can be a folder, without '/'.\n"
+    assert not (here / "xmic-work").exists()
+
+
+def test_a_dry_run_tells_the_plan_and_leaves_the_disk_as_it_was(here: Path, capsys: _Capture) -> None:
+    before = sorted(here.rglob("*"))
+    assert run([*_EPIC, "--split", "val", "--dry-run"]) == 0
+    names = ["classes_noun", "classes_verb", "val/clips", "val/videos"]
+    plan = [f"xmic-work/manifests/epic/{name}.parquet: not made yet" for name in names]
+    assert capsys.readouterr().out.splitlines() == plan
+    assert _json(capsys, *_EPIC, "--split", "val", "-n") == {"would_write": plan}
+    assert sorted(here.rglob("*")) == before
+    assert run(_EPIC) == 0
+    capsys.readouterr()
+    assert run([*_EPIC, "-n"]) == 0
+    assert capsys.readouterr().out == "nothing to do: the manifests are up to date\n"
+
+
+def test_several_video_roots_are_searched_in_order(here: Path, capsys: _Capture) -> None:
+    (here / "more").mkdir()
+    (here / "more" / "P90_02.mp4").touch()
+    assert _json(capsys, *_EPIC, "--videos", "more")["missing_videos"] == 0
+    roots = Workspace.open(here / "xmic-work").datasets["epic"].roots
+    assert roots == (str(here / "videos"), str(here / "more"))
+
+
+def test_a_table_finds_its_videos_beside_it_and_maps_columns(here: Path, capsys: _Capture) -> None:
+    (here / "mine").mkdir()
+    (here / "mine" / "a.mp4").touch()
+    (here / "mine" / "clips.tsv").write_text("path\tfrom\tobject\na.mp4\t1\tcup\nb.mp4\t2\tpan\n../c.mp4\t3\tpan\n")
+    arguments = ["prepare", "table", "test=mine/clips.tsv", "--name", "mine", "--column", "video=path"]
+    found = _json(capsys, *arguments, "--column", "start_s=from", "--column", "noun=object")
+    assert found["splits"]["test"] == {
+        "clips": 2,
+        "rejects": 1,
+        "reject_reasons": {"unsafe_path": 1},
+        "videos": 2,
+        "missing_videos": 1,
+        "classes_present": {"noun": 2, "verb": 0},
+    }
+    assert Workspace.open(here / "xmic-work").datasets["mine"].roots == (str(here / "mine"),)
+    (here / "nouns.txt").write_text("pan\ncup\nwok\n")
+    again = _json(capsys, *arguments, "--column", "noun=object", "--nouns", "nouns.txt")
+    assert again["classes"] == {"noun": 3, "verb": 0}
+    clips = read_rows(here / "xmic-work/manifests/mine/test/clips.parquet")
+    assert clips.column("noun_class").to_pylist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["table", "clips.csv", "--name", "x"], 3, "error: clips.csv: no such file; expected a table of clips"),
+        (["table", "a.csv", "--name", "x", "--column", "video"], 2, "error: --column video: expected OURS=THEIRS"),
+        (["table", "a.csv", "--name", "x", "--column", "film=path"], 2, "error: --column film=…: no such column"),
+        (["epic", "--annotations", "csv", "--videos", "no"], 3, "error: --videos no: no such folder; expected"),
+        (["epic", "--annotations", "videos"], 3, "error: epic: no split found; the reader epic sees no annotation"),
+        (["epic", "--annotations", "csv", "--split", "test"], 3, "error: csv/EPIC_100_test_timestamps.csv: not found."),
+    ],
+)
+def test_a_wrong_call_or_input_is_told_in_one_line(
+    here: Path, capsys: _Capture, arguments: list[str], code: int, text: str
+) -> None:
+    assert run(["prepare", *arguments]) == code
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(text)
+    assert output.err.count("\n") == 1
+    assert not (here / "xmic-work").exists()
+
+
+def test_a_lock_of_another_host_needs_break_lock(here: Path, capsys: _Capture) -> None:
+    lock = here / "xmic-work/manifests/epic/val/.locks/clips.parquet.lock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(json.dumps({"host": "node-7", "pid": 4711}))
+    assert run(_EPIC) == 3
+    assert "is held by process 4711 on host node-7" in capsys.readouterr().err
+    assert run([*_EPIC, "--break-lock"]) == 0

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from xmic_cli import console
+from xmic_cli.console import BarProgress, LineProgress
+
+_Capture = pytest.CaptureFixture[str]
+
+
+def test_results_go_to_stdout_and_notes_to_stderr(capsys: _Capture) -> None:
+    console.note("for a person")
+    console.emit({"a": 1}, False, ["one", "two"])
+    assert capsys.readouterr() == ("one\ntwo\n", "for a person\n")
+
+
+def test_json_is_one_document_with_paths_and_any_script(capsys: _Capture) -> None:
+    console.emit({"name": "küche 台所", "folder": Path("/x/y")}, True, ["not this"])
+    output = capsys.readouterr()
+    assert json.loads(output.out) == {"name": "küche 台所", "folder": "/x/y"}
+    assert "küche 台所" in output.out
+    assert output.err == ""
+
+
+def test_a_piped_table_is_tab_separated(capsys: _Capture) -> None:
+    console.table("title", ["stage", "done"], [["decode", 3], ["[red]x", None]])
+    assert capsys.readouterr() == ("stage\tdone\ndecode\t3\n[red]x\tNone\n", "")
+
+
+def test_a_table_on_a_terminal_is_drawn_with_cells_as_they_are(
+    capsys: _Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    console.table("my title", ["stage", "done"], [["[red]x[/red]", 3]])
+    text = capsys.readouterr().out
+    assert "my title" in text
+    assert "[red]x[/red]" in text
+    assert "\t" not in text
+
+
+def test_lines_of_progress_come_once_a_tenth_and_on_stderr(capsys: _Capture) -> None:
+    progress = LineProgress()
+    progress.start("decode", 100)
+    for _ in range(100):
+        progress.advance()
+    progress.note("one video is damaged")
+    progress.finish()
+    output = capsys.readouterr()
+    lines = output.err.splitlines()
+    assert output.out == ""
+    assert lines[0] == "decode: 1/100"
+    assert lines[1:11] == [f"decode: {done}/100" for done in range(10, 101, 10)]
+    assert lines[11:] == ["one video is damaged"]
+
+
+def test_progress_starts_anew_for_each_piece_of_work_and_bears_an_empty_one(capsys: _Capture) -> None:
+    progress = LineProgress()
+    progress.start("decode", 0)
+    progress.advance(0)
+    progress.start("embed", 2)
+    progress.advance(2)
+    assert capsys.readouterr().err.splitlines() == ["decode: 0/0", "embed: 2/2"]
+
+
+def test_a_bar_writes_to_stderr_only_and_takes_notes_as_they_are(capsys: _Capture) -> None:
+    progress = BarProgress()
+    progress.advance()  # before the start: nothing to move
+    progress.start("decode", 2)
+    progress.advance(2)
+    progress.note("[bold]video[/bold] 3")
+    progress.finish()
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "[bold]video[/bold] 3" in output.err
+    assert "2/2" in output.err
+
+
+@pytest.mark.parametrize(("terminal", "kind"), [(True, BarProgress), (False, LineProgress)])
+def test_a_bar_is_for_terminals_and_lines_for_logs(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, kind: type[object]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    assert isinstance(console.progress(), kind)
+
+
+def test_differing_versions_are_named_with_both_values(capsys: _Capture) -> None:
+    console.warn_differences("runs/a", {"torch": ("2.5", "2.6"), "timm": ("1", "missing")})
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: runs/a: torch was 2.5, is 2.6",
+        "warning: runs/a: timm was 1, is missing",
+    ]
