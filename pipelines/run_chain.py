@@ -21,7 +21,7 @@ from pipelines.chain import (
 from pipelines.config import Config, DatasetSection, TrainSection
 from pipelines.evaluate.run import evaluate, find_run, targets_of
 from pipelines.machine import Machine
-from pipelines.prepare import prepare
+from pipelines.prepare import Prepared, prepare
 from pipelines.progress import Progress
 from pipelines.protocol import ProtocolChoice
 from pipelines.report.write import write_report
@@ -68,16 +68,7 @@ def run_chain(
     workspace = Workspace.open(config.workspace)
     result = ChainResult(str(config.workspace))
     for section in config.dataset:
-        splits = [canonical_split(split) for split in section.splits]
-        made = prepare(
-            workspace,
-            section.name,
-            reader_of(section),
-            section.videos,
-            splits=splits,
-            limit=section.limit,
-            progress=progress,
-        )
+        made = _prepare(workspace, section, progress=progress)
         result.prepared.append(vars(made))
         result.made += made.made
     choice = Choice(max_failures=parse_max_failures(config.max_failures))
@@ -116,16 +107,7 @@ def plan_chain(config: Config, machine: Machine) -> PlannedChain:
     workspace = Workspace.open(config.workspace)
     plan = PlannedChain()
     for section in config.dataset:
-        splits = [canonical_split(split) for split in section.splits]
-        found = prepare(
-            workspace,
-            section.name,
-            reader_of(section),
-            section.videos,
-            splits=splits,
-            limit=section.limit,
-            dry_run=True,
-        )
+        found = _prepare(workspace, section, dry_run=True)
         plan.todo += found.plan
     steps = [("decode", _decode), ("detect-hands", _hands), ("embed", _embed)]
     for position, (_, build) in enumerate(steps):
@@ -146,6 +128,12 @@ def plan_chain(config: Config, machine: Machine) -> PlannedChain:
         ]
     plan.then = ["evaluate", "report"] if plan.todo else []
     return plan
+
+
+def _prepare(workspace: Workspace, section: DatasetSection, **options: Any) -> Prepared:
+    splits = [canonical_split(split) for split in section.splits]
+    reader = reader_of(section)
+    return prepare(workspace, section.name, reader, section.videos, splits=splits, limit=section.limit, **options)
 
 
 def reader_of(section: DatasetSection) -> Reader:

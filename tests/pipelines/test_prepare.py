@@ -187,6 +187,17 @@ def test_a_dry_run_says_what_would_be_written_and_writes_nothing_at_all(
     assert tree(work) == before
 
 
+def test_a_lost_table_of_rejects_is_made_again_with_its_clips(work: Path, annotations: Path) -> None:
+    _prepare(work, annotations)
+    before = tree(work)
+    (work / "manifests/epic/train/rejects.parquet").unlink()
+    assert _prepare(work, annotations, dry_run=True).plan == [
+        f"{work}/manifests/epic/train/clips.parquet: its side part rejects.parquet is missing or of another run"
+    ]
+    assert _prepare(work, annotations).made == 1
+    assert tree(work) == before
+
+
 def test_a_second_reader_under_the_same_name_is_refused(work: Path, annotations: Path, tmp_path: Path) -> None:
     _prepare(work, annotations)
     table = tmp_path / "clips.csv"
@@ -279,9 +290,10 @@ class _Tables:
 
 def test_files_given_to_the_wrong_splits_are_redone_when_put_right(tmp_path: Path) -> None:
     tables = _Tables(tmp_path)
-    tables.prepare([(tables.two, "train"), (tables.one, "val")], tables.root)
+    two = tables.two.rename(tmp_path / "other.csv")
+    tables.prepare([(two, "train"), (tables.one, "val")], tables.root)
     assert tables.nouns_of("train") == ["pan"]
-    tables.prepare([(tables.one, "train"), (tables.two, "val")], tables.root)
+    tables.prepare([(tables.one, "train"), (two, "val")], tables.root)
     assert (tables.nouns_of("train"), tables.nouns_of("val")) == (["cup"], ["pan"])
 
 

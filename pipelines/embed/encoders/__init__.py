@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.embed.encoders.spec import EncoderIdentity
+from pipelines.embed.encoders.spec import EncoderIdentity, EncoderOptions
 from pipelines.plugins import load_class
 
 ENCODERS = {
@@ -18,20 +18,20 @@ def describe_encoder(spec: str, **options: Any) -> EncoderIdentity:
 
     Args:
         spec: ``FAMILY:MODEL[/TAG]`` or ``FAMILY:MODEL=FILE``, or ``package.module:Class``.
-        **options: precision, batch_size, device, offline, allow_random_weights, file_sha256.
+        **options: the fields of :class:`pipelines.embed.encoders.spec.EncoderOptions`.
 
     Raises:
         UsageError: unknown family or form, or random weights that were not allowed.
         InputError: a named file is missing or wrong.
         MissingUpstream: pretrained weights are not here and may not be fetched.
     """
-    identity: EncoderIdentity = _class_of(spec).describe(spec, **options)
+    identity: EncoderIdentity = _class_of(spec).describe(spec, EncoderOptions(**options))
     return identity
 
 
 def load_encoder(spec: str, **options: Any) -> Any:
     """Load the encoder that :func:`describe_encoder` describes; same arguments and errors."""
-    return _class_of(spec)(spec, **options)
+    return _class_of(spec)(spec, EncoderOptions(**options))
 
 
 def _class_of(spec: str) -> Any:

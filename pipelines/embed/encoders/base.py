@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from pipelines.embed.encoders.spec import EncoderOptions
+
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -21,18 +23,14 @@ class FrozenImageEncoder:
         transform: the encoder's own evaluation transform, PIL image → float32 [3, S, S].
         dim: D.
         image_size: S, pixels.
-        precision: 'fp32', 'bf16' or 'fp16'.
-        batch_size: B of every forward pass; the last batch is padded.
-        device: where the tower is.
+        options: precision, batch size and device of every forward pass.
     """
 
-    def __init__(
-        self, forward: Any, transform: Any, dim: int, image_size: int, precision: str, batch_size: int, device: str
-    ) -> None:
+    def __init__(self, forward: Any, transform: Any, dim: int, image_size: int, options: EncoderOptions) -> None:
         self.dim = dim
         self._forward, self._transform = forward, transform
-        self._shape = (batch_size, 3, image_size, image_size)
-        self._dtype, self._device = DTYPES[precision], torch.device(device)
+        self._shape = (options.batch_size, 3, image_size, image_size)
+        self._dtype, self._device = DTYPES[options.precision], torch.device(options.device)
 
     def preprocess(self, picture: np.ndarray) -> Tensor:
         """uint8 RGB [H, W, 3] → float32 [3, S, S], by the encoder's own transform."""
@@ -57,10 +55,10 @@ class FrozenImageEncoder:
         return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)
 
 
-def environment(device: str, batch_size: int, image_size: int) -> dict[str, Any]:
+def environment(options: EncoderOptions, image_size: int) -> dict[str, Any]:
     """What is recorded beside the vectors: device, batch shape, CPU capability."""
     return {
-        "device": device,
-        "batch_shape": [batch_size, 3, image_size, image_size],
+        "device": options.device,
+        "batch_shape": [options.batch_size, 3, image_size, image_size],
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,11 +21,12 @@ from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from open_clip.transform import PreprocessCfg, image_transform_v2
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
-from pipelines.digest import canonical_json, digest_json, whole_file_sha256
+from pipelines.digest import canonical_json, digest_json
 from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
 from pipelines.embed.encoders.spec import (
     SEED,
     EncoderIdentity,
+    EncoderOptions,
     ModelSpec,
     parse_spec,
     random_sha256,
@@ -74,42 +75,22 @@ class OpenClipEncoder(FrozenImageEncoder):
         logit_scale: τ, the exponential of the stored value.
     """
 
-    def __init__(
-        self,
-        spec: str,
-        *,
-        precision: str,
-        batch_size: int,
-        device: str,
-        offline: bool = False,
-        allow_random_weights: bool = False,
-        file_sha256: Callable[[Path], str] = whole_file_sha256,
-    ) -> None:
-        found = _resolve(parse_spec(spec), offline, allow_random_weights, file_sha256)
+    def __init__(self, spec: str, options: EncoderOptions) -> None:
+        found = _resolve(parse_spec(spec), options)
         model = _build(found)
-        self._model = model.to(device).eval().requires_grad_(False)
+        self._model = model.to(options.device).eval().requires_grad_(False)
         # The text tower stays in fp32: its vectors are few and become the classifier.
-        self._model.visual.to(DTYPES[precision])
-        self._device_name, self._found, self._offline = device, found, offline
+        self._model.visual.to(DTYPES[options.precision])
+        self._device_name, self._found, self._offline = options.device, found, options.offline
         self.logit_scale = float(self._model.logit_scale.detach().exp())
         transform = image_transform_v2(PreprocessCfg(size=found.image_size, **found.preprocess), is_train=False)
         dim, size = int(found.config["embed_dim"]), found.image_size
-        super().__init__(self._model.encode_image, transform, dim, size, precision, batch_size, device)
+        super().__init__(self._model.encode_image, transform, dim, size, options)
 
     @classmethod
-    def describe(
-        cls,
-        spec: str,
-        *,
-        precision: str,
-        batch_size: int,
-        device: str,
-        offline: bool = False,
-        allow_random_weights: bool = False,
-        file_sha256: Callable[[Path], str] = whole_file_sha256,
-    ) -> EncoderIdentity:
+    def describe(cls, spec: str, options: EncoderOptions) -> EncoderIdentity:
         """See :func:`pipelines.embed.encoders.describe_encoder`."""
-        found = _resolve(parse_spec(spec), offline, allow_random_weights, file_sha256)
+        found = _resolve(parse_spec(spec), options)
         model = {
             "spec": found.spec.text,
             "weights_sha256": found.sha256,
@@ -119,11 +100,16 @@ class OpenClipEncoder(FrozenImageEncoder):
             "quick_gelu": found.quick_gelu,
             "normalised": False,
         }
-        image = {**model, "image_size": found.image_size, "preprocessing": found.preprocess, "precision": precision}
+        image = {
+            **model,
+            "image_size": found.image_size,
+            "preprocessing": found.preprocess,
+            "precision": options.precision,
+        }
         tokenizer = found.hub_tokenizer or "open_clip"
         text = {**model, "tokenizer": tokenizer, "context_length": found.context, "precision": "fp32"}
         slug = found.spec.slug(found.sha256)
-        return EncoderIdentity(slug, image, text, environment(device, batch_size, found.image_size))
+        return EncoderIdentity(slug, image, text, environment(options, found.image_size))
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Raw text vectors, float32 [n, D], in batches of one fixed shape.
@@ -176,16 +162,16 @@ def _refuse_cut_texts(texts: Sequence[str], tokenizer: Any, context: int) -> Non
             raise InputError(f"class text {text[:60]!r}: {length} tokens, the text tower takes {context}; shorten it.")
 
 
-def _resolve(spec: ModelSpec, offline: bool, allow_random: bool, file_sha256: Callable[[Path], str]) -> _Resolved:
+def _resolve(spec: ModelSpec, options: EncoderOptions) -> _Resolved:
     name, config, preprocess = _config_of(spec)
-    refuse_random(spec, allow_random)
+    refuse_random(spec, options.allow_random_weights)
     quick_gelu = bool(config.get("quick_gelu", False))
     if spec.random:
         sha256 = random_sha256(canonical_json(config))
         return _Resolved(spec, name, config, preprocess or _preprocess({}), quick_gelu, None, sha256)
     if spec.file is not None:
         preprocess = preprocess or _published_preprocess(spec, name)
-        return _Resolved(spec, name, config, preprocess, quick_gelu, spec.file, file_sha256(spec.file))
+        return _Resolved(spec, name, config, preprocess, quick_gelu, spec.file, options.file_sha256(spec.file))
     if spec.tag is None:
         raise UsageError(
             f"--encoder {spec.text}: which weights? Name a tag ({spec.text}/openai), a file ({spec.text}=FILE), or "
@@ -198,8 +184,8 @@ def _resolve(spec: ModelSpec, offline: bool, allow_random: bool, file_sha256: Ca
             f"--encoder {spec.text}: open_clip has no tag {spec.tag} for {name}; it has {', '.join(tags) or 'none'}."
         )
     quick_gelu = bool(tag.get("quick_gelu", quick_gelu))
-    file = _pretrained_file(tag, spec, offline)
-    return _Resolved(spec, name, config, _preprocess(tag), quick_gelu, file, file_sha256(file))
+    file = _pretrained_file(tag, spec, options.offline)
+    return _Resolved(spec, name, config, _preprocess(tag), quick_gelu, file, options.file_sha256(file))
 
 
 def _preprocess(given: dict[str, Any]) -> dict[str, Any]:

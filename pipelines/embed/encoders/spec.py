@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.digest import whole_file_sha256
 
 RANDOM = "random"
 SEED = 0
@@ -53,6 +54,27 @@ class ModelSpec:
         """Folder name: the model and the first 8 hex digits of the weights' sha256."""
         safe = re.sub(r"[^A-Za-z0-9.]+", "-", self.text.replace(".json", "")).strip("-").lower()
         return f"{safe}-{weights_sha256[:8]}"
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """How an encoder is to run.
+
+    Attributes:
+        precision: 'fp32', 'bf16' or 'fp16'.
+        batch_size: pictures a forward pass; the last batch is padded.
+        device: 'cpu', 'cuda', …
+        offline: never touch the network.
+        allow_random_weights: accept the tag 'random'.
+        file_sha256: sha256 of a file; may remember.
+    """
+
+    precision: str
+    batch_size: int
+    device: str
+    offline: bool = False
+    allow_random_weights: bool = False
+    file_sha256: Callable[[Path], str] = whole_file_sha256
 
 
 @dataclass(frozen=True)

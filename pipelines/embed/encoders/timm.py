@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,12 @@ import timm.data
 import torch
 
 from data_manifests.errors import UsageError
-from pipelines.digest import canonical_json, whole_file_sha256
+from pipelines.digest import canonical_json
 from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
 from pipelines.embed.encoders.spec import (
     SEED,
     EncoderIdentity,
+    EncoderOptions,
     ModelSpec,
     parse_spec,
     random_sha256,
@@ -61,37 +61,17 @@ class TimmEncoder(FrozenImageEncoder):
 
     logit_scale = None
 
-    def __init__(
-        self,
-        spec: str,
-        *,
-        precision: str,
-        batch_size: int,
-        device: str,
-        offline: bool = False,
-        allow_random_weights: bool = False,
-        file_sha256: Callable[[Path], str] = whole_file_sha256,
-    ) -> None:
-        found = _resolve(parse_spec(spec), offline, allow_random_weights, file_sha256)
-        model = _build(found).to(device, DTYPES[precision]).eval().requires_grad_(False)
+    def __init__(self, spec: str, options: EncoderOptions) -> None:
+        found = _resolve(parse_spec(spec), options)
+        model = _build(found).to(options.device, DTYPES[options.precision]).eval().requires_grad_(False)
         transform = timm.data.create_transform(**found.data, is_training=False)
         dim, size = int(model.num_features), found.image_size
-        super().__init__(model, transform, dim, size, precision, batch_size, device)
+        super().__init__(model, transform, dim, size, options)
 
     @classmethod
-    def describe(
-        cls,
-        spec: str,
-        *,
-        precision: str,
-        batch_size: int,
-        device: str,
-        offline: bool = False,
-        allow_random_weights: bool = False,
-        file_sha256: Callable[[Path], str] = whole_file_sha256,
-    ) -> EncoderIdentity:
+    def describe(cls, spec: str, options: EncoderOptions) -> EncoderIdentity:
         """See :func:`pipelines.embed.encoders.describe_encoder`."""
-        found = _resolve(parse_spec(spec), offline, allow_random_weights, file_sha256)
+        found = _resolve(parse_spec(spec), options)
         facts = {
             "spec": found.spec.text,
             "weights_sha256": found.sha256,
@@ -100,10 +80,10 @@ class TimmEncoder(FrozenImageEncoder):
             "image_size": found.image_size,
             "preprocessing": found.data,
             "feature": found.feature,
-            "precision": precision,
+            "precision": options.precision,
         }
         slug = f"{found.spec.slug(found.sha256)}-{found.image_size}px"
-        return EncoderIdentity(slug, facts, {}, environment(device, batch_size, found.image_size))
+        return EncoderIdentity(slug, facts, {}, environment(options, found.image_size))
 
     def encode_texts(self, texts: list[str]) -> Any:
         """There is no text tower.
@@ -114,12 +94,12 @@ class TimmEncoder(FrozenImageEncoder):
         raise UsageError("a timm encoder has no text tower: embed it with --no-text, as second encoder (--v2).")
 
 
-def _resolve(spec: ModelSpec, offline: bool, allow_random: bool, file_sha256: Callable[[Path], str]) -> _Resolved:
+def _resolve(spec: ModelSpec, options: EncoderOptions) -> _Resolved:
     architecture, _, own_tag = spec.model.partition(".")
     if not timm.is_model(architecture):
         near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
         raise UsageError(f"--encoder {spec.text}: timm has no model {architecture}. Near: {', '.join(near) or 'none'}.")
-    refuse_random(spec, allow_random)
+    refuse_random(spec, options.allow_random_weights)
     tag = own_tag or (spec.tag if spec.tag and not spec.random else "")
     try:
         config = timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
@@ -135,14 +115,14 @@ def _resolve(spec: ModelSpec, offline: bool, allow_random: bool, file_sha256: Ca
     if spec.random:
         return _Resolved(spec, data, arguments, None, random_sha256(canonical_json([architecture, data])))
     if spec.file is not None:
-        return _Resolved(spec, data, arguments, spec.file, file_sha256(spec.file))
+        return _Resolved(spec, data, arguments, spec.file, options.file_sha256(spec.file))
     if config is None or not config.hf_hub_id:
         tags = timm.list_pretrained(f"{architecture}.*")
         raise UsageError(
             f"--encoder {spec.text}: which weights? timm has {', '.join(tags) or 'none for it'}; or =FILE."
         )
-    file = hub_file(config.hf_hub_id, _HUB_NAMES, spec.text, offline=offline)
-    return _Resolved(spec, data, arguments, file, file_sha256(file))
+    file = hub_file(config.hf_hub_id, _HUB_NAMES, spec.text, offline=options.offline)
+    return _Resolved(spec, data, arguments, file, options.file_sha256(file))
 
 
 def _build(found: _Resolved) -> Any:
