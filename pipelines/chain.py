@@ -160,6 +160,11 @@ def embed_stages(
         if options.streams in ("hand", "both"):
             boxes = _boxes_folder(frames, options.detector)
             stages.append(EmbedStage(frames, encoder, boxes, policy, machine.workers))
+    if options.text and not encoder.identity.text_provenance:
+        raise UsageError(
+            f"--encoder {options.encoder}: it has no text tower, so it can not embed class names. Pass --no-text, and "
+            "train with --v2 naming it."
+        )
     if options.text:
         for name in dict.fromkeys(name for name, _ in chosen):
             stages += text_stages(workspace, name, encoder, options.prompt)

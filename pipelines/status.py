@@ -16,7 +16,6 @@ from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, default
 from pipelines.embed.stage import EmbedStage, TextStage
 from pipelines.hands.stage import DetectHandsStage
 from pipelines.shards import (
-    UNCOUNTED,
     DamagedShard,
     Footer,
     read_footer,
@@ -91,6 +90,7 @@ def status(workspace: Workspace, *, verify: bool = False) -> list[StageStatus]:
                 found.append(_summarise(recorded, recorded.name, frames, what, command, verify))
     found += list(_texts(workspace, verify))
     found += list(_runs(workspace))
+    found += list(_evaluations(workspace, verify))
     return found
 
 
@@ -250,6 +250,22 @@ def _runs(workspace: Workspace) -> Iterator[StageStatus]:
         yield result
 
 
-def uncounted(result: StageStatus) -> int:
-    """Failures that are no fault: videos that are not there."""
-    return sum(count for reason, count in result.failures.items() if reason in UNCOUNTED)
+def _evaluations(workspace: Workspace, verify: bool) -> Iterator[StageStatus]:
+    files = sorted((workspace.root / "evaluations").glob("*/*/predictions.parquet"))
+    if not files:
+        return
+    # Only here, since it brings torch along.
+    from pipelines.evaluate.run import evaluation_stage, find_run
+
+    for file in files:
+        run, target = file.parent.parent.name, file.parent.name
+        dataset, _, split = target.rpartition("-")
+        result = StageStatus("evaluate", dataset, split, run, str(file.parent))
+        try:
+            stage = evaluation_stage(workspace, find_run(workspace, run), dataset, split)
+            item = inspect(stage, stage.units()[0])
+        except (InputError, MissingUpstream) as error:
+            item = Inspection(Unit(file.name, file, {}), State.STALE, str(error))
+        _count(result, _verified(item) if verify and item.state is State.DONE else item)
+        result.next = f"xmic evaluate {run} --cross {dataset} -w {workspace.root}" if result.why else ""
+        yield result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -106,9 +106,3 @@ class BarProgress:
 def progress() -> LineProgress | BarProgress:
     """A bar on a terminal, lines elsewhere."""
     return BarProgress() if sys.stderr.isatty() else LineProgress()
-
-
-def warn_differences(what: str, differences: Mapping[str, tuple[Any, Any]]) -> None:
-    """Say which recorded versions differ."""
-    for name, (old, new) in differences.items():
-        note(f"warning: {what}: {name} was {old}, is {new}")

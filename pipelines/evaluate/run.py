@@ -24,7 +24,7 @@ from pipelines.evaluate.metrics import class_mean, top_k
 from pipelines.machine import Machine
 from pipelines.methods import load_method
 from pipelines.methods.base import resolve_config
-from pipelines.progress import Progress
+from pipelines.progress import Progress, Silent
 from pipelines.protocol import Protocol, on_target
 from pipelines.shards import Layout, read_footer, read_rows
 from pipelines.stage import Choice, OpenShard, Unit
@@ -264,6 +264,7 @@ def evaluate(
         MissingUpstream: a target lacks an artifact; names the command.
         InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off.
     """
+    _warn_of_versions(run, progress)
     results = []
     for dataset, split in targets:
         target, frames, mixed = on_target(workspace, dataset, split, run.protocol, allow_mixed=allow_mixed)
@@ -274,6 +275,20 @@ def evaluate(
             temporary.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         results.append({**metrics, "made": report.made, "folder": str(item.folder)})
     return results
+
+
+def evaluation_stage(workspace: Workspace, run: TrainedRun, dataset: str, split: str) -> EvaluateStage:
+    """The stage of an evaluation that was made, for those who ask whether it is up to date."""
+    target, frames, _ = on_target(workspace, dataset, split, run.protocol, allow_mixed=True)
+    return EvaluateStage(workspace, run, dataset, split, target, frames, Machine(device="cpu"), Silent())
+
+
+def _warn_of_versions(run: TrainedRun, progress: Progress) -> None:
+    then = {name: value for name, value in run.config["versions"].items() if name != "device"}
+    now = versions(*then)
+    for name in then:
+        if then[name] != now[name]:
+            progress.note(f"warning: {run.config['name']} was trained with {name} {then[name]}, here is {now[name]}")
 
 
 def _metrics(item: EvaluateStage, mixed: list[dict[str, Any]]) -> dict[str, Any]:

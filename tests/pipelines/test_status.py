@@ -85,3 +85,18 @@ def test_runs_show_their_heads(embedded):
     train_run(embedded, planned, Machine(device="cpu"), Silent())
     found = next(s for s in status(embedded) if s.stage == "train")
     assert (found.what, found.done) == (planned.name, 1)
+
+
+def test_an_evaluation_is_stale_when_its_vectors_are_gone(embedded):
+    from pipelines.evaluate.run import evaluate, find_run
+
+    planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 1}))
+    train_run(embedded, planned, Machine(device="cpu"), Silent())
+    evaluate(embedded, find_run(embedded, None), [("mine", "val")], Machine(device="cpu"), Silent())
+    found = next(s for s in status(embedded) if s.stage == "evaluate")
+    assert (found.dataset, found.split, found.done) == ("mine", "val", 1)
+    shutil.rmtree(embedded.root / "embeddings/mine/val")
+    found = next(s for s in status(embedded) if s.stage == "evaluate")
+    assert (found.done, found.stale) == (0, 1)
+    assert "the run used encoder fake-00000000" in found.why["predictions.parquet"]
+    assert "xmic evaluate" in found.next

@@ -85,11 +85,3 @@ def test_a_bar_is_for_terminals_and_lines_for_logs(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     assert isinstance(console.progress(), kind)
-
-
-def test_differing_versions_are_named_with_both_values(capsys: _Capture) -> None:
-    console.warn_differences("runs/a", {"torch": ("2.5", "2.6"), "timm": ("1", "missing")})
-    assert capsys.readouterr().err.splitlines() == [
-        "warning: runs/a: torch was 2.5, is 2.6",
-        "warning: runs/a: timm was 1, is missing",
-    ]

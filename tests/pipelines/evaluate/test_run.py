@@ -136,3 +136,19 @@ def test_random_weights_and_the_share_of_full_frames_are_said(embedded, world):
     (metrics,) = score(embedded, find_run(embedded, None), [("mine", "val")])
     assert metrics["random_weights"] == ["fake-00000000"]
     assert 0 < metrics["hand_fallback_rate"] < 1
+
+
+def test_other_versions_are_warned_of_not_refused(trained):
+    workspace, run = trained
+    file = run.folder / "noun" / "config.json"
+    config = json.loads(file.read_text())
+    config["versions"]["torch"] = "1.0"
+    file.write_text(json.dumps(config))
+    notes = []
+
+    class Listening(Silent):
+        def note(self, text):
+            notes.append(text)
+
+    evaluate(workspace, find_run(workspace, None), [("mine", "val")], Machine(device="cpu"), Listening())
+    assert any("was trained with torch 1.0, here is " in text for text in notes)

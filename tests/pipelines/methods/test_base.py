@@ -47,21 +47,21 @@ def test_a_class_of_ones_own_is_found_by_its_path(tmp_path: Path, monkeypatch: p
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert load_method("my_adapters:Mine").name == "mine"
-    with pytest.raises(UsageError, match=r"my_adapters has no Mien \(did you mean Mine\?\); its methods are ZeroShot"):
+    with pytest.raises(UsageError, match=r"my_adapters has no class Mien\. Did you mean 'Mine'\?"):
         load_method("my_adapters:Mien")
-    with pytest.raises(UsageError, match="Other is not a subclass of pipelines.methods.base.Method"):
+    with pytest.raises(UsageError, match="my_adapters:Other: it is not a subclass of pipelines.methods.base.Method"):
         load_method("my_adapters:Other")
 
 
 @pytest.mark.parametrize(
     ("spec", "text"),
     [
-        ("xmick", r"--method xmick: unknown \(did you mean xmic\?\). Methods are zero-shot, xmic; a class of your own"),
-        ("quark", r"--method quark: unknown. Methods are zero-shot, xmic;"),
-        ("no.such:Class", "cannot import no.such .*Check the spelling, and that the package is installed"),
-        ("json:Nothing", "json has no Nothing; it has no method"),
-        (":Class", "--method :Class: unknown"),
-        ("module:", "--method module:: unknown"),
+        ("xmick", r"no method 'xmick'\. Did you mean 'xmic'\? Known: xmic, zero-shot\. Your own is named as package"),
+        ("quark", r"no method 'quark'\. Known: xmic, zero-shot\."),
+        ("no.such:Class", r"the module no\.such cannot be imported .*Install it, or add its folder to PYTHONPATH"),
+        ("json:Nothing", "the module json has no class Nothing"),
+        (":Class", "no method ':Class'"),
+        ("module:", "no method 'module:'"),
     ],
 )
 def test_unknown_methods_are_refused(spec: str, text: str) -> None:

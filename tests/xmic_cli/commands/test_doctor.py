@@ -30,7 +30,8 @@ def test_a_sound_machine_gives_exit_0_and_says_none_cached_plainly(
     app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "nothing"))
-    _with(monkeypatch, RICH, Dependency("torch", "torch"), Dependency("av", "av"))
+    _with(monkeypatch, *examination.DEPENDENCIES)
+    monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["-w", str(tmp_path / "ws")])
     assert result.exit_code == 0, result.output
     assert "  ok rich " in result.stdout

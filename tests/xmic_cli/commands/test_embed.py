@@ -45,3 +45,9 @@ def test_wrong_options_are_named(embedded, capsys):
     assert "--streams left: expected full, hand or both" in capsys.readouterr().err
     assert run([*base, f"open_clip:{TINY}/random", "--allow-random-weights", "--detector", "mine"]) == 5
     assert "no boxes of mine; there is fake-hands-00000000" in capsys.readouterr().err
+
+
+def test_an_encoder_without_text_is_told_apart_before_any_work(embedded, capsys):
+    command = ["embed", "-w", str(embedded.root), "--encoder", "timm:vit_tiny_patch16_224/random"]
+    assert run([*command, "--allow-random-weights"]) == 2
+    assert "it has no text tower, so it can not embed class names. Pass --no-text" in capsys.readouterr().err

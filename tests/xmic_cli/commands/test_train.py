@@ -34,7 +34,7 @@ def test_a_time_limit_exits_130_and_the_same_command_goes_on(embedded, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--method", "xmik"], "did you mean xmic?"),
+        (["--method", "xmik"], "There is no method 'xmik'. Did you mean 'xmic'?"),
         (["--preset", "best"], "has the presets official, xmic-code, paper"),
         (["--set", "epocs=3"], "the nearest is epochs"),
         (["--set", "epochs"], "expected KEY=VALUE"),
