@@ -142,7 +142,7 @@ def _die_on_commit(where: str, group: str) -> None:
         if where == "done" and is_shard:
             _kill_myself()
 
-    shards.PartWriter.commit = dying_commit  # type: ignore[method-assign]
+    shards.PartWriter.commit = dying_commit  # type: ignore[method-assign, assignment]
 
 
 def _main() -> None:

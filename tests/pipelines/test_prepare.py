@@ -18,7 +18,7 @@ from tests.pipelines.stage_fixtures import tree
 
 
 @pytest.fixture
-def annotations(tmp_path: Path) -> Path:
+def epic_csv(tmp_path: Path) -> Path:
     """Train and val of five clips in three videos, one row a reject."""
     train = [
         row("P90_01_0"),
@@ -43,8 +43,8 @@ def work(tmp_path: Path) -> Path:
     return tmp_path / "work"
 
 
-def _prepare(work: Path, annotations: Path, roots: Sequence[Path] = (), **options: object) -> Prepared:
-    return prepare(Workspace.open(work), "epic", EpicReader(annotations), roots, **options)  # type: ignore[arg-type]
+def _prepare(work: Path, epic_csv: Path, roots: Sequence[Path] = (), **options: object) -> Prepared:
+    return prepare(Workspace.open(work), "epic", EpicReader(epic_csv), roots, **options)  # type: ignore[arg-type]
 
 
 def _changed(before: dict[str, bytes], after: dict[str, bytes]) -> set[str]:
@@ -52,9 +52,9 @@ def _changed(before: dict[str, bytes], after: dict[str, bytes]) -> set[str]:
 
 
 def test_every_split_gets_clips_videos_rejects_and_the_dataset_its_classes(
-    work: Path, annotations: Path, videos: Path
+    work: Path, epic_csv: Path, videos: Path
 ) -> None:
-    found = _prepare(work, annotations, [videos])
+    found = _prepare(work, epic_csv, [videos])
     counts = {"clips": 3, "rejects": 1, "reject_reasons": {"unsafe_path": 1}, "videos": 2, "missing_videos": 1}
     assert vars(found) == {
         "dataset": "epic",
@@ -88,122 +88,120 @@ def test_every_split_gets_clips_videos_rejects_and_the_dataset_its_classes(
     assert Workspace.open(work).datasets["epic"] == DatasetSettings("epic", (str(videos),), 1)
 
 
-def test_running_again_writes_nothing(work: Path, annotations: Path, videos: Path) -> None:
-    first = _prepare(work, annotations, [videos])
+def test_running_again_writes_nothing(work: Path, epic_csv: Path, videos: Path) -> None:
+    first = _prepare(work, epic_csv, [videos])
     before = {file: file.stat().st_mtime_ns for file in work.rglob("*.parquet")}
-    again = _prepare(work, annotations, [videos])
+    again = _prepare(work, epic_csv, [videos])
     assert again.made == 0
     assert vars(again) == {**vars(first), "made": 0}
     assert {file: file.stat().st_mtime_ns for file in work.rglob("*.parquet")} == before
 
 
-def test_a_video_that_appears_later_changes_the_table_of_videos_only(
-    work: Path, annotations: Path, videos: Path
-) -> None:
-    _prepare(work, annotations, [videos])
+def test_a_video_that_appears_later_changes_the_table_of_videos_only(work: Path, epic_csv: Path, videos: Path) -> None:
+    _prepare(work, epic_csv, [videos])
     before = tree(work)
     (videos / "P91").mkdir()
     (videos / "P91" / "P91_02.mp4").touch()
-    found = _prepare(work, annotations)  # the roots are remembered
+    found = _prepare(work, epic_csv)  # the roots are remembered
     assert (found.made, found.missing_videos) == (1, 1)
     assert _changed(before, tree(work)) == {"manifests/epic/val/videos.parquet"}
 
 
-def test_other_roots_change_paths_only_and_are_remembered(work: Path, annotations: Path, videos: Path) -> None:
-    _prepare(work, annotations, [videos])
-    found = _prepare(work, annotations, [videos.parent])
+def test_other_roots_change_paths_only_and_are_remembered(work: Path, epic_csv: Path, videos: Path) -> None:
+    _prepare(work, epic_csv, [videos])
+    found = _prepare(work, epic_csv, [videos.parent])
     assert (found.made, found.missing_videos) == (1, 3)
     assert Workspace.open(work).datasets["epic"].roots == (str(videos.parent),)
 
 
-def test_a_changed_row_redoes_the_split_it_is_in(work: Path, annotations: Path) -> None:
-    _prepare(work, annotations)
+def test_a_changed_row_redoes_the_split_it_is_in(work: Path, epic_csv: Path) -> None:
+    _prepare(work, epic_csv)
     before = tree(work)
-    write_rows(annotations / FILES["val"], [row("P91_02_0"), row("P91_02_1", narration="other")])
-    assert _prepare(work, annotations).made == 1
+    write_rows(epic_csv / FILES["val"], [row("P91_02_0"), row("P91_02_1", narration="other")])
+    assert _prepare(work, epic_csv).made == 1
     assert _changed(before, tree(work)) == {"manifests/epic/val/clips.parquet"}
 
 
-def test_facts_on_videos_reach_the_table_of_videos(work: Path, annotations: Path) -> None:
-    (annotations / "EPIC_100_video_info.csv").write_text("video_id,duration,fps\nP91_02,12.5,50\nP99_99,1,1\n")
-    _prepare(work, annotations, splits=["val"])
+def test_facts_on_videos_reach_the_table_of_videos(work: Path, epic_csv: Path) -> None:
+    (epic_csv / "EPIC_100_video_info.csv").write_text("video_id,duration,fps\nP91_02,12.5,50\nP99_99,1,1\n")
+    _prepare(work, epic_csv, splits=["val"])
     (video,) = read_rows(work / "manifests/epic/val/videos.parquet").to_pylist()
     assert (video["duration_s"], video["fps"]) == (12.5, 50.0)
 
 
-def test_no_split_can_be_prepared_with_other_classes_than_the_rest(work: Path, annotations: Path) -> None:
-    _prepare(work, annotations, splits=["train"])
-    assert _prepare(work, annotations, splits=["val"]).made == 2
+def test_no_split_can_be_prepared_with_other_classes_than_the_rest(work: Path, epic_csv: Path) -> None:
+    _prepare(work, epic_csv, splits=["train"])
+    assert _prepare(work, epic_csv, splits=["val"]).made == 2
     before = tree(work)
-    write_epic(annotations, {}, nouns=[*NOUNS[:2], ("wok", "['wok']")])
+    write_epic(epic_csv, {}, nouns=[*NOUNS[:2], ("wok", "['wok']")])
     with pytest.raises(InputError) as error:
-        _prepare(work, annotations, splits=["val"])
+        _prepare(work, epic_csv, splits=["val"])
     assert str(error.value) == (
         "epic: the noun classes differ from those that train was prepared with (hand pasta press, wok). "
         "Prepare all splits in one command, or give both the same class file."
     )
-    write_epic(annotations, {}, verbs=[("fold-in", "['fold-in']"), ("stir", "['stir']")])
+    write_epic(epic_csv, {}, verbs=[("fold-in", "['fold-in']"), ("stir", "['stir']")])
     with pytest.raises(InputError, match=r"the verb classes differ from those that train .* \(their order\)"):
-        _prepare(work, annotations, splits=["val"], dry_run=True)
+        _prepare(work, epic_csv, splits=["val"], dry_run=True)
     assert tree(work) == before
-    assert _prepare(work, annotations).made == 3
+    assert _prepare(work, epic_csv).made == 3
 
 
-def test_a_limit_keeps_the_first_clips_and_is_part_of_the_key(work: Path, annotations: Path) -> None:
+def test_a_limit_keeps_the_first_clips_and_is_part_of_the_key(work: Path, epic_csv: Path) -> None:
     class Heard(Silent):
         texts: list[str] = []  # noqa: RUF012
 
         def note(self, text: str) -> None:
             self.texts.append(text)
 
-    found = _prepare(work, annotations, splits=["train"], limit=2, progress=Heard())
+    found = _prepare(work, epic_csv, splits=["train"], limit=2, progress=Heard())
     assert (found.clips, found.videos, found.made) == (2, 1, 4)
     assert Heard.texts == ["epic train: keeping the first 2 clips only"]
-    assert _prepare(work, annotations, splits=["train"], limit=2).made == 0
+    assert _prepare(work, epic_csv, splits=["train"], limit=2).made == 0
     assert read_footer(work / "manifests/epic/train/clips.parquet").params["limit"] == 2
-    whole = _prepare(work, annotations, splits=["train"])
+    whole = _prepare(work, epic_csv, splits=["train"])
     assert (whole.clips, whole.made) == (3, 2)
-    assert _prepare(work, annotations, splits=["train"], limit=99).made == 1
+    assert _prepare(work, epic_csv, splits=["train"], limit=99).made == 1
 
 
 def test_a_dry_run_says_what_would_be_written_and_writes_nothing_at_all(
-    work: Path, annotations: Path, videos: Path
+    work: Path, epic_csv: Path, videos: Path
 ) -> None:
-    dry = _prepare(work, annotations, [videos], dry_run=True)
+    dry = _prepare(work, epic_csv, [videos], dry_run=True)
     assert not work.exists()
     names = ["classes_noun", "classes_verb", "train/clips", "train/videos", "val/clips", "val/videos"]
     assert dry.plan == [f"{work}/manifests/epic/{name}.parquet: not made yet" for name in names]
-    assert _prepare(work, annotations, dry_run=True).plan == dry.plan
-    _prepare(work, annotations, [videos])
+    assert _prepare(work, epic_csv, dry_run=True).plan == dry.plan
+    _prepare(work, epic_csv, [videos])
     before = tree(work)
     (videos / "P90_101.mp4").touch()
-    assert _prepare(work, annotations, [videos], dry_run=True).plan == [
+    assert _prepare(work, epic_csv, [videos], dry_run=True).plan == [
         f"{work}/manifests/epic/train/videos.parquet: input videos changed"
     ]
-    assert _prepare(work, annotations, limit=1, dry_run=True, splits=["val"]).plan == [
+    assert _prepare(work, epic_csv, limit=1, dry_run=True, splits=["val"]).plan == [
         f"{work}/manifests/epic/val/clips.parquet: limit changed from None to 1",
         f"{work}/manifests/epic/val/videos.parquet: input videos changed",
     ]
     assert tree(work) == before
 
 
-def test_a_lost_table_of_rejects_is_made_again_with_its_clips(work: Path, annotations: Path) -> None:
-    _prepare(work, annotations)
+def test_a_lost_table_of_rejects_is_made_again_with_its_clips(work: Path, epic_csv: Path) -> None:
+    _prepare(work, epic_csv)
     before = tree(work)
     (work / "manifests/epic/train/rejects.parquet").unlink()
-    assert _prepare(work, annotations, dry_run=True).plan == [
+    assert _prepare(work, epic_csv, dry_run=True).plan == [
         f"{work}/manifests/epic/train/clips.parquet: its side part rejects.parquet is missing or of another run"
     ]
-    assert _prepare(work, annotations).made == 1
+    assert _prepare(work, epic_csv).made == 1
     assert tree(work) == before
 
 
-def test_a_second_reader_under_the_same_name_is_refused(work: Path, annotations: Path, tmp_path: Path) -> None:
-    _prepare(work, annotations)
+def test_a_second_reader_under_the_same_name_is_refused(work: Path, epic_csv: Path, tmp_path: Path) -> None:
+    _prepare(work, epic_csv)
     table = tmp_path / "clips.csv"
     table.write_text("video,split\na.mp4,test\n")
     with pytest.raises(InputError) as error:
-        prepare(Workspace.open(work), "epic", _Unclassed([(table, None)], annotations), [])
+        prepare(Workspace.open(work), "epic", _Unclassed([(table, None)], epic_csv), [])
     assert str(error.value) == (
         f"{work}: epic was prepared by the reader epic, now by table. Choose another --name or another workspace."
     )
@@ -212,33 +210,33 @@ def test_a_second_reader_under_the_same_name_is_refused(work: Path, annotations:
 class _Unclassed(TableReader):
     """A table with the classes of an annotation folder, so that only the reader differs."""
 
-    def __init__(self, files: list[tuple[Path, str | None]], annotations: Path) -> None:
+    def __init__(self, files: list[tuple[Path, str | None]], epic_csv: Path) -> None:
         super().__init__(files)
-        self._epic = EpicReader(annotations)
+        self._epic = EpicReader(epic_csv)
 
     def classes(self):  # type: ignore[no-untyped-def]
         return self._epic.classes()
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "/a", "a/"])
-def test_a_name_that_is_no_folder_of_its_own_is_refused(work: Path, annotations: Path, name: str) -> None:
+def test_a_name_that_is_no_folder_of_its_own_is_refused(work: Path, epic_csv: Path, name: str) -> None:
     with pytest.raises(UsageError) as error:
-        prepare(Workspace.open(work), name, EpicReader(annotations), [])
+        prepare(Workspace.open(work), name, EpicReader(epic_csv), [])
     assert str(error.value) == f"--name {name}: expected a name that can be a folder, without '/'."
     assert not work.exists()
 
 
 @pytest.mark.parametrize("name", ["my clips", "küche", 'a"b', "台所", "..x"])
-def test_odd_names_are_names(work: Path, annotations: Path, name: str) -> None:
-    prepare(Workspace.open(work), name, EpicReader(annotations), [])
+def test_odd_names_are_names(work: Path, epic_csv: Path, name: str) -> None:
+    prepare(Workspace.open(work), name, EpicReader(epic_csv), [])
     workspace = Workspace.open(work)
     assert workspace.choose(name) == [(name, "train"), (name, "val")]
     assert workspace.groups(name) == 1
 
 
-def test_roots_and_files_that_are_not_there_are_named(work: Path, annotations: Path, tmp_path: Path) -> None:
+def test_roots_and_files_that_are_not_there_are_named(work: Path, epic_csv: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
-        _prepare(work, annotations, [tmp_path, tmp_path / "no"])
+        _prepare(work, epic_csv, [tmp_path, tmp_path / "no"])
     assert str(error.value) == (
         f"--videos {tmp_path / 'no'}: no such folder; expected the folder that holds the videos."
     )
@@ -246,7 +244,7 @@ def test_roots_and_files_that_are_not_there_are_named(work: Path, annotations: P
         _prepare(work, write_epic(tmp_path / "empty", {}))
     assert str(error.value) == "epic: no split found; the reader epic sees no annotation file of its own."
     with pytest.raises(InputError, match=r"EPIC_100_test_timestamps\.csv: not found\. Splits .*: train, val\."):
-        _prepare(work, annotations, splits=["test"])
+        _prepare(work, epic_csv, splits=["test"])
     assert not work.exists()
 
 

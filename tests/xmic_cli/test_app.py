@@ -110,7 +110,7 @@ def test_5_is_a_missing_upstream_artifact_and_names_the_command_that_makes_it(tm
 def test_1_is_a_bug_with_its_traceback(
     prepare_epic: list[str], monkeypatch: pytest.MonkeyPatch, capsys: _Capture
 ) -> None:
-    _break_prepare(monkeypatch, lambda: {}["no such key"])
+    _break_prepare(monkeypatch, lambda: dict[str, int]()["no such key"])
     assert app.run(prepare_epic) == 1
     text = capsys.readouterr().err
     assert "Traceback (most recent call last):" in text
