@@ -58,7 +58,7 @@ def test_sigterm_in_a_real_process_saves_and_the_resumed_run_has_the_same_bytes(
     import sys
     import time
 
-    long = ["--set", "epochs=40", "--set", "batch=1", "--label", "noun"]
+    long = ["--set", "epochs=12", "--set", "batch=1", "--label", "noun"]
     command = [sys.executable, "-m", "xmic_cli", "train", *long]
     other = tmp_path / "other"
     shutil.copytree(embedded.root, other)
