@@ -1,202 +1,37 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from torch import Tensor, nn
+from torch import nn
 
 from data_manifests.errors import InputError, Interrupted, UsageError
 from pipelines.evaluate.metrics import top_k
-from pipelines.methods.base import ClipBatch, Method, TextBank, build_method
-from pipelines.methods.blocks import pool_frames
-from pipelines.methods.xmic import XMIC, XMICConfig
+from pipelines.methods.base import Method, build_method
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
 from pipelines.train.checkpoint import Checkpoint, Place
-from pipelines.train.loop import TrainOutcome, epoch_order, train_head
+from pipelines.train.loop import epoch_order
 from pipelines.train.optim import Recipe
-
-CLASSES, SEGMENTS, CANDIDATES, DIM = 6, 4, 3, 16
-RECIPE = Recipe(epochs=3, batch=16, lr=2e-3, warmup_epochs=1)
-STEPS = 4  # 56 clips in batches of 16: the last one has 8.
-CPU = torch.device("cpu")
-ROOT = Path(__file__).parents[3]
-
-
-class MemoryClips:
-    """Clips whose candidates are drawn from (seed, epoch, clip), as the real data draws them."""
-
-    def __init__(self, frames: Tensor, labels: np.ndarray, seed: int = 0) -> None:
-        self.labels, self._frames, self._seed = labels, frames, seed
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def batch(self, indices: np.ndarray, epoch: int) -> ClipBatch:
-        draws = [np.random.default_rng([self._seed, epoch, clip]).integers(0, CANDIDATES, SEGMENTS) for clip in indices]
-        frames = self._frames[indices[:, None], np.arange(SEGMENTS), np.stack(draws)]
-        return ClipBatch(frames, frames, frames)
-
-
-def world(clips: int = 56, seed: int = 0) -> tuple[MemoryClips, TextBank]:
-    """Clips around their class's text vector, but seen through a domain shift they all share."""
-    rng = np.random.default_rng(seed)
-    text = rng.standard_normal((CLASSES, DIM))
-    labels = rng.integers(0, CLASSES, clips)
-    shift = 1.2 * text[0]
-    noise = rng.standard_normal((clips, SEGMENTS, CANDIDATES, DIM))
-    frames = text[labels][:, None, None] + shift + 0.5 * noise
-    names = [f"class {c}" for c in range(CLASSES)]
-    return MemoryClips(torch.from_numpy(frames).float(), labels), TextBank(torch.from_numpy(text).float(), 20.0, names)
-
-
-def small_xmic(seed: int = 0) -> Method:
-    config = XMICConfig(segments=SEGMENTS, heads=2, bottleneck=2.0, head_ratio=2)
-    return build_method(XMIC, config, dim=DIM, dim_v2=DIM, logit_scale=20.0, seed=seed)
-
-
-def train(folder: Path, method: Method | None = None, **options: Any) -> TrainOutcome:
-    data, text = world()
-    chosen = {"recipe": RECIPE, "seed": 5, "device": CPU, "label": "noun", "key": "k1", "data": data, "text": text}
-    return train_head(method or small_xmic(), folder=folder, **{**chosen, **options})
-
-
-def stop_before_step(number: int) -> Callable[[], str | None]:
-    calls = iter(range(10**6))
-    return lambda: "SIGTERM" if next(calls) == number else None
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-@dataclass
-class Notes:
-    """Progress that remembers."""
-
-    texts: list[str] = field(default_factory=list)
-    started: list[tuple[str, int]] = field(default_factory=list)
-    steps: int = 0
-    finished: int = 0
-
-    def start(self, what: str, total: int) -> None:
-        self.started.append((what, total))
-
-    def advance(self, steps: int = 1) -> None:
-        self.steps += steps
-
-    def note(self, text: str) -> None:
-        self.texts.append(text)
-
-    def finish(self) -> None:
-        self.finished += 1
-
-
-@dataclass(frozen=True)
-class DropConfig:
-    pass
-
-
-class Drops(Method):
-    """A method that draws random numbers in training and carries a buffer."""
-
-    name = "drops"
-    needs = frozenset({"frame_vectors", "text_vectors"})
-    config = DropConfig
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"official": {}}
-
-    def __init__(self, config: DropConfig, dim: int, dim_v2: int, logit_scale: float) -> None:
-        super().__init__()
-        self.map = nn.Linear(dim, dim)
-        self.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
-        self.register_buffer("seen", torch.zeros(()))
-
-    def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
-        assert batch.frames is not None
-        if self.training:
-            self.seen += 1
-        pooled = nn.functional.dropout(pool_frames(batch.frames, "raw_then_norm"), 0.5, self.training)
-        return self.map(pooled) @ text.vectors.T * (1 + self.seen / 100)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Threads that wait for each other over such small tensors are slow on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training that was never stopped."""
-    folder = tmp_path_factory.mktemp("whole")
-    train(folder)
-    return folder
-
-
-def test_a_finished_training_leaves_weights_and_metrics_only(whole: Path) -> None:
-    assert sorted(files(whole)) == ["metrics.jsonl", "weights.safetensors"]
-
-
-@pytest.mark.parametrize("stops", [[STEPS], [STEPS + 2], [0], [1], [STEPS * 3 - 1], [2, 1, 5]])
-def test_a_stopped_training_resumes_to_the_same_bytes(whole: Path, tmp_path: Path, stops: list[int]) -> None:
-    for stop in stops:
-        with pytest.raises(Interrupted):
-            train(tmp_path, stop=stop_before_step(stop))
-        assert "state.pt" in files(tmp_path)
-        assert "weights.safetensors" not in files(tmp_path)
-    outcome = train(tmp_path)
-    assert files(tmp_path) == files(whole)
-    assert outcome.resumed_at == divmod(sum(stops), STEPS)
-
-
-def test_a_killed_training_resumes_to_the_same_bytes(whole: Path, tmp_path: Path) -> None:
-    killed = subprocess.run(
-        [sys.executable, __file__, str(tmp_path), str(STEPS + 2), str(torch.get_num_threads())],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert killed.returncode == -signal.SIGKILL
-    outcome = train(tmp_path)
-    assert outcome.resumed_at == (1, 2)
-    assert files(tmp_path) == files(whole)
-
-
-def test_a_method_that_draws_random_numbers_resumes_to_the_same_bytes(tmp_path: Path) -> None:
-    def drops() -> Method:
-        return build_method(Drops, DropConfig(), dim=DIM, dim_v2=DIM, logit_scale=1.0, seed=0)
-
-    train(tmp_path / "whole", drops())
-    with pytest.raises(Interrupted):
-        train(tmp_path / "resumed", drops(), stop=stop_before_step(STEPS + 1))
-    torch.manual_seed(99)
-    train(tmp_path / "resumed", drops())
-    assert files(tmp_path / "whole") == files(tmp_path / "resumed")
-
-
-def test_a_metrics_file_ahead_of_the_state_is_cut_back(whole: Path, tmp_path: Path) -> None:
-    with pytest.raises(Interrupted):
-        train(tmp_path, stop=stop_before_step(STEPS + 1))
-    with (tmp_path / "metrics.jsonl").open("a") as file:
-        file.write('{"epoch": 2}\n{"epo')
-    with pytest.raises(Interrupted):
-        train(tmp_path, stop=stop_before_step(0))
-    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
-    train(tmp_path)
-    assert files(tmp_path) == files(whole)
+from tests.pipelines.train.loop_world import (
+    DIM,
+    RECIPE,
+    STEPS,
+    DropConfig,
+    Drops,
+    Notes,
+    files,
+    small_xmic,
+    stop_before_step,
+    train,
+    world,
+)
 
 
 def test_another_seed_gives_another_head(whole: Path, tmp_path: Path) -> None:
@@ -453,16 +288,3 @@ def test_labels_that_do_not_fit_are_refused(tmp_path: Path, labels: np.ndarray, 
 def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--precision fp16: expected fp32 or bf16"):
         train(tmp_path, precision="fp16")
-
-
-if __name__ == "__main__":
-    # The training that is killed: the state is saved at every step, the kill comes before one of them.
-    folder, kill_at, threads = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    torch.set_num_threads(threads)
-    asked = iter(range(10**6))
-
-    def die() -> None:
-        if next(asked) == kill_at + 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    train(folder, checkpoint_minutes=0.0, stop=die)
