@@ -232,6 +232,12 @@ class Decoded:
         return iter_rows(self.path)
 
 
+def note_missing(stage: DecodeStage, missing: list[str], progress: Progress) -> None:
+    """Say that some groups of videos are not decoded yet, so that nobody takes a part for the whole."""
+    if missing:
+        progress.note(f"{stage.folder}: {len(missing)} shards of frames are not there yet. Run {stage.command}")
+
+
 def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
     """The frames that are there, and the groups that are not.
 

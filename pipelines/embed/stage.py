@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
-from pipelines.decode.stage import DecodeStage, decoded_shards
+from pipelines.decode.stage import DecodeStage, decoded_shards, note_missing
 from pipelines.embed.encoders.spec import EncoderIdentity
 from pipelines.embed.tables import SIDES, frame_vectors, text_vectors
 from pipelines.environment import versions
@@ -144,6 +144,7 @@ class EmbedStage:
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
         """Embed, frame rows in order, in batches of one fixed shape."""
+        note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         for unit in units:
             boxes = read_boxes(self.hands / unit.path.name) if self.hands is not None else None
             with open_shard(unit) as shard:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from data_manifests.errors import InputError
-from pipelines.decode.stage import DecodeStage, decoded_shards
+from pipelines.decode.stage import DecodeStage, decoded_shards, note_missing
 from pipelines.environment import versions
 from pipelines.hands.detector import Box, Detector, DetectorIdentity
 from pipelines.hands.tables import HANDS_LAYOUT, SIDES
@@ -87,6 +87,7 @@ class DetectHandsStage:
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
         """Detect, frame rows in order."""
+        note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         detector: Detector | None = None
         for unit in units:
             detector = detector or self.load()

@@ -203,3 +203,10 @@ def test_the_help_of_no_command_imports_what_the_command_needs() -> None:
     heavy, _, output = _imported_by(code)
     assert set(heavy) <= {"pydantic"}  # newer typers check the values of options with it
     assert "Usage: xmic prepare epic" in output
+
+
+def test_shell_completion_offers_the_commands() -> None:
+    asked = {**os.environ, "_XMIC_COMPLETE": "complete_bash", "COMP_WORDS": "xmic de", "COMP_CWORD": "1"}
+    code = "import sys; sys.argv = ['xmic']; from xmic_cli.app import main; main()"
+    found = subprocess.run([sys.executable, "-c", code], env=asked, cwd=_REPOSITORY, capture_output=True, text=True)
+    assert found.stdout.split() == ["decode", "detect-hands"], found.stderr

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from data_manifests.errors import InputError
 from pipelines.embed.encoders.spec import EncoderOptions
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -42,6 +43,9 @@ class FrozenImageEncoder:
 
         Every forward pass has the same shape, so a picture's vector does not depend on how many others come
         with it.
+
+        Raises:
+            InputError: a batch does not fit into the device's memory.
         """
         batch = torch.zeros(self._shape)
         found = []
@@ -50,9 +54,19 @@ class FrozenImageEncoder:
             batch.zero_()
             torch.stack(list(part), out=batch[: len(part)])
             with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-                vectors = self._forward(batch.to(self._device, self._dtype))
+                vectors = self._run(batch)
             found.append(vectors[: len(part)].float().cpu().numpy())
         return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)
+
+    def _run(self, batch: Tensor) -> Tensor:
+        try:
+            vectors: Tensor = self._forward(batch.to(self._device, self._dtype))
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f"{len(batch)} pictures a forward pass do not fit into the memory of {self._device}. Run the same "
+                f"command with --batch-size {max(1, len(batch) // 2)}; shards that are done stay."
+            ) from error
+        return vectors
 
 
 def environment(options: EncoderOptions, image_size: int) -> dict[str, Any]:

@@ -87,3 +87,31 @@ def test_without_frames_the_command_is_named(embedded):
     hands = DetectHandsStage(DecodeStage(embedded, "mine", "val", FramePlan(9)), DetectorIdentity("x", {}, {}), OneHand)
     with pytest.raises(MissingUpstream, match="no frames. Run xmic decode mine --split val"):
         hands.units()
+
+
+def test_frames_that_are_not_decoded_yet_are_said(tmp_path, make_video):
+    from data_manifests.readers.table import TableReader
+    from pipelines.prepare import prepare
+    from pipelines.progress import Silent
+    from pipelines.workspace import DatasetSettings, Workspace
+
+    rows = ["video,start_s,stop_s,verb,noun"]
+    for index in range(8):
+        make_video(tmp_path / f"{index}.mp4", seconds=0.5)
+        rows.append(f"{index}.mp4,0,0.5,cut,bread")
+    (tmp_path / "clips.csv").write_text("\n".join(rows))
+    workspace = Workspace.open(tmp_path / "work")
+    prepare(workspace, "mine", TableReader([(tmp_path / "clips.csv", "val")], roots=[tmp_path]), [tmp_path])
+    workspace.datasets["mine"] = DatasetSettings("table", (str(tmp_path),), 64)
+    frames = frames_of(workspace)
+    stage.run(frames, Choice(limit=1))
+    notes = []
+
+    class Listening(Silent):
+        def note(self, text):
+            notes.append(text)
+
+    report = stage.run(detect(workspace, OneHand()), progress=Listening())
+    assert report.made == 1
+    missing = len(frames.units_by_clips()) - 1
+    assert notes == [f"{frames.folder}: {missing} shards of frames are not there yet. Run {frames.command}"]
