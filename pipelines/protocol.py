@@ -3,7 +3,7 @@ not to a method, and evaluating a run on artifacts made otherwise is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -235,8 +235,3 @@ def _plan_on_target(workspace: Workspace, dataset: str, split: str, protocol: Pr
             f"Run xmic decode {dataset} --split {split} -w {workspace.root}"
         )
     return min(fitting, key=lambda plan: plan.candidates)
-
-
-def random_weights(vectors: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The encoders among these provenances that have random weights: every report says so."""
-    return sorted({str(v.get("encoder")) for v in vectors if v.get("random_weights")})

@@ -14,7 +14,7 @@ import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -378,8 +378,3 @@ def footer_of_side(path: Path, side: str) -> str | None:
         return None
     stored = (metadata.metadata or {}).get(_FOOTER)
     return json.loads(stored)["digest"] if stored else None
-
-
-def footer_as_dict(footer: Footer) -> dict[str, Any]:
-    """A footer as plain values, for ``--json``."""
-    return asdict(footer)

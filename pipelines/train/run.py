@@ -67,28 +67,32 @@ class PlannedRun:
     request: RunRequest
 
 
-def choose_source(workspace: Workspace, dataset: str | None) -> str:
-    """The dataset to train on: the named one, or the only one with a train split.
+def choose_source(workspace: Workspace, dataset: str | None, *, trains: bool = True) -> tuple[str, str]:
+    """The dataset and split to train on: the train split of the named dataset, or of the only one that has it.
+
+    A method that learns nothing (``trains`` False) is content with any split where there is no train split.
 
     Raises:
         UsageError: several have a train split and none was named.
         MissingUpstream: there is none.
     """
     trainable = [name for name, split in workspace.prepared() if split == "train"]
+    if not trains and dataset not in trainable and (dataset is not None or not trainable):
+        return workspace.choose(dataset)[0]
     if dataset is not None:
         if dataset not in trainable:
             raise MissingUpstream(
                 f"{workspace.root}: {dataset} has no prepared train split "
                 f"(with one: {', '.join(trainable) or 'none'}). Run xmic prepare for it."
             )
-        return dataset
+        return dataset, "train"
     if not trainable:
         raise MissingUpstream(f"{workspace.root}: no dataset with a train split is prepared. Run xmic prepare.")
     if len(trainable) > 1:
         raise UsageError(
             f"several datasets have a train split ({', '.join(trainable)}): say which with xmic train DATASET"
         )
-    return trainable[0]
+    return trainable[0], "train"
 
 
 def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
@@ -99,12 +103,12 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
             ``fixed_frames``.
         MissingUpstream, InputError: see :func:`pipelines.protocol.resolve`.
     """
-    source = choose_source(workspace, request.dataset)
     method_class = load_method(request.method)
+    source, split = choose_source(workspace, request.dataset, trains=method_class.trains)
     classify = PRESET_CLASSIFIES.get(request.preset, "full") if method_class.trains else "full"
     conditioned = bool(method_class.needs & {"hand_vectors", "v2_vectors"})
     protocol, frames = resolve(
-        workspace, source, "train", request.protocol, classify_default=classify, conditioned=conditioned
+        workspace, source, split, request.protocol, classify_default=classify, conditioned=conditioned
     )
     settings = _settings(method_class, request, protocol)
     trains = method_class.trains
@@ -120,9 +124,9 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
         "recipe": {"name": _recipe_name(request), **asdict(settings.recipe)} if trains else None,
         "seed": request.seed,
         "fixed_frames": request.fixed_frames,
-        "source": {"dataset": source, "split": "train"},
+        "source": {"dataset": source, "split": split},
         "protocol": protocol.as_dict(),
-        "inputs": _inputs(workspace, source, protocol, frames),
+        "inputs": _inputs(workspace, protocol, frames),
     }
     key = digest_json(config)
     safe = re.sub(r"[^A-Za-z0-9]+", "-", request.method).strip("-").lower()
@@ -144,9 +148,10 @@ def _recipe_name(request: RunRequest) -> str:
     return "custom" if set(request.overrides) & set(Recipe.__dataclass_fields__) else "published"
 
 
-def _inputs(workspace: Workspace, dataset: str, protocol: Protocol, frames: DecodeStage) -> dict[str, Any]:
-    clips = read_footer(workspace.manifest(dataset, "train") / "clips.parquet").digest
-    base = workspace.root / "embeddings" / dataset / "train" / frames.plan.slug
+def _inputs(workspace: Workspace, protocol: Protocol, frames: DecodeStage) -> dict[str, Any]:
+    dataset = frames.dataset
+    clips = read_footer(workspace.manifest(dataset, frames.split) / "clips.parquet").digest
+    base = workspace.root / "embeddings" / dataset / frames.split / frames.plan.slug
     shards: dict[str, str] = {}
     for encoder, stream in sorted(set(protocol.needed.values())):
         parts = sorted((base / encoder / stream).glob("part-*.parquet"))
@@ -239,7 +244,7 @@ def train_run(
     if todo:
         source = planned.config["source"]["dataset"]
         device = torch.device(machine.resolve_device())
-        clips = read_clips(workspace, source, "train")
+        clips = read_clips(workspace, source, planned.frames.split)
         streams = load_streams(workspace, planned.frames, planned.protocol, clips, progress)
         _write_config(planned, streams, device)
         for label in todo:

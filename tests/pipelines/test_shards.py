@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from pipelines.shards import (
     DamagedShard,
     Layout,
     ShardWriter,
-    footer_as_dict,
     footer_of_side,
     iter_rows,
     read_footer,
@@ -108,7 +108,7 @@ def test_each_part_alone_changes_the_key_and_the_order_of_entries_does_not(keyed
 def test_the_footer_says_what_made_the_rows(tmp_path: Path) -> None:
     path = _write(tmp_path / "part-a.parquet")
     footer = read_footer(path)
-    assert footer_as_dict(footer) == {
+    assert asdict(footer) == {
         "stage": "numbers",
         "version": 2,
         "key": shard_key("numbers", 2, {"factor": 3}, {"frames": "abc"}),
@@ -303,7 +303,7 @@ def test_a_side_part_in_the_place_of_a_shard_is_damaged(tmp_path: Path) -> None:
 
 def test_a_footer_with_another_row_count_is_damaged(tmp_path: Path) -> None:
     path = _write(tmp_path / "part-a.parquet")
-    entry = canonical_json({**footer_as_dict(read_footer(path)), "rows": 39})
+    entry = canonical_json({**asdict(read_footer(path)), "rows": 39})
     pq.write_table(pq.read_table(path).replace_schema_metadata({"xmic": entry}), path)
     with pytest.raises(DamagedShard) as error:
         read_footer(path)

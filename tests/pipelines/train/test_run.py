@@ -132,7 +132,7 @@ def test_one_head_can_be_trained_alone_and_the_other_later(embedded):
 
 
 def test_the_source_is_the_only_dataset_with_a_train_split(embedded, world, tmp_path, make_video):
-    assert choose_source(embedded, None) == "mine"
+    assert choose_source(embedded, None) == ("mine", "train")
     with pytest.raises(MissingUpstream, match=r"other has no prepared train split \(with one: mine\)"):
         choose_source(embedded, "other")
     world.add_dataset(embedded, tmp_path, make_video, "third", ("train",), clips=1, hands=False)
@@ -144,3 +144,18 @@ def test_class_names_that_are_not_embedded_name_the_command(embedded):
     shutil.rmtree(embedded.root / "text/mine")
     with pytest.raises(MissingUpstream, match=r"class names are not embedded with prompt '\{\}'\. Run xmic embed mine"):
         plan_run(embedded, request())
+
+
+def test_zero_shot_needs_no_train_split(embedded):
+    assert choose_source(embedded, "other", trains=False) == ("other", "val")
+    assert choose_source(embedded, None, trains=False) == ("mine", "train")
+    request_ = RunRequest("other", "zero-shot", protocol=ProtocolChoice(classify="full"))
+    planned = plan_run(embedded, request_)
+    train_run(embedded, planned, Machine(device="cpu"), Silent())
+    from pipelines.evaluate.run import evaluate, find_run
+
+    (metrics,) = evaluate(
+        embedded, find_run(embedded, planned.name), [("other", "val")], Machine(device="cpu"), Silent()
+    )
+    assert metrics["source"] == {"dataset": "other", "split": "val"}
+    assert metrics["labels"]["noun"]["n_evaluated"] == 6
