@@ -18,7 +18,7 @@ _MACHINE = "Machine"
 
 WorkspaceOption = Annotated[
     Path | None,
-    typer.Option("--workspace", "-w", help="Folder of all artifacts.  [default: $XMIC_WORKSPACE or ./xmic-work]"),
+    typer.Option("--workspace", "-w", help="Folder of all artifacts. (default: $XMIC_WORKSPACE or ./xmic-work)"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would run, why, and about how much disk.")]
@@ -39,17 +39,17 @@ BreakLock = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Worker processes or threads.  [default: CPU cores]", rich_help_panel=_MACHINE),
+    typer.Option(min=1, help="Worker processes or threads. (default: CPU cores)", rich_help_panel=_MACHINE),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MACHINE)]
 Offline = Annotated[
     bool,
     typer.Option("--offline", help="Never touch the network.", envvar="XMIC_OFFLINE", rich_help_panel=_MACHINE),
 ]
-Dataset = Annotated[str | None, typer.Argument(help="A prepared dataset.  [default: all of them]")]
+Dataset = Annotated[str | None, typer.Argument(help="A prepared dataset. (default: all of them)")]
 Split = Annotated[
     list[str] | None,
-    typer.Option("--split", help="train, val or test; may be repeated.  [default: all prepared]"),
+    typer.Option("--split", help="train, val or test; may be repeated. (default: all prepared)"),
 ]
 
 

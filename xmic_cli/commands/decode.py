@@ -33,7 +33,7 @@ def decode(
     segments: Annotated[int, typer.Option(min=1, help="Equal segments of a clip, one frame each.")] = 16,
     candidates: Annotated[
         int | None,
-        typer.Option(min=1, help="Instants a segment to draw from.  [default: 3 for train, 1 else]"),
+        typer.Option(min=1, help="Instants a segment to draw from. (default: 3 for train, 1 else)"),
     ] = None,
     short_side: Annotated[int, typer.Option(min=0, help="Short side in pixels, never upscaled; 0 = as it is.")] = 256,
     quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG quality.")] = 95,

@@ -34,11 +34,11 @@ def detect_hands(
     detector: Annotated[str, typer.Option(help="yolo, or package.module:Class.")] = "yolo",
     weights: Annotated[Path | None, typer.Option(help="Ultralytics detection weights (.pt).")] = None,
     hand_class: Annotated[
-        str | None, typer.Option(help="Class of the weights that is a hand.  [default: the one named hand]")
+        str | None, typer.Option(help="Class of the weights that is a hand. (default: the one named hand)")
     ] = None,
     image_size: Annotated[int, typer.Option(min=32, help="Side of the network's square input, pixels.")] = 640,
     batch_size: Annotated[int, typer.Option(min=1, help="Frames a forward pass; fixed, the last one is padded.")] = 16,
-    plan: Annotated[str | None, typer.Option(help="Frame plan (folder name).  [default: the only one]")] = None,
+    plan: Annotated[str | None, typer.Option(help="Frame plan (folder name). (default: the only one)")] = None,
     workspace: WorkspaceOption = None,
     limit: Limit = None,
     shard: Shard = None,

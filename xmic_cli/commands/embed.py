@@ -42,7 +42,7 @@ def embed(
     batch_size: Annotated[int, typer.Option(min=1, help="Frames a forward pass; fixed, the last one is padded.")] = 16,
     detector: Annotated[
         str | None,
-        typer.Option(help="Whose boxes (folder name).  [default: the only one]", rich_help_panel=_CROP),
+        typer.Option(help="Whose boxes (folder name). (default: the only one)", rich_help_panel=_CROP),
     ] = None,
     hand_threshold: Annotated[float, typer.Option(help="Least score of a hand.", rich_help_panel=_CROP)] = 0.5,
     object_threshold: Annotated[
@@ -57,7 +57,7 @@ def embed(
         bool,
         typer.Option("--allow-random-weights", help="Accept a model without trained weights (tests only)."),
     ] = False,
-    plan: Annotated[str | None, typer.Option(help="Frame plan (folder name).  [default: the only one]")] = None,
+    plan: Annotated[str | None, typer.Option(help="Frame plan (folder name). (default: the only one)")] = None,
     workspace: WorkspaceOption = None,
     limit: Limit = None,
     shard: Shard = None,

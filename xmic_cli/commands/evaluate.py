@@ -22,9 +22,9 @@ from xmic_cli.options import (
 
 def evaluate(
     context: typer.Context,
-    run: Annotated[str | None, typer.Argument(help="Run name or folder.  [default: the newest]")] = None,
+    run: Annotated[str | None, typer.Argument(help="Run name or folder. (default: the newest)")] = None,
     cross: Annotated[list[str] | None, typer.Option(help="Also evaluate on this dataset; may be repeated.")] = None,
-    split: Annotated[str | None, typer.Option(help="Split to evaluate on.  [default: val, else test]")] = None,
+    split: Annotated[str | None, typer.Option(help="Split to evaluate on. (default: val, else test)")] = None,
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Accept a target made with other settings; tables say so.")
     ] = False,

@@ -25,7 +25,7 @@ _PROTOCOL = "Protocol (shared by all methods of a comparison)"
 def train(
     context: typer.Context,
     dataset: Annotated[
-        str | None, typer.Argument(help="Dataset to train on.  [default: the only one with a train split]")
+        str | None, typer.Argument(help="Dataset to train on. (default: the only one with a train split)")
     ] = None,
     method: Annotated[str, typer.Option(help="zero-shot, xmic, or package.module:Class.")] = "xmic",
     preset: Annotated[str, typer.Option(help="official, xmic-code or paper.")] = "official",
@@ -37,26 +37,26 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of weights, order and frame draws.")] = 0,
     encoder: Annotated[
         str | None,
-        typer.Option(help="Classifying encoder.  [default: the only one]", rich_help_panel=_PROTOCOL),
+        typer.Option(help="Classifying encoder. (default: the only one)", rich_help_panel=_PROTOCOL),
     ] = None,
     v2: Annotated[
-        str | None, typer.Option(help="Second encoder V_II.  [default: the same]", rich_help_panel=_PROTOCOL)
+        str | None, typer.Option(help="Second encoder V_II. (default: the same)", rich_help_panel=_PROTOCOL)
     ] = None,
     streams: Annotated[
         str | None,
-        typer.Option(help="Conditioning: full, hand or both.  [default: both]", rich_help_panel=_PROTOCOL),
+        typer.Option(help="Conditioning: full, hand or both. (default: both)", rich_help_panel=_PROTOCOL),
     ] = None,
     classify: Annotated[
         str | None,
-        typer.Option(help="Classified frames: full or hand.  [default: the preset's]", rich_help_panel=_PROTOCOL),
+        typer.Option(help="Classified frames: full or hand. (default: the preset's)", rich_help_panel=_PROTOCOL),
     ] = None,
     hands: Annotated[
         str | None,
-        typer.Option(help="Hand stream (folder name).  [default: the only one]", rich_help_panel=_PROTOCOL),
+        typer.Option(help="Hand stream (folder name). (default: the only one)", rich_help_panel=_PROTOCOL),
     ] = None,
     prompt: Annotated[str, typer.Option(help="Prompt the class names have.", rich_help_panel=_PROTOCOL)] = "{}",
     plan: Annotated[
-        str | None, typer.Option(help="Frame plan.  [default: the only one]", rich_help_panel=_PROTOCOL)
+        str | None, typer.Option(help="Frame plan. (default: the only one)", rich_help_panel=_PROTOCOL)
     ] = None,
     fixed_frames: Annotated[
         bool, typer.Option("--fixed-frames", help="Train on segment centres.", rich_help_panel=_PROTOCOL)
