@@ -12,6 +12,7 @@ from typing import Any, Literal
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, plan_of
+from pipelines.digest import digest_json
 from pipelines.embed.encoders.spec import parse_spec
 from pipelines.shards import Footer, read_footer
 from pipelines.workspace import Workspace
@@ -235,3 +236,13 @@ def _plan_on_target(workspace: Workspace, dataset: str, split: str, protocol: Pr
             f"Run xmic decode {dataset} --split {split} -w {workspace.root}"
         )
     return min(fitting, key=lambda plan: plan.candidates)
+
+
+def vector_digests(frames: DecodeStage, protocol: Protocol) -> dict[str, str]:
+    """What a run or an evaluation reads: 'encoder/stream' → digest over the shards of that stream."""
+    base = frames.workspace.root / "embeddings" / frames.dataset / frames.split / frames.plan.slug
+    digests: dict[str, str] = {}
+    for encoder, stream in sorted(set(protocol.needed.values())):
+        parts = sorted((base / encoder / stream).glob("part-*.parquet"))
+        digests[f"{encoder}/{stream}"] = digest_json([[part.name, read_footer(part).digest] for part in parts])
+    return digests

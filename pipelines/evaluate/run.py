@@ -18,14 +18,13 @@ from data_manifests.schema import LABELS, Label
 from pipelines import stage
 from pipelines.atomic import replace_atomically
 from pipelines.decode.stage import DecodeStage
-from pipelines.digest import digest_json
 from pipelines.environment import versions
 from pipelines.evaluate.metrics import class_mean, top_k
 from pipelines.machine import Machine
 from pipelines.methods import load_method
 from pipelines.methods.base import resolve_config
 from pipelines.progress import Progress, Silent
-from pipelines.protocol import Protocol, on_target
+from pipelines.protocol import Protocol, on_target, vector_digests
 from pipelines.shards import Layout, read_footer, read_rows
 from pipelines.stage import Choice, OpenShard, Unit
 from pipelines.train.data import ClipData, usable_clips
@@ -170,10 +169,7 @@ class EvaluateStage:
     def units(self) -> list[Unit]:
         """One file; it depends on the weights, the vectors, the class names and the clips."""
         inputs = {"clips": read_footer(self.workspace.manifest(self.dataset, self.split) / "clips.parquet").digest}
-        base = self.workspace.root / "embeddings" / self.dataset / self.split / self.frames.plan.slug
-        for encoder, stream in sorted(set(self.target.needed.values())):
-            parts = sorted((base / encoder / stream).glob("part-*.parquet"))
-            inputs[f"{encoder}/{stream}"] = digest_json([[p.name, read_footer(p).digest] for p in parts])
+        inputs |= vector_digests(self.frames, self.target)
         for label in self.run.heads:
             inputs[f"{label} names"] = read_footer(text_file(self.workspace, self.dataset, self.target, label)).digest
             weights = self.run.folder / label / "weights.safetensors"
@@ -185,14 +181,15 @@ class EvaluateStage:
         for unit in units:
             device = torch.device(self.machine.resolve_device())
             usable = usable_clips(self.clips, self.streams, None)
-            scores = {label: self._scores(label, usable.rows, device) for label in self.run.heads}
+            data = ClipData(self.streams, usable, self.clips.clip_ids, None, device)
+            scores = {label: self._scores(label, data, device) for label in self.run.heads}
             with open_shard(unit) as shard:
                 for start in range(0, len(usable.rows), _BATCH):
                     part = slice(start, start + _BATCH)
                     shard.write(self._table(usable.rows[part], {label: s[part] for label, s in scores.items()}))
             yield unit
 
-    def _scores(self, label: Label, rows: np.ndarray, device: torch.device) -> np.ndarray:
+    def _scores(self, label: Label, data: ClipData, device: torch.device) -> np.ndarray:
         config = self.run.heads[label]
         text = load_text(self.workspace, self.dataset, self.target, label, device)
         method_class = load_method(config["method"])
@@ -201,11 +198,10 @@ class EvaluateStage:
         weights = self.run.folder / label / "weights.safetensors"
         load_weights(method, weights)
         method.to(device).eval()
-        data = ClipData(self.streams, usable_clips(self.clips, self.streams, None), self.clips.clip_ids, None, device)
-        scores = np.empty((len(rows), len(text.names)), np.float32)
+        scores = np.empty((len(data), len(text.names)), np.float32)
         with torch.inference_mode():
-            for start in range(0, len(rows), _BATCH):
-                indices = np.arange(start, min(start + _BATCH, len(rows)))
+            for start in range(0, len(data), _BATCH):
+                indices = np.arange(start, min(start + _BATCH, len(data)))
                 scores[indices] = method(data.batch(indices, epoch=0), text).float().cpu().numpy()
         return scores
 

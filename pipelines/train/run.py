@@ -26,7 +26,7 @@ from pipelines.machine import Machine
 from pipelines.methods import load_method
 from pipelines.methods.base import Method, Settings, TextBank, build_method, resolve_config
 from pipelines.progress import Progress
-from pipelines.protocol import Protocol, ProtocolChoice, resolve
+from pipelines.protocol import Protocol, ProtocolChoice, resolve, vector_digests
 from pipelines.shards import read_footer, read_rows
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
@@ -151,11 +151,7 @@ def _recipe_name(request: RunRequest) -> str:
 def _inputs(workspace: Workspace, protocol: Protocol, frames: DecodeStage) -> dict[str, Any]:
     dataset = frames.dataset
     clips = read_footer(workspace.manifest(dataset, frames.split) / "clips.parquet").digest
-    base = workspace.root / "embeddings" / dataset / frames.split / frames.plan.slug
-    shards: dict[str, str] = {}
-    for encoder, stream in sorted(set(protocol.needed.values())):
-        parts = sorted((base / encoder / stream).glob("part-*.parquet"))
-        shards[f"{encoder}/{stream}"] = digest_json([[part.name, read_footer(part).digest] for part in parts])
+    shards = vector_digests(frames, protocol)
     texts = {label: read_footer(text_file(workspace, dataset, protocol, label)).digest for label in LABELS}
     return {"clips": clips, "vectors": shards, "text": texts}
 
