@@ -4,17 +4,16 @@ not to a method, and evaluating a run on artifacts made otherwise is refused."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.decode.plan import FramePlan
-from pipelines.decode.stage import DecodeStage, plan_of
+from pipelines.decode.stage import DecodeStage, decoded_plans, plan_of
 from pipelines.digest import digest_json
 from pipelines.embed.encoders.spec import parse_spec
-from pipelines.shards import Footer, read_footer
+from pipelines.shards import any_footer, read_footer
 from pipelines.workspace import Workspace
 
 Streams = Literal["full", "hand", "both"]
@@ -145,18 +144,16 @@ def _one(folder: Path, wanted: str | None, what: str, option: str, command: str,
 
 
 def _spec_of(folder: Path) -> str | None:
-    for part in sorted(folder.glob("**/part-*.parquet")):
-        with suppress(InputError):
-            spec = read_footer(part).provenance.get("spec")
-            return str(spec) if spec is not None else None
-    return None
+    """The model spec of an encoder's or a stream's folder."""
+    footers = (any_footer(place) for place in (folder, *sorted(folder.iterdir())))
+    return next((footer.provenance.get("spec") for footer in footers if footer is not None), None)
 
 
 def _provenance(folder: Path, command: str) -> Mapping[str, Any]:
-    for part in sorted(folder.glob("part-*.parquet")):
-        with suppress(InputError):
-            return read_footer(part).provenance
-    raise MissingUpstream(f"{folder}: no vectors. Run {command}")
+    footer = any_footer(folder)
+    if footer is None:
+        raise MissingUpstream(f"{folder}: no vectors. Run {command}")
+    return footer.provenance
 
 
 def _comparable(provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,17 +215,12 @@ def on_target(
 
 def _plan_on_target(workspace: Workspace, dataset: str, split: str, protocol: Protocol) -> FramePlan:
     folder = workspace.root / "frames" / dataset / split
-    fitting: list[FramePlan] = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        found: list[Footer] = []
-        for part in sorted(path.glob("part-*.parquet"))[:1]:
-            with suppress(InputError):
-                found.append(read_footer(part))
-        for footer in found:
-            plan = FramePlan(**footer.params["plan"])
-            same = (plan.segments, plan.short_side, plan.quality)
-            if same == (protocol.segments, protocol.short_side, protocol.quality) and plan.centre_candidate is not None:
-                fitting.append(plan)
+    wanted = (protocol.segments, protocol.short_side, protocol.quality)
+    fitting = [
+        plan
+        for plan in decoded_plans(workspace, dataset, split).values()
+        if (plan.segments, plan.short_side, plan.quality) == wanted and plan.centre_candidate is not None
+    ]
     if not fitting:
         raise MissingUpstream(
             f"{folder}: no frames with {protocol.segments} segments, short side {protocol.short_side} and quality "

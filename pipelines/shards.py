@@ -370,6 +370,14 @@ class ShardWriter:
         self._main.commit()
 
 
+def any_footer(folder: Path) -> Footer | None:
+    """The footer of the first readable shard of a folder: how the folder was made; None when it has none."""
+    for part in sorted(folder.glob("part-*.parquet")):
+        with suppress(DamagedShard, FileNotFoundError):
+            return read_footer(part)
+    return None
+
+
 def footer_of_side(path: Path, side: str) -> str | None:
     """The digest a side part's own footer carries, or None when it is missing or broken."""
     try:

@@ -11,13 +11,13 @@ from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS
-from pipelines.decode.plan import FramePlan
-from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, default_plan
+from pipelines.decode.stage import Decoded, DecodeStage, decoded_plans, decoded_shards, default_plan
 from pipelines.embed.stage import EmbedStage, TextStage
 from pipelines.hands.stage import DetectHandsStage
 from pipelines.shards import (
     DamagedShard,
     Footer,
+    any_footer,
     read_footer,
     read_rows,
     rows_digest,
@@ -80,7 +80,7 @@ def status(workspace: Workspace, *, verify: bool = False) -> list[StageStatus]:
     found: list[StageStatus] = []
     for dataset, split in workspace.choose(None):
         found.append(_prepared(workspace, dataset, split))
-        plans = list(_plans(workspace, dataset, split))
+        plans = list(decoded_plans(workspace, dataset, split).values())
         if not plans:
             found.append(_not_started(DecodeStage(workspace, dataset, split, default_plan(split))))
         for plan in plans:
@@ -94,22 +94,10 @@ def status(workspace: Workspace, *, verify: bool = False) -> list[StageStatus]:
     return found
 
 
-def _plans(workspace: Workspace, dataset: str, split: str) -> Iterator[FramePlan]:
-    for _, footer in _one_footer_each(workspace.root / "frames" / dataset / split):
-        if footer is not None:
-            yield FramePlan(**footer.params["plan"])
-
-
-def _one_footer_each(parent: Path) -> Iterator[tuple[Path, Footer | None]]:
+def _folders(parent: Path) -> Iterator[tuple[Path, Footer | None]]:
     """For every folder below ``parent``: the folder and the footer of one of its shards, None when it has none."""
     for folder in sorted(parent.iterdir()) if parent.is_dir() else []:
-        yield folder, next(_footers(folder), None)
-
-
-def _footers(folder: Path) -> Iterator[Footer]:
-    for part in sorted(folder.glob("part-*.parquet")):
-        with suppress(DamagedShard):
-            yield read_footer(part)
+        yield folder, any_footer(folder)
 
 
 def _of_frames(frames: DecodeStage) -> Iterator[tuple[Recorded, str, str]]:
@@ -120,7 +108,7 @@ def _of_frames(frames: DecodeStage) -> Iterator[tuple[Recorded, str, str]]:
     where = Path(frames.dataset) / frames.split / frames.plan.slug
     root = frames.workspace.root
     tail = f"{frames.dataset} --split {frames.split} -w {root}"
-    for folder, footer in _one_footer_each(root / "hands" / where):
+    for folder, footer in _folders(root / "hands" / where):
         units = [Unit(s.group, folder / s.path.name, {"frames": s.footer.digest}) for s in shards]
         # A folder without a whole shard no longer says how it was made: all of it is missing.
         params = footer.params if footer else {}
@@ -128,7 +116,7 @@ def _of_frames(frames: DecodeStage) -> Iterator[tuple[Recorded, str, str]]:
         yield recorded, folder.name, f"xmic detect-hands {tail}"
     embeddings = root / "embeddings" / where
     for encoder in sorted(embeddings.iterdir()) if embeddings.is_dir() else []:
-        for folder, footer in _one_footer_each(encoder):
+        for folder, footer in _folders(encoder):
             provenance = footer.provenance if footer else {}
             units = [
                 Unit(

@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from pipelines.digest import digest_groups, digest_json
 from pipelines.environment import versions
 from pipelines.groups import group_videos
 from pipelines.progress import Progress
-from pipelines.shards import Footer, Layout, ShardWriter, iter_rows, read_footer, read_rows
+from pipelines.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, read_footer, read_rows
 from pipelines.stage import OpenShard, Unit
 from pipelines.workspace import Workspace
 
@@ -264,6 +263,13 @@ def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
     return found, missing
 
 
+def decoded_plans(workspace: Workspace, dataset: str, split: str) -> dict[str, FramePlan]:
+    """The frame plans that a split has frames of, by folder name."""
+    folder = workspace.root / "frames" / dataset / split
+    footers = {path.name: any_footer(path) for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+    return {name: FramePlan(**footer.params["plan"]) for name, footer in footers.items() if footer is not None}
+
+
 def plan_of(workspace: Workspace, dataset: str, split: str, slug: str | None) -> FramePlan:
     """The frame plan a later stage is to read: the named one, the only one there, else the default.
 
@@ -272,12 +278,7 @@ def plan_of(workspace: Workspace, dataset: str, split: str, slug: str | None) ->
         InputError: several plans are there and none was named.
     """
     folder = workspace.root / "frames" / dataset / split
-    plans: dict[str, FramePlan] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        for part in sorted(path.glob("part-*.parquet")):
-            with suppress(InputError):
-                plans[path.name] = FramePlan(**read_footer(part).params["plan"])
-                break
+    plans = decoded_plans(workspace, dataset, split)
     if not plans:
         raise MissingUpstream(f"{folder}: no frames. Run xmic decode {dataset} --split {split} -w {workspace.root}")
     if slug is not None and slug not in plans:
