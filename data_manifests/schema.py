@@ -27,27 +27,35 @@ CLIPS = pa.schema(
         ("verb", pa.string()),
         ("narration", pa.string()),
         ("participant_id", pa.string()),
+        ("recording_id", pa.string()),
     ]
 )
 """One clip: an annotated interval of a video.
 
-``start_s``/``stop_s`` in seconds of the video file (``stop_s`` null = to the end of the file);
+``start_s``/``stop_s`` in seconds of the video (``stop_s`` null = to its end);
 ``start_frame``/``stop_frame`` only where the annotation numbers extracted JPEG frames, null elsewhere;
 ``noun_class``/``verb_class`` index the class lists, null where the row has no label; ``noun``/``verb``
-are the words as annotated, which need not be class names.
+are the words as annotated, which need not be class names. ``recording_id`` is the uninterrupted recording
+the clip was cut from (EPIC-KITCHENS ``video_id``, Ego4D ``video_uid``, EGTEA session): clips of one recording
+are not independent.
 """
 
 VIDEOS = pa.schema(
     [
         ("video_id", pa.string()),
         ("path", pa.string()),
+        ("kind", pa.string()),
+        ("offset_s", pa.float64()),
         ("clips", pa.int32()),
         ("duration_s", pa.float64()),
         ("fps", pa.float64()),
+        ("jpeg_rate", pa.float64()),
     ]
 )
-"""One video: ``path`` relative to a video root ('/' separators), null when no root has it;
-``duration_s`` and ``fps`` as the annotation says (not probed), null when it does not."""
+"""One video: ``path`` relative to a video root ('/' separators), null when no root has it; ``kind`` what is there
+(:data:`data_manifests.videos.Kind`); ``offset_s`` where in it the video begins, in seconds;
+``duration_s`` and ``fps`` as the annotation says (not probed), ``jpeg_rate`` the frames a second by which it
+numbers extracted JPEGs; null when it does not say."""
 
 REJECTS = pa.schema(
     [
@@ -58,18 +66,20 @@ REJECTS = pa.schema(
         ("detail", pa.string()),
     ]
 )
-"""One row of an annotation file that is no clip: ``row`` is the line number in ``file`` (1 = first line)."""
+"""One row of an annotation file that is no clip: ``row`` is the line number in ``file`` (1 = first line), in a
+JSON file the number of the entry in its list (1 = first)."""
 
 CLASSES = pa.schema(
     [
         ("class_id", pa.int32()),
         ("key", pa.string()),
         ("name", pa.string()),
-        ("instances", pa.list_(pa.string())),
+        ("fixed", pa.string()),
+        ("synonyms", pa.list_(pa.string())),
     ]
 )
-"""One class: ``key`` as the dataset writes it, ``name`` the text an encoder reads, ``instances`` the
-raw words that belong to it."""
+"""One class: ``key`` as the dataset writes it; ``name`` the text the official X-MIC code makes of it; ``fixed`` the
+same with its slips mended; ``synonyms`` every text that stands for the class, ``fixed`` first."""
 
 REJECT_REASONS = {
     "not_positive_duration": "stop is not after start",
@@ -78,6 +88,8 @@ REJECT_REASONS = {
     "duplicate_id": "a clip id that an earlier row already has",
     "unsafe_path": "a video id or path that would leave the video roots",
     "missing_value": "a required cell is empty",
+    "duplicate_row": "the same clip and labels as an earlier row",
+    "redacted": "the dataset shows no picture there",
 }
 """Every reason a row may be rejected for, in words."""
 

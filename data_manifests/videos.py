@@ -2,23 +2,60 @@
 
 from __future__ import annotations
 
-import errno
+import os
+import re
+import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from data_manifests.errors import InputError, UsageError
+
+Kind = Literal["video", "chunks", "frames", "tar"]
+"""What stands for a video on disk: one file; a folder of files cut from it, each named by the second it starts at
+(``0.mp4``, ``300.mp4``, …); a folder of JPEGs with their numbers in their names; an uncompressed tar of such JPEGs."""
+
+CHUNK = re.compile(r"(\d+)\.(mp4|mkv|webm|mov|avi)", re.IGNORECASE)
+"""A file of a chunk folder: its start in seconds."""
+
+JPEG = re.compile(r"(?:.*\D)?(\d+)\.jpe?g", re.IGNORECASE)
+"""A numbered picture, ``frame_0000000001.jpg`` or ``img_00001.jpg``: the last number of the name counts."""
+
+_LOOKED_AT = 64
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a video may lie.
+
+    Attributes:
+        path: relative to a video root, '/' separators; the case of a file's ending does not matter.
+        offset_s: where in that file the video begins, in seconds: an Ego4D clip is a part of its full-scale video.
+    """
+
+    path: str
+    offset_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class FoundVideo:
-    """A video file: the root it was found under and its path relative to that root."""
+    """What was found: the root, the path relative to it, what it is, and where in it the video begins (seconds)."""
 
     root: Path
     relative: str
+    kind: Kind
+    offset_s: float = 0.0
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The file or folder."""
         return self.root / self.relative
+
+
+class LeavesRoots(InputError):
+    """The only file of a video is a link to a place outside all video roots."""
 
 
 def is_safe_relative(path: str) -> bool:
@@ -28,24 +65,101 @@ def is_safe_relative(path: str) -> bool:
     return bool(path) and "\x00" not in path and not pure.is_absolute() and not drive and ".." not in pure.parts
 
 
-def find_video(candidates: Iterable[str], roots: Sequence[Path]) -> FoundVideo | None:
-    """The first existing file among ``candidates``, root by root: the first root that has one wins.
-
-    A file whose real place, links followed, is outside its root does not count as found, unless the
-    root itself is reached through that link.
+class VideoFinder:
+    """Looks for videos under the roots; every folder is listed once, however many videos are asked for.
 
     Args:
-        candidates: paths relative to a root, in order of preference.
         roots: absolute folders, in order of preference.
     """
-    names = list(candidates)
-    for root in roots:
-        for name in names:
-            file = root / name
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        self._roots = list(roots)
+        self._resolved = [root.resolve() for root in roots]
+        self._listings: dict[Path, dict[str, str]] = {}
+        self._places: dict[Path, Path] = {}
+
+    def find(self, places: Iterable[Place]) -> FoundVideo | None:
+        """The first of ``places`` that exists, root by root: the first root that has one wins.
+
+        Raises:
+            LeavesRoots: there is no other hit than links that lead out of every root.
+        """
+        candidates = list(places)
+        outside: Path | None = None
+        for root in self._roots:
+            for place in candidates:
+                relative = self._actual(root, place.path)
+                kind = kind_of(root / relative) if relative else None
+                if relative is None or kind is None:
+                    continue
+                if self._stays_inside(root / relative):
+                    return FoundVideo(root, relative, kind, place.offset_s)
+                outside = outside or root / relative
+        if outside is not None:
+            raise LeavesRoots(
+                f"{outside} is a link to {outside.resolve()}, outside the video roots; "
+                "if that is meant, name the folder it leads to with another --videos"
+            )
+        return None
+
+    def _actual(self, root: Path, path: str) -> str | None:
+        pure = PurePosixPath(path)
+        name = self._listing(root / pure.parent).get(_key(pure.name))
+        return str(pure.parent / name) if name is not None else None
+
+    def _listing(self, folder: Path) -> dict[str, str]:
+        if folder not in self._listings:
+            names: dict[str, str] = {}
             try:
-                if file.is_file() and file.resolve().is_relative_to(root.resolve()):
-                    return FoundVideo(root, name)
-            except OSError as error:
-                if error.errno != errno.ENAMETOOLONG:  # such a file cannot be there; one row must not end the run
-                    raise
-    return None
+                with os.scandir(folder) as entries:
+                    for name in sorted((entry.name for entry in entries), reverse=True):
+                        names[_key(name)] = name
+            except (OSError, ValueError):
+                names = {}  # no such folder here: the video may be elsewhere
+            self._listings[folder] = names
+        return self._listings[folder]
+
+    def _stays_inside(self, path: Path) -> bool:
+        if path.parent not in self._places:
+            self._places[path.parent] = path.parent.resolve()
+        place = self._places[path.parent] / path.name
+        place = place.resolve() if place.is_symlink() else place
+        return any(place.is_relative_to(root) for root in self._resolved)
+
+
+def _key(name: str) -> str:
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem}{dot}{ending.lower()}" if dot else name
+
+
+def kind_of(path: Path) -> Kind | None:
+    """What a path is, judged by its name and, for a folder, by its first entries; None when it is no video."""
+    if path.is_file():
+        return "tar" if path.suffix.lower() == ".tar" else "video"
+    if not path.is_dir():
+        return None
+    with os.scandir(path) as entries:
+        names = [entry.name for entry in islice(entries, _LOOKED_AT)]
+    if any(JPEG.fullmatch(name) for name in names):
+        return "frames"
+    return "chunks" if any(CHUNK.fullmatch(name) for name in names) else None
+
+
+def check_patterns(patterns: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Path patterns such as ``{participant_id}/videos/{video_id}.mp4``, checked.
+
+    Raises:
+        UsageError: a pattern has no or an unknown placeholder, or leaves the video root.
+    """
+    for pattern in patterns:
+        try:
+            names = {name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None}
+        except ValueError as error:
+            raise UsageError(f"--pattern {pattern}: {error}") from None
+        if not names or not names <= set(known):
+            raise UsageError(
+                f"--pattern {pattern}: expected a path below a video root with {' or '.join(f'{{{n}}}' for n in known)}"
+            )
+        if not is_safe_relative(pattern):
+            raise UsageError(f"--pattern {pattern}: expected a path that stays below the video root")
+    return tuple(patterns)

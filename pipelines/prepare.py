@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_manifests.errors import InputError, UsageError
-from data_manifests.readers import Reader, VideoFacts
+from data_manifests.overlaps import overlaps
+from data_manifests.readers import Reader, SplitRows, VideoFacts
 from data_manifests.schema import CLASSES, CLIPS, LABELS, REJECTS, VIDEOS
-from data_manifests.videos import find_video
+from data_manifests.videos import FoundVideo, LeavesRoots, VideoFinder
 from pipelines import stage
 from pipelines.digest import digest_table, whole_file_sha256
 from pipelines.progress import Progress, Silent
@@ -40,7 +41,7 @@ class OneFile:
     build: Callable[[], tuple[pa.Table, Mapping[str, pa.Table]]]
     command: str
     sides: Mapping[str, Layout] = field(default_factory=dict)
-    version: int = 1
+    version: int = 2
     provenance: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
 
@@ -118,28 +119,29 @@ def prepare(
         raise InputError(f"{dataset}: no split found; the reader {reader.name} sees no annotation file of its own.")
     result = Prepared(dataset)
     _refuse_other_classes(workspace, dataset, reader, chosen)
+    searched = list(roots) or _known_roots(workspace, dataset)
+    found = {split: _found(reader, split, searched, limit) for split in chosen}
     if not dry_run:
-        _remember(workspace, dataset, reader, roots, chosen)
+        _remember(workspace, dataset, reader, roots, sum(item.rows.clips.num_rows for item in found.values()))
     stages = _class_stages(workspace, dataset, reader)
+    facts = reader.video_facts()
     present: dict[str, set[int]] = {label: set() for label in LABELS}
-    for split in chosen:
+    for split, item in found.items():
         if limit is not None:
             progress.note(f"{dataset} {split}: keeping the first {limit} clips only")
-        clips_stage = _clips_stage(workspace, dataset, reader, split, limit)
+        clips = item.rows.clips
+        stages += [
+            _clips_stage(workspace, dataset, reader, split, item.rows, limit),
+            _videos_stage(workspace, dataset, split, clips, item.videos, facts),
+        ]
         if dry_run:
-            videos_stage = _videos_stage(workspace, dataset, reader, split, roots, clips_stage.build()[0])
-            every = (*stages, clips_stage, videos_stage)
-            result.plan += [f"{i.unit.path}: {i.why}" for s in every for i in stage.plan(s).todo]
-            stages = []
-            continue
-        choice = Choice(break_lock=break_lock)
-        result.made += sum(stage.run(item, choice, progress).made for item in (*stages, clips_stage))
+            result.plan += [f"{i.unit.path}: {i.why}" for s in stages for i in stage.plan(s).todo]
+        else:
+            result.made += sum(stage.run(s, Choice(break_lock=break_lock), progress).made for s in stages)
+            result.splits[split] = _summary(item)
+            for label in LABELS:
+                present[label] |= set(pc.unique(clips.column(f"{label}_class")).to_pylist()) - {None}
         stages = []
-        clips = read_rows(clips_stage.folder / "clips.parquet")
-        result.made += stage.run(_videos_stage(workspace, dataset, reader, split, roots, clips), choice, progress).made
-        result.splits[split] = _summary(clips_stage.folder, clips)
-        for label in LABELS:
-            present[label] |= set(pc.unique(clips.column(f"{label}_class")).to_pylist()) - {None}
     result.classes = {label: table.num_rows for label, table in reader.classes().items()}
     result.classes_present = {label: len(ids) for label, ids in present.items()}
     for counts in result.splits.values():
@@ -148,29 +150,77 @@ def prepare(
     return result
 
 
-def _summary(folder: Path, clips: pa.Table) -> dict[str, Any]:
-    videos = read_rows(folder / "videos.parquet")
-    rejects = read_rows(folder / "rejects.parquet")
+@dataclass(frozen=True)
+class _Found:
+    """The rows of a split once its videos were looked for; None where no root has one."""
+
+    rows: SplitRows
+    videos: Mapping[str, FoundVideo | None]
+
+
+def _found(reader: Reader, split: str, roots: Sequence[Path], limit: int | None) -> _Found:
+    """Read a split and look for its videos; rows whose video is a link out of the roots become rejects."""
+    rows = reader.read(split)
+    if limit is not None:
+        rows = SplitRows(rows.clips.slice(0, limit), rows.rejects, rows.origins[:limit], rows.findings)
+    finder = VideoFinder(roots)
+    videos: dict[str, FoundVideo | None] = {}
+    leaving: dict[str, str] = {}
+    for video_id in sorted(set(rows.clips.column("video_id").to_pylist())):
+        try:
+            videos[video_id] = finder.find(reader.video_places(video_id))
+        except LeavesRoots as error:
+            leaving[video_id] = str(error)
+    return _Found(_without(rows, leaving), videos) if leaving else _Found(rows, videos)
+
+
+def _without(rows: SplitRows, leaving: Mapping[str, str]) -> SplitRows:
+    names = zip(rows.clips.column("clip_id").to_pylist(), rows.clips.column("video_id").to_pylist(), strict=True)
+    rejects: list[dict[str, Any]] = []
+    kept: list[int] = []
+    for index, (clip_id, video_id) in enumerate(names):
+        if video_id not in leaving:
+            kept.append(index)
+            continue
+        file, row = rows.origins[index]
+        detail = leaving[video_id]
+        rejects.append({"file": file, "row": row, "clip_id": clip_id, "reason": "unsafe_path", "detail": detail})
+    more = pa.Table.from_pylist(rejects, schema=REJECTS)
+    clips = rows.clips.take(pa.array(kept, pa.int64()))
+    return SplitRows(
+        clips, pa.concat_tables([rows.rejects, more]), [rows.origins[index] for index in kept], rows.findings
+    )
+
+
+def _summary(found: _Found) -> dict[str, Any]:
+    clips, rejects = found.rows.clips, found.rows.rejects
     return {
         "clips": clips.num_rows,
         "rejects": rejects.num_rows,
         "reject_reasons": dict(sorted(Counter(rejects.column("reason").to_pylist()).items())),
-        "videos": videos.num_rows,
-        "missing_videos": videos.column("path").null_count,
+        "videos": len(found.videos),
+        "missing_videos": sum(video is None for video in found.videos.values()),
         "classes_present": {
             label: pc.count_distinct(clips.column(f"{label}_class"), mode="only_valid").as_py() for label in LABELS
         },
+        "overlaps": {label: vars(counts) for label, counts in overlaps(clips).items()},
+        "findings": list(found.rows.findings),
     }
 
 
-def _remember(workspace: Workspace, dataset: str, reader: Reader, roots: Sequence[Path], splits: list[str]) -> None:
+def _known_roots(workspace: Workspace, dataset: str) -> list[Path]:
+    known = workspace.datasets.get(dataset)
+    return [Path(root) for root in known.roots] if known else []
+
+
+def _remember(workspace: Workspace, dataset: str, reader: Reader, roots: Sequence[Path], clips: int) -> None:
     known = workspace.datasets.get(dataset)
     if known and known.reader != reader.name:
         raise InputError(
             f"{workspace.root}: {dataset} was prepared by the reader {known.reader}, now by {reader.name}. "
             "Choose another --name or another workspace."
         )
-    groups = known.groups if known else _bucket_count(sum(reader.read(split).clips.num_rows for split in splits))
+    groups = known.groups if known else _bucket_count(clips)
     absolute = tuple(str(root.resolve()) for root in roots) or (known.roots if known else ())
     workspace.datasets[dataset] = DatasetSettings(reader.name, absolute, groups)
     workspace.save()
@@ -224,9 +274,9 @@ def _class_stages(workspace: Workspace, dataset: str, reader: Reader) -> list[On
     ]
 
 
-def _clips_stage(workspace: Workspace, dataset: str, reader: Reader, split: str, limit: int | None) -> OneFile:
-    rows = reader.read(split)
-    clips = rows.clips if limit is None else rows.clips.slice(0, limit)
+def _clips_stage(
+    workspace: Workspace, dataset: str, reader: Reader, split: str, rows: SplitRows, limit: int | None
+) -> OneFile:
     # The files do not say it all: a video root, or which file is which split, also decides what the rows are.
     read = {"rows": digest_table(rows.clips), "rejects": digest_table(rows.rejects)}
 
@@ -237,30 +287,32 @@ def _clips_stage(workspace: Workspace, dataset: str, reader: Reader, split: str,
         file="clips.parquet",
         inputs={**_file_inputs(reader, split), **read},
         params={**reader.parameters, "split": split, "limit": limit},
-        build=lambda: (clips, {"rejects": rows.rejects}),
+        build=lambda: (rows.clips, {"rejects": rows.rejects}),
         command="xmic prepare",
         sides={"rejects": Layout(REJECTS)},
     )
 
 
 def _videos_stage(
-    workspace: Workspace, dataset: str, reader: Reader, split: str, roots: Sequence[Path], clips: pa.Table
+    workspace: Workspace,
+    dataset: str,
+    split: str,
+    clips: pa.Table,
+    videos: Mapping[str, FoundVideo | None],
+    facts: Mapping[str, VideoFacts],
 ) -> OneFile:
     counts = Counter(clips.column("video_id").to_pylist())
-    facts = reader.video_facts()
-    known = workspace.datasets.get(dataset)
-    searched = list(roots) or [Path(root) for root in (known.roots if known else ())]
     rows = []
-    for video_id in sorted(counts):
-        found = find_video(reader.video_candidates(video_id), searched)
+    for video_id, found in sorted(videos.items()):
         fact = facts.get(video_id, VideoFacts())
         rows.append(
             {
                 "video_id": video_id,
                 "path": found.relative if found else None,
+                "kind": found.kind if found else None,
+                "offset_s": found.offset_s if found else None,
                 "clips": counts[video_id],
-                "duration_s": fact.duration_s,
-                "fps": fact.fps,
+                **vars(fact),
             }
         )
     table = pa.Table.from_pylist(rows, schema=VIDEOS)

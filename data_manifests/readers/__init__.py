@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from data_manifests.schema import Label
+from data_manifests.videos import Place
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,14 @@ class SplitRows:
     Attributes:
         clips: rows of :data:`data_manifests.schema.CLIPS`.
         rejects: rows of :data:`data_manifests.schema.REJECTS`.
+        origins: for each clip the name of its file and its row there, counted as in the rejects.
+        findings: what a person should know of these rows, a sentence each.
     """
 
     clips: pa.Table
     rejects: pa.Table
+    origins: Sequence[tuple[str, int]]
+    findings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class VideoFacts:
 
     duration_s: float | None = None
     fps: float | None = None
+    jpeg_rate: float | None = None
 
 
 class Reader(Protocol):
@@ -60,12 +66,16 @@ class Reader(Protocol):
         """The rows of a split."""
         ...
 
-    def video_candidates(self, video_id: str) -> list[str]:
-        """Where a video may lie, relative to a video root, in order of preference."""
+    def video_places(self, video_id: str) -> list[Place]:
+        """Where a video may lie, in order of preference."""
         ...
 
     def video_facts(self) -> Mapping[str, VideoFacts]:
         """What the annotation says of videos, by video id; may be empty."""
+        ...
+
+    def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
+        """Lines that name these videos in the form the dataset's official downloader takes."""
         ...
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import ast
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from data_manifests.classes import epic_name
+from data_manifests.classes import class_row, class_table, epic_fixed_name, epic_name
 from data_manifests.errors import InputError
 from data_manifests.readers import RejectRows, SplitRows, VideoFacts
-from data_manifests.schema import CLASSES, CLIPS, LABELS, REJECTS, Label
+from data_manifests.schema import CLIPS, LABELS, REJECTS, Label
+from data_manifests.videos import Place, check_patterns
 
 _SPLIT_FILES = {
     "train": "EPIC_100_train.csv",
@@ -33,33 +34,70 @@ _TIMESTAMP_COLUMNS = [
     "stop_frame",
 ]
 _LABEL_COLUMNS = ["narration", "verb", "verb_class", "noun", "noun_class", "all_nouns", "all_noun_classes"]
+_VISOR_NOUNS = ["hand:left", "hand:right", "foot", "glove:left", "glove:right"]
 _VIDEO_ID = re.compile(r"P\d{2}_\d{2,3}")
+_ONE_NUMBER = re.compile(r"\[(?:0|[1-9][0-9]{0,8})\]")
 _INT32_MAX = 2**31 - 1
 _TIMESTAMP = re.compile(r"(\d{1,2}):([0-5]\d):([0-5]\d(?:\.\d+)?)")
+
+
+_VIDEO_PATTERNS = (
+    "{participant_id}/videos/{video_id}.mp4",
+    "EPIC-KITCHENS/{participant_id}/videos/{video_id}.mp4",
+    "epic_kitchens_videos_256ss/{participant_id}/videos/{video_id}.mp4",
+    "video_ht256px/{participant_id}/{video_id}.mp4",
+    "videos/train/{participant_id}/{video_id}.mp4",
+    "videos/test/{participant_id}/{video_id}.mp4",
+    "EPIC-KITCHENS/videos/train/{participant_id}/{video_id}.mp4",
+    "EPIC-KITCHENS/videos/test/{participant_id}/{video_id}.mp4",
+    "{participant_id}/{video_id}.mp4",
+    "videos/{participant_id}/{video_id}.mp4",
+    "videos/{video_id}.mp4",
+    "{video_id}.mp4",
+)
+_FRAME_FOLDERS = (
+    "{participant_id}/rgb_frames",
+    "EPIC-KITCHENS/{participant_id}/rgb_frames",
+    "frames_rgb_flow/rgb/train/{participant_id}",
+    "frames_rgb_flow/rgb/test/{participant_id}",
+    "rgb_frames/{participant_id}",
+    "rgb_frames",
+)
+PATTERNS = (
+    *_VIDEO_PATTERNS,
+    *(f"{folder}/{{video_id}}" for folder in _FRAME_FOLDERS),
+    *(f"{folder}/{{video_id}}.tar" for folder in _FRAME_FOLDERS),
+)
+"""Where the official downloader, the 2018 release, Academic Torrents and common resized copies put a video (a file,
+or a folder of chunks of that name), else its frames untarred, else the tar of its frames."""
 
 
 class EpicReader:
     """Reads ``EPIC_100_{train,validation,test_timestamps}.csv`` and the two class files.
 
     Labels are ``verb_class``/``noun_class``; the columns ``verb``/``noun`` hold raw words. Times come
-    from the timestamps: ``start_frame``/``stop_frame`` number the released JPEG frames (60 or 50 a
-    second), not the frames of the MP4 files.
+    from the timestamps: ``start_frame``/``stop_frame`` number the released JPEG frames (60 a second in the
+    videos of 2018, 50 in those of 2020), not the frames of the MP4 files.
 
     Args:
         annotations: the folder with the csv files.
+        patterns: where videos lie below a root, with ``{participant_id}`` and ``{video_id}``; :data:`PATTERNS`
+            when there are none.
 
     Raises:
-        InputError: the folder or a class file is missing.
+        InputError: the folder is missing.
+        UsageError: a pattern is wrong.
     """
 
     name = "epic"
 
-    def __init__(self, annotations: Path) -> None:
+    def __init__(self, annotations: Path, patterns: Sequence[str] = ()) -> None:
         if not annotations.is_dir():
             raise InputError(f"--annotations {annotations}: no such folder. It is the clone or download of "
                              "epic-kitchens-100-annotations, with EPIC_100_validation.csv in it.")  # fmt: skip
         self._folder = annotations
-        self.parameters: Mapping[str, Any] = {"reader": self.name, "names": "official"}
+        self._patterns = check_patterns(patterns, ("participant_id", "video_id")) or PATTERNS
+        self.parameters: Mapping[str, Any] = {"reader": self.name}
 
     def splits(self) -> list[str]:
         """The splits whose csv file is in the folder."""
@@ -77,8 +115,8 @@ class EpicReader:
         file = self._folder / f"EPIC_100_{label}_classes.csv"
         if not file.is_file():
             raise InputError(
-                f"{file}: not found. It comes with epic-kitchens-100-annotations "
-                "(the _v2 file is another list, of 305 nouns, and can not take its place)."
+                f"{file}: not found. It comes with epic-kitchens-100-annotations. The file of that name ending in _v2 "
+                "can not take its place: it is the list of 305 nouns of VISOR, the other annotations use 300."
             )
         return file
 
@@ -101,11 +139,16 @@ class EpicReader:
                     f"{file}, line {line}: id {row['id']!r} with instances {(row['instances'] or '')[:40]!r}; "
                     f"expected id {len(rows)} (ids count from 0 without a gap) and a list of words."
                 )
-            name = epic_name(row["key"])
-            rows.append({"class_id": len(rows), "key": row["key"], "name": name, "instances": instances})
+            key, texts = row["key"], [epic_name(word) for word in instances or []]
+            rows.append(class_row(len(rows), key, epic_name(key), epic_fixed_name(key), texts))
         if not rows:
             raise InputError(f"{file}: no class in it; expected rows of id,key,instances,category.")
-        return pa.Table.from_pylist(rows, schema=CLASSES)
+        if label == "noun" and [row["key"] for row in rows[300:]] == _VISOR_NOUNS:
+            raise InputError(
+                f"{file}: 305 classes, the last {', '.join(_VISOR_NOUNS)}: this is EPIC_100_noun_classes_v2.csv, the "
+                "list of VISOR, under another name. The action annotations use EPIC_100_noun_classes.csv with 300."
+            )
+        return class_table(rows)
 
     def read(self, split: str) -> SplitRows:
         """Every row of the split's csv as a clip or a reject.
@@ -116,34 +159,26 @@ class EpicReader:
         file = self.files(split)[0]
         labelled = split != "test"
         counts = {label: self._classes[label].num_rows for label in LABELS}
-        clips: list[dict[str, Any]] = []
+        columns: dict[str, list[Any]] = {name: [] for name in CLIPS.names}
+        origins: list[tuple[str, int]] = []
         rejects = RejectRows()
         seen: set[str] = set()
         for line, row in _csv_rows(file, _TIMESTAMP_COLUMNS + (_LABEL_COLUMNS if labelled else [])):
-            problem = _problem(row, counts if labelled else {}, seen)
-            if problem:
-                rejects.add(file, line, row["narration_id"], *problem)
+            try:
+                clip = _clip(row, counts if labelled else {}, seen)
+            except _Reject as reject:
+                rejects.add(file, line, row["narration_id"], reject.reason, reject.detail)
                 continue
             seen.add(row["narration_id"])
-            clips.append(_clip(row, labelled))
-        return SplitRows(pa.Table.from_pylist(clips, schema=CLIPS), pa.Table.from_pylist(rejects.rows, schema=REJECTS))
+            origins.append((file.name, line))
+            for name, values in columns.items():
+                values.append(clip.get(name))
+        return SplitRows(pa.table(columns, schema=CLIPS), pa.Table.from_pylist(rejects.rows, schema=REJECTS), origins)
 
-    def video_candidates(self, video_id: str) -> list[str]:
-        """The trees that the official downloader, the 2018 release and common resized copies leave."""
-        person = video_id.split("_")[0]
-        folders = [
-            f"{person}/videos",
-            f"EPIC-KITCHENS/{person}/videos",
-            f"videos/train/{person}",
-            f"videos/test/{person}",
-            f"EPIC-KITCHENS/videos/train/{person}",
-            f"EPIC-KITCHENS/videos/test/{person}",
-            person,
-            f"videos/{person}",
-            "videos",
-            ".",
-        ]
-        return [f"{folder}/{video_id}{ending}".removeprefix("./") for folder in folders for ending in (".MP4", ".mp4")]
+    def video_places(self, video_id: str) -> list[Place]:
+        """See :data:`PATTERNS`."""
+        names = {"participant_id": video_id.split("_")[0], "video_id": video_id}
+        return [Place(pattern.format(**names)) for pattern in self._patterns]
 
     def video_facts(self) -> Mapping[str, VideoFacts]:
         """Duration and frame rate from ``EPIC_100_video_info.csv`` where that file is there."""
@@ -153,12 +188,23 @@ class EpicReader:
         facts = {}
         for line, row in _csv_rows(file, ["video_id", "duration", "fps"]):
             try:
-                facts[row["video_id"]] = VideoFacts(float(row["duration"]), float(row["fps"]))
+                video_id = row["video_id"]
+                facts[video_id] = VideoFacts(float(row["duration"]), float(row["fps"]), jpeg_rate(video_id))
             except (TypeError, ValueError):
                 raise InputError(
                     f"{file}, line {line}: duration {row['duration']!r}, fps {row['fps']!r}; expected two numbers."
                 ) from None
         return facts
+
+    def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
+        """One line of ids with commas between them, as epic_downloader.py takes them."""
+        return [",".join(video_ids)] if video_ids else []
+
+
+def jpeg_rate(video_id: str) -> float:
+    """Frames a second by which the annotations number the released JPEGs of a video: 50 in those of 2020, whose
+    number has three digits (P01_101), else 60."""
+    return 50.0 if len(video_id.partition("_")[2]) == 3 else 60.0
 
 
 def _csv_rows(file: Path, expected: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -180,6 +226,8 @@ def _csv_rows(file: Path, expected: list[str]) -> Iterator[tuple[int, dict[str, 
 
 
 def _literal_list(text: str) -> list[Any] | None:
+    if _ONE_NUMBER.fullmatch(text):  # nearly every row; literal_eval takes ten times as long
+        return [int(text[1:-1])]
     try:
         value = ast.literal_eval(text)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
@@ -196,52 +244,51 @@ def seconds(timestamp: str) -> float | None:
     return int(hours) * 3600 + int(minutes) * 60 + float(rest)
 
 
-def _problem(row: dict[str, str], class_counts: Mapping[Label, int], seen: set[str]) -> tuple[str, str] | None:
+class _Reject(Exception):
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+def _clip(row: dict[str, str], class_counts: Mapping[Label, int], seen: set[str]) -> dict[str, Any]:
+    """A row as a clip; without ``class_counts`` it has no labels."""
     if not row["narration_id"]:
-        return "missing_value", "narration_id is empty"
+        raise _Reject("missing_value", "narration_id is empty")
     if row["narration_id"] in seen:
-        return "duplicate_id", f"narration_id {row['narration_id']} stands on an earlier line"
+        raise _Reject("duplicate_id", f"narration_id {row['narration_id']} stands on an earlier line")
     if not _VIDEO_ID.fullmatch(row["video_id"] or ""):
-        return "unsafe_path", f"video_id {row['video_id']!r} is not of the form P01_01 or P01_101"
+        raise _Reject("unsafe_path", f"video_id {row['video_id']!r} is not of the form P01_01 or P01_101")
     start, stop = seconds(row["start_timestamp"] or ""), seconds(row["stop_timestamp"] or "")
     if start is None or stop is None:
-        return "bad_time", f"{row['start_timestamp']!r} to {row['stop_timestamp']!r}, expected HH:MM:SS.cc"
+        text = f"{row['start_timestamp']!r} to {row['stop_timestamp']!r}, expected HH:MM:SS.cc"
+        raise _Reject("bad_time", text)
     if stop <= start:
-        return "not_positive_duration", f"starts at {start} s, stops at {stop} s"
-    for frame in ("start_frame", "stop_frame"):
-        if not (row[frame] or "").isdecimal() or int(row[frame]) > _INT32_MAX:
-            return "bad_time", f"{frame} {row[frame]!r} is not a frame number"
-    for label, count in class_counts.items():
-        value = row[f"{label}_class"] or ""
-        if not value.isdecimal() or int(value) >= count:
-            return "unknown_class", f"{label}_class {value!r}, expected 0 to {count - 1}"
-    if class_counts:
-        nouns = _literal_list(row["all_noun_classes"] or "")
-        if nouns is None or not all(type(n) is int and 0 <= n < class_counts["noun"] for n in nouns):
-            return (
-                "unknown_class",
-                f"all_noun_classes {row['all_noun_classes']!r}, expected a list of noun ids",
-            )
-    return None
-
-
-def _clip(row: dict[str, str], labelled: bool) -> dict[str, Any]:
+        raise _Reject("not_positive_duration", f"starts at {start} s, stops at {stop} s")
     clip: dict[str, Any] = {
         "clip_id": row["narration_id"],
         "video_id": row["video_id"],
         "participant_id": row["participant_id"],
-        "start_s": seconds(row["start_timestamp"]),
-        "stop_s": seconds(row["stop_timestamp"]),
-        "start_frame": int(row["start_frame"]),
-        "stop_frame": int(row["stop_frame"]),
+        "recording_id": row["video_id"],
+        "start_s": start,
+        "stop_s": stop,
     }
-    if labelled:
-        clip |= {
-            "noun_class": int(row["noun_class"]),
-            "verb_class": int(row["verb_class"]),
-            "all_noun_classes": _literal_list(row["all_noun_classes"]),
-            "noun": row["noun"],
-            "verb": row["verb"],
-            "narration": row["narration"],
-        }
-    return clip
+    for frame in ("start_frame", "stop_frame"):
+        clip[frame] = _whole_number(row[frame], _INT32_MAX + 1)
+        if clip[frame] is None:
+            raise _Reject("bad_time", f"{frame} {row[frame]!r} is not a frame number")
+    if not class_counts:
+        return clip
+    for label, count in class_counts.items():
+        clip[f"{label}_class"] = _whole_number(row[f"{label}_class"], count)
+        if clip[f"{label}_class"] is None:
+            raise _Reject("unknown_class", f"{label}_class {row[f'{label}_class'] or ''!r}, expected 0 to {count - 1}")
+    nouns = _literal_list(row["all_noun_classes"] or "")
+    if nouns is None or not all(type(n) is int and 0 <= n < class_counts["noun"] for n in nouns):
+        raise _Reject("unknown_class", f"all_noun_classes {row['all_noun_classes']!r}, expected a list of noun ids")
+    words = {name: row[name] for name in ("noun", "verb", "narration")}
+    return clip | {"all_noun_classes": nouns} | words
+
+
+def _whole_number(text: str | None, limit: int) -> int | None:
+    """0 to ``limit`` − 1, else None."""
+    return int(text) if text and text.isascii() and text.isdecimal() and int(text) < limit else None

@@ -15,10 +15,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data_manifests.classes import class_row, class_table
 from data_manifests.errors import InputError, UsageError
 from data_manifests.readers import RejectRows, SplitRows, VideoFacts
-from data_manifests.schema import CLASSES, CLIPS, LABELS, REJECTS, Label, canonical_split
-from data_manifests.videos import is_safe_relative
+from data_manifests.schema import CLIPS, LABELS, REJECTS, Label, canonical_split
+from data_manifests.videos import Place, is_safe_relative
 
 COLUMNS = {
     "video": "path of the video, relative to a video root (or absolute below one)",
@@ -133,8 +134,7 @@ class TableReader:
     def _class_table(self, label: Label) -> pa.Table:
         file = self._class_files.get(label)
         names = _read_names(file) if file else self._names_in_data(label)
-        rows = [{"class_id": i, "key": name, "name": name, "instances": [name]} for i, name in enumerate(names)]
-        return pa.Table.from_pylist(rows, schema=CLASSES)
+        return class_table([class_row(number, name, name) for number, name in enumerate(names)])
 
     def _names_in_data(self, label: Label) -> list[str]:
         every = (_text(row.get(label)) for rows in self._rows.values() for _, _, row in rows)
@@ -152,6 +152,7 @@ class TableReader:
         if split not in self._rows:
             raise InputError(f"no row of split {split}; the tables have {', '.join(self.splits())}.")
         clips: list[dict[str, Any]] = []
+        origins: list[tuple[str, int]] = []
         rejects = RejectRows()
         made: Counter[str] = Counter()
         seen: set[str] = set()
@@ -167,7 +168,10 @@ class TableReader:
                 continue
             seen.add(clip_id)
             clips.append({"clip_id": clip_id, **clip})
-        return SplitRows(pa.Table.from_pylist(clips, schema=CLIPS), pa.Table.from_pylist(rejects.rows, schema=REJECTS))
+            origins.append((file.name, line))
+        return SplitRows(
+            pa.Table.from_pylist(clips, schema=CLIPS), pa.Table.from_pylist(rejects.rows, schema=REJECTS), origins
+        )
 
     def _clip(self, row: dict[str, Any]) -> dict[str, Any]:
         start, stop = _seconds(row, "start_s") or 0.0, _seconds(row, "stop_s")
@@ -175,8 +179,10 @@ class TableReader:
             raise _Reject("bad_time", f"start_s {start} is before the start of the video")
         if stop is not None and stop <= start:
             raise _Reject("not_positive_duration", f"starts at {start} s, stops at {stop} s")
+        video_id = self._video_id(row)
         clip: dict[str, Any] = {
-            "video_id": self._video_id(row),
+            "video_id": video_id,
+            "recording_id": video_id,
             "start_s": start,
             "stop_s": stop,
             "narration": _text(row.get("narration")),
@@ -204,13 +210,17 @@ class TableReader:
             raise _Reject("unsafe_path", f"{video!r} does not stay below a video root (--videos)")
         return Path(video).as_posix()
 
-    def video_candidates(self, video_id: str) -> list[str]:
+    def video_places(self, video_id: str) -> list[Place]:
         """The id is the path."""
-        return [video_id]
+        return [Place(video_id)]
 
     def video_facts(self) -> Mapping[str, VideoFacts]:
         """A table says nothing of its videos."""
         return {}
+
+    def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
+        """One path a line."""
+        return list(video_ids)
 
 
 def parse_files(items: Sequence[str]) -> list[tuple[Path, str | None]]:

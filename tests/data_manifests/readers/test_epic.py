@@ -11,7 +11,7 @@ from data_manifests.errors import InputError
 from data_manifests.readers import VideoFacts
 from data_manifests.readers.epic import EpicReader, seconds
 from data_manifests.schema import CLASSES, CLIPS, REJECTS
-from data_manifests.videos import find_video
+from data_manifests.videos import VideoFinder
 from tests.data_manifests.epic_files import (
     COLUMNS,
     FILES,
@@ -341,11 +341,11 @@ def test_a_video_is_found_in_every_known_tree(tmp_path: Path, folder: str, endin
     file = tmp_path / "root" / folder / f"P90_101{ending}"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"")
-    found = find_video(reader.video_candidates("P90_101"), [tmp_path / "empty", tmp_path / "root"])
+    found = VideoFinder([tmp_path / "empty", tmp_path / "root"]).find(reader.video_places("P90_101"))
     assert found is not None
     assert found.path.samefile(file)
     assert found.relative == f"{folder}/P90_101{ending}".removeprefix("./")
-    assert find_video(reader.video_candidates("P90_10"), [tmp_path / "root"]) is None
+    assert VideoFinder([tmp_path / "root"]).find(reader.video_places("P90_10")) is None
 
 
 def test_the_first_root_with_the_video_wins(tmp_path: Path) -> None:
@@ -353,7 +353,7 @@ def test_the_first_root_with_the_video_wins(tmp_path: Path) -> None:
     for file in ("one/P90_01.mp4", "two/P90/videos/P90_01.MP4"):
         (tmp_path / file).parent.mkdir(parents=True)
         (tmp_path / file).write_bytes(b"")
-    found = find_video(reader.video_candidates("P90_01"), [tmp_path / "one", tmp_path / "two"])
+    found = VideoFinder([tmp_path / "one", tmp_path / "two"]).find(reader.video_places("P90_01"))
     assert found is not None
     assert found.path == tmp_path / "one" / "P90_01.mp4"
 
@@ -363,7 +363,7 @@ def test_duration_and_rate_come_from_video_info_where_it_is(tmp_path: Path) -> N
     assert EpicReader(folder).video_facts() == {}
     info = folder / "EPIC_100_video_info.csv"
     info.write_text("video_id,duration,fps,resolution\nP90_01,12.5,47.952,1920x1080\n")
-    assert EpicReader(folder).video_facts() == {"P90_01": VideoFacts(12.5, 47.952)}
+    assert EpicReader(folder).video_facts() == {"P90_01": VideoFacts(12.5, 47.952, 60.0)}
     info.write_text("video_id,duration,fps,resolution\nP90_01,,50,1920x1080\n")
     with pytest.raises(InputError) as error:
         EpicReader(folder).video_facts()

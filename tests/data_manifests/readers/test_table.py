@@ -152,7 +152,7 @@ def test_equal_paths_written_differently_are_one_video(tmp_path: Path) -> None:
     file = _write(tmp_path / "clips.csv", [{"video": "a/b.mp4"}, {"video": "./a//b.mp4"}])
     clips, _ = _read(file)
     assert [clip["video_id"] for clip in clips] == ["a/b.mp4"] * 2
-    assert TableReader([(file, "val")]).video_candidates("a/b.mp4") == ["a/b.mp4"]
+    assert TableReader([(file, "val")]).video_places("a/b.mp4") == [Place("a/b.mp4")]
 
 
 @pytest.mark.parametrize(("kind", "value"), [(".jsonl", math.nan), (".jsonl", None), (".csv", None), (".csv", "  ")])
