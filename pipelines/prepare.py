@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from data_manifests.errors import InputError, UsageError
 from data_manifests.overlaps import overlaps
-from data_manifests.readers import Reader, SplitRows, VideoFacts
+from data_manifests.readers import Reader, SplitRows
 from data_manifests.schema import CLASSES, CLIPS, LABELS, REJECTS, VIDEOS
 from data_manifests.videos import FoundVideo, LeavesRoots, VideoFinder
 from pipelines import stage
@@ -122,9 +122,8 @@ def prepare(
     searched = list(roots) or _known_roots(workspace, dataset)
     found = {split: _found(reader, split, searched, limit) for split in chosen}
     if not dry_run:
-        _remember(workspace, dataset, reader, roots, sum(item.rows.clips.num_rows for item in found.values()))
+        _remember(workspace, dataset, reader, roots, sum(item.annotated for item in found.values()))
     stages = _class_stages(workspace, dataset, reader)
-    facts = reader.video_facts()
     present: dict[str, set[int]] = {label: set() for label in LABELS}
     for split, item in found.items():
         if limit is not None:
@@ -132,7 +131,7 @@ def prepare(
         clips = item.rows.clips
         stages += [
             _clips_stage(workspace, dataset, reader, split, item.rows, limit),
-            _videos_stage(workspace, dataset, split, clips, item.videos, facts),
+            _videos_stage(workspace, dataset, reader, split, item),
         ]
         if dry_run:
             result.plan += [f"{i.unit.path}: {i.why}" for s in stages for i in stage.plan(s).todo]
@@ -152,8 +151,10 @@ def prepare(
 
 @dataclass(frozen=True)
 class _Found:
-    """The rows of a split once its videos were looked for; None where no root has one."""
+    """The rows of a split once its videos were looked for (None where no root has one), and how many clips its
+    annotation has with or without a limit."""
 
+    annotated: int
     rows: SplitRows
     videos: Mapping[str, FoundVideo | None]
 
@@ -161,6 +162,7 @@ class _Found:
 def _found(reader: Reader, split: str, roots: Sequence[Path], limit: int | None) -> _Found:
     """Read a split and look for its videos; rows whose video is a link out of the roots become rejects."""
     rows = reader.read(split)
+    annotated = rows.clips.num_rows
     if limit is not None:
         rows = SplitRows(rows.clips.slice(0, limit), rows.rejects, rows.origins[:limit], rows.findings)
     finder = VideoFinder(roots)
@@ -171,7 +173,7 @@ def _found(reader: Reader, split: str, roots: Sequence[Path], limit: int | None)
             videos[video_id] = finder.find(reader.video_places(video_id))
         except LeavesRoots as error:
             leaving[video_id] = str(error)
-    return _Found(_without(rows, leaving), videos) if leaving else _Found(rows, videos)
+    return _Found(annotated, _without(rows, leaving) if leaving else rows, videos)
 
 
 def _without(rows: SplitRows, leaving: Mapping[str, str]) -> SplitRows:
@@ -293,18 +295,10 @@ def _clips_stage(
     )
 
 
-def _videos_stage(
-    workspace: Workspace,
-    dataset: str,
-    split: str,
-    clips: pa.Table,
-    videos: Mapping[str, FoundVideo | None],
-    facts: Mapping[str, VideoFacts],
-) -> OneFile:
-    counts = Counter(clips.column("video_id").to_pylist())
+def _videos_stage(workspace: Workspace, dataset: str, reader: Reader, split: str, item: _Found) -> OneFile:
+    counts = Counter(item.rows.clips.column("video_id").to_pylist())
     rows = []
-    for video_id, found in sorted(videos.items()):
-        fact = facts.get(video_id, VideoFacts())
+    for video_id, found in sorted(item.videos.items()):
         rows.append(
             {
                 "video_id": video_id,
@@ -312,7 +306,7 @@ def _videos_stage(
                 "kind": found.kind if found else None,
                 "offset_s": found.offset_s if found else None,
                 "clips": counts[video_id],
-                **vars(fact),
+                **vars(reader.video_facts(video_id)),
             }
         )
     table = pa.Table.from_pylist(rows, schema=VIDEOS)

@@ -70,8 +70,8 @@ class Reader(Protocol):
         """Where a video may lie, in order of preference."""
         ...
 
-    def video_facts(self) -> Mapping[str, VideoFacts]:
-        """What the annotation says of videos, by video id; may be empty."""
+    def video_facts(self, video_id: str) -> VideoFacts:
+        """What the annotation says of a video."""
         ...
 
     def downloader_list(self, video_ids: Sequence[str]) -> list[str]:

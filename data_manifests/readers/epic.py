@@ -180,21 +180,25 @@ class EpicReader:
         names = {"participant_id": video_id.split("_")[0], "video_id": video_id}
         return [Place(pattern.format(**names)) for pattern in self._patterns]
 
-    def video_facts(self) -> Mapping[str, VideoFacts]:
-        """Duration and frame rate from ``EPIC_100_video_info.csv`` where that file is there."""
+    def video_facts(self, video_id: str) -> VideoFacts:
+        """Duration and frame rate from ``EPIC_100_video_info.csv`` where that file is there; the rate of the JPEGs."""
+        duration, fps = self._video_info.get(video_id, (None, None))
+        return VideoFacts(duration, fps, jpeg_rate(video_id))
+
+    @cached_property
+    def _video_info(self) -> dict[str, tuple[float, float]]:
         file = self._folder / "EPIC_100_video_info.csv"
         if not file.is_file():
             return {}
-        facts = {}
+        info = {}
         for line, row in _csv_rows(file, ["video_id", "duration", "fps"]):
             try:
-                video_id = row["video_id"]
-                facts[video_id] = VideoFacts(float(row["duration"]), float(row["fps"]), jpeg_rate(video_id))
+                info[row["video_id"]] = float(row["duration"]), float(row["fps"])
             except (TypeError, ValueError):
                 raise InputError(
                     f"{file}, line {line}: duration {row['duration']!r}, fps {row['fps']!r}; expected two numbers."
                 ) from None
-        return facts
+        return info
 
     def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
         """One line of ids with commas between them, as epic_downloader.py takes them."""

@@ -214,9 +214,9 @@ class TableReader:
         """The id is the path."""
         return [Place(video_id)]
 
-    def video_facts(self) -> Mapping[str, VideoFacts]:
+    def video_facts(self, video_id: str) -> VideoFacts:
         """A table says nothing of its videos."""
-        return {}
+        return VideoFacts()
 
     def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
         """One path a line."""

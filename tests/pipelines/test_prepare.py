@@ -56,10 +56,15 @@ def test_every_split_gets_clips_videos_rejects_and_the_dataset_its_classes(
 ) -> None:
     found = _prepare(work, epic_csv, [videos])
     counts = {"clips": 3, "rejects": 1, "reject_reasons": {"unsafe_path": 1}, "videos": 2, "missing_videos": 1}
+    # Both clips of P90_01 stand at the same time and have other nouns.
+    whole = {
+        "overlaps": {"noun": {"clips": 2, "share": pytest.approx(2 / 3)}, "verb": {"clips": 0, "share": 0.0}},
+        "findings": [],
+    }
     assert vars(found) == {
         "dataset": "epic",
         "splits": {
-            "train": {**counts, "classes_present": {"noun": 2, "verb": 2}},
+            "train": {**counts, **whole, "classes_present": {"noun": 2, "verb": 2}},
             "val": {
                 "clips": 2,
                 "rejects": 0,
@@ -67,6 +72,8 @@ def test_every_split_gets_clips_videos_rejects_and_the_dataset_its_classes(
                 "videos": 1,
                 "missing_videos": 1,
                 "classes_present": {"noun": 1, "verb": 1},
+                "overlaps": {label: {"clips": 0, "share": 0.0} for label in ("noun", "verb")},
+                "findings": [],
             },
         },
         "clips": 5,
@@ -82,8 +89,26 @@ def test_every_split_gets_clips_videos_rejects_and_the_dataset_its_classes(
     expected = {f"manifests/epic/{name}" for name in [*names, "classes_noun.parquet", "classes_verb.parquet"]}
     assert tree(work).keys() == expected | {"workspace.toml"}
     assert read_rows(work / "manifests/epic/train/videos.parquet").to_pylist() == [
-        {"video_id": "P90_01", "path": "P90/videos/P90_01.MP4", "clips": 2, "duration_s": None, "fps": None},
-        {"video_id": "P90_101", "path": None, "clips": 1, "duration_s": None, "fps": None},
+        {
+            "video_id": "P90_01",
+            "path": "P90/videos/P90_01.MP4",
+            "kind": "video",
+            "offset_s": 0.0,
+            "clips": 2,
+            "duration_s": None,
+            "fps": None,
+            "jpeg_rate": 60.0,
+        },
+        {
+            "video_id": "P90_101",
+            "path": None,
+            "kind": None,
+            "offset_s": None,
+            "clips": 1,
+            "duration_s": None,
+            "fps": None,
+            "jpeg_rate": 50.0,
+        },
     ]
     assert Workspace.open(work).datasets["epic"] == DatasetSettings("epic", (str(videos),), 1)
 
@@ -334,3 +359,21 @@ def test_no_absolute_path_of_a_class_file_stands_in_the_manifest(tmp_path: Path)
     file = tables.work / "manifests" / "mine" / "val" / "rejects.parquet"
     assert read_rows(file).column("detail").to_pylist() == ["noun 'cup' is not in verbs.txt"]
     assert not any(str(tmp_path).encode() in path.read_bytes() for path in tables.work.rglob("*.parquet"))
+
+
+def test_a_video_that_is_a_link_out_of_the_roots_is_rejected_with_its_rows(
+    work: Path, epic_csv: Path, videos: Path
+) -> None:
+    secret = videos.parent / "secret.mp4"
+    secret.touch()
+    (videos / "P90" / "videos" / "P90_101.MP4").symlink_to(secret)
+    found = _prepare(work, epic_csv, [videos])
+    assert found.splits["train"]["reject_reasons"] == {"unsafe_path": 2}
+    rejects = read_rows(work / "manifests/epic/train/rejects.parquet").to_pylist()
+    (link,) = [row for row in rejects if row["clip_id"] == "P90_101_0"]
+    assert (link["file"], link["row"]) == ("EPIC_100_train.csv", 4)
+    assert f"is a link to {secret}, outside the video roots" in link["detail"]
+    clips = read_rows(work / "manifests/epic/train/clips.parquet").column("clip_id").to_pylist()
+    assert clips == ["P90_01_0", "P90_01_1"]
+    videos_known = read_rows(work / "manifests/epic/train/videos.parquet").column("video_id").to_pylist()
+    assert videos_known == ["P90_01"]

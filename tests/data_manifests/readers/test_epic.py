@@ -4,14 +4,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from data_manifests.errors import InputError
 from data_manifests.readers import VideoFacts
-from data_manifests.readers.epic import EpicReader, seconds
+from data_manifests.readers.epic import EpicReader
 from data_manifests.schema import CLASSES, CLIPS, REJECTS
-from data_manifests.videos import VideoFinder
+from data_manifests.videos import Place, VideoFinder
 from tests.data_manifests.epic_files import (
     COLUMNS,
     FILES,
@@ -55,6 +54,7 @@ def test_a_row_becomes_a_clip_with_seconds_and_class_ids(tmp_path: Path) -> None
         "verb": "stir",
         "narration": "stir with ladle",
         "participant_id": "P90",
+        "recording_id": "P90_01",
     }
 
 
@@ -63,13 +63,26 @@ def test_class_files_with_crlf_give_clean_keys_and_names(tmp_path: Path) -> None
     assert b"\r\n" in (tmp_path / "EPIC_100_noun_classes.csv").read_bytes()
     assert classes["noun"].schema == CLASSES
     assert classes["noun"].to_pylist() == [
-        {"class_id": 0, "key": "ladle", "name": "ladle", "instances": ["ladle", "ladle:soup", "cook's ladle"]},
-        {"class_id": 1, "key": "board:bread", "name": "bread board", "instances": ["board:bread"]},
+        {
+            "class_id": 0,
+            "key": "ladle",
+            "name": "ladle",
+            "fixed": "ladle",
+            "synonyms": ["ladle", "soup ladle", "cook's ladle"],
+        },
+        {
+            "class_id": 1,
+            "key": "board:bread",
+            "name": "bread board",
+            "fixed": "bread board",
+            "synonyms": ["bread board"],
+        },
         {
             "class_id": 2,
             "key": "press:pasta:hand",
             "name": "hand pasta press",
-            "instances": ["press:pasta:hand", "press"],
+            "fixed": "hand pasta press",
+            "synonyms": ["hand pasta press", "press"],
         },
     ]
     assert classes["verb"].column("name").to_pylist() == ["stir", "fold in"]
@@ -254,9 +267,17 @@ def test_a_missing_class_file_names_the_v2_list_that_must_not_replace_it(tmp_pat
         with pytest.raises(InputError) as error:
             read()
         assert str(error.value) == (
-            f"{file}: not found. It comes with epic-kitchens-100-annotations "
-            "(the _v2 file is another list, of 305 nouns, and can not take its place)."
+            f"{file}: not found. It comes with epic-kitchens-100-annotations. The file of that name ending in _v2 "
+            "can not take its place: it is the list of 305 nouns of VISOR, the other annotations use 300."
         )
+
+
+def test_the_v2_list_under_the_name_of_the_first_is_refused_with_an_explanation(tmp_path: Path) -> None:
+    keys = [f"thing{number}" for number in range(300)]
+    nouns = [(key, f"['{key}']") for key in [*keys, "hand:left", "hand:right", "foot", "glove:left", "glove:right"]]
+    folder = write_epic(tmp_path, nouns=nouns)
+    with pytest.raises(InputError, match=r"305 classes, the last hand:left, .* this is EPIC_100_noun_classes_v2\.csv"):
+        EpicReader(folder).classes()
 
 
 def test_class_ids_with_a_gap_are_refused(tmp_path: Path) -> None:
@@ -360,31 +381,62 @@ def test_the_first_root_with_the_video_wins(tmp_path: Path) -> None:
 
 def test_duration_and_rate_come_from_video_info_where_it_is(tmp_path: Path) -> None:
     folder = write_epic(tmp_path)
-    assert EpicReader(folder).video_facts() == {}
+    assert EpicReader(folder).video_facts("P90_01") == VideoFacts(None, None, 60.0)
     info = folder / "EPIC_100_video_info.csv"
     info.write_text("video_id,duration,fps,resolution\nP90_01,12.5,47.952,1920x1080\n")
-    assert EpicReader(folder).video_facts() == {"P90_01": VideoFacts(12.5, 47.952, 60.0)}
+    assert EpicReader(folder).video_facts("P90_01") == VideoFacts(12.5, 47.952, 60.0)
     info.write_text("video_id,duration,fps,resolution\nP90_01,,50,1920x1080\n")
     with pytest.raises(InputError) as error:
-        EpicReader(folder).video_facts()
+        EpicReader(folder).video_facts("P90_01")
     assert str(error.value) == f"{info}, line 2: duration '', fps '50'; expected two numbers."
 
 
+def test_jpegs_are_numbered_at_60_a_second_in_2018_and_at_50_in_2020_whatever_the_mp4_has(tmp_path: Path) -> None:
+    reader = EpicReader(write_epic(tmp_path))
+    assert [reader.video_facts(video).jpeg_rate for video in ("P90_01", "P90_101")] == [60.0, 50.0]
+
+
 @pytest.mark.parametrize(
-    ("text", "value"), [("00:00:00.56", 0.56), ("0:00:01", 1.0), (" 10:59:59.999 ", 39599.999), ("00:00:60.00", None)]
+    ("made", "kind"),
+    [
+        ("P90/rgb_frames/P90_101/frame_0000000001.jpg", "frames"),
+        ("EPIC-KITCHENS/P90/rgb_frames/P90_101/frame_0000000001.jpg", "frames"),
+        ("P90/rgb_frames/P90_101.tar", "tar"),
+        ("frames_rgb_flow/rgb/train/P90/P90_101.tar", "tar"),
+        ("P90/P90_101.MP4/0.MP4", "chunks"),
+        ("epic_kitchens_videos_256ss/P90/videos/P90_101.MP4", "video"),
+        ("video_ht256px/P90/P90_101.MP4", "video"),
+    ],
 )
-def test_timestamps_are_hours_minutes_seconds(text: str, value: float | None) -> None:
-    assert seconds(text) == value
+def test_frames_tars_chunks_and_resized_copies_are_found(tmp_path: Path, made: str, kind: str) -> None:
+    file = tmp_path / "root" / made
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"")
+    places = EpicReader(write_epic(tmp_path / "csv")).video_places("P90_101")
+    found = VideoFinder([tmp_path / "root"]).find(places)
+    assert found is not None
+    assert found.kind == kind
 
 
-@pytest.mark.skipif(not (_REAL / FILES["val"]).is_file(), reason="the official annotation files are not here")
-def test_the_official_validation_file_is_read_whole() -> None:
-    reader = EpicReader(_REAL)
-    rows = reader.read("val")
-    assert (rows.clips.num_rows, rows.rejects.num_rows) == (9668, 0)
-    counts = {name: len(set(rows.clips.column(name).to_pylist())) for name in ("video_id", "noun_class", "verb_class")}
-    assert counts == {"video_id": 138, "noun_class": 211, "verb_class": 78}
-    assert {label: table.num_rows for label, table in reader.classes().items()} == {"noun": 300, "verb": 97}
-    assert isinstance(rows.clips, pa.Table)
-    assert len(set(rows.clips.column("clip_id").to_pylist())) == 9668
-    assert set(rows.clips.column("video_id").to_pylist()) <= set(reader.video_facts())
+def test_a_video_file_is_preferred_to_its_frames_and_frames_to_their_tar(tmp_path: Path) -> None:
+    reader = EpicReader(write_epic(tmp_path / "csv"))
+    kinds = []
+    for made in ("rgb_frames/P90_01.tar", "rgb_frames/P90_01/frame_0000000001.jpg", "videos/P90_01.MP4"):
+        file = tmp_path / "root" / "P90" / made
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+        found = VideoFinder([tmp_path / "root"]).find(reader.video_places("P90_01"))
+        assert found is not None
+        kinds.append(found.kind)
+    assert kinds == ["tar", "frames", "video"]
+
+
+def test_patterns_of_the_user_replace_the_known_trees(tmp_path: Path) -> None:
+    reader = EpicReader(write_epic(tmp_path), ["small/{participant_id}-{video_id}.webm"])
+    assert reader.video_places("P90_01") == [Place("small/P90-P90_01.webm")]
+
+
+def test_the_downloader_takes_ids_with_commas_between_them(tmp_path: Path) -> None:
+    reader = EpicReader(write_epic(tmp_path))
+    assert reader.downloader_list(["P01_01", "P01_102"]) == ["P01_01,P01_102"]
+    assert reader.downloader_list([]) == []
