@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,17 @@ def head_and_tail_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def listing_sha256(folder: Path) -> str:
+    """sha256 (hex) of a folder's file names, and of the size and the ends of the first and the last of them.
+
+    Cheap for a folder of 200,000 pictures; a file in the middle that is replaced under its name goes unnoticed.
+    """
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries)
+    ends = [folder / name for name in dict.fromkeys([*names[:1], *names[-1:]]) if (folder / name).is_file()]
+    return digest_json([names, [[path.stat().st_size, head_and_tail_sha256(path)] for path in ends]])
+
+
 def whole_file_sha256(path: Path) -> str:
     """sha256 (hex) of a whole file."""
     with path.open("rb") as file:
@@ -94,17 +105,21 @@ class FileDigests:
 
     def whole(self, path: Path) -> str:
         """sha256 (hex) of the whole file."""
-        return self._digest("whole", path)
+        return self._remembered("whole", path, whole_file_sha256)
 
     def head_and_tail(self, path: Path) -> str:
         """sha256 (hex) of the file's first and last MiB."""
-        return self._digest("ends", path)
+        return self._remembered("ends", path, head_and_tail_sha256)
 
-    def _digest(self, kind: str, path: Path) -> str:
+    def listing(self, path: Path) -> str:
+        """:func:`listing_sha256`, read again when files were added or removed."""
+        return self._remembered("listing", path, listing_sha256)
+
+    def _remembered(self, kind: str, path: Path, digest: Callable[[Path], str]) -> str:
         stat = path.stat()
         entry = (kind, str(path.resolve()), stat.st_size, stat.st_mtime_ns)
         if entry not in self._known:
-            value = (whole_file_sha256 if kind == "whole" else head_and_tail_sha256)(path)
+            value = digest(path)
             self._known[entry] = value
             self._cache.parent.mkdir(parents=True, exist_ok=True)
             with self._cache.open("a", encoding="utf-8") as file:

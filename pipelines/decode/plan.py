@@ -97,6 +97,10 @@ class FramePlan:
         inside = np.minimum(start_s + (stop_s - start_s) * share, np.nextafter(stop_s, -np.inf))
         return inside.reshape(self.segments, self.candidates)
 
+    def nowhere(self) -> np.ndarray:
+        """int64 ``[segments, candidates]``, the smallest number everywhere: no instant has a frame."""
+        return np.full((self.segments, self.candidates), np.iinfo(np.int64).min)
+
 
 def clip_key(clip_id: str) -> int:
     """The 64-bit key a clip has in the draws: the first 8 bytes of the id's SHA-256, big endian."""

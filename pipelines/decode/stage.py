@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.tables import FRAMES_LAYOUT, SIDES
-from pipelines.decode.task import VideoTask
+from pipelines.decode.task import Clip, VideoTask
 from pipelines.digest import digest_groups, digest_json
 from pipelines.environment import versions
 from pipelines.groups import group_videos
@@ -25,7 +25,8 @@ from pipelines.stage import OpenShard, Unit
 from pipelines.workspace import Workspace
 
 _JPEG_BYTES = 20_000
-_TIMED = ("clip_id", "start_s", "stop_s")
+_TIMED = ("clip_id", "start_s", "stop_s", "start_frame", "stop_frame")
+_PLACED = ("video_id", "path", "kind", "offset_s", "jpeg_rate", "duration_s")
 VIDEO_TIMEOUT_S = 120.0
 """A video whose decoder gives no frame for this many seconds is given up."""
 
@@ -56,7 +57,7 @@ class DecodeStage:
     """What a worker process runs on a video; :func:`pipelines.decode.worker.decode_video` when None."""
 
     name = "decode"
-    version = 1
+    version = 2
     layout: Layout = FRAMES_LAYOUT
     sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES)
 
@@ -87,16 +88,11 @@ class DecodeStage:
 
     def units(self) -> list[Unit]:
         """One unit a group of videos; a key covers the clips' times and the identity of each file."""
-        digests = self.workspace.file_digests
         units = []
         for unit in self.units_by_clips():
             inputs = dict(unit.inputs)
             for task in unit.payload:
-                found = self._file(task.path)
-                identity = "missing"
-                if found:
-                    identity = digest_json([task.path, found.stat().st_size, digests.head_and_tail(found)])
-                inputs[f"file of {task.video_id}"] = identity
+                inputs[f"file of {task.video_id}"] = self._identity(task)
             units.append(Unit(unit.group, unit.path, inputs, unit.attempted, unit.size, unit.payload))
         return units
 
@@ -106,11 +102,11 @@ class DecodeStage:
         if not (folder / "clips.parquet").is_file():
             raise MissingUpstream(f"{folder}: not prepared. Run xmic prepare for {self.dataset} {self.split}.")
         clips = read_rows(folder / "clips.parquet", ["video_id", *_TIMED])
-        videos = read_rows(folder / "videos.parquet", ["video_id", "path"])
-        paths = {row["video_id"]: row["path"] for row in videos.to_pylist()}
-        of_video: dict[str, list[tuple[str, float, float | None]]] = {}
+        videos = read_rows(folder / "videos.parquet", _PLACED)
+        of_video: dict[str, list[Clip]] = {}
         for row in clips.to_pylist():
-            of_video.setdefault(row["video_id"], []).append((row["clip_id"], row["start_s"], row["stop_s"]))
+            of_video.setdefault(row["video_id"], []).append(Clip(*(row[name] for name in _TIMED)))
+        tasks = {row["video_id"]: self._task(row, of_video[row["video_id"]]) for row in videos.to_pylist()}
         digests = digest_groups(clips, "video_id", _TIMED)
         a_clip = self.plan.segments * self.plan.candidates
         groups = group_videos(
@@ -127,7 +123,7 @@ class DecodeStage:
                     {f"clips of {video}": digests[video] for video in members},
                     attempted,
                     attempted * _JPEG_BYTES,
-                    [VideoTask(video, paths.get(video), of_video[video], self.plan, "") for video in members],
+                    [tasks[video] for video in members],
                 )
             )
         return units
@@ -168,18 +164,44 @@ class DecodeStage:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
+    def _task(self, video: Mapping[str, Any], clips: list[Clip]) -> VideoTask:
+        return VideoTask(
+            video["video_id"],
+            video["path"],
+            video["kind"] or "video",
+            video["offset_s"] or 0.0,
+            video["jpeg_rate"],
+            video["duration_s"],
+            clips,
+            self.plan,
+        )
+
     def _file(self, relative: str | None) -> Path | None:
         """The video under the first root that has it, looked for now: roots may change after prepare."""
         if relative is None:
             return None
         roots = [Path(root) for root in self.workspace.datasets[self.dataset].roots]
-        return next((root / relative for root in roots if (root / relative).is_file()), None)
+        return next((root / relative for root in roots if (root / relative).exists()), None)
+
+    def _identity(self, task: VideoTask) -> str:
+        found = self._file(task.path)
+        if found is None:
+            return "missing"
+        digests = self.workspace.file_digests
+        size, content = 0, ""
+        if found.is_dir():
+            content = digests.listing(found)
+        else:
+            size, content = found.stat().st_size, digests.head_and_tail(found)
+        # For JPEGs the annotated rate and length decide whether they are those of another frame rate.
+        facts = [task.jpeg_rate, task.duration_s] if task.kind in ("frames", "tar") else []
+        return digest_json([task.path, task.kind, task.offset_s, size, content, *facts])
 
     def _placed(self, task: VideoTask, output: Path) -> VideoTask:
         found = self._file(task.path)
         output.mkdir(parents=True, exist_ok=True)
         name = digest_json(task.video_id)[:24]
-        return VideoTask(task.video_id, str(found) if found else None, task.clips, task.plan, str(output / name))
+        return replace(task, path=str(found) if found else None, output=str(output / name))
 
     def _append(self, shard: ShardWriter, task: VideoTask, outcome: Any, progress: Progress) -> None:
         if outcome.reason is not None:
@@ -199,7 +221,7 @@ class DecodeStage:
         shard.write_side("videos", [result["video"]])
         for failure in result["failures"]:
             shard.fail(**failure, video_id=task.video_id)
-        if result["video"]["fallback"]:
+        if result["video"].get("fallback"):
             progress.note(f"{task.video_id}: read from start to end, because {result['video']['fallback']}")
 
     def _fresh_scratch(self) -> Path:

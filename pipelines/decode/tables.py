@@ -16,8 +16,9 @@ FRAMES = pa.schema(
         ("jpeg", pa.binary()),
     ]
 )
-"""One distinct frame, keyed (video_id, pts): pts in ticks of the video's time base, ``time_s`` seconds
-from the first displayed frame, sizes in pixels as stored."""
+"""One distinct frame, keyed (video_id, pts): pts in ticks of the video's time base, or the number of a JPEG;
+``time_s`` seconds from the start of the video, null where the rate of the JPEGs is not known; sizes in pixels as
+stored."""
 
 CLIP_FRAMES = pa.schema(
     [
@@ -46,8 +47,8 @@ VIDEO_FACTS = pa.schema(
         ("fallback", pa.string()),
     ]
 )
-"""What the decoder said of a video: displayed size in pixels, rotation in degrees, time base, how it was
-read ('gop' or 'forward') and why the faster way could not be taken."""
+"""What was found out of a video: displayed size in pixels, rotation in degrees, time base, how it was read ('gop',
+'forward', 'frames' or 'tar') and why the faster way could not be taken; null where there is no such thing."""
 
 FRAMES_LAYOUT = Layout(FRAMES, row_group=64, compression="none", plain=True)
 SIDES = {

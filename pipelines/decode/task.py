@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from data_manifests.videos import Kind
 from pipelines.decode.plan import FramePlan
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The interval of a clip.
+
+    Attributes:
+        clip_id: Its id.
+        start_s: Start in seconds of the video.
+        stop_s: Stop in seconds; None for the end of the video.
+        start_frame: First of the numbered JPEGs, None where the annotation numbers none.
+        stop_frame: Last of them.
+    """
+
+    clip_id: str
+    start_s: float
+    stop_s: float | None
+    start_frame: int | None = None
+    stop_frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -12,13 +32,23 @@ class VideoTask:
     """What a worker needs to decode one video: no workspace, no Parquet, only this.
 
     Attributes:
-        path: the file, or None when no root has it.
-        clips: (clip_id, start in seconds, stop in seconds or None for the end of the file).
-        output: where the worker writes its Arrow files.
+        video_id: The manifest's id.
+        path: The file or folder, or None when no root has it.
+        kind: What stands there.
+        offset_s: Where in it the video begins, in seconds.
+        jpeg_rate: Frames a second by which JPEGs are numbered, None where that is not known.
+        duration_s: The video's length as the annotation has it, in seconds, None where it has none.
+        clips: Its clips.
+        plan: Which instants of them.
+        output: Where the worker writes its Arrow files.
     """
 
     video_id: str
     path: str | None
-    clips: list[tuple[str, float, float | None]]
+    kind: Kind
+    offset_s: float
+    jpeg_rate: float | None
+    duration_s: float | None
+    clips: list[Clip]
     plan: FramePlan
-    output: str
+    output: str = ""

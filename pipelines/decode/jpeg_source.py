@@ -1,0 +1,211 @@
+"""Frames that were extracted to numbered JPEGs: a folder of them, or an uncompressed tar.
+
+EPIC-KITCHENS-100 releases ``frame_0000000001.jpg``, … with 60 frames a second for the videos of 2018 and 50 for
+those of 2020, and numbers its clips by them.
+"""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import av
+import numpy as np
+
+from data_manifests.errors import InputError
+from data_manifests.videos import JPEG
+from pipelines.decode.container import VideoError
+from pipelines.decode.convert import RgbConverter
+from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
+from pipelines.decode.packet_index import Heartbeat
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.source import NOWHERE, Choice, Failure, LostFrame, StoredFrame
+from pipelines.decode.task import Clip
+
+END_SLACK = 15
+"""Frames by which an annotated number may pass the last JPEG and still mean the last one: extractions of one video
+by different programs differ by up to 12 frames at the end (P01_04 has 6,308, 6,314 or 6,320)."""
+
+WRONG_RATE = 1.1
+"""From this ratio of found to expected frames a second on, the JPEGs are those of another frame rate. The shortest
+videos come to 1.01; P01_109 and P27_103, first released at 60 instead of 50 frames a second, to 1.2."""
+
+Read = Callable[[int], bytes]
+
+
+class JpegSource:
+    """See :class:`pipelines.decode.source.FrameSource`. The number of a JPEG is its pts.
+
+    Args:
+        path: Where they are, for messages.
+        kind: 'frames' or 'tar'.
+        numbers: The numbers there are.
+        read: The bytes of one; raises OSError.
+        close: Called at the end.
+        rate: Frames a second by which they are numbered, None where that is not known.
+        duration_s: How long the video is, in seconds, None where that is not known.
+
+    Raises:
+        VideoError: There are none, or they are those of another frame rate.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        kind: str,
+        numbers: Iterable[int],
+        read: Read,
+        close: Callable[[], None],
+        rate: float | None,
+        duration_s: float | None,
+    ) -> None:
+        self._path, self._kind, self._read, self._close, self._rate = path, kind, read, close, rate
+        self._numbers = frozenset(numbers)
+        if not self._numbers:
+            raise VideoError(
+                f"{path}: no numbered JPEG in it; expected names such as frame_0000000001.jpg", "not_a_video"
+            )
+        self._first, self._last = min(self._numbers), max(self._numbers)
+        problem = wrong_rate(len(self._numbers), rate, duration_s)
+        if problem:
+            raise VideoError(f"{path}: {problem}", "wrong_frame_rate")
+        self._size: tuple[int, int] | None = None
+        self._converter = RgbConverter()
+
+    def choose(self, clip: Clip, plan: FramePlan) -> Choice:
+        """The number ⌊start + (stop − start) · share⌋ for each share of the plan (Annusha/xmic reads the same)."""
+        start, stop = clip.start_frame, clip.stop_frame
+        if start is None and clip.start_s == 0 and clip.stop_s is None:
+            start, stop = self._first, self._last + 1
+        if start is None or stop is None:
+            error = f"{self._path}: the clip has times but no start_frame and stop_frame, and JPEGs are found by number"
+            pts = plan.nowhere()
+            return Choice(pts, [Failure("no_frame_numbers", error, pts.size)])
+        shares = plan.times(0.0, 1.0)
+        numbers = np.floor(start + max(stop - start, 1) * shares).astype(np.int64)
+        beyond = numbers > self._last + END_SLACK
+        numbers = np.clip(numbers, self._first, self._last)
+        if not beyond.any():
+            return Choice(numbers)
+        numbers[beyond] = NOWHERE
+        error = f"{int(beyond.sum())} of {beyond.size} instants of frames {start} to {stop} are past the last one, "
+        return Choice(numbers, [Failure("past_end", error + str(self._last), int(beyond.sum()))])
+
+    def frames(self, pts: Iterable[int], plan: FramePlan) -> Iterator[StoredFrame | LostFrame]:
+        """Bytes that are small enough pass through unchanged, larger pictures are made smaller."""
+        for number in sorted(set(pts)):
+            try:
+                yield self._stored(number, plan)
+            except InputError as error:
+                yield LostFrame(number, Failure("decode_error", f"{self._path}, frame {number}: {error}"))
+
+    def facts(self) -> dict[str, Any]:
+        """What is known of the JPEGs."""
+        width, height = self._size or (None, None)
+        return {
+            "codec": "jpeg",
+            "width": width,
+            "height": height,
+            "rotation": 0,
+            "first_pts": self._first,
+            "duration_s": len(self._numbers) / self._rate if self._rate else None,
+            "average_rate": self._rate,
+            "read_mode": self._kind,
+        }
+
+    def __enter__(self) -> Self:
+        """Give the source itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self._close()
+
+    def _stored(self, number: int, plan: FramePlan) -> StoredFrame:
+        if number not in self._numbers:
+            raise InputError("there is no JPEG of this number, though there are later ones; get them again")
+        data = self._read(number)
+        picture = from_jpeg(data)
+        self._size = self._size or (picture.shape[1], picture.shape[0])
+        if 0 < plan.short_side < min(picture.shape[:2]):
+            picture = self._converter.convert(av.VideoFrame.from_ndarray(picture, format="rgb24"), plan.short_side)
+            data = to_jpeg(picture, plan.quality)
+        height, width = picture.shape[:2]
+        return StoredFrame(number, (number - 1) / self._rate if self._rate else None, width, height, data)
+
+
+def wrong_rate(frames: int, rate: float | None, duration_s: float | None) -> str | None:
+    """Why so many frames can not be those of a video of this length and rate; None when they can, or nobody knows."""
+    if not rate or not duration_s or frames < WRONG_RATE * rate * duration_s:
+        return None
+    return (
+        f"{frames} frames of a video of {duration_s:.1f} s are {frames / duration_s:.1f} a second, and the annotation "
+        f"numbers {rate:g} a second: its numbers would mean other frames. The first release of P01_109 and P27_103 was "
+        "so; get them again with epic_downloader.py --errata, or use the video file"
+    )
+
+
+def open_jpegs(path: Path, rate: float | None, duration_s: float | None, heartbeat: Heartbeat) -> JpegSource:
+    """Open a folder or a tar of numbered JPEGs.
+
+    Raises:
+        VideoError: It can not be read or holds none.
+    """
+    if path.is_dir():
+        names = jpeg_names(path)
+        heartbeat()
+
+        def read(number: int) -> bytes:
+            heartbeat()
+            return (path / names[number]).read_bytes()
+
+        return JpegSource(path, "frames", names, read, lambda: None, rate, duration_s)
+    file = path.open("rb")
+    try:
+        places = tar_places(path, file, heartbeat)
+
+        def read_member(number: int) -> bytes:
+            heartbeat()
+            start, size = places[number]
+            file.seek(start)
+            return file.read(size)
+
+        return JpegSource(path, "tar", places, read_member, file.close, rate, duration_s)
+    except BaseException:
+        file.close()
+        raise
+
+
+def jpeg_names(folder: Path) -> dict[int, str]:
+    """Number → file name of a folder's JPEGs. Links do not count: they could lead anywhere."""
+    with os.scandir(folder) as entries:
+        found = ((JPEG.fullmatch(entry.name), entry) for entry in entries if not entry.is_symlink())
+        return {int(match[1]): entry.name for match, entry in found if match}
+
+
+def tar_places(path: Path, file: BinaryIO, heartbeat: Heartbeat) -> dict[int, tuple[int, int]]:
+    """Number → (offset, size) in bytes of a tar's JPEGs. Nothing is extracted: member names are only looked at.
+
+    Raises:
+        VideoError: It is no tar, or a compressed one, or cut off.
+    """
+    places: dict[int, tuple[int, int]] = {}
+    try:
+        with tarfile.open(fileobj=file, mode="r:") as archive:
+            for member in archive:
+                heartbeat()
+                match = JPEG.fullmatch(PurePosixPath(member.name).name)
+                if match and member.isreg():
+                    places[int(match[1])] = member.offset_data, member.size
+                archive.members = []  # type: ignore[attr-defined]  # it would remember all of 200,000 members
+    except tarfile.TarError as error:
+        raise VideoError(
+            f"{path}: not a whole uncompressed tar ({error}); uncompress it, or get it again", "not_a_video"
+        ) from None
+    return places

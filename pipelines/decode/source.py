@@ -1,0 +1,110 @@
+"""What frames come from: a video file, a folder of chunks of one, a folder or a tar of numbered JPEGs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from pipelines.decode.packet_index import Heartbeat
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.task import Clip, VideoTask
+
+NOWHERE = int(np.iinfo(np.int64).min)
+"""Stands for the frame of an instant that the source does not have."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Instants without a frame, or a frame that can not be delivered: reason code, error in words, how many rows."""
+
+    reason: str
+    error: str
+    rows: int = 1
+
+
+@dataclass(eq=False)
+class Choice:
+    """The frame for each instant of a clip.
+
+    Attributes:
+        pts: int64 ``[segments, candidates]``, :data:`NOWHERE` where there is none.
+        failures: Why there is none.
+    """
+
+    pts: np.ndarray
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StoredFrame:
+    """One frame as it is kept.
+
+    Attributes:
+        pts: Its key within the video: ticks of the time base, or the number of a JPEG.
+        time_s: Seconds from the start of the video; None where the rate of the JPEGs is not known.
+        width: Pixels.
+        height: Pixels.
+        jpeg: The picture.
+    """
+
+    pts: int
+    time_s: float | None
+    width: int
+    height: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class LostFrame:
+    """A frame that was asked for and can not be delivered."""
+
+    pts: int
+    failure: Failure
+
+
+class FrameSource(Protocol):
+    """An open source of frames; a context manager."""
+
+    def choose(self, clip: Clip, plan: FramePlan) -> Choice:
+        """The frames that stand for a clip's instants."""
+        ...
+
+    def frames(self, pts: Iterable[int], plan: FramePlan) -> Iterator[StoredFrame | LostFrame]:
+        """The frames of that name, each once, in ascending order."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """A row of :data:`pipelines.decode.tables.VIDEO_FACTS` without the video's id."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Give the source itself."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        ...
+
+
+def open_source(task: VideoTask, path: Path, heartbeat: Heartbeat) -> FrameSource:
+    """Open what stands for a video.
+
+    Raises:
+        VideoError: It can not be read, or is not what its kind says.
+    """
+    from pipelines.decode.chunk_source import ChunkSource
+    from pipelines.decode.jpeg_source import open_jpegs
+    from pipelines.decode.video_source import VideoSource
+
+    if task.kind == "chunks":
+        return ChunkSource(path, task.offset_s, heartbeat)
+    if task.kind in ("frames", "tar"):
+        return open_jpegs(path, task.jpeg_rate, task.duration_s, heartbeat)
+    return VideoSource(path, task.offset_s, heartbeat)

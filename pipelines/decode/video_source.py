@@ -1,0 +1,115 @@
+"""Frames of one video file, or of a stretch of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pipelines.decode.encode_jpeg import to_jpeg
+from pipelines.decode.packet_index import Heartbeat
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.reader import DecodedFrame, VideoReader, open_video
+from pipelines.decode.source import NOWHERE, Choice, Failure, LostFrame, StoredFrame
+from pipelines.decode.task import Clip
+
+
+class VideoSource:
+    """See :class:`pipelines.decode.source.FrameSource`.
+
+    Args:
+        path: The file.
+        offset_s: Where in it the video begins, in seconds: an Ego4D clip begins somewhere in its full-scale video.
+        heartbeat: Called for every packet read.
+
+    Raises:
+        VideoError: The file can not be read.
+    """
+
+    def __init__(self, path: Path, offset_s: float, heartbeat: Heartbeat) -> None:
+        self._reader = open_video(path, heartbeat=heartbeat)
+        self._offset_s = offset_s
+        heartbeat()
+
+    def choose(self, clip: Clip, plan: FramePlan) -> Choice:
+        """The nearest frame to each instant (see :func:`pipelines.decode.plan.nearest_pts`)."""
+        end_s = self._reader.info.duration_s - self._offset_s
+        stop_s = end_s if clip.stop_s is None else clip.stop_s
+        if stop_s <= clip.start_s:
+            return nothing_there(clip, plan, end_s)
+        times = plan.times(clip.start_s, stop_s)
+        chosen = self._reader.select(times + self._offset_s)
+        pts, failures = chosen.pts.copy(), []
+        if chosen.past_end.any():
+            first = float(times[chosen.past_end][0])
+            failures.append(past_end(int(chosen.past_end.sum()), times.size, first, end_s))
+            pts[chosen.past_end] = NOWHERE
+        return Choice(pts, failures)
+
+    def frames(self, pts: Iterable[int], plan: FramePlan) -> Iterator[StoredFrame | LostFrame]:
+        """Decoded in one visit."""
+        wanted = sorted(set(pts))
+        delivered: set[int] = set()
+        for frame in self._reader.frames(wanted, short_side=plan.short_side):
+            delivered.add(frame.pts)
+            yield stored(frame, plan, frame.pts, frame.time_s - self._offset_s)
+        for value in wanted:
+            if value not in delivered:
+                yield LostFrame(value, damaged(value))
+
+    def facts(self) -> dict[str, Any]:
+        """What the decoder says of the file."""
+        return reader_facts(self._reader)
+
+    def __enter__(self) -> Self:
+        """Give the source itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self._reader.close()
+
+
+def nothing_there(clip: Clip, plan: FramePlan, end_s: float) -> Choice:
+    """The choice for a clip that begins where the video has ended."""
+    error = f"the clip starts at {clip.start_s:.3f} s, the video ends at {end_s:.3f} s"
+    pts = plan.nowhere()
+    return Choice(pts, [Failure("past_end", error, pts.size)])
+
+
+def past_end(count: int, of: int, first_s: float, end_s: float) -> Failure:
+    """Some instants of a clip lie past the end of the video."""
+    error = f"{count} of {of} instants, the first at {first_s:.3f} s, are past the end of the video at {end_s:.3f} s"
+    return Failure("past_end", error, count)
+
+
+def damaged(pts: int) -> Failure:
+    """A frame that exists but can not be shown."""
+    return Failure("decode_error", f"the frame at pts {pts} is damaged, or predicted from one that is")
+
+
+def stored(frame: DecodedFrame, plan: FramePlan, pts: int, time_s: float) -> StoredFrame:
+    """A decoded frame as it is kept."""
+    height, width = frame.rgb.shape[:2]
+    return StoredFrame(pts, time_s, width, height, to_jpeg(frame.rgb, plan.quality))
+
+
+def reader_facts(reader: VideoReader) -> dict[str, Any]:
+    """What a reader knows of its file."""
+    info = reader.info
+    return {
+        "codec": info.codec,
+        "width": info.width,
+        "height": info.height,
+        "rotation": info.rotation,
+        "time_base_numerator": info.time_base.numerator,
+        "time_base_denominator": info.time_base.denominator,
+        "first_pts": info.first_pts,
+        "duration_s": info.duration_s,
+        "average_rate": info.average_rate,
+        "read_mode": reader.mode,
+        "fallback": reader.fallback,
+    }
