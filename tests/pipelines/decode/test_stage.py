@@ -5,18 +5,22 @@ import shutil
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from data_manifests.errors import MissingUpstream, TooManyFailures
+from data_manifests.readers.epic import EpicReader
 from data_manifests.readers.table import TableReader
 from pipelines import stage
-from pipelines.decode.encode_jpeg import from_jpeg
+from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_shards, default_plan, plan_of
 from pipelines.prepare import prepare
 from pipelines.shards import read_footer, read_rows, side_path
 from pipelines.stage import Choice
 from pipelines.workspace import Workspace
+from tests.data_manifests import epic_files
 
 PLAN = FramePlan(segments=4, candidates=1, short_side=0)
 
@@ -211,3 +215,54 @@ def test_the_footer_says_what_made_the_frames(tmp_path, videos, video_maker):
     assert footer.params["plan"] == {"segments": 4, "candidates": 1, "short_side": 0, "quality": 95}
     assert "av" in footer.environment
     assert not any(str(tmp_path) in str(value) for value in vars(footer).values()), "no absolute path in a shard"
+
+
+def test_jpegs_by_number_and_chunks_are_decoded_like_any_video(tmp_path, videos, video_maker):
+    frames = videos / "P90" / "rgb_frames" / "P90_01"
+    frames.mkdir(parents=True)
+    for number in range(1, 121):
+        picture = to_jpeg(video_maker.draw_frame(number, (128, 96)), 90)
+        (frames / f"frame_{number:010d}.jpg").write_bytes(picture)
+    chunked = videos / "P90" / "videos" / "P90_02.MP4"
+    chunked.mkdir(parents=True)
+    for start in (0, 1):
+        video_maker.make_video(chunked / f"{start}.MP4", fps=30, seconds=1)
+    clips = [
+        epic_files.row(
+            "P90_01_0", start_timestamp="00:00:00.00", stop_timestamp="00:00:02.00", start_frame="1", stop_frame="101"
+        ),
+        epic_files.row("P90_02_0", start_timestamp="00:00:00.00", stop_timestamp="00:00:02.00"),
+    ]
+    workspace = Workspace.open(tmp_path / "work")
+    prepare(workspace, "epic", EpicReader(epic_files.write_epic(tmp_path / "csv", {"val": clips})), [videos])
+    decode = DecodeStage(workspace, "epic", "val", PLAN)
+    report = stage.run(decode)
+    assert report.failures == {}
+    (part,) = decode.folder.glob("part-*.parquet")
+    rows = read_rows(part).to_pylist()
+    shown = [(row["video_id"], video_maker.read_number(from_jpeg(row["jpeg"]))) for row in rows]
+    assert shown == [("P90_01", n) for n in (13, 38, 63, 88)] + [("P90_02", n) for n in (7, 22, 7, 22)]
+    facts = {fact["video_id"]: fact for fact in read_rows(side_path(part, "videos")).to_pylist()}
+    assert (facts["P90_01"]["read_mode"], facts["P90_02"]["read_mode"]) == ("frames", "gop")
+
+    assert stage.run(decode).made == 0
+    (frames / "frame_0000000121.jpg").write_bytes(picture)
+    (item,) = stage.plan(decode).todo
+    assert item.why == "input file of P90_01 changed"
+
+
+def test_a_clip_of_a_full_length_video_becomes_stale_when_it_begins_elsewhere(tmp_path, videos, video_maker):
+    video_maker.make_video(videos / "a.mp4")
+    workspace = prepared(tmp_path, ["a.mp4,0,1,cut,bread"], videos)
+    decode = DecodeStage(workspace, "mine", "val", PLAN)
+    stage.run(decode)
+    file = workspace.manifest("mine", "val") / "videos.parquet"
+    table = read_rows(file)
+    moved = table.set_column(table.schema.get_field_index("offset_s"), "offset_s", pa.array([0.5]))
+    pq.write_table(moved, file)
+    (item,) = stage.plan(decode).todo
+    assert item.why == "input file of a.mp4 changed"
+    stage.run(decode)
+    (part,) = decode.folder.glob("part-*.parquet")
+    numbers = [video_maker.read_number(from_jpeg(row["jpeg"])) for row in read_rows(part).to_pylist()]
+    assert numbers == [19, 26, 34, 41]
