@@ -11,6 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipelines.file_memory import FileMemory, file_key
+
 _MIB = 1 << 20
 
 
@@ -86,22 +88,10 @@ def whole_file_sha256(path: Path) -> str:
 
 
 class FileDigests:
-    """Digests of files, remembered by (path, size, modification time) in one JSON-lines file.
+    """Digests of files, read once and remembered in ``memory``."""
 
-    A forgotten or damaged cache costs time, never a wrong answer: a file whose size or time
-    changed is read again.
-    """
-
-    def __init__(self, cache: Path) -> None:
-        self._cache = cache
-        self._known: dict[tuple[str, str, int, int], str] = {}
-        if cache.is_file():
-            for line in cache.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    kind, path, size, mtime, value = json.loads(line)
-                    self._known[(kind, path, size, mtime)] = value
-                except (ValueError, TypeError):
-                    continue
+    def __init__(self, memory: FileMemory) -> None:
+        self._memory = memory
 
     def whole(self, path: Path) -> str:
         """sha256 (hex) of the whole file."""
@@ -112,16 +102,13 @@ class FileDigests:
         return self._remembered("ends", path, head_and_tail_sha256)
 
     def listing(self, path: Path) -> str:
-        """:func:`listing_sha256`, read again when files were added or removed."""
+        """:func:`listing_sha256` of a folder."""
         return self._remembered("listing", path, listing_sha256)
 
     def _remembered(self, kind: str, path: Path, digest: Callable[[Path], str]) -> str:
-        stat = path.stat()
-        entry = (kind, str(path.resolve()), stat.st_size, stat.st_mtime_ns)
-        if entry not in self._known:
-            value = digest(path)
-            self._known[entry] = value
-            self._cache.parent.mkdir(parents=True, exist_ok=True)
-            with self._cache.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([*entry, value]) + "\n")
-        return self._known[entry]
+        key = file_key(kind, path)
+        known = self._memory.get(key)
+        if known is None:
+            known = digest(path)
+            self._memory.put(key, known)
+        return known

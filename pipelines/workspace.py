@@ -16,6 +16,7 @@ from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import SPLITS, canonical_split
 from pipelines.atomic import replace_atomically
 from pipelines.digest import FileDigests
+from pipelines.file_memory import FileMemory
 
 _FILE = "workspace.toml"
 _LAYOUT = 1
@@ -89,7 +90,12 @@ class Workspace:
     @property
     def file_digests(self) -> FileDigests:
         """Remembered digests of files outside the workspace (videos, weights)."""
-        return FileDigests(self.root / "cache" / "file-digests.jsonl")
+        return FileDigests(FileMemory(self.root / "cache" / "file-digests.jsonl"))
+
+    @property
+    def probes(self) -> FileMemory:
+        """What was found out of videos by looking at their ends (``prepare --check``)."""
+        return FileMemory(self.root / "cache" / "probes.jsonl")
 
     def manifest(self, dataset: str, split: str) -> Path:
         """Folder of a split's manifest."""

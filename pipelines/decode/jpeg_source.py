@@ -49,6 +49,11 @@ class JpegSource:
         rate: Frames a second by which they are numbered, None where that is not known.
         duration_s: How long the video is, in seconds, None where that is not known.
 
+    Attributes:
+        first: The smallest number.
+        last: The largest.
+        count: How many there are.
+
     Raises:
         VideoError: There are none, or they are those of another frame rate.
     """
@@ -69,8 +74,8 @@ class JpegSource:
             raise VideoError(
                 f"{path}: no numbered JPEG in it; expected names such as frame_0000000001.jpg", "not_a_video"
             )
-        self._first, self._last = min(self._numbers), max(self._numbers)
-        problem = wrong_rate(len(self._numbers), rate, duration_s)
+        self.first, self.last, self.count = min(self._numbers), max(self._numbers), len(self._numbers)
+        problem = wrong_rate(self.count, rate, duration_s)
         if problem:
             raise VideoError(f"{path}: {problem}", "wrong_frame_rate")
         self._size: tuple[int, int] | None = None
@@ -80,20 +85,20 @@ class JpegSource:
         """The number ⌊start + (stop − start) · share⌋ for each share of the plan (Annusha/xmic reads the same)."""
         start, stop = clip.start_frame, clip.stop_frame
         if start is None and clip.start_s == 0 and clip.stop_s is None:
-            start, stop = self._first, self._last + 1
+            start, stop = self.first, self.last + 1
         if start is None or stop is None:
             error = f"{self._path}: the clip has times but no start_frame and stop_frame, and JPEGs are found by number"
             pts = plan.nowhere()
             return Choice(pts, [Failure("no_frame_numbers", error, pts.size)])
         shares = plan.times(0.0, 1.0)
         numbers = np.floor(start + max(stop - start, 1) * shares).astype(np.int64)
-        beyond = numbers > self._last + END_SLACK
-        numbers = np.clip(numbers, self._first, self._last)
+        beyond = numbers > self.last + END_SLACK
+        numbers = np.clip(numbers, self.first, self.last)
         if not beyond.any():
             return Choice(numbers)
         numbers[beyond] = NOWHERE
         error = f"{int(beyond.sum())} of {beyond.size} instants of frames {start} to {stop} are past the last one, "
-        return Choice(numbers, [Failure("past_end", error + str(self._last), int(beyond.sum()))])
+        return Choice(numbers, [Failure("past_end", error + str(self.last), int(beyond.sum()))])
 
     def frames(self, pts: Iterable[int], plan: FramePlan) -> Iterator[StoredFrame | LostFrame]:
         """Bytes that are small enough pass through unchanged, larger pictures are made smaller."""
@@ -111,8 +116,8 @@ class JpegSource:
             "width": width,
             "height": height,
             "rotation": 0,
-            "first_pts": self._first,
-            "duration_s": len(self._numbers) / self._rate if self._rate else None,
+            "first_pts": self.first,
+            "duration_s": self.count / self._rate if self._rate else None,
             "average_rate": self._rate,
             "read_mode": self._kind,
         }

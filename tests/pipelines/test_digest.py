@@ -20,8 +20,10 @@ from pipelines.digest import (
     digest_json,
     digest_table,
     head_and_tail_sha256,
+    listing_sha256,
     whole_file_sha256,
 )
+from pipelines.file_memory import FileMemory
 
 _SCHEMA = pa.schema(
     [
@@ -154,6 +156,17 @@ def test_canonical_json_sorts_keys_at_every_depth_and_refuses_nan() -> None:
 _MIB = 1 << 20
 
 
+def test_the_listing_of_a_folder_changes_with_its_names_and_with_its_first_and_last_file(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).write_bytes(name.encode())
+    first = listing_sha256(tmp_path)
+    assert listing_sha256(tmp_path) == first
+    (tmp_path / "c.jpg").write_bytes(b"other")
+    changed = listing_sha256(tmp_path)
+    (tmp_path / "d.jpg").touch()
+    assert len({first, changed, listing_sha256(tmp_path)}) == 3
+
+
 @pytest.mark.parametrize("size", [0, 1, _MIB - 1, _MIB, _MIB + 1, 2 * _MIB - 1, 2 * _MIB, 2 * _MIB + 5])
 def test_head_and_tail_cover_each_byte_of_a_small_file_once(tmp_path: Path, size: int) -> None:
     content = os.urandom(size)
@@ -167,9 +180,9 @@ def test_head_and_tail_cover_each_byte_of_a_small_file_once(tmp_path: Path, size
 def test_a_file_is_read_once_until_its_size_or_time_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, cache = tmp_path / "video.mp4", tmp_path / "cache" / "digests.jsonl"
     file.write_bytes(b"one")
-    first = FileDigests(cache).whole(file)
+    first = FileDigests(FileMemory(cache)).whole(file)
     assert first == hashlib.sha256(b"one").hexdigest()
-    assert FileDigests(cache).head_and_tail(file) == first
+    assert FileDigests(FileMemory(cache)).head_and_tail(file) == first
     reads: list[Path] = []
 
     def read(path: Path) -> str:
@@ -177,20 +190,20 @@ def test_a_file_is_read_once_until_its_size_or_time_changes(tmp_path: Path, monk
         return "read again"
 
     monkeypatch.setattr("pipelines.digest.whole_file_sha256", read)
-    assert FileDigests(cache).whole(file) == first
+    assert FileDigests(FileMemory(cache)).whole(file) == first
     os.utime(file, ns=(1, 1))
-    known = FileDigests(cache)
+    known = FileDigests(FileMemory(cache))
     assert known.whole(file) == known.whole(file) == "read again"
     file.write_bytes(b"four")
     os.utime(file, ns=(1, 1))
-    assert FileDigests(cache).whole(file) == "read again"
+    assert FileDigests(FileMemory(cache)).whole(file) == "read again"
     assert reads == [file, file]
 
 
 def test_a_damaged_cache_costs_time_and_nothing_else(tmp_path: Path) -> None:
     file, cache = tmp_path / "video.mp4", tmp_path / "digests.jsonl"
     file.write_bytes(b"one")
-    right = FileDigests(cache).whole(file)
+    right = FileDigests(FileMemory(cache)).whole(file)
     lines = [
         b'["whole", "/x", 1',
         b"7",
@@ -200,5 +213,5 @@ def test_a_damaged_cache_costs_time_and_nothing_else(tmp_path: Path) -> None:
         b"\xff\xfe",
     ]
     cache.write_bytes(b"\n".join(lines) + b"\n")
-    assert FileDigests(cache).whole(file) == right
-    assert FileDigests(cache).whole(file) == right
+    assert FileDigests(FileMemory(cache)).whole(file) == right
+    assert FileDigests(FileMemory(cache)).whole(file) == right

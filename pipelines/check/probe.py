@@ -1,0 +1,133 @@
+"""What a look at the two ends of a video says, without decoding it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from data_manifests.videos import Kind
+from pipelines.decode.chunk_source import chunk_files
+from pipelines.decode.container import VideoError, errors_of, open_stream
+from pipelines.decode.jpeg_source import open_jpegs
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.source import LostFrame
+
+Heartbeat = Callable[[], None]
+
+_BACK_S = (2.0, 30.0)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What was found.
+
+    Attributes:
+        duration_s: From the first displayed frame to the end of the last, in seconds; None for JPEGs.
+        fps: Frames a second as the container states them; None for JPEGs.
+        frames: How many JPEGs there are; None for videos.
+        last_frame: The largest number among them.
+        gap: What is missing in between, in words; None when nothing is.
+    """
+
+    duration_s: float | None = None
+    fps: float | None = None
+    frames: int | None = None
+    last_frame: int | None = None
+    gap: str | None = None
+
+
+def probe(task: tuple[str, Kind], heartbeat: Heartbeat) -> Probe:
+    """Look at what stands for a video.
+
+    Args:
+        task: path and kind.
+        heartbeat: called again and again.
+
+    Raises:
+        VideoError: it can not be read.
+    """
+    path, kind = Path(task[0]), task[1]
+    if kind == "chunks":
+        return _probe_chunks(path, heartbeat)
+    if kind in ("frames", "tar"):
+        return _probe_jpegs(path, heartbeat)
+    return _probe_video(path, heartbeat)
+
+
+def _probe_video(path: Path, heartbeat: Heartbeat) -> Probe:
+    container, stream = open_stream(path, threads=1)
+    with container, errors_of(path):
+        first = next(iter(container.decode(stream)), None)
+        heartbeat()
+        if first is None or first.pts is None or stream.time_base is None:
+            raise VideoError(f"{path}: no frame with a time at its start; get it again", "decode_error")
+        rate = stream.average_rate
+        end = _end_pts(path, container, stream, heartbeat)
+        seconds = float((end - first.pts) * stream.time_base)
+        return Probe(duration_s=seconds, fps=float(rate) if rate else None)
+
+
+def _end_pts(path: Path, container: InputContainer, stream: VideoStream, heartbeat: Heartbeat) -> int:
+    """Where the last packet ends, read from as near to the end as there are packets."""
+    assert stream.time_base is not None
+    stated = (stream.start_time or 0) + (stream.duration or 0)
+    if not stream.duration and container.duration:
+        stated = round(container.duration / av.time_base / stream.time_base)
+    for back in _BACK_S:
+        try:
+            container.seek(max(0, stated - round(back / stream.time_base)), stream=stream)
+            end = _last_packet_end(container, stream, heartbeat)
+        except av.error.FFmpegError:
+            break  # not a container one can seek in
+        if end is not None:
+            return end
+    # Less is there than the container states: read what there is.
+    again, whole = open_stream(path, threads=1)
+    with again:
+        end = _last_packet_end(again, whole, heartbeat)
+    if end is None:
+        raise VideoError(f"{path}: no packet with a time in it; get it again", "decode_error")
+    return end
+
+
+def _last_packet_end(container: InputContainer, stream: VideoStream, heartbeat: Heartbeat) -> int | None:
+    assert stream.time_base is not None
+    ends: list[int] = []
+    usual = round(1 / (stream.average_rate * stream.time_base)) if stream.average_rate else 0
+    try:
+        for packet in container.demux(stream):
+            heartbeat()
+            if packet.size and packet.pts is not None and not packet.is_corrupt:
+                ends.append(packet.pts + (packet.duration or usual))
+    except av.error.InvalidDataError:
+        pass  # the data ends here
+    return max(ends, default=None)
+
+
+def _probe_chunks(folder: Path, heartbeat: Heartbeat) -> Probe:
+    files = chunk_files(folder)
+    if not files:
+        raise VideoError(f"{folder}: no chunk in this folder; expected files such as 0.mp4, 300.mp4", "not_a_video")
+    starts = np.array(sorted(files))
+    first, last = _probe_video(files[starts[0]], heartbeat), _probe_video(files[starts[-1]], heartbeat)
+    step = int(np.diff(starts).min()) if len(starts) > 1 else 0
+    absent = [start for start in range(0, int(starts[-1]), step) if start not in files] if step else []
+    gap = f"{len(absent)} chunks are missing, the first is {absent[0]}" if absent else None
+    return Probe(duration_s=int(starts[-1]) + (last.duration_s or 0.0), fps=first.fps, gap=gap)
+
+
+def _probe_jpegs(path: Path, heartbeat: Heartbeat) -> Probe:
+    with open_jpegs(path, None, None, heartbeat) as source:
+        first, last = source.first, source.last
+        for frame in source.frames({first, last}, FramePlan()):
+            if isinstance(frame, LostFrame):
+                raise VideoError(frame.failure.error, frame.failure.reason)
+        absent = last - first + 1 - source.count
+        gap = f"{absent} frames between {first} and {last} are missing" if absent else None
+        return Probe(frames=source.count, last_frame=last, gap=gap)
