@@ -15,8 +15,8 @@ def _nothing() -> None:
     pass
 
 
-def _with_index_first(source: Path, target: Path) -> None:
-    with av.open(str(source)) as old, av.open(str(target), "w", options={"movflags": "faststart"}) as new:
+def _with_index_last(source: Path, target: Path) -> None:
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
         stream = new.add_stream_from_template(old.streams.video[0])
         for packet in old.demux(video=0):
             if packet.dts is not None:
@@ -54,15 +54,15 @@ def test_of_a_download_that_was_cut_off_only_what_is_there_counts(tmp_path, vide
 
 def test_an_mp4_whose_index_was_cut_off_is_no_video(tmp_path, video_maker):
     video_maker.make_video(tmp_path / "whole.mp4")
-    video_maker.truncate(tmp_path / "whole.mp4", tmp_path / "cut.mp4", 0.5)
+    _with_index_last(tmp_path / "whole.mp4", tmp_path / "last.mp4")
+    video_maker.truncate(tmp_path / "last.mp4", tmp_path / "cut.mp4", 0.5)
     with pytest.raises(VideoError, match=r"cut\.mp4: FFmpeg finds no video in it"):
         _look(tmp_path / "cut.mp4")
 
 
 def test_an_mp4_whose_index_states_more_than_is_there_is_as_long_as_what_is_there(tmp_path, video_maker):
     video_maker.make_video(tmp_path / "whole.mp4", seconds=8)
-    _with_index_first(tmp_path / "whole.mp4", tmp_path / "fast.mp4")
-    video_maker.truncate(tmp_path / "fast.mp4", tmp_path / "cut.mp4", 0.6)
+    video_maker.truncate(tmp_path / "whole.mp4", tmp_path / "cut.mp4", 0.6)
     found = _look(tmp_path / "cut.mp4")
     assert found.duration_s is not None
     assert 2 < found.duration_s < 6
