@@ -20,11 +20,15 @@ class DatasetSection(_Section):
     """One ``[[dataset]]``: what ``xmic prepare`` is told."""
 
     name: str
-    reader: Literal["table", "epic"]
+    reader: Literal["table", "epic", "ego4d", "egtea"]
     videos: list[Path] = []
     splits: list[str] = []
     limit: int | None = None
     annotations: Path | None = None
+    patterns: list[str] = []
+    preset: Literal["official", "paper"] | None = None
+    window: float | None = None
+    drop_empty_class: bool = False
     files: list[str] = []
     columns: dict[str, str] = {}
     nouns: Path | None = None

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from data_manifests.errors import UsageError
-from data_manifests.readers import Reader
 from data_manifests.schema import LABELS, canonical_split
 from pipelines import stage
 from pipelines.chain import (
@@ -24,6 +22,7 @@ from pipelines.machine import Machine
 from pipelines.prepare import Prepared, prepare
 from pipelines.progress import Progress
 from pipelines.protocol import ProtocolChoice
+from pipelines.readers import reader_of
 from pipelines.report.write import write_report
 from pipelines.stage import Choice, Stage, parse_max_failures
 from pipelines.train.run import RunRequest, plan_run, train_run
@@ -134,27 +133,6 @@ def _prepare(workspace: Workspace, section: DatasetSection, **options: Any) -> P
     splits = [canonical_split(split) for split in section.splits]
     reader = reader_of(section)
     return prepare(workspace, section.name, reader, section.videos, splits=splits, limit=section.limit, **options)
-
-
-def reader_of(section: DatasetSection) -> Reader:
-    """The reader a ``[[dataset]]`` section names.
-
-    Raises:
-        UsageError: a key the reader needs is missing.
-    """
-    if section.reader == "epic":
-        from data_manifests.readers.epic import EpicReader
-
-        if section.annotations is None:
-            raise UsageError(f'[[dataset]] {section.name}: reader epic needs annotations = "FOLDER".')
-        return EpicReader(section.annotations)
-    from data_manifests.readers.table import TableReader, parse_files
-
-    if not section.files:
-        raise UsageError(f'[[dataset]] {section.name}: reader table needs files = ["train=clips.csv"].')
-    tables = parse_files(section.files)
-    class_files = {label: file for label, file in (("noun", section.nouns), ("verb", section.verbs)) if file}
-    return TableReader(tables, section.columns, section.videos or [tables[0][0].parent], class_files)  # type: ignore[arg-type]
 
 
 def request_of(config: Config, section: TrainSection) -> RunRequest:

@@ -1,40 +1,16 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipelines.shards import read_rows
 from pipelines.workspace import Workspace
 from tests.data_manifests.epic_files import row, write_epic
 from xmic_cli.app import run
 
 _Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    numbers = (signal.SIGTERM, signal.SIGUSR1)
-    before = [signal.getsignal(number) for number in numbers]
-    yield
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with annotations in csv/ and one of the two videos in videos/."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("XMIC_WORKSPACE", raising=False)
-    train = [row("P90_01_0"), row("P90_02_0", noun_class="1"), row("P90_02_1", verb_class="7")]
-    write_epic(tmp_path / "csv", {"train": train, "val": [row("P90_01_5")]})
-    (tmp_path / "videos").mkdir()
-    (tmp_path / "videos" / "P90_01.MP4").touch()
-    return tmp_path
 
 
 def _json(capsys: _Capture, *arguments: str) -> dict[str, Any]:
@@ -63,6 +39,7 @@ def test_the_result_is_told_in_lines_and_a_second_call_has_nothing_to_do(here: P
 
 def test_json_has_counts_by_split_and_in_all(here: Path, capsys: _Capture) -> None:
     found = _json(capsys, *_EPIC)
+    none = {label: {"clips": 0, "share": 0.0} for label in ("noun", "verb")}
     assert found == {
         "dataset": "epic",
         "splits": {
@@ -73,6 +50,8 @@ def test_json_has_counts_by_split_and_in_all(here: Path, capsys: _Capture) -> No
                 "videos": 2,
                 "missing_videos": 1,
                 "classes_present": {"noun": 2, "verb": 1},
+                "overlaps": none,
+                "findings": [],
             },
             "val": {
                 "clips": 1,
@@ -81,6 +60,8 @@ def test_json_has_counts_by_split_and_in_all(here: Path, capsys: _Capture) -> No
                 "videos": 1,
                 "missing_videos": 0,
                 "classes_present": {"noun": 1, "verb": 1},
+                "overlaps": none,
+                "findings": [],
             },
         },
         "clips": 3,
@@ -131,28 +112,6 @@ def test_several_video_roots_are_searched_in_order(here: Path, capsys: _Capture)
     assert roots == (str(here / "videos"), str(here / "more"))
 
 
-def test_a_table_finds_its_videos_beside_it_and_maps_columns(here: Path, capsys: _Capture) -> None:
-    (here / "mine").mkdir()
-    (here / "mine" / "a.mp4").touch()
-    (here / "mine" / "clips.tsv").write_text("path\tfrom\tobject\na.mp4\t1\tcup\nb.mp4\t2\tpan\n../c.mp4\t3\tpan\n")
-    arguments = ["prepare", "table", "test=mine/clips.tsv", "--name", "mine", "--column", "video=path"]
-    found = _json(capsys, *arguments, "--column", "start_s=from", "--column", "noun=object")
-    assert found["splits"]["test"] == {
-        "clips": 2,
-        "rejects": 1,
-        "reject_reasons": {"unsafe_path": 1},
-        "videos": 2,
-        "missing_videos": 1,
-        "classes_present": {"noun": 2, "verb": 0},
-    }
-    assert Workspace.open(here / "xmic-work").datasets["mine"].roots == (str(here / "mine"),)
-    (here / "nouns.txt").write_text("pan\ncup\nwok\n")
-    again = _json(capsys, *arguments, "--column", "noun=object", "--nouns", "nouns.txt")
-    assert again["classes"] == {"noun": 3, "verb": 0}
-    clips = read_rows(here / "xmic-work/manifests/mine/test/clips.parquet")
-    assert clips.column("noun_class").to_pylist() == [1, 0]
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
@@ -182,3 +141,40 @@ def test_a_lock_of_another_host_needs_break_lock(here: Path, capsys: _Capture) -
     assert run(_EPIC) == 3
     assert "is held by process 4711 on host node-7" in capsys.readouterr().err
     assert run([*_EPIC, "--break-lock"]) == 0
+
+
+def test_how_much_clips_of_different_labels_overlap_is_shown(here: Path, capsys: _Capture) -> None:
+    rows = [row("P90_02_0"), row("P90_02_1", noun_class="1", start_timestamp="00:00:02.25")]
+    write_epic(here / "csv", {"train": rows})
+    assert run([*_EPIC, "--split", "train"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    # 1.5 to 3.25 s and 2.25 to 3.25 s: two of 2.75 s.
+    assert lines[1] == "  2 clips overlap a clip of another noun in the same video, 72.7 % of the labelled time"
+    assert len(lines) == 2
+
+
+def test_check_shows_a_table_and_never_fails_on_a_partial_download(here: Path, capsys: _Capture) -> None:
+    assert run([*_EPIC, "--check"]) == 0
+    output = capsys.readouterr()
+    table = [line.split("\t") for line in output.out.splitlines() if "\t" in line]
+    assert table[0] == ["split", "of", "ok", "missing", "unreadable", "shorter", "incomplete", "other timing"]
+    assert table[1:] == [
+        ["train", "videos", "0", "1", "1", "0", "0", "0"],
+        ["train", "clips", "0", "1", "1", "0", "0", "0"],
+        ["val", "videos", "0", "0", "1", "0", "0", "0"],
+        ["val", "clips", "0", "0", "1", "0", "0", "0"],
+    ]
+    assert "train P90_01: unreadable, 1 clips: empty_file: " in output.err
+    found = _json(capsys, *_EPIC, "--check")["check"]
+    assert found["train"]["videos"]["missing"] == 1
+    assert [problem["video_id"] for problem in found["train"]["problems"]] == ["P90_01", "P90_02"]
+
+
+def test_list_needed_prints_nothing_but_what_the_downloader_takes(here: Path, capsys: _Capture) -> None:
+    assert run([*_EPIC, "--list-needed"]) == 0
+    output = capsys.readouterr()
+    assert output.out == "P90_02\n"
+    assert "1 videos are needed" in output.err
+    assert run([*_EPIC, "--list-needed", "--check"]) == 0
+    assert capsys.readouterr().out == "P90_01,P90_02\n", "an empty file is needed again"
+    assert _json(capsys, *_EPIC, "--list-needed") == {"needed": ["P90_02"]}

@@ -1,0 +1,46 @@
+"""Options that every dataset format takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_CHECK = "Videos"
+
+Videos = Annotated[
+    list[Path] | None,
+    typer.Option("--videos", help="Folder with the videos; may be repeated, first hit wins.", rich_help_panel=_CHECK),
+]
+Pattern = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pattern",
+        help="Where a video lies below a root, instead of the known trees; may be repeated.",
+        rich_help_panel=_CHECK,
+    ),
+]
+Check = Annotated[
+    bool,
+    typer.Option(
+        "--check",
+        help="Look at each video too: missing, unreadable, shorter than annotated, timed otherwise. Never an error.",
+        rich_help_panel=_CHECK,
+    ),
+]
+ListNeeded = Annotated[
+    bool,
+    typer.Option(
+        "--list-needed",
+        help="Print the ids of the videos that are not there as the official downloader takes them, nothing else; "
+        "with --check also of those that are broken.",
+        rich_help_panel=_CHECK,
+    ),
+]
+Splits = Annotated[
+    list[str] | None,
+    typer.Option("--split", help="train, val or test; may be repeated. (default: those with a file)"),
+]
+Name = Annotated[str | None, typer.Option(help="Name in the workspace. (default: that of the format)")]
+LimitClips = Annotated[int | None, typer.Option("--limit", min=1, help="Keep only the first N clips of a split.")]

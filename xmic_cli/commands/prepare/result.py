@@ -1,0 +1,134 @@
+"""Run a reader and show what it found: the same for every dataset format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from xmic_cli import console
+from xmic_cli.options import open_workspace
+
+if TYPE_CHECKING:
+    from data_manifests.readers import Reader
+    from pipelines.check.run import SplitCheck
+    from pipelines.prepare import Prepared
+    from pipelines.workspace import Workspace
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the options that all formats share say."""
+
+    name: str
+    videos: Sequence[Path]
+    split: Sequence[str] | None
+    limit: int | None
+    check: bool
+    list_needed: bool
+    workspace: Path | None
+    workers: int | None
+    dry_run: bool
+    break_lock: bool
+    json: bool
+
+
+def run(context: typer.Context, reader: Reader, request: Request) -> None:
+    """Write the manifests, look at the videos where that was asked for, and show both."""
+    from data_manifests.schema import canonical_split
+    from pipelines.prepare import prepare
+
+    workspace = open_workspace(context, request.workspace)
+    found = prepare(
+        workspace,
+        request.name,
+        reader,
+        request.videos,
+        splits=[canonical_split(item) for item in request.split or []],
+        limit=request.limit,
+        dry_run=request.dry_run,
+        break_lock=request.break_lock,
+        progress=console.progress(),
+    )
+    if request.dry_run:
+        lines = found.plan or ["nothing to do: the manifests are up to date"]
+        console.emit({"would_write": found.plan}, request.json, lines)
+        return
+    tables = _check(workspace, request, found) if request.check else {}
+    if request.list_needed:
+        _print_needed(workspace, request, reader, found, tables)
+        return
+    result = vars(found) | ({"check": {split: vars(table) for split, table in tables.items()}} if tables else {})
+    console.emit(result, request.json, _lines(request.name, vars(found)))
+    if tables and not request.json:
+        _print_check(request.name, tables)
+
+
+def _check(workspace: Workspace, request: Request, found: Prepared) -> dict[str, SplitCheck]:
+    from pipelines.check.run import check
+    from xmic_cli.options import machine_of
+
+    workers = machine_of(request.workers, "cpu", offline=True).workers
+    return check(workspace, request.name, list(found.splits), workers, console.progress())
+
+
+def _print_needed(
+    workspace: Workspace, request: Request, reader: Reader, found: Prepared, tables: Mapping[str, SplitCheck]
+) -> None:
+    from pipelines.check.run import missing_videos, needed
+
+    ids = needed(tables) if tables else missing_videos(workspace, request.name, list(found.splits))
+    for line in _lines(request.name, vars(found)):
+        console.note(line)
+    console.note(f"{len(ids)} videos are needed")
+    console.emit({"needed": ids}, request.json, reader.downloader_list(ids))
+
+
+def _print_check(name: str, tables: Mapping[str, SplitCheck]) -> None:
+    from pipelines.check.verdict import STATUSES
+
+    rows = []
+    for split, table in tables.items():
+        for what, counts in (("videos", table.videos), ("clips", table.clips)):
+            rows.append([split, what, *(counts[status] for status in STATUSES)])
+    console.table(f"{name}: the videos", ["split", "of", *(s.replace("_", " ") for s in STATUSES)], rows)
+    for split, table in tables.items():
+        looked_at = [problem for problem in table.problems if problem["status"] != "missing"]
+        for problem in looked_at[:_SHOWN]:
+            console.note(
+                f"{split} {problem['video_id']}: {problem['status'].replace('_', ' ')}, {problem['clips']} clips: "
+                f"{problem['detail']}"
+            )
+        if len(looked_at) > _SHOWN:
+            console.note(f"  … and {len(looked_at) - _SHOWN} more (--json lists all)")
+
+
+def _lines(name: str, result: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for split, counts in result["splits"].items():
+        present = counts["classes_present"]
+        lines.append(
+            f"{name} {split}: {counts['clips']} clips of {counts['videos']} videos "
+            f"({counts['missing_videos']} of them not found), {counts['rejects']} rejected rows, "
+            + ", ".join(f"{present[label]} of {result['classes'][label]} {label} classes" for label in present)
+        )
+        lines += [f"  rejected: {count} {reason}" for reason, count in counts["reject_reasons"].items()]
+        lines += [f"  {line}" for line in _overlap_lines(counts)]
+        lines += [f"  {finding}" for finding in counts["findings"]]
+    if not result["made"]:
+        lines.append("nothing to do: the manifests were up to date")
+    return lines
+
+
+def _overlap_lines(counts: Mapping[str, Any]) -> Iterator[str]:
+    for label, overlap in counts["overlaps"].items():
+        if overlap["clips"]:
+            yield (
+                f"{overlap['clips']} clips overlap a clip of another {label} in the same video, "
+                f"{100 * overlap['share']:.1f} % of the labelled time"
+            )
