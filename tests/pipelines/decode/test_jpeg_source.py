@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import io
 import tarfile
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_manifests.readers.epic import jpeg_rate
 from pipelines.decode.container import VideoError
 from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.jpeg_source import JpegSource, jpeg_names, open_jpegs, wrong_rate
@@ -207,3 +209,20 @@ def test_a_hundred_pictures_are_chosen_as_the_official_code_does(tmp_path, pictu
         chosen = source.choose(Clip("a", 0.0, 1.0, 10, 74), plan)
     step = (74 - 10) / 16
     assert chosen.pts[:, 0].tolist() == [10 + int(np.floor(i * step + step / 2)) for i in range(16)]
+
+
+_REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "epic100"
+
+
+@pytest.mark.skipif(not _REAL.is_dir(), reason="needs the official annotation files")
+def test_of_the_released_frames_those_of_p01_109_and_p27_103_are_of_the_wrong_rate():
+    def rows(name: str) -> list[dict[str, str]]:
+        with (_REAL / name).open(newline="") as lines:
+            return list(csv.DictReader(lines))
+
+    frames = {row["video_id"]: int(row["rgb_n_frames"]) for row in rows("EPIC_100_frame_counts.csv")}
+    durations = {row["video_id"]: float(row["duration"]) for row in rows("EPIC_100_video_info.csv")}
+    both = frames.keys() & durations.keys()
+    assert len(both) == 700
+    wrong = {video for video in both if wrong_rate(frames[video], jpeg_rate(video), durations[video])}
+    assert wrong == {"P01_109", "P27_103"}
