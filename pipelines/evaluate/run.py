@@ -82,14 +82,6 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
     return TrainedRun(folder.resolve(), heads)
 
 
-def target_split(workspace: Workspace, dataset: str, split: str | None) -> str | None:
-    """The split to evaluate on: the named one, else val, else test; None when neither is prepared."""
-    there = workspace.splits(dataset)
-    if split is not None:
-        return split if split in there else None
-    return next((name for name in ("val", "test") if name in there), None)
-
-
 def _layout(run: TrainedRun, counts: Mapping[Label, int]) -> Layout:
     fields = [("clip_id", pa.string()), ("video_id", pa.string())]
     for label in run.heads:
@@ -369,7 +361,7 @@ def targets_of(
         raise UsageError(f"--split {split}: expected {', '.join(SPLITS)}")
     own = run.config["source"]["dataset"]
     targets, notes = [], []
-    within = target_split(workspace, own, split)
+    within = workspace.evaluation_split(own, split)
     if within:
         targets.append((own, within))
     else:
@@ -377,7 +369,7 @@ def targets_of(
     for dataset in cross:
         if dataset == own:
             continue
-        found = target_split(workspace, dataset, split)
+        found = workspace.evaluation_split(dataset, split)
         if not found:
             raise MissingUpstream(
                 f"{workspace.root}: {dataset} has no prepared {split or 'val or test'} split. Run xmic prepare for it."
