@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,13 +11,12 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table as CSV; None is an empty cell, and a text that begins like a formula gets a ' before it."""
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows([_cell(value) for value in row] for row in rows)
-    return out.getvalue()
+    return "".join(",".join(_cell(value) for value in row) + "\n" for row in (columns, *rows))
 
 
-def _cell(value: Any) -> Any:
-    # Numbers are left alone: the minus of one is no formula.
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    if isinstance(value, str) and text.startswith(_FORMULA):  # the minus of a number is no formula
+        text = f"'{text}"
+    # Python's csv module leaves a lone carriage return unquoted, at which readers begin a new row.
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n') else text
