@@ -13,7 +13,8 @@ from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import VIDEO_TIMEOUT_S, DecodeStage, default_plan, plan_of
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.precision import resolve_precision
-from pipelines.embed.stage import EmbedStage, LazyEncoder, text_stages
+from pipelines.embed.stage import EmbedStage, LazyEncoder
+from pipelines.embed.text import text_stages
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import Detector, describe_detector, load_detector
 from pipelines.hands.stage import DetectHandsStage
@@ -53,6 +54,7 @@ class EmbedOptions:
     streams: str = "both"
     text: bool = True
     prompt: str = "{}"
+    names: str = "official"
     precision: str = "auto"
     batch_size: int = 16
     detector: str | None = None
@@ -144,8 +146,9 @@ def embed_stages(
     """The streams of every prepared split, and the class names of every dataset, by one encoder.
 
     Raises:
-        UsageError: unknown streams, encoder, crop or precision; random weights that were not allowed.
+        UsageError: unknown streams, encoder, crop, precision or class names; random weights that were not allowed.
         MissingUpstream: no frames, or no boxes for the hand stream, or weights that are not here.
+        InputError: a class list that another version of xmic wrote.
     """
     if options.streams not in ("full", "hand", "both"):
         raise UsageError(f"--streams {options.streams}: expected full, hand or both")
@@ -167,7 +170,7 @@ def embed_stages(
         )
     if options.text:
         for name in dict.fromkeys(name for name, _ in chosen):
-            stages += text_stages(workspace, name, encoder, options.prompt)
+            stages += text_stages(workspace, name, encoder, options.prompt, options.names)
     return stages
 
 

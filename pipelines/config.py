@@ -62,6 +62,7 @@ class EmbedSection(_Section):
     v2: str | None = None
     streams: Literal["full", "hand", "both"] | None = None
     prompt: str = "{}"
+    names: Literal["official", "fixed", "synonyms"] = "official"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     batch_size: int = 16
     hand_threshold: float = 0.5

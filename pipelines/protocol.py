@@ -34,6 +34,7 @@ class Protocol:
         hands: folder name of the hand stream ('hand-<detector>-<crop>'), None when none is used.
         segments: N, frames a clip.
         prompt: text around the class name.
+        names: which texts stand for a class, one of :data:`pipelines.embed.text.NAMES`.
         vectors: stream folder → its provenance, without the plan.
     """
 
@@ -46,6 +47,7 @@ class Protocol:
     short_side: int
     quality: int
     prompt: str
+    names: str = "official"
     vectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
@@ -75,6 +77,7 @@ class ProtocolChoice:
     hands: str | None = None
     plan: str | None = None
     prompt: str = "{}"
+    names: str = "official"
 
 
 def resolve(
@@ -114,9 +117,8 @@ def resolve(
     if streams in ("hand", "both") or classify == "hand":
         folder = base / (encoder if classify == "hand" else v2)
         hands = _one(folder, choice.hands, "hand stream", "--hands", command, prefix="hand-")
-    protocol = Protocol(
-        encoder, v2, streams, classify, hands, plan.segments, plan.short_side, plan.quality, choice.prompt
-    )
+    made = (plan.segments, plan.short_side, plan.quality)
+    protocol = Protocol(encoder, v2, streams, classify, hands, *made, choice.prompt, choice.names)
     vectors = {
         f"{folder}/{stream}": _comparable(_provenance(base / folder / stream, command))
         for folder, stream in protocol.needed.values()

@@ -148,6 +148,7 @@ def request_of(config: Config, section: TrainSection) -> RunRequest:
         streams=streams,
         classify=classify,
         prompt=config.embed.prompt,
+        names=config.embed.names,
     )
     return RunRequest(
         section.dataset,

@@ -12,7 +12,8 @@ from typing import Any
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_plans, decoded_shards, default_plan
-from pipelines.embed.stage import EmbedStage, TextStage
+from pipelines.embed.stage import EmbedStage
+from pipelines.embed.text import TextStage, text_command
 from pipelines.hands.stage import DetectHandsStage
 from pipelines.shards import (
     DamagedShard,
@@ -206,16 +207,17 @@ def _texts(workspace: Workspace, verify: bool) -> Iterator[StageStatus]:
     for file in sorted(folder.glob("*/*/*.parquet")):
         dataset, encoder = file.parent.parent.name, file.parent.name
         result = StageStatus("embed text", dataset, "", f"{encoder}/{file.stem}", str(file.parent))
+        command = f"xmic embed {dataset} -w {workspace.root}"
         try:
             footer = read_footer(file)
-            label = footer.params["label"]
+            label, command = footer.params["label"], text_command(workspace, dataset, footer.params)
             classes = read_footer(workspace.classes_file(dataset, label)).digest
             recorded = Recorded("embed text", TextStage.version, footer.params, file.parent, [])
             item = inspect(recorded, Unit(file.name, file, {"classes": classes}))  # type: ignore[arg-type]
         except (DamagedShard, FileNotFoundError) as error:
             item = Inspection(Unit(file.name, file, {}), State.DAMAGED, str(error))
         _count(result, _verified(item) if verify and item.state is State.DONE else item)
-        result.next = f"xmic embed {dataset} -w {workspace.root}" if result.why else ""
+        result.next = command if result.why else ""
         yield result
 
 

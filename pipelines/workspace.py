@@ -109,6 +109,11 @@ class Workspace:
         """The prepared splits of a dataset, in the order train, val, test."""
         return [split for split in SPLITS if (self.manifest(dataset, split) / "clips.parquet").is_file()]
 
+    def evaluation_split(self, dataset: str, split: str | None = None) -> str | None:
+        """The split to evaluate on: the named one, else val, else test; None when it is not prepared."""
+        there = self.splits(dataset)
+        return next((name for name in ([split] if split else ["val", "test"]) if name in there), None)
+
     def prepared(self) -> list[tuple[str, str]]:
         """Every prepared (dataset, split)."""
         folder = self.root / "manifests"

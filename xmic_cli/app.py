@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from xmic_cli.commands import prepare
+from xmic_cli.commands.classes import classes
 from xmic_cli.commands.decode import decode
 from xmic_cli.commands.detect_hands import detect_hands
 from xmic_cli.commands.doctor import doctor
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 
 app.add_typer(prepare.app, name="prepare")
+app.command("classes")(classes)
 app.command("decode")(decode)
 app.command("detect-hands")(detect_hands)
 app.command("embed")(embed)

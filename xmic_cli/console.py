@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -25,21 +26,27 @@ def emit(value: Any, as_json: bool, lines: Sequence[str] = ()) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table on stdout: drawn on a terminal, tab-separated when piped."""
+    """A table on stdout: drawn on a terminal, tab-separated when piped. Nothing in it is markup or moves the cursor."""
+    shown = [[_printable(str(cell)) for cell in row] for row in (columns, *rows)]
     if not sys.stdout.isatty():
-        for row in (columns, *rows):
-            typer.echo("\t".join(str(cell) for cell in row))
+        for row in shown:
+            typer.echo("\t".join(row))
         return
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    drawn = Table(title=title, title_justify="left")
-    for name in columns:
-        drawn.add_column(name)
-    for row in rows:
-        drawn.add_row(*(escape(str(cell)) for cell in row))
+    drawn = Table(title=Text(_printable(title)), title_justify="left")
+    for name in shown[0]:
+        drawn.add_column(Text(name))
+    for row in shown[1:]:
+        drawn.add_row(*(Text(cell) for cell in row))
     Console().print(drawn)
+
+
+def _printable(text: str) -> str:
+    """Control characters written out, a tab as \\t: names from files of others must not steer a terminal."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
 
 
 class LineProgress:

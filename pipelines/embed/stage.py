@@ -1,9 +1,7 @@
-"""``embed``: frames, hand crops and class names to raw vectors of a frozen encoder."""
+"""``embed``: frames and hand crops to raw vectors of a frozen encoder."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,20 +11,18 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from data_manifests.errors import InputError, MissingUpstream, UsageError
-from data_manifests.schema import LABELS, Label
+from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.stage import DecodeStage, decoded_shards, note_missing
 from pipelines.embed.encoders.spec import EncoderIdentity
-from pipelines.embed.tables import SIDES, frame_vectors, text_vectors
+from pipelines.embed.tables import SIDES, frame_vectors
 from pipelines.environment import versions
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.detector import Box
 from pipelines.hands.stage import read_boxes
 from pipelines.images import decode_ahead
 from pipelines.progress import Progress
-from pipelines.shards import Layout, ShardWriter, read_footer, read_rows
+from pipelines.shards import Layout, ShardWriter, read_footer
 from pipelines.stage import OpenShard, Unit
-from pipelines.workspace import Workspace
 
 Stream = Literal["full", "hand"]
 STREAMS: tuple[Stream, Stream] = ("full", "hand")
@@ -204,99 +200,3 @@ def _vector_table(
         },
         schema=shard_schema,
     )
-
-
-def prompt_slug(prompt: str) -> str:
-    """Folder-safe name of a prompt: 'bare' for the class name alone.
-
-    Raises:
-        UsageError: the prompt has not exactly one ``{}``.
-    """
-    if prompt.count("{}") != 1 or prompt.replace("{}", "").count("{"):
-        raise UsageError(f"--prompt {prompt!r}: expected one {{}} where the class name goes, as in 'Image of a {{}}'")
-    if prompt == "{}":
-        return "bare"
-    words = re.sub(r"[^a-z0-9]+", "-", prompt.lower().replace("{}", " ")).strip("-")[:40]
-    return f"{words}-{hashlib.sha256(prompt.encode()).hexdigest()[:8]}"
-
-
-@dataclass
-class TextStage:
-    """Vectors of a dataset's class names by one encoder and prompt. See :class:`pipelines.stage.Stage`."""
-
-    workspace: Workspace
-    dataset: str
-    label: Label
-    encoder: LazyEncoder
-    prompt: str = "{}"
-
-    name = "embed text"
-    version = 1
-    sides: Mapping[str, Layout] = field(default_factory=dict)
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """The encoder and the prompt."""
-        return {**self.encoder.identity.text_provenance, "prompt": self.prompt, "label": self.label}
-
-    @property
-    def provenance(self) -> Mapping[str, Any]:
-        """Encoder and prompt; the logit scale τ is added when the vectors are made."""
-        return {**self.params, "encoder": self.encoder.identity.slug, "normalised": False}
-
-    @property
-    def environment(self) -> Mapping[str, Any]:
-        """Versions."""
-        return versions("torch", "open_clip_torch")
-
-    @property
-    def layout(self) -> Layout:
-        """Needs the encoder's width, so it loads the encoder."""
-        return text_vectors(self.encoder.model.dim)
-
-    @property
-    def folder(self) -> Path:
-        """``text/<dataset>/<encoder>``."""
-        return self.workspace.root / "text" / self.dataset / self.encoder.identity.slug
-
-    @property
-    def command(self) -> str:
-        """The command line that makes them."""
-        return (
-            f"xmic embed {self.dataset} --encoder {self.encoder.identity.provenance['spec']} -w {self.workspace.root}"
-        )
-
-    def units(self) -> list[Unit]:
-        """One file."""
-        classes = self.workspace.classes_file(self.dataset, self.label)
-        if not classes.is_file():
-            raise MissingUpstream(f"{classes}: not prepared. Run xmic prepare for {self.dataset}.")
-        footer = read_footer(classes)
-        name = f"{self.label}-{prompt_slug(self.prompt)}.parquet"
-        return [Unit(name, self.folder / name, {"classes": footer.digest}, footer.rows, footer.rows * 4096, classes)]
-
-    def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Encode the prompted class names in fp32."""
-        for unit in units:
-            classes = read_rows(unit.payload)
-            names = classes.column("name").to_pylist()
-            texts = [self.prompt.replace("{}", name) for name in names]
-            with open_shard(unit) as shard:
-                model = self.encoder.model
-                shard.provenance["logit_scale"] = model.logit_scale
-                if texts:
-                    vectors = np.ascontiguousarray(np.asarray(model.encode_texts(texts), np.float32))
-                    flat = pa.array(vectors.reshape(-1), pa.float32())
-                    columns = {
-                        "class_id": classes.column("class_id"),
-                        "name": names,
-                        "text": texts,
-                        "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
-                    }
-                    shard.write(pa.table(columns, schema=self.layout.schema))
-            yield unit
-
-
-def text_stages(workspace: Workspace, dataset: str, encoder: LazyEncoder, prompt: str) -> list[TextStage]:
-    """The text stages of both labels."""
-    return [TextStage(workspace, dataset, label, encoder, prompt) for label in LABELS]

@@ -19,13 +19,13 @@ from pipelines import stage
 from pipelines.atomic import replace_atomically
 from pipelines.decode.stage import DecodeStage
 from pipelines.environment import versions
-from pipelines.evaluate.metrics import class_mean, top_k
+from pipelines.evaluate.record import metrics_of, vocabulary_of_evaluation
 from pipelines.machine import Machine
 from pipelines.methods import load_method
 from pipelines.methods.base import resolve_config
 from pipelines.progress import Progress, Silent
 from pipelines.protocol import Protocol, on_target, vector_digests
-from pipelines.shards import Layout, read_footer, read_rows
+from pipelines.shards import Layout, read_footer
 from pipelines.stage import Choice, OpenShard, Unit
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, read_clips
@@ -34,7 +34,6 @@ from pipelines.train.run import fresh_method, load_streams, load_text, text_file
 from pipelines.workspace import SPLITS, Workspace
 
 _BATCH = 128
-METRICS_SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -80,14 +79,6 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
     if not heads:
         raise MissingUpstream(f"{folder}: no head of this run is finished. Run the same xmic train command again.")
     return TrainedRun(folder.resolve(), heads)
-
-
-def target_split(workspace: Workspace, dataset: str, split: str | None) -> str | None:
-    """The split to evaluate on: the named one, else val, else test; None when neither is prepared."""
-    there = workspace.splits(dataset)
-    if split is not None:
-        return split if split in there else None
-    return next((name for name in ("val", "test") if name in there), None)
 
 
 def _layout(run: TrainedRun, counts: Mapping[Label, int]) -> Layout:
@@ -218,29 +209,6 @@ class EvaluateStage:
         return pa.table(columns, schema=self.layout.schema)
 
 
-def label_metrics(predictions: pa.Table, clips: SplitClips, label: Label, classes: int) -> dict[str, Any]:
-    """The numbers of one label: percent over the evaluated clips, and how many those are of all labelled ones."""
-    official = clips.labels[label]
-    result: dict[str, Any] = {
-        "n_official": int(np.count_nonzero(official >= 0)),
-        "classes": classes,
-        "classes_present": len(np.unique(official[official >= 0])),
-    }
-    truth = predictions.column(f"{label}_class").fill_null(-1).to_numpy()
-    kept = truth >= 0
-    result["n_evaluated"] = int(np.count_nonzero(kept))
-    if not result["n_evaluated"]:
-        return {**result, "top1": None, "top5": None, "class_mean": None}
-    flat = predictions.column(f"{label}_scores").combine_chunks().flatten().to_numpy()
-    scores = flat.reshape(len(truth), classes)[kept]
-    return {
-        **result,
-        "top1": top_k(scores, truth[kept], 1),
-        "top5": top_k(scores, truth[kept], 5),
-        "class_mean": class_mean(scores, truth[kept]),
-    }
-
-
 def evaluate(
     workspace: Workspace,
     run: TrainedRun,
@@ -258,15 +226,17 @@ def evaluate(
 
     Raises:
         MissingUpstream: a target lacks an artifact; names the command.
-        InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off.
+        InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off, or another version
+            of xmic wrote a class list.
     """
     _warn_of_versions(run, progress)
     results = []
     for dataset, split in targets:
         target, frames, mixed = on_target(workspace, dataset, split, run.protocol, allow_mixed=allow_mixed)
         item = EvaluateStage(workspace, run, dataset, split, target, frames, machine, progress)
+        vocabulary = vocabulary_of_evaluation(item)
         report = stage.run(item, choice, progress)
-        metrics = _metrics(item, mixed)
+        metrics = metrics_of(item, mixed, vocabulary)
         with replace_atomically(item.folder / "metrics.json") as temporary:
             temporary.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         results.append({**metrics, "made": report.made, "folder": str(item.folder)})
@@ -287,72 +257,6 @@ def _warn_of_versions(run: TrainedRun, progress: Progress) -> None:
             progress.note(f"warning: {run.config['name']} was trained with {name} {then[name]}, here is {now[name]}")
 
 
-def _metrics(item: EvaluateStage, mixed: list[dict[str, Any]]) -> dict[str, Any]:
-    run, config = item.run, item.run.config
-    predictions = read_rows(item.folder / "predictions.parquet")
-    source = config["source"]
-    vectors = item.target.vectors or {}
-    hand = next((v for v in vectors.values() if v.get("stream") == "hand"), None)
-    any_vector = next(iter(vectors.values()), {})
-    protocol = {
-        "encoder": item.target.encoder,
-        "encoder_spec": next((v.get("spec") for k, v in vectors.items() if k.startswith(item.target.encoder)), None),
-        "v2": item.target.v2 if item.target.v2 != item.target.encoder else None,
-        "streams": item.target.streams,
-        "classify": item.target.classify,
-        "detector": hand.get("detector") if hand else None,
-        "crop": hand.get("crop") if hand else None,
-        "plan": item.frames.plan.slug,
-        "precision": any_vector.get("precision"),
-        "prompt": item.target.prompt,
-    }
-    random = {str(v.get("encoder")) for v in vectors.values() if v.get("random_weights")}
-    recipe = config["recipe"]
-    return {
-        "schema": METRICS_SCHEMA,
-        "run": {
-            "name": config["name"],
-            "method": config["method"],
-            "preset": config["preset"],
-            "seed": config["seed"],
-            "key": config["key"],
-            "recipe": recipe["name"] if recipe else None,
-            "epochs": recipe["epochs"] if recipe else None,
-        },
-        "source": source,
-        "target": {"dataset": item.dataset, "split": item.split},
-        "within": item.dataset == source["dataset"],
-        "protocol": protocol,
-        "random_weights": sorted(random),
-        "mixed": mixed,
-        "hand_fallback_rate": next((s.whole_frame for s in _hand_streams(item)), None),
-        "labels": {label: label_metrics(predictions, item.clips, label, item.counts[label]) for label in run.heads},
-        "failures": _failures(item),
-        "versions": versions("xmic", "torch", "open_clip_torch", "timm", "ultralytics", "av", "numpy", "pyarrow"),
-        "commands": [item.command.removesuffix(f" -w {item.workspace.root}")],
-    }
-
-
-def _hand_streams(item: EvaluateStage) -> list[StreamVectors]:
-    return [stream for stream in item.streams.values() if stream.whole_frame is not None]
-
-
-def _failures(item: EvaluateStage) -> dict[str, dict[str, int]]:
-    """Failed rows by stage, from the footers of what the evaluation reads."""
-    found: dict[str, dict[str, int]] = {}
-    base = item.workspace.root / "embeddings" / item.dataset / item.split / item.frames.plan.slug
-    places = [("decode", item.frames.folder)]
-    places += [
-        (f"embed {stream}", base / encoder / stream) for encoder, stream in sorted(set(item.target.needed.values()))
-    ]
-    for name, folder in places:
-        for part in sorted(folder.glob("part-*.parquet")):
-            for reason, count in read_footer(part).failures.items():
-                counts = found.setdefault(name, {})
-                counts[reason] = counts.get(reason, 0) + count
-    return found
-
-
 def targets_of(
     workspace: Workspace, run: TrainedRun, cross: Sequence[str], split: str | None
 ) -> tuple[list[tuple[str, str]], list[str]]:
@@ -369,7 +273,7 @@ def targets_of(
         raise UsageError(f"--split {split}: expected {', '.join(SPLITS)}")
     own = run.config["source"]["dataset"]
     targets, notes = [], []
-    within = target_split(workspace, own, split)
+    within = workspace.evaluation_split(own, split)
     if within:
         targets.append((own, within))
     else:
@@ -377,7 +281,7 @@ def targets_of(
     for dataset in cross:
         if dataset == own:
             continue
-        found = target_split(workspace, dataset, split)
+        found = workspace.evaluation_split(dataset, split)
         if not found:
             raise MissingUpstream(
                 f"{workspace.root}: {dataset} has no prepared {split or 'val or test'} split. Run xmic prepare for it."

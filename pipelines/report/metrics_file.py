@@ -61,6 +61,20 @@ class Numbers(_Part):
     classes_present: int
 
 
+class SharedAndNovel(_Part):
+    """Which classes of the target the source has too: by which rule, the hash of the split, and how many classes are
+    in each part (None where that is not known)."""
+
+    rule: str
+    sha256: str
+    classes: dict[str, int | None]
+
+    def __str__(self) -> str:
+        """'exact rule: 163 shared, 137 novel; sha256 …'."""
+        known = [f"{count} {part}" for part, count in self.classes.items() if count is not None]
+        return f"{self.rule} rule: {', '.join(known)}; sha256 {self.sha256}"
+
+
 class Metrics(_Part):
     """One evaluation. A label whose head was not trained is not in ``labels``."""
 
@@ -71,6 +85,7 @@ class Metrics(_Part):
     protocol: dict[str, Any]
     random_weights: list[str]
     mixed: list[Mixed]
+    vocabulary: dict[Label, SharedAndNovel] = {}
     hand_fallback_rate: float | None
     labels: dict[Label, Numbers]
     failures: dict[str, dict[str, int]]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +12,7 @@ import jinja2
 from data_manifests.errors import UsageError
 from data_manifests.schema import LABELS
 from pipelines.atomic import replace_atomically
+from pipelines.csv_text import csv_text
 from pipelines.report.collect import COLUMNS, KINDS, Collected, Row, collect
 from pipelines.report.figure import BAR, draw
 from pipelines.workspace import Workspace
@@ -111,18 +110,16 @@ def _plain(row: Row) -> dict[str, Any]:
 
 def table_csv(found: Collected) -> str:
     """The table with full precision; empty where there is no number."""
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
     sizes = [f"{column} {what}" for column in COLUMNS for what in ("%", "n_evaluated", "n_official")]
     head = ["method", "preset", "seed", "run", "key", "source", "within", "cross", "random_weights", "mixed"]
-    table.writerow([*head, *sizes])
+    rows = []
     for row in found.rows:
         numbers: list[Any] = []
         for column in COLUMNS:
             cell = row.cells[column]
-            numbers += ["" if cell.value is None else cell.value]
-            numbers += [cell.evaluated, cell.official] if cell.official else ["", ""]
+            numbers += [cell.value]
+            numbers += [cell.evaluated, cell.official] if cell.official else [None, None]
         run = [row.run.method, row.run.preset, row.run.seed, row.run.name, row.run.key]
-        places = [row.source, row.within or "", row.cross or ""]
-        table.writerow([*run, *places, int(row.random_weights), int(row.mixed), *numbers])
-    return out.getvalue()
+        places = [str(place or "") for place in (row.source, row.within, row.cross)]
+        rows.append([*run, *places, int(row.random_weights), int(row.mixed), *numbers])
+    return csv_text([*head, *sizes], rows)

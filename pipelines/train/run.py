@@ -20,7 +20,7 @@ from data_manifests.schema import LABELS, Label
 from pipelines.atomic import replace_atomically
 from pipelines.decode.stage import DecodeStage
 from pipelines.digest import canonical_json, digest_json
-from pipelines.embed.stage import prompt_slug
+from pipelines.embed.text import text_slug
 from pipelines.environment import versions
 from pipelines.machine import Machine
 from pipelines.methods import load_method
@@ -163,11 +163,12 @@ def text_file(workspace: Workspace, dataset: str, protocol: Protocol, label: Lab
         MissingUpstream: they are not embedded.
     """
     folder = workspace.root / "text" / dataset / protocol.encoder
-    file = folder / f"{label}-{prompt_slug(protocol.prompt)}.parquet"
+    file = folder / f"{label}-{text_slug(protocol.prompt, protocol.names)}.parquet"
     if not file.is_file():
         raise MissingUpstream(
-            f"{file}: the {label} class names are not embedded with prompt {protocol.prompt!r}. "
-            f"Run xmic embed {dataset} -w {workspace.root} --prompt {protocol.prompt!r} with the same --encoder."
+            f"{file}: the {protocol.names} {label} class names are not embedded with prompt {protocol.prompt!r}. "
+            f"Run xmic embed {dataset} -w {workspace.root} --prompt {protocol.prompt!r} --names {protocol.names} "
+            "with the same --encoder."
         )
     return file
 

@@ -14,7 +14,8 @@ from data_manifests.readers.table import TableReader
 from pipelines import stage
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
-from pipelines.embed.stage import EmbedStage, LazyEncoder, text_stages
+from pipelines.embed.stage import EmbedStage, LazyEncoder
+from pipelines.embed.text import text_stages
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.stage import DetectHandsStage

@@ -60,6 +60,7 @@ def test_a_tag_is_left_alone(tmp_path):
             r"dataset\.0\.reader: Input should be 'table', 'epic', 'ego4d' or 'egtea'; found 'tabel'",
         ),
         (('encoder = "open_clip:models/tiny.json/random"', ""), r"embed\.encoder is missing"),
+        (("[embed]", '[embed]\nnames = "best"'), r"embed\.names: Input should be 'official', 'fixed' or 'synonyms'"),
         (("[[train]]", "[[train]"), r"not valid TOML"),
     ],
 )
@@ -72,3 +73,12 @@ def test_what_is_wrong_is_named_with_the_nearest_known_key(tmp_path, change, mes
 def test_a_missing_file_says_what_was_expected(tmp_path):
     with pytest.raises(InputError, match="no such file; expected the configuration of a chain"):
         read_config(tmp_path / "none.toml")
+
+
+def test_embedding_and_training_read_the_same_class_names(tmp_path):
+    from pipelines.run_chain import request_of
+
+    for line, names in (('names = "synonyms"', "synonyms"), ("", "official")):
+        config = read_config(written(tmp_path, GOOD.replace("[embed]", f"[embed]\n{line}")))
+        assert config.embed.names == names
+        assert request_of(config, config.train[0]).protocol.names == names

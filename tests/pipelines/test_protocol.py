@@ -92,3 +92,10 @@ def test_a_target_with_other_segments_is_refused(embedded):
     shutil.rmtree(embedded.root / "frames/other")
     with pytest.raises(MissingUpstream, match="no frames with 4 segments, short side 0 and quality 95"):
         on_target(embedded, "other", "val", resolved(embedded), allow_mixed=False)
+
+
+def test_the_class_names_belong_to_the_protocol(embedded):
+    assert resolved(embedded).names == "official"
+    protocol = resolved(embedded, names="fixed")
+    assert protocol.as_dict()["names"] == "fixed"
+    assert on_target(embedded, "other", "val", protocol, allow_mixed=False)[0].names == "fixed"

@@ -100,3 +100,18 @@ def test_an_evaluation_is_stale_when_its_vectors_are_gone(embedded):
     assert (found.done, found.stale) == (0, 1)
     assert "the run used encoder fake-00000000" in found.why["predictions.parquet"]
     assert "xmic evaluate" in found.next
+
+
+def test_stale_class_names_name_the_command_that_makes_just_them(embedded, world):
+    from pipelines import stage
+    from pipelines.classes import read_classes
+    from pipelines.embed.text import text_stages
+    from tests.pipelines.class_lists import write_classes
+
+    for text in text_stages(embedded, "mine", world.encoder(), "a {}", "synonyms"):
+        stage.run(text)
+    classes = read_classes(embedded, "mine", "noun")
+    write_classes(embedded, "mine", "noun", classes.slice(0, 2))
+    found = find(status(embedded), "embed text", split="", what="noun-a-")
+    assert (found.stale, list(found.why.values())) == (1, ["input classes changed"])
+    assert found.next == f"xmic embed mine -w {embedded.root} --encoder fake --prompt 'a {{}}' --names synonyms"

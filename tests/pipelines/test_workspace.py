@@ -157,3 +157,21 @@ def test_moving_the_workspace_and_the_videos_keeps_everything_done(tmp_path: Pat
     assert run(NumbersStage(tmp_path / "new place" / "numbers")) == []
     assert prepare_in(tmp_path / "new place", tmp_path / "other disk") == 0
     assert Workspace.open(tmp_path / "new place").datasets["mine"].roots == (str(tmp_path / "other disk"),)
+
+
+def test_the_split_to_evaluate_on_is_the_named_one_else_val_else_test(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+
+    def add(split: str) -> None:
+        folder = workspace.manifest("mine", split)
+        folder.mkdir(parents=True)
+        (folder / "clips.parquet").touch()
+
+    add("train")
+    assert workspace.evaluation_split("mine") is None
+    add("test")
+    assert workspace.evaluation_split("mine") == "test"
+    assert workspace.evaluation_split("mine", "val") is None
+    add("val")
+    assert workspace.evaluation_split("mine") == "val"
+    assert workspace.evaluation_split("mine", "train") == "train"

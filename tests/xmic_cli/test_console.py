@@ -35,11 +35,21 @@ def test_a_table_on_a_terminal_is_drawn_with_cells_as_they_are(
     capsys: _Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    console.table("my title", ["stage", "done"], [["[red]x[/red]", 3]])
+    console.table("[i]my title[/i]", ["[b]stage[/b]", "done"], [["[red]x[/red] :apple:", 3]])
     text = capsys.readouterr().out
-    assert "my title" in text
-    assert "[red]x[/red]" in text
+    assert "[i]my title[/i]" in text
+    assert "[b]stage[/b]" in text
+    assert "[red]x[/red] :apple:" in text
     assert "\t" not in text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_control_characters_in_a_table_are_written_out(
+    capsys: _Capture, monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    console.table("title", ["name"], [["two\tcells \x1b]0;title\x07 küche"]])
+    assert "two\\tcells \\x1b]0;title\\x07 küche" in capsys.readouterr().out
 
 
 def test_lines_of_progress_come_once_a_tenth_and_on_stderr(capsys: _Capture) -> None:

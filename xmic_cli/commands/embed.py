@@ -38,6 +38,9 @@ def embed(
     streams: Annotated[str, typer.Option(help="full, hand or both.")] = "both",
     text: Annotated[bool, typer.Option("--text/--no-text", help="Embed the class names too.")] = True,
     prompt: Annotated[str, typer.Option(help="Text around a class name, {} where it goes.")] = "{}",
+    names: Annotated[
+        str, typer.Option(help="Class names: official, fixed (slips mended) or synonyms (mean over all of a class).")
+    ] = "official",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Frames a forward pass; fixed, the last one is padded.")] = 16,
     detector: Annotated[
@@ -79,6 +82,7 @@ def embed(
         streams=streams,
         text=text,
         prompt=prompt,
+        names=names,
         precision=precision,
         batch_size=batch_size,
         detector=detector,

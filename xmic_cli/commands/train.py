@@ -55,6 +55,9 @@ def train(
         typer.Option(help="Hand stream (folder name). (default: the only one)", rich_help_panel=_PROTOCOL),
     ] = None,
     prompt: Annotated[str, typer.Option(help="Prompt the class names have.", rich_help_panel=_PROTOCOL)] = "{}",
+    names: Annotated[
+        str, typer.Option(help="Class names: official, fixed or synonyms.", rich_help_panel=_PROTOCOL)
+    ] = "official",
     plan: Annotated[
         str | None, typer.Option(help="Frame plan. (default: the only one)", rich_help_panel=_PROTOCOL)
     ] = None,
@@ -92,7 +95,7 @@ def train(
         method=method,
         preset=preset,
         overrides=_settings(set_ or []),
-        protocol=ProtocolChoice(encoder, v2, streams, classify, hands, plan, prompt),  # type: ignore[arg-type]
+        protocol=ProtocolChoice(encoder, v2, streams, classify, hands, plan, prompt, names),  # type: ignore[arg-type]
         seed=seed,
         labels=LABELS if label == "both" else (label,),  # type: ignore[arg-type]
         fixed_frames=fixed_frames,

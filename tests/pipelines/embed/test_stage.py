@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data_manifests.errors import MissingUpstream, UsageError
+from data_manifests.errors import MissingUpstream
 from pipelines import stage
 from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
-from pipelines.embed.stage import EmbedStage, LazyEncoder, TextStage, prompt_slug
+from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.hands.crops import CropPolicy, crop
 from pipelines.hands.stage import read_boxes
 from pipelines.shards import read_footer, read_rows
@@ -113,22 +113,3 @@ def test_redone_boxes_redo_the_hand_stream_only(embedded, world):
     stage.run(DetectHandsStage(frames_of(embedded), DetectorIdentity(HANDS, {"detector": "blind"}, {}), Blind))
     assert not stage.plan(full).todo
     assert [item.why for item in stage.plan(hand).todo] == ["input hands changed"]
-
-
-def test_class_names_are_embedded_with_their_prompt_in_fp32(embedded, world):
-    item = TextStage(embedded, "mine", "noun", world.encoder(), "Image of a {}")
-    stage.run(item)
-    rows = read_rows(item.folder / f"noun-{prompt_slug('Image of a {}')}.parquet")
-    assert rows.column("name").to_pylist() == ["bread", "jar", "pan"]
-    assert rows.column("text").to_pylist()[0] == "Image of a bread"
-    expected = world.FakeEncoder().encode_texts(["Image of a pan"])[0]
-    np.testing.assert_array_equal(np.array(rows.column("vector").to_pylist()[2], np.float32), expected)
-
-
-def test_prompts_have_names_of_their_own_and_one_place_for_the_class():
-    assert prompt_slug("{}") == "bare"
-    assert prompt_slug("Image of a {}").startswith("image-of-a-")
-    assert prompt_slug("Image of a {}") != prompt_slug("image of a {}")
-    for wrong in ("no place", "{} and {}", "{name}"):
-        with pytest.raises(UsageError, match="expected one {} where the class name goes"):
-            prompt_slug(wrong)

@@ -246,3 +246,24 @@ def test_the_csv_has_full_precision_and_empty_cells_for_no_number(
 def test_the_templates_are_part_of_the_package() -> None:
     names = {item.name for item in files("pipelines.report").joinpath("templates").iterdir()}
     assert names == {"report.html.j2", "report.md.j2"}
+
+
+def test_the_csv_holds_no_formula(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    evaluated(metrics(run="=1+1", source={"dataset": "@mine", "split": "train"}))
+    with Path(write_report(workspace)["csv"]).open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["run"], row["source"]) == ("'=1+1", "'@mine train")
+
+
+def test_the_shared_and_novel_classes_of_a_cross_target_stand_in_its_provenance(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    split = {"rule": "exact", "sha256": "5a" * 32}
+    known = {"shared": 5, "supported": 4, "unsupported": 1, "novel": 7}
+    unknown = {"shared": 2, "supported": None, "unsupported": None, "novel": 3}
+    vocabulary = {"noun": {**split, "classes": known}, "verb": {**split, "classes": unknown}}
+    evaluated(metrics(), metrics("other", vocabulary=vocabulary))
+    for text in _written(workspace):
+        assert f"exact rule: 5 shared, 4 supported, 1 unsupported, 7 novel; sha256 {'5a' * 32}" in text
+        assert f"exact rule: 2 shared, 3 novel; sha256 {'5a' * 32}" in text
+        assert text.count("exact rule") == 2

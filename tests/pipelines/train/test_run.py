@@ -159,3 +159,16 @@ def test_zero_shot_needs_no_train_split(embedded):
     )
     assert metrics["source"] == {"dataset": "other", "split": "val"}
     assert metrics["labels"]["noun"]["n_evaluated"] == 6
+
+
+def test_other_class_names_are_another_run(embedded, world):
+    from pipelines import stage
+    from pipelines.embed.text import text_stages
+
+    with pytest.raises(MissingUpstream, match="the fixed noun class names are not embedded.* --names fixed"):
+        plan_run(embedded, request(protocol=ProtocolChoice(names="fixed")))
+    for text in text_stages(embedded, "mine", world.encoder(), "{}", "fixed"):
+        stage.run(text)
+    official, fixed = (plan_run(embedded, request(protocol=ProtocolChoice(names=n))) for n in ("official", "fixed"))
+    assert official.name != fixed.name
+    assert fixed.config["protocol"]["names"] == "fixed"

@@ -43,6 +43,8 @@ def test_wrong_options_are_named(embedded, capsys):
     base = ["embed", "-w", str(embedded.root), "--encoder"]
     assert run([*base, "open_clip:ViT-B-16/openai", "--streams", "left"]) == 2
     assert "--streams left: expected full, hand or both" in capsys.readouterr().err
+    assert run([*base, f"open_clip:{TINY}/random", "--allow-random-weights", "--names", "best"]) == 2
+    assert "--names best: expected official, fixed or synonyms" in capsys.readouterr().err
     assert run([*base, f"open_clip:{TINY}/random", "--allow-random-weights", "--detector", "mine"]) == 5
     assert "no boxes of mine; there is fake-hands-00000000" in capsys.readouterr().err
 
@@ -51,3 +53,13 @@ def test_an_encoder_without_text_is_told_apart_before_any_work(embedded, capsys)
     command = ["embed", "-w", str(embedded.root), "--encoder", "timm:vit_tiny_patch16_224/random"]
     assert run([*command, "--allow-random-weights"]) == 2
     assert "it has no text tower, so it can not embed class names. Pass --no-text" in capsys.readouterr().err
+
+
+def test_variants_of_the_class_names_lie_beside_the_official_ones(embedded, capsys):
+    command = ["embed", "mine", "--split", "val", "-w", str(embedded.root), "--encoder", f"open_clip:{TINY}/random"]
+    command += ["--streams", "full", "--precision", "fp32", "--allow-random-weights", "--json"]
+    for names, made in (("official", [1, 1, 1]), ("synonyms", [0, 1, 1]), ("official", [0, 0, 0])):
+        assert run([*command, "--names", names]) == 0
+        assert [stage["made"] for stage in json.loads(capsys.readouterr().out)["stages"]] == made
+    (folder,) = (embedded.root / "text/mine").glob("open-clip-tiny-*")
+    assert {file.stem for file in folder.glob("noun-*")} == {"noun-bare", "noun-bare-synonyms"}

@@ -38,6 +38,7 @@ def test_a_time_limit_exits_130_and_the_same_command_goes_on(embedded, capsys):
         (["--preset", "best"], "has the presets official, xmic-code, paper"),
         (["--set", "epocs=3"], "the nearest is epochs"),
         (["--set", "epochs"], "expected KEY=VALUE"),
+        (["--names", "best"], "--names best: expected official, fixed or synonyms"),
         (["--label", "adverb"], "--label adverb: expected noun, verb or both"),
     ],
 )

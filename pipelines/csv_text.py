@@ -1,0 +1,22 @@
+"""CSV that a spreadsheet shows and never runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the start of a formula, or skips before one."""
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV; None is an empty cell, and a text that begins like a formula gets a ' before it."""
+    return "".join(",".join(_cell(value) for value in row) + "\n" for row in (columns, *rows))
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    if isinstance(value, str) and text.startswith(_FORMULA):  # the minus of a number is no formula
+        text = f"'{text}"
+    # Python's csv module leaves a lone carriage return unquoted, at which readers begin a new row.
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n') else text

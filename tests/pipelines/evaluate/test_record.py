@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from data_manifests.errors import InputError, MissingUpstream
+from pipelines import stage
+from pipelines.embed.text import text_stages
+from pipelines.evaluate.run import evaluate, find_run
+from pipelines.machine import Machine
+from pipelines.progress import Silent
+from pipelines.protocol import ProtocolChoice
+from pipelines.report.metrics_file import read_metrics
+from pipelines.train.run import RunRequest, plan_run, train_run
+from pipelines.vocabulary import vocabulary_of
+from tests.pipelines.class_lists import write_classes
+
+TARGETS = [("mine", "val"), ("other", "val")]
+
+
+class Listening(Silent):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def trained(workspace, **choice):
+    protocol = ProtocolChoice(streams="full", classify="full", **choice)
+    planned = plan_run(workspace, RunRequest("mine", overrides={"epochs": 1, "batch": 4}, protocol=protocol))
+    train_run(workspace, planned, Machine(device="cpu"), Silent())
+    return find_run(workspace, None)
+
+
+def score(workspace, run, targets=TARGETS, progress=None):
+    return evaluate(workspace, run, targets, Machine(device="cpu"), progress or Silent())
+
+
+def test_a_result_on_another_dataset_carries_the_split_into_shared_and_novel_classes(embedded):
+    within, cross = score(embedded, trained(embedded))
+    assert within["vocabulary"] == {}
+    noun = vocabulary_of(embedded, "mine", "other", "noun")
+    assert cross["vocabulary"]["noun"] == {
+        "rule": "exact",
+        "sha256": noun.sha256,
+        "classes": {"shared": 1, "supported": 1, "unsupported": 0, "novel": 3},
+    }
+    assert cross["vocabulary"]["verb"]["classes"] == {"shared": 2, "supported": 2, "unsupported": 0, "novel": 2}
+    read = read_metrics(next((embedded.root / "evaluations").glob("*/other-val/metrics.json")))
+    assert read.vocabulary["noun"].sha256 == noun.sha256
+
+
+def test_a_source_that_is_not_in_this_workspace_is_said_and_nothing_is_guessed(embedded):
+    run = trained(embedded)
+    shutil.rmtree(embedded.root / "manifests/mine")
+    listening = Listening()
+    (cross,) = score(embedded, run, TARGETS[1:], listening)
+    assert cross["vocabulary"] == {}
+    assert f"mine is not prepared in {embedded.root}: shared and novel classes are not known" in listening.notes
+
+
+def test_a_class_list_of_another_version_is_named_before_anything_is_scored(embedded):
+    from pipelines.classes import read_classes
+
+    run = trained(embedded)
+    write_classes(embedded, "mine", "noun", read_classes(embedded, "mine", "noun").drop(["synonyms"]))
+    with pytest.raises(InputError, match="another version of xmic wrote it. Run xmic prepare for mine again"):
+        score(embedded, run, TARGETS[1:])
+    assert not list((embedded.root / "evaluations").rglob("predictions.parquet"))
+
+
+def test_a_run_is_evaluated_with_the_class_names_it_was_trained_with(embedded, world):
+    for text in text_stages(embedded, "mine", world.encoder(), "{}", "synonyms"):
+        stage.run(text)
+    run = trained(embedded, names="synonyms")
+    assert run.protocol.names == "synonyms"
+    with pytest.raises(
+        MissingUpstream, match=r"other/.*noun-bare-synonyms.parquet: the synonyms noun class names are not embedded.*"
+        r"Run xmic embed other .* --names synonyms with the same --encoder",
+    ):  # fmt: skip
+        score(embedded, run)
+    for text in text_stages(embedded, "other", world.encoder(), "{}", "synonyms"):
+        stage.run(text)
+    assert [metrics["protocol"]["names"] for metrics in score(embedded, run)] == ["synonyms", "synonyms"]
+
+
+def test_a_run_of_before_there_was_a_choice_of_names_has_the_official_ones(embedded):
+    run = trained(embedded)
+    for file in run.folder.glob("*/config.json"):
+        config = json.loads(file.read_text())
+        del config["protocol"]["names"]
+        file.write_text(json.dumps(config))
+    (within,) = score(embedded, find_run(embedded, None), TARGETS[:1])
+    assert within["protocol"]["names"] == "official"

@@ -1,0 +1,99 @@
+"""``xmic classes``: which classes two datasets share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+
+from xmic_cli import console
+from xmic_cli.options import Json, WorkspaceOption, open_workspace
+
+_COLUMNS = ["label", "class_id", "name", "part", "matches", "train_clips", "clips"]
+_IN_WORDS = {"supported": "shared, supported", "unsupported": "shared, unsupported"}
+
+
+def classes(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="Dataset that is trained on.")],
+    target: Annotated[str, typer.Argument(help="Dataset that is evaluated on.")],
+    label: Annotated[str, typer.Option(help="noun, verb or both.")] = "both",
+    rule: Annotated[
+        str, typer.Option(help="exact: equal names; semantic: a synonym in common, as both datasets list them.")
+    ] = "exact",
+    split: Annotated[
+        str | None, typer.Option(help="Split of the target whose clips are counted. (default: val, else test)")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the classes as CSV.")] = False,
+) -> None:
+    """Shared and novel classes of a target dataset, as seen from a source.
+
+    A shared class is supported when the source has a training clip of a class it matches. The hash (sha256) names the
+    split; results carry it.
+    """
+    from data_manifests.errors import UsageError
+    from data_manifests.schema import LABELS, canonical_split
+    from pipelines.vocabulary import compare_datasets
+
+    if label not in (*LABELS, "both"):
+        raise UsageError(f"--label {label}: expected noun, verb or both")
+    if json and csv:
+        raise UsageError("--json --csv: choose one of them")
+    found = compare_datasets(
+        open_workspace(context, workspace),
+        source,
+        target,
+        LABELS if label == "both" else (label,),  # type: ignore[arg-type]
+        rule,
+        canonical_split(split) if split else None,
+    )
+    if json:
+        console.emit(found, True)
+    elif csv:
+        _print_csv(found)
+    else:
+        _print(found)
+
+
+def _print_csv(found: dict[str, Any]) -> None:
+    from pipelines.csv_text import csv_text
+
+    names = ["source", "target", "rule", "split"]
+    rows = [
+        [*(found[name] for name in names), item["sha256"], label, *_cells(row)]
+        for label, item in found["labels"].items()
+        for row in item["classes"]
+    ]
+    typer.echo(csv_text([*names, "sha256", *_COLUMNS], rows), nl=False)
+
+
+def _print(found: dict[str, Any]) -> None:
+    source, target, labels = found["source"], found["target"], found["labels"]
+    hashes = [f"{label} classes, {found['rule']} rule: sha256 {item['sha256']}" for label, item in labels.items()]
+    console.emit(found, False, hashes)
+    summary = [
+        [label, _IN_WORDS.get(part, part), item["source_classes"].get(part, ""), *_dashed(counts.values())]
+        for label, item in labels.items()
+        for part, counts in item["parts"].items()
+    ]
+    where = f"{target} {found['split'] or ''}".rstrip()
+    columns = ["label", "part", f"classes of {source}", f"classes of {target}", "with clips", "clips"]
+    console.table(f"{where} seen from {source}", columns, summary)
+    rows = [[label, *_dashed(_cells(row))] for label, item in labels.items() for row in item["classes"]]
+    columns = ["label", "id", "name", "part", f"in {source}", "train clips", "clips"]
+    console.table(f"classes of {target}", columns, rows)
+    if any(item["parts"]["supported"]["classes"] is None for item in labels.values()):
+        console.note(f"{source} has no prepared train split: which shared classes are supported is not known")
+    if found["split"] is None:
+        console.note(f"{target} has no prepared val or test split: its clips are not counted")
+
+
+def _cells(row: dict[str, Any]) -> list[Any]:
+    return [row["class_id"], row["name"], row["part"], "; ".join(row["matches"]), row["train_clips"], row["clips"]]
+
+
+def _dashed(values: Iterable[Any]) -> list[Any]:
+    return ["–" if value is None else value for value in values]
