@@ -13,7 +13,7 @@ import typer
 
 def note(text: str) -> None:
     """A line for a person, on stderr."""
-    typer.echo(text, err=True)
+    typer.echo(_harmless(text), err=True)
 
 
 def emit(value: Any, as_json: bool, lines: Sequence[str] = ()) -> None:
@@ -22,7 +22,7 @@ def emit(value: Any, as_json: bool, lines: Sequence[str] = ()) -> None:
         typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
     else:
         for line in lines:
-            typer.echo(line)
+            typer.echo(_harmless(line))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -42,6 +42,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     for row in shown[1:]:
         drawn.add_row(*(Text(cell) for cell in row))
     Console().print(drawn)
+
+
+def _harmless(text: str) -> str:
+    """The same for text of several lines."""
+    return "\n".join(_printable(line) for line in text.split("\n"))
 
 
 def _printable(text: str) -> str:
@@ -103,7 +108,7 @@ class BarProgress:
 
     def note(self, text: str) -> None:
         """A line above the bar."""
-        self._bar.console.print(text, markup=False, highlight=False)
+        self._bar.console.print(_harmless(text), markup=False, highlight=False)
 
     def finish(self) -> None:
         """Leave the bar as it stands."""

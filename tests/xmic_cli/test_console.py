@@ -18,6 +18,13 @@ def test_results_go_to_stdout_and_notes_to_stderr(capsys: _Capture) -> None:
     assert capsys.readouterr() == ("one\ntwo\n", "for a person\n")
 
 
+def test_what_a_file_says_does_not_steer_the_terminal(capsys: _Capture) -> None:
+    console.note("row 3: \x1b[2Jclass\nsecond line")
+    console.emit({}, False, ["noun \x1b]0;title\x07"])
+    written = ("noun \\x1b]0;title\\x07\n", "row 3: \\x1b[2Jclass\nsecond line\n")
+    assert capsys.readouterr() == written
+
+
 def test_json_is_one_document_with_paths_and_any_script(capsys: _Capture) -> None:
     console.emit({"name": "küche 台所", "folder": Path("/x/y")}, True, ["not this"])
     output = capsys.readouterr()
