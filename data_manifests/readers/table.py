@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data_manifests.classes import class_row, class_table
 from data_manifests.errors import InputError, UsageError
 from data_manifests.readers import RejectRows, SplitRows, VideoFacts
+from data_manifests.readers.table_cells import Reject, frame_number, meant, names, other_spellings, seconds, text
+from data_manifests.readers.table_files import Row, open_table, read_names
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label, canonical_split
 from data_manifests.videos import Place, is_safe_relative
 
@@ -25,17 +23,20 @@ COLUMNS = {
     "video": "path of the video, relative to a video root (or absolute below one)",
     "start_s": "start in seconds; empty = 0",
     "stop_s": "stop in seconds; empty = end of the file",
+    "start_frame": "number of the first JPEG, where the video is a folder or tar of numbered ones",
+    "stop_frame": "number of the last JPEG",
     "verb": "verb, a class name; empty = no label",
     "noun": "noun, a class name; empty = no label",
+    "all_nouns": "several nouns of one clip, a list or names with ';' between them; the first is the noun",
     "split": "train, val or test",
     "narration": "free text",
     "clip_id": "unique id; made from video and times when there is no such column",
     "participant_id": "who wears the camera",
+    "recording_id": "the recording the clip was cut from; the video when there is no such column",
 }
 """The columns a table may have; only ``video`` must be there."""
 
 _NAMES_OF = {"train": ("train",), "val": ("val", "validation"), "test": ("test",)}
-_Row = tuple[int, dict[str, Any]]
 
 
 class TableReader:
@@ -95,7 +96,7 @@ class TableReader:
         return rows
 
     def _split_of(self, file: Path, line: int, row: dict[str, Any], given: str | None) -> str:
-        stated = _text(row.get("split"))
+        stated = text(row.get("split"))
         if given is None and stated is None:
             raise InputError(
                 f"{file}, row {line}: no split. Add a column split (train, val or test), map one with "
@@ -113,10 +114,8 @@ class TableReader:
             )
         return str(given)
 
-    def _named_rows(self, file: Path) -> Iterator[_Row]:
-        if not file.is_file():
-            raise InputError(f"{file}: no such file; expected a table of clips (.csv, .tsv, .parquet or .jsonl).")
-        found, rows = _open_table(file)
+    def _named_rows(self, file: Path) -> Iterator[Row]:
+        found, rows = open_table(file)
         needed = sorted({"video"} | self._named)
         missing = [self._columns[name] for name in needed if self._columns[name] not in found]
         if missing:
@@ -133,12 +132,21 @@ class TableReader:
 
     def _class_table(self, label: Label) -> pa.Table:
         file = self._class_files.get(label)
-        names = _read_names(file) if file else self._names_in_data(label)
-        return class_table([class_row(number, name, name) for number, name in enumerate(names)])
+        found = read_names(file) if file else sorted(self._used[label])
+        return class_table([class_row(number, name, name) for number, name in enumerate(found)])
 
-    def _names_in_data(self, label: Label) -> list[str]:
-        every = (_text(row.get(label)) for rows in self._rows.values() for _, _, row in rows)
-        return sorted({name for name in every if name is not None})
+    @cached_property
+    def _used(self) -> dict[Label, dict[str, list[tuple[str, int]]]]:
+        """label → name → the rows that have it."""
+        used: dict[Label, dict[str, list[tuple[str, int]]]] = {label: {} for label in LABELS}
+        for file, line, row in (item for rows in self._rows.values() for item in rows):
+            with suppress(Reject):
+                for noun in _nouns(row):
+                    used["noun"].setdefault(noun, []).append((file.name, line))
+            verb = text(row.get("verb"))
+            if verb is not None:
+                used["verb"].setdefault(verb, []).append((file.name, line))
+        return used
 
     @cached_property
     def _ids(self) -> dict[Label, dict[str, int]]:
@@ -156,58 +164,73 @@ class TableReader:
         rejects = RejectRows()
         made: Counter[str] = Counter()
         seen: set[str] = set()
+        earlier = _EarlierRows()
         for file, line, row in self._rows[split]:
+            given = text(row.get("clip_id"))
             try:
                 clip = self._clip(row)
-            except _Reject as reject:
-                rejects.add(file, line, _text(row.get("clip_id")), reject.reason, reject.detail)
-                continue
-            clip_id = _text(row.get("clip_id")) or _made_id(clip, made)
-            if clip_id in seen:
-                rejects.add(file, line, clip_id, "duplicate_id", f"clip_id {clip_id!r} stands in an earlier row")
+                earlier.check(clip, given, file, line)
+                clip_id = given or _made_id(clip, made)
+                if clip_id in seen:
+                    raise Reject("duplicate_id", f"clip_id {clip_id!r} stands in an earlier row")
+            except Reject as reject:
+                rejects.add(file, line, given, reject.reason, reject.detail)
                 continue
             seen.add(clip_id)
             clips.append({"clip_id": clip_id, **clip})
             origins.append((file.name, line))
+        findings = [*earlier.findings(), *self._spellings()]
         return SplitRows(
-            pa.Table.from_pylist(clips, schema=CLIPS), pa.Table.from_pylist(rejects.rows, schema=REJECTS), origins
+            pa.Table.from_pylist(clips, schema=CLIPS),
+            pa.Table.from_pylist(rejects.rows, schema=REJECTS),
+            origins,
+            findings,
         )
 
+    def _spellings(self) -> list[str]:
+        labels = [label for label in LABELS if label not in self._class_files]
+        return [sentence for label in labels for sentence in other_spellings(label, self._used[label])]
+
     def _clip(self, row: dict[str, Any]) -> dict[str, Any]:
-        start, stop = _seconds(row, "start_s") or 0.0, _seconds(row, "stop_s")
-        if start < 0:
-            raise _Reject("bad_time", f"start_s {start} is before the start of the video")
-        if stop is not None and stop <= start:
-            raise _Reject("not_positive_duration", f"starts at {start} s, stops at {stop} s")
         video_id = self._video_id(row)
-        clip: dict[str, Any] = {
+        return {
             "video_id": video_id,
-            "recording_id": video_id,
-            "start_s": start,
-            "stop_s": stop,
-            "narration": _text(row.get("narration")),
-            "participant_id": _text(row.get("participant_id")),
+            "recording_id": text(row.get("recording_id")) or video_id,
+            **_interval(row),
+            "narration": text(row.get("narration")),
+            "participant_id": text(row.get("participant_id")),
+            **self._labels(row),
         }
-        for label in LABELS:
-            name = _text(row.get(label))
-            if name is not None and name not in self._ids[label]:
-                raise _Reject("unknown_class", f"{label} {name!r} is not in {self._class_files[label].name}")
-            clip[label] = name
-            clip[f"{label}_class"] = None if name is None else self._ids[label][name]
-        clip["all_noun_classes"] = None if clip["noun"] is None else [clip["noun_class"]]
-        return clip
+
+    def _labels(self, row: dict[str, Any]) -> dict[str, Any]:
+        nouns, verb = _nouns(row), text(row.get("verb"))
+        ids = [self._class_id("noun", noun) for noun in nouns]
+        return {
+            "noun": nouns[0] if nouns else None,
+            "noun_class": ids[0] if ids else None,
+            "all_noun_classes": ids or None,
+            "verb": verb,
+            "verb_class": None if verb is None else self._class_id("verb", verb),
+        }
+
+    def _class_id(self, label: Label, name: str) -> int:
+        known = self._ids[label]
+        if name not in known:
+            file = self._class_files[label].name
+            raise Reject("unknown_class", f"{label} {name!r} is not in {file}.{meant(name, known)}")
+        return known[name]
 
     def _video_id(self, row: dict[str, Any]) -> str:
-        video = _text(row.get("video"))
+        video = text(row.get("video"))
         if video is None:
-            raise _Reject("missing_value", "the cell of column video is empty")
+            raise Reject("missing_value", "the cell of column video is empty")
         path = Path(video)
         if path.is_absolute() and "\x00" not in video:
             below = [root for root in self._roots if path.resolve().is_relative_to(root)]
             if below:
                 return path.resolve().relative_to(below[0]).as_posix()
         if not is_safe_relative(video):
-            raise _Reject("unsafe_path", f"{video!r} does not stay below a video root (--videos)")
+            raise Reject("unsafe_path", f"{video!r} does not stay below a video root (--videos)")
         return Path(video).as_posix()
 
     def video_places(self, video_id: str) -> list[Place]:
@@ -251,87 +274,65 @@ def parse_columns(items: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-class _Reject(Exception):
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
+class _EarlierRows:
+    """Rows of a split that say what an earlier one says."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Any, tuple[str, int]] = {}
+        self._intervals: set[Any] = set()
+        self._same_interval = 0
+        self._own_ids = 0
+
+    def check(self, clip: dict[str, Any], given_id: str | None, file: Path, line: int) -> None:
+        """Refuse a row without an id of its own that equals an earlier one.
+
+        Raises:
+            Reject: it does.
+        """
+        interval = tuple(clip[name] for name in ("video_id", "start_s", "stop_s", "start_frame", "stop_frame"))
+        content = (*interval, clip["verb"], clip["narration"], tuple(clip["all_noun_classes"] or ()))
+        if content in self._rows and given_id is None:
+            of, row = self._rows[content]
+            raise Reject("duplicate_row", f"the same clip and labels as row {row} of {of}")
+        self._own_ids += content in self._rows
+        self._same_interval += interval in self._intervals and content not in self._rows
+        self._rows.setdefault(content, (file.name, line))
+        self._intervals.add(interval)
+
+    def findings(self) -> list[str]:
+        """What a person should know of them."""
+        counts = (
+            (self._own_ids, "rows say the same as an earlier one under a clip_id of their own; they are kept"),
+            (self._same_interval, "rows have the interval of an earlier one and other labels; they are kept"),
+        )
+        return [f"{count} {words}" for count, words in counts if count]
 
 
-def _open_table(file: Path) -> tuple[list[str], Iterator[_Row]]:
-    kind = file.suffix.lower()
-    if kind in (".csv", ".tsv"):
-        reader = csv.DictReader(io.StringIO(_text_of(file), newline=""), delimiter="\t" if kind == ".tsv" else ",")
-        try:
-            rows = [(reader.line_num, row) for row in reader]
-        except csv.Error as error:
-            raise InputError(f"{file}, line {reader.line_num}: not a row of a table ({error})") from None
-        return list(reader.fieldnames or []), iter(rows)
-    if kind in (".parquet", ".pq"):
-        try:
-            table = pq.read_table(file)
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{file}: not a Parquet file ({error})") from None
-        return table.column_names, iter(list(enumerate(table.to_pylist(), start=1)))
-    if kind in (".jsonl", ".ndjson"):
-        parsed = list(_json_lines(file))
-        found = list(dict.fromkeys(name for _, row in parsed for name in row))
-        return found, iter(parsed)
-    raise InputError(f"{file}: tables end in .csv, .tsv, .parquet or .jsonl, not {kind or 'nothing'}.")
+def _interval(row: dict[str, Any]) -> dict[str, Any]:
+    start, stop = seconds(row, "start_s") or 0.0, seconds(row, "stop_s")
+    if start < 0:
+        raise Reject("bad_time", f"start_s {start} is before the start of the video")
+    if stop is not None and stop <= start:
+        raise Reject("not_positive_duration", f"starts at {start} s, stops at {stop} s")
+    first, last = frame_number(row, "start_frame"), frame_number(row, "stop_frame")
+    if (first is None) != (last is None):
+        raise Reject("bad_time", f"start_frame {first} and stop_frame {last}: expected both or neither")
+    if first is not None and last is not None and last < first:
+        raise Reject("not_positive_duration", f"starts at frame {first}, stops at frame {last}")
+    return {"start_s": start, "stop_s": stop, "start_frame": first, "stop_frame": last}
 
 
-def _json_lines(file: Path) -> Iterator[_Row]:
-    # Not splitlines(): a JSON string may hold other line separators (U+2028) as they are.
-    for number, line in enumerate(_text_of(file).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{file}, line {number}: not JSON ({error})") from None
-        if not isinstance(row, dict):
-            raise InputError(f"{file}, line {number}: found {type(row).__name__}, expected one JSON object a line.")
-        yield number, row
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not a text file in UTF-8 ({error})") from None
-
-
-def _read_names(file: Path) -> list[str]:
-    if not file.is_file():
-        raise InputError(f"{file}: no such class file; expected one class name a line.")
-    names = [line.strip() for line in _text_of(file).splitlines() if line.strip()]
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated or not names:
-        what = f"class {repeated[0]!r} stands twice" if repeated else "no class name in it"
-        raise InputError(f"{file}: {what}; expected one class name a line, each once.")
-    return names
-
-
-def _text(value: Any) -> str | None:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    return str(value).strip() or None
-
-
-def _seconds(row: dict[str, Any], column: str) -> float | None:
-    text = _text(row.get(column))
-    if text is None:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        raise _Reject("bad_time", f"{column} {text!r} is not a number of seconds") from None
-    if not math.isfinite(value):
-        raise _Reject("bad_time", f"{column} {text!r} is not a finite number of seconds")
-    return value
+def _nouns(row: dict[str, Any]) -> list[str]:
+    """The nouns of a row, the leading one first."""
+    noun, several = text(row.get("noun")), names(row.get("all_nouns"))
+    return several if noun is None else [noun, *(name for name in several if name != noun)]
 
 
 def _made_id(clip: dict[str, Any], made: Counter[str]) -> str:
-    stop = "end" if clip["stop_s"] is None else f"{clip['stop_s']:.3f}"
-    name = f"{clip['video_id']}@{clip['start_s']:.3f}-{stop}"
+    if clip["start_frame"] is not None:
+        name = f"{clip['video_id']}@f{clip['start_frame']}-{clip['stop_frame']}"
+    else:
+        stop = "end" if clip["stop_s"] is None else f"{clip['stop_s']:.3f}"
+        name = f"{clip['video_id']}@{clip['start_s']:.3f}-{stop}"
     made[name] += 1
     return name if made[name] == 1 else f"{name}#{made[name]}"

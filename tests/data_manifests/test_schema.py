@@ -35,9 +35,9 @@ def test_the_manifest_keeps_seconds_as_float64_and_class_ids_as_int32() -> None:
     assert {CLIPS.field(name).type for name in ("start_s", "stop_s")} == {pa.float64()}
     assert {CLIPS.field(name).type for name in ("noun_class", "verb_class")} == {pa.int32()}
     assert CLIPS.field("all_noun_classes").type == pa.list_(pa.int32())
-    assert VIDEOS.names == ["video_id", "path", "clips", "duration_s", "fps"]
+    assert VIDEOS.names == ["video_id", "path", "kind", "offset_s", "clips", "duration_s", "fps", "jpeg_rate"]
     assert REJECTS.names == ["file", "row", "clip_id", "reason", "detail"]
-    assert CLASSES.names == ["class_id", "key", "name", "instances"]
+    assert CLASSES.names == ["class_id", "key", "name", "fixed", "synonyms"]
 
 
 def test_every_reject_reason_is_explained_in_words() -> None:
@@ -48,5 +48,7 @@ def test_every_reject_reason_is_explained_in_words() -> None:
         "duplicate_id",
         "unsafe_path",
         "missing_value",
+        "duplicate_row",
+        "redacted",
     }
     assert all(len(words.split()) >= 4 for words in REJECT_REASONS.values())

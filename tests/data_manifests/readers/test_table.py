@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_manifests.errors import InputError, UsageError
-from data_manifests.readers.table import TableReader, parse_columns, parse_files
+from data_manifests.readers import VideoFacts
+from data_manifests.readers.table import COLUMNS, TableReader, parse_columns, parse_files
 from data_manifests.schema import CLASSES, CLIPS, REJECTS, Label
+from data_manifests.videos import Place
 
 _COLUMNS = ["video", "start_s", "stop_s", "verb", "noun", "split", "narration", "clip_id", "participant_id"]
 _ROWS: list[dict[str, Any]] = [
@@ -81,6 +83,7 @@ def test_every_format_gives_the_same_clips_and_classes(tmp_path: Path, kind: str
         "verb": "stir",
         "narration": 'stir, then "taste"',
         "participant_id": "ann",
+        "recording_id": "kitchen/a.mp4",
     }
     assert (second["clip_id"], second["start_s"], second["stop_s"]) == ("kitchen/b ü.mp4@0.000-end", 0.0, None)
     assert (second["noun_class"], second["all_noun_classes"], second["verb_class"]) == (None, None, 0)
@@ -89,8 +92,8 @@ def test_every_format_gives_the_same_clips_and_classes(tmp_path: Path, kind: str
     assert classes["noun"].schema == CLASSES
     assert classes["noun"].column("name").to_pylist() == ["bowl", "ladle"]
     assert classes["verb"].to_pylist() == [
-        {"class_id": 0, "key": "fold in", "name": "fold in", "instances": ["fold in"]},
-        {"class_id": 1, "key": "stir", "name": "stir", "instances": ["stir"]},
+        {"class_id": 0, "key": "fold in", "name": "fold in", "fixed": "fold in", "synonyms": ["fold in"]},
+        {"class_id": 1, "key": "stir", "name": "stir", "fixed": "stir", "synonyms": ["stir"]},
     ]
 
 
@@ -149,7 +152,7 @@ def test_a_path_with_a_zero_byte_is_rejected_and_ends_nothing(tmp_path: Path) ->
 
 
 def test_equal_paths_written_differently_are_one_video(tmp_path: Path) -> None:
-    file = _write(tmp_path / "clips.csv", [{"video": "a/b.mp4"}, {"video": "./a//b.mp4"}])
+    file = _write(tmp_path / "clips.csv", [{"video": "a/b.mp4"}, {"video": "./a//b.mp4", "noun": "cup"}])
     clips, _ = _read(file)
     assert [clip["video_id"] for clip in clips] == ["a/b.mp4"] * 2
     assert TableReader([(file, "val")]).video_places("a/b.mp4") == [Place("a/b.mp4")]
@@ -212,7 +215,10 @@ def test_made_ids_are_unique_and_rows_added_at_the_end_change_none(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int]], more: list[tuple[str, int]]
 ) -> None:
     folder = tmp_path_factory.mktemp("ids")
-    made = [[{"video": video, "start_s": start, "stop_s": 5} for video, start in part] for part in (rows, rows + more)]
+    made = [
+        [{"video": video, "start_s": start, "stop_s": 5, "noun": f"n{n}"} for n, (video, start) in enumerate(part)]
+        for part in (rows, rows + more)
+    ]
     ids = [[clip["clip_id"] for clip in _read(_write(folder / "x.csv", part))[0]] for part in made if part]
     for names in ids:
         assert len(set(names)) == len(names)
@@ -222,7 +228,9 @@ def test_made_ids_are_unique_and_rows_added_at_the_end_change_none(
 
 
 def test_made_ids_say_video_and_times_and_count_repeats(tmp_path: Path) -> None:
-    clips, _ = _read(_write(tmp_path / "x.csv", [{"video": "a.mp4", "start_s": 1, "stop_s": 2.5}] * 2))
+    clips, _ = _read(
+        _write(tmp_path / "x.csv", [{"video": "a.mp4", "start_s": 1, "stop_s": 2.5, "noun": n} for n in "xy"])
+    )
     assert [clip["clip_id"] for clip in clips] == ["a.mp4@1.000-2.500", "a.mp4@1.000-2.500#2"]
 
 
@@ -243,7 +251,7 @@ def test_a_class_file_fixes_ids_and_rejects_names_it_lacks(tmp_path: Path) -> No
     (clip,), (reject,) = _read(file, class_files={"noun": nouns})
     assert clip["noun_class"] == 1
     assert (reject["row"], reject["reason"]) == (3, "unknown_class")
-    assert reject["detail"] == "noun 'cup' is not in nouns.txt"
+    assert reject["detail"] == "noun 'cup' is not in nouns.txt."
     reader = TableReader([(file, "val")], class_files={"noun": nouns})
     assert reader.classes()["noun"].column("name").to_pylist() == ["ladle", "bowl"]
     assert reader.files("val") == [file, nouns]
@@ -280,7 +288,7 @@ def test_a_split_comes_from_the_file_or_from_the_column(tmp_path: Path) -> None:
 
 
 def test_a_column_that_contradicts_the_given_split_is_refused(tmp_path: Path) -> None:
-    rows = [{"video": "a.mp4", "split": "validation"}, {"video": "a.mp4"}, {"video": "b.mp4", "split": "train"}]
+    rows = [{"video": "a.mp4", "split": "validation"}, {"video": "c.mp4"}, {"video": "b.mp4", "split": "train"}]
     file = _write(tmp_path / "clips.csv", rows)
     with pytest.raises(InputError) as error:
         TableReader([(file, "val")]).splits()
@@ -340,7 +348,7 @@ def test_a_mapped_column_must_be_there(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError) as usage:
         TableReader([(file, "val")], {"object": "noun"})
-    assert str(usage.value) == f"--column object=…: no such column; the columns are {', '.join(_COLUMNS)}."
+    assert str(usage.value) == f"--column object=…: no such column; the columns are {', '.join(COLUMNS)}."
 
 
 def test_options_that_change_the_rows_are_parameters(tmp_path: Path) -> None:
@@ -349,7 +357,7 @@ def test_options_that_change_the_rows_are_parameters(tmp_path: Path) -> None:
     assert reader.parameters["columns"]["video"] == "path"
     assert reader.parameters["splits"] == ["val", None]
     assert str(tmp_path) not in json.dumps(reader.parameters)
-    assert reader.video_facts() == {}
+    assert reader.video_facts("a.mp4") == VideoFacts()
 
 
 def test_files_and_columns_are_parsed_or_refused_in_words() -> None:
@@ -361,3 +369,119 @@ def test_files_and_columns_are_parsed_or_refused_in_words() -> None:
         with pytest.raises(UsageError) as error:
             parse_columns([item])
         assert str(error.value) == f"--column {item}: expected OURS=THEIRS, for instance video=path"
+
+
+def _findings(file: Path) -> list[str]:
+    return list(TableReader([(file, "val")]).read("val").findings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell"),
+    [
+        (".csv", "pan;lid; lid"),
+        (".csv", "['pan', \"lid\"]"),
+        (".tsv", "pan ;lid"),
+        (".jsonl", ["pan", "lid"]),
+        (".parquet", ["pan", "lid", None]),
+    ],
+)
+def test_several_nouns_of_a_clip_are_kept_and_the_first_is_its_noun(tmp_path: Path, kind: str, cell: Any) -> None:
+    (clip,), _ = _one(tmp_path, kind, all_nouns=cell)
+    assert (clip["noun"], clip["noun_class"], clip["all_noun_classes"]) == ("pan", 1, [1, 0])
+
+
+def test_the_column_noun_leads_the_nouns_of_a_clip(tmp_path: Path) -> None:
+    (clip,), _ = _one(tmp_path, noun="lid", all_nouns=["pan", "lid"])
+    assert (clip["noun"], clip["noun_class"], clip["all_noun_classes"]) == ("lid", 0, [0, 1])
+
+
+def test_a_list_of_nouns_that_is_none_is_rejected_and_never_evaluated(tmp_path: Path) -> None:
+    marker = tmp_path / "run"
+    _, (reject,) = _one(tmp_path, ".csv", all_nouns=f"[open({str(marker)!r}, 'w')]")
+    assert reject["reason"] == "missing_value"
+    assert reject["detail"].endswith("is not a list of names")
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("cell", ["=cmd()", "<b>bread</b>", "[red]bread[/red]", "+1", "{{ 7 * 7 }}"])
+def test_a_cell_is_a_name_whatever_it_looks_like(tmp_path: Path, cell: str) -> None:
+    (clip,), _ = _one(tmp_path, ".csv", noun=cell)
+    assert clip["noun"] == cell
+
+
+def test_a_row_that_stands_twice_is_rejected_with_the_row_it_repeats(tmp_path: Path) -> None:
+    row = {"video": "a.mp4", "start_s": 1, "stop_s": 2, "noun": "cup"}
+    clips, (reject,) = _read(_write(tmp_path / "x.csv", [row, {**row, "noun": "pan"}, row]))
+    assert len(clips) == 2
+    assert (reject["row"], reject["reason"]) == (4, "duplicate_row")
+    assert reject["detail"] == "the same clip and labels as row 2 of x.csv"
+
+
+def test_equal_intervals_with_other_labels_and_equal_rows_with_own_ids_are_kept_and_counted(tmp_path: Path) -> None:
+    row = {"video": "a.mp4", "start_s": 1, "stop_s": 2, "noun": "cup"}
+    rows = [{**row, "clip_id": "one"}, {**row, "clip_id": "two"}, {**row, "noun": "pan", "clip_id": "three"}]
+    file = _write(tmp_path / "x.csv", rows)
+    assert len(_read(file)[0]) == 3
+    assert _findings(file) == [
+        "1 rows say the same as an earlier one under a clip_id of their own; they are kept",
+        "1 rows have the interval of an earlier one and other labels; they are kept",
+    ]
+
+
+def test_names_that_differ_only_in_how_they_are_written_are_found(tmp_path: Path) -> None:
+    names = ["cutting board", "Cutting_board", "cup", "cutting  board", "cutting board"]
+    file = _write(tmp_path / "x.csv", [{"video": f"{n}.mp4", "noun": name} for n, name in enumerate(names)])
+    assert _findings(file) == [
+        "nouns 'Cutting_board' (row 3 of x.csv) and 'cutting  board' (row 5 of x.csv) and 'cutting board' "
+        "(2 rows, the first is row 2 of x.csv) are 3 classes; if they are one, mend the table or give --nouns FILE"
+    ]
+
+
+def test_a_name_that_a_class_file_writes_otherwise_says_what_was_meant(tmp_path: Path) -> None:
+    nouns = tmp_path / "nouns.txt"
+    nouns.write_text("cutting board\n")
+    file = _write(tmp_path / "x.csv", [{"video": "a.mp4", "noun": "Cutting-Board"}])
+    _, (reject,) = _read(file, class_files={"noun": nouns})
+    assert reject["detail"] == "noun 'Cutting-Board' is not in nouns.txt. Did you mean 'cutting board'?"
+    assert not TableReader([(file, "val")], class_files={"noun": nouns}).read("val").findings
+
+
+@pytest.mark.parametrize("kind", [".csv", ".jsonl", ".parquet"])
+def test_clips_of_numbered_jpegs_carry_their_numbers(tmp_path: Path, kind: str) -> None:
+    rows = [{"video": "frames/a", "start_frame": 12, "stop_frame": 40.0}, {"video": "b.mp4"}]
+    clips, rejects = _read(_write(tmp_path / f"x{kind}", rows, ["video", "start_frame", "stop_frame"]))
+    assert not rejects
+    assert [(c["clip_id"], c["start_s"], c["stop_s"], c["start_frame"], c["stop_frame"]) for c in clips] == [
+        ("frames/a@f12-40", 0.0, None, 12, 40),
+        ("b.mp4@0.000-end", 0.0, None, None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("frames", "reason", "detail"),
+    [
+        ({"start_frame": "x", "stop_frame": 5}, "bad_time", "start_frame 'x' is not a frame number"),
+        ({"start_frame": 1, "stop_frame": 5.5}, "bad_time", "stop_frame '5.5' is not a frame number"),
+        ({"start_frame": -1, "stop_frame": 5}, "bad_time", "start_frame '-1' is not a frame number"),
+        ({"start_frame": 1}, "bad_time", "start_frame 1 and stop_frame None: expected both or neither"),
+        ({"start_frame": 9, "stop_frame": 5}, "not_positive_duration", "starts at frame 9, stops at frame 5"),
+    ],
+)
+def test_frame_numbers_that_are_none_are_rejected(tmp_path: Path, frames: dict, reason: str, detail: str) -> None:
+    _, (reject,) = _one(tmp_path, **frames)
+    assert (reject["reason"], reject["detail"]) == (reason, detail)
+
+
+def test_a_recording_of_several_videos_is_kept(tmp_path: Path) -> None:
+    (clip,), _ = _one(tmp_path, recording_id="monday")
+    assert clip["recording_id"] == "monday"
+
+
+def test_a_link_below_a_root_that_leads_out_of_it_is_rejected(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "secret.mp4").touch()
+    (root / "a.mp4").symlink_to(tmp_path / "secret.mp4")
+    file = _write(tmp_path / "x.csv", [{"video": str(root / "a.mp4")}])
+    (reject,) = TableReader([(file, "val")], roots=[root]).read("val").rejects.to_pylist()
+    assert reject["reason"] == "unsafe_path"

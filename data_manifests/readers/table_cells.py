@@ -1,0 +1,112 @@
+"""What the cells of a user's table mean. Nothing in a cell is ever evaluated."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+class Reject(Exception):
+    """A row that is no clip: reason code and detail."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+def text(value: Any) -> str | None:
+    """A cell's text without blanks around it; None when there is none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return str(value).strip() or None
+
+
+def seconds(row: Mapping[str, Any], column: str) -> float | None:
+    """A cell as seconds; None when it is empty.
+
+    Raises:
+        Reject: it is no finite number.
+    """
+    found = text(row.get(column))
+    if found is None:
+        return None
+    try:
+        value = float(found)
+    except ValueError:
+        raise Reject("bad_time", f"{column} {found!r} is not a number of seconds") from None
+    if not math.isfinite(value):
+        raise Reject("bad_time", f"{column} {found!r} is not a finite number of seconds")
+    return value
+
+
+def frame_number(row: Mapping[str, Any], column: str) -> int | None:
+    """A cell as the number of a JPEG; None when it is empty.
+
+    Raises:
+        Reject: it is no whole number of 0 or more.
+    """
+    found = text(row.get(column))
+    if found is None:
+        return None
+    # A column with empty cells comes out of pandas and Parquet as floats: 12.0 is 12.
+    whole = found.removesuffix(".0")
+    if not (whole.isascii() and whole.isdecimal()) or int(whole) >= 2**31:
+        raise Reject("bad_time", f"{column} {found!r} is not a frame number")
+    return int(whole)
+
+
+def names(value: Any) -> list[str]:
+    """Several names: a list, a list literal ("['pan', 'lid']"), or names with ';' between them.
+
+    Raises:
+        Reject: it looks like a list literal and is none.
+    """
+    if isinstance(value, str) and value.strip().startswith("["):
+        try:
+            value = ast.literal_eval(value.strip())
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            raise Reject("missing_value", f"all_nouns {value[:60]!r} is not a list of names") from None
+    if isinstance(value, list | tuple):
+        found = [text(item) for item in value]
+    else:
+        found = [text(item) for item in (text(value) or "").split(";")]
+    return list(dict.fromkeys(name for name in found if name is not None))
+
+
+def folded(name: str) -> str:
+    """A name without what people write now so, now so: case, '_' and '-' for a blank, several blanks for one."""
+    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+
+
+def other_spellings(label: str, used: Mapping[str, Sequence[tuple[str, int]]]) -> list[str]:
+    """A sentence for each group of names that only differ in how they are written.
+
+    Args:
+        label: 'noun' or 'verb'.
+        used: name → the rows (file, number) that have it.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in sorted(used):
+        groups.setdefault(folded(name), []).append(name)
+    sentences = []
+    for group in groups.values():
+        if len(group) > 1:
+            places = (f"{name!r} ({_rows(used[name])})" for name in group)
+            sentences.append(
+                f"{label}s {' and '.join(places)} are {len(group)} classes; "
+                f"if they are one, mend the table or give --{label}s FILE"
+            )
+    return sentences
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """' Did you mean …?' with a leading space when a known name only differs in how it is written, else ''."""
+    near = next((other for other in known if folded(other) == folded(name)), None)
+    return f" Did you mean {near!r}?" if near is not None else ""
+
+
+def _rows(places: Sequence[tuple[str, int]]) -> str:
+    file, row = places[0]
+    return f"row {row} of {file}" if len(places) == 1 else f"{len(places)} rows, the first is row {row} of {file}"
