@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,19 @@ from data_manifests.schema import CLASSES
 
 _EPIC_LEFTOVERS = {"use to": "use", "end of": "end", "bring into": "bring"}
 _EPIC_FIXED = {"machine:sous:vide": "sous vide machine", "scotch:egg": "scotch egg"}
+
+_EGO4D_NAMES = {
+    "nut_(tool)": "nut tool",
+    "chip_(wood'_metal),": "chip wood",
+    "chip_(wood,_metal)": "chip metal",
+    "bat_(tool)": "bat tool",
+    "bat_(sports)": "bat sports",
+    "pot_(planter)": "planter",
+}
+_EGO4D_QUALIFIERS = frozenset(
+    ["sports", "tool", "material", "food", "computer", "planter", "car", "vegetable", "with_tool"]
+)
+_EGO4D_GROUP = re.compile(r"\(([^()]*)\)")
 
 
 def epic_name(key: str) -> str:
@@ -27,6 +41,37 @@ def epic_name(key: str) -> str:
 def epic_fixed_name(key: str) -> str:
     """:func:`epic_name` with the words of 'machine:sous:vide' and 'scotch:egg' in their order."""
     return _EPIC_FIXED.get(key, epic_name(key))
+
+
+def ego4d_name(key: str) -> str:
+    """The text of an Ego4D taxonomy entry, as the official X-MIC code makes it.
+
+    An entry is 'head', 'head_(synonym,_synonym)', 'head_(qualifier)' or 'head_(qualifier)_(synonym,_synonym)'. The
+    text is the head with spaces for '_'. Six entries whose heads are those of other classes have names of their own
+    ('nut_(tool)' is 'nut tool', 'pot_(planter)' is 'planter').
+    """
+    return _EGO4D_NAMES.get(key) or _ego4d_head(key)
+
+
+def ego4d_synonyms(key: str) -> list[str]:
+    """What else stands for an Ego4D taxonomy entry: its head, then the synonyms of its last pair of parentheses.
+
+    A qualifier ('chip_(food)', the first pair of 'pepper_(vegetable)_(capsicum,_pepper)') says which of two meanings
+    is meant and is no synonym: of the words that are qualifiers in the taxonomy of v2, one that stands alone in its
+    parentheses. The six entries with names of their own have their heads and nothing more.
+    """
+    head, groups = _ego4d_head(key), _EGO4D_GROUP.findall(key)
+    if key in _EGO4D_NAMES or not groups or groups[-1] in _EGO4D_QUALIFIERS:
+        return [head]
+    return [head, *(text for part in groups[-1].split(",") if (text := _ego4d_text(part)))]
+
+
+def _ego4d_head(key: str) -> str:
+    return _ego4d_text(key.partition("(")[0])
+
+
+def _ego4d_text(part: str) -> str:
+    return part.replace("_", " ").strip()
 
 
 def class_row(class_id: int, key: str, name: str, fixed: str | None = None, more: Iterable[str] = ()) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 
 from data_manifests.schema import LABELS, Label
+
+_TOUCHING_S = 1e-6  # annotated seconds carry float noise: what overlaps for less follows, it does not overlap
 
 
 @dataclass(frozen=True)
@@ -35,34 +36,49 @@ def overlaps(clips: pa.Table) -> dict[Label, Overlap]:
     stops = clips.column("stop_s").fill_null(np.nan).to_numpy()
     found: dict[Label, Overlap] = {}
     for label in LABELS:
-        labels = clips.column(f"{label}_class").fill_null(-1).to_numpy()
-        kept = np.flatnonzero((labels >= 0) & np.isfinite(stops))
-        order = kept[np.lexsort((starts[kept], videos[kept]))]
-        bounds = np.flatnonzero(np.diff(videos[order], prepend=-1, append=-1))
-        count, covered, total = 0, 0.0, 0.0
-        for first, last in pairwise(bounds):
-            rows = order[first:last]
-            shared = _shared(starts[rows], stops[rows], labels[rows])
-            count += int(np.count_nonzero(shared > 0))
-            covered += float(shared.sum())
-            total += float((stops[rows] - starts[rows]).sum())
-        found[label] = Overlap(count, covered / total if total else 0.0)
+        classes = clips.column(f"{label}_class").fill_null(-1).to_numpy()
+        kept = np.flatnonzero((classes >= 0) & np.isfinite(stops))
+        shared = _shared(videos[kept], classes[kept], starts[kept], stops[kept])
+        total = float((stops[kept] - starts[kept]).sum())
+        count = int(np.count_nonzero(shared > _TOUCHING_S))
+        found[label] = Overlap(count, float(shared.sum()) / total if total else 0.0)
     return found
 
 
-def _shared(starts: np.ndarray, stops: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Seconds of each clip that clips of other labels cover; all of one video, in order of their starts."""
-    shared = np.zeros(len(starts))
-    longest = np.maximum.accumulate(stops)
-    for row in range(len(starts)):
-        # Only clips that start before this one stops, back to the first that may still run when it starts.
-        first = int(np.searchsorted(longest, starts[row], side="right"))
-        last = int(np.searchsorted(starts, stops[row], side="left"))
-        others = np.arange(first, last)[labels[first:last] != labels[row]]
-        reached = starts[row]
-        for other in others:
-            low, high = max(reached, starts[other]), min(stops[row], stops[other])
-            if high > low:
-                shared[row] += high - low
-                reached = high
-    return shared
+def _shared(videos: np.ndarray, classes: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """Seconds of each clip that clips of other classes of its video cover, ``[N]``.
+
+    Inside a clip its own class is always there, so another is there exactly where two classes are.
+    """
+    opened, closed = _class_changes(videos, classes, starts, stops)
+    times = np.concatenate([starts, stops])
+    order = np.lexsort((times, np.concatenate([videos, videos])))
+    present = np.cumsum(np.concatenate([opened, -closed])[order])
+    # Between the last time of a video and the first of the next no class is present.
+    doubled = np.where(present[:-1] > 1, np.diff(times[order]), 0.0)
+    until = np.zeros(len(times))
+    until[order[1:]] = np.cumsum(doubled)
+    return until[len(starts) :] - until[: len(starts)]
+
+
+def _class_changes(
+    videos: np.ndarray, classes: np.ndarray, starts: np.ndarray, stops: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two arrays ``[N]`` of 0 and 1: with the start of a clip its class appears in the video, with its stop the class
+    is gone. Clips of one class that overlap or touch make one appearance."""
+    rows = len(starts)
+    opened, closed = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    if not rows:
+        return opened, closed
+    group = videos.astype(np.int64) * (int(classes.max()) + 1) + classes
+    order = np.lexsort((starts, group))
+    by_stop = np.argsort(stops)
+    rank = np.empty(rows, np.int64)
+    rank[by_stop] = np.arange(rows)
+    # The clip that stops last among those so far; the group as the higher digit makes the maximum begin anew with it.
+    last = by_stop[np.maximum.accumulate(group[order] * rows + rank[order]) % rows]
+    first = np.diff(group[order], prepend=-1) != 0
+    first[1:] |= starts[order[1:]] > stops[last[:-1]]
+    opened[order[first]] = 1
+    closed[last[np.append(first[1:], True)]] = 1
+    return opened, closed
