@@ -49,6 +49,9 @@ PATTERNS = (
 """Where the official downloader and common resized copies put a clip, else the recording it was cut from (a file, or
 a folder of chunks of that name)."""
 
+WINDOWS_S: Mapping[str, float | None] = {"official": 4.0, "paper": None}
+"""Preset → the central window in seconds (see :class:`Ego4dReader`)."""
+
 
 @dataclass(frozen=True)
 class _Parent:
@@ -253,6 +256,21 @@ class Ego4dReader:
     def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
         """One clip uid a line, the file that ``ego4d --datasets clips --video_uid_file`` takes."""
         return list(video_ids)
+
+
+def window_of(preset: str | None, window_s: float | None) -> float | None:
+    """The window that a preset ('official' when neither is given) or a number of seconds stands for.
+
+    Raises:
+        UsageError: both are given, or the preset is unknown.
+    """
+    if window_s is not None:
+        if preset is not None:
+            raise UsageError(f"--preset {preset} --window {window_s}: expected one of the two")
+        return window_s
+    if preset is not None and preset not in WINDOWS_S:
+        raise UsageError(f"--preset {preset}: expected {' or '.join(WINDOWS_S)}")
+    return WINDOWS_S[preset or "official"]
 
 
 class _Reject(Exception):

@@ -9,7 +9,7 @@ import pytest
 
 from data_manifests.errors import InputError, UsageError
 from data_manifests.readers import SplitRows, VideoFacts
-from data_manifests.readers.ego4d import Ego4dReader
+from data_manifests.readers.ego4d import Ego4dReader, window_of
 from data_manifests.readers.epic import EpicReader
 from data_manifests.schema import CLASSES, CLIPS, LABELS, REJECT_REASONS, REJECTS, Label
 from data_manifests.videos import Place, VideoFinder
@@ -467,3 +467,16 @@ def test_every_entry_of_the_official_taxonomy_is_read_as_the_label_of_its_index(
     rows = Ego4dReader(folder).read("val")
     assert rows.rejects.num_rows == 0
     assert rows.clips.column("noun_class").to_pylist() == list(range(521))
+
+
+def test_a_preset_or_a_number_of_seconds_gives_the_window() -> None:
+    assert [window_of(*given) for given in ((None, None), ("official", None), ("paper", None), (None, 6.0))] == [
+        4.0,
+        4.0,
+        None,
+        6.0,
+    ]
+    with pytest.raises(UsageError, match=r"--preset paper --window 6.0: expected one of the two"):
+        window_of("paper", 6.0)
+    with pytest.raises(UsageError, match=r"--preset peper: expected official or paper"):
+        window_of("peper", None)
