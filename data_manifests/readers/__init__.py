@@ -79,6 +79,14 @@ class Reader(Protocol):
         ...
 
 
+class Reject(Exception):
+    """Raised while a row is read: it is no clip, for this reason and in this detail."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
 @dataclass
 class RejectRows:
     """Collects rejected rows while a file is read."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 from data_manifests.classes import class_row, class_table, ego4d_name, ego4d_synonyms
 from data_manifests.errors import InputError, UsageError
 from data_manifests.json_files import json_object
-from data_manifests.readers import RejectRows, SplitRows, VideoFacts
+from data_manifests.readers import Reject, RejectRows, SplitRows, VideoFacts
 from data_manifests.redactions import Stretch, blank_seconds, read_redactions
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label
 from data_manifests.videos import Place, check_patterns
@@ -162,7 +162,7 @@ class Ego4dReader:
         for row, entry in enumerate(entries, start=1):
             try:
                 clip = self._clip(entry, keys if split != "test" else {}, seen, counts)
-            except _Reject as reject:
+            except Reject as reject:
                 rejects.add(file, row, _clip_id(entry), reject.reason, reject.detail)
                 continue
             seen.add(clip["clip_id"])
@@ -180,10 +180,10 @@ class Ego4dReader:
     ) -> dict[str, Any]:
         clip, parent = _segment(entry, class_keys)
         if clip["clip_id"] in seen:
-            raise _Reject("duplicate_id", f"clip_uid and action_idx {clip['clip_id']} stand in an earlier entry")
+            raise Reject("duplicate_id", f"clip_uid and action_idx {clip['clip_id']} stand in an earlier entry")
         known = self._parents.setdefault(clip["video_id"], parent)
         if not parent.is_same(known):
-            raise _Reject("bad_time", f"the clip is {parent}, but by an earlier entry {known}")
+            raise Reject("bad_time", f"the clip is {parent}, but by an earlier entry {known}")
         whole_s = clip["stop_s"] - clip["start_s"]
         if self._window_s is not None and whole_s > self._window_s + _EQUAL_S:
             clip["start_s"] += (whole_s - self._window_s) / 2
@@ -192,7 +192,7 @@ class Ego4dReader:
         stretches = self._redacted.get(parent.video_uid, ())
         blank_s = blank_seconds(stretches, parent.start_s + clip["start_s"], parent.start_s + clip["stop_s"])
         if blank_s > clip["stop_s"] - clip["start_s"] - _EQUAL_S:
-            raise _Reject("redacted", f"{clip['start_s']} to {clip['stop_s']} s of the clip are blank by ego4d.json")
+            raise Reject("redacted", f"{clip['start_s']} to {clip['stop_s']} s of the clip are blank by ego4d.json")
         if blank_s > _EQUAL_S:
             counts["partly redacted"] += 1
         return clip
@@ -273,29 +273,23 @@ def window_of(preset: str | None, window_s: float | None) -> float | None:
     return WINDOWS_S[preset or "official"]
 
 
-class _Reject(Exception):
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
-
-
 def _segment(entry: Any, class_keys: Mapping[Label, list[str]]) -> tuple[dict[str, Any], _Parent]:
     """An entry as a clip, uncut, and where its file was cut from; without ``class_keys`` it has no labels."""
     if not isinstance(entry, dict):
-        raise _Reject("missing_value", f"found {entry!r:.60}, expected an object")
+        raise Reject("missing_value", f"found {entry!r:.60}, expected an object")
     for name in (*_NEEDED, *(_NEEDED_LABELS if class_keys else ())):
         if entry.get(name) in (None, ""):
-            raise _Reject("missing_value", f"{name} is missing or empty")
+            raise Reject("missing_value", f"{name} is missing or empty")
     for name in ("clip_uid", "video_uid"):
         if not isinstance(entry[name], str) or not _UID.fullmatch(entry[name]):
-            raise _Reject("unsafe_path", f"{name} {entry[name]!r:.60}, expected letters, digits, '-' and '_' only")
+            raise Reject("unsafe_path", f"{name} {entry[name]!r:.60}, expected letters, digits, '-' and '_' only")
     if type(entry["action_idx"]) is not int:
-        raise _Reject("missing_value", f"action_idx {entry['action_idx']!r:.60} is not a whole number")
+        raise Reject("missing_value", f"action_idx {entry['action_idx']!r:.60} is not a whole number")
     parent_start, parent_end, start, stop = (_seconds(entry, name) for name in _TIMES)
     if parent_end <= parent_start:
-        raise _Reject("bad_time", f"the clip starts at {parent_start} s of its video and ends at {parent_end} s")
+        raise Reject("bad_time", f"the clip starts at {parent_start} s of its video and ends at {parent_end} s")
     if stop <= start:
-        raise _Reject("not_positive_duration", f"starts at {start} s, stops at {stop} s")
+        raise Reject("not_positive_duration", f"starts at {start} s, stops at {stop} s")
     narration = entry.get("narration_text")
     clip: dict[str, Any] = {
         "clip_id": f"{entry['clip_uid']}_{entry['action_idx']}",
@@ -308,10 +302,10 @@ def _segment(entry: Any, class_keys: Mapping[Label, list[str]]) -> tuple[dict[st
     for label, keys in class_keys.items():
         index, word = entry[f"{label}_label"], entry[label]
         if type(index) is not int or not 0 <= index < len(keys):
-            raise _Reject("unknown_class", f"{label}_label {index!r:.60}, expected 0 to {len(keys) - 1}")
+            raise Reject("unknown_class", f"{label}_label {index!r:.60}, expected 0 to {len(keys) - 1}")
         if keys[index] != word:
             detail = f"{label}_label {index} is {keys[index]!r} in the taxonomy, the entry says {word!r:.60}"
-            raise _Reject("unknown_class", detail)
+            raise Reject("unknown_class", detail)
         clip[f"{label}_class"], clip[label] = index, word
     if class_keys:
         clip["all_noun_classes"] = [clip["noun_class"]]
@@ -321,9 +315,9 @@ def _segment(entry: Any, class_keys: Mapping[Label, list[str]]) -> tuple[dict[st
 def _seconds(entry: dict[str, Any], name: str) -> float:
     value = entry[name]
     if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:
-        raise _Reject("bad_time", f"{name} {value!r:.60} is not a number of seconds")
+        raise Reject("bad_time", f"{name} {value!r:.60} is not a number of seconds")
     if value < 0:
-        raise _Reject("bad_time", f"{name} {value!r:.60} is before the start of the video")
+        raise Reject("bad_time", f"{name} {value!r:.60} is before the start of the video")
     return float(value)
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from data_manifests.classes import class_row, class_table, epic_fixed_name, epic_name
 from data_manifests.errors import InputError
-from data_manifests.readers import RejectRows, SplitRows, VideoFacts
+from data_manifests.readers import Reject, RejectRows, SplitRows, VideoFacts
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label
 from data_manifests.videos import Place, check_patterns
 
@@ -166,7 +166,7 @@ class EpicReader:
         for line, row in _csv_rows(file, _TIMESTAMP_COLUMNS + (_LABEL_COLUMNS if labelled else [])):
             try:
                 clip = _clip(row, counts if labelled else {}, seen)
-            except _Reject as reject:
+            except Reject as reject:
                 rejects.add(file, line, row["narration_id"], reject.reason, reject.detail)
                 continue
             seen.add(row["narration_id"])
@@ -248,26 +248,20 @@ def seconds(timestamp: str) -> float | None:
     return int(hours) * 3600 + int(minutes) * 60 + float(rest)
 
 
-class _Reject(Exception):
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
-
-
 def _clip(row: dict[str, str], class_counts: Mapping[Label, int], seen: set[str]) -> dict[str, Any]:
     """A row as a clip; without ``class_counts`` it has no labels."""
     if not row["narration_id"]:
-        raise _Reject("missing_value", "narration_id is empty")
+        raise Reject("missing_value", "narration_id is empty")
     if row["narration_id"] in seen:
-        raise _Reject("duplicate_id", f"narration_id {row['narration_id']} stands on an earlier line")
+        raise Reject("duplicate_id", f"narration_id {row['narration_id']} stands on an earlier line")
     if not _VIDEO_ID.fullmatch(row["video_id"] or ""):
-        raise _Reject("unsafe_path", f"video_id {row['video_id']!r} is not of the form P01_01 or P01_101")
+        raise Reject("unsafe_path", f"video_id {row['video_id']!r} is not of the form P01_01 or P01_101")
     start, stop = seconds(row["start_timestamp"] or ""), seconds(row["stop_timestamp"] or "")
     if start is None or stop is None:
         text = f"{row['start_timestamp']!r} to {row['stop_timestamp']!r}, expected HH:MM:SS.cc"
-        raise _Reject("bad_time", text)
+        raise Reject("bad_time", text)
     if stop <= start:
-        raise _Reject("not_positive_duration", f"starts at {start} s, stops at {stop} s")
+        raise Reject("not_positive_duration", f"starts at {start} s, stops at {stop} s")
     clip: dict[str, Any] = {
         "clip_id": row["narration_id"],
         "video_id": row["video_id"],
@@ -279,16 +273,16 @@ def _clip(row: dict[str, str], class_counts: Mapping[Label, int], seen: set[str]
     for frame in ("start_frame", "stop_frame"):
         clip[frame] = _whole_number(row[frame], _INT32_MAX + 1)
         if clip[frame] is None:
-            raise _Reject("bad_time", f"{frame} {row[frame]!r} is not a frame number")
+            raise Reject("bad_time", f"{frame} {row[frame]!r} is not a frame number")
     if not class_counts:
         return clip
     for label, count in class_counts.items():
         clip[f"{label}_class"] = _whole_number(row[f"{label}_class"], count)
         if clip[f"{label}_class"] is None:
-            raise _Reject("unknown_class", f"{label}_class {row[f'{label}_class'] or ''!r}, expected 0 to {count - 1}")
+            raise Reject("unknown_class", f"{label}_class {row[f'{label}_class'] or ''!r}, expected 0 to {count - 1}")
     nouns = _literal_list(row["all_noun_classes"] or "")
     if nouns is None or not all(type(n) is int and 0 <= n < class_counts["noun"] for n in nouns):
-        raise _Reject("unknown_class", f"all_noun_classes {row['all_noun_classes']!r}, expected a list of noun ids")
+        raise Reject("unknown_class", f"all_noun_classes {row['all_noun_classes']!r}, expected a list of noun ids")
     words = {name: row[name] for name in ("noun", "verb", "narration")}
     return clip | {"all_noun_classes": nouns} | words
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from data_manifests.classes import class_row, class_table
 from data_manifests.errors import InputError, UsageError
-from data_manifests.readers import RejectRows, SplitRows, VideoFacts
-from data_manifests.readers.table_cells import Reject, frame_number, meant, names, other_spellings, seconds, text
+from data_manifests.readers import Reject, RejectRows, SplitRows, VideoFacts
+from data_manifests.readers.table_cells import frame_number, meant, names, other_spellings, seconds, text
 from data_manifests.readers.table_files import Row, open_table, read_names
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label, canonical_split
 from data_manifests.videos import Place, is_safe_relative
@@ -217,7 +217,7 @@ class TableReader:
         known = self._ids[label]
         if name not in known:
             file = self._class_files[label].name
-            raise Reject("unknown_class", f"{label} {name!r} is not in {file}.{meant(name, known)}")
+            raise Reject("unknown_class", f"{label} {name!r} is not in {file}{meant(name, known)}")
         return known[name]
 
     def _video_id(self, row: dict[str, Any]) -> str:

@@ -7,13 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-
-class Reject(Exception):
-    """A row that is no clip: reason code and detail."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
+from data_manifests.readers import Reject
 
 
 def text(value: Any) -> str | None:
@@ -102,9 +96,9 @@ def other_spellings(label: str, used: Mapping[str, Sequence[tuple[str, int]]]) -
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """' Did you mean …?' with a leading space when a known name only differs in how it is written, else ''."""
+    """'; did you mean …?' when a known name only differs in how it is written, else ''."""
     near = next((other for other in known if folded(other) == folded(name)), None)
-    return f" Did you mean {near!r}?" if near is not None else ""
+    return f"; did you mean {near!r}?" if near is not None else ""
 
 
 def _rows(places: Sequence[tuple[str, int]]) -> str:

@@ -251,7 +251,7 @@ def test_a_class_file_fixes_ids_and_rejects_names_it_lacks(tmp_path: Path) -> No
     (clip,), (reject,) = _read(file, class_files={"noun": nouns})
     assert clip["noun_class"] == 1
     assert (reject["row"], reject["reason"]) == (3, "unknown_class")
-    assert reject["detail"] == "noun 'cup' is not in nouns.txt."
+    assert reject["detail"] == "noun 'cup' is not in nouns.txt"
     reader = TableReader([(file, "val")], class_files={"noun": nouns})
     assert reader.classes()["noun"].column("name").to_pylist() == ["ladle", "bowl"]
     assert reader.files("val") == [file, nouns]
@@ -442,7 +442,7 @@ def test_a_name_that_a_class_file_writes_otherwise_says_what_was_meant(tmp_path:
     nouns.write_text("cutting board\n")
     file = _write(tmp_path / "x.csv", [{"video": "a.mp4", "noun": "Cutting-Board"}])
     _, (reject,) = _read(file, class_files={"noun": nouns})
-    assert reject["detail"] == "noun 'Cutting-Board' is not in nouns.txt. Did you mean 'cutting board'?"
+    assert reject["detail"] == "noun 'Cutting-Board' is not in nouns.txt; did you mean 'cutting board'?"
     assert not TableReader([(file, "val")], class_files={"noun": nouns}).read("val").findings
 
 

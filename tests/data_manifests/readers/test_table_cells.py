@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from data_manifests.readers.table_cells import Reject, folded, frame_number, meant, names, seconds, text
+from data_manifests.readers import Reject
+from data_manifests.readers.table_cells import folded, frame_number, meant, names, seconds, text
 
 
 @pytest.mark.parametrize(("cell", "found"), [(None, None), (math.nan, None), ("  ", None), (" a b ", "a b"), (3, "3")])
@@ -39,5 +40,5 @@ def test_names_come_once_and_in_order() -> None:
 def test_a_name_is_folded_over_case_blanks_and_dashes_only() -> None:
     assert folded(" Cutting_Board ") == folded("cutting-board") == "cutting board"
     assert folded("cups") != folded("cup")
-    assert meant("PAN", ["lid", "pan"]) == " Did you mean 'pan'?"
+    assert meant("PAN", ["lid", "pan"]) == "; did you mean 'pan'?"
     assert meant("pans", ["pan"]) == ""
