@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_manifests.errors import InputError
+from data_manifests.json_files import refuse_half_characters
 from data_manifests.readers.text_files import text_of
 
 Row = tuple[int, dict[str, Any]]
@@ -74,6 +75,7 @@ def _json_lines(file: Path) -> Iterator[Row]:
             row = json.loads(line)
         except ValueError as error:
             raise InputError(f"{file}, line {number}: not JSON ({error})") from None
+        refuse_half_characters(f"{file}, line {number}", line, row)
         if not isinstance(row, dict):
             raise InputError(f"{file}, line {number}: found {type(row).__name__}, expected one JSON object a line.")
         yield number, row

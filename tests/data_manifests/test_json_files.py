@@ -59,3 +59,12 @@ def test_bytes_that_are_no_text_and_nesting_without_end_are_refused(tmp_path: Pa
         file.write_bytes(content)
         with pytest.raises(InputError, match=r"some\.json: not JSON in UTF-8"):
             json_object(file)
+
+
+def test_half_a_character_is_refused_and_a_whole_one_written_in_two_halves_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(r'{"narration": "stir \ud83d\ude00"}')
+    assert json_object(file) == {"narration": "stir \U0001f600"}
+    file.write_text(r'{"narration": "stir \ud83d"}')
+    with pytest.raises(InputError, match=r"x\.json: the escape '\\ud83d' is half a character"):
+        json_object(file)

@@ -29,13 +29,14 @@ def test_the_columns_of_json_lines_are_those_of_any_row(tmp_path: Path) -> None:
         ("x.xlsx", b"PK", r"x\.xlsx: tables end in \.csv, \.tsv, \.parquet or \.jsonl, not \.xlsx"),
         ("x.parquet", b"no", r"x\.parquet: not a Parquet file"),
         ("x.jsonl", b"[1]\n", r"x\.jsonl, line 1: found list, expected one JSON object a line"),
+        ("x.jsonl", rb'{"noun": "\udc00"}', r"x\.jsonl, line 1: the escape '\\udc00' is half a character"),
         ("x.csv", b"\xff\xfe", r"x\.csv: not a text file in UTF-8"),
     ],
 )
 def test_a_file_of_another_format_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message):
-        open_table(tmp_path / name)
+        list(open_table(tmp_path / name)[1])
 
 
 def test_class_names_stand_once_each(tmp_path: Path) -> None:
