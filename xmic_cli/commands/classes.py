@@ -31,8 +31,8 @@ def classes(
 ) -> None:
     """Shared and novel classes of a target dataset, as seen from a source.
 
-    A shared class is supported when the source has a training clip of a class it matches. The hash (sha256) names the
-    split; results carry it.
+    A shared class is supported when the source has a training clip of a class it matches.
+    The hash (sha256) names the split; results carry it.
     """
     from data_manifests.errors import UsageError
     from data_manifests.schema import LABELS, canonical_split
