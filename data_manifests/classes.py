@@ -74,6 +74,14 @@ def _ego4d_text(part: str) -> str:
     return part.replace("_", " ").strip()
 
 
+def egtea_name(key: str) -> str:
+    """The text of an EGTEA Gaze+ class, as the official X-MIC code makes it.
+
+    Slashes and underscores become spaces ('Divide/Pull Apart' is 'Divide Pull Apart'); capitals stay.
+    """
+    return key.replace("/", " ").replace("_", " ")
+
+
 def class_row(class_id: int, key: str, name: str, fixed: str | None = None, more: Iterable[str] = ()) -> dict[str, Any]:
     """A row of :data:`data_manifests.schema.CLASSES`.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from data_manifests.classes import class_row, ego4d_name, ego4d_synonyms, epic_name
+from data_manifests.classes import class_row, ego4d_name, ego4d_synonyms, egtea_name, epic_name
 
 _REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -94,3 +94,10 @@ def test_the_corrupt_entry_of_the_ego4d_taxonomy_is_chip_wood() -> None:
 def test_the_official_ego4d_taxonomy_gives_unique_names(label: str, count: int) -> None:
     keys = json.loads((_REAL / "ego4d" / "fho_lta_taxonomy.json").read_text())[label]
     assert len(keys) == len({ego4d_name(key) for key in keys}) == count
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("Lift/Carry Off", "Lift Carry Off"), ("bread_board", "bread board"), ("Stir", "Stir"), ("", "")]
+)
+def test_egtea_names_lose_slashes_and_underscores_and_keep_capitals(key: str, name: str) -> None:
+    assert egtea_name(key) == name
