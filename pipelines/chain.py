@@ -15,10 +15,14 @@ from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.precision import resolve_precision
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.embed.text import text_stages
-from pipelines.hands.crops import CropPolicy
-from pipelines.hands.detector import Detector, describe_detector, load_detector
+from pipelines.hands.box_table import TOLERANCE_S, BoxTable
+from pipelines.hands.crops import HAND_THRESHOLD, HAND_THRESHOLDS, CropPolicy
+from pipelines.hands.detector import IMPORTED, Detector, describe_detector, load_detector
+from pipelines.hands.epic_100doh import Epic100doh
+from pipelines.hands.imported import BoxSource, ImportHandsStage
 from pipelines.hands.stage import DetectHandsStage
 from pipelines.machine import Machine
+from pipelines.shards import any_footer
 from pipelines.stage import Stage
 from pipelines.workspace import Workspace
 
@@ -43,12 +47,14 @@ class HandsOptions:
     hand_class: str | None = None
     image_size: int = 640
     batch_size: int = 16
+    boxes: Path | None = None
+    boxes_tolerance: float = TOLERANCE_S
     plan: str | None = None
 
 
 @dataclass(frozen=True)
 class EmbedOptions:
-    """Options of ``xmic embed``."""
+    """Options of ``xmic embed``; ``hand_threshold`` None = what fits the boxes."""
 
     encoder: str
     streams: str = "both"
@@ -58,7 +64,7 @@ class EmbedOptions:
     precision: str = "auto"
     batch_size: int = 16
     detector: str | None = None
-    hand_threshold: float = 0.5
+    hand_threshold: float | None = None
     object_threshold: float = 0.01
     crop_margin: float = 0.0
     crop_fit: str = "center"
@@ -99,18 +105,25 @@ def hands_stages(
     options: HandsOptions,
     machine: Machine,
 ) -> list[Stage]:
-    """One hand-detection stage a prepared split; the detector is loaded when the first of them has work.
+    """One stage a prepared split that detects hands or imports their boxes; a detector is loaded when the first of
+    them has work.
 
     Raises:
-        UsageError: no weights, or an unknown detector or option.
-        InputError: the weights are not a detection model with a hand class.
+        UsageError: no weights or no boxes, or an unknown detector or option.
+        InputError: the weights are not a detection model with a hand class; the boxes are not of their format.
     """
     chosen = workspace.choose(dataset, splits)
+    source = _box_source(workspace, options)
     if options.detector == "yolo" and options.weights is None:
         raise UsageError(
             "--weights is missing: name an Ultralytics detection model (.pt) with a class 'hand'. "
             "Without one, go on with full frames: xmic embed --streams full."
         )
+    frames = [
+        DecodeStage(workspace, name, split, plan_of(workspace, name, split, options.plan)) for name, split in chosen
+    ]
+    if source is not None:
+        return [ImportHandsStage(item, source.identity, source) for item in frames]
     settings: dict[str, Any] = {
         "weights": options.weights,
         "hand_class": options.hand_class,
@@ -125,15 +138,29 @@ def hands_stages(
     def load() -> Detector:
         return load_detector(options.detector, **settings)
 
-    return [
-        DetectHandsStage(
-            DecodeStage(workspace, name, split, plan_of(workspace, name, split, options.plan)),
-            identity,
-            load,
-            machine.workers,
-        )
-        for name, split in chosen
-    ]
+    return [DetectHandsStage(item, identity, load, machine.workers) for item in frames]
+
+
+def _box_source(workspace: Workspace, options: HandsOptions) -> BoxSource | None:
+    """Where boxes are imported from; None when a detector is to look at the frames."""
+    if options.detector not in IMPORTED:
+        if options.boxes is not None:
+            raise UsageError(
+                f"--boxes {options.boxes}: the detector {options.detector} finds boxes itself. To import some, say "
+                "what they are with --detector epic-100doh or --detector boxes."
+            )
+        return None
+    if options.weights is not None:
+        raise UsageError(f"--weights {options.weights}: --detector {options.detector} reads boxes and runs no network.")
+    if options.boxes is None:
+        what = {
+            "epic-100doh": "the folder with EPIC-KITCHENS' hand-objects/P01/P01_01.pkl, …",
+            "boxes": "a table of boxes (.parquet or .csv)",
+        }[options.detector]
+        raise UsageError(f"--boxes is missing: --detector {options.detector} needs {what}.")
+    if options.detector == "epic-100doh":
+        return Epic100doh(options.boxes, workspace.file_digests.whole)
+    return BoxTable(options.boxes, options.boxes_tolerance)
 
 
 def embed_stages(
@@ -153,7 +180,6 @@ def embed_stages(
     if options.streams not in ("full", "hand", "both"):
         raise UsageError(f"--streams {options.streams}: expected full, hand or both")
     chosen = workspace.choose(dataset, splits)
-    policy = CropPolicy(options.hand_threshold, options.object_threshold, options.crop_margin, options.crop_fit)  # type: ignore[arg-type]
     encoder = _lazy_encoder(workspace, options, machine)
     stages: list[Stage] = []
     for name, split in chosen:
@@ -162,7 +188,7 @@ def embed_stages(
             stages.append(EmbedStage(frames, encoder, workers=machine.workers))
         if options.streams in ("hand", "both"):
             boxes = _boxes_folder(frames, options.detector)
-            stages.append(EmbedStage(frames, encoder, boxes, policy, machine.workers))
+            stages.append(EmbedStage(frames, encoder, boxes, _policy(options, boxes), machine.workers))
     if options.text and not encoder.identity.text_provenance:
         raise UsageError(
             f"--encoder {options.encoder}: it has no text tower, so it can not embed class names. Pass --no-text, and "
@@ -186,6 +212,14 @@ def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
     if detector is None and len(there) > 1:
         raise InputError(f"{base}: boxes of several detectors ({', '.join(there)}); choose one with --detector.")
     return base / (detector or there[0])
+
+
+def _policy(options: EmbedOptions, boxes: Path) -> CropPolicy:
+    threshold = options.hand_threshold
+    if threshold is None:
+        made = any_footer(boxes)
+        threshold = HAND_THRESHOLDS.get(made.provenance["detector"] if made else "", HAND_THRESHOLD)
+    return CropPolicy(threshold, options.object_threshold, options.crop_margin, options.crop_fit)  # type: ignore[arg-type]
 
 
 def _lazy_encoder(workspace: Workspace, options: EmbedOptions, machine: Machine) -> LazyEncoder:

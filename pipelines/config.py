@@ -53,6 +53,8 @@ class HandsSection(_Section):
     hand_class: str | None = None
     image_size: int = 640
     batch_size: int = 16
+    boxes: Path | None = None
+    boxes_tolerance: float = 0.05
 
 
 class EmbedSection(_Section):
@@ -65,7 +67,7 @@ class EmbedSection(_Section):
     names: Literal["official", "fixed", "synonyms"] = "official"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     batch_size: int = 16
-    hand_threshold: float = 0.5
+    hand_threshold: float | None = None
     object_threshold: float = 0.01
     crop_margin: float = 0.0
     crop_fit: Literal["center", "pad"] = "center"
@@ -177,7 +179,9 @@ def _rooted(config: Config, base: Path) -> Config:
         )
         for d in config.dataset
     ]
-    hands = config.hands.model_copy(update={"weights": at(config.hands.weights)}) if config.hands else None
+    hands = config.hands
+    if hands:
+        hands = hands.model_copy(update={"weights": at(hands.weights), "boxes": at(hands.boxes)})
     embed = config.embed.model_copy(
         update={"encoder": _spec_at(config.embed.encoder, base), "v2": _spec_at(config.embed.v2, base)}
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from data_manifests.errors import UsageError
@@ -17,13 +17,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean '{near[0]}'?" if near else ""
 
 
-def load_class(name: str, known: Mapping[str, str], what: str) -> Any:
+def load_class(name: str, known: Mapping[str, str], what: str, also: Sequence[str] = ()) -> Any:
     """Import the class behind a name.
 
     Args:
         name: a key of ``known``, or ``package.module:Class``.
         known: short name → ``package.module:Class``.
         what: what the class is, for the error text ('detector', 'encoder').
+        also: names that are taken in its place but are no classes, for the error text.
 
     Raises:
         UsageError: the name is unknown, or its module or class cannot be found.
@@ -31,8 +32,9 @@ def load_class(name: str, known: Mapping[str, str], what: str) -> Any:
     path = known.get(name, name)
     module_name, colon, class_name = path.partition(":")
     if not colon or not module_name or not class_name:
+        names = sorted({*known, *also})
         raise UsageError(
-            f"There is no {what} '{name}'.{did_you_mean(name, known)} Known: {', '.join(sorted(known))}. "
+            f"There is no {what} '{name}'.{did_you_mean(name, names)} Known: {', '.join(names)}. "
             f"Your own is named as package.module:Class."
         )
     try:

@@ -14,7 +14,9 @@ from data_manifests.schema import LABELS
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_plans, decoded_shards, default_plan
 from pipelines.embed.stage import EmbedStage
 from pipelines.embed.text import TextStage, text_command
-from pipelines.hands.stage import DetectHandsStage
+from pipelines.hands.detector import IMPORTED
+from pipelines.hands.imported import inputs_remembered
+from pipelines.hands.stage import HandsStage
 from pipelines.shards import (
     DamagedShard,
     Footer,
@@ -110,11 +112,13 @@ def _of_frames(frames: DecodeStage) -> Iterator[tuple[Recorded, str, str]]:
     root = frames.workspace.root
     tail = f"{frames.dataset} --split {frames.split} -w {root}"
     for folder, footer in _folders(root / "hands" / where):
-        units = [Unit(s.group, folder / s.path.name, {"frames": s.footer.digest}) for s in shards]
+        units = [Unit(s.group, folder / s.path.name, _hands_inputs(s, folder / s.path.name)) for s in shards]
         # A folder without a whole shard no longer says how it was made: all of it is missing.
         params = footer.params if footer else {}
-        recorded = Recorded("detect-hands", DetectHandsStage.version, params, folder, units)
-        yield recorded, folder.name, f"xmic detect-hands {tail}"
+        recorded = Recorded("detect-hands", HandsStage.version, params, folder, units)
+        detector = params.get("detector")
+        source = f" --detector {detector} --boxes PATH" if detector in IMPORTED else ""
+        yield recorded, folder.name, f"xmic detect-hands {tail}{source}"
     embeddings = root / "embeddings" / where
     for encoder in sorted(embeddings.iterdir()) if embeddings.is_dir() else []:
         for folder, footer in _folders(encoder):
@@ -129,6 +133,12 @@ def _of_frames(frames: DecodeStage) -> Iterator[tuple[Recorded, str, str]]:
             spec = f" --encoder {provenance['spec']}" if "spec" in provenance else ""
             stream = "full" if folder.name == "full" else "hand"
             yield recorded, f"{encoder.name}/{folder.name}", f"xmic embed {tail}{spec} --streams {stream}"
+
+
+def _hands_inputs(frames: Decoded, path: Path) -> dict[str, str]:
+    with suppress(FileNotFoundError, InputError):
+        return inputs_remembered(frames, read_footer(path))
+    return {}
 
 
 def _embed_inputs(frames: Decoded, detector: str | None, hands: Path) -> dict[str, str]:

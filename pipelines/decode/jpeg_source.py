@@ -77,7 +77,7 @@ class JpegSource:
         self.first, self.last, self.count = min(self._numbers), max(self._numbers), len(self._numbers)
         problem = wrong_rate(self.count, rate, duration_s)
         if problem:
-            raise VideoError(f"{path}: {problem}", "wrong_frame_rate")
+            raise VideoError(f"{path}: {problem}, or use the video file", "wrong_frame_rate")
         self._size: tuple[int, int] | None = None
         self._converter = RgbConverter()
 
@@ -152,7 +152,7 @@ def wrong_rate(frames: int, rate: float | None, duration_s: float | None) -> str
     return (
         f"{frames} frames of a video of {duration_s:.1f} s are {frames / duration_s:.1f} a second, and the annotation "
         f"numbers {rate:g} a second: its numbers would mean other frames. The first release of P01_109 and P27_103 was "
-        "so; get them again with epic_downloader.py --errata, or use the video file"
+        "so; get them again with epic_downloader.py --errata"
     )
 
 

@@ -242,11 +242,19 @@ class DecodeStage:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A finished shard of frames, as those who read it see it."""
+    """A finished shard of frames, as those who read it see it.
+
+    Attributes:
+        group: the group of videos it holds.
+        path: where it stands.
+        footer: what it says of itself.
+        videos: its videos as the manifest has them now.
+    """
 
     group: str
     path: Path
     footer: Footer
+    videos: list[VideoTask]
 
     def rows(self) -> Iterator[pa.Table]:
         """Frames, a row group (64 rows) at a time."""
@@ -279,7 +287,7 @@ def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
         clips = {name: value for name, value in footer.inputs.items() if name.startswith("clips of ")}
         if clips != dict(unit.inputs):
             raise MissingUpstream(f"{unit.path}: its clips changed since it was decoded. Run {stage.command}")
-        found.append(Decoded(unit.group, unit.path, footer))
+        found.append(Decoded(unit.group, unit.path, footer, unit.payload))
     if not found:
         raise MissingUpstream(f"{stage.folder}: no frames. Run {stage.command}")
     return found, missing

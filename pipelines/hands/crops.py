@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,12 @@ PAD_COLOUR = (123, 117, 104)
 # Boxes are kept in float32: one pixel of a wide frame can come back a little wider than one.
 _ONE_PIXEL = 1.001
 
+HAND_THRESHOLD = 0.5
+"""The official code's least score of a hand on Ego4D."""
+
+HAND_THRESHOLDS = {"epic-100doh": 0.8}
+"""The same for boxes with a threshold of their own, by the detector's name: EPIC-KITCHENS."""
+
 Corners = tuple[float, float, float, float]
 
 
@@ -25,7 +32,7 @@ class CropPolicy:
     """Which boxes make the crop, and its geometry.
 
     Attributes:
-        hand_threshold: least score of a hand. The official code uses 0.8 on EPIC-KITCHENS and 0.5 on Ego4D.
+        hand_threshold: least score of a hand.
         object_threshold: least score of a touched object (0.01 in the official code).
         margin: added on each side, as a fraction of the union box's longer side. Boxes of hands alone cut
             the held object off; a margin brings it back.
@@ -34,7 +41,7 @@ class CropPolicy:
             :data:`PAD_COLOUR`, so that nothing is lost.
     """
 
-    hand_threshold: float = 0.5
+    hand_threshold: float = HAND_THRESHOLD
     object_threshold: float = 0.01
     margin: float = 0.0
     fit: Literal["center", "pad"] = "center"
@@ -65,6 +72,10 @@ class CropPolicy:
 def union_box(boxes: Iterable[Box], policy: CropPolicy, width: int, height: int) -> Corners | None:
     """One box around all hands seen and the objects they touch.
 
+    A detector may say of an object that it is touched. Where it says so of the hand instead, as 100DOH does, the hand
+    touches the object whose centre is nearest to the hand's centre plus its offset, the first of equally near ones
+    (the rule of epic-kitchens-100-hand-object-bboxes).
+
     Args:
         boxes: the frame's raw boxes.
         policy: thresholds. Objects count only beside a hand that counts: what is touched by a hand below the
@@ -77,10 +88,14 @@ def union_box(boxes: Iterable[Box], policy: CropPolicy, width: int, height: int)
         1 pixel wide or high: the full frame is used then, and the row says so.
     """
     boxes = list(boxes)
-    chosen = [box for box in boxes if box.kind == "hand" and box.score >= policy.hand_threshold]
-    if not chosen:
+    hands = [box for box in boxes if box.kind == "hand" and box.score >= policy.hand_threshold]
+    if not hands:
         return None
-    chosen += [box for box in boxes if box.kind == "object" and box.contact and box.score >= policy.object_threshold]
+    objects = [box for box in boxes if box.kind == "object" and box.score >= policy.object_threshold]
+    chosen = hands + [thing for thing in objects if thing.contact]
+    unsaid = [thing for thing in objects if thing.contact is None]
+    if unsaid:
+        chosen += [_touched_by(hand, unsaid) for hand in hands if hand.contact]
     x0, y0 = min(box.x0 for box in chosen), min(box.y0 for box in chosen)
     x1, y1 = max(box.x1 for box in chosen), max(box.y1 for box in chosen)
     if (x1 - x0) * width <= _ONE_PIXEL or (y1 - y0) * height <= _ONE_PIXEL:
@@ -116,6 +131,12 @@ def crop(image: np.ndarray, box: Corners | None, policy: CropPolicy) -> np.ndarr
     top, left = (side - cut.shape[0]) // 2, (side - cut.shape[1]) // 2
     square[top : top + cut.shape[0], left : left + cut.shape[1]] = cut
     return square
+
+
+def _touched_by(hand: Box, objects: list[Box]) -> Box:
+    x = (hand.x0 + hand.x1) / 2 + (hand.offset_x or 0)
+    y = (hand.y0 + hand.y1) / 2 + (hand.offset_y or 0)
+    return min(objects, key=lambda thing: math.hypot((thing.x0 + thing.x1) / 2 - x, (thing.y0 + thing.y1) / 2 - y))
 
 
 def _pixel_range(low: float, high: float, size: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -28,6 +29,9 @@ class Box:
         side: whose hand, where the detector says; None otherwise and for objects.
         kind: a hand, or an object.
         contact: touched (an object) or touching (a hand), None where the detector does not say.
+        offset_x: of a hand: from its centre to that of what it touches, a share of the frame's width; None where
+            the detector does not say.
+        offset_y: the same, a share of its height.
     """
 
     x0: float
@@ -38,18 +42,25 @@ class Box:
     side: Literal["left", "right"] | None = None
     kind: Literal["hand", "object"] = "hand"
     contact: bool | None = None
+    offset_x: float | None = None
+    offset_y: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse pixel coordinates, swapped corners and NaN.
 
         Raises:
-            InputError: a coordinate or the score lies outside [0, 1], or the corners are swapped.
+            InputError: a coordinate or the score lies outside [0, 1], the corners are swapped, or an offset is
+                not finite.
         """
         if not (0 <= self.x0 <= self.x1 <= 1 and 0 <= self.y0 <= self.y1 <= 1 and 0 <= self.score <= 1):
             raise InputError(
                 f"Not a normalised box: ({self.x0}, {self.y0}, {self.x1}, {self.y1}) with score {self.score}. "
                 f"Expected 0 ≤ x0 ≤ x1 ≤ 1, 0 ≤ y0 ≤ y1 ≤ 1 and a score in [0, 1]; "
                 f"divide pixel coordinates by the frame's width and height."
+            )
+        if not (math.isfinite(self.offset_x or 0) and math.isfinite(self.offset_y or 0)):
+            raise InputError(
+                f"Not an offset: ({self.offset_x}, {self.offset_y}). Expected shares of the frame's sides."
             )
 
 
@@ -97,6 +108,8 @@ class Detector(Protocol):
 
 
 DETECTORS = {"yolo": "pipelines.hands.yolo:YoloDetector"}
+IMPORTED = ("epic-100doh", "boxes")
+"""Names beside those of :data:`DETECTORS` that stand for boxes made elsewhere (:mod:`pipelines.hands.imported`)."""
 
 
 def load_detector(spec: str, **options: Any) -> Detector:
@@ -109,7 +122,7 @@ def load_detector(spec: str, **options: Any) -> Detector:
     Raises:
         UsageError: the name, an option or a missing option; the text lists what there is.
     """
-    found = load_class(spec, DETECTORS, "detector")
+    found = load_class(spec, DETECTORS, "detector", IMPORTED)
     check_options(found, spec, "detector", options)
     detector: Detector = found(**options)
     return detector
@@ -117,7 +130,7 @@ def load_detector(spec: str, **options: Any) -> Detector:
 
 def describe_detector(spec: str, **options: Any) -> DetectorIdentity:
     """The identity of the detector that :func:`load_detector` would build; same arguments and errors."""
-    found = load_class(spec, DETECTORS, "detector")
+    found = load_class(spec, DETECTORS, "detector", IMPORTED)
     check_options(found, spec, "detector", options)
     identity: DetectorIdentity = found.describe(**options)
     return identity

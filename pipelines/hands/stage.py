@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from data_manifests.errors import InputError
-from pipelines.decode.stage import DecodeStage, decoded_shards, note_missing
+from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
 from pipelines.environment import versions
 from pipelines.hands.detector import Box, Detector, DetectorIdentity
 from pipelines.hands.tables import HANDS_LAYOUT, SIDES
@@ -23,42 +23,31 @@ _BOXES_BYTES = 120
 
 
 @dataclass
-class DetectHandsStage:
-    """Boxes of one split's frames by one detector. See :class:`pipelines.stage.Stage`.
+class HandsStage:
+    """What all stages share that give one split's frames their boxes. See :class:`pipelines.stage.Stage`.
 
     Attributes:
         frames: the decode stage whose shards are read.
-        identity: which detector, known without loading it.
-        load: loads the detector; called once, and only when there is work.
+        identity: what the boxes come from, known without loading it.
     """
 
     frames: DecodeStage
     identity: DetectorIdentity
-    load: Callable[[], Detector]
-    workers: int = 1
 
     name = "detect-hands"
-    version = 1
-    layout: Layout = HANDS_LAYOUT
-    sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES)
+    version = 2
+    layout: Layout = field(default=HANDS_LAYOUT, init=False)
+    sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES, init=False)
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """All that decides the boxes: weights, class, input size, overlap threshold."""
+        """All that decides the boxes, but for the frames."""
         return dict(self.identity.provenance)
 
     @property
     def provenance(self) -> Mapping[str, Any]:
         """The detector and the plan."""
         return {"detector": self.identity.slug, **self.identity.provenance, "plan": self.frames.plan.slug}
-
-    @property
-    def environment(self) -> Mapping[str, Any]:
-        """Versions and the batch shape."""
-        return {
-            **versions("torch", "torchvision", "ultralytics", "opencv-python", "numpy"),
-            **self.identity.environment,
-        }
 
     @property
     def folder(self) -> Path:
@@ -77,13 +66,38 @@ class DetectHandsStage:
             Unit(
                 shard.group,
                 self.folder / shard.path.name,
-                {"frames": shard.footer.digest},
+                self.inputs_of(shard),
                 shard.footer.rows,
                 shard.footer.rows * _BOXES_BYTES,
                 shard,
             )
             for shard in decoded_shards(self.frames)[0]
         ]
+
+    def inputs_of(self, shard: Decoded) -> dict[str, str]:
+        """What the boxes of a shard are made from."""
+        return {"frames": shard.footer.digest}
+
+
+@dataclass
+class DetectHandsStage(HandsStage):
+    """Boxes of one split's frames by one detector.
+
+    Attributes:
+        load: loads the detector; called once, and only when there is work.
+        workers: threads that decode JPEGs.
+    """
+
+    load: Callable[[], Detector]
+    workers: int = 1
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """Versions and the batch shape."""
+        return {
+            **versions("torch", "torchvision", "ultralytics", "opencv-python", "numpy"),
+            **self.identity.environment,
+        }
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
         """Detect, frame rows in order."""
@@ -107,7 +121,12 @@ class DetectHandsStage:
                 pictures.append(picture)
                 good.append(key)
         for (video_id, pts), boxes in zip(good, detector.detect(pictures), strict=True):
-            shard.write([{"video_id": video_id, "pts": pts, "boxes": [asdict(box) for box in boxes]}])
+            shard.write([boxes_row(video_id, pts, boxes)])
+
+
+def boxes_row(video_id: str, pts: int, boxes: Sequence[Box]) -> dict[str, Any]:
+    """A row of :data:`pipelines.hands.tables.HANDS`."""
+    return {"video_id": video_id, "pts": pts, "boxes": [vars(box) for box in boxes]}
 
 
 def read_boxes(path: Path) -> dict[tuple[str, int], list[Box]]:

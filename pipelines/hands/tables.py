@@ -16,12 +16,15 @@ BOX = pa.struct(
         ("side", pa.string()),
         ("kind", pa.string()),
         ("contact", pa.bool_()),
+        ("offset_x", pa.float32()),
+        ("offset_y", pa.float32()),
     ]
 )
 HANDS = pa.schema([("video_id", pa.string()), ("pts", pa.int64()), ("boxes", pa.list_(BOX))])
-"""One frame, keyed (video_id, pts), with every box of score ≥ 0.01: corners as shares of the frame's width
-and height, side 'left' or 'right' or null, kind 'hand' or 'object', contact null where unknown. Thresholds are
-applied later, by the crop policy."""
+"""One frame, keyed (video_id, pts), with every box there is (a detector's from a score of 0.01 on): corners as
+shares of the frame's width and height, side 'left' or 'right' or null, kind 'hand' or 'object', contact null where
+unknown, offset from a hand's centre to that of what it touches, null where unknown. Thresholds are applied later, by
+the crop policy."""
 
 HANDS_LAYOUT = Layout(HANDS)
 SIDES = {"failures": FAILURES_LAYOUT}

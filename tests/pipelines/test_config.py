@@ -39,6 +39,12 @@ def test_relative_paths_are_relative_to_the_file(tmp_path):
     assert config.train[0].set == {"epochs": 3}
 
 
+def test_a_path_of_boxes_is_relative_to_the_file_too(tmp_path):
+    text = GOOD.replace('weights = "hands.pt"', 'detector = "boxes"\nboxes = "hands.csv"\nboxes_tolerance = 0.1')
+    hands = read_config(written(tmp_path, text)).hands
+    assert (hands.boxes, hands.boxes_tolerance, hands.weights) == (tmp_path / "hands.csv", 0.1, None)
+
+
 def test_a_tag_is_left_alone(tmp_path):
     config = read_config(
         written(tmp_path, GOOD.replace("open_clip:models/tiny.json/random", "open_clip:ViT-B-16/openai"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -54,6 +55,31 @@ def test_redone_boxes_make_the_hand_stream_stale_and_the_command_is_named(embedd
     assert list(found.why.values()) == ["input hands changed"]
     assert found.next.startswith("xmic embed mine --split val")
     assert find(status(embedded), "embed", what="full").done == 1
+
+
+def test_imported_boxes_are_judged_by_the_frames_without_a_look_at_where_they_came_from(embedded, tmp_path, make_video):
+    from pipelines import stage
+    from pipelines.decode.plan import FramePlan
+    from pipelines.decode.stage import DecodeStage
+    from pipelines.hands.box_table import BoxTable
+    from pipelines.hands.imported import ImportHandsStage
+
+    table = tmp_path / "hands.csv"
+    rows = [f"val{video}.mp4,0.5,0,0,0.5,0.5,0.9" for video in range(6)]
+    table.write_text("\n".join(["video,time_s,x0,y0,x1,y1,score", *rows]))
+    frames = DecodeStage(embedded, "mine", "val", FramePlan(4, 1, 0))
+    source = BoxTable(table, tolerance_s=1.0)
+    stage.run(ImportHandsStage(frames, source.identity, source))
+    table.unlink()
+    found = find(status(embedded), "detect-hands", what="boxes-hands")
+    assert (found.done, found.why) == (1, {})
+    known = embedded.datasets["mine"]
+    embedded.datasets["mine"] = replace(known, roots=(str(tmp_path), *known.roots))
+    make_video(tmp_path / "val0.mp4", seconds=2, fps=12)
+    stage.run(frames)
+    found = find(status(embedded), "detect-hands", what="boxes-hands")
+    assert list(found.why.values()) == ["input frames changed and 1 more"]
+    assert found.next.endswith(" --detector boxes --boxes PATH")
 
 
 def test_a_vanished_video_is_said_by_decode_only(embedded):

@@ -26,18 +26,33 @@ from xmic_cli.options import (
     open_workspace,
 )
 
+_IMPORT = "Boxes made elsewhere"
+
 
 def detect_hands(
     context: typer.Context,
     dataset: Dataset = None,
     split: Split = None,
-    detector: Annotated[str, typer.Option(help="yolo, or package.module:Class.")] = "yolo",
-    weights: Annotated[Path | None, typer.Option(help="Ultralytics detection weights (.pt).")] = None,
+    detector: Annotated[
+        str, typer.Option(help="yolo, epic-100doh or boxes (both read --boxes), or package.module:Class.")
+    ] = "yolo",
+    weights: Annotated[Path | None, typer.Option(help="Ultralytics detection weights (.pt), for yolo.")] = None,
     hand_class: Annotated[
         str | None, typer.Option(help="Class of the weights that is a hand. (default: the one named hand)")
     ] = None,
     image_size: Annotated[int, typer.Option(min=32, help="Side of the network's square input, pixels.")] = 640,
     batch_size: Annotated[int, typer.Option(min=1, help="Frames a forward pass; fixed, the last one is padded.")] = 16,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Boxes made elsewhere. epic-100doh: the folder of EPIC-KITCHENS' hand-objects. "
+            "boxes: a table (.parquet or .csv).",
+            rich_help_panel=_IMPORT,
+        ),
+    ] = None,
+    boxes_tolerance: Annotated[
+        float, typer.Option(help="A row of the table counts for a frame this near, seconds.", rich_help_panel=_IMPORT)
+    ] = 0.05,
     plan: Annotated[str | None, typer.Option(help="Frame plan (folder name). (default: the only one)")] = None,
     workspace: WorkspaceOption = None,
     limit: Limit = None,
@@ -51,14 +66,33 @@ def detect_hands(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Find hands in every decoded frame and keep all boxes with a score of at least 0.01.
+    """Find hands in every decoded frame and keep all boxes with a score of at least 0.01, or import boxes.
 
     Which boxes count, and how they become a crop, is decided later by xmic embed.
+
+    A table of boxes has the columns video (the manifest's id), time_s or frame, x0, y0, x1, y1 and score.
+
+    time_s: seconds from the video's first frame. frame: the number of a JPEG, where frames came from numbered JPEGs.
+
+    Corners are shares of the frame's sides, or pixels where there are columns width and height.
+
+    Columns side (left, right), kind (hand, object; hand if empty) and contact (true, false) may be there.
+
+    A row without corners says that the frame has no box. EgoClip's .handobj.pkl files are not read.
     """
     from pipelines.chain import HandsOptions, hands_stages
     from xmic_cli.stages import run_stages
 
-    options = HandsOptions(detector, weights, hand_class, image_size, batch_size, plan)
+    options = HandsOptions(
+        detector=detector,
+        weights=weights,
+        hand_class=hand_class,
+        image_size=image_size,
+        batch_size=batch_size,
+        boxes=boxes,
+        boxes_tolerance=boxes_tolerance,
+        plan=plan,
+    )
     machine = machine_of(workers, device, offline)
     stages = hands_stages(open_workspace(context, workspace), dataset, split, options, machine)
     choice = choice_of(limit, shard, retry_failed, max_failures, break_lock)

@@ -47,7 +47,12 @@ def embed(
         str | None,
         typer.Option(help="Whose boxes (folder name). (default: the only one)", rich_help_panel=_CROP),
     ] = None,
-    hand_threshold: Annotated[float, typer.Option(help="Least score of a hand.", rich_help_panel=_CROP)] = 0.5,
+    hand_threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Least score of a hand. (default: 0.8 for boxes of epic-100doh, else 0.5)", rich_help_panel=_CROP
+        ),
+    ] = None,
     object_threshold: Annotated[
         float, typer.Option(help="Least score of a touched object.", rich_help_panel=_CROP)
     ] = 0.01,

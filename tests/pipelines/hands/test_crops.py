@@ -21,6 +21,11 @@ def hand(x0: float, y0: float, x1: float, y1: float, score: float = 0.9) -> Box:
     return Box(x0, y0, x1, y1, score)
 
 
+def touching(x0: float, y0: float, x1: float, y1: float, offset: tuple[float, float] | None, score: float = 0.9) -> Box:
+    x, y = offset or (None, None)
+    return Box(x0, y0, x1, y1, score, contact=True, offset_x=x, offset_y=y)
+
+
 def thing(x0: float, y0: float, x1: float, y1: float, score: float, contact: bool | None) -> Box:
     return Box(x0, y0, x1, y1, score, kind="object", contact=contact)
 
@@ -44,6 +49,39 @@ def test_touched_objects_count_and_others_do_not() -> None:
 def test_an_object_without_a_hand_makes_no_crop() -> None:
     boxes = [hand(0.4, 0.4, 0.5, 0.5, 0.2), thing(0.5, 0.4, 0.7, 0.5, 0.9, True)]
     assert union_box(boxes, CropPolicy(), WIDTH, HEIGHT) is None
+
+
+def test_a_touching_hand_takes_the_object_nearest_to_where_its_offset_points() -> None:
+    near, there = thing(0.5, 0.4, 0.6, 0.5, 0.9, None), thing(0.0, 0.4, 0.1, 0.5, 0.02, None)
+    box = touching(0.4, 0.4, 0.5, 0.5, (-0.35, 0.0))
+    assert union_box([box, near, there], CropPolicy(), WIDTH, HEIGHT) == (0.0, 0.4, 0.5, 0.5)
+
+
+def test_a_touching_hand_without_an_offset_takes_the_object_nearest_to_itself() -> None:
+    near, far = thing(0.5, 0.4, 0.6, 0.5, 0.9, None), thing(0.0, 0.4, 0.1, 0.5, 0.9, None)
+    box = touching(0.4, 0.4, 0.5, 0.5, None)
+    assert union_box([box, far, near], CropPolicy(), WIDTH, HEIGHT) == (0.4, 0.4, 0.6, 0.5)
+
+
+def test_of_equally_near_objects_the_first_counts() -> None:
+    left, right = thing(0.25, 0.5, 0.375, 0.625, 0.9, None), thing(0.625, 0.5, 0.75, 0.625, 0.9, None)
+    box = touching(0.4375, 0.5, 0.5625, 0.625, (0.0, 0.0))
+    assert union_box([box, right, left], CropPolicy(), WIDTH, HEIGHT) == (0.4375, 0.5, 0.75, 0.625)
+
+
+def test_a_touching_hand_where_no_object_was_found_counts_alone() -> None:
+    boxes = [touching(0.4, 0.4, 0.5, 0.5, (0.1, 0.1)), thing(0.5, 0.5, 0.6, 0.6, 0.009, None)]
+    assert union_box(boxes, CropPolicy(), WIDTH, HEIGHT) == (0.4, 0.4, 0.5, 0.5)
+
+
+def test_a_hand_below_the_threshold_brings_no_object() -> None:
+    boxes = [hand(0.4, 0.4, 0.5, 0.5), touching(0.0, 0.0, 0.1, 0.1, (0.0, 0.0), 0.79), thing(0, 0, 0.2, 0.2, 0.9, None)]
+    assert union_box(boxes, CropPolicy(hand_threshold=0.8), WIDTH, HEIGHT) == (0.4, 0.4, 0.5, 0.5)
+
+
+def test_an_object_that_is_said_not_to_be_touched_is_not_taken_for_the_hands() -> None:
+    boxes = [touching(0.4, 0.4, 0.5, 0.5, (0.1, 0.0)), thing(0.5, 0.4, 0.6, 0.5, 0.9, False)]
+    assert union_box(boxes, CropPolicy(), WIDTH, HEIGHT) == (0.4, 0.4, 0.5, 0.5)
 
 
 def test_nothing_found_is_none() -> None:

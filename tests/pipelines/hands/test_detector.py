@@ -42,9 +42,14 @@ def test_a_score_outside_0_and_1_is_refused() -> None:
         Box(0, 0, 1, 1, score=1.5)
 
 
+def test_an_offset_that_is_no_number_is_refused() -> None:
+    with pytest.raises(InputError, match=r"Not an offset: \(nan, 0\.0\)"):
+        Box(0, 0, 1, 1, 0.9, contact=True, offset_x=float("nan"), offset_y=0.0)
+
+
 def test_a_box_is_a_hand_of_unknown_side_and_contact_unless_said() -> None:
     box = Box(0, 0, 1, 1, 0.9)
-    assert (box.side, box.kind, box.contact) == (None, "hand", None)
+    assert (box.side, box.kind, box.contact, box.offset_x, box.offset_y) == (None, "hand", None, None, None)
 
 
 def test_a_users_own_detector_is_loaded_and_described_by_its_path(
@@ -58,8 +63,15 @@ def test_a_users_own_detector_is_loaded_and_described_by_its_path(
 
 
 def test_an_unknown_detector_is_answered_with_the_nearest_name() -> None:
-    with pytest.raises(UsageError, match=r"There is no detector 'yollo'. Did you mean 'yolo'\? Known: yolo"):
+    with pytest.raises(
+        UsageError, match=r"There is no detector 'yollo'. Did you mean 'yolo'\? Known: boxes, epic-100doh, yolo\."
+    ):
         load_detector("yollo")
+
+
+def test_a_misspelt_name_of_imported_boxes_is_answered_with_the_right_one() -> None:
+    with pytest.raises(UsageError, match=r"There is no detector 'epic-100do'. Did you mean 'epic-100doh'\?"):
+        describe_detector("epic-100do")
 
 
 @pytest.mark.parametrize("call", [load_detector, describe_detector])

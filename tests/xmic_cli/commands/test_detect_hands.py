@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import json
+
+import pytest
+
+from pipelines.workspace import Workspace
 from xmic_cli.app import run
 
 
@@ -21,3 +26,46 @@ def test_cuda_where_there_is_none_exits_2(embedded, tmp_path, capsys, monkeypatc
     assert "--device cuda: PyTorch finds no CUDA device here" in capsys.readouterr().err
     assert run(["detect-hands", "-w", str(embedded.root), "--weights", "x.pt", "--device", "tpu"]) == 2
     assert "--device tpu: expected auto, cpu or cuda" in capsys.readouterr().err
+
+
+def with_table(workspace, tmp_path):
+    rows = [f"val{video}.mp4,{at},0.25,0.25,0.75,0.75,0.9" for video in range(6) for at in (0.125, 0.375, 0.625, 0.875)]
+    (tmp_path / "hands.csv").write_text("\n".join(["video,time_s,x0,y0,x1,y1,score", *rows]))
+    boxes = ["--detector", "boxes", "--boxes", str(tmp_path / "hands.csv"), "--boxes-tolerance", "0.1"]
+    return ["detect-hands", "mine", "--split", "val", "-w", str(workspace.root), *boxes]
+
+
+def test_boxes_of_a_table_are_imported_once(embedded: Workspace, tmp_path, capsys):
+    command = [*with_table(embedded, tmp_path), "--json"]
+    for made in (1, 0):
+        assert run(command) == 0
+        (stage,) = json.loads(capsys.readouterr().out)["stages"]
+        assert (stage["made"], stage["rows"], stage["failures"]) == (made, 24, {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            ["--detector", "epic-100doh"],
+            "--boxes is missing: --detector epic-100doh needs the folder with EPIC-KITCHENS'",
+        ),
+        (["--detector", "boxes"], "--boxes is missing: --detector boxes needs a table of boxes (.parquet or .csv)"),
+        (["--boxes", "b.csv"], "--boxes b.csv: the detector yolo finds boxes itself"),
+        (
+            ["--detector", "boxes", "--boxes", "b.csv", "--weights", "w.pt"],
+            "--weights w.pt: --detector boxes reads boxes",
+        ),
+        (["--detector", "epic-100do", "--weights", "w.pt"], "Did you mean 'epic-100doh'?"),
+    ],
+)
+def test_what_does_not_go_together_exits_2_and_says_what_to_pass(embedded, capsys, arguments, text):
+    assert run(["detect-hands", "-w", str(embedded.root), *arguments]) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_boxes_that_are_not_there_exit_3(embedded, tmp_path, capsys):
+    for detector, text in (("boxes", "no such file"), ("epic-100doh", "no such folder")):
+        command = ["detect-hands", "-w", str(embedded.root), "--detector", detector, "--boxes", str(tmp_path / "none")]
+        assert run(command) == 3
+        assert text in capsys.readouterr().err

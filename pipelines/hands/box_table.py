@@ -1,0 +1,117 @@
+"""Boxes from a table that somebody made, found by video and time or JPEG number."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from data_manifests.errors import InputError, UsageError
+from pipelines.digest import digest_table
+from pipelines.hands.box_rows import read_box_rows
+from pipelines.hands.detector import Box, DetectorIdentity
+from pipelines.hands.imported import NoBoxes, VideoFrames
+
+TOLERANCE_S = 0.05
+"""A row counts for a frame that is no further away than this, in seconds."""
+
+# 12.4 - 12.35 is a little more than the 0.05 it stands for.
+_ROUNDING_S = 1e-9
+
+
+class BoxTable:
+    """See :class:`pipelines.hands.imported.BoxSource`; :func:`pipelines.hands.box_rows.read_box_rows` has the columns.
+
+    The table is read when it is first asked.
+
+    Args:
+        file: ``.parquet`` or ``.csv``.
+        tolerance_s: how far, in seconds, the nearest row may be from a frame.
+
+    Raises:
+        InputError: there is no such file.
+        UsageError: the tolerance is negative.
+    """
+
+    def __init__(self, file: Path, tolerance_s: float = TOLERANCE_S) -> None:
+        if not file.is_file():
+            raise InputError(f"--boxes {file}: no such file; expected a table of boxes (.parquet or .csv).")
+        if not tolerance_s >= 0:
+            raise UsageError(f"--boxes-tolerance {tolerance_s}: expected seconds, 0 or more.")
+        self._file = file
+        self._tolerance_s = tolerance_s
+        self._digests: dict[str, str] = {}
+        self.identity = DetectorIdentity(
+            f"boxes-{re.sub(r'[^A-Za-z0-9._-]+', '-', file.stem)}",
+            {"detector": "boxes", "file": file.name, "tolerance_s": tolerance_s},
+            {},
+        )
+
+    def digest(self, video_id: str) -> str | None:
+        """Digest of the video's rows."""
+        if video_id not in self._digests and video_id in self._of_video:
+            self._digests[video_id] = digest_table(self._of_video[video_id])
+        return self._digests.get(video_id)
+
+    def boxes(self, frames: VideoFrames) -> list[list[Box] | NoBoxes | None]:
+        """The boxes of each frame: of its number, or of the nearest time that is near enough, ties to the earlier.
+
+        Raises:
+            NoBoxes: the table has no row of this video.
+            InputError: the table has numbers for frames that have times, or the other way round.
+        """
+        rows = self._of_video.get(frames.video_id)
+        if rows is None:
+            example = f", but of {next(iter(self._of_video))!r}" if self._of_video else ""
+            raise NoBoxes(f"{self._file}: no row of video {frames.video_id!r}{example}", "no_boxes")
+        wanted, tolerance = self._wanted(frames, rows.column_names[0])
+        places, first = np.unique(rows.column(0).to_numpy(), return_index=True)
+        stop = np.append(first[1:], len(rows))
+        right = np.clip(np.searchsorted(places, wanted), 0, len(places) - 1)
+        left = np.maximum(right - 1, 0)
+        nearest = np.where(np.abs(wanted - places[left]) <= np.abs(places[right] - wanted), left, right)
+        near = np.abs(wanted - places[nearest]) <= tolerance
+        return [
+            _boxes(rows.slice(first[at], stop[at] - first[at])) if told else None
+            for at, told in zip(nearest, near, strict=True)
+        ]
+
+    def _wanted(self, frames: VideoFrames, by: str) -> tuple[np.ndarray, float]:
+        if by == "frame" and not frames.numbered:
+            raise InputError(
+                f"{self._file}: column frame holds numbers of JPEGs, but {frames.video_id} was decoded from a video "
+                "file; give time_s in its place, seconds from the video's first frame."
+            )
+        if by == "time_s" and None in frames.time_s:
+            raise InputError(
+                f"{self._file}: column time_s holds seconds, but {frames.video_id} was decoded from JPEGs of unknown "
+                "rate; give frame in its place, the number of the JPEG."
+            )
+        if by == "frame":
+            return np.array(frames.pts, np.int64), 0
+        return np.array(frames.time_s, np.float64), self._tolerance_s + _ROUNDING_S
+
+    @cached_property
+    def _of_video(self) -> dict[str, pa.Table]:
+        """Each video's rows without its name, by place; those of one frame in the table's order."""
+        table = read_box_rows(self._file)
+        names = table.column("video").combine_chunks().dictionary_encode()
+        codes = names.indices.to_numpy()
+        order = np.lexsort((table.column(1).to_numpy(), codes))
+        rows = table.drop_columns("video").take(pa.array(order)).combine_chunks()
+        starts = np.searchsorted(codes[order], np.arange(len(names.dictionary) + 1))
+        spans = zip(names.dictionary.to_pylist(), starts[:-1], np.diff(starts), strict=True)
+        return {video: rows.slice(start, length) for video, start, length in spans}
+
+
+def _boxes(rows: pa.Table) -> list[Box]:
+    return [_box(row) for row in rows.to_pylist() if row["x0"] is not None]
+
+
+def _box(row: dict[str, Any]) -> Box:
+    corners = row["x0"], row["y0"], row["x1"], row["y1"]
+    return Box(*corners, row["score"], row["side"], row["kind"] or "hand", row["contact"])

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines import stage
+from pipelines.chain import EmbedOptions, embed_stages
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.stage import DecodeStage
+from pipelines.hands.detector import DetectorIdentity
+from pipelines.hands.stage import DetectHandsStage
+from pipelines.machine import Machine
+
+TINY = Path(__file__).resolve().parents[2] / "examples" / "tiny-clip.json"
+
+
+class NoHands:
+    def detect(self, images):
+        return [[] for _ in images]
+
+
+def crop_of(workspace, detector: str, threshold: float | None = None) -> str:
+    options = EmbedOptions(
+        encoder=f"open_clip:{TINY}/random",
+        streams="hand",
+        text=False,
+        precision="fp32",
+        detector=detector,
+        hand_threshold=threshold,
+        allow_random_weights=True,
+    )
+    (embed,) = embed_stages(workspace, "mine", ["val"], options, Machine(device="cpu"))
+    return embed.params["crop"]
+
+
+@pytest.fixture
+def of_epic(embedded):
+    """Boxes that say they are those of EPIC-KITCHENS."""
+    frames = DecodeStage(embedded, "mine", "val", FramePlan(4, 1, 0))
+    stage.run(DetectHandsStage(frames, DetectorIdentity("epic-100doh", {"detector": "epic-100doh"}, {}), NoHands))
+    return embedded
+
+
+def test_the_hand_threshold_is_the_official_one_for_the_boxes_there_are(of_epic):
+    assert crop_of(of_epic, "epic-100doh") == "h0.8-o0.01-m0-center"
+    assert crop_of(of_epic, "fake-hands-00000000") == "h0.5-o0.01-m0-center"
+
+
+def test_a_hand_threshold_that_is_given_counts_whatever_the_boxes(of_epic):
+    assert crop_of(of_epic, "epic-100doh", 0.3) == "h0.3-o0.01-m0-center"
+    assert crop_of(of_epic, "fake-hands-00000000", 0.0) == "h0-o0.01-m0-center"
