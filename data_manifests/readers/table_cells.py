@@ -46,8 +46,9 @@ def frame_number(row: Mapping[str, Any], column: str) -> int | None:
         return None
     # A column with empty cells comes out of pandas and Parquet as floats: 12.0 is 12.
     whole = found.removesuffix(".0")
-    if not (whole.isascii() and whole.isdecimal()) or int(whole) >= 2**31:
-        raise Reject("bad_time", f"{column} {found!r} is not a frame number")
+    # int() itself refuses numbers of thousands of digits, so their length is looked at first.
+    if not (whole.isascii() and whole.isdecimal()) or len(whole) > 10 or int(whole) >= 2**31:
+        raise Reject("bad_time", f"{column} {found[:60]!r} is not a frame number")
     return int(whole)
 
 
