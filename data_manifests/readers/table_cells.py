@@ -56,14 +56,16 @@ def names(value: Any) -> list[str]:
     """Several names: a list, a list literal ("['pan', 'lid']"), or names with ';' between them.
 
     Raises:
-        Reject: it looks like a list literal and is none.
+        Reject: it looks like a list literal and is none, or is a list of anything but names.
     """
     if isinstance(value, str) and value.strip().startswith("["):
         try:
             value = ast.literal_eval(value.strip())
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            raise Reject("missing_value", f"all_nouns {value[:60]!r} is not a list of names") from None
+            raise Reject("unknown_class", f"all_nouns {value[:60]!r} is not a list of names") from None
     if isinstance(value, list | tuple):
+        if not all(item is None or isinstance(item, str) for item in value):
+            raise Reject("unknown_class", f"all_nouns {str(value)[:60]!r} is not a list of names")
         found = [text(item) for item in value]
     else:
         found = [text(item) for item in (text(value) or "").split(";")]

@@ -17,7 +17,7 @@ from data_manifests.errors import InputError
 from data_manifests.json_files import refuse_half_characters
 from data_manifests.readers.text_files import text_of
 
-Row = tuple[int, dict[str, Any]]
+Row = tuple[int, dict[Any, Any]]
 """A row's number (the line it ends on; in Parquet from 1) and its cells by column."""
 
 
@@ -36,7 +36,9 @@ def open_table(file: Path) -> tuple[list[str], Iterator[Row]]:
             rows = [(reader.line_num, row) for row in reader]
         except csv.Error as error:
             raise InputError(f"{file}, line {reader.line_num}: not a row of a table ({error})") from None
-        return list(reader.fieldnames or []), iter(rows)
+        found = list(reader.fieldnames or [])
+        _refuse_shifted(file, found, rows)
+        return found, iter(rows)
     if kind in (".parquet", ".pq"):
         try:
             table = pq.read_table(file)
@@ -64,6 +66,19 @@ def read_names(file: Path) -> list[str]:
         what = f"class {repeated[0]!r} stands twice" if repeated else "no class name in it"
         raise InputError(f"{file}: {what}; expected one class name a line, each once.")
     return names
+
+
+def _refuse_shifted(file: Path, columns: list[str], rows: list[Row]) -> None:
+    """A cell too many means that a text with a comma stands without quotes, and that the cells after it are others'."""
+    twice = [name for name, count in Counter(columns).items() if count > 1]
+    if twice:
+        raise InputError(f"{file}, line 1: the column {twice[0]!r} stands {columns.count(twice[0])} times.")
+    for line, row in rows:
+        if None in row:
+            raise InputError(
+                f"{file}, line {line}: {len(columns) + len(row[None])} cells, expected {len(columns)}; "
+                "put texts with a comma in quotes."
+            )
 
 
 def _json_lines(file: Path) -> Iterator[Row]:

@@ -398,7 +398,7 @@ def test_the_column_noun_leads_the_nouns_of_a_clip(tmp_path: Path) -> None:
 def test_a_list_of_nouns_that_is_none_is_rejected_and_never_evaluated(tmp_path: Path) -> None:
     marker = tmp_path / "run"
     _, (reject,) = _one(tmp_path, ".csv", all_nouns=f"[open({str(marker)!r}, 'w')]")
-    assert reject["reason"] == "missing_value"
+    assert reject["reason"] == "unknown_class"
     assert reject["detail"].endswith("is not a list of names")
     assert not marker.exists()
 

@@ -42,3 +42,9 @@ def test_a_name_is_folded_over_case_blanks_and_dashes_only() -> None:
     assert folded("cups") != folded("cup")
     assert meant("PAN", ["lid", "pan"]) == "; did you mean 'pan'?"
     assert meant("pans", ["pan"]) == ""
+
+
+@pytest.mark.parametrize("cell", [[1, "b"], [["a"]], "['a', 2]", "['a'"])
+def test_what_is_no_list_of_names_is_rejected(cell: Any) -> None:
+    with pytest.raises(Reject, match="is not a list of names"):
+        names(cell)
