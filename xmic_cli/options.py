@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,21 +62,47 @@ def open_workspace(context: typer.Context, given: Path | None) -> Workspace:
     return Workspace.open(given or before or Path(os.environ.get("XMIC_WORKSPACE") or "xmic-work"))
 
 
-def choice_of(limit: int | None, shard: str | None, retry_failed: bool, max_failures: str, break_lock: bool) -> Choice:
-    """The shared stage options as one value."""
-    from pipelines.stage import Choice, parse_max_failures, parse_shard
-
-    return Choice(
-        limit=limit,
-        shard=parse_shard(shard) if shard else (0, 1),
-        retry_failed=retry_failed,
-        max_failures=parse_max_failures(max_failures),
-        break_lock=break_lock,
-    )
-
-
 def machine_of(workers: int | None, device: str, offline: bool) -> Machine:
     """The shared machine options as one value; ``--workers`` defaults to the cores of this process."""
     from pipelines.machine import Machine
 
     return Machine(workers or len(os.sched_getaffinity(0)), device, offline)
+
+
+@dataclass(frozen=True)
+class StageOptions:
+    """What every command that makes shards takes."""
+
+    workspace: WorkspaceOption = None
+    limit: Limit = None
+    shard: Shard = None
+    retry_failed: RetryFailed = False
+    max_failures: MaxFailures = "5%"
+    break_lock: BreakLock = False
+    workers: Workers = None
+    device: Device = "auto"
+    offline: Offline = False
+    dry_run: DryRun = False
+    json: Json = False
+
+    def open(self, context: typer.Context) -> Workspace:
+        """The workspace."""
+        return open_workspace(context, self.workspace)
+
+    @property
+    def machine(self) -> Machine:
+        """What to run on."""
+        return machine_of(self.workers, self.device, self.offline)
+
+    @property
+    def choice(self) -> Choice:
+        """Which shards, and how to bear failure."""
+        from pipelines.stage import Choice, parse_max_failures, parse_shard
+
+        return Choice(
+            limit=self.limit,
+            shard=parse_shard(self.shard) if self.shard else (0, 1),
+            retry_failed=self.retry_failed,
+            max_failures=parse_max_failures(self.max_failures),
+            break_lock=self.break_lock,
+        )

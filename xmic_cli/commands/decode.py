@@ -6,26 +6,11 @@ from typing import Annotated
 
 import typer
 
-from xmic_cli.options import (
-    BreakLock,
-    Dataset,
-    Device,
-    DryRun,
-    Json,
-    Limit,
-    MaxFailures,
-    Offline,
-    RetryFailed,
-    Shard,
-    Split,
-    Workers,
-    WorkspaceOption,
-    choice_of,
-    machine_of,
-    open_workspace,
-)
+from xmic_cli.options import Dataset, Split, StageOptions
+from xmic_cli.spread import spread
 
 
+@spread("shared", StageOptions)
 def decode(
     context: typer.Context,
     dataset: Dataset = None,
@@ -38,17 +23,8 @@ def decode(
     short_side: Annotated[int, typer.Option(min=0, help="Short side in pixels, never upscaled; 0 = as it is.")] = 256,
     quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG quality.")] = 95,
     video_timeout: Annotated[float, typer.Option(help="Give a silent video up after so many seconds.")] = 120.0,
-    workspace: WorkspaceOption = None,
-    limit: Limit = None,
-    shard: Shard = None,
-    retry_failed: RetryFailed = False,
-    max_failures: MaxFailures = "5%",
-    break_lock: BreakLock = False,
-    workers: Workers = None,
-    device: Device = "auto",
-    offline: Offline = False,
-    dry_run: DryRun = False,
-    json: Json = False,
+    *,
+    shared: StageOptions,
 ) -> None:
     """Read every wanted frame of every video in one visit, by presentation time, and keep it as JPEG.
 
@@ -58,7 +34,5 @@ def decode(
     from xmic_cli.stages import run_stages
 
     options = DecodeOptions(segments, candidates, short_side, quality, video_timeout)
-    machine = machine_of(workers, device, offline)
-    stages = decode_stages(open_workspace(context, workspace), dataset, split, options, machine)
-    choice = choice_of(limit, shard, retry_failed, max_failures, break_lock)
-    run_stages(stages, choice, dry_run=dry_run, json=json)
+    stages = decode_stages(shared.open(context), dataset, split, options, shared.machine)
+    run_stages(stages, shared.choice, dry_run=shared.dry_run, json=shared.json)

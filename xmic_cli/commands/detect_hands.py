@@ -7,28 +7,13 @@ from typing import Annotated
 
 import typer
 
-from xmic_cli.options import (
-    BreakLock,
-    Dataset,
-    Device,
-    DryRun,
-    Json,
-    Limit,
-    MaxFailures,
-    Offline,
-    RetryFailed,
-    Shard,
-    Split,
-    Workers,
-    WorkspaceOption,
-    choice_of,
-    machine_of,
-    open_workspace,
-)
+from xmic_cli.options import Dataset, Split, StageOptions
+from xmic_cli.spread import spread
 
 _IMPORT = "Boxes made elsewhere"
 
 
+@spread("shared", StageOptions)
 def detect_hands(
     context: typer.Context,
     dataset: Dataset = None,
@@ -54,17 +39,8 @@ def detect_hands(
         float, typer.Option(help="A row of the table counts for a frame this near, seconds.", rich_help_panel=_IMPORT)
     ] = 0.05,
     plan: Annotated[str | None, typer.Option(help="Frame plan (folder name). (default: the only one)")] = None,
-    workspace: WorkspaceOption = None,
-    limit: Limit = None,
-    shard: Shard = None,
-    retry_failed: RetryFailed = False,
-    max_failures: MaxFailures = "5%",
-    break_lock: BreakLock = False,
-    workers: Workers = None,
-    device: Device = "auto",
-    offline: Offline = False,
-    dry_run: DryRun = False,
-    json: Json = False,
+    *,
+    shared: StageOptions,
 ) -> None:
     """Find hands in every decoded frame and keep all boxes with a score of at least 0.01, or import boxes.
 
@@ -93,7 +69,5 @@ def detect_hands(
         boxes_tolerance=boxes_tolerance,
         plan=plan,
     )
-    machine = machine_of(workers, device, offline)
-    stages = hands_stages(open_workspace(context, workspace), dataset, split, options, machine)
-    choice = choice_of(limit, shard, retry_failed, max_failures, break_lock)
-    run_stages(stages, choice, dry_run=dry_run, json=json)
+    stages = hands_stages(shared.open(context), dataset, split, options, shared.machine)
+    run_stages(stages, shared.choice, dry_run=shared.dry_run, json=shared.json)

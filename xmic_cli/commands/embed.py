@@ -6,28 +6,13 @@ from typing import Annotated
 
 import typer
 
-from xmic_cli.options import (
-    BreakLock,
-    Dataset,
-    Device,
-    DryRun,
-    Json,
-    Limit,
-    MaxFailures,
-    Offline,
-    RetryFailed,
-    Shard,
-    Split,
-    Workers,
-    WorkspaceOption,
-    choice_of,
-    machine_of,
-    open_workspace,
-)
+from xmic_cli.options import Dataset, Split, StageOptions
+from xmic_cli.spread import spread
 
 _CROP = "Hand crops"
 
 
+@spread("shared", StageOptions)
 def embed(
     context: typer.Context,
     encoder: Annotated[
@@ -66,17 +51,8 @@ def embed(
         typer.Option("--allow-random-weights", help="Accept a model without trained weights (tests only)."),
     ] = False,
     plan: Annotated[str | None, typer.Option(help="Frame plan (folder name). (default: the only one)")] = None,
-    workspace: WorkspaceOption = None,
-    limit: Limit = None,
-    shard: Shard = None,
-    retry_failed: RetryFailed = False,
-    max_failures: MaxFailures = "5%",
-    break_lock: BreakLock = False,
-    workers: Workers = None,
-    device: Device = "auto",
-    offline: Offline = False,
-    dry_run: DryRun = False,
-    json: Json = False,
+    *,
+    shared: StageOptions,
 ) -> None:
     """Run a frozen encoder over full frames, hand crops and class names; vectors are kept raw in float16."""
     from pipelines.chain import EmbedOptions, embed_stages
@@ -98,7 +74,5 @@ def embed(
         allow_random_weights=allow_random_weights,
         plan=plan,
     )
-    machine = machine_of(workers, device, offline)
-    stages = embed_stages(open_workspace(context, workspace), dataset, split, options, machine)
-    choice = choice_of(limit, shard, retry_failed, max_failures, break_lock)
-    run_stages(stages, choice, dry_run=dry_run, json=json)
+    stages = embed_stages(shared.open(context), dataset, split, options, shared.machine)
+    run_stages(stages, shared.choice, dry_run=shared.dry_run, json=shared.json)

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from xmic_cli.commands.prepare.options import Check, LimitClips, ListNeeded, Name, Pattern, Splits, Videos
-from xmic_cli.commands.prepare.result import Request, run
-from xmic_cli.options import BreakLock, Device, DryRun, Json, Offline, Workers, WorkspaceOption
+from xmic_cli.commands.prepare.options import Name, Pattern, PrepareOptions
+from xmic_cli.commands.prepare.result import run
+from xmic_cli.spread import spread
 
 
+@spread("shared", PrepareOptions)
 def ego4d(
     context: typer.Context,
     annotations: Annotated[Path, typer.Option(help="Folder with fho_lta_train.json, …, fho_lta_taxonomy.json.")],
@@ -22,20 +23,10 @@ def ego4d(
     window: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Another central window, the same for every split.")
     ] = None,
-    videos: Videos = None,
     pattern: Pattern = None,
-    check: Check = False,
-    list_needed: ListNeeded = False,
-    split: Splits = None,
-    name: Name = None,
-    limit: LimitClips = None,
-    workspace: WorkspaceOption = None,
-    workers: Workers = None,
-    device: Device = "auto",
-    offline: Offline = False,
-    dry_run: DryRun = False,
-    break_lock: BreakLock = False,
-    json: Json = False,
+    name: Name = "ego4d",
+    *,
+    shared: PrepareOptions,
 ) -> None:
     """Ego4D FHO (long-term anticipation), from the official json files, v1 or v2.
 
@@ -44,7 +35,4 @@ def ego4d(
     """
     from data_manifests.readers.ego4d import Ego4dReader, window_of
 
-    request = Request(
-        name or "ego4d", videos or [], split, limit, check, list_needed, workspace, workers, dry_run, break_lock, json
-    )
-    run(context, Ego4dReader(annotations, window_of(preset, window), pattern or []), request)
+    run(context, name, Ego4dReader(annotations, window_of(preset, window), pattern or []), shared)

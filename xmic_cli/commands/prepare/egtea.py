@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from xmic_cli.commands.prepare.options import Check, LimitClips, ListNeeded, Name, Pattern, Splits, Videos
-from xmic_cli.commands.prepare.result import Request, run
-from xmic_cli.options import BreakLock, Device, DryRun, Json, Offline, Workers, WorkspaceOption
+from xmic_cli.commands.prepare.options import Name, Pattern, PrepareOptions
+from xmic_cli.commands.prepare.result import run
+from xmic_cli.spread import spread
 
 
+@spread("shared", PrepareOptions)
 def egtea(
     context: typer.Context,
     annotations: Annotated[Path, typer.Option(help="Folder with train_split1.txt, …, verb_idx.txt, noun_idx.txt.")],
@@ -19,20 +20,10 @@ def egtea(
         bool,
         typer.Option("--drop-empty-class", help="53 nouns and 19 verbs, without the empty class of code and paper."),
     ] = False,
-    videos: Videos = None,
     pattern: Pattern = None,
-    check: Check = False,
-    list_needed: ListNeeded = False,
-    split: Splits = None,
-    name: Name = None,
-    limit: LimitClips = None,
-    workspace: WorkspaceOption = None,
-    workers: Workers = None,
-    device: Device = "auto",
-    offline: Offline = False,
-    dry_run: DryRun = False,
-    break_lock: BreakLock = False,
-    json: Json = False,
+    name: Name = "egtea",
+    *,
+    shared: PrepareOptions,
 ) -> None:
     """EGTEA Gaze+, from the official text files; test is the union of the test splits that are there.
 
@@ -41,7 +32,4 @@ def egtea(
     """
     from data_manifests.readers.egtea import EgteaReader
 
-    request = Request(
-        name or "egtea", videos or [], split, limit, check, list_needed, workspace, workers, dry_run, break_lock, json
-    )
-    run(context, EgteaReader(annotations, not drop_empty_class, pattern or []), request)
+    run(context, name, EgteaReader(annotations, not drop_empty_class, pattern or []), shared)

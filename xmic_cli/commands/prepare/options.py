@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from xmic_cli.options import BreakLock, Device, DryRun, Json, Offline, Workers, WorkspaceOption
 
 _CHECK = "Videos"
 
@@ -42,5 +45,23 @@ Splits = Annotated[
     list[str] | None,
     typer.Option("--split", help="train, val or test; may be repeated. (default: those with a file)"),
 ]
-Name = Annotated[str | None, typer.Option(help="Name in the workspace. (default: that of the format)")]
+Name = Annotated[str, typer.Option(help="Name in the workspace.")]
 LimitClips = Annotated[int | None, typer.Option("--limit", min=1, help="Keep only the first N clips of a split.")]
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """What ``xmic prepare`` takes of every dataset. Device and network are taken, as by every stage, and not needed."""
+
+    videos: Videos = None
+    check: Check = False
+    list_needed: ListNeeded = False
+    split: Splits = None
+    limit: LimitClips = None
+    workspace: WorkspaceOption = None
+    workers: Workers = None
+    device: Device = "auto"
+    offline: Offline = False
+    dry_run: DryRun = False
+    break_lock: BreakLock = False
+    json: Json = False

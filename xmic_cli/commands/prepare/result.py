@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from xmic_cli import console
+from xmic_cli.commands.prepare.options import PrepareOptions
 from xmic_cli.options import open_workspace
 
 if TYPE_CHECKING:
@@ -21,72 +20,59 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the options that all formats share say."""
-
-    name: str
-    videos: Sequence[Path]
-    split: Sequence[str] | None
-    limit: int | None
-    check: bool
-    list_needed: bool
-    workspace: Path | None
-    workers: int | None
-    dry_run: bool
-    break_lock: bool
-    json: bool
-
-
-def run(context: typer.Context, reader: Reader, request: Request) -> None:
+def run(context: typer.Context, name: str, reader: Reader, options: PrepareOptions) -> None:
     """Write the manifests, look at the videos where that was asked for, and show both."""
     from data_manifests.schema import canonical_split
     from pipelines.prepare import prepare
 
-    workspace = open_workspace(context, request.workspace)
+    workspace = open_workspace(context, options.workspace)
     found = prepare(
         workspace,
-        request.name,
+        name,
         reader,
-        request.videos,
-        splits=[canonical_split(item) for item in request.split or []],
-        limit=request.limit,
-        dry_run=request.dry_run,
-        break_lock=request.break_lock,
+        options.videos or [],
+        splits=[canonical_split(item) for item in options.split or []],
+        limit=options.limit,
+        dry_run=options.dry_run,
+        break_lock=options.break_lock,
         progress=console.progress(),
     )
-    if request.dry_run:
+    if options.dry_run:
         lines = found.plan or ["nothing to do: the manifests are up to date"]
-        console.emit({"would_write": found.plan}, request.json, lines)
+        console.emit({"would_write": found.plan}, options.json, lines)
         return
-    tables = _check(workspace, request, found) if request.check else {}
-    if request.list_needed:
-        _print_needed(workspace, request, reader, found, tables)
+    tables = _check(workspace, options, found) if options.check else {}
+    if options.list_needed:
+        _print_needed(workspace, options, reader, found, tables)
         return
     result = vars(found) | ({"check": {split: vars(table) for split, table in tables.items()}} if tables else {})
-    console.emit(result, request.json, _lines(request.name, vars(found)))
-    if tables and not request.json:
-        _print_check(request.name, tables)
+    console.emit(result, options.json, _lines(name, vars(found)))
+    if tables and not options.json:
+        _print_check(name, tables)
 
 
-def _check(workspace: Workspace, request: Request, found: Prepared) -> dict[str, SplitCheck]:
+def _check(workspace: Workspace, options: PrepareOptions, found: Prepared) -> dict[str, SplitCheck]:
     from pipelines.check.run import check
     from xmic_cli.options import machine_of
 
-    workers = machine_of(request.workers, "cpu", offline=True).workers
-    return check(workspace, request.name, list(found.splits), workers, console.progress())
+    workers = machine_of(options.workers, "cpu", offline=True).workers
+    return check(workspace, found.dataset, list(found.splits), workers, console.progress())
 
 
 def _print_needed(
-    workspace: Workspace, request: Request, reader: Reader, found: Prepared, tables: Mapping[str, SplitCheck]
+    workspace: Workspace,
+    options: PrepareOptions,
+    reader: Reader,
+    found: Prepared,
+    tables: Mapping[str, SplitCheck],
 ) -> None:
     from pipelines.check.run import missing_videos, needed
 
-    ids = needed(tables) if tables else missing_videos(workspace, request.name, list(found.splits))
-    for line in _lines(request.name, vars(found)):
+    ids = needed(tables) if tables else missing_videos(workspace, found.dataset, list(found.splits))
+    for line in _lines(found.dataset, vars(found)):
         console.note(line)
     console.note(f"{len(ids)} videos are needed")
-    console.emit({"needed": ids}, request.json, reader.downloader_list(ids))
+    console.emit({"needed": ids}, options.json, reader.downloader_list(ids))
 
 
 def _print_check(name: str, tables: Mapping[str, SplitCheck]) -> None:

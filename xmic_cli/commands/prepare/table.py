@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from xmic_cli.commands.prepare.options import Check, LimitClips, ListNeeded, Splits, Videos
-from xmic_cli.commands.prepare.result import Request, run
-from xmic_cli.options import BreakLock, Device, DryRun, Json, Offline, Workers, WorkspaceOption
+from xmic_cli.commands.prepare.options import PrepareOptions
+from xmic_cli.commands.prepare.result import run
+from xmic_cli.spread import spread
 
 
+@spread("shared", PrepareOptions)
 def table(
     context: typer.Context,
     files: Annotated[
@@ -25,18 +27,8 @@ def table(
     ] = None,
     nouns: Annotated[Path | None, typer.Option(help="Noun classes, one a line. (default: those in the data)")] = None,
     verbs: Annotated[Path | None, typer.Option(help="Verb classes, one a line. (default: those in the data)")] = None,
-    videos: Videos = None,
-    check: Check = False,
-    list_needed: ListNeeded = False,
-    split: Splits = None,
-    limit: LimitClips = None,
-    workspace: WorkspaceOption = None,
-    workers: Workers = None,
-    device: Device = "auto",
-    offline: Offline = False,
-    dry_run: DryRun = False,
-    break_lock: BreakLock = False,
-    json: Json = False,
+    *,
+    shared: PrepareOptions,
 ) -> None:
     """Your own clips: a table with a video, start and stop seconds, verb and noun in each row.
 
@@ -48,8 +40,7 @@ def table(
     from data_manifests.readers.table import TableReader, parse_columns, parse_files
 
     tables = parse_files(files)
-    roots = videos or [tables[0][0].parent]
+    roots = shared.videos or [tables[0][0].parent]
     class_files = {label: file for label, file in (("noun", nouns), ("verb", verbs)) if file}
     reader = TableReader(tables, parse_columns(column or []), roots, class_files)  # type: ignore[arg-type]
-    request = Request(name, roots, split, limit, check, list_needed, workspace, workers, dry_run, break_lock, json)
-    run(context, reader, request)
+    run(context, name, reader, replace(shared, videos=roots))
