@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from data_manifests.errors import InputError
 from data_manifests.schema import Label
 from data_manifests.videos import Place
 
@@ -77,6 +78,35 @@ class Reader(Protocol):
     def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
         """Lines that name these videos in the form the dataset's official downloader takes."""
         ...
+
+
+@dataclass(frozen=True)
+class SplitFiles:
+    """The annotation files of a dataset that has one for each split.
+
+    Attributes:
+        folder: where they lie.
+        names: split → file name.
+    """
+
+    folder: Path
+    names: Mapping[str, str]
+
+    def there(self) -> list[str]:
+        """The splits whose file is there."""
+        return [split for split, name in self.names.items() if (self.folder / name).is_file()]
+
+    def of(self, split: str) -> Path:
+        """The file of a split.
+
+        Raises:
+            InputError: it is not there.
+        """
+        file = self.folder / self.names[split]
+        if not file.is_file():
+            there = ", ".join(self.there()) or "none"
+            raise InputError(f"{file}: not found. Splits with a file in this folder: {there}.")
+        return file
 
 
 class Reject(Exception):

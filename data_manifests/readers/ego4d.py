@@ -17,7 +17,7 @@ import pyarrow as pa
 from data_manifests.classes import class_row, class_table, ego4d_name, ego4d_synonyms
 from data_manifests.errors import InputError, UsageError
 from data_manifests.json_files import json_object
-from data_manifests.readers import Reject, RejectRows, SplitRows, VideoFacts
+from data_manifests.readers import Reject, RejectRows, SplitFiles, SplitRows, VideoFacts
 from data_manifests.redactions import Stretch, blank_seconds, read_redactions
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label
 from data_manifests.videos import Place, check_patterns
@@ -104,6 +104,7 @@ class Ego4dReader:
         if window_s is not None and not (math.isfinite(window_s) and window_s > 0):
             raise UsageError(f"--window {window_s}: expected a positive number of seconds.")
         self._folder = annotations
+        self._split_files = SplitFiles(annotations, _SPLIT_FILES)
         self._window_s = window_s
         self._patterns = check_patterns(patterns, ("clip_uid", "video_uid")) or PATTERNS
         self._parents: dict[str, _Parent] = {}
@@ -112,15 +113,11 @@ class Ego4dReader:
 
     def splits(self) -> list[str]:
         """The splits whose json file is in the folder."""
-        return [split for split, name in _SPLIT_FILES.items() if (self._folder / name).is_file()]
+        return self._split_files.there()
 
     def files(self, split: str) -> list[Path]:
         """The split's json, the taxonomy and, where it is, ego4d.json."""
-        file = self._folder / _SPLIT_FILES[split]
-        if not file.is_file():
-            there = ", ".join(self.splits()) or "none"
-            raise InputError(f"{file}: not found. Splits with a file in this folder: {there}.")
-        return [file, self._taxonomy_file(), *([self._metadata] if self._metadata else [])]
+        return [self._split_files.of(split), self._taxonomy_file(), *([self._metadata] if self._metadata else [])]
 
     def _taxonomy_file(self) -> Path:
         file = self._folder / "fho_lta_taxonomy.json"

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from data_manifests.classes import class_row, class_table, epic_fixed_name, epic_name
 from data_manifests.errors import InputError
-from data_manifests.readers import Reject, RejectRows, SplitRows, VideoFacts
+from data_manifests.readers import Reject, RejectRows, SplitFiles, SplitRows, VideoFacts
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label
 from data_manifests.videos import Place, check_patterns
 
@@ -96,20 +96,17 @@ class EpicReader:
             raise InputError(f"--annotations {annotations}: no such folder. It is the clone or download of "
                              "epic-kitchens-100-annotations, with EPIC_100_validation.csv in it.")  # fmt: skip
         self._folder = annotations
+        self._split_files = SplitFiles(annotations, _SPLIT_FILES)
         self._patterns = check_patterns(patterns, ("participant_id", "video_id")) or PATTERNS
         self.parameters: Mapping[str, Any] = {"reader": self.name}
 
     def splits(self) -> list[str]:
         """The splits whose csv file is in the folder."""
-        return [split for split, name in _SPLIT_FILES.items() if (self._folder / name).is_file()]
+        return self._split_files.there()
 
     def files(self, split: str) -> list[Path]:
         """The split's csv and the two class csv files."""
-        file = self._folder / _SPLIT_FILES[split]
-        if not file.is_file():
-            there = ", ".join(self.splits()) or "none"
-            raise InputError(f"{file}: not found. Splits with a file in this folder: {there}.")
-        return [file, *(self._class_file(label) for label in LABELS)]
+        return [self._split_files.of(split), *(self._class_file(label) for label in LABELS)]
 
     def _class_file(self, label: Label) -> Path:
         file = self._folder / f"EPIC_100_{label}_classes.csv"

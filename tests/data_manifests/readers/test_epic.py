@@ -8,7 +8,7 @@ import pytest
 
 from data_manifests.errors import InputError
 from data_manifests.readers import VideoFacts
-from data_manifests.readers.epic import EpicReader
+from data_manifests.readers.epic import EpicReader, seconds
 from data_manifests.schema import CLASSES, CLIPS, REJECTS
 from data_manifests.videos import Place, VideoFinder
 from tests.data_manifests.epic_files import (
@@ -391,6 +391,13 @@ def test_duration_and_rate_come_from_video_info_where_it_is(tmp_path: Path) -> N
     assert str(error.value) == f"{info}, line 2: duration '', fps '50'; expected two numbers."
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("00:00:00.56", 0.56), ("0:00:01", 1.0), (" 10:59:59.999 ", 39599.999), ("00:00:60.00", None)]
+)
+def test_timestamps_are_hours_minutes_seconds(text: str, value: float | None) -> None:
+    assert seconds(text) == value
+
+
 def test_jpegs_are_numbered_at_60_a_second_in_2018_and_at_50_in_2020_whatever_the_mp4_has(tmp_path: Path) -> None:
     reader = EpicReader(write_epic(tmp_path))
     assert [reader.video_facts(video).jpeg_rate for video in ("P90_01", "P90_101")] == [60.0, 50.0]
@@ -440,3 +447,44 @@ def test_the_downloader_takes_ids_with_commas_between_them(tmp_path: Path) -> No
     reader = EpicReader(write_epic(tmp_path))
     assert reader.downloader_list(["P01_01", "P01_102"]) == ["P01_01,P01_102"]
     assert reader.downloader_list([]) == []
+
+
+def test_windows_line_ends_do_not_matter(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path, {"val": [row("P90_01_0"), row("P90_01_1")]})
+    file = folder / FILES["val"]
+    before = EpicReader(folder).read("val").clips
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert EpicReader(folder).read("val").clips.equals(before)
+
+
+@pytest.mark.skipif(not _REAL.is_dir(), reason="needs the official annotation files")
+def test_the_real_validation_csv_is_read_to_the_row() -> None:
+    reader = EpicReader(_REAL)
+    rows = reader.read("val")
+    assert (rows.clips.num_rows, rows.rejects.num_rows) == (9668, 0)
+    counts = {name: len(set(rows.clips.column(name).to_pylist())) for name in ("video_id", "noun_class", "verb_class")}
+    assert counts == {"video_id": 138, "noun_class": 211, "verb_class": 78}
+    names = {label: table.column("name").to_pylist() for label, table in reader.classes().items()}
+    assert {label: (len(found), len(set(found))) for label, found in names.items()} == {
+        "noun": (300, 300),
+        "verb": (97, 97),
+    }
+    assert len(set(rows.clips.column("clip_id").to_pylist())) == 9668
+    assert all(reader.video_facts(video).duration_s for video in set(rows.clips.column("video_id").to_pylist()))
+    fixed = dict(zip(names["noun"], reader.classes()["noun"].column("fixed").to_pylist(), strict=True))
+    assert {name: text for name, text in fixed.items() if name != text} == {
+        "vide sous machine": "sous vide machine",
+        "egg scotch": "scotch egg",
+    }
+
+
+@pytest.mark.skipif(not _REAL.is_dir(), reason="needs the official annotation files")
+def test_the_real_rows_of_2020_are_numbered_at_50_frames_a_second(tmp_path: Path) -> None:
+    for file in ("EPIC_100_noun_classes.csv", "EPIC_100_verb_classes.csv"):
+        (tmp_path / file).write_bytes((_REAL / file).read_bytes())
+    (tmp_path / FILES["train"]).write_bytes((_REAL / "EPIC_100_uda_target_val.csv").read_bytes())
+    reader = EpicReader(tmp_path)
+    clips = reader.read("train").clips.to_pylist()
+    assert len(clips) == 7906
+    off = [clip["start_frame"] - clip["start_s"] * reader.video_facts(clip["video_id"]).jpeg_rate for clip in clips]
+    assert all(-1.001 < difference < 1.001 for difference in off)
