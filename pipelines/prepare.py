@@ -115,8 +115,6 @@ def prepare(
         if not root.is_dir():
             raise InputError(f"--videos {root}: no such folder; expected the folder that holds the videos.")
     chosen = list(splits) or reader.splits()
-    if not chosen:
-        raise InputError(f"{dataset}: no split found; the reader {reader.name} sees no annotation file of its own.")
     result = Prepared(dataset)
     _refuse_other_classes(workspace, dataset, reader, chosen)
     searched = list(roots) or _known_roots(workspace, dataset)

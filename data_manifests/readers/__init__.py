@@ -52,7 +52,11 @@ class Reader(Protocol):
     """Options that change what is read: part of the manifest's key."""
 
     def splits(self) -> list[str]:
-        """The splits whose files are there."""
+        """The splits whose files are there; at least one.
+
+        Raises:
+            InputError: there is none.
+        """
         ...
 
     def files(self, split: str) -> list[Path]:
@@ -93,8 +97,17 @@ class SplitFiles:
     names: Mapping[str, str]
 
     def there(self) -> list[str]:
-        """The splits whose file is there."""
-        return [split for split, name in self.names.items() if (self.folder / name).is_file()]
+        """The splits whose file is there.
+
+        Raises:
+            InputError: there is none.
+        """
+        found = [split for split, name in self.names.items() if (self.folder / name).is_file()]
+        if not found:
+            raise InputError(
+                f"--annotations {self.folder}: expected {' or '.join(self.names.values())} in this folder."
+            )
+        return found
 
     def of(self, split: str) -> Path:
         """The file of a split.
@@ -104,7 +117,7 @@ class SplitFiles:
         """
         file = self.folder / self.names[split]
         if not file.is_file():
-            there = ", ".join(self.there()) or "none"
+            there = ", ".join(self.there())
             raise InputError(f"{file}: not found. Splits with a file in this folder: {there}.")
         return file
 

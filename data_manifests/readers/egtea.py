@@ -73,7 +73,12 @@ class EgteaReader:
 
     def splits(self) -> list[str]:
         """The splits of which a file is in the folder."""
-        return [split for split in _SPLIT_FILES if self._there(split)]
+        found = [split for split in _SPLIT_FILES if self._there(split)]
+        if not found:
+            raise InputError(
+                f"--annotations {self._folder}: expected train_split1.txt or test_split1.txt in this folder."
+            )
+        return found
 
     def _there(self, split: str) -> list[Path]:
         files = [self._folder / name for name in _SPLIT_FILES[split]]
@@ -84,7 +89,7 @@ class EgteaReader:
         if split not in _SPLIT_FILES:
             raise InputError(f"{self._folder}: EGTEA has no split {split}; it has train and test.")
         if not self._there(split):
-            there = ", ".join(self.splits()) or "none"
+            there = ", ".join(self.splits())
             expected = " or ".join(_SPLIT_FILES[split])
             raise InputError(f"{self._folder}: no {expected}. Splits with a file in this folder: {there}.")
         return [*self._there(split), *(self._index_file(what) for what in ("action", *LABELS))]

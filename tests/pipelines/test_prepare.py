@@ -267,7 +267,8 @@ def test_roots_and_files_that_are_not_there_are_named(work: Path, epic_csv: Path
     )
     with pytest.raises(InputError) as error:
         _prepare(work, write_epic(tmp_path / "empty", {}))
-    assert str(error.value) == "epic: no split found; the reader epic sees no annotation file of its own."
+    files = "EPIC_100_train.csv or EPIC_100_validation.csv or EPIC_100_test_timestamps.csv"
+    assert str(error.value) == f"--annotations {tmp_path / 'empty'}: no {files} in this folder."
     with pytest.raises(InputError, match=r"EPIC_100_test_timestamps\.csv: not found\. Splits .*: train, val\."):
         _prepare(work, epic_csv, splits=["test"])
     assert not work.exists()

@@ -78,11 +78,12 @@ def _print_needed(
 def _print_check(name: str, tables: Mapping[str, SplitCheck]) -> None:
     from pipelines.check.verdict import STATUSES
 
-    rows = []
-    for split, table in tables.items():
-        for what, counts in (("videos", table.videos), ("clips", table.clips)):
-            rows.append([split, what, *(counts[status] for status in STATUSES)])
-    console.table(f"{name}: the videos", ["split", "of", *(s.replace("_", " ") for s in STATUSES)], rows)
+    rows = [
+        [split, status.replace("_", " "), table.videos[status], table.clips[status], words]
+        for split, table in tables.items()
+        for status, words in STATUSES.items()
+    ]
+    console.table(f"the videos of {name}", ["split", "status", "videos", "clips", "meaning"], rows)
     for split, table in tables.items():
         looked_at = [problem for problem in table.problems if problem["status"] != "missing"]
         for problem in looked_at[:_SHOWN]:
