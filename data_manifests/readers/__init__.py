@@ -104,9 +104,7 @@ class SplitFiles:
         """
         found = [split for split, name in self.names.items() if (self.folder / name).is_file()]
         if not found:
-            raise InputError(
-                f"--annotations {self.folder}: expected {' or '.join(self.names.values())} in this folder."
-            )
+            raise InputError(f"--annotations {self.folder}: no {' or '.join(self.names.values())} in this folder.")
         return found
 
     def of(self, split: str) -> Path:

@@ -75,9 +75,7 @@ class EgteaReader:
         """The splits of which a file is in the folder."""
         found = [split for split in _SPLIT_FILES if self._there(split)]
         if not found:
-            raise InputError(
-                f"--annotations {self._folder}: expected train_split1.txt or test_split1.txt in this folder."
-            )
+            raise InputError(f"--annotations {self._folder}: no train_split1.txt or test_split1.txt in this folder.")
         return found
 
     def _there(self, split: str) -> list[Path]:
