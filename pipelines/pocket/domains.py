@@ -1,0 +1,92 @@
+"""The two domains of Pocket Kitchens: what occurs in each, and how it looks.
+
+One is written as EPIC-KITCHENS-100, the other as Ego4D. They share 16 nouns and 8 verbs by name, and each has 12
+nouns and 5 verbs of its own, so that a model trained on one meets classes on the other that it has never seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SHARED_NOUNS = (
+    "cup", "bowl", "plate", "knife", "spoon", "bottle", "jar", "pot",
+    "carrot", "onion", "tomato", "egg", "bread", "sponge", "box", "lemon",
+)  # fmt: skip
+EPIC_NOUNS = (
+    "fork", "spatula", "kettle", "grater", "peeler", "cheese",
+    "potato", "banana", "mushroom", "can", "frying pan", "towel",
+)  # fmt: skip
+EGO4D_NOUNS = (
+    "phone", "book", "brush", "tray", "bucket", "apple",
+    "corn", "clock", "candle", "basket", "scissors", "bag",
+)  # fmt: skip
+
+SHARED_VERBS = ("pick up", "put down", "open", "close", "cut", "stir", "pour", "wash")
+EPIC_VERBS = ("insert", "remove", "shake", "peel", "turn")
+EGO4D_VERBS = ("push", "pull", "wipe", "hold", "squeeze")
+
+REVERSED = {"put down": "pick up", "close": "open", "remove": "insert", "pull": "push"}
+"""Verbs that are another one run backwards: no single frame tells the two of a pair apart."""
+
+ON_CONTAINERS = frozenset({"open", "close", "insert", "remove"})
+"""Verbs that only containers take."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A domain.
+
+    Attributes:
+        name: 'epic' or 'ego4d', the dataset whose form it is written in.
+        nouns: its nouns, the shared ones first.
+        verbs: its verbs, the shared ones first.
+        fps: frames a second of its videos.
+        seconds: shortest and longest clip.
+        warmth: colour temperature, −1 (blue) to 1 (orange).
+        saturation: of the picture, 1 = as drawn.
+        tilt: how far a camera may be turned, in degrees.
+        zoom: smallest and largest magnification of the view.
+        noise: standard deviation of the sensor noise, of 255.
+        tiles: whether worktops are tiled (else grained wood or plain).
+    """
+
+    name: Literal["epic", "ego4d"]
+    nouns: tuple[str, ...]
+    verbs: tuple[str, ...]
+    fps: int
+    seconds: tuple[float, float]
+    warmth: float
+    saturation: float
+    tilt: float
+    zoom: tuple[float, float]
+    noise: float
+    tiles: bool
+
+
+EPIC = Domain(
+    name="epic",
+    nouns=SHARED_NOUNS + EPIC_NOUNS,
+    verbs=SHARED_VERBS + EPIC_VERBS,
+    fps=30,
+    seconds=(2.0, 3.0),
+    warmth=0.5,
+    saturation=1.1,
+    tilt=5.0,
+    zoom=(0.95, 1.15),
+    noise=3.0,
+    tiles=False,
+)
+EGO4D = Domain(
+    name="ego4d",
+    nouns=SHARED_NOUNS + EGO4D_NOUNS,
+    verbs=SHARED_VERBS + EGO4D_VERBS,
+    fps=24,
+    seconds=(3.0, 4.0),
+    warmth=-0.5,
+    saturation=0.75,
+    tilt=14.0,
+    zoom=(0.8, 1.0),
+    noise=7.0,
+    tiles=True,
+)
