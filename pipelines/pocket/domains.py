@@ -29,7 +29,7 @@ EGO4D_VERBS = ("push", "pull", "wipe", "hold", "squeeze")
 REVERSED = {"put down": "pick up", "close": "open", "remove": "insert", "pull": "push"}
 """Verbs that are another one run backwards: no single frame tells the two of a pair apart."""
 
-ON_CONTAINERS = frozenset({"open", "close", "insert", "remove"})
+ON_CONTAINERS = frozenset({"open", "close"})
 """Verbs that only containers take."""
 
 

@@ -33,7 +33,8 @@ class Pose:
         holds: whether the acting hand is around the thing: its fingers are in front.
         other: anchor of the other hand, None when there is none.
         lid: how far the lid is lifted off, 0 on to 1 beside; None where no lid is drawn.
-        inside: how far the thing is in the box, 0 out to 1 in; None where there is no box.
+        inside: how far the thing is in the box, 0 out to 1 in.
+        box: middle of the box it is put into, None where there is none.
         stream: strength of a jet of water from the thing (pour) or onto it (wash), 0 to 1.
     """
 
@@ -47,7 +48,8 @@ class Pose:
     holds: bool = False
     other: tuple[float, float] | None = None
     lid: float | None = None
-    inside: float | None = None
+    inside: float = 0.0
+    box: tuple[float, float] | None = None
     stream: float = 0.0
 
 
@@ -149,7 +151,7 @@ def _insert(draw: _Draw) -> Callable[[float], Pose]:
             hand = _reaching(draw, share, start)
         if away >= 1:
             hand = None
-        return Pose(x, y, hand=hand, grip=0.55, holds=held, inside=_ease(moved, 0.55, 1.0))
+        return Pose(x, y, hand=hand, grip=0.55, holds=held, inside=_ease(moved, 0.55, 1.0), box=box)
 
     return at
 
