@@ -76,6 +76,7 @@ def _warped(shape: tuple[int, int], picture: np.ndarray, by: np.ndarray) -> tupl
     # Bilinear over premultiplied colours: else the colour of transparent pixels bleeds in at the edges.
     opaque = picture.astype(np.float32)
     opaque[..., :3] *= opaque[..., 3:] / 255.0
-    layer = np.asarray(cv2.warpAffine(opaque, local, (int(right - left), int(bottom - top)), flags=cv2.INTER_LINEAR))
-    layer[..., :3] /= np.maximum(layer[..., 3:] / np.float32(255), 1e-6)
+    size = int(right - left), int(bottom - top)
+    layer: np.ndarray = cv2.warpAffine(opaque, local, size, flags=cv2.INTER_LINEAR)
+    layer[..., :3] /= np.maximum(layer[..., 3:] / 255.0, 1e-6)
     return (int(top), int(left)), layer
