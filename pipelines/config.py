@@ -16,6 +16,21 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class HandsSection(_Section):
+    """``[hands]``: see ``xmic detect-hands --help``. Without this section no hands are detected.
+
+    A ``[dataset.hands]`` below a ``[[dataset]]`` takes its place for that dataset.
+    """
+
+    detector: str = "yolo"
+    weights: Path | None = None
+    hand_class: str | None = None
+    image_size: int = 640
+    batch_size: int = 16
+    boxes: Path | None = None
+    boxes_tolerance: float = 0.05
+
+
 class DatasetSection(_Section):
     """One ``[[dataset]]``: what ``xmic prepare`` is told."""
 
@@ -33,6 +48,7 @@ class DatasetSection(_Section):
     columns: dict[str, str] = {}
     nouns: Path | None = None
     verbs: Path | None = None
+    hands: HandsSection | None = None
 
 
 class DecodeSection(_Section):
@@ -43,18 +59,6 @@ class DecodeSection(_Section):
     short_side: int = 256
     quality: int = 95
     video_timeout: float = 120.0
-
-
-class HandsSection(_Section):
-    """``[hands]``: see ``xmic detect-hands --help``. Without this section no hands are detected."""
-
-    detector: str = "yolo"
-    weights: Path | None = None
-    hand_class: str | None = None
-    image_size: int = 640
-    batch_size: int = 16
-    boxes: Path | None = None
-    boxes_tolerance: float = 0.05
 
 
 class EmbedSection(_Section):
@@ -116,6 +120,11 @@ class Config(_Section):
     evaluate: EvaluateSection = EvaluateSection()
     report: ReportSection = ReportSection()
 
+    def hands_of(self, dataset: str) -> HandsSection | None:
+        """How the hands of a dataset are found; None when they are not."""
+        own = next((section.hands for section in self.dataset if section.name == dataset and section.hands), None)
+        return own or self.hands
+
 
 def read_config(file: Path) -> Config:
     """Read and validate a configuration.
@@ -163,6 +172,9 @@ def _rooted(config: Config, base: Path) -> Config:
     def at(path: Path | None) -> Path | None:
         return base / path if path is not None else None
 
+    def hands_at(hands: HandsSection | None) -> HandsSection | None:
+        return hands and hands.model_copy(update={"weights": at(hands.weights), "boxes": at(hands.boxes)})
+
     def file_at(item: str) -> str:
         split, equals, file = item.partition("=")
         return f"{split}={base / file}" if equals else str(base / item)
@@ -175,18 +187,21 @@ def _rooted(config: Config, base: Path) -> Config:
                 "files": [file_at(f) for f in d.files],
                 "nouns": at(d.nouns),
                 "verbs": at(d.verbs),
+                "hands": hands_at(d.hands),
             }
         )
         for d in config.dataset
     ]
-    hands = config.hands
-    if hands:
-        hands = hands.model_copy(update={"weights": at(hands.weights), "boxes": at(hands.boxes)})
     embed = config.embed.model_copy(
         update={"encoder": _spec_at(config.embed.encoder, base), "v2": _spec_at(config.embed.v2, base)}
     )
     return config.model_copy(
-        update={"workspace": base / config.workspace, "dataset": datasets, "hands": hands, "embed": embed}
+        update={
+            "workspace": base / config.workspace,
+            "dataset": datasets,
+            "hands": hands_at(config.hands),
+            "embed": embed,
+        }
     )
 
 

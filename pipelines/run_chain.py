@@ -140,7 +140,7 @@ def request_of(config: Config, section: TrainSection) -> RunRequest:
     labels = LABELS if section.label == "both" else (section.label,)
     streams = section.streams
     classify = section.classify
-    if config.hands is None:
+    if not all(config.hands_of(name) for name in _names(config)):
         streams, classify = streams or "full", classify or "full"
     choice = ProtocolChoice(
         encoder=config.embed.encoder,
@@ -172,20 +172,23 @@ def _decode(workspace: Workspace, config: Config, machine: Machine) -> list[Stag
 
 
 def _hands(workspace: Workspace, config: Config, machine: Machine) -> list[Stage]:
-    if config.hands is None:
-        return []
-    options = HandsOptions(**config.hands.model_dump())
-    return [item for name in _names(config) for item in hands_stages(workspace, name, None, options, machine)]
+    stages: list[Stage] = []
+    for name in _names(config):
+        hands = config.hands_of(name)
+        if hands is not None:
+            stages += hands_stages(workspace, name, None, HandsOptions(**hands.model_dump()), machine)
+    return stages
 
 
 def _embed(workspace: Workspace, config: Config, machine: Machine) -> list[Stage]:
     values = config.embed.model_dump()
     v2 = values.pop("v2")
-    values["streams"] = values["streams"] or ("both" if config.hands else "full")
-    stages = []
+    stages: list[Stage] = []
     for name in _names(config):
-        stages += embed_stages(workspace, name, None, EmbedOptions(**values), machine)
+        streams = values["streams"] or ("both" if config.hands_of(name) else "full")
+        of_dataset = {**values, "streams": streams}
+        stages += embed_stages(workspace, name, None, EmbedOptions(**of_dataset), machine)
         if v2 is not None:
-            second = EmbedOptions(**{**values, "encoder": v2, "text": False})
+            second = EmbedOptions(**{**of_dataset, "encoder": v2, "text": False})
             stages += embed_stages(workspace, name, None, second, machine)
     return stages

@@ -45,6 +45,15 @@ def test_a_path_of_boxes_is_relative_to_the_file_too(tmp_path):
     assert (hands.boxes, hands.boxes_tolerance, hands.weights) == (tmp_path / "hands.csv", 0.1, None)
 
 
+def test_a_dataset_may_have_hands_of_its_own(tmp_path):
+    own = '[dataset.hands]\ndetector = "epic-100doh"\nboxes = "EPIC-KITCHENS"\n'
+    own += '[[dataset]]\nname = "other"\nreader = "table"\n'
+    config = read_config(written(tmp_path, GOOD.replace("[hands]", own + 'files = ["b.csv"]\n[hands]')))
+    assert config.hands_of("mine").boxes == tmp_path / "EPIC-KITCHENS"
+    assert config.hands_of("mine").detector == "epic-100doh"
+    assert config.hands_of("other").weights == tmp_path / "hands.pt"
+
+
 def test_a_tag_is_left_alone(tmp_path):
     config = read_config(
         written(tmp_path, GOOD.replace("open_clip:models/tiny.json/random", "open_clip:ViT-B-16/openai"))
