@@ -36,31 +36,47 @@ def moved(points: np.ndarray, by: np.ndarray) -> np.ndarray:
     return points @ by[:, :2].T + by[:, 2]
 
 
+def prepared(picture: np.ndarray) -> np.ndarray:
+    """A drawn picture as :func:`paste` takes it.
+
+    Colours are multiplied by the opacity, else those of transparent pixels would bleed in at the edges.
+
+    Args:
+        picture: uint8 ``[h, w, 4]`` RGBA, straight alpha.
+
+    Returns:
+        float32 ``[h, w, 4]``, colours 0 to 255, opacity 0 to 1.
+    """
+    ready = picture.astype(np.float32)
+    ready[..., 3] /= 255.0
+    ready[..., :3] *= ready[..., 3:]
+    return ready
+
+
 def paste(canvas: np.ndarray, picture: np.ndarray, by: np.ndarray) -> None:
     """Draw a picture on the canvas, in place.
 
     Args:
         canvas: float32 ``[H, W, 3]``, 0 to 255.
-        picture: uint8 ``[h, w, 4]`` RGBA, straight alpha.
+        picture: from :func:`prepared`.
         by: where, float64 ``[2, 3]``, picture pixels to canvas pixels.
     """
     found = _warped(canvas.shape[:2], picture, by)
     if found is None:
         return
     (top, left), layer = found
-    height, width = layer.shape[:2]
-    part = canvas[top : top + height, left : left + width]
-    alpha = layer[..., 3:] / 255.0
-    part += alpha * (layer[..., :3] - part)
+    part = canvas[top : top + layer.shape[0], left : left + layer.shape[1]]
+    part *= 1 - layer[..., 3:]
+    part += layer[..., :3]
 
 
 def coverage(shape: tuple[int, int], picture: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """How opaque a picture is on each pixel of a canvas ``(H, W)``: float32 ``[H, W]``, 0 to 1."""
+    """How opaque a picture of :func:`prepared` is on each pixel of a canvas (H, W): float32 ``[H, W]``, 0 to 1."""
     covered = np.zeros(shape, np.float32)
     found = _warped(shape, picture, by)
     if found is not None:
         (top, left), layer = found
-        covered[top : top + layer.shape[0], left : left + layer.shape[1]] = layer[..., 3] / 255.0
+        covered[top : top + layer.shape[0], left : left + layer.shape[1]] = layer[..., 3]
     return covered
 
 
@@ -73,10 +89,5 @@ def _warped(shape: tuple[int, int], picture: np.ndarray, by: np.ndarray) -> tupl
     if left >= right or top >= bottom:
         return None
     local = by - np.array([[0, 0, left], [0, 0, top]])
-    # Bilinear over premultiplied colours: else the colour of transparent pixels bleeds in at the edges.
-    opaque = picture.astype(np.float32)
-    opaque[..., :3] *= opaque[..., 3:] / 255.0
-    size = int(right - left), int(bottom - top)
-    layer: np.ndarray = cv2.warpAffine(opaque, local, size, flags=cv2.INTER_LINEAR)
-    layer[..., :3] /= np.maximum(layer[..., 3:] / 255.0, 1e-6)
+    layer = cv2.warpAffine(picture, local, (int(right - left), int(bottom - top)), flags=cv2.INTER_LINEAR)
     return (int(top), int(left)), layer

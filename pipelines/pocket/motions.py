@@ -81,7 +81,7 @@ class _Draw:
         self.rng = generator
         self.x = generator.uniform(0.36, 0.64)
         self.y = generator.uniform(0.34, 0.46)
-        self.lead = generator.uniform(0.06, 0.2)
+        self.lead = generator.uniform(0.0, 0.11)
         """Share of the clip without a hand in it."""
         self.side = 1.0 if generator.random() < 0.75 else -1.0
         self.turns = generator.uniform(2.2, 4.2)

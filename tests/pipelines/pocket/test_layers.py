@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.pocket.layers import coverage, joined, moved, paste, placement
+from pipelines.pocket.layers import coverage, joined, moved, paste, placement, prepared
 
 RED = np.zeros((10, 20, 4), np.uint8)
 RED[..., 0] = RED[..., 3] = 255
+_RED = prepared(RED)
 
 
 def test_the_anchor_comes_to_the_place_whatever_the_turn_and_scale() -> None:
@@ -28,13 +29,13 @@ def test_joined_maps_do_one_after_the_other() -> None:
 
 def test_an_opaque_picture_replaces_and_a_transparent_one_changes_nothing() -> None:
     canvas = np.full((40, 40, 3), 100, np.float32)
-    paste(canvas, RED, placement((10, 5), (20, 20), 1.0))
+    paste(canvas, _RED, placement((10, 5), (20, 20), 1.0))
     assert canvas[20, 20].tolist() == [255, 0, 0]
     assert canvas[2, 2].tolist() == [100, 100, 100]
     clear = RED.copy()
     clear[..., 3] = 0
     before = canvas.copy()
-    paste(canvas, clear, placement((10, 5), (10, 30), 1.0))
+    paste(canvas, prepared(clear), placement((10, 5), (10, 30), 1.0))
     assert np.array_equal(canvas, before)
 
 
@@ -42,14 +43,14 @@ def test_the_edge_of_a_picture_keeps_its_colour() -> None:
     canvas = np.zeros((40, 40, 3), np.float32)
     edged = RED.copy()
     edged[:, :5] = (0, 255, 0, 0)  # transparent green must not bleed in
-    paste(canvas, edged, placement((10, 5), (20.5, 20.5), 1.3, 20))
+    paste(canvas, prepared(edged), placement((10, 5), (20.5, 20.5), 1.3, 20))
     assert canvas[..., 1].max() < 1
 
 
 def test_pictures_partly_or_wholly_outside_are_cut_off() -> None:
     canvas = np.zeros((40, 40, 3), np.float32)
-    paste(canvas, RED, placement((10, 5), (-5, 39), 1.0))
+    paste(canvas, _RED, placement((10, 5), (-5, 39), 1.0))
     assert canvas[39, 0, 0] > 200
-    paste(canvas, RED, placement((10, 5), (500, 500), 1.0))
-    assert coverage((40, 40), RED, placement((10, 5), (500, 500), 1.0)).sum() == 0
-    assert coverage((40, 40), RED, placement((10, 5), (20, 20), 1.0)).sum() == pytest.approx(200, rel=0.15)
+    paste(canvas, _RED, placement((10, 5), (500, 500), 1.0))
+    assert coverage((40, 40), _RED, placement((10, 5), (500, 500), 1.0)).sum() == 0
+    assert coverage((40, 40), _RED, placement((10, 5), (20, 20), 1.0)).sum() == pytest.approx(200, rel=0.15)
