@@ -1,0 +1,1 @@
+"""Pocket Kitchens: a small drawn world that is written to disk as the real datasets are."""
