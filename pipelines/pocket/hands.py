@@ -177,17 +177,17 @@ def _round_part(
     Rim and shadow start a share `rim_from` of the way along, so that a straight finger is one shape and not three.
     """
     rim = max(0.018, 0.4 / canvas.scale)
-    outline = _hull(np.vstack([centres[:1] + (centres[-1] - centres[0]) * rim_from, centres[1:]]), radii)
+    started = np.vstack([centres[:1] + (centres[-1] - centres[0]) * rim_from, centres[1:]])
+    outline = _hull(started, radii)
     canvas.shadow(outline, shadow, 0.05)
     canvas.fill(outline, _darker(colour, 0.52))
     up = np.array([0.0, -1.0])
-    for inside, tone in (
-        (rim, _darker(colour, 0.82)),
-        (rim + 0.027, colour),
-        (rim + 0.06, _lighter(colour, _RIDGE)),
+    for inside, line, tone in (
+        (rim, started, _darker(colour, 0.82)),
+        (rim + 0.027, centres, colour),
+        (rim + 0.06, centres, _lighter(colour, _RIDGE)),
     ):
-        shrunk = np.maximum(radii - inside, 0.005)
-        canvas.fill(_hull(centres + up * (inside - rim) * 0.4, shrunk), tone)
+        canvas.fill(_hull(line + up * (inside - rim) * 0.4, np.maximum(radii - inside, 0.005)), tone)
 
 
 def _nail(canvas: _Canvas, part: Part, colour: Colour) -> None:
