@@ -15,6 +15,8 @@ SCALE = 3  # drawn this many times larger than asked for
 _FRACTION = 4  # bits of a pixel's fraction in OpenCV's coordinates
 _FIELD = 48
 
+Box = tuple[int, int, int, int]  # x, y, width, height in pixels of the large picture
+
 
 def _shade_field(shade: Shade) -> np.ndarray:
     """How much light falls where on a unit square: uint8, 128 is the plain colour."""
@@ -51,12 +53,13 @@ class Canvas:
         self.side = size * SCALE
         self._rgb = np.zeros((self.side, self.side, 3), np.uint8)
         self._alpha = np.zeros((self.side, self.side), np.uint8)
-        self._ground = self._alpha  # the mask of the last part that was not clipped
+        # The last part that was not clipped: its rectangle, its mask inside it, and how light falls on it.
+        self._box: Box = (0, 0, 1, 1)
+        self._ground = np.zeros((1, 1), np.uint8)
         self._shade: Shade = "flat"
-        self._box = (0, 0, 1, 1)
 
     @property
-    def ground_box(self) -> tuple[int, int, int, int]:
+    def ground_box(self) -> Box:
         """x, y, width and height of the last part that was not clipped, in pixels of the large picture."""
         return self._box
 
@@ -69,37 +72,45 @@ class Canvas:
             width: of its stroke in pixels; 0 fills it.
             colour: float32 RGB.
         """
-        corners = [np.rint(outline * (1 << _FRACTION)).astype(np.int32)]
-        edge = max(1, round(self.side * 0.009))
-        mask = np.zeros_like(self._alpha)
-        if width:
-            thick = max(1, round(width))
+        thick = max(1, round(width)) if width else 0
+        reach = thick / 2 + 1
+        left, top = np.maximum(outline.min(axis=0) - reach, 0).astype(int)
+        right, bottom = np.minimum(np.ceil(outline.max(axis=0) + reach).astype(int) + 1, self.side)
+        box = (int(left), int(top), int(right - left), int(bottom - top))
+        if part.clip:
+            box = _common(box, self._box)
+        if box[2] <= 0 or box[3] <= 0:
+            return
+        corners = [_fixed(outline, box)]
+        mask = np.zeros((box[3], box[2]), np.uint8)
+        if thick:
             cv2.polylines(mask, corners, part.closed, 255, thick, cv2.LINE_8, _FRACTION)
         else:
             cv2.fillPoly(mask, corners, 255, cv2.LINE_8, _FRACTION)
-        box = cv2.boundingRect(mask)
-        if not box[2]:
-            return
         if part.clip:
-            self._lay(cv2.bitwise_and(mask, self._ground), box, part.shade, colour, part.opacity)
+            x, y = box[0] - self._box[0], box[1] - self._box[1]
+            mask &= self._ground[y : y + box[3], x : x + box[2]]
+            self._lay(mask, box, part.shade, colour, part.opacity)
             return
         self._ground, self._box, self._shade = mask, box, part.shade
         self._lay(mask, box, part.shade, colour, part.opacity)
         # A thin darker contour keeps parts of one colour apart.
-        if width:
-            inner = cv2.erode(mask, np.ones((edge + 1, edge + 1), np.uint8)) if width > 4 * edge else mask
-            self._lay(mask - inner, box, "flat", colour * 0.62, part.opacity)
-        else:
+        edge = max(1, round(self.side * 0.009))
+        if not thick:
             line = np.zeros_like(mask)
             cv2.polylines(line, corners, True, 255, 2 * edge, cv2.LINE_8, _FRACTION)
-            self._lay(cv2.bitwise_and(line, mask), box, "flat", colour * 0.62, part.opacity)
+            self._lay(line & mask, box, "flat", colour * 0.62, part.opacity)
+        elif thick > 4 * edge:
+            inner = np.zeros_like(mask)
+            cv2.polylines(inner, corners, part.closed, 255, thick - 2 * edge, cv2.LINE_8, _FRACTION)
+            self._lay(mask & ~inner, box, "flat", colour * 0.62, part.opacity)
 
     def decorate(self, shapes: list[np.ndarray], colour: np.ndarray) -> None:
         """Fill outlines (float32 [n, 2], pixels) on the last part, in its light."""
-        mask = np.zeros_like(self._alpha)
+        mask = np.zeros_like(self._ground)
         for outline in shapes:
-            cv2.fillPoly(mask, [np.rint(outline * (1 << _FRACTION)).astype(np.int32)], 255, cv2.LINE_8, _FRACTION)
-        self._lay(cv2.bitwise_and(mask, self._ground), self._box, self._shade, colour, 1.0)
+            cv2.fillPoly(mask, [_fixed(outline, self._box)], 255, cv2.LINE_8, _FRACTION)
+        self._lay(mask & self._ground, self._box, self._shade, colour, 1.0)
 
     def reduced(self) -> np.ndarray:
         """The picture at its final size: uint8 [size, size, 4], straight alpha."""
@@ -112,16 +123,29 @@ class Canvas:
         rgb = np.minimum(rgb * (255 / np.maximum(share, 1))[..., None], 255)
         return np.dstack([rgb.astype(np.uint8), alpha])
 
-    def _lay(self, mask: np.ndarray, box: tuple[int, int, int, int], shade: Shade, colour: np.ndarray, opacity: float) -> None:
+    def _lay(self, mask: np.ndarray, box: Box, shade: Shade, colour: np.ndarray, opacity: float) -> None:
         x, y, w, h = box
-        here = np.s_[y : y + h, x : x + w]
-        seen = np.ascontiguousarray(mask[here])
-        light = cv2.resize(_FIELDS[shade], (w, h), interpolation=cv2.INTER_LINEAR)
-        lit = cv2.applyColorMap(light, _ramp(colour))
+        rgb, alpha = self._rgb[y : y + h, x : x + w], self._alpha[y : y + h, x : x + w]
+        if shade == "flat":
+            lit = np.empty((h, w, 3), np.uint8)
+            lit[:] = colour.astype(np.uint8)
+        else:
+            light = cv2.resize(_FIELDS[shade], (w, h), interpolation=cv2.INTER_LINEAR)
+            lit = cv2.applyColorMap(light, _ramp(colour))
         if opacity < 1:
-            below = self._rgb[here]
-            mixed = cv2.addWeighted(lit, opacity, below, 1 - opacity, 0)
-            lit[self._alpha[here] > 0] = mixed[self._alpha[here] > 0]
-        area = self._rgb[here]
-        area[:] = cv2.copyTo(lit, seen, area.copy())
-        self._alpha[here] = np.maximum(self._alpha[here], (seen * np.float32(opacity)).astype(np.uint8))
+            mixed = cv2.addWeighted(lit, opacity, rgb, 1 - opacity, 0)
+            cv2.copyTo(mixed, alpha, lit)
+            mask = np.where(mask, np.uint8(255 * opacity), np.uint8(0))
+        cv2.copyTo(lit, mask, rgb)
+        np.maximum(alpha, mask, out=alpha)
+
+
+def _common(one: Box, other: Box) -> Box:
+    """The rectangle that two share; its width or height is not positive when they share none."""
+    x, y = max(one[0], other[0]), max(one[1], other[1])
+    return x, y, min(one[0] + one[2], other[0] + other[2]) - x, min(one[1] + one[3], other[1] + other[3]) - y
+
+
+def _fixed(outline: np.ndarray, box: Box) -> np.ndarray:
+    """An outline from a rectangle's corner on, in OpenCV's fixed-point coordinates."""
+    return np.rint((outline - np.array(box[:2], np.float32)) * (1 << _FRACTION)).astype(np.int32)

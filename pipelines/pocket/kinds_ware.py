@@ -27,7 +27,7 @@ _WOODEN = "wood/walnut oak/brown pine/tan walnut/tan tan/brown"
 WARE: tuple[Kind, ...] = (
     kind(
         "plate", 1.0, _CERAMIC,
-        oval("body", 0, 50, 100, 100), ring("accent", 0, 50, 90, 90, 3, clip=True), pattern("accent+", "plain", "plain"),
+        oval("body", 0, 50, 100, 100), ring("accent", 0, 50, 90, 90, 3, clip=True),
         oval("body-", 1, 51, 62, 62, clip=True, opacity=0.5), oval("body+", 0, 50, 58, 58, clip=True), shine(-14, 38, 16, 9),
         stretch=0.05,
     ),
@@ -141,8 +141,8 @@ WARE: tuple[Kind, ...] = (
     ),
     kind(
         "tongs", 1.0, "silver/black steel/red silver/teal",
-        curve("body", "0,4 -14,40 -20,70 -12,96", 6), curve("body-", "0,4 14,40 20,70 12,96", 6), curve("accent", "-6,20 -14,44 -18,60", 9), curve("accent", "6,20 14,44 18,60", 9),
-        oval("body", 0, 4, 14, 12), oval("body", -10, 97, 13, 10), oval("body-", 10, 97, 13, 10),
+        poly("body", "-3,6 -7,8 -21,92 -14,94"), poly("body-", "3,6 7,8 21,92 14,94"), poly("accent", "-6,26 -12,26 -17,66 -11,66"), poly("accent", "6,26 12,26 17,66 11,66"),
+        ring("body", 0, 5, 16, 12, 4), blob("body", "-22,88 -12,90 -8,100 -12,114 -20,116 -26,102"), blob("body-", "22,88 12,90 8,100 12,114 20,116 26,102"),
     ),
     kind(
         "cutting board", 1.4, _WOODEN + " white/green mint/white",
@@ -180,7 +180,7 @@ WARE: tuple[Kind, ...] = (
     ),
     kind(
         "strainer", 1.0, "silver/black steel/red silver/wood silver/blue",
-        rod("accent", "40,10 100,2", 7), turned("body-", "10,44 24,42 40,32 50,16 53,0"), pattern("body+", "check"), ring("silver", 0, 10, 88, 14, 5), oval("silver-", 0, 10, 80, 10), rod("silver", "-52,9 -42,10", 5),
+        rod("accent", "40,10 100,2", 7), turned("body-", "10,44 24,42 40,32 50,16 53,0"), *rods("body+", "-36,10 -24,40;-24,10 -14,46;-12,10 -6,50;0,10 0,50;12,10 6,50;24,10 14,46;36,10 24,40;-44,20 44,20;-40,30 40,30;-32,40 32,40", 1.8, clip=True), ring("silver", 0, 10, 88, 14, 5), oval("silver-", 0, 10, 80, 10), rod("silver", "-52,9 -42,10", 5),
     ),
     kind(
         "colander", 0.95, "silver/silver red/red mint/mint white/white blue/blue yellow/yellow",
