@@ -116,7 +116,7 @@ class Canvas:
         """The picture at its final size: uint8 [size, size, 4], straight alpha."""
         cover = np.where(self._alpha > 0, np.uint8(255), np.uint8(0))
         small = (self.size, self.size)
-        rgb = cv2.resize(self._rgb, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+        rgb: np.ndarray = cv2.resize(self._rgb, small, interpolation=cv2.INTER_AREA).astype(np.float32)
         share = cv2.resize(cover, small, interpolation=cv2.INTER_AREA).astype(np.float32)
         alpha = cv2.resize(self._alpha, small, interpolation=cv2.INTER_AREA)
         # Edge pixels are averages with the empty black around; dividing by the covered share takes it out again.
@@ -135,9 +135,8 @@ class Canvas:
         if opacity < 1:
             mixed = cv2.addWeighted(lit, opacity, rgb, 1 - opacity, 0)
             cv2.copyTo(mixed, alpha, lit)
-            mask = np.where(mask, np.uint8(255 * opacity), np.uint8(0))
         cv2.copyTo(lit, mask, rgb)
-        np.maximum(alpha, mask, out=alpha)
+        np.maximum(alpha, mask & np.uint8(255 * opacity), out=alpha)
 
 
 def _common(one: Box, other: Box) -> Box:

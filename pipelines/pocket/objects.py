@@ -10,15 +10,21 @@ from data_manifests.errors import UsageError
 from pipelines.plugins import did_you_mean
 from pipelines.pocket.canvas import Canvas
 from pipelines.pocket.colours import Palette
-from pipelines.pocket.kinds_food import FOOD
-from pipelines.pocket.kinds_home import HOME
-from pipelines.pocket.kinds_ware import WARE
+from pipelines.pocket.kinds_cleaning import CLEANING
+from pipelines.pocket.kinds_dishes import DISHES
+from pipelines.pocket.kinds_meals import MEALS
+from pipelines.pocket.kinds_produce import PRODUCE
+from pipelines.pocket.kinds_rooms import ROOMS
+from pipelines.pocket.kinds_things import THINGS
+from pipelines.pocket.kinds_tools import TOOLS
 from pipelines.pocket.motifs import motif_shapes
 from pipelines.pocket.parts import Kind, Part
 
 LONGER_SIDE = 0.92  # of the picture's side
 
-_BY_NAME: dict[str, Kind] = {kind.name: kind for kind in (*WARE, *FOOD, *HOME)}
+_BY_NAME: dict[str, Kind] = {
+    kind.name: kind for kind in (*DISHES, *TOOLS, *PRODUCE, *MEALS, *ROOMS, *CLEANING, *THINGS)
+}
 KINDS: tuple[str, ...] = tuple(_BY_NAME)
 
 
@@ -75,13 +81,13 @@ def draw_object(kind: str, seed: int, size: int) -> np.ndarray:
 def _find(kind: str) -> Kind:
     found = _BY_NAME.get(kind)
     if found is None:
-        raise UsageError(f"There is no kind of object '{kind}'.{did_you_mean(kind, KINDS)} There are {len(KINDS)} kinds.")
+        raise UsageError(
+            f"There is no kind of object '{kind}'.{did_you_mean(kind, KINDS)} There are {len(KINDS)} kinds."
+        )
     return found
 
 
-def _placed(
-    parts: list[Part], kind: Kind, rng: np.random.Generator, side: int
-) -> tuple[list[np.ndarray], list[float]]:
+def _placed(parts: list[Part], kind: Kind, rng: np.random.Generator, side: int) -> tuple[list[np.ndarray], list[float]]:
     """The outlines of the parts in pixels of a picture ``side`` wide, and the widths of their strokes.
 
     All parts are deformed together, so that a handle stays where it is fastened.
