@@ -127,7 +127,7 @@ class Canvas:
         x, y, w, h = box
         rgb, alpha = self._rgb[y : y + h, x : x + w], self._alpha[y : y + h, x : x + w]
         if shade == "flat":
-            lit = np.empty((h, w, 3), np.uint8)
+            lit: np.ndarray = np.empty((h, w, 3), np.uint8)
             lit[:] = colour.astype(np.uint8)
         else:
             light = cv2.resize(_FIELDS[shade], (w, h), interpolation=cv2.INTER_LINEAR)
