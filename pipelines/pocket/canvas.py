@@ -37,12 +37,15 @@ _FIELDS: dict[Shade, np.ndarray] = {
     "flat": _shade_field("flat"),
 }
 
+# Towards shadow a colour is multiplied, towards light it is mixed with white.
+_LIGHT = np.linspace(-1, 1, 256, dtype=np.float32)[:, None]
+_ADDED = 255 * 0.45 * np.maximum(_LIGHT, 0)
+_KEPT = 1 + 0.5 * np.minimum(_LIGHT, 0) - 0.45 * np.maximum(_LIGHT, 0)
+
 
 def _ramp(colour: np.ndarray) -> np.ndarray:
     """A colour from shadow over itself to light, as a colour map: uint8 [256, 1, 3]."""
-    light = np.linspace(-1, 1, 256, dtype=np.float32)[:, None]
-    ramp = np.where(light < 0, colour * (1 + 0.5 * light), colour + (255 - colour) * 0.45 * light)
-    return ramp.astype(np.uint8)[:, None, :]
+    return (colour * _KEPT + _ADDED).astype(np.uint8)[:, None, :]
 
 
 class Canvas:
@@ -128,7 +131,7 @@ class Canvas:
         rgb, alpha = self._rgb[y : y + h, x : x + w], self._alpha[y : y + h, x : x + w]
         if shade == "flat":
             lit: np.ndarray = np.empty((h, w, 3), np.uint8)
-            lit[:] = colour.astype(np.uint8)
+            cv2.rectangle(lit, (0, 0), (w, h), colour.astype(int).tolist(), cv2.FILLED)
         else:
             light = cv2.resize(_FIELDS[shade], (w, h), interpolation=cv2.INTER_LINEAR)
             lit = cv2.applyColorMap(light, _ramp(colour))

@@ -44,7 +44,7 @@ MEALS: tuple[Kind, ...] = (
         "crust/dough toast/dough tan/ivory",
         blob("body", "-6,0 6,0 12,20 13,60 11,110 4,124 -4,124 -11,110 -13,60 -12,20"),
         *rods("accent", "-5,24 5,16;-6,46 6,36;-6,68 6,58;-6,90 6,80;-5,110 5,102", 4),
-        bend=0.2,
+        bend=0.09,
     ),
     kind(
         "toast",
@@ -221,7 +221,7 @@ MEALS: tuple[Kind, ...] = (
         turned("body", "0,4 6,22 28,34 50,28 70,12 78,6", soft=True, shade="round"),
         pattern("body-", "speckle", "plain"),
         shine(-14, 24, 10, 20),
-        bend=0.2,
+        bend=0.09,
     ),
     kind(
         "sausage",

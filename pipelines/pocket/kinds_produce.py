@@ -23,7 +23,7 @@ PRODUCE: tuple[Kind, ...] = (
         *ovals("accent", "-14,0 -5,-7 5,-7 14,0", 11, 13),
         turned("body", "24,13 28,17 44,15 80,8 108,2 116,0", soft=True),
         *rods("body-", "-14,40 -4,41;4,52 12,51;-10,64 -2,65;2,78 8,77", 2),
-        bend=0.25,
+        bend=0.11,
     ),
     kind(
         "onion",
@@ -96,7 +96,7 @@ PRODUCE: tuple[Kind, ...] = (
         curve("accent", "0,9 1,0 7,-8", 4),
         blob("leaf", "4,0 16,-8 26,-2 14,5", chance=0.5),
         shine(-15, 62, 9, 18),
-        bend=0.12,
+        bend=0.05,
     ),
     kind(
         "peach",
@@ -216,7 +216,7 @@ PRODUCE: tuple[Kind, ...] = (
         curve("body+", "-6,22 -7,44 -1,68", 2.5),
         blob("accent", "-14,16 -8,6 8,6 14,16 0,20"),
         curve("accent", "0,10 -2,-6 -10,-16", 5),
-        bend=0.3,
+        bend=0.14,
     ),
     kind(
         "cucumber",
@@ -226,7 +226,7 @@ PRODUCE: tuple[Kind, ...] = (
         *rods("accent", "-8,18 -8,98;0,12 0,106;8,18 8,98", 1.8, clip=True),
         *ovals("body-", "-4,30 5,44 -6,60 6,76 -3,90", 4, 4),
         oval("accent", 0, 4, 7, 5),
-        bend=0.3,
+        bend=0.14,
     ),
     kind(
         "mushroom",
@@ -261,7 +261,7 @@ PRODUCE: tuple[Kind, ...] = (
         block("body", 0, 82, 15, 44, 4, shade="across"),
         *rods("tan", "-4,104 -8,114;0,104 0,116;4,104 8,114", 2),
         rod("accent+", "0,38 0,66", 1.5),
-        bend=0.15,
+        bend=0.07,
     ),
     kind(
         "celery",
@@ -313,7 +313,7 @@ PRODUCE: tuple[Kind, ...] = (
         shine(-13, 66, 7, 34),
         poly("accent", "-15,28 -12,12 0,6 12,12 15,28 7,22 0,32 -7,22"),
         curve("accent", "0,10 0,0 6,-10", 7),
-        bend=0.2,
+        bend=0.09,
     ),
     kind(
         "pumpkin",
@@ -358,6 +358,6 @@ PRODUCE: tuple[Kind, ...] = (
         *ovals("accent", "-36,14 -19,14 0,14 19,14 36,14", 17, 18),
         curve("body", "58,12 68,6 74,8", 4),
         blob("body-", "-60,14 -40,22 0,28 40,22 60,12 40,30 0,38 -40,30"),
-        bend=0.05,
+        bend=0.02,
     ),
 )

@@ -100,7 +100,7 @@ def _placed(parts: list[Part], kind: Kind, rng: np.random.Generator, side: int) 
     bulge, taper, shift = rng.uniform(-1, 1, 3) * s * np.array([0.5, 0.45, 0.5])
     x = x * (1 + taper * y + bulge * (0.5 - y * y))
     y = y + shift * (y * y - 1)
-    x = x + kind.bend * rng.uniform(-1, 1) * np.cos(1.6 * y + rng.uniform(-0.7, 0.7))
+    x = x + kind.bend * half[1] / half[0] * rng.uniform(-1, 1) * np.cos(1.6 * y + rng.uniform(-0.7, 0.7))
     aspect = np.sqrt(1 + s * rng.uniform(-1, 1))
     warped = np.stack([x * half[0] * aspect, y * half[1] / aspect], axis=1)
     if kind.mirrored and rng.random() < 0.5:

@@ -63,7 +63,7 @@ class Kind:
         parts: back to front.
         opens: it has a lid or a door.
         stretch: how far the proportions of instances differ; 0.2 is ±20 %.
-        bend: how far its length is curved from instance to instance, for what grows or lies limp.
+        bend: how far an instance may be curved, as a share of half its height, for what grows or lies limp.
         mirrored: an instance may be its mirror image.
     """
 
