@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xmic_cli.commands import prepare
+from xmic_cli.commands import pocket, prepare
 from xmic_cli.commands.classes import classes
 from xmic_cli.commands.decode import decode
 from xmic_cli.commands.detect_hands import detect_hands
@@ -42,6 +42,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("run")(run_chain)
+app.add_typer(pocket.app, name="pocket")
 app.command("status")(status)
 app.command("doctor")(doctor)
 

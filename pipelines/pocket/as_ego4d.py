@@ -1,0 +1,130 @@
+"""A domain written as Ego4D FHO: the long-term-anticipation json files, their taxonomy, and ``clips/<uid>.mp4``."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.atomic import replace_atomically
+from pipelines.pocket.domains import Domain
+from pipelines.pocket.spec import HandBox
+from pipelines.pocket.truth import boxes_of
+from pipelines.pocket.world import PlannedVideo
+
+ANNOTATIONS = "ego4d/v2/annotations"
+VIDEOS = "ego4d/v2"
+BOXES = "ego4d/hand_boxes.parquet"
+
+_PARTS = "ego4d/.hand_boxes"
+_FILES = {"train": "fho_lta_train.json", "test": "fho_lta_val.json"}
+_STATED = {"train": "train", "test": "val"}
+_SYNONYMS = {"pick up": "grab,_take", "put down": "place", "cup": "mug", "frying pan": "skillet", "bag": "sack,_pouch"}
+_RATE = 30
+_PARENT_START_S = 100.0
+
+_BOX_TYPES = pa.schema(
+    [
+        ("video", pa.string()),
+        ("time_s", pa.float64()),
+        *((name, pa.float64()) for name in ("x0", "y0", "x1", "y1", "score")),
+        ("side", pa.string()),
+        ("kind", pa.string()),
+        ("contact", pa.bool_()),
+    ]
+)
+
+
+def clip_uid(video: PlannedVideo) -> str:
+    """The name of the file."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"pocket/clip/{video.person}/{video.number}"))
+
+
+def video_uid(video: PlannedVideo) -> str:
+    """The recording that all files of one person are said to be cut from."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"pocket/video/{video.person}"))
+
+
+def class_string(name: str) -> str:
+    """As the taxonomy writes it: 'cup_(mug)'."""
+    more = _SYNONYMS.get(name)
+    head = name.replace(" ", "_")
+    return f"{head}_({more})" if more else head
+
+
+def video_path(video: PlannedVideo) -> str:
+    """Below the folder of the world."""
+    return f"{VIDEOS}/clips/{clip_uid(video)}.mp4"
+
+
+def write_boxes(folder: Path, video: PlannedVideo, truth: Sequence[Sequence[HandBox]], fps: int) -> None:
+    """The hand boxes of a file, a row each; a frame without any has a row without corners."""
+    rows: list[dict[str, Any]] = []
+    for number, hands in enumerate(truth):
+        place = {"video": clip_uid(video), "time_s": number / fps}
+        boxes = boxes_of(hands)
+        for box in boxes:
+            values = {"x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1, "score": box.score}
+            # The form has no offsets: what is held is said to be touched.
+            touched = True if box.kind == "object" else box.contact
+            rows.append({**place, **values, "side": box.side, "kind": box.kind, "contact": touched})
+        if not boxes:
+            rows.append(place)
+    with replace_atomically(_part(folder, video)) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=_BOX_TYPES), temporary)
+
+
+def _part(folder: Path, video: PlannedVideo) -> Path:
+    return folder / _PARTS / f"{clip_uid(video)}.parquet"
+
+
+def write_annotations(folder: Path, domain: Domain, videos: Sequence[PlannedVideo]) -> None:
+    """The taxonomy, the segments of both splits, and the boxes of all videos in one table."""
+    taxonomy = {"verbs": [class_string(n) for n in domain.verbs], "nouns": [class_string(n) for n in domain.nouns]}
+    _write(folder / ANNOTATIONS / "fho_lta_taxonomy.json", taxonomy)
+    for split, file in _FILES.items():
+        clips = [row for video in videos if video.split == split for row in _segments(domain, video)]
+        stated = {"version": "v2", "date": "pocket", "description": "Pocket Kitchens", "split": _STATED[split]}
+        _write(folder / ANNOTATIONS / file, {**stated, "clips": clips})
+    with replace_atomically(folder / BOXES) as temporary:
+        pq.write_table(pa.concat_tables([pq.read_table(_part(folder, video)) for video in videos]), temporary)
+
+
+def _segments(domain: Domain, video: PlannedVideo) -> Iterable[dict[str, Any]]:
+    length = sum(clip.frames for clip in video.clips) / domain.fps
+    parent = _PARENT_START_S * video.number
+    for index, (clip, start, overlap) in enumerate(
+        zip(video.clips, video.starts(domain.fps), video.overlaps, strict=True)
+    ):
+        stop = start + clip.frames / domain.fps + overlap
+        yield {
+            "video_uid": video_uid(video),
+            "clip_uid": clip_uid(video),
+            "clip_parent_start_sec": parent,
+            "clip_parent_end_sec": parent + length,
+            "clip_parent_start_frame": round(parent * _RATE),
+            "clip_parent_end_frame": round((parent + length) * _RATE),
+            "interval_start_sec": parent,
+            "interval_end_sec": parent + length,
+            "interval_start_frame": round(parent * _RATE),
+            "interval_end_frame": round((parent + length) * _RATE),
+            "verb": class_string(clip.verb),
+            "noun": class_string(clip.noun),
+            "action_clip_start_sec": start,
+            "action_clip_end_sec": stop,
+            "action_clip_start_frame": int(start * _RATE),
+            "action_clip_end_frame": int(stop * _RATE),
+            "action_idx": index,
+            "verb_label": domain.verbs.index(clip.verb),
+            "noun_label": domain.nouns.index(clip.noun),
+        }
+
+
+def _write(file: Path, content: Any) -> None:
+    with replace_atomically(file) as temporary:
+        temporary.write_text(json.dumps(content), encoding="utf-8")

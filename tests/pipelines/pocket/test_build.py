@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from data_manifests.errors import InputError, UsageError
+from data_manifests.readers.ego4d import Ego4dReader
+from data_manifests.readers.epic import EpicReader
+from pipelines.check.run import check
+from pipelines.pocket import as_ego4d, as_epic
+from pipelines.pocket.build import BuiltWorld, build, build_world
+from pipelines.pocket.world import Size
+from pipelines.prepare import prepare
+from pipelines.progress import Silent
+from pipelines.shards import read_rows
+from pipelines.vocabulary import vocabulary_of
+from pipelines.workspace import Workspace
+from tests.pipelines.stage_fixtures import tree
+
+SIZE = Size(5, 3)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, BuiltWorld]:
+    folder = tmp_path_factory.mktemp("pocket") / "world"
+    return folder, build(folder, SIZE, 0, 2, Silent())
+
+
+@pytest.fixture(scope="module")
+def workspace(world: tuple[Path, BuiltWorld], tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Both domains read by the ordinary readers."""
+    folder, _ = world
+    space = Workspace.open(tmp_path_factory.mktemp("work"))
+    prepare(space, "epic", EpicReader(folder / as_epic.ANNOTATIONS), [folder / as_epic.VIDEOS])
+    prepare(space, "ego4d", Ego4dReader(folder / as_ego4d.ANNOTATIONS), [folder / as_ego4d.VIDEOS])
+    return space
+
+
+@pytest.mark.parametrize("dataset", ["epic", "ego4d"])
+def test_the_ordinary_readers_read_every_clip_and_find_every_video_whole(workspace: Workspace, dataset: str) -> None:
+    found = check(workspace, dataset, ["train", "val"], 2, Silent())
+    assert {split: table.clips["ok"] for split, table in found.items()} == {"train": 5, "val": 3}
+    assert not any(table.problems for table in found.values())
+
+
+def test_no_row_is_rejected_and_names_are_shared_as_the_domains_say(workspace: Workspace) -> None:
+    for dataset in ("epic", "ego4d"):
+        for split in ("train", "val"):
+            assert read_rows(workspace.manifest(dataset, split) / "rejects.parquet").num_rows == 0
+    nouns, verbs = (vocabulary_of(workspace, "epic", "ego4d", label) for label in ("noun", "verb"))
+    assert (len(nouns.ids("shared") or []), len(nouns.ids("novel") or [])) == (16, 12)
+    assert (len(verbs.ids("shared") or []), len(verbs.ids("novel") or [])) == (8, 5)
+
+
+def test_building_again_renders_nothing_and_a_missing_video_comes_back_the_same(world) -> None:
+    folder, first = world
+    assert first.made == sum(first.videos.values())
+    before = tree(folder)
+    assert build(folder, SIZE, 0, 1, Silent()).made == 0
+    video = next(folder.rglob("*.MP4"))
+    video.unlink()
+    assert build(folder, SIZE, 0, 1, Silent()).made == 1
+    assert tree(folder) == before
+
+
+def test_a_folder_with_another_world_or_with_other_files_is_left_alone(world, tmp_path: Path) -> None:
+    folder, _ = world
+    with pytest.raises(InputError, match=r"holds the world .*asked for .*Choose another folder"):
+        build(folder, SIZE, 1, 1, Silent())
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(InputError, match="is not empty and holds no Pocket Kitchens"):
+        build(tmp_path, SIZE, 0, 1, Silent())
+    with pytest.raises(UsageError, match="--size huge: expected demo or full"):
+        build_world(tmp_path, "huge", 0, 1, Silent())
+
+
+def test_the_facts_name_the_seed_and_the_size(world) -> None:
+    assert json.loads((world[0] / "pocket.json").read_text()) == {"version": 1, "seed": 0, "train": 5, "test": 3}

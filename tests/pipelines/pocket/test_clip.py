@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipelines.pocket.clip import Frame, render
+from pipelines.pocket.domains import EGO4D, EPIC, REVERSED, Domain
+from pipelines.pocket.spec import ClipSpec
+from pipelines.pocket.world import Size, plan_world
+
+
+def _specs(domain: Domain, count: int, frames: int) -> list[ClipSpec]:
+    videos = plan_world(domain, Size(count, 4), 5)
+    return [replace(clip, frames=frames) for video in videos if video.split == "train" for clip in video.clips]
+
+
+@pytest.fixture(scope="module")
+def shown() -> list[tuple[Domain, ClipSpec, list[Frame]]]:
+    """Clips of both domains, sixteen frames each."""
+    return [(domain, spec, list(render(spec, domain))) for domain in (EPIC, EGO4D) for spec in _specs(domain, 24, 16)]
+
+
+@pytest.mark.parametrize(("verb", "forward"), sorted(REVERSED.items()))
+def test_a_verb_of_a_pair_has_the_frames_of_the_other_in_the_opposite_order(verb: str, forward: str) -> None:
+    domain = EPIC if verb in EPIC.verbs else EGO4D
+    spec = replace(_specs(domain, 4, 8)[0], verb=verb, noun="jar")
+    one = [frame.rgb for frame in render(spec, domain)]
+    other = [frame.rgb for frame in render(replace(spec, verb=forward), domain)]
+    assert all(np.array_equal(a, b) for a, b in zip(one, reversed(other), strict=True))
+    assert not np.array_equal(one[0], other[0])
+
+
+def test_a_clip_is_always_the_same() -> None:
+    spec = _specs(EPIC, 4, 4)[0]
+    one, other = ([frame.rgb.tobytes() for frame in render(spec, EPIC)] for _ in range(2))
+    assert one == other
+    assert len(set(one)) == 4
+
+
+def test_a_tenth_to_a_seventh_of_the_frames_has_no_hand(shown) -> None:
+    share = np.mean([not frame.hands for _, _, frames in shown for frame in frames])
+    assert 0.10 <= share <= 0.15
+
+
+def test_fingers_hide_a_third_to_more_than_half_of_what_is_held(shown) -> None:
+    hidden = [frame.hidden for _, _, frames in shown for frame in frames if frame.hidden is not None]
+    assert len(hidden) > 100
+    assert 0.3 <= np.mean(hidden) <= 0.6
+
+
+def test_boxes_are_shares_of_the_frame_and_what_is_held_overlaps_its_hand(shown) -> None:
+    held = 0
+    for _, _, frames in shown:
+        for frame in frames:
+            assert frame.rgb.shape == (192, 256, 3)
+            assert len(frame.hands) <= 2
+            for hand in frame.hands:
+                x0, y0, x1, y1 = hand.box
+                assert 0 <= x0 < x1 <= 1
+                assert 0 <= y0 < y1 <= 1
+                if hand.held is not None:
+                    held += 1
+                    assert hand.held[0] < x1
+                    assert hand.held[2] > x0
+    assert held > 100
+
+
+def test_the_domains_differ_in_colour_and_sharp_noise(shown) -> None:
+    warmth = {
+        name: np.mean(
+            [
+                frame.rgb[..., 0].mean() - frame.rgb[..., 2].mean()
+                for domain, _, frames in shown
+                if domain.name == name
+                for frame in frames
+            ]
+        )
+        for name in ("epic", "ego4d")
+    }
+    assert warmth["epic"] > warmth["ego4d"] + 8

@@ -1,0 +1,44 @@
+"""``xmic pocket``: the small drawn world."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xmic_cli import console
+from xmic_cli.options import Json, Workers, machine_of
+
+app = typer.Typer(no_args_is_help=True, help="Pocket Kitchens: a small drawn world, written as the real datasets are.")
+
+
+@app.command("build")
+def build(
+    folder: Annotated[Path, typer.Argument(help="Where to.")] = Path("pocket"),
+    size: Annotated[str, typer.Option(help="demo: 100 clips a domain; full: 7,000.")] = "demo",
+    seed: Annotated[int, typer.Option(min=0, help="Which world.")] = 0,
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Render one domain as EPIC-KITCHENS-100 and the other as Ego4D, with the true hand boxes of both.
+
+    Run it again after a stop: videos that are there are kept. xmic prepare epic and xmic prepare ego4d read them.
+    """
+    from pipelines.pocket.build import build_world
+
+    count = machine_of(workers, "cpu", offline=True).workers
+    built = build_world(folder, size, seed, count, console.progress())
+    lines = [
+        f"{name}: {clips['train']} training and {clips['test']} test clips in {built.videos[name]} videos; "
+        f"the noun alone gives the verb of {built.noun_predicts_verb[name]:.1f} % of the test clips"
+        for name, clips in built.clips.items()
+    ]
+    if not built.made:
+        lines.append("nothing to render: every video was there")
+    console.emit(vars(built), json, lines)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps ``build`` a command of its own while it is the only one."""
