@@ -26,6 +26,11 @@ def digest_json(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def number_of(text: str) -> int:
+    """A 64-bit number that a text stands for in draws: the first 8 bytes of its sha256, big endian."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
 def update_with_table(digest: Any, table: pa.Table) -> None:
     """Feed the rows of a table into a hash object as one Arrow record batch.
 

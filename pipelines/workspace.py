@@ -143,6 +143,11 @@ class Workspace:
             )
         return chosen
 
+    def find_video(self, dataset: str, relative: str) -> Path | None:
+        """A video of the manifest under the first root that has it, looked for now: roots may change after prepare."""
+        roots = (Path(root) for root in self.datasets[dataset].roots)
+        return next((root / relative for root in roots if (root / relative).exists()), None)
+
     def groups(self, dataset: str) -> int:
         """The bucket count of a dataset.
 

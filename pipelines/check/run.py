@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pipelines.check.probe import Probe, probe
@@ -95,14 +94,13 @@ def _probe_all(
     workspace: Workspace, dataset: str, videos: Sequence[Mapping[str, Any]], workers: int, progress: Progress
 ) -> dict[str, Probe | str]:
     """Relative path → what was seen there, or why nothing was."""
-    roots = [Path(root) for root in workspace.datasets[dataset].roots]
     memory = workspace.probes
     kinds = {video["path"]: video["kind"] for video in videos if video["path"] is not None}
     found: dict[str, Probe | str] = {}
     keys: dict[str, FileKey] = {}
     tasks = []
     for path, kind in sorted(kinds.items()):
-        place = next((root / path for root in roots if (root / path).exists()), None)
+        place = workspace.find_video(dataset, path)
         if place is None:
             found[path] = "it was there when the dataset was prepared and is gone"
             continue

@@ -17,9 +17,9 @@ import numpy as np
 from data_manifests.videos import CHUNK
 from pipelines.decode.container import VideoError
 from pipelines.decode.packet_index import Heartbeat
-from pipelines.decode.plan import FramePlan
+from pipelines.decode.plan import NOWHERE, FramePlan
 from pipelines.decode.reader import VideoReader, open_video
-from pipelines.decode.source import NOWHERE, Choice, Failure, LostFrame, StoredFrame
+from pipelines.decode.source import Choice, Failure, LostFrame, StoredFrame
 from pipelines.decode.task import Clip
 from pipelines.decode.video_source import damaged, nothing_there, past_end, reader_facts, stored
 

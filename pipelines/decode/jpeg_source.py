@@ -22,8 +22,8 @@ from pipelines.decode.container import VideoError
 from pipelines.decode.convert import RgbConverter
 from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.packet_index import Heartbeat
-from pipelines.decode.plan import FramePlan
-from pipelines.decode.source import NOWHERE, Choice, Failure, LostFrame, StoredFrame
+from pipelines.decode.plan import NOWHERE, FramePlan
+from pipelines.decode.source import Choice, Failure, LostFrame, StoredFrame
 from pipelines.decode.task import Clip
 
 END_SLACK = 15

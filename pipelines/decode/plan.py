@@ -8,7 +8,6 @@ segment and an epoch by a stateless hash, so that every frame is decoded once an
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,9 +15,13 @@ from fractions import Fraction
 import numpy as np
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.digest import number_of
 
 # Two float64 instants computed in different ways differ by far less, two frames of a video by far more.
 TIE_S = 1e-9
+
+NOWHERE = int(np.iinfo(np.int64).min)
+"""Stands for the frame of an instant that a source does not have."""
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -98,13 +101,13 @@ class FramePlan:
         return inside.reshape(self.segments, self.candidates)
 
     def nowhere(self) -> np.ndarray:
-        """int64 ``[segments, candidates]``, the smallest number everywhere: no instant has a frame."""
-        return np.full((self.segments, self.candidates), np.iinfo(np.int64).min)
+        """int64 ``[segments, candidates]``, :data:`NOWHERE` everywhere: no instant has a frame."""
+        return np.full((self.segments, self.candidates), NOWHERE)
 
 
 def clip_key(clip_id: str) -> int:
     """The 64-bit key a clip has in the draws: the first 8 bytes of the id's SHA-256, big endian."""
-    return int.from_bytes(hashlib.sha256(clip_id.encode("utf-8")).digest()[:8], "big")
+    return number_of(clip_id)
 
 
 def draw_candidates(seed: int, epoch: int, clip_keys: np.ndarray, segments: int, candidates: int) -> np.ndarray:

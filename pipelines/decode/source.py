@@ -14,9 +14,6 @@ from pipelines.decode.packet_index import Heartbeat
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.task import Clip, VideoTask
 
-NOWHERE = int(np.iinfo(np.int64).min)
-"""Stands for the frame of an instant that the source does not have."""
-
 
 @dataclass(frozen=True)
 class Failure:
@@ -32,7 +29,7 @@ class Choice:
     """The frame for each instant of a clip.
 
     Attributes:
-        pts: int64 ``[segments, candidates]``, :data:`NOWHERE` where there is none.
+        pts: int64 ``[segments, candidates]``, :data:`pipelines.decode.plan.NOWHERE` where there is none.
         failures: Why there is none.
     """
 

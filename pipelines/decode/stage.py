@@ -176,15 +176,11 @@ class DecodeStage:
             self.plan,
         )
 
-    def _file(self, relative: str | None) -> Path | None:
-        """The video under the first root that has it, looked for now: roots may change after prepare."""
-        if relative is None:
-            return None
-        roots = [Path(root) for root in self.workspace.datasets[self.dataset].roots]
-        return next((root / relative for root in roots if (root / relative).exists()), None)
+    def _file(self, task: VideoTask) -> Path | None:
+        return None if task.path is None else self.workspace.find_video(self.dataset, task.path)
 
     def _identity(self, task: VideoTask) -> str:
-        found = self._file(task.path)
+        found = self._file(task)
         if found is None:
             return "missing"
         digests = self.workspace.file_digests
@@ -198,7 +194,7 @@ class DecodeStage:
         return digest_json([task.path, task.kind, task.offset_s, size, content, *facts])
 
     def _placed(self, task: VideoTask, output: Path) -> VideoTask:
-        found = self._file(task.path)
+        found = self._file(task)
         output.mkdir(parents=True, exist_ok=True)
         name = digest_json(task.video_id)[:24]
         return replace(task, path=str(found) if found else None, output=str(output / name))

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from pipelines.decode.encode_jpeg import to_jpeg
 from pipelines.decode.packet_index import Heartbeat
-from pipelines.decode.plan import FramePlan
+from pipelines.decode.plan import NOWHERE, FramePlan
 from pipelines.decode.reader import DecodedFrame, VideoReader, open_video
-from pipelines.decode.source import NOWHERE, Choice, Failure, LostFrame, StoredFrame
+from pipelines.decode.source import Choice, Failure, LostFrame, StoredFrame
 from pipelines.decode.task import Clip
 
 

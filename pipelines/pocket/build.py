@@ -80,7 +80,8 @@ def build(folder: Path, size: Size, seed: int, workers: int, progress: Progress)
     result = BuiltWorld(str(folder))
     plans = {domain.name: (domain, plan_world(domain, size, seed)) for domain in (EPIC, EGO4D)}
     tasks = [_Task(str(folder), domain, video) for domain, videos in plans.values() for video in videos]
-    todo = [task for task in tasks if not _is_done(task)]
+    # A video is renamed to its place after its boxes, so it says that both are there.
+    todo = [task for task in tasks if not task.path.is_file()]
     progress.start("render", len(tasks))
     progress.advance(len(tasks) - len(todo))
     for outcome in run_killable(_render, enumerate(todo), workers=workers, timeout_s=_TIMEOUT_S, reason_of=_reason):
@@ -109,11 +110,6 @@ def _claim(folder: Path, facts: dict[str, Any]) -> None:
         raise InputError(f"{folder}: is not empty and holds no Pocket Kitchens. Choose another folder.")
     with replace_atomically(file) as temporary:
         temporary.write_text(json.dumps(facts), encoding="utf-8")
-
-
-def _is_done(task: _Task) -> bool:
-    """The video is renamed to its place after its boxes, so it says that both are there."""
-    return task.path.is_file()
 
 
 def _render(task: _Task, heartbeat: Callable[[], None]) -> None:

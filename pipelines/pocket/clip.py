@@ -104,19 +104,22 @@ class _Scene:
             ratio = math.exp(rng.uniform(math.log(AREAS[0]), math.log(AREAS[1])))
             size = self._size * math.sqrt(ratio * self._thing[..., 3].sum() / picture[..., 3].sum())
             by = placement((_PICTURE / 2,) * 2, _ground_pixels(place), size, float(rng.uniform(-70, 70)))
-            shadow = joined(np.array([[1.0, 0, 3], [0, 1.0, 4]]), by)
-            _shade(self._ground, picture, shadow)
+            _shade(self._ground, picture, by)
             paste(self._ground, picture, by)
 
     def _fitting_palm(self, rng: np.random.Generator) -> float:
         """Palm width, in pixels, with which the fingers hide about as much of the held thing as a hand does."""
         aim = float(rng.uniform(0.36, 0.54))
         pose = Pose(0.5, 0.4, hand=(0.5, 0.4), grip=_GRIP, holds=True)
-        hidden = [abs(self._hidden(pose, palm, np.eye(2, 3)) - aim) for palm in _PALMS]
+        camera = np.eye(2, 3)
+        thing = self._thing_seen(pose, camera)
+        hidden = [abs(self._hidden(thing, pose, palm, camera) - aim) for palm in _PALMS]
         return _PALMS[int(np.argmin(hidden))]
 
-    def _hidden(self, pose: Pose, palm: float, camera: np.ndarray) -> float:
-        thing = coverage((HEIGHT, WIDTH), self._thing, joined(camera, self._thing_place(pose)))
+    def _thing_seen(self, pose: Pose, camera: np.ndarray) -> np.ndarray:
+        return coverage((HEIGHT, WIDTH), self._thing, joined(camera, self._thing_place(pose)))
+
+    def _hidden(self, thing: np.ndarray, pose: Pose, palm: float, camera: np.ndarray) -> float:
         front = _hand(self._acting, self._look, _step(pose.grip), self._angle, palm, True)
         fingers = coverage((HEIGHT, WIDTH), front.rgba, joined(camera, _at(front, pose.hand or (0, 0))))
         return float((thing * fingers).sum() / max(thing.sum(), 1e-6))
@@ -132,7 +135,7 @@ class _Scene:
         thing = joined(camera, self._thing_place(pose))
         back = self._hands(pose, camera, front=False)
         if not pose.holds:
-            _shade(canvas, self._thing, joined(np.array([[1.0, 0, 3], [0, 1.0, 4]]), thing))
+            _shade(canvas, self._thing, thing)
         if pose.box is not None:
             self._draw_box(canvas, pose.box, camera, front=False)
         behind = back if pose.holds else []
@@ -170,15 +173,16 @@ class _Scene:
 
     def _truth(self, share: float) -> tuple[list[HandBox], float | None]:
         pose, camera = self._motion.at(share), self._camera.at(share)
-        held = None
+        held = hidden = None
         if pose.holds:
-            held = _tight(coverage((HEIGHT, WIDTH), self._thing, joined(camera, self._thing_place(pose))))
+            thing = self._thing_seen(pose, camera)
+            held, hidden = _tight(thing), self._hidden(thing, pose, self._palm, camera)
         boxes = []
         for side, hand, place in self._hand_pictures(pose, front=False):
             box = _seen(hand.box, joined(camera, _at(hand, place)))
             if box is not None:
                 boxes.append(HandBox(side, box, held if side == self._acting else None))
-        return boxes, self._hidden(pose, self._palm, camera) if pose.holds else None
+        return boxes, hidden
 
     def _draw_lid(self, canvas: np.ndarray, pose: Pose, camera: np.ndarray) -> None:
         assert pose.lid is not None
@@ -235,8 +239,9 @@ def _toned(picture: np.ndarray, saturation: float) -> np.ndarray:
 
 
 def _shade(canvas: np.ndarray, picture: np.ndarray, by: np.ndarray) -> None:
-    """A soft shadow of a picture."""
-    paste(canvas, picture * np.array([0, 0, 0, 0.33], np.float32), by)
+    """A shadow of a picture, a little to the right of it and below."""
+    beside = joined(np.array([[1.0, 0, 3], [0, 1.0, 4]]), by)
+    paste(canvas, picture * np.array([0, 0, 0, 0.33], np.float32), beside)
 
 
 @functools.lru_cache(maxsize=4096)

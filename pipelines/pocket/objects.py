@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
 from data_manifests.errors import UsageError
+from pipelines.digest import number_of
 from pipelines.plugins import did_you_mean
 from pipelines.pocket.canvas import Canvas
 from pipelines.pocket.colours import Palette
@@ -62,7 +61,7 @@ def draw_object(kind: str, seed: int, size: int) -> np.ndarray:
     """
     what = _find(kind)
     # Instance 3 of one kind shall not share its choices with instance 3 of every other kind.
-    rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(kind.encode()).digest()[:8], "big")])
+    rng = np.random.default_rng([seed, number_of(kind)])
     palette = Palette(what.palettes[int(rng.integers(len(what.palettes)))], rng)
     shown = [part for part in what.parts if not isinstance(part, Part) or part.chance > rng.random()]
     canvas = Canvas(size)

@@ -6,7 +6,6 @@ disjoint, and a fifth of the verb–noun pairs occur in test clips only.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from pipelines.digest import number_of
 from pipelines.pocket.domains import ON_CONTAINERS, Domain
 from pipelines.pocket.objects import is_container
 from pipelines.pocket.spec import ClipSpec
@@ -117,8 +117,7 @@ def noun_predicts_verb(videos: Iterable[PlannedVideo]) -> float:
 
 
 def _seed(*parts: object) -> int:
-    digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
-    return int.from_bytes(digest[:8], "big")
+    return number_of("/".join(str(part) for part in parts))
 
 
 def _popularity(domain: Domain, pairs: Sequence[Pair], rng: np.random.Generator) -> np.ndarray:

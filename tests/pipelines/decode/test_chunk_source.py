@@ -8,8 +8,7 @@ import pytest
 from pipelines.decode.chunk_source import ChunkSource, chunk_files
 from pipelines.decode.container import VideoError
 from pipelines.decode.encode_jpeg import from_jpeg
-from pipelines.decode.plan import FramePlan
-from pipelines.decode.source import NOWHERE
+from pipelines.decode.plan import NOWHERE, FramePlan
 from pipelines.decode.task import Clip
 
 PLAN = FramePlan(segments=4, candidates=1, short_side=0)

@@ -13,8 +13,8 @@ from data_manifests.readers.epic import jpeg_rate
 from pipelines.decode.container import VideoError
 from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.jpeg_source import JpegSource, jpeg_names, open_jpegs, wrong_rate
-from pipelines.decode.plan import FramePlan
-from pipelines.decode.source import NOWHERE, LostFrame, StoredFrame
+from pipelines.decode.plan import NOWHERE, FramePlan
+from pipelines.decode.source import LostFrame, StoredFrame
 from pipelines.decode.task import Clip
 
 PLAN = FramePlan(segments=4, candidates=1, short_side=256)

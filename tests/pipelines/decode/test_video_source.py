@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pipelines.decode.encode_jpeg import from_jpeg
-from pipelines.decode.plan import FramePlan
-from pipelines.decode.source import NOWHERE, LostFrame
+from pipelines.decode.plan import NOWHERE, FramePlan
+from pipelines.decode.source import LostFrame
 from pipelines.decode.task import Clip
 from pipelines.decode.video_source import VideoSource
 
