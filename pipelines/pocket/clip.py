@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -46,15 +46,21 @@ class Frame:
     hidden: float | None
 
 
-def render(spec: ClipSpec, domain: Domain) -> Iterator[Frame]:
+def render(spec: ClipSpec, domain: Domain, only: Collection[int] | None = None) -> Iterator[Frame]:
     """The frames of a clip.
 
     The clip of a verb that is another run backwards has the frames of that one in the opposite order, camera
     and noise included.
+
+    Args:
+        spec: what it shows.
+        domain: how it looks.
+        only: numbers of the frames to draw, counted from 0 in the order of the clip; all when None. Whichever are
+            asked for come in the order of the clip, each as it is in the whole clip.
     """
     scene = _Scene(spec, domain)
     backwards = spec.verb in REVERSED
-    for number in range(spec.frames):
+    for number in range(spec.frames) if only is None else sorted(only):
         yield scene.frame(spec.frames - 1 - number if backwards else number)
 
 

@@ -39,6 +39,17 @@ def test_a_clip_is_always_the_same() -> None:
     assert len(set(one)) == 4
 
 
+@pytest.mark.parametrize("verb", ["pick up", "put down"])
+def test_single_frames_of_a_clip_are_those_of_the_whole_clip_in_its_order(verb: str) -> None:
+    spec = replace(_specs(EPIC, 4, 9)[0], verb=verb)
+    whole = list(render(spec, EPIC))
+    some = list(render(spec, EPIC, only={7, 0, 4}))
+    for frame, number in zip(some, (0, 4, 7), strict=True):
+        assert np.array_equal(frame.rgb, whole[number].rgb)
+        assert (frame.hands, frame.hidden) == (whole[number].hands, whole[number].hidden)
+    assert list(render(spec, EPIC, only=())) == []
+
+
 def test_a_tenth_to_a_seventh_of_the_frames_has_no_hand(shown) -> None:
     share = np.mean([not frame.hands for _, _, frames in shown for frame in frames])
     assert 0.10 <= share <= 0.15
