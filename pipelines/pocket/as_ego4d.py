@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.atomic import replace_atomically
-from pipelines.pocket.domains import Domain
+from pipelines.pocket.domains import SYNONYMS, Domain
 from pipelines.pocket.spec import HandBox
 from pipelines.pocket.truth import boxes_of
 from pipelines.pocket.world import PlannedVideo
@@ -24,7 +24,6 @@ BOXES = "ego4d/hand_boxes.parquet"
 _PARTS = "ego4d/.hand_boxes"
 _FILES = {"train": "fho_lta_train.json", "test": "fho_lta_val.json"}
 _STATED = {"train": "train", "test": "val"}
-_SYNONYMS = {"pick up": "grab,_take", "put down": "place", "cup": "mug", "frying pan": "skillet", "bag": "sack,_pouch"}
 _RATE = 30
 _PARENT_START_S = 100.0
 
@@ -52,7 +51,7 @@ def video_uid(video: PlannedVideo) -> str:
 
 def class_string(name: str) -> str:
     """As the taxonomy writes it: 'cup_(mug)'."""
-    more = _SYNONYMS.get(name)
+    more = ",_".join(SYNONYMS.get(name, ()))
     head = name.replace(" ", "_")
     return f"{head}_({more})" if more else head
 

@@ -32,13 +32,22 @@ REVERSED = {"put down": "pick up", "close": "open", "remove": "insert", "pull": 
 ON_CONTAINERS = frozenset({"open", "close"})
 """Verbs that only containers take."""
 
+SYNONYMS = {
+    "pick up": ("grab", "take"),
+    "put down": ("place",),
+    "cup": ("mug",),
+    "frying pan": ("skillet",),
+    "bag": ("sack", "pouch"),
+}
+"""What else some classes are called."""
+
 
 @dataclass(frozen=True)
 class Domain:
     """A domain.
 
     Attributes:
-        name: 'epic' or 'ego4d', the dataset whose form it is written in.
+        name: 'epic' or 'ego4d', the dataset whose form it is written in; 'pictures' is never a dataset.
         nouns: its nouns, the shared ones first.
         verbs: its verbs, the shared ones first.
         fps: frames a second of its videos.
@@ -51,7 +60,7 @@ class Domain:
         tiles: whether worktops are tiled (else grained wood or plain).
     """
 
-    name: Literal["epic", "ego4d"]
+    name: Literal["epic", "ego4d", "pictures"]
     nouns: tuple[str, ...]
     verbs: tuple[str, ...]
     fps: int

@@ -24,8 +24,8 @@ SPLITS: tuple[Split, Split] = ("train", "test")
 INSTANCES = {"train": range(0, 400), "test": range(400, 800), "pretraining": range(800, 6000)}
 """Seeds of the instances of every kind, by what they are for."""
 
-KITCHENS = {"train": range(0, 1000), "test": range(1000, 2000)}
-PEOPLE = {"train": range(0, 1000), "test": range(1000, 2000)}
+KITCHENS = {"train": range(0, 1000), "test": range(1000, 2000), "pretraining": range(2000, 6000)}
+PEOPLE = {"train": range(0, 1000), "test": range(1000, 2000), "pretraining": range(2000, 6000)}
 """Seeds of worktops and of hands, offset by domain."""
 
 TEST_ONLY = 0.2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.embed.encoders.spec import EncoderIdentity, EncoderOptions
+from pipelines.embed.encoders.spec import POCKET, EncoderIdentity, EncoderOptions
 from pipelines.plugins import load_class
 
 ENCODERS = {
@@ -17,7 +17,7 @@ def describe_encoder(spec: str, **options: Any) -> EncoderIdentity:
     """The identity of an encoder, without loading it.
 
     Args:
-        spec: ``FAMILY:MODEL[/TAG]`` or ``FAMILY:MODEL=FILE``, or ``package.module:Class``.
+        spec: ``FAMILY:MODEL[/TAG]`` or ``FAMILY:MODEL=FILE``, ``package.module:Class``, or ``pocket``.
         **options: the fields of :class:`pipelines.embed.encoders.spec.EncoderOptions`.
 
     Raises:
@@ -36,5 +36,6 @@ def load_encoder(spec: str, **options: Any) -> Any:
 
 def _class_of(spec: str) -> Any:
     family, _, rest = spec.partition(":")
+    family = "open_clip" if spec == POCKET else family
     own = "." in family and rest.isidentifier()
     return load_class(spec if own else family, ENCODERS, "encoder family")

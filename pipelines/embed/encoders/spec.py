@@ -12,12 +12,18 @@ from typing import Any
 from data_manifests.errors import InputError, UsageError
 from pipelines.digest import whole_file_sha256
 
+POCKET = "pocket"
+"""The encoder that comes with xmic: a small CLIP of the drawn world (:mod:`pipelines.pocket.pretraining`)."""
+
+_POCKET_FILES = Path(__file__).parents[2] / "pocket" / "encoder"
+
 RANDOM = "random"
 SEED = 0
 """Seed of random weights: they are the same on every machine of a kind."""
 
 _FORMS = (
-    "expected FAMILY:MODEL/TAG (open_clip:ViT-B-16/openai) or FAMILY:MODEL=FILE (open_clip:ViT-B-16=clip.safetensors)"
+    "expected FAMILY:MODEL/TAG (open_clip:ViT-B-16/openai), FAMILY:MODEL=FILE (open_clip:ViT-B-16=clip.safetensors), "
+    "or pocket"
 )
 
 
@@ -45,6 +51,8 @@ class ModelSpec:
     @property
     def text(self) -> str:
         """The spec without folders: what is recorded in artifacts, where no path may stand."""
+        if self.file == _POCKET_FILES / "pocket.safetensors":
+            return POCKET
         model = Path(self.model).name if self.model.endswith(".json") else self.model
         if self.file is not None:
             return f"{self.family}:{model}={self.file.name}"
@@ -95,12 +103,14 @@ class EncoderIdentity:
 
 
 def parse_spec(spec: str) -> ModelSpec:
-    """Parse a model spec.
+    """Parse a model spec; ``pocket`` stands for the packaged files.
 
     Raises:
         UsageError: not of one of the two forms.
         InputError: a file it names is not there.
     """
+    if spec == POCKET:
+        return ModelSpec("open_clip", str(_POCKET_FILES / "pocket.json"), None, _POCKET_FILES / "pocket.safetensors")
     family, colon, rest = spec.partition(":")
     if not colon or not family or not rest:
         raise UsageError(f"--encoder {spec}: {_FORMS}.")

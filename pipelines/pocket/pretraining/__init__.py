@@ -1,0 +1,1 @@
+"""How the ``pocket`` encoder was made: third-person pictures, their captions, and a small CLIP trained on them."""
