@@ -48,7 +48,7 @@ def train_encoder(
     workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Train the pocket encoder anew, as the packaged one was: on drawn third-person pictures, never on first-person ones.
+    """Train the pocket encoder anew, as the packaged one was: on drawn third-person pictures only.
 
     Run it again after a stop: it goes on from its checkpoint. Its weights are used with
     --encoder open_clip:INTO/pocket.json=INTO/pocket.safetensors.
@@ -61,8 +61,8 @@ def train_encoder(
     console.emit(made, json, [f"{made['file']}: {made['pictures']} pictures, sha256 {made['sha256']}"])
 
 
-@app.command("test-encoder")
-def test_encoder(
+@app.command("measure-encoder")
+def measure_encoder(
     encoder: Annotated[str, typer.Option(help="Any encoder with a text tower.")] = "pocket",
     clips: Annotated[int, typer.Option(min=1, help="Clips of each domain, and pictures of each kind.")] = 500,
     seed: Annotated[int, typer.Option(min=0, help="Of pictures and clips.")] = 7_000,
@@ -72,11 +72,11 @@ def test_encoder(
 ) -> None:
     """Zero-shot accuracy of an encoder on third-person pictures, on first-person clips and on true hand crops."""
     from pipelines.embed.encoders import load_encoder
-    from pipelines.pocket.pretraining.measure import measure_encoder
+    from pipelines.pocket.pretraining.measure import measure_encoder as measure
 
     where = machine_of(None, device, offline).resolve_device()
     loaded = load_encoder(encoder, precision="fp32", batch_size=32, device=where, offline=offline)
-    rows = measure_encoder(loaded, seed, clips, console.progress())
+    rows = measure(loaded, seed, clips, console.progress())
     lines = [
         f"{row['domain']:6} {row['pictures']:15} {row['count']:5} of {row['classes']} nouns: {row['noun']:5.1f} %"
         + ("" if row["verb"] is None else f"   verbs: {row['verb']:5.1f} %")
