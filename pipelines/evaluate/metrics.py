@@ -28,6 +28,19 @@ def top_k(scores: np.ndarray, labels: np.ndarray, k: int = 1) -> float:
     return float(100 * np.mean(_ranks(scores, labels) < k))
 
 
+def hits(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Whether each clip's class is scored best, bool [M]; :func:`top_k` is its mean.
+
+    Args:
+        scores: [M, C].
+        labels: [M], class indices.
+
+    Raises:
+        InputError: as for :func:`top_k`.
+    """
+    return _ranks(scores, labels) == 0
+
+
 def class_mean(scores: np.ndarray, labels: np.ndarray) -> float:
     """The top-1 accuracy of each class that has clips, averaged over these classes, in percent.
 
@@ -38,7 +51,7 @@ def class_mean(scores: np.ndarray, labels: np.ndarray) -> float:
     Raises:
         InputError: as for :func:`top_k`.
     """
-    right = _ranks(scores, labels) == 0
+    right = hits(scores, labels)
     _, of_class, counts = np.unique(labels, return_inverse=True, return_counts=True)
     return float(100 * np.mean(np.bincount(of_class, weights=right) / counts))
 

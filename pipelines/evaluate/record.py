@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from data_manifests.schema import Label
 from pipelines.environment import versions
-from pipelines.evaluate.metrics import class_mean, top_k
+from pipelines.evaluate.metrics import class_mean, hits, top_k
 from pipelines.shards import read_footer, read_rows
 from pipelines.train.features import SplitClips, StreamVectors
 from pipelines.vocabulary import identity_of, vocabulary_of
@@ -17,7 +17,7 @@ from pipelines.vocabulary import identity_of, vocabulary_of
 if TYPE_CHECKING:
     from pipelines.evaluate.run import EvaluateStage
 
-METRICS_SCHEMA = 1
+METRICS_SCHEMA = 2
 
 
 def vocabulary_of_evaluation(item: EvaluateStage) -> dict[str, Any]:
@@ -94,7 +94,10 @@ def metrics_of(item: EvaluateStage, mixed: list[dict[str, Any]], vocabulary: dic
 
 
 def label_metrics(predictions: pa.Table, clips: SplitClips, label: Label, classes: int) -> dict[str, Any]:
-    """The numbers of one label: percent over the evaluated clips, and how many those are of all labelled ones."""
+    """The numbers of one label: percent over the evaluated clips, and how many those are of all labelled ones.
+
+    'recordings' is recording → [clips whose top-1 is right, clips]: what intervals are drawn from.
+    """
     official = clips.labels[label]
     result: dict[str, Any] = {
         "n_official": int(np.count_nonzero(official >= 0)),
@@ -105,14 +108,22 @@ def label_metrics(predictions: pa.Table, clips: SplitClips, label: Label, classe
     kept = truth >= 0
     result["n_evaluated"] = int(np.count_nonzero(kept))
     if not result["n_evaluated"]:
-        return {**result, "top1": None, "top5": None, "class_mean": None}
+        return {**result, "top1": None, "top5": None, "class_mean": None, "recordings": {}}
     flat = predictions.column(f"{label}_scores").combine_chunks().flatten().to_numpy()
     scores = flat.reshape(len(truth), classes)[kept]
+    recording = dict(zip(clips.clip_ids, clips.recordings, strict=True))
+    recordings: dict[str, list[int]] = {}
+    clip_ids = predictions.column("clip_id").to_numpy(zero_copy_only=False)[kept]
+    for clip_id, right in zip(clip_ids, hits(scores, truth[kept]), strict=True):
+        counts = recordings.setdefault(recording[clip_id], [0, 0])
+        counts[0] += int(right)
+        counts[1] += 1
     return {
         **result,
         "top1": top_k(scores, truth[kept], 1),
         "top5": top_k(scores, truth[kept], 5),
         "class_mean": class_mean(scores, truth[kept]),
+        "recordings": dict(sorted(recordings.items())),
     }
 
 

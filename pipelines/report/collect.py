@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from data_manifests.errors import MissingUpstream
 from data_manifests.schema import LABELS, Label
+from pipelines.evaluate.intervals import Interval, harmonic, interval, resampled
 from pipelines.evaluate.metrics import harmonic_mean
 from pipelines.report.metrics_file import Metrics, Place, Run, read_metrics
 from pipelines.workspace import Workspace
@@ -26,11 +29,18 @@ class Cell:
         value: percent; None where nothing was evaluated.
         evaluated: clips it is over (for a harmonic mean, those of both accuracies).
         official: clips it should be over; fewer evaluated ones mark the cell.
+        interval: 95 % by cluster bootstrap over recordings, percent; None where there is none.
     """
 
     value: float | None
     evaluated: int = 0
     official: int = 0
+    interval: Interval | None = None
+
+    @property
+    def between(self) -> str:
+        """The interval, nothing where there is none."""
+        return f"{self.interval[0]:.1f}–{self.interval[1]:.1f}" if self.interval else ""
 
     @property
     def partial(self) -> bool:
@@ -147,8 +157,13 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
     known, last = there[0], there[-1]
     cells: dict[str, Cell] = {}
     for label in LABELS:
-        own, other = _cell(within, label, "top1"), _cell(cross, label, "top1")
-        cells |= {f"{label} within": own, f"{label} cross": other, f"{label} hm": _mean(own, other)}
+        drawn = _resampled(within, label, 0), _resampled(cross, label, 1)
+        own, other = (
+            replace(_cell(metrics, label, "top1"), interval=interval(values))
+            for metrics, values in zip((within, cross), drawn, strict=True)
+        )
+        mean = replace(_mean(own, other), interval=interval(harmonic(*drawn)))
+        cells |= {f"{label} within": own, f"{label} cross": other, f"{label} hm": mean}
         cells[f"{label} top-5"] = _cell(last, label, "top5")
         cells[f"{label} class mean"] = _cell(last, label, "class_mean")
     return Row(
@@ -165,6 +180,11 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
 def _cell(metrics: Metrics | None, label: Label, what: str) -> Cell:
     numbers = metrics.labels.get(label) if metrics else None
     return Cell(getattr(numbers, what), numbers.n_evaluated, numbers.n_official) if numbers else Cell(None)
+
+
+def _resampled(metrics: Metrics | None, label: Label, seed: int) -> np.ndarray:
+    numbers = metrics.labels.get(label) if metrics else None
+    return resampled(numbers.recordings if numbers else {}, seed)
 
 
 def _mean(own: Cell, other: Cell) -> Cell:

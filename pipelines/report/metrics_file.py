@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class _Part(BaseModel):
@@ -50,7 +50,8 @@ class Mixed(_Part):
 
 
 class Numbers(_Part):
-    """One label: accuracies in percent (None where no clip could be evaluated), clips and classes."""
+    """One label: accuracies in percent (None where no clip could be evaluated), clips and classes; of each recording
+    how many clips are right at top-1, and how many there are."""
 
     top1: float | None
     top5: float | None
@@ -59,6 +60,7 @@ class Numbers(_Part):
     n_official: int
     classes: int
     classes_present: int
+    recordings: dict[str, tuple[int, int]]
 
 
 class SharedAndNovel(_Part):

@@ -25,7 +25,8 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
 
     Returns:
         The paths ('html', 'markdown', 'csv'), the table's 'rows' (each column's percent, its clips under
-        '<column> clips'), 'random_weights', 'mixed' and 'gaps'.
+        '<column> clips', its 95 % interval under
+        '<column> interval'), 'random_weights', 'mixed' and 'gaps'.
 
     Raises:
         UsageError: the name would leave the reports folder.
@@ -104,20 +105,21 @@ def _plain(row: Row) -> dict[str, Any]:
         "marks": row.marks,
     }
     for column in COLUMNS:
-        head |= {column: row.cells[column].value, f"{column} clips": row.cells[column].clips}
+        cell = row.cells[column]
+        head |= {column: cell.value, f"{column} clips": cell.clips, f"{column} interval": cell.interval}
     return head
 
 
 def table_csv(found: Collected) -> str:
     """The table with full precision; empty where there is no number."""
-    sizes = [f"{column} {what}" for column in COLUMNS for what in ("%", "n_evaluated", "n_official")]
+    sizes = [f"{column} {what}" for column in COLUMNS for what in ("%", "low", "high", "n_evaluated", "n_official")]
     head = ["method", "preset", "seed", "run", "key", "source", "within", "cross", "random_weights", "mixed"]
     rows = []
     for row in found.rows:
         numbers: list[Any] = []
         for column in COLUMNS:
             cell = row.cells[column]
-            numbers += [cell.value]
+            numbers += [cell.value, *(cell.interval or (None, None))]
             numbers += [cell.evaluated, cell.official] if cell.official else [None, None]
         run = [row.run.method, row.run.preset, row.run.seed, row.run.name, row.run.key]
         places = [str(place or "") for place in (row.source, row.within, row.cross)]

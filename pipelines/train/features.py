@@ -61,11 +61,13 @@ class SplitClips:
     Attributes:
         clip_ids: M ids.
         video_ids: M ids.
+        recordings: the recording each clip was cut from, M ids.
         labels: label → int64 [M], −1 where the clip has none.
     """
 
     clip_ids: list[str]
     video_ids: list[str]
+    recordings: list[str]
     labels: Mapping[Label, np.ndarray]
 
 
@@ -78,9 +80,10 @@ def read_clips(workspace: Workspace, dataset: str, split: str) -> SplitClips:
     file = workspace.manifest(dataset, split) / "clips.parquet"
     if not file.is_file():
         raise MissingUpstream(f"{file}: not prepared. Run xmic prepare for {dataset} {split}.")
-    rows = read_rows(file, ["clip_id", "video_id", *(f"{label}_class" for label in LABELS)])
+    rows = read_rows(file, ["clip_id", "video_id", "recording_id", *(f"{label}_class" for label in LABELS)])
     labels = {label: rows.column(f"{label}_class").fill_null(-1).to_numpy().astype(np.int64) for label in LABELS}
-    return SplitClips(rows.column("clip_id").to_pylist(), rows.column("video_id").to_pylist(), labels)
+    clip_ids, video_ids, recordings = (rows.column(f"{of}_id").to_pylist() for of in ("clip", "video", "recording"))
+    return SplitClips(clip_ids, video_ids, recordings, labels)
 
 
 def load_stream(

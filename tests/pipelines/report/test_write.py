@@ -176,14 +176,19 @@ def test_a_sound_report_has_no_banner(workspace: Workspace, evaluated: Put, metr
     assert "Mixed artifacts" not in markdown
 
 
-def test_every_number_stands_with_its_clips(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+def test_every_number_stands_with_its_interval_and_its_clips(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
     cross = metrics("epic")
     cross["labels"]["noun"]["n_evaluated"] = 3
     evaluated(metrics(), cross)
     html, markdown = _written(workspace)
-    assert re.search(r'<td class="partial">25\.00\*<small>3/4</small>', html.replace("first ", ""))
+    assert re.search(
+        r'<td class="partial">25\.00\*<small class="between">0\.0–50\.0</small><small>3/4</small>',
+        html.replace("first ", ""),
+    )
     row = next(line for line in markdown.splitlines() if line.startswith("| xmic |"))
-    assert "25.00 (4/4) | 25.00\\* (3/4) | 25.00\\* (7/8)" in row
+    assert r"25.00 (0.0–50.0) (4/4) | 25.00\* (0.0–50.0) (3/4) | 25.00\* (0.0–50.0) (7/8)" in row
 
 
 def test_failures_missing_clips_and_hand_fallback_are_listed(

@@ -18,7 +18,7 @@ def world(clips=5, segments=4, candidates=3):
     index = np.arange(clips * segments * candidates, dtype=np.int32).reshape(clips, segments, candidates)
     ids = [f"clip{i}" for i in range(clips)]
     labels = {"noun": np.array([0, 1, -1, 1, 0]), "verb": np.zeros(5, np.int64)}
-    return stream(index), SplitClips(ids, ids, labels)
+    return stream(index), SplitClips(ids, ids, ids, labels)
 
 
 def test_a_clip_without_a_label_or_a_frame_is_not_usable():

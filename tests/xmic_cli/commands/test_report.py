@@ -13,7 +13,7 @@ from xmic_cli.commands.report import report
 
 NUMBERS = {"top1": 25.0, "top5": 75.0, "class_mean": 20.0, "n_evaluated": 3, "n_official": 4}
 METRICS: dict[str, Any] = {
-    "schema": 1,
+    "schema": 2,
     "run": {
         "name": "xmic-run",
         "method": "xmic",
@@ -30,7 +30,7 @@ METRICS: dict[str, Any] = {
     "random_weights": ["vit-random"],
     "mixed": [],
     "hand_fallback_rate": None,
-    "labels": {"noun": {**NUMBERS, "classes": 4, "classes_present": 4}},
+    "labels": {"noun": {**NUMBERS, "classes": 4, "classes_present": 4, "recordings": {"a": [1, 3]}}},
     "failures": {},
     "versions": {},
     "commands": [],
