@@ -8,39 +8,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from pipelines.atomic import replace_atomically
 from pipelines.pocket.domains import SYNONYMS, Domain
-from pipelines.pocket.spec import HandBox
-from pipelines.pocket.truth import boxes_of
 from pipelines.pocket.world import PlannedVideo
 
 ANNOTATIONS = "ego4d/v2/annotations"
 VIDEOS = "ego4d/v2"
-BOXES = "ego4d/hand_boxes.parquet"
 
-_PARTS = "ego4d/.hand_boxes"
 _FILES = {"train": "fho_lta_train.json", "test": "fho_lta_val.json"}
 _STATED = {"train": "train", "test": "val"}
 _RATE = 30
 _PARENT_START_S = 100.0
 
-_BOX_TYPES = pa.schema(
-    [
-        ("video", pa.string()),
-        ("time_s", pa.float64()),
-        *((name, pa.float64()) for name in ("x0", "y0", "x1", "y1", "score")),
-        ("side", pa.string()),
-        ("kind", pa.string()),
-        ("contact", pa.bool_()),
-    ]
-)
 
-
-def clip_uid(video: PlannedVideo) -> str:
-    """The name of the file."""
+def video_name(video: PlannedVideo) -> str:
+    """The name of the file, a ``clip_uid``."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"pocket/clip/{video.person}/{video.number}"))
 
 
@@ -58,40 +40,17 @@ def class_string(name: str) -> str:
 
 def video_path(video: PlannedVideo) -> str:
     """Below the folder of the world."""
-    return f"{VIDEOS}/clips/{clip_uid(video)}.mp4"
-
-
-def write_boxes(folder: Path, video: PlannedVideo, truth: Sequence[Sequence[HandBox]], fps: int) -> None:
-    """The hand boxes of a file, a row each; a frame without any has a row without corners."""
-    rows: list[dict[str, Any]] = []
-    for number, hands in enumerate(truth):
-        place = {"video": clip_uid(video), "time_s": number / fps}
-        boxes = boxes_of(hands)
-        for box in boxes:
-            values = {"x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1, "score": box.score}
-            # The form has no offsets: what is held is said to be touched.
-            touched = True if box.kind == "object" else box.contact
-            rows.append({**place, **values, "side": box.side, "kind": box.kind, "contact": touched})
-        if not boxes:
-            rows.append(place)
-    with replace_atomically(_part(folder, video)) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=_BOX_TYPES), temporary)
-
-
-def _part(folder: Path, video: PlannedVideo) -> Path:
-    return folder / _PARTS / f"{clip_uid(video)}.parquet"
+    return f"{VIDEOS}/clips/{video_name(video)}.mp4"
 
 
 def write_annotations(folder: Path, domain: Domain, videos: Sequence[PlannedVideo]) -> None:
-    """The taxonomy, the segments of both splits, and the boxes of all videos in one table."""
+    """The taxonomy and the segments of both splits."""
     taxonomy = {"verbs": [class_string(n) for n in domain.verbs], "nouns": [class_string(n) for n in domain.nouns]}
     _write(folder / ANNOTATIONS / "fho_lta_taxonomy.json", taxonomy)
     for split, file in _FILES.items():
         clips = [row for video in videos if video.split == split for row in _segments(domain, video)]
         stated = {"version": "v2", "date": "pocket", "description": "Pocket Kitchens", "split": _STATED[split]}
         _write(folder / ANNOTATIONS / file, {**stated, "clips": clips})
-    with replace_atomically(folder / BOXES) as temporary:
-        pq.write_table(pa.concat_tables([pq.read_table(_part(folder, video)) for video in videos]), temporary)
 
 
 def _segments(domain: Domain, video: PlannedVideo) -> Iterable[dict[str, Any]]:
@@ -103,7 +62,7 @@ def _segments(domain: Domain, video: PlannedVideo) -> Iterable[dict[str, Any]]:
         stop = start + clip.frames / domain.fps + overlap
         yield {
             "video_uid": video_uid(video),
-            "clip_uid": clip_uid(video),
+            "clip_uid": video_name(video),
             "clip_parent_start_sec": parent,
             "clip_parent_end_sec": parent + length,
             "clip_parent_start_frame": round(parent * _RATE),

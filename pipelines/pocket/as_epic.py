@@ -28,7 +28,7 @@ _COLUMNS = (
 ).split(",")
 
 
-def video_id(video: PlannedVideo) -> str:
+def video_name(video: PlannedVideo) -> str:
     """'P01_01'."""
     return f"{participant(video)}_{video.number:02d}"
 
@@ -50,16 +50,16 @@ def verb_key(verb: str) -> str:
 
 def video_path(video: PlannedVideo) -> str:
     """Below the folder of the world."""
-    return f"{VIDEOS}/{participant(video)}/videos/{video_id(video)}.MP4"
+    return f"{VIDEOS}/{participant(video)}/videos/{video_name(video)}.MP4"
 
 
 def write_boxes(folder: Path, video: PlannedVideo, truth: Sequence[Sequence[HandBox]], fps: int) -> None:
     """The hand boxes of a video, one message a sixtieth of a second."""
-    path = folder / VIDEOS / participant(video) / "hand-objects" / f"{video_id(video)}.pkl"
+    path = folder / VIDEOS / participant(video) / "hand-objects" / f"{video_name(video)}.pkl"
     messages = []
     for number in range(1, round(len(truth) / fps * JPEG_RATE) + 1):
         shown = min(round((number - 1) / JPEG_RATE * fps), len(truth) - 1)
-        messages.append(encode_message(video_id(video), number, boxes_of(truth[shown])))
+        messages.append(encode_message(video_name(video), number, boxes_of(truth[shown])))
     with replace_atomically(path) as temporary:
         temporary.write_bytes(pickle.dumps(messages))
 
@@ -75,7 +75,7 @@ def write_annotations(folder: Path, domain: Domain, videos: Sequence[PlannedVide
         clips = [row for video in videos if video.split == split for row in _rows(domain, video)]
         _write(place / file, _COLUMNS, clips)
     facts = [
-        [video_id(v), sum(c.frames for c in v.clips) / domain.fps, domain.fps, f"{WIDTH}x{HEIGHT}"] for v in videos
+        [video_name(v), sum(c.frames for c in v.clips) / domain.fps, domain.fps, f"{WIDTH}x{HEIGHT}"] for v in videos
     ]
     _write(place / "EPIC_100_video_info.csv", ["video_id", "duration", "fps", "resolution"], facts)
 
@@ -87,9 +87,9 @@ def _rows(domain: Domain, video: PlannedVideo) -> Iterable[list[Any]]:
         noun, verb = domain.nouns.index(clip.noun), domain.verbs.index(clip.verb)
         key = noun_key(clip.noun)
         yield [
-            f"{video_id(video)}_{number}",
+            f"{video_name(video)}_{number}",
             participant(video),
-            video_id(video),
+            video_name(video),
             _timestamp(start, 3),
             _timestamp(start, 2),
             _timestamp(stop, 2),

@@ -11,7 +11,7 @@ from typing import Any
 from data_manifests.errors import InputError, UsageError
 from pipelines.atomic import replace_atomically
 from pipelines.executors.killable import run_killable
-from pipelines.pocket import as_ego4d, as_epic
+from pipelines.pocket import as_ego4d, as_epic, box_tables
 from pipelines.pocket.domains import EGO4D, EPIC, Domain
 from pipelines.pocket.film import film
 from pipelines.pocket.world import SIZES, PlannedVideo, Size, noun_predicts_verb, plan_world
@@ -70,13 +70,13 @@ def build_world(folder: Path, size: str, seed: int, workers: int, progress: Prog
         InputError: the folder holds another world, or something else; or a video could not be rendered.
     """
     if size not in SIZES:
-        raise UsageError(f"--size {size}: expected {' or '.join(SIZES)}")
+        raise UsageError(f"--size {size}: expected {', '.join(SIZES)}")
     return build(folder, SIZES[size], seed, workers, progress)
 
 
 def build(folder: Path, size: Size, seed: int, workers: int, progress: Progress) -> BuiltWorld:
     """:func:`build_world` of any number of clips."""
-    _claim(folder, {"version": VERSION, "seed": seed, **asdict(size)})
+    _claim(folder, {"version": VERSION, "seed": seed, **asdict(size), "per_video": list(size.per_video)})
     result = BuiltWorld(str(folder))
     plans = {domain.name: (domain, plan_world(domain, size, seed)) for domain in (EPIC, EGO4D)}
     tasks = [_Task(str(folder), domain, video) for domain, videos in plans.values() for video in videos]
@@ -95,6 +95,7 @@ def build(folder: Path, size: Size, seed: int, workers: int, progress: Progress)
         result.clips[name], result.videos[name] = splits, len(videos)
         result.noun_predicts_verb[name] = noun_predicts_verb(videos)
         _FORMS[name].write_annotations(folder, domain, videos)
+        box_tables.join_parts(folder, name, [_FORMS[name].video_name(video) for video in videos])
     return result
 
 
@@ -115,7 +116,10 @@ def _claim(folder: Path, facts: dict[str, Any]) -> None:
 def _render(task: _Task, heartbeat: Callable[[], None]) -> None:
     with replace_atomically(task.path) as temporary:
         truth = film(task.video, task.domain, temporary, heartbeat)
-        _FORMS[task.domain.name].write_boxes(Path(task.folder), task.video, truth, task.domain.fps)
+        name, folder = task.domain.name, Path(task.folder)
+        box_tables.write_part(folder, name, _FORMS[name].video_name(task.video), truth, task.domain.fps)
+        if name == "epic":
+            as_epic.write_boxes(folder, task.video, truth, task.domain.fps)
 
 
 def _reason(error: BaseException) -> str:

@@ -31,7 +31,6 @@ PEOPLE = {"train": range(0, 1000), "test": range(1000, 2000), "pretraining": ran
 TEST_ONLY = 0.2
 """Share of the verb–noun pairs that no training clip shows."""
 
-_MOST_CLIPS_A_VIDEO = 10
 _VIDEOS_A_PERSON = 12
 
 Pair = tuple[str, str]
@@ -40,13 +39,21 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Size:
-    """How many training and test clips a domain has."""
+    """How much a domain has.
+
+    Attributes:
+        train: training clips.
+        test: test clips.
+        per_video: fewest and most clips of a video. A small world has short videos, else intervals over recordings
+            would be drawn from a handful.
+    """
 
     train: int
     test: int
+    per_video: tuple[int, int] = (4, 10)
 
 
-SIZES = {"demo": Size(60, 40), "full": Size(4000, 3000)}
+SIZES = {"small": Size(24, 16, (2, 3)), "demo": Size(60, 40, (2, 4)), "full": Size(4000, 3000)}
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ def plan_world(domain: Domain, size: Size, seed: int) -> list[PlannedVideo]:
         kept = [index for index, pair in enumerate(pairs) if split == "test" or pair not in unseen]
         share = weights[kept] / weights[kept].sum()
         drawn = [pairs[kept[index]] for index in rng.choice(len(kept), size=count, p=share)]
-        more, person = _videos(domain, split, drawn, person, rng, seed)  # type: ignore[arg-type]
+        more, person = _videos(domain, split, drawn, person, rng, seed, size.per_video)  # type: ignore[arg-type]
         videos += more
     return videos
 
@@ -143,15 +150,21 @@ def _unseen_pairs(domain: Domain, pairs: Sequence[Pair], rng: np.random.Generato
 
 
 def _videos(
-    domain: Domain, split: Split, pairs: Sequence[Pair], person: int, rng: np.random.Generator, seed: int
+    domain: Domain,
+    split: Split,
+    pairs: Sequence[Pair],
+    person: int,
+    rng: np.random.Generator,
+    seed: int,
+    per_video: tuple[int, int],
 ) -> tuple[list[PlannedVideo], int]:
     found: list[PlannedVideo] = []
     taken = 0
-    per_person = min(_VIDEOS_A_PERSON, max(1, len(pairs) // (4 * _MOST_CLIPS_A_VIDEO)))
+    per_person = min(_VIDEOS_A_PERSON, max(1, len(pairs) // (4 * per_video[1])))
     while taken < len(pairs):
         if len(found) % per_person == 0:
             person += 1
-        count = min(int(rng.integers(4, _MOST_CLIPS_A_VIDEO + 1)), len(pairs) - taken)
+        count = min(int(rng.integers(per_video[0], per_video[1] + 1)), len(pairs) - taken)
         number = len(found) % per_person + 1
         kitchen = _of(KITCHENS[split], "kitchen", domain.name, seed, person)
         clips = tuple(_clip(domain, split, pair, kitchen, person, rng, seed) for pair in pairs[taken : taken + count])

@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Pocket Kitchens: a small drawn wor
 @app.command("build")
 def build(
     folder: Annotated[Path, typer.Argument(help="Where to.")] = Path("pocket"),
-    size: Annotated[str, typer.Option(help="demo: 100 clips a domain; full: 7,000.")] = "demo",
+    size: Annotated[str, typer.Option(help="small: 40 clips a domain; demo: 100; full: 7,000.")] = "demo",
     seed: Annotated[int, typer.Option(min=0, help="Which world.")] = 0,
     workers: Workers = None,
     json: Json = False,

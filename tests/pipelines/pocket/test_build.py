@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from data_manifests.errors import InputError, UsageError
 from data_manifests.readers.ego4d import Ego4dReader
 from data_manifests.readers.epic import EpicReader
 from pipelines.check.run import check
-from pipelines.pocket import as_ego4d, as_epic
+from pipelines.hands.box_table import BoxTable
+from pipelines.pocket import as_ego4d, as_epic, box_tables
 from pipelines.pocket.build import BuiltWorld, build, build_world
 from pipelines.pocket.world import Size
 from pipelines.prepare import prepare
@@ -72,9 +74,40 @@ def test_a_folder_with_another_world_or_with_other_files_is_left_alone(world, tm
     (tmp_path / "mine.txt").touch()
     with pytest.raises(InputError, match="is not empty and holds no Pocket Kitchens"):
         build(tmp_path, SIZE, 0, 1, Silent())
-    with pytest.raises(UsageError, match="--size huge: expected demo or full"):
+    with pytest.raises(UsageError, match="--size huge: expected small, demo, full"):
         build_world(tmp_path, "huge", 0, 1, Silent())
 
 
 def test_the_facts_name_the_seed_and_the_size(world) -> None:
-    assert json.loads((world[0] / "pocket.json").read_text()) == {"version": 1, "seed": 0, "train": 5, "test": 3}
+    assert json.loads((world[0] / "pocket.json").read_text()) == {
+        "version": 1,
+        "seed": 0,
+        "train": 5,
+        "test": 3,
+        "per_video": [4, 10],
+    }
+
+
+@pytest.mark.parametrize("dataset", ["epic", "ego4d"])
+def test_every_frame_of_every_clip_finds_its_boxes_in_the_table_of_its_domain(
+    world: tuple[Path, BuiltWorld], workspace: Workspace, dataset: str
+) -> None:
+    folder, _ = world
+    rows = pq.read_table(box_tables.table_path(folder, dataset)).to_pylist()
+    times: dict[str, set[float]] = {}
+    for row in rows:
+        times.setdefault(row["video"], set()).add(row["time_s"])
+    for split in ("train", "val"):
+        for clip in read_rows(workspace.manifest(dataset, split) / "clips.parquet").to_pylist():
+            of_video = times[clip["video_id"]]
+            assert any(clip["start_s"] <= time < clip["stop_s"] for time in of_video)
+            assert max(of_video) >= clip["stop_s"] - 0.6
+    held = [row for row in rows if row["kind"] == "object"]
+    assert held
+    assert all(row["contact"] for row in held)
+
+
+def test_both_domains_have_boxes_that_count_as_made_alike(world: tuple[Path, BuiltWorld]) -> None:
+    folder, _ = world
+    epic, ego4d = (BoxTable(box_tables.table_path(folder, name), 0.05) for name in ("epic", "ego4d"))
+    assert epic.identity == ego4d.identity
