@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,10 +12,25 @@ from torch.utils.data import Dataset
 from pipelines.pocket.objects import KINDS
 from pipelines.pocket.pretraining.captions import caption_of_action, caption_of_things
 from pipelines.pocket.pretraining.drawings import Drawings
-from pipelines.pocket.pretraining.pictures import compose, photographed
+from pipelines.pocket.pretraining.pictures import SMALLEST, compose, photographed
 
-THINGS = (0.45, 0.25, 0.2, 0.1)
-"""Chances of one, two, three and four things in a picture."""
+
+@dataclass(frozen=True)
+class Lesson:
+    """A part of a training and what its pictures show.
+
+    Attributes:
+        until: share of the training at which it ends.
+        things: chances of one, two, … things in a picture without an action.
+        smallest: least longer side of a thing, as a share of the picture's.
+        actions: share of the pictures that show an action.
+    """
+
+    until: float
+    things: tuple[float, ...] = (0.45, 0.25, 0.2, 0.1)
+    smallest: float = SMALLEST
+    actions: float = 0.0
+
 
 _FLIPPED = 0.5
 
@@ -26,12 +43,12 @@ class Batches(Dataset):
         seed: of all choices.
         size: pictures a batch.
         steps: how many batches there are.
-        actions: share of pictures that show an action.
+        lesson: what they show.
     """
 
-    def __init__(self, drawings: Drawings, seed: int, size: int, steps: int, actions: float) -> None:
+    def __init__(self, drawings: Drawings, seed: int, size: int, steps: int, lesson: Lesson) -> None:
         self._drawings, self._seed, self._size, self._steps = drawings, seed, size, steps
-        self._share = actions
+        self._lesson = lesson
         self._things: list[np.ndarray] | None = None
         self._actions: tuple[list[str], list[str], np.ndarray] | None = None
 
@@ -46,16 +63,16 @@ class Batches(Dataset):
         return pictures.permute(0, 3, 1, 2), [caption for _, caption in shown]
 
     def _one(self, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-        picture, caption = self._action(rng) if rng.random() < self._share else self._thing(rng)
+        picture, caption = self._action(rng) if rng.random() < self._lesson.actions else self._thing(rng)
         return (picture[:, ::-1] if rng.random() < _FLIPPED else picture), caption
 
     def _thing(self, rng: np.random.Generator) -> tuple[np.ndarray, str]:
         if self._things is None:
             self._things = self._drawings.things()
-        count = 1 + int(rng.choice(len(THINGS), p=THINGS))
+        count = 1 + int(rng.choice(len(self._lesson.things), p=self._lesson.things))
         chosen = [int(index) for index in rng.choice(len(KINDS), size=count, replace=False)]
         drawn = [(KINDS[k], self._things[k][int(rng.integers(len(self._things[k])))]) for k in chosen]
-        made = compose(drawn, rng)
+        made = compose(drawn, rng, self._lesson.smallest)
         return made.rgb, caption_of_things(made.things, rng)
 
     def _action(self, rng: np.random.Generator) -> tuple[np.ndarray, str]:

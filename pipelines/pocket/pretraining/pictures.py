@@ -16,6 +16,9 @@ SIDE = 128
 DRAWN = 96
 """Pixels of the side of a drawn thing before it is placed."""
 
+SMALLEST = 0.22
+"""The least longer side of a thing, as a share of the picture's side."""
+
 
 @dataclass(frozen=True, eq=False)
 class Picture:
@@ -30,19 +33,20 @@ class Picture:
     things: list[tuple[str, float]]
 
 
-def compose(drawn: list[tuple[str, np.ndarray]], rng: np.random.Generator) -> Picture:
+def compose(drawn: list[tuple[str, np.ndarray]], rng: np.random.Generator, smallest: float = SMALLEST) -> Picture:
     """A picture of some things; later ones stand in front of the earlier ones.
 
     Args:
         drawn: (kind, uint8 ``[96, 96, 4]`` from :func:`pipelines.pocket.objects.draw_object`), one to four.
         rng: ground, places, light.
+        smallest: the least longer side of a thing, as a share of the picture's side.
     """
     canvas = _ground(rng)
     seen: list[tuple[str, np.ndarray]] = []
     for kind, rgba in drawn:
         thing = prepared(rgba)
         largest = 0.95 if len(drawn) == 1 else 0.7
-        size = SIDE * math.exp(rng.uniform(math.log(0.22), math.log(largest)))
+        size = SIDE * math.exp(rng.uniform(math.log(smallest), math.log(largest)))
         room = max(0.1, 0.5 - 0.35 * size / SIDE)
         at = SIDE * (0.5 + rng.uniform(-room, room)), SIDE * (0.5 + rng.uniform(-room, room))
         turn = float(rng.uniform(-180, 180) if rng.random() < 0.25 else rng.normal(0, 14))

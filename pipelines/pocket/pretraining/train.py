@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Subset
 from data_manifests.errors import InputError
 from pipelines.atomic import replace_atomically
 from pipelines.digest import whole_file_sha256
-from pipelines.pocket.pretraining.batches import Batches
+from pipelines.pocket.pretraining.batches import Batches, Lesson
 from pipelines.pocket.pretraining.drawings import Drawings
 from pipelines.pocket.pretraining.network import (
     PREPROCESS,
@@ -48,8 +48,7 @@ class Training:
         decay: AdamW's weight decay.
         instances: drawings of each kind.
         scenes: action scenes.
-        actions: share of pictures with an action, once there are any.
-        actions_from: share of the training without them.
+        lessons: what the pictures show, one after the other: large single things first, actions last.
         patch_dropout: share of the patches left out until the last part.
         whole_from: share of the training after which all patches are seen.
     """
@@ -58,12 +57,11 @@ class Training:
     steps: int = 2500
     batch: int = 256
     lr: float = 1e-3
-    warmup: int = 200
+    warmup: int = 100
     decay: float = 0.1
     instances: int = 200
     scenes: int = 6480
-    actions: float = 0.3
-    actions_from: float = 0.4
+    lessons: tuple[Lesson, ...] = (Lesson(0.25, (1.0,), 0.45), Lesson(0.4), Lesson(1.0, actions=0.3))
     patch_dropout: float = 0.5
     whole_from: float = 0.85
 
@@ -93,14 +91,15 @@ def train_encoder(work: Path, training: Training, into: Path, workers: int, prog
     done, loss = _resume(work, training, network, optimiser)
     tokens = Tokens()
     drawings.draw_things(workers, progress)
-    for last, actions in ((round(training.actions_from * training.steps), 0.0), (training.steps, training.actions)):
+    for lesson in training.lessons:
+        last = round(lesson.until * training.steps)
         if done >= last:
             continue
-        if actions:
+        if lesson.actions:
             drawings.draw_actions(workers, progress)
         progress.start("train", last)
         progress.advance(done)
-        for pictures, captions in _batches(drawings, training, actions, range(done, last)):
+        for pictures, captions in _batches(drawings, training, lesson, range(done, last)):
             loss = _step(network, optimiser, training, done, _scaled(pictures), captions, tokens)
             done += 1
             progress.advance()
@@ -162,8 +161,8 @@ def contrastive_loss(network: open_clip.CLIP, pictures: Tensor, captions: list[s
     return (cross_entropy(logits, own) + of_texts.mean()) / 2
 
 
-def _batches(drawings: Drawings, training: Training, actions: float, steps: range) -> DataLoader:
-    batches = Batches(drawings, training.seed, training.batch, training.steps, actions)
+def _batches(drawings: Drawings, training: Training, lesson: Lesson, steps: range) -> DataLoader:
+    batches = Batches(drawings, training.seed, training.batch, training.steps, lesson)
     return DataLoader(Subset(batches, steps), batch_size=None, num_workers=1, prefetch_factor=4)
 
 
