@@ -11,6 +11,7 @@ import typer
 from xmic_cli.commands import pocket, prepare
 from xmic_cli.commands.classes import classes
 from xmic_cli.commands.decode import decode
+from xmic_cli.commands.demo import demo
 from xmic_cli.commands.detect_hands import detect_hands
 from xmic_cli.commands.doctor import doctor
 from xmic_cli.commands.embed import embed
@@ -43,6 +44,7 @@ app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("run")(run_chain)
 app.add_typer(pocket.app, name="pocket")
+app.command("demo")(demo)
 app.command("status")(status)
 app.command("doctor")(doctor)
 

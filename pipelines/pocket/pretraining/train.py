@@ -194,7 +194,7 @@ def _save(work: Path, training: Training, network: open_clip.CLIP, optimiser: An
     with replace_atomically(work / STATE) as temporary:
         torch.save(state, temporary)
     with (work / LOG).open("a", encoding="utf-8") as log:
-        log.write(json.dumps({"step": step, "loss": loss, "scale": float(network.logit_scale.exp())}) + "\n")
+        log.write(json.dumps({"step": step, "loss": loss, "scale": network.logit_scale.exp().item()}) + "\n")
 
 
 def _export(network: open_clip.CLIP, into: Path, training: Training, loss: float) -> dict[str, Any]:

@@ -1,0 +1,118 @@
+"""The embedded default end to end: a small drawn world, the real chain on both of its datasets, one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.atomic import replace_atomically
+from pipelines.config import read_config
+from pipelines.machine import Machine
+from pipelines.pocket import as_ego4d, as_epic, box_tables
+from pipelines.pocket.build import BuiltWorld, build_world
+from pipelines.progress import Progress
+from pipelines.run_chain import ChainResult, run_chain
+
+WORLD, CONFIG = "world", "xmic.toml"
+SEED = 0
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What a demo did.
+
+    Attributes:
+        world: what was built.
+        chain: what each part of the chain did; its report holds the table.
+        config: the file that ``xmic run`` takes to do the same.
+    """
+
+    world: BuiltWorld
+    chain: ChainResult
+    config: str
+
+    @property
+    def made(self) -> int:
+        """Videos, shards, heads and evaluations made by this call; 0 when everything was there."""
+        return self.world.made + self.chain.made
+
+
+def run_demo(
+    folder: Path,
+    size: str,
+    machine: Machine,
+    progress: Progress,
+    stop: Callable[[], Any] = lambda: None,
+) -> DemoResult:
+    """Build the world and run the chain on it; run it again and only what is missing is done.
+
+    Args:
+        folder: world, configuration and workspace go below it.
+        size: of the world, a key of :data:`pipelines.pocket.world.SIZES`.
+        machine: workers, device.
+        progress: told of each part.
+        stop: as in :func:`pipelines.run_chain.run_chain`.
+
+    Raises:
+        XmicError: as :func:`pipelines.pocket.build.build_world` and :func:`pipelines.run_chain.run_chain`.
+    """
+    world = build_world(folder / WORLD, size, SEED, machine.workers, progress)
+    file = folder / CONFIG
+    text = demo_config()
+    if not file.is_file() or file.read_text(encoding="utf-8") != text:
+        with replace_atomically(file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return DemoResult(world, run_chain(read_config(file), machine, progress, stop), str(file))
+
+
+def demo_config() -> str:
+    """The ``xmic.toml`` of the demo: both datasets, and zero-shot CLIP and X-MIC trained on each."""
+    datasets = "\n".join(
+        _DATASET.format(
+            name=name,
+            annotations=f"{WORLD}/{form.ANNOTATIONS}",
+            videos=f"{WORLD}/{form.VIDEOS}",
+            boxes=box_tables.table_path(Path(WORLD), name).as_posix(),
+        )
+        for name, form in (("epic", as_epic), ("ego4d", as_ego4d))
+    )
+    runs = "\n".join(
+        _RUN.format(method=method, dataset=dataset, more=more)
+        for dataset in ("epic", "ego4d")
+        for method, more in (("zero-shot", 'classify = "hand"\n'), ("xmic", _FEW_CLIPS))
+    )
+    return f"{_HEAD}\n{datasets}\n{_EMBED}\n{runs}"
+
+
+_HEAD = """\
+# Written by xmic demo; xmic run does the same with it.
+workspace = "work"
+"""
+_DATASET = """\
+[[dataset]]
+name = "{name}"
+reader = "{name}"
+annotations = "{annotations}"
+videos = ["{videos}"]
+
+# The world's own boxes, for which no frame is looked at.
+[dataset.hands]
+detector = "boxes"
+boxes = "{boxes}"
+"""
+_EMBED = """\
+[embed]
+encoder = "pocket"
+
+[evaluate]
+cross = ["epic", "ego4d"]
+"""
+# An epoch of so few clips is a step or two: smaller batches, more epochs, a short warm-up.
+_FEW_CLIPS = "set = { epochs = 40, batch = 16, warmup_epochs = 2 }\n"
+_RUN = """\
+[[train]]
+method = "{method}"
+dataset = "{dataset}"
+{more}"""
