@@ -248,7 +248,7 @@ def _wash(draw: _Draw) -> Callable[[float], Pose]:
         t = _active(draw, share)
         rub = math.sin(2 * math.pi * 1.1 * draw.turns * t)
         pose = _held(draw, share, x=0.015 * rub)
-        other = _helping(draw, share, (draw.x - 0.12 * draw.side - 0.045 * rub, draw.y + 0.04), draw.lead + 0.06)
+        other = _helping(draw, share, (draw.x - 0.095 * draw.side - 0.03 * rub, draw.y + 0.04), draw.lead + 0.06)
         return replace(pose, other=other, stream=_ease(t, 0.05, 0.15), turn=4 * rub)
 
     return at

@@ -64,9 +64,9 @@ def hidden() -> dict[tuple[str, str, bool], float]:
     for domain in (EPIC, EGO4D):
         specs = _specs(domain, 60, 12)
         pairs = [pair for pair in allowed_pairs(domain) if pair[0] not in REVERSED]
-        for number, (verb, noun) in enumerate(pairs[::3]):
+        for number, (verb, noun) in enumerate(pairs[::5]):
             spec = replace(specs[number % len(specs)], verb=verb, noun=noun, seed=number)
-            frames = list(render(spec, domain, only=range(4, 12, 2)))
+            frames = list(render(spec, domain, only=range(3, 12)))
             shares = [frame.hidden for frame in frames if frame.hidden is not None]
             held = any(hand.held is not None for frame in frames for hand in frame.hands)
             found[domain.name + " " + verb, noun, held] = float(np.mean(shares))
@@ -76,7 +76,7 @@ def hidden() -> dict[tuple[str, str, bool], float]:
 @pytest.mark.parametrize(("held", "least"), [(True, 0.95), (False, 0.9)])
 def test_hands_hide_a_third_to_a_half_of_the_thing_in_nearly_every_clip(hidden, held: bool, least: float) -> None:
     shares = np.array([share for (_, _, is_held), share in hidden.items() if is_held == held])
-    assert len(shares) > 30
+    assert len(shares) > 20
     assert np.mean((shares >= 0.3) & (shares <= 0.6)) >= least
     assert 0.36 < shares.mean() < 0.52
 
