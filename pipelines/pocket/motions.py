@@ -159,7 +159,7 @@ def _insert(draw: _Draw) -> Callable[[float], Pose]:
     start = (draw.x + 0.19 * draw.side, draw.y + 0.1)
     box = (draw.x - 0.14 * draw.side, draw.y + 0.03)
     within = (box[0], box[1] - 0.06)
-    leaves = 0.82 - draw.rng.uniform(0.0, 0.06)
+    leaves = 0.87 - draw.rng.uniform(0.0, 0.05)
 
     def at(share: float) -> Pose:
         moved = _ease(share, draw.lead + 0.15, leaves - 0.06)
