@@ -5,30 +5,53 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from pipelines.pocket.camera import Camera, Sensor
 from pipelines.pocket.domains import REVERSED, Domain
-from pipelines.pocket.hands import HandLook, HandPicture, draw_fingers, draw_hand, hand_look
+from pipelines.pocket.grip import Grip, choose_grip
+from pipelines.pocket.hands import HandLook, draw_fingers, draw_hand, hand_look
 from pipelines.pocket.kitchen import MARGIN, SCALE, draw_kitchen
-from pipelines.pocket.layers import coverage, joined, moved, paste, placement, prepared
+from pipelines.pocket.layers import (
+    Layer,
+    coverage,
+    exposed,
+    exposures,
+    joined,
+    moved,
+    paste,
+    placement,
+    prepared,
+    shadow,
+    window,
+)
 from pipelines.pocket.motions import Pose, make_motion
 from pipelines.pocket.objects import draw_object, natural_size
+from pipelines.pocket.props import LID, draw_stream, lid, open_box
 from pipelines.pocket.spec import HEIGHT, WIDTH, Box, ClipSpec, HandBox
 
-PLATE = 84.0
+PLATE = 92.0
 """Pixels of a dinner plate's longer side at magnification 1."""
+
+LONGER_SIDES = (58.0, 84.0)
+"""Shortest and longest longer side of the thing that is acted on, in pixels at magnification 1."""
+
+LARGEST = 2300.0
+"""Largest area of it in pixels at magnification 1: of what is larger a hand hides too little."""
 
 AREAS = (0.5, 4.0)
 """Smallest and largest area of another thing, as a factor of the one that is acted on."""
 
 _PICTURE = 128
-_PALMS = (26.0, 30.0, 34.0, 38.0, 43.0)
-_GRIP = 0.65
+_HAND = 40.0
 _OTHER_GRIP = 0.5
 _STEPS = 12
+_SHUTTER = 0.2
+_FITTED = 8
+_MAP = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +61,23 @@ class Frame:
     Attributes:
         rgb: uint8 ``[192, 256, 3]``.
         hands: the hands in view.
-        hidden: how much of the held thing's area fingers cover, None while it is not held.
+        hidden: how much of the thing's visible area is covered by hands, and by the lid that they take off it; None
+            while no hand is at work on it.
     """
 
     rgb: np.ndarray
     hands: list[HandBox]
     hidden: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Hand:
+    """A hand's picture: all of it, what of it is in front of a held thing, its anchor and box in pixels."""
+
+    whole: Layer
+    front: Layer
+    anchor: tuple[float, float]
+    box: Box
 
 
 def render(spec: ClipSpec, domain: Domain, only: Collection[int] | None = None) -> Iterator[Frame]:
@@ -68,33 +102,52 @@ class _Scene:
     """All that does not change within a clip."""
 
     def __init__(self, spec: ClipSpec, domain: Domain) -> None:
-        self._spec, self._domain = spec, domain
+        self._spec = spec
         rng = np.random.default_rng(spec.seed)
         self._motion = make_motion(REVERSED.get(spec.verb, spec.verb), rng)
+        self._sides = ("right", "left") if self._motion.side > 0 else ("left", "right")
         self._look = hand_look(spec.person)
-        self._acting = "right" if rng.random() < 0.8 else "left"
         self._thing = _picture(spec.noun, spec.instance)
-        self._size = PLATE * natural_size(spec.noun) / _PICTURE
-        self._size = max(self._size, 40 / _PICTURE)
+        self._size = _fitting_size(self._thing, spec.noun)
         self._upright = float(rng.uniform(-25, 25))
-        self._angle = float(rng.uniform(8, 30))
-        self._camera = _Camera(rng, domain)
-        self._light = _light(rng, domain)
-        self._ground = draw_kitchen(spec.kitchen, domain).astype(np.float32)
+        self._camera = Camera(rng, domain)
+        self._sensor = Sensor(rng, domain, spec.seed)
+        self._ground = draw_kitchen(spec.kitchen, domain)
         self._lay_out(rng)
-        self._palm = self._fitting_palm(rng)
+        working = [pose for pose in map(self._motion.at, np.linspace(0.02, 0.98, 33)) if pose.holds or pose.works]
+        working = [working[int(place)] for place in np.linspace(0, len(working) - 1, _FITTED)]
+        holds = working[0].holds
+        # A hand that is not around the thing comes more from the side, else its arm would cross it.
+        self._angle = float(rng.uniform(8, 30) if holds else rng.uniform(24, 42))
+        self._shadow = shadow(self._thing, 0.33)
+        self._seat, self._lid_size = self._lid_seat(working[0])
+        self._grip = choose_grip(
+            rng,
+            self._thing,
+            holds,
+            self._motion.side,
+            None if working[0].lid is None else self._lid_hand(working[0]),
+            lambda grip: float(np.mean([self._hidden(pose, _HALF, grip, _HALF_VIEW) for pose in working])),
+        )
 
     def frame(self, number: int) -> Frame:
-        """Frame ``number`` of the motion that is not reversed; half the shutter time before and after it is blurred."""
+        """Frame ``number`` of the motion that is not reversed; what moves in its exposure is blurred."""
         share = (number + 0.5) / self._spec.frames
-        near = 0.2 / self._spec.frames
-        drawn = [self._draw(share - near), self._draw(share + near)]
-        picture = (drawn[0] + drawn[1]) / 2 * self._light
-        rng = np.random.default_rng((self._spec.seed, number))
-        picture = picture + rng.normal(0, self._domain.noise, picture.shape[:2]).astype(np.float32)[..., None]
-        rgb = _toned(picture, self._domain.saturation)
-        hands, hidden = self._truth(share)
-        return Frame(rgb, hands, hidden)
+        pose = self._motion.at(share)
+        blur = [share + part * _SHUTTER / self._spec.frames for part in (-1, -1 / 3, 1 / 3, 1)]
+        cameras = [self._camera.at(instant) for instant in blur]
+        drawn = self._draw(
+            pose,
+            cameras,
+            [
+                self._places(self._motion.at(instant), camera, self._grip)
+                for instant, camera in zip(blur, cameras, strict=True)
+            ],
+        )
+        camera = self._camera.at(share)
+        places = self._places(pose, camera, self._grip)
+        hidden = self._hidden(pose, camera, self._grip) if pose.holds or pose.works else None
+        return Frame(self._sensor.develop(drawn, number), self._boxes(pose, places), hidden)
 
     def _lay_out(self, rng: np.random.Generator) -> None:
         """Put the distractors on the worktop, where they leave the middle to the thing."""
@@ -108,202 +161,171 @@ class _Scene:
             places.append(place)
             picture = _picture(kind, instance)
             ratio = math.exp(rng.uniform(math.log(AREAS[0]), math.log(AREAS[1])))
-            size = self._size * math.sqrt(ratio * self._thing[..., 3].sum() / picture[..., 3].sum())
-            by = placement((_PICTURE / 2,) * 2, _ground_pixels(place), size, float(rng.uniform(-70, 70)))
-            _shade(self._ground, picture, by)
+            size = self._size * math.sqrt(ratio * _area(self._thing) / _area(picture))
+            at = (place[0] + MARGIN) * SCALE, (place[1] + MARGIN) * SCALE
+            by = placement((_PICTURE / 2,) * 2, at, size, float(rng.uniform(-70, 70)))
+            paste(self._ground, shadow(picture, 0.33), joined(_BESIDE, by))
             paste(self._ground, picture, by)
 
-    def _fitting_palm(self, rng: np.random.Generator) -> float:
-        """Palm width, in pixels, with which the fingers hide about as much of the held thing as a hand does."""
-        aim = float(rng.uniform(0.36, 0.54))
-        pose = Pose(0.5, 0.4, hand=(0.5, 0.4), grip=_GRIP, holds=True)
-        camera = np.eye(2, 3)
-        thing = self._thing_seen(pose, camera)
-        hidden = [abs(self._hidden(thing, pose, palm, camera) - aim) for palm in _PALMS]
-        return _PALMS[int(np.argmin(hidden))]
+    def _lid_seat(self, pose: Pose) -> tuple[np.ndarray, float]:
+        """The middle of the thing's upper edge, (x, y) in view pixels, and the size of a lid that fits there."""
+        rows = np.flatnonzero(self._thing.opacity.max(axis=1) > 127)
+        top, height = int(rows[0]), len(rows)
+        columns = np.flatnonzero(self._thing.opacity[top + round(0.12 * height)] > 127)
+        seat = np.array([[columns.mean(), top + 0.05 * height]])
+        width = float(np.clip(1.12 * self._size * (columns[-1] - columns[0]), 26, 70))
+        middle = Grip(_HAND, (_PICTURE / 2, _PICTURE / 2))
+        return moved(seat, self._thing_place(pose, middle))[0], width / LID
 
-    def _thing_seen(self, pose: Pose, camera: np.ndarray) -> np.ndarray:
-        return coverage((HEIGHT, WIDTH), self._thing, joined(camera, self._thing_place(pose)))
+    def _lid_hand(self, pose: Pose) -> tuple[float, float]:
+        """From the middle of the thing to the end of its lid on the acting hand's side, view units."""
+        end = self._seat + np.array([0.42 * LID * self._lid_size * self._motion.side, -2.0])
+        return float(end[0] / SCALE - pose.x), float(end[1] / SCALE - pose.y)
 
-    def _hidden(self, thing: np.ndarray, pose: Pose, palm: float, camera: np.ndarray) -> float:
-        front = _hand(self._acting, self._look, _step(pose.grip), self._angle, palm, True)
-        fingers = coverage((HEIGHT, WIDTH), front.rgba, joined(camera, _at(front, pose.hand or (0, 0))))
-        return float((thing * fingers).sum() / max(thing.sum(), 1e-6))
+    def _thing_place(self, pose: Pose, grip: Grip) -> np.ndarray:
+        size = self._size * pose.size
+        return placement(grip.along, _pixels((pose.x, pose.y)), size, self._upright + pose.turn, pose.squash)
 
-    def _thing_place(self, pose: Pose) -> np.ndarray:
-        size = self._size * pose.size * (1 - 0.35 * pose.inside)
-        return placement((_PICTURE / 2,) * 2, _pixels((pose.x, pose.y)), size, self._upright + pose.turn, pose.squash)
+    def _acting(self, pose: Pose) -> _Hand:
+        return _hand(self._sides[0], self._look, round(pose.grip * _STEPS) / _STEPS, self._angle)
 
-    def _draw(self, share: float) -> np.ndarray:
-        pose, camera = self._motion.at(share), self._camera.at(share)
-        to_view = joined(camera, np.array([[1.0, 0, -MARGIN * SCALE], [0, 1.0, -MARGIN * SCALE]]))
-        canvas = np.asarray(cv2.warpAffine(self._ground, to_view, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR))
-        thing = joined(camera, self._thing_place(pose))
-        back = self._hands(pose, camera, front=False)
-        if not pose.holds:
-            _shade(canvas, self._thing, thing)
-        if pose.box is not None:
-            self._draw_box(canvas, pose.box, camera, front=False)
-        behind = back if pose.holds else []
-        for picture, by in behind:
-            paste(canvas, picture, by)
-        paste(canvas, self._thing, thing)
+    def _other(self) -> _Hand:
+        return _hand(self._sides[1], self._look, _OTHER_GRIP, self._angle)
+
+    def _places(self, pose: Pose, camera: np.ndarray, grip: Grip) -> _MAP:
+        """The map of each layer that a pose has from its picture to the frame."""
+        found = {"thing": self._thing_place(pose, grip)}
         if pose.lid is not None:
-            self._draw_lid(canvas, pose, camera)
+            at = self._seat[0] + pose.lid[0] * SCALE, self._seat[1] + pose.lid[1] * SCALE
+            found["lid"] = placement((LID / 2, LID / 4), at, self._lid_size, self._upright)
         if pose.box is not None:
-            self._draw_box(canvas, pose.box, camera, front=True)
-        if pose.stream > 0:
-            self._draw_stream(canvas, pose, camera)
-        for picture, by in [] if pose.holds else back:
-            paste(canvas, picture, by)
+            found["box"] = placement((60, 55), _pixels(pose.box), 1.0)
+        scale = grip.palm / _HAND
+        if pose.hand is not None:
+            at = _pixels((pose.hand[0] + grip.acting[0], pose.hand[1] + grip.acting[1]))
+            found["acting"] = placement(self._acting(pose).anchor, at, scale * pose.hand_size)
+        if pose.other is not None:
+            at = _pixels((pose.other[0] + grip.other[0], pose.other[1] + grip.other[1]))
+            found["other"] = placement(self._other().anchor, at, scale)
+        return {name: joined(camera, by) for name, by in found.items()}
+
+    def _hidden(self, pose: Pose, camera: np.ndarray, grip: Grip, view: tuple[int, int] = (HEIGHT, WIDTH)) -> float:
+        """How much of the thing's area in view is covered by what is drawn above it."""
+        places = self._places(pose, camera, grip)
+        inside = window(view, self._thing, places["thing"])
+        if inside is None:
+            return 0.0
+        thing = coverage(self._thing, places["thing"], inside)
+        left = thing
+        for name, layer in self._above(pose):
+            if name in places:
+                clear = cv2.bitwise_not(coverage(layer, places[name], inside))
+                left = cv2.multiply(left, clear, scale=1 / 255)
+        return 1 - float(left.sum()) / max(float(thing.sum()), 1.0)
+
+    def _above(self, pose: Pose) -> list[tuple[str, Layer]]:
+        """What is drawn over the thing, the lowest first."""
+        layers = [] if pose.lid is None else [("lid", lid(self._spec.instance))]
+        if pose.other is not None:
+            layers.append(("other", self._other().whole))
+        if pose.hand is not None:
+            layers.append(("acting", self._acting(pose).front if pose.holds else self._acting(pose).whole))
+        return layers
+
+    def _draw(self, pose: Pose, cameras: list[np.ndarray], places: list[_MAP]) -> np.ndarray:
+        """A frame without light and noise, uint8 ``[192, 256, 3]``, of four instants of its exposure."""
+        to_view = np.array([[1.0, 0, -MARGIN * SCALE], [0, 1.0, -MARGIN * SCALE]])
+        maps = exposures((WIDTH, HEIGHT), cameras)
+        canvas = exposed(self._ground, [joined(camera, to_view) for camera in maps], (WIDTH, HEIGHT))
+
+        def put(name: str, layer: Layer, beside: np.ndarray | None = None) -> None:
+            found = [instant[name] for instant in places if name in instant]
+            paste(canvas, layer, *(found if beside is None else [joined(beside, by) for by in found]))
+
+        put("thing", self._shadow, _BESIDE)
+        if pose.box is not None:
+            put("box", open_box(self._spec.kitchen % 97, front=False))
+        if pose.box is not None and pose.holds:
+            put("box", open_box(self._spec.kitchen % 97, front=True))
         if pose.holds:
-            for picture, by in self._hands(pose, camera, front=True):
-                paste(canvas, picture, by)
+            put("acting", self._acting(pose).whole)
+        put("thing", self._thing)
+        if pose.box is not None and not pose.holds:
+            put("box", open_box(self._spec.kitchen % 97, front=True))
+        if pose.stream > 0:
+            self._draw_stream(canvas, pose, cameras[1], places[1]["thing"])
+        for name, layer in self._above(pose):
+            put(name, layer)
         return canvas
 
-    def _hands(self, pose: Pose, camera: np.ndarray, front: bool) -> list[tuple[np.ndarray, np.ndarray]]:
-        found = self._hand_pictures(pose, front)
-        return [(hand.rgba, joined(camera, _at(hand, place))) for _, hand, place in found]
+    def _draw_stream(self, canvas: np.ndarray, pose: Pose, camera: np.ndarray, thing: np.ndarray) -> None:
+        """Water out of what is tilted, from its upper edge down; else onto the thing from above."""
+        x, y = _pixels((pose.x, pose.y))
+        if abs(pose.turn) > 40:
+            rows, columns = np.nonzero(self._thing.opacity > 127)
+            rows, columns = rows[:20], columns[:20]
+            upper = moved(np.array([[columns.mean(), rows.mean()]]), thing)[0]
+            draw_stream(canvas, upper, upper + np.array([0.0, 60.0]), pose.stream)
+            return
+        upper, lower = moved(np.array([[x, -40.0], [x, y]]), camera)
+        draw_stream(canvas, upper, lower, pose.stream)
 
-    def _hand_pictures(self, pose: Pose, front: bool) -> list[tuple[str, HandPicture, tuple[float, float]]]:
-        """The hands that are not outside: the other one, then the acting one; of ``front`` the acting one's fingers."""
+    def _boxes(self, pose: Pose, places: _MAP) -> list[HandBox]:
         found = []
-        other = "left" if self._acting == "right" else "right"
-        if pose.other is not None and not front:
-            hand = _hand(other, self._look, _step(_OTHER_GRIP), self._angle, self._palm, False)
-            found.append((other, hand, pose.other))
-        if pose.hand is not None:
-            hand = _hand(self._acting, self._look, _step(pose.grip), self._angle, self._palm, front)
-            found.append((self._acting, hand, pose.hand))
+        held = self._held(places["thing"]) if pose.holds else None
+        if "other" in places:
+            box = _seen(self._other().box, places["other"])
+            found += [] if box is None else [HandBox(self._sides[1], box, None)]
+        if "acting" in places:
+            box = _seen(self._acting(pose).box, places["acting"])
+            found += [] if box is None else [HandBox(self._sides[0], box, held)]
         return found
 
-    def _truth(self, share: float) -> tuple[list[HandBox], float | None]:
-        pose, camera = self._motion.at(share), self._camera.at(share)
-        held = hidden = None
-        if pose.holds:
-            thing = self._thing_seen(pose, camera)
-            held, hidden = _tight(thing), self._hidden(thing, pose, self._palm, camera)
-        boxes = []
-        for side, hand, place in self._hand_pictures(pose, front=False):
-            box = _seen(hand.box, joined(camera, _at(hand, place)))
-            if box is not None:
-                boxes.append(HandBox(side, box, held if side == self._acting else None))
-        return boxes, hidden
-
-    def _draw_lid(self, canvas: np.ndarray, pose: Pose, camera: np.ndarray) -> None:
-        assert pose.lid is not None
-        width = self._size * _PICTURE
-        lid = _lid(self._spec.instance, round(max(24.0, 0.7 * width)))
-        side = 1.0 if pose.hand is None or pose.hand[0] >= pose.x else -1.0
-        place = pose.x + side * 0.2 * pose.lid, pose.y - 0.4 * width / SCALE * (1 - 0.4 * pose.lid)
-        paste(canvas, lid, joined(camera, placement((lid.shape[1] / 2, lid.shape[0] / 2), _pixels(place), 1.0)))
-
-    def _draw_box(self, canvas: np.ndarray, place: tuple[float, float], camera: np.ndarray, front: bool) -> None:
-        box = _open_box(self._spec.kitchen % 97, front)
-        paste(canvas, box, joined(camera, placement((box.shape[1] / 2, box.shape[0] / 2), _pixels(place), 1.0)))
-
-    def _draw_stream(self, canvas: np.ndarray, pose: Pose, camera: np.ndarray) -> None:
-        x, y = _pixels((pose.x, pose.y))
-        low = y + 46 if abs(pose.turn) > 40 else y
-        x = x - math.copysign(0.35 * self._size * _PICTURE, pose.turn) if abs(pose.turn) > 40 else x
-        high = y if abs(pose.turn) > 40 else -20.0
-        upper, lower = ((int(end[0]), int(end[1])) for end in moved(np.array([[x, high], [x, low]]), camera))
-        layer = canvas.copy()
-        cv2.line(layer, upper, lower, (200, 215, 235), 5, cv2.LINE_AA)
-        canvas += 0.7 * pose.stream * (layer - canvas)
+    def _held(self, by: np.ndarray) -> Box | None:
+        """The tight box of the thing."""
+        inside = window((HEIGHT, WIDTH), self._thing, by)
+        if inside is None:
+            return None
+        solid = coverage(self._thing, by, inside) > 127
+        rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+        if not len(rows):
+            return None
+        x, y = inside[0] + columns, inside[1] + rows
+        return float(x[0] / WIDTH), float(y[0] / HEIGHT), float((x[-1] + 1) / WIDTH), float((y[-1] + 1) / HEIGHT)
 
 
-class _Camera:
-    """A head that sways: a map from view pixels to frame pixels at each share of the clip."""
+_BESIDE = np.array([[1.0, 0, 3], [0, 1.0, 4]])
+"""From a thing to its shadow: a little to the right of it and below."""
 
-    def __init__(self, rng: np.random.Generator, domain: Domain) -> None:
-        self._waves = rng.uniform(0.5, 3.0, 6), rng.uniform(0, 2 * math.pi, 6)
-        self._far = rng.uniform(2, 5, 3)
-        self._roll = float(rng.uniform(-domain.tilt, domain.tilt))
-        self._zoom = float(rng.uniform(*domain.zoom))
-
-    def at(self, share: float) -> np.ndarray:
-        """float64 ``[2, 3]``."""
-        often, phase = self._waves
-        sway = np.sin(2 * math.pi * often * share + phase).reshape(2, 3).mean(0) * self._far
-        centre = WIDTH / 2, HEIGHT / 2
-        return placement(centre, (centre[0] + sway[0], centre[1] + sway[1]), self._zoom, self._roll + 0.4 * sway[2])
+_HALF = np.array([[0.5, 0, 0], [0, 0.5, 0]])
+_HALF_VIEW = (HEIGHT // 2, WIDTH // 2)
 
 
-def _light(rng: np.random.Generator, domain: Domain) -> np.ndarray:
-    """Gain of each pixel and colour: how bright the room is, a lamp on one side, darker corners."""
-    x, y = np.meshgrid(np.linspace(-1, 1, WIDTH), np.linspace(-1, 1, HEIGHT))
-    angle = rng.uniform(0, 2 * math.pi)
-    gain = rng.uniform(0.72, 1.15) * (1 + 0.16 * (x * math.cos(angle) + y * math.sin(angle)) - 0.1 * (x * x + y * y))
-    colour = np.array([1 + 0.06 * domain.warmth, 1.0, 1 - 0.06 * domain.warmth])
-    return (gain[..., None] * colour).astype(np.float32)
+def _area(layer: Layer) -> float:
+    return float(layer.opacity.sum()) / 255
 
 
-def _toned(picture: np.ndarray, saturation: float) -> np.ndarray:
-    grey = picture.mean(axis=2, keepdims=True)
-    return np.clip(grey + saturation * (picture - grey), 0, 255).astype(np.uint8)
-
-
-def _shade(canvas: np.ndarray, picture: np.ndarray, by: np.ndarray) -> None:
-    """A shadow of a picture, a little to the right of it and below."""
-    beside = joined(np.array([[1.0, 0, 3], [0, 1.0, 4]]), by)
-    paste(canvas, picture * np.array([0, 0, 0, 0.33], np.float32), beside)
+def _fitting_size(thing: Layer, noun: str) -> float:
+    """Pixels of the view a pixel of the thing's picture."""
+    height, width = (int(np.count_nonzero(thing.opacity.max(axis=axis) > 127)) for axis in (1, 0))
+    longer = float(np.clip(PLATE * natural_size(noun), *LONGER_SIDES)) / max(height, width)
+    return max(min(longer, math.sqrt(LARGEST / _area(thing))), LONGER_SIDES[0] / max(height, width))
 
 
 @functools.lru_cache(maxsize=4096)
-def _picture(kind: str, instance: int) -> np.ndarray:
+def _picture(kind: str, instance: int) -> Layer:
     return prepared(draw_object(kind, instance, _PICTURE))
 
 
-@functools.lru_cache(maxsize=512)
-def _hand(side: str, look: HandLook, grip: float, angle: float, palm: float, front: bool) -> HandPicture:
-    draw = draw_fingers if front else draw_hand
-    drawn = draw(side, look, grip, 0.4, angle if side == "right" else -angle, palm)  # type: ignore[arg-type]
-    return replace(drawn, rgba=prepared(drawn.rgba))
-
-
-def _step(grip: float) -> float:
-    return round(grip * _STEPS) / _STEPS
-
-
-def _at(hand: HandPicture, place: tuple[float, float]) -> np.ndarray:
-    return placement(hand.anchor, _pixels(place), 1.0)
+@functools.lru_cache(maxsize=256)
+def _hand(side: str, look: HandLook, grip: float, angle: float) -> _Hand:
+    turned = angle if side == "right" else -angle
+    whole, front = (draw(side, look, grip, 0.4, turned, _HAND) for draw in (draw_hand, draw_fingers))  # type: ignore[arg-type]
+    return _Hand(prepared(whole.rgba), prepared(front.rgba), whole.anchor, whole.box)
 
 
 def _pixels(place: tuple[float, float]) -> tuple[float, float]:
     return place[0] * SCALE, place[1] * SCALE
-
-
-def _ground_pixels(place: tuple[float, float]) -> tuple[float, float]:
-    return (place[0] + MARGIN) * SCALE, (place[1] + MARGIN) * SCALE
-
-
-@functools.lru_cache(maxsize=256)
-def _lid(instance: int, width: int) -> np.ndarray:
-    """A lid with a knob."""
-    rng = np.random.default_rng(instance)
-    colour = [int(value) for value in rng.integers(60, 220, 3)]
-    height = max(8, width // 3)
-    picture = np.zeros((height, width, 4), np.uint8)
-    middle = width // 2, height // 2
-    cv2.ellipse(picture, middle, (width // 2 - 1, height // 2 - 1), 0, 0, 360, (*colour, 255), -1, cv2.LINE_AA)
-    cv2.circle(picture, middle, max(2, height // 5), (*(value // 2 for value in colour), 255), -1, cv2.LINE_AA)
-    return prepared(picture)
-
-
-@functools.lru_cache(maxsize=256)
-def _open_box(seed: int, front: bool) -> np.ndarray:
-    """A box seen from above and in front: its dark inside, or the front wall that hides what is in it."""
-    rng = np.random.default_rng(seed)
-    colour = np.array([rng.uniform(120, 200), rng.uniform(90, 150), rng.uniform(60, 110)])
-    picture = np.zeros((84, 100, 4), np.uint8)
-    if front:
-        cv2.rectangle(picture, (4, 42), (96, 80), (*(int(value) for value in colour), 255), -1, cv2.LINE_AA)
-        cv2.rectangle(picture, (4, 42), (96, 46), (*(int(0.8 * value) for value in colour), 255), -1, cv2.LINE_AA)
-        return prepared(picture)
-    outline = np.array([[4, 44], [14, 8], [86, 8], [96, 44]])
-    cv2.fillPoly(picture, [outline], (*(int(0.45 * value) for value in colour), 255), cv2.LINE_AA)
-    return prepared(picture)
 
 
 def _seen(box: Box, by: np.ndarray) -> Box | None:
@@ -317,10 +339,3 @@ def _seen(box: Box, by: np.ndarray) -> Box | None:
     x0, y0 = inside_low / scale
     x1, y1 = inside_high / scale
     return float(x0), float(y0), float(x1), float(y1)
-
-
-def _tight(covered: np.ndarray) -> Box | None:
-    rows, columns = np.flatnonzero(covered.max(axis=1) > 0.5), np.flatnonzero(covered.max(axis=0) > 0.5)
-    if not len(rows) or not len(columns):
-        return None
-    return columns[0] / WIDTH, rows[0] / HEIGHT, (columns[-1] + 1) / WIDTH, (rows[-1] + 1) / HEIGHT

@@ -96,6 +96,6 @@ EGO4D = Domain(
     saturation=0.75,
     tilt=14.0,
     zoom=(0.8, 1.0),
-    noise=7.0,
+    noise=4.5,
     tiles=True,
 )

@@ -16,7 +16,7 @@ PartKind = Literal["finger", "thumb", "palm"]
 
 TILT = np.radians(28.0)
 """How far the camera looks forward rather than straight down, in radians: stacked fingers show one above another."""
-ARM_LENGTH = 4.6
+ARM_LENGTH = 7.5
 """Length of the forearm in palm widths: long enough to leave any view the hand is well inside of."""
 
 

@@ -40,7 +40,7 @@ def draw_kitchen(seed: int, domain: Domain) -> np.ndarray:
 
 
 def _colour(generator: np.random.Generator, warmth: float) -> Colour:
-    light = generator.uniform(70, 205)
+    light = generator.uniform(92, 200)
     tint = generator.normal(14 * warmth, 12)
     red, green, blue = light + tint, light + generator.normal(0, 6), light - tint
     return float(red), float(green), float(blue)

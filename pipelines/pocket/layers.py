@@ -3,9 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+_SHARP = 0.75
+"""Pixels that a picture may move within one exposure and still be drawn once."""
+
+Window = tuple[int, int, int, int]
+"""left, top, right, bottom in pixels of the canvas."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A picture to be put on others.
+
+    Colours are multiplied by the opacity, else those of transparent pixels would bleed in at the edges.
+
+    Attributes:
+        rgba: uint8 ``[h, w, 4]``.
+        opacity: uint8 ``[h, w]``, the last channel on its own.
+    """
+
+    rgba: np.ndarray
+    opacity: np.ndarray
 
 
 def placement(
@@ -21,14 +44,16 @@ def placement(
         squash: factor of the picture's width.
     """
     cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
-    turned = np.array([[cos, sin], [-sin, cos]]) * scale @ np.diag([squash, 1.0])
-    shift = np.array(at) - turned @ np.array(anchor)
-    return np.column_stack([turned, shift])
+    a, b, c, d = cos * scale * squash, sin * scale, -sin * scale * squash, cos * scale
+    (x, y), (to_x, to_y) = anchor, at
+    return np.array([[a, b, to_x - a * x - b * y], [c, d, to_y - c * x - d * y]])
 
 
 def joined(second: np.ndarray, first: np.ndarray) -> np.ndarray:
     """The map that does ``first`` and then ``second``, each float64 ``[2, 3]``."""
-    return np.column_stack([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2] + second[:, 2]])
+    both = second[:, :2] @ first
+    both[:, 2] += second[:, 2]
+    return both
 
 
 def moved(points: np.ndarray, by: np.ndarray) -> np.ndarray:
@@ -36,58 +61,79 @@ def moved(points: np.ndarray, by: np.ndarray) -> np.ndarray:
     return points @ by[:, :2].T + by[:, 2]
 
 
-def prepared(picture: np.ndarray) -> np.ndarray:
-    """A drawn picture as :func:`paste` takes it.
-
-    Colours are multiplied by the opacity, else those of transparent pixels would bleed in at the edges.
-
-    Args:
-        picture: uint8 ``[h, w, 4]`` RGBA, straight alpha.
-
-    Returns:
-        float32 ``[h, w, 4]``, colours 0 to 255, opacity 0 to 1.
-    """
-    ready = picture.astype(np.float32)
-    ready[..., 3] /= 255.0
-    ready[..., :3] *= ready[..., 3:]
-    return ready
+def prepared(picture: np.ndarray) -> Layer:
+    """The layer of a drawn picture, uint8 ``[h, w, 4]`` RGBA with straight alpha."""
+    opacity = np.ascontiguousarray(picture[..., 3])
+    solid = cv2.multiply(picture, cv2.merge([opacity] * 4), scale=1 / 255)
+    solid[..., 3] = opacity
+    return Layer(solid, opacity)
 
 
-def paste(canvas: np.ndarray, picture: np.ndarray, by: np.ndarray) -> None:
-    """Draw a picture on the canvas, in place.
+def shadow(layer: Layer, strength: float) -> Layer:
+    """A black layer of the same outline, as opaque as ``strength`` where the other is solid."""
+    opacity = cv2.convertScaleAbs(layer.opacity, alpha=strength)
+    nothing = np.zeros_like(opacity)
+    return Layer(cv2.merge([nothing, nothing, nothing, opacity]), opacity)
+
+
+def exposures(size: tuple[int, int], maps: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    """Those of the four maps over an exposure that must be drawn: all, the outer two, or one when nothing moves.
 
     Args:
-        canvas: float32 ``[H, W, 3]``, 0 to 255.
-        picture: from :func:`prepared`.
-        by: where, float64 ``[2, 3]``, picture pixels to canvas pixels.
+        size: width and height of the picture that they place, pixels.
+        maps: float64 ``[2, 3]`` each, in the order of time.
     """
-    found = _warped(canvas.shape[:2], picture, by)
-    if found is None:
+    corners = np.array([[0.0, 0.0], [size[0], 0.0], [0.0, size[1]], [size[0], size[1]]])
+    far = float(np.abs(moved(corners, maps[0]) - moved(corners, maps[-1])).max())
+    if far < _SHARP:
+        return maps[1:2]
+    return maps if far > 4 * _SHARP and len(maps) == 4 else [maps[0], maps[-1]]
+
+
+def exposed(picture: np.ndarray, maps: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+    """The mean of a picture under one, two or four maps: uint8, ``size`` = (width, height) pixels."""
+    drawn = [cv2.warpAffine(picture, by, size, flags=cv2.INTER_LINEAR) for by in maps]
+    while len(drawn) > 1:
+        drawn = [cv2.addWeighted(a, 0.5, b, 0.5, 0) for a, b in zip(drawn[::2], drawn[1::2], strict=True)]
+    return np.asarray(drawn[0])
+
+
+def paste(canvas: np.ndarray, layer: Layer, *maps: np.ndarray) -> None:
+    """Draw a layer on the canvas, in place.
+
+    Args:
+        canvas: uint8 ``[H, W, 3]``.
+        layer: what.
+        maps: where, float64 ``[2, 3]``, picture pixels to canvas pixels; four are an exposure in which it moves.
+    """
+    maps = tuple(exposures(layer.opacity.shape[::-1], maps)) if len(maps) > 1 else maps
+    view = window(canvas.shape[:2], layer, *maps)
+    if view is None:
         return
-    (top, left), layer = found
-    part = canvas[top : top + layer.shape[0], left : left + layer.shape[1]]
-    part *= 1 - layer[..., 3:]
-    part += layer[..., :3]
+    left, top, right, bottom = view
+    drawn = exposed(layer.rgba, [_shifted(by, left, top) for by in maps], (right - left, bottom - top))
+    clear = cv2.bitwise_not(cv2.extractChannel(drawn, 3))
+    part = canvas[top:bottom, left:right]
+    under = cv2.multiply(part, cv2.merge([clear] * 3), scale=1 / 255)
+    part[:] = cv2.add(under, cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB))
 
 
-def coverage(shape: tuple[int, int], picture: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """How opaque a picture of :func:`prepared` is on each pixel of a canvas (H, W): float32 ``[H, W]``, 0 to 1."""
-    covered = np.zeros(shape, np.float32)
-    found = _warped(shape, picture, by)
-    if found is not None:
-        (top, left), layer = found
-        covered[top : top + layer.shape[0], left : left + layer.shape[1]] = layer[..., 3]
-    return covered
+def window(shape: tuple[int, int], layer: Layer, *maps: np.ndarray) -> Window | None:
+    """The part of a canvas (H, W) that a layer reaches under some maps; None when it reaches none."""
+    height, width = layer.opacity.shape
+    outline = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
+    corners = np.concatenate([moved(outline, by) for by in maps])
+    left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0).tolist()
+    right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int), (shape[1], shape[0])).tolist()
+    return None if left >= right or top >= bottom else (left, top, right, bottom)
 
 
-def _warped(shape: tuple[int, int], picture: np.ndarray, by: np.ndarray) -> tuple[tuple[int, int], np.ndarray] | None:
-    """The part of the canvas that the picture reaches, and the picture there; None when it reaches none."""
-    height, width = picture.shape[:2]
-    corners = moved(np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64), by)
-    left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
-    right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int), (shape[1], shape[0]))
-    if left >= right or top >= bottom:
-        return None
-    local = by - np.array([[0, 0, left], [0, 0, top]])
-    layer = cv2.warpAffine(picture, local, (int(right - left), int(bottom - top)), flags=cv2.INTER_LINEAR)
-    return (int(top), int(left)), layer
+def coverage(layer: Layer, by: np.ndarray, view: Window) -> np.ndarray:
+    """How opaque a layer is on each pixel of a part of the canvas: uint8 ``[bottom - top, right - left]``."""
+    left, top, right, bottom = view
+    local = _shifted(by, left, top)
+    return np.asarray(cv2.warpAffine(layer.opacity, local, (right - left, bottom - top), flags=cv2.INTER_LINEAR))
+
+
+def _shifted(by: np.ndarray, left: int, top: int) -> np.ndarray:
+    return by - np.array([[0, 0, left], [0, 0, top]])

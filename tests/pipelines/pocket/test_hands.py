@@ -88,7 +88,8 @@ def test_fingers_fit_over_the_hand_on_the_same_canvas(grip: float) -> None:
     hand, fingers = (draw("right", LOOK, grip, 0.5, 25, 40) for draw in (draw_hand, draw_fingers))
     assert fingers.rgba.shape == hand.rgba.shape
     assert (fingers.anchor, fingers.box) == (hand.anchor, hand.box)
-    assert solid(fingers).sum() > 0.05 * solid(hand).sum()
+    above_wrist = solid(hand)[: int(hand.box[3])]
+    assert solid(fingers).sum() > 0.1 * above_wrist.sum()
     assert not (solid(fingers) & ~solid(hand)).any()
 
 
