@@ -22,7 +22,7 @@ from pipelines.environment import versions
 from pipelines.evaluate.record import metrics_of, vocabulary_of_evaluation
 from pipelines.machine import Machine
 from pipelines.methods import load_method
-from pipelines.methods.base import resolve_config
+from pipelines.methods.base import Method, TextBank, resolve_config
 from pipelines.progress import Progress, Silent
 from pipelines.protocol import Protocol, on_target, vector_digests
 from pipelines.shards import Layout, read_footer
@@ -180,15 +180,18 @@ class EvaluateStage:
                     shard.write(self._table(usable.rows[part], {label: s[part] for label, s in scores.items()}))
             yield unit
 
-    def _scores(self, label: Label, data: ClipData, device: torch.device) -> np.ndarray:
+    def head(self, label: Label, device: torch.device) -> tuple[Method, TextBank]:
+        """The trained method of a label, in evaluation mode, and the target's classes."""
         config = self.run.heads[label]
         text = load_text(self.workspace, self.dataset, self.target, label, device)
         method_class = load_method(config["method"])
         settings = resolve_config(method_class, config["preset"], config["method_config"])
         method = fresh_method(method_class, settings.config, self.streams, text.logit_scale, config["seed"])
-        weights = self.run.folder / label / "weights.safetensors"
-        load_weights(method, weights)
-        method.to(device).eval()
+        load_weights(method, self.run.folder / label / "weights.safetensors")
+        return method.to(device).eval(), text
+
+    def _scores(self, label: Label, data: ClipData, device: torch.device) -> np.ndarray:
+        method, text = self.head(label, device)
         scores = np.empty((len(data), len(text.names)), np.float32)
         with torch.inference_mode():
             for start in range(0, len(data), _BATCH):

@@ -140,8 +140,16 @@ class XMIC(Method):
         Raises:
             InputError: a stream is missing or of another shape.
         """
-        vector = self.vector(batch)
-        frames = stream_of(self.name, batch, "frames")
+        return self.classify(self.vector(batch), stream_of(self.name, batch, "frames"), text)
+
+    def classify(self, vector: Tensor, frames: Tensor, text: TextBank) -> Tensor:
+        """Logits [B, C] of :meth:`forward` under given X-MIC vectors: another clip's, or their mean.
+
+        Args:
+            vector: a_v [B, D] as :meth:`vector` gives it.
+            frames: [B, N, D], the classified stream.
+            text: C classes.
+        """
         s = self._config.scale
         with exact_float32(vector.device):
             a, e = self._summands(vector, text)

@@ -189,6 +189,17 @@ def test_the_closed_form_equals_the_direct_form(
     assert logits.dtype == torch.float32
 
 
+def test_a_given_vector_classifies_in_place_of_the_clips_own() -> None:
+    method = make().double().eval()
+    batch, text = world(clips=3)
+    assert batch.frames is not None
+    own = method.vector(batch)
+    torch.testing.assert_close(method.classify(own, batch.frames, text), method(batch, text))
+    other = own.roll(1, 0)
+    expected = direct_logits(method, batch, text, other)
+    torch.testing.assert_close(method.classify(other, batch.frames, text), expected)
+
+
 @pytest.mark.parametrize("n", [(True, False, False), (True, True, False), (True, False, True), (False, True, True)])
 def test_the_closed_form_has_the_gradients_of_the_direct_form(n: tuple[bool, bool, bool]) -> None:
     labels = torch.tensor([1, 4])
