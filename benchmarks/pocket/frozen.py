@@ -1,0 +1,70 @@
+"""What is frozen before any adapter is trained: the source of the world, the encoder's weights and the cells."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pipelines.pocket
+from benchmarks.pocket.cells import CELLS, COMPARED, SIZES, recipe
+from data_manifests.errors import InputError
+from pipelines.atomic import replace_atomically
+from pipelines.digest import digest_json, whole_file_sha256
+from pipelines.embed.encoders.spec import parse_spec
+
+STORED = Path(__file__).parents[1] / "pocket-frozen.json"
+_SOURCE = Path(pipelines.pocket.__file__).parent
+_COMMAND = "python -m benchmarks.pocket --freeze"
+
+
+def frozen_now(encoder: str) -> dict[str, Any]:
+    """'world' (file → sha256 of its text), 'encoder' (sha256 of the weights), 'cells' (sha256), and 'hash' over all.
+
+    Raises:
+        InputError: the encoder's weights are not there, or are no file.
+    """
+    weights = parse_spec(encoder).file
+    if weights is None or not weights.is_file():
+        raise InputError(
+            f"--encoder {encoder}: {weights or 'no file of weights'} is not there; it is part of the hash."
+        )
+    world = {file.name: whole_file_sha256(file) for file in sorted(_SOURCE.glob("*.py")) if file.name != "__init__.py"}
+    cells = json.loads(json.dumps([[asdict(cell) for cell in CELLS], COMPARED, {size: recipe(size) for size in SIZES}]))
+    facts = {"world": world, "encoder": whole_file_sha256(weights), "cells": digest_json(cells)}
+    return {**facts, "hash": digest_json(facts)}
+
+
+def freeze(now: dict[str, Any], stored: Path = STORED) -> bool:
+    """Store the hash, or check it against the stored one; whether it was stored by this call.
+
+    Raises:
+        InputError: another one is stored.
+    """
+    if stored.is_file():
+        require_frozen(now, stored)
+        return False
+    with replace_atomically(stored) as temporary:
+        temporary.write_text(json.dumps(now, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return True
+
+
+def require_frozen(now: dict[str, Any], stored: Path = STORED) -> None:
+    """Refuse to go on unless what is there now is what was frozen.
+
+    Raises:
+        InputError: nothing is frozen, or something else; names what changed.
+    """
+    if not stored.is_file():
+        raise InputError(f"{stored}: nothing is frozen, so no adapter is trained. Run {_COMMAND} and commit the file.")
+    then = json.loads(stored.read_text(encoding="utf-8"))
+    if then["hash"] == now["hash"]:
+        return
+    files = {*then["world"], *now["world"]}
+    changed = sorted(name for name in files if then["world"].get(name) != now["world"].get(name))
+    changed += [part for part in ("encoder", "cells") if then[part] != now[part]]
+    raise InputError(
+        f"{stored}: frozen as {then['hash'][:12]}, here is {now['hash'][:12]}; changed: {', '.join(changed)}. Go back, "
+        f"or begin a new experiment: remove the file, run {_COMMAND}, commit it, and name an empty WORK."
+    )

@@ -1,0 +1,226 @@
+"""The tables of the experiment as Markdown, from the results that are there; what is missing is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.pocket.cells import CELLS, COMPARED, DEFAULT_AS, OF, SECTIONS, SOURCES, TABLE6, Cell
+from benchmarks.pocket.results import Part, Results, result_name
+from benchmarks.pocket.run import NUISANCES, missing
+from data_manifests.schema import LABELS, Label
+from pipelines.evaluate.intervals import harmonic, interval, resampled
+from pipelines.evaluate.metrics import harmonic_mean
+
+COLUMNS = ("within", "cross", "hm", "shared", "novel")
+_DRAWS_OF = {"within": 0, "cross": 1, "shared": 1, "novel": 1}
+
+Entry = dict[str, Any]
+"""A label's part of a result."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number over seeds, all in percent (or points).
+
+    Attributes:
+        mean: of the seeds.
+        deviation: standard deviation over seeds; None of one seed.
+        bounds: 95 % interval over recordings, those of all seeds together; None where there is no clip.
+    """
+
+    mean: float
+    deviation: float | None
+    bounds: tuple[float, float] | None
+
+    def __str__(self) -> str:
+        spread = "" if self.deviation is None else f" ± {self.deviation:.1f}"
+        ends = "" if self.bounds is None else f" [{self.bounds[0]:.1f}, {self.bounds[1]:.1f}]"
+        return f"{self.mean:.1f}{spread}{ends}"
+
+
+def report(results: Results, seeds: Sequence[int]) -> str:
+    """The whole file.
+
+    Args:
+        results: where they are.
+        seeds: those of the experiment.
+    """
+    there = {
+        (seed, cell.name, source): found["labels"]
+        for seed in seeds
+        for cell in CELLS
+        for source in SOURCES
+        if (found := results.read(seed, result_name(cell.name, source))) is not None
+    }
+    lines = [*_head(results, seeds), *_missing(results, seeds)]
+    lines += _nuisances(results, seeds)
+    for label in LABELS:
+        lines += _compared(there, seeds, label)
+    for section in SECTIONS:
+        for label in LABELS:
+            lines += _section(there, seeds, section, label)
+    for label in LABELS:
+        lines += _norms(there, seeds, label)
+    return "\n".join(lines) + "\n"
+
+
+def _head(results: Results, seeds: Sequence[int]) -> list[str]:
+    return [
+        "# Pocket Kitchens: the experiment",
+        "",
+        f"Written by `python -m benchmarks.pocket WORK --report FILE`. Size {results.made['size']}, seeds "
+        f"{', '.join(map(str, seeds))}; frozen as `{results.made['frozen'][:12]}`.",
+        "",
+        "Top-1 accuracy over test clips in percent: mean ± standard deviation over seeds, then a 95 % "
+        "cluster-bootstrap interval over the recordings of all seeds together. A seed draws the world and the "
+        "training. *within*: the test clips of the dataset that was trained on; *cross*: those of the other one, where "
+        "all of its classes compete; *hm*: harmonic mean of both; *shared* and *novel*: the cross clips whose class "
+        "name the source has, and has not. The interval of a difference draws the same recordings for both sides.",
+        "",
+    ]
+
+
+def _missing(results: Results, seeds: Sequence[int]) -> list[str]:
+    absent = [(seed, missing(results, seed)) for seed in seeds]
+    if not any(found for _, found in absent):
+        return []
+    lines = ["## Missing", ""]
+    for seed, found in absent:
+        names = [f"{cell.name} ({source})" for cell, source in found]
+        if len(names) == len(CELLS) * len(SOURCES):
+            names = ["everything"]
+        lines += [f"- seed {seed}: {', '.join(names)}"] if names else []
+    return [*lines, ""]
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    head = [" | ".join(columns), " | ".join("---" for _ in columns), *(" | ".join(row) for row in rows)]
+    return [*(f"| {line} |" for line in head), ""]
+
+
+def _nuisances(results: Results, seeds: Sequence[int]) -> list[str]:
+    rows = []
+    for seed in seeds:
+        told = results.read(seed, NUISANCES)
+        for domain in SOURCES if told else ():
+            facts = told["domains"][domain]
+            shares = [f"{facts[n]:.1f}" for n in ("noun_predicts_verb", "no_hand", "unseen_pairs", "unseen_clips")]
+            counts = [
+                f"{len(of)}: {min(of.values())}–{max(of.values())}"
+                for of in (facts["classes"][split][label] for split in ("train", "test") for label in LABELS)
+            ]
+            rows.append([str(seed), domain, *shares, *counts])
+    if not rows:
+        return []
+    columns = ("seed", "domain", "noun alone gives the verb, %", "frames without a hand, %")
+    columns += ("test pairs only in test, %", "test clips of these, %")
+    columns += tuple(f"{split} {label}s: clips a class" for split in ("train", "test") for label in LABELS)
+    return ["## Worlds", "", *_table(columns, rows)]
+
+
+def _section(there: Any, seeds: Sequence[int], section: str, label: Label) -> list[str]:
+    cells = [cell for cell in CELLS if cell.section == section and label in cell.labels]
+    titles = {cell.name: cell.title for cell in cells}
+    if section in DEFAULT_AS:
+        cells, titles = [OF["xmic"], *cells], {**titles, "xmic": DEFAULT_AS[section]}
+    rows = []
+    for source in SOURCES:
+        for cell in cells:
+            found = entries(there, seeds, cell, source, label)
+            if found:
+                numbers = [value(found, column) for column in COLUMNS]
+                rows.append([source, titles[cell.name], *(str(n) if n else "–" for n in numbers), _clips(found)])
+    if not rows:
+        return []
+    return [f"## {section}: {label}s", "", *_table(("trained on", "", *COLUMNS, "clips"), rows)]
+
+
+def entries(there: Any, seeds: Sequence[int], cell: Cell, source: str, label: Label) -> dict[int, Entry]:
+    """Of the seeds that have the cell."""
+    keys = {seed: (seed, cell.name, source) for seed in seeds}
+    return {seed: there[key][label] for seed, key in keys.items() if key in there and label in there[key]}
+
+
+def _clips(found: dict[int, Entry]) -> str:
+    totals = [sum(entry[part]["clips"] for entry in found.values()) for part in ("within", "cross", "shared", "novel")]
+    return f"{totals[0]}; {totals[1]} = {totals[2]} + {totals[3]}"
+
+
+def value(found: dict[int, Entry], column: str) -> Value | None:
+    """A column of a row: seed → entry becomes one number; None where there is no clip."""
+    of_seeds = [number for entry in found.values() if (number := _accuracy(entry, column)) is not None]
+    if not of_seeds:
+        return None
+    return Value(float(np.mean(of_seeds)), _deviation(of_seeds), interval(draws(found, column)))
+
+
+def difference(one: dict[int, Entry], other: dict[int, Entry], column: str) -> Value | None:
+    """One row minus another, over the seeds that have both, the same recordings drawn for both."""
+    both = [seed for seed in one if seed in other]
+    mine, theirs = ({seed: row[seed] for seed in both} for row in (one, other))
+    points = [
+        a - b
+        for seed in both
+        if (a := _accuracy(mine[seed], column)) is not None and (b := _accuracy(theirs[seed], column)) is not None
+    ]
+    if not points:
+        return None
+    return Value(float(np.mean(points)), _deviation(points), interval(draws(mine, column) - draws(theirs, column)))
+
+
+def draws(found: dict[int, Entry], column: str) -> np.ndarray:
+    """The accuracy of each resampled set of recordings, those of all seeds pooled."""
+    if column == "hm":
+        return harmonic(draws(found, "within"), draws(found, "cross"))
+    pooled = {
+        f"{seed}/{recording}": counts
+        for seed, entry in found.items()
+        for recording, counts in entry[column]["recordings"].items()
+    }
+    return resampled(pooled, _DRAWS_OF[column])
+
+
+def _accuracy(entry: Entry, column: str) -> float | None:
+    if column == "hm":
+        own, other = _accuracy(entry, "within"), _accuracy(entry, "cross")
+        return None if own is None or other is None else harmonic_mean(own, other)
+    part: Part = entry[column]
+    return 100 * part["right"] / part["clips"] if part["clips"] else None
+
+
+def _deviation(values: Sequence[float]) -> float | None:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def _compared(there: Any, seeds: Sequence[int], label: Label) -> list[str]:
+    rows = []
+    for source in SOURCES:
+        for what, one, other in COMPARED:
+            pair = [entries(there, seeds, OF[name], source, label) for name in (one, other)]
+            numbers = [difference(*pair, column) for column in COLUMNS]
+            if any(numbers):
+                rows.append([source, what, *(str(n) if n else "–" for n in numbers)])
+    if not rows:
+        return []
+    return [f"## Differences in points: {label}s", "", *_table(("trained on", "", *COLUMNS), rows)]
+
+
+def _norms(there: Any, seeds: Sequence[int], label: Label) -> list[str]:
+    cells = [OF["xmic"], *(cell for cell in CELLS if cell.section == TABLE6)]
+    names = ("vector_norm", "text_norm", "scale", "logit_scale")
+    rows = []
+    for source in SOURCES:
+        for cell in cells:
+            found = entries(there, seeds, cell, source, label).values()
+            if found:
+                means = [np.mean([entry["statistics"][name] for entry in found]) for name in names]
+                title = DEFAULT_AS[TABLE6] if cell.name == "xmic" else cell.title
+                rows.append([source, title, *(f"{mean:.3g}" for mean in means)])
+    if not rows:
+        return []
+    text = "Means over the test clips of the source and over seeds, as they are summed: after n2 and n3."
+    return [f"## Norms: {label}s", "", text, "", *_table(("trained on", "", "‖a_v‖", "‖e_t‖", "s", "τ"), rows)]
