@@ -59,6 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
     except XmicError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped; what was done is kept, and the same command goes on from here", file=sys.stderr)
+        return 130
 
 
 def _act(options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from pipelines.embed.encoders.spec import parse_spec
 
 STORED = Path(__file__).parents[1] / "pocket-frozen.json"
 _SOURCE = Path(pipelines.pocket.__file__).parent
+_SHOWN = ("section", "title")
 _COMMAND = "python -m benchmarks.pocket --freeze"
 
 
@@ -31,8 +32,9 @@ def frozen_now(encoder: str) -> dict[str, Any]:
             f"--encoder {encoder}: {weights or 'no file of weights'} is not there; it is part of the hash."
         )
     world = {file.name: whole_file_sha256(file) for file in sorted(_SOURCE.glob("*.py")) if file.name != "__init__.py"}
-    cells = json.loads(json.dumps([[asdict(cell) for cell in CELLS], COMPARED, {size: recipe(size) for size in SIZES}]))
-    facts = {"world": world, "encoder": whole_file_sha256(weights), "cells": digest_json(cells)}
+    cells = [{name: value for name, value in asdict(cell).items() if name not in _SHOWN} for cell in CELLS]
+    measured = [cells, COMPARED, {size: recipe(size) for size in SIZES}]
+    facts = {"world": world, "encoder": whole_file_sha256(weights), "cells": digest_json(measured)}
     return {**facts, "hash": digest_json(facts)}
 
 

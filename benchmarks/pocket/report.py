@@ -105,9 +105,8 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def _nuisances(results: Results, seeds: Sequence[int]) -> list[str]:
     rows = []
     for seed in seeds:
-        told = results.read(seed, NUISANCES)
-        for domain in SOURCES if told else ():
-            facts = told["domains"][domain]
+        domains = (results.read(seed, NUISANCES) or {"domains": {}})["domains"]
+        for domain, facts in ((name, domains[name]) for name in SOURCES if name in domains):
             shares = [f"{facts[n]:.1f}" for n in ("noun_predicts_verb", "no_hand", "unseen_pairs", "unseen_clips")]
             counts = [
                 f"{len(of)}: {min(of.values())}–{max(of.values())}"
@@ -116,9 +115,9 @@ def _nuisances(results: Results, seeds: Sequence[int]) -> list[str]:
             rows.append([str(seed), domain, *shares, *counts])
     if not rows:
         return []
-    columns = ("seed", "domain", "noun alone gives the verb, %", "frames without a hand, %")
-    columns += ("test pairs only in test, %", "test clips of these, %")
-    columns += tuple(f"{split} {label}s: clips a class" for split in ("train", "test") for label in LABELS)
+    columns = ["seed", "domain", "noun alone gives the verb, %", "frames without a hand, %"]
+    columns += ["test pairs only in test, %", "test clips of these, %"]
+    columns += [f"{split} {label}s: clips a class" for split in ("train", "test") for label in LABELS]
     return ["## Worlds", "", *_table(columns, rows)]
 
 
@@ -200,8 +199,8 @@ def _compared(there: Any, seeds: Sequence[int], label: Label) -> list[str]:
     rows = []
     for source in SOURCES:
         for what, one, other in COMPARED:
-            pair = [entries(there, seeds, OF[name], source, label) for name in (one, other)]
-            numbers = [difference(*pair, column) for column in COLUMNS]
+            mine, theirs = (entries(there, seeds, OF[name], source, label) for name in (one, other))
+            numbers = [difference(mine, theirs, column) for column in COLUMNS]
             if any(numbers):
                 rows.append([source, what, *(str(n) if n else "–" for n in numbers)])
     if not rows:

@@ -86,5 +86,6 @@ def split_by_class(
     new = np.isin(truth, list(novel))
     parts = {"cross": np.ones(len(truth), bool), "shared": ~new, "novel": new}
     return {
-        name: counted(right[kept], [recordings[row] for row in np.flatnonzero(kept)]) for name, kept in parts.items()
+        name: counted(right[kept], [recordings[row] for row in np.flatnonzero(kept).tolist()])
+        for name, kept in parts.items()
     }

@@ -50,6 +50,9 @@ class Watch:
     def note(self, text: str) -> None:
         print(f"{self._prefix}: {text}", file=sys.stderr, flush=True)
 
+    def state(self, text: str) -> None:
+        pass
+
     def finish(self) -> None:
         seconds = time.monotonic() - self._began
         if seconds > 1:
