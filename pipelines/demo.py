@@ -109,8 +109,8 @@ encoder = "pocket"
 [evaluate]
 cross = ["epic", "ego4d"]
 """
-# An epoch of so few clips is a step or two: smaller batches, more epochs, a short warm-up.
-_FEW_CLIPS = "set = { epochs = 40, batch = 16, warmup_epochs = 2 }\n"
+# An epoch of so few clips would be a single step: smaller batches, a shorter warm-up.
+_FEW_CLIPS = "set = { batch = 8, warmup_epochs = 2 }\n"
 _RUN = """\
 [[train]]
 method = "{method}"

@@ -33,6 +33,7 @@ class OneFile:
     """A stage that writes one table: a class list, the clips or the videos of a split."""
 
     name: str
+    of: str
     layout: Layout
     folder: Path
     file: str
@@ -262,6 +263,7 @@ def _class_stages(workspace: Workspace, dataset: str, reader: Reader) -> list[On
     return [
         OneFile(
             name=f"{label} classes",
+            of=dataset,
             layout=Layout(CLASSES),
             folder=workspace.classes_file(dataset, label).parent,
             file=workspace.classes_file(dataset, label).name,
@@ -282,6 +284,7 @@ def _clips_stage(
 
     return OneFile(
         name="clips",
+        of=f"{dataset} {split}",
         layout=Layout(CLIPS),
         folder=workspace.manifest(dataset, split),
         file="clips.parquet",
@@ -310,6 +313,7 @@ def _videos_stage(workspace: Workspace, dataset: str, reader: Reader, split: str
     table = pa.Table.from_pylist(rows, schema=VIDEOS)
     return OneFile(
         name="videos",
+        of=f"{dataset} {split}",
         layout=Layout(VIDEOS),
         folder=workspace.manifest(dataset, split),
         file="videos.parquet",

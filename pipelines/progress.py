@@ -17,6 +17,9 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Something a person should know: a fallback, a warning, a shard redone."""
 
+    def state(self, text: str) -> None:
+        """How the current work stands; only the newest is of interest."""
+
     def finish(self) -> None:
         """The current work ended."""
 
@@ -31,6 +34,9 @@ class Silent:
         """Ignored."""
 
     def note(self, text: str) -> None:
+        """Ignored."""
+
+    def state(self, text: str) -> None:
         """Ignored."""
 
     def finish(self) -> None:

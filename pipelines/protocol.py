@@ -12,7 +12,7 @@ from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_plans, plan_of
 from pipelines.digest import digest_json
-from pipelines.embed.encoders.spec import parse_spec
+from pipelines.embed.encoders.spec import POCKET, parse_spec
 from pipelines.shards import any_footer, read_footer
 from pipelines.workspace import Workspace
 
@@ -132,7 +132,7 @@ def _one(folder: Path, wanted: str | None, what: str, option: str, command: str,
     )
     if wanted is not None:
         # A model spec names the encoder by its family and model; its folder name adds the weights' hash.
-        spec = parse_spec(wanted).text if ":" in wanted else None
+        spec = parse_spec(wanted).text if ":" in wanted or wanted == POCKET else None
         fits = [name for name in there if wanted == name or (spec and _spec_of(folder / name) == spec)]
         if len(fits) == 1:
             return fits[0]

@@ -65,6 +65,11 @@ class Stage(Protocol):
         ...
 
     @property
+    def of(self) -> str:
+        """What it is made of, for whoever watches: dataset, split, stream."""
+        ...
+
+    @property
     def version(self) -> int:
         """Schema version: raised when the same inputs and parameters give other bytes than before."""
         ...
@@ -231,7 +236,7 @@ def run(stage: Stage, choice: Choice | None = None, progress: Progress | None = 
     choice, progress = choice or Choice(), progress or Silent()
     first = plan(stage, choice)
     report = Report(stage.name, str(stage.folder), already_done=len(first.done))
-    progress.start(stage.name, len(first.todo) + len(first.done))
+    progress.start(f"{stage.name} {stage.of}", len(first.todo) + len(first.done))
     progress.advance(len(first.done))
     locks = {item.unit.group: _lock(stage, item.unit, choice) for item in first.todo}
     waiting = [item.unit for item in first.todo]

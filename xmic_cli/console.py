@@ -58,11 +58,11 @@ class LineProgress:
     """Progress as plain lines, at most one for every tenth of the work: for logs and pipes."""
 
     def __init__(self) -> None:
-        self._what, self._total, self._done, self._said = "", 0, 0, -1
+        self._what, self._total, self._done, self._said, self._state = "", 0, 0, -1, ""
 
     def start(self, what: str, total: int) -> None:
         """Begin."""
-        self._what, self._total, self._done, self._said = what, total, 0, -1
+        self._what, self._total, self._done, self._said, self._state = what, total, 0, -1, ""
 
     def advance(self, steps: int = 1) -> None:
         """Say so when another tenth is done."""
@@ -70,11 +70,15 @@ class LineProgress:
         tenth = 10 * self._done // max(1, self._total)
         if tenth > self._said:
             self._said = tenth
-            note(f"{self._what}: {self._done}/{self._total}")
+            note(f"{self._what}: {self._done}/{self._total}{self._state}")
 
     def note(self, text: str) -> None:
         """A line."""
         note(text)
+
+    def state(self, text: str) -> None:
+        """To be said with the next tenth."""
+        self._state = f" ({text})"
 
     def finish(self) -> None:
         """Nothing more to say."""
@@ -88,17 +92,19 @@ class BarProgress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
         self._task: Any = None
+        self._what = ""
 
     def start(self, what: str, total: int) -> None:
         """Show a bar."""
         self._bar.start()
+        self._what = what
         self._task = self._bar.add_task(what, total=total)
 
     def advance(self, steps: int = 1) -> None:
@@ -109,6 +115,11 @@ class BarProgress:
     def note(self, text: str) -> None:
         """A line above the bar."""
         self._bar.console.print(_harmless(text), markup=False, highlight=False)
+
+    def state(self, text: str) -> None:
+        """Behind the name of the work."""
+        if self._task is not None:
+            self._bar.update(self._task, description=_printable(f"{self._what} ({text})"))
 
     def finish(self) -> None:
         """Leave the bar as it stands."""

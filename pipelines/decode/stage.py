@@ -62,6 +62,11 @@ class DecodeStage:
     sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES)
 
     @property
+    def of(self) -> str:
+        """Dataset and split."""
+        return f"{self.dataset} {self.split}"
+
+    @property
     def params(self) -> Mapping[str, Any]:
         """The plan."""
         return {"plan": asdict(self.plan)}

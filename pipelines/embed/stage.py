@@ -75,6 +75,11 @@ class EmbedStage:
         return f"hand-{self.hands.name}-{self.policy.slug}"
 
     @property
+    def of(self) -> str:
+        """Dataset, split and stream."""
+        return f"{self.frames.of} {self.stream}"
+
+    @property
     def params(self) -> Mapping[str, Any]:
         """The encoder's provenance and the crop."""
         return {

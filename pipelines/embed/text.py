@@ -71,6 +71,11 @@ class TextStage:
     sides: Mapping[str, Layout] = field(default_factory=dict)
 
     @property
+    def of(self) -> str:
+        """Dataset and label."""
+        return f"{self.dataset} {self.label}s"
+
+    @property
     def params(self) -> Mapping[str, Any]:
         """The encoder, the prompt and which class names."""
         own = {"prompt": self.prompt, "names": self.names, "label": self.label}

@@ -109,6 +109,11 @@ class EvaluateStage:
     version = 1
 
     @property
+    def of(self) -> str:
+        """The run, the dataset and the split."""
+        return f"{self.run.config['name']} on {self.dataset} {self.split}"
+
+    @property
     def params(self) -> Mapping[str, Any]:
         """The run and the target's protocol."""
         return {

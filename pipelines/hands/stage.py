@@ -40,6 +40,11 @@ class HandsStage:
     sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES, init=False)
 
     @property
+    def of(self) -> str:
+        """Dataset and split."""
+        return self.frames.of
+
+    @property
     def params(self) -> Mapping[str, Any]:
         """All that decides the boxes, but for the frames."""
         return dict(self.identity.provenance)

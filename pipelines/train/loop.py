@@ -194,8 +194,8 @@ def train_head(
                 **statistics,
                 "clips": place.clips,
             }
-            progress.note(
-                f"{where}: loss {line['loss']:.4f}, "
+            progress.state(
+                f"epoch {epoch + 1} of {recipe.epochs}: loss {line['loss']:.4f}, "
                 f"train accuracy {line['train_accuracy']:.2f} %, learning rate {rate:g}"
             )
             place = Place(epoch + 1, lines=[*place.lines, json.dumps(line)])

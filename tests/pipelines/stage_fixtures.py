@@ -51,6 +51,7 @@ class NumbersStage:
     at_row: Callable[[str, int], None] = _pass
     made: list[str] = field(default_factory=list)
     name: str = "numbers"
+    of: str = "three groups"
     command: str = "xmic numbers"
     provenance: Mapping[str, Any] = field(default_factory=lambda: {"normalised": False})
     environment: Mapping[str, Any] = field(default_factory=dict)

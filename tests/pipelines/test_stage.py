@@ -282,7 +282,7 @@ def test_progress_counts_what_is_done_already_and_each_shard(made: NumbersStage)
     (made.folder / "part-b.parquet").unlink()
     watcher = _Watcher()
     stage.run(made, progress=watcher)
-    assert watcher.told == [("numbers", 3), 2, 1, "finished"]
+    assert watcher.told == [("numbers three groups", 3), 2, 1, "finished"]
 
 
 def test_a_bug_in_a_stage_keeps_what_is_committed_frees_locks_and_ends_the_progress(tmp_path: Path) -> None:

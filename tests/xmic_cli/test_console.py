@@ -102,3 +102,14 @@ def test_a_bar_is_for_terminals_and_lines_for_logs(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     assert isinstance(console.progress(), kind)
+
+
+def test_how_the_work_stands_is_said_with_the_next_tenth(capsys: _Capture) -> None:
+    progress = LineProgress()
+    progress.start("train noun", 20)
+    progress.state("epoch 1 of 2: loss 3.1")
+    progress.state("epoch 2 of 2: loss 2.5")
+    progress.advance(20)
+    progress.start("evaluate", 1)
+    progress.advance()
+    assert capsys.readouterr().err == "train noun: 20/20 (epoch 2 of 2: loss 2.5)\nevaluate: 1/1\n"

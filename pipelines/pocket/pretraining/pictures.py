@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pipelines.pocket.layers import coverage, paste, placement, prepared
+from pipelines.pocket.layers import moved, placement
 
 SIDE = 128
 """Pixels of a picture's side, the encoder's input."""
@@ -44,7 +44,7 @@ def compose(drawn: list[tuple[str, np.ndarray]], rng: np.random.Generator, small
     canvas = _ground(rng)
     seen: list[tuple[str, np.ndarray]] = []
     for kind, rgba in drawn:
-        thing = prepared(rgba)
+        thing = _premultiplied(rgba)
         largest = 0.95 if len(drawn) == 1 else 0.7
         size = SIDE * math.exp(rng.uniform(math.log(smallest), math.log(largest)))
         room = max(0.1, 0.5 - 0.35 * size / SIDE)
@@ -53,9 +53,8 @@ def compose(drawn: list[tuple[str, np.ndarray]], rng: np.random.Generator, small
         by = placement((DRAWN / 2,) * 2, at, size / DRAWN, turn)
         if rng.random() < 0.6:
             shade = placement((DRAWN / 2,) * 2, (at[0] + 3, at[1] + 4), size / DRAWN, turn)
-            paste(canvas, thing * np.array([0, 0, 0, rng.uniform(0.1, 0.4)], np.float32), shade)
-        paste(canvas, thing, by)
-        covered = coverage((SIDE, SIDE), thing, by)
+            _laid(canvas, thing * np.array([0, 0, 0, rng.uniform(0.1, 0.4)], np.float32), shade)
+        covered = _laid(canvas, thing, by)
         seen = [(other, area * (1 - covered)) for other, area in seen] + [(kind, covered)]
     things = [(kind, float(area.sum())) for kind, area in seen]
     return Picture(photographed(canvas, rng), [(kind, area) for kind, area in things if area > 40] or things[-1:])
@@ -78,6 +77,31 @@ def photographed(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     canvas = grey + float(rng.uniform(0.6, 1.3)) * (canvas - grey)
     noise = rng.standard_normal(canvas.shape[:2], np.float32) * float(rng.uniform(0, 7))
     return np.clip(canvas + noise[..., None], 0, 255).astype(np.uint8)
+
+
+def _premultiplied(rgba: np.ndarray) -> np.ndarray:
+    """float32 ``[h, w, 4]``: colours 0 to 255 times the opacity, opacity 0 to 1."""
+    thing = rgba.astype(np.float32)
+    thing[..., 3] /= 255.0
+    thing[..., :3] *= thing[..., 3:]
+    return thing
+
+
+def _laid(canvas: np.ndarray, thing: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Draw a thing on the canvas, in place; how much of each pixel it covers, float32 ``[128, 128]``."""
+    corners = moved(DRAWN * np.array([[0.0, 0], [1, 0], [0, 1], [1, 1]]), by)
+    left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
+    right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int), SIDE)
+    covered = np.zeros((SIDE, SIDE), np.float32)
+    if left >= right or top >= bottom:
+        return covered
+    local = by - np.array([[0, 0, left], [0, 0, top]])
+    layer = cv2.warpAffine(thing, local, (int(right - left), int(bottom - top)), flags=cv2.INTER_LINEAR)
+    part = canvas[top:bottom, left:right]
+    part *= 1 - layer[..., 3:]
+    part += layer[..., :3]
+    covered[top:bottom, left:right] = layer[..., 3]
+    return covered
 
 
 def _ground(rng: np.random.Generator) -> np.ndarray:

@@ -79,6 +79,7 @@ class Notes:
     """Progress that remembers."""
 
     texts: list[str] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)
     started: list[tuple[str, int]] = field(default_factory=list)
     steps: int = 0
     finished: int = 0
@@ -91,6 +92,9 @@ class Notes:
 
     def note(self, text: str) -> None:
         self.texts.append(text)
+
+    def state(self, text: str) -> None:
+        self.states.append(text)
 
     def finish(self) -> None:
         self.finished += 1

@@ -132,9 +132,8 @@ def test_progress_counts_every_step_and_tells_every_epoch(tmp_path: Path) -> Non
     again = Notes()
     train(tmp_path, progress=again)
     assert (again.started, again.steps, again.finished) == ([("train noun", 12)], 12, 1)
-    assert [text.split(":")[0] for text in notes.texts + again.texts] == [
-        f"training of noun, epoch {epoch} of 3" for epoch in (1, 2, 3)
-    ]
+    said = [text.split(":")[0] for text in notes.states + again.states]
+    assert said == [f"epoch {epoch} of 3" for epoch in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("kind", ["state", "weights"])
