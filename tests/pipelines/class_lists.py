@@ -22,4 +22,4 @@ def write_classes(workspace: Workspace, dataset: str, label: str, table: pa.Tabl
 
     inputs = {"classes": digest_table(table)}
     layout, made = Layout(table.schema), partial(build, table)
-    stage.run(OneFile(f"{label} classes", layout, file.parent, file.name, inputs, {}, made, "xmic prepare"))
+    stage.run(OneFile(f"{label} classes", dataset, layout, file.parent, file.name, inputs, {}, made, "xmic prepare"))

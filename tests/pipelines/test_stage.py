@@ -296,5 +296,5 @@ def test_a_bug_in_a_stage_keeps_what_is_committed_frees_locks_and_ends_the_progr
     watcher = _Watcher()
     with pytest.raises(RuntimeError, match="a bug"):
         stage.run(Breaking(tmp_path / "numbers"), progress=watcher)
-    assert watcher.told == [("numbers", 3), 0, 1, "finished"]
+    assert watcher.told == [("numbers three groups", 3), 0, 1, "finished"]
     assert run(NumbersStage(tmp_path / "numbers")) == ["c"]

@@ -38,7 +38,7 @@ def test_what_is_recorded_names_no_folder(tmp_path):
 
 def test_wrong_forms_are_explained():
     for wrong in ("ViT-B-16", "open_clip:", ":x"):
-        with pytest.raises(UsageError, match="expected FAMILY:MODEL/TAG .* or FAMILY:MODEL=FILE"):
+        with pytest.raises(UsageError, match="expected FAMILY:MODEL/TAG .* FAMILY:MODEL=FILE .*, or pocket"):
             parse_spec(wrong)
     with pytest.raises(InputError, match=r"gone\.pt is not there"):
         parse_spec("open_clip:ViT-B-16=gone.pt")
@@ -53,3 +53,12 @@ def test_random_weights_need_the_flag():
 def test_an_unknown_family_comes_with_the_known_ones():
     with pytest.raises(UsageError, match=r"no encoder family 'open_clp'. Did you mean 'open_clip'\?"):
         describe_encoder("open_clp:ViT-B-16/openai", **OPTIONS)
+
+
+def test_pocket_stands_for_the_packaged_files_and_is_recorded_by_that_name():
+    spec = parse_spec("pocket")
+    assert spec.family == "open_clip"
+    assert spec.file is not None
+    assert spec.file.is_file()
+    assert spec.text == "pocket"
+    assert spec.slug("abcdef0123") == "pocket-abcdef01"

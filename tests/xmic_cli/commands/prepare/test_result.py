@@ -32,7 +32,7 @@ def test_the_result_is_told_in_lines_and_a_second_call_has_nothing_to_do(here: P
     assert run(_EPIC) == 0
     output = capsys.readouterr()
     assert output.out.splitlines() == lines
-    assert "clips: 1/1" in output.err
+    assert "clips epic train: 1/1" in output.err
     assert run(_EPIC) == 0
     assert capsys.readouterr().out.splitlines() == [*lines, "nothing to do: the manifests were up to date"]
 
