@@ -44,7 +44,7 @@ def train_encoder(
     work: Annotated[Path, typer.Argument(help="Where drawings, checkpoint and log are kept (1.7 GB).")],
     into: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("pocket-encoder"),
     seed: Annotated[int, typer.Option(min=0, help="Of weights, pictures and captions.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of 256 pictures.")] = 2500,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of 256 pictures.")] = 2400,
     workers: Workers = None,
     json: Json = False,
 ) -> None:

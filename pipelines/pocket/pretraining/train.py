@@ -54,7 +54,7 @@ class Training:
     """
 
     seed: int = 0
-    steps: int = 2500
+    steps: int = 2400
     batch: int = 256
     lr: float = 1e-3
     warmup: int = 100

@@ -11,7 +11,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.digest import whole_file_sha256
 from pipelines.embed.encoders import describe_encoder, load_encoder
+from pipelines.embed.encoders.spec import parse_spec
 
 TINY = Path(__file__).resolve().parents[4] / "examples" / "tiny-clip.json"
 SPEC = f"open_clip:{TINY}/random"
@@ -289,3 +291,11 @@ def test_openai_weights_have_quick_gelu_and_are_found_in_the_hub_cache(tmp_path,
     assert identity.provenance["preprocessing"]["mean"] == pytest.approx([0.48145466, 0.4578275, 0.40821073])
     assert identity.slug.startswith("open-clip-vit-b-16-openai-")
     json.dumps([identity.provenance, identity.text_provenance])
+
+
+def test_the_packaged_weights_are_those_that_the_readme_names():
+    file = parse_spec("pocket").file
+    assert whole_file_sha256(file) == "979083af69071f2d06ac351bfa9afd8b34af8475d4cb2fe3500a322c24e9942b"
+    assert file.stat().st_size < 20e6
+    readme = (Path(__file__).parents[4] / "README.md").read_text(encoding="utf-8")
+    assert "979083af" in readme
