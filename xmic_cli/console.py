@@ -37,8 +37,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     from rich.text import Text
 
     drawn = Table(title=Text(_printable(title)), title_justify="left")
-    for name in shown[0]:
-        drawn.add_column(Text(name))
+    for number, name in enumerate(shown[0]):
+        drawn.add_column(Text(name), no_wrap=number == 0)
     for row in shown[1:]:
         drawn.add_row(*(Text(cell) for cell in row))
     Console().print(drawn)
@@ -93,19 +93,18 @@ class BarProgress:
 
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            BarColumn(20),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[state]}", markup=False),
             console=Console(stderr=True),
         )
         self._task: Any = None
-        self._what = ""
 
     def start(self, what: str, total: int) -> None:
         """Show a bar."""
         self._bar.start()
-        self._what = what
-        self._task = self._bar.add_task(what, total=total)
+        self._task = self._bar.add_task(what, total=total, state="")
 
     def advance(self, steps: int = 1) -> None:
         """Move the bar."""
@@ -117,9 +116,9 @@ class BarProgress:
         self._bar.console.print(_harmless(text), markup=False, highlight=False)
 
     def state(self, text: str) -> None:
-        """Behind the name of the work."""
+        """Behind the bar, as far as there is room."""
         if self._task is not None:
-            self._bar.update(self._task, description=_printable(f"{self._what} ({text})"))
+            self._bar.update(self._task, state=_printable(text))
 
     def finish(self) -> None:
         """Leave the bar as it stands."""

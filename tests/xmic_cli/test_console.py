@@ -113,3 +113,16 @@ def test_how_the_work_stands_is_said_with_the_next_tenth(capsys: _Capture) -> No
     progress.start("evaluate", 1)
     progress.advance()
     assert capsys.readouterr().err == "train noun: 20/20 (epoch 2 of 2: loss 2.5)\nevaluate: 1/1\n"
+
+
+def test_the_bar_shows_how_the_work_stands_as_it_is_written(capsys: _Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    progress = BarProgress()
+    progress.start("train [b]noun[/b]", 4)
+    progress.state("epoch 1 of 2: loss [red]3.1[/red]")
+    progress.advance(4)
+    progress.finish()
+    shown = capsys.readouterr().err
+    assert "train [b]noun[/b]" in shown
+    assert "loss [red]3.1[/red]" in shown
