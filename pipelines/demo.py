@@ -10,8 +10,8 @@ from typing import Any
 from pipelines.atomic import replace_atomically
 from pipelines.config import read_config
 from pipelines.machine import Machine
-from pipelines.pocket import as_ego4d, as_epic, box_tables
-from pipelines.pocket.build import BuiltWorld, build_world
+from pipelines.pocket import box_tables
+from pipelines.pocket.build import FORMS, BuiltWorld, build_world
 from pipelines.progress import Progress
 from pipelines.run_chain import ChainResult, run_chain
 
@@ -76,7 +76,7 @@ def demo_config() -> str:
             videos=f"{WORLD}/{form.VIDEOS}",
             boxes=box_tables.table_path(Path(WORLD), name).as_posix(),
         )
-        for name, form in (("epic", as_epic), ("ego4d", as_ego4d))
+        for name, form in FORMS.items()
     )
     runs = "\n".join(
         _RUN.format(method=method, dataset=dataset, more=more)

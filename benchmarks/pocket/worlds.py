@@ -27,8 +27,8 @@ from pipelines.config import DatasetSection
 from pipelines.digest import number_of
 from pipelines.embed.stage import EmbedStage
 from pipelines.machine import Machine
-from pipelines.pocket import as_ego4d, as_epic, box_tables
-from pipelines.pocket.build import build_world
+from pipelines.pocket import box_tables
+from pipelines.pocket.build import FORMS, build_world
 from pipelines.pocket.domains import EGO4D, EPIC
 from pipelines.pocket.world import SIZES, SPLITS, PlannedVideo, noun_predicts_verb, plan_world
 from pipelines.prepare import prepare
@@ -36,7 +36,6 @@ from pipelines.progress import Progress
 from pipelines.readers import reader_of
 from pipelines.workspace import Workspace
 
-_FORMS: dict[str, Any] = {"epic": as_epic, "ego4d": as_ego4d}
 _DOMAINS = {"epic": EPIC, "ego4d": EGO4D}
 _EMBED_BATCH = 64
 """Pictures a forward pass: of so small an encoder 1.4 times as many a second as with 16."""
@@ -82,8 +81,8 @@ def make_world(folder: Path, size: str, seed: int, encoder: str, machine: Machin
         section = DatasetSection(
             name=name,
             reader=name,  # type: ignore[arg-type]
-            annotations=drawn / _FORMS[name].ANNOTATIONS,
-            videos=[drawn / _FORMS[name].VIDEOS],
+            annotations=drawn / FORMS[name].ANNOTATIONS,
+            videos=[drawn / FORMS[name].VIDEOS],
         )
         prepare(workspace, name, reader_of(section), section.videos, progress=progress)
         for item in decode_stages(workspace, name, None, DecodeOptions(), machine):

@@ -20,7 +20,9 @@ from pipelines.progress import Progress
 VERSION = 1
 """Raised when the same seed and size give another world than before."""
 
-_FORMS: dict[str, Any] = {"epic": as_epic, "ego4d": as_ego4d}
+FORMS: dict[str, Any] = {"epic": as_epic, "ego4d": as_ego4d}
+"""The module that writes each domain, by its name."""
+
 _FACTS = "pocket.json"
 _TIMEOUT_S = 120.0
 
@@ -52,7 +54,7 @@ class _Task:
 
     @property
     def path(self) -> Path:
-        return Path(self.folder) / _FORMS[self.domain.name].video_path(self.video)
+        return Path(self.folder) / FORMS[self.domain.name].video_path(self.video)
 
 
 def build_world(folder: Path, size: str, seed: int, workers: int, progress: Progress) -> BuiltWorld:
@@ -94,8 +96,8 @@ def build(folder: Path, size: Size, seed: int, workers: int, progress: Progress)
         splits = {"train": size.train, "test": size.test}
         result.clips[name], result.videos[name] = splits, len(videos)
         result.noun_predicts_verb[name] = noun_predicts_verb(videos)
-        _FORMS[name].write_annotations(folder, domain, videos)
-        box_tables.join_parts(folder, name, [_FORMS[name].video_name(video) for video in videos])
+        FORMS[name].write_annotations(folder, domain, videos)
+        box_tables.join_parts(folder, name, [FORMS[name].video_name(video) for video in videos])
     return result
 
 
@@ -117,7 +119,7 @@ def _render(task: _Task, heartbeat: Callable[[], None]) -> None:
     with replace_atomically(task.path) as temporary:
         truth = film(task.video, task.domain, temporary, heartbeat)
         name, folder = task.domain.name, Path(task.folder)
-        box_tables.write_part(folder, name, _FORMS[name].video_name(task.video), truth, task.domain.fps)
+        box_tables.write_part(folder, name, FORMS[name].video_name(task.video), truth, task.domain.fps)
         if name == "epic":
             as_epic.write_boxes(folder, task.video, truth, task.domain.fps)
 
