@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, UsageError
 from pipelines.atomic import replace_atomically
-from pipelines.executors.killable import run_killable
+from pipelines.executors.killable import Outcome
 from pipelines.pocket import as_ego4d, as_epic, box_tables
 from pipelines.pocket.domains import EGO4D, EPIC, Domain
 from pipelines.pocket.film import film
+from pipelines.pocket.missing import make_missing
 from pipelines.pocket.world import SIZES, PlannedVideo, Size, noun_predicts_verb, plan_world
 from pipelines.progress import Progress
 
@@ -83,15 +85,8 @@ def build(folder: Path, size: Size, seed: int, workers: int, progress: Progress)
     plans = {domain.name: (domain, plan_world(domain, size, seed)) for domain in (EPIC, EGO4D)}
     tasks = [_Task(str(folder), domain, video) for domain, videos in plans.values() for video in videos]
     # A video is renamed to its place after its boxes, so it says that both are there.
-    todo = [task for task in tasks if not task.path.is_file()]
-    progress.start("render", len(tasks))
-    progress.advance(len(tasks) - len(todo))
-    for outcome in run_killable(_render, enumerate(todo), workers=workers, timeout_s=_TIMEOUT_S, reason_of=_reason):
-        if outcome.reason is not None:
-            raise InputError(f"{folder}: a video could not be rendered ({outcome.reason}: {outcome.error})")
-        progress.advance()
-        result.made += 1
-    progress.finish()
+    files = [(task.path, task) for task in tasks]
+    result.made = make_missing("render", _render, files, workers, _TIMEOUT_S, partial(_failed, folder), progress)
     for name, (domain, videos) in plans.items():
         splits = {"train": size.train, "test": size.test}
         result.clips[name], result.videos[name] = splits, len(videos)
@@ -124,5 +119,5 @@ def _render(task: _Task, heartbeat: Callable[[], None]) -> None:
             as_epic.write_boxes(folder, task.video, truth, task.domain.fps)
 
 
-def _reason(error: BaseException) -> str:
-    return type(error).__name__
+def _failed(folder: Path, outcome: Outcome) -> InputError:
+    return InputError(f"{folder}: a video could not be rendered ({outcome.reason}: {outcome.error})")

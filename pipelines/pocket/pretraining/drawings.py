@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.atomic import replace_atomically
-from pipelines.executors.killable import run_killable
+from pipelines.executors.killable import Outcome
+from pipelines.pocket.missing import make_missing
 from pipelines.pocket.objects import KINDS, draw_object
 from pipelines.pocket.pretraining.actions import PICTURES_A_SCENE, action_scene
 from pipelines.pocket.pretraining.pictures import DRAWN, SIDE
@@ -34,14 +35,12 @@ class Drawings:
         instances: of each kind.
         scenes: action scenes.
         seed: of the scenes.
-        last: take the last instances of the pretraining range instead of the first: those of no training picture.
     """
 
     folder: Path
     instances: int
     scenes: int
     seed: int
-    last: bool = False
 
     def draw_things(self, workers: int, progress: Progress) -> None:
         """Draw the things that are not there."""
@@ -54,14 +53,10 @@ class Drawings:
         self._draw("draw actions", jobs, workers, progress)
 
     def _draw(self, what: str, jobs: Sequence[_Job], workers: int, progress: Progress) -> None:
-        todo = [job for job in jobs if not job[0].is_file()]
-        progress.start(what, len(jobs))
-        progress.advance(len(jobs) - len(todo))
-        for outcome in run_killable(_do, enumerate(todo), workers=workers, timeout_s=_TIMEOUT_S, reason_of=_reason):
-            if outcome.reason is not None:
-                raise RuntimeError(f"{self.folder}: a drawing failed ({outcome.reason}: {outcome.error})")
-            progress.advance()
-        progress.finish()
+        make_missing(what, _do, [(job[0], job) for job in jobs], workers, _TIMEOUT_S, self._failed, progress)
+
+    def _failed(self, outcome: Outcome) -> RuntimeError:
+        return RuntimeError(f"{self.folder}: a drawing failed ({outcome.reason}: {outcome.error})")
 
     def things(self) -> list[np.ndarray]:
         """One uint8 ``[instances, 96, 96, 4]`` a kind, in the order of ``KINDS``; read from disk as needed."""
@@ -80,8 +75,7 @@ class Drawings:
         return verbs, nouns, pictures
 
     def _instances(self) -> range:
-        every = INSTANCES["pretraining"]
-        return every[-self.instances :] if self.last else every[: self.instances]
+        return INSTANCES["pretraining"][: self.instances]
 
     def _files(self) -> int:
         return -(-self.scenes // SCENES_A_FILE)
@@ -116,7 +110,3 @@ def _draw_actions(seed: int, number: int, path: Path) -> None:
             nouns=np.array([scene.noun for scene in scenes]),
             pictures=np.stack([scene.pictures for scene in scenes]),
         )
-
-
-def _reason(error: BaseException) -> str:
-    return type(error).__name__
