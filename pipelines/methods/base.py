@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.methods.backbone import Backbone
 from pipelines.train.optim import Recipe
 
 NEEDS = frozenset({"frame_vectors", "hand_vectors", "v2_vectors", "text_vectors", "text_tower", "pixels"})
@@ -60,9 +61,8 @@ class TextBank:
 class Method(nn.Module):
     """One way to classify clips by text. One file and one subclass a method.
 
-    A subclass is constructed as ``Method(config, dim, dim_v2, logit_scale)``: its configuration, the
-    widths D and D_II, and τ of the encoder. Parameters that are not trained have ``requires_grad``
-    off; they are not saved.
+    A subclass is constructed as ``Method(config, backbone)``: its configuration, and what the frozen
+    encoders are. Parameters that are not trained have ``requires_grad`` off; they are not saved.
 
     Attributes:
         name: what it is called in commands and files.
@@ -86,6 +86,10 @@ class Method(nn.Module):
     def needed_by(cls, config: Any) -> frozenset[str]:
         """What this configuration asks for, a subset of ``needs``."""
         return cls.needs
+
+    def __init__(self, config: Any, backbone: Backbone) -> None:
+        """With its initial weights, drawn from torch's generator."""
+        super().__init__()
 
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
         """Logits [B, C] in float32."""
@@ -148,29 +152,27 @@ def resolve_config(
     return Settings(method.config(**chosen[method.config]), Recipe(**chosen[Recipe]))
 
 
-def build_method(method: type[Method], config: Any, *, dim: int, dim_v2: int, logit_scale: float, seed: int) -> Method:
+def build_method(method: type[Method], config: Any, backbone: Backbone, seed: int) -> Method:
     """Construct a method: the same initial weights for the same seed; torch's generator stays as it was.
 
     Args:
         method: the method's class.
         config: its resolved configuration.
-        dim: D, the joint width.
-        dim_v2: D_II, the width of the conditioning streams.
-        logit_scale: τ of the encoder.
+        backbone: the frozen encoders.
         seed: of the initial weights.
 
     Raises:
         InputError: the logit scale is not a positive number: the encoder has no text side to classify with.
         UsageError: the widths do not fit the configuration.
     """
-    if not 0 < logit_scale < math.inf:
+    if not 0 < backbone.logit_scale < math.inf:
         raise InputError(
-            f"{method.name}: logit scale {logit_scale:g}, expected a positive number. "
+            f"{method.name}: logit scale {backbone.logit_scale:g}, expected a positive number. "
             "Take vectors and text from an encoder that stores one, such as CLIP."
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return method(config, dim, dim_v2, logit_scale)
+        return method(config, backbone)
 
 
 def _parse(key: str, value: Any, kind: Any) -> Any:

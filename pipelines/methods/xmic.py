@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
 from pipelines.methods.blocks import (
     AttentionBlock,
@@ -78,9 +79,7 @@ class XMIC(Method):
 
     Args:
         config: the settings.
-        dim: D, the joint width.
-        dim_v2: D_II, the width of the conditioning streams.
-        logit_scale: τ to start from.
+        backbone: D, D_II, and τ to start from.
 
     Raises:
         UsageError: the widths do not fit the settings.
@@ -95,9 +94,10 @@ class XMIC(Method):
         "paper": {**PAPER, "scale": 1.0, "frame_pool": "norm_then_norm"},
     }
 
-    def __init__(self, config: XMICConfig, dim: int, dim_v2: int, logit_scale: float) -> None:
+    def __init__(self, config: XMICConfig, backbone: Backbone) -> None:
         """Initialised as the framework does by default, positions from N(0, 0.01²)."""
-        super().__init__()
+        super().__init__(config, backbone)
+        dim, dim_v2 = backbone.dim, backbone.dim_v2
         _check_widths(config, dim, dim_v2)
         self._config = config
 
@@ -108,7 +108,9 @@ class XMIC(Method):
         self.positions = nn.Parameter(torch.randn(config.segments, dim_v2) * 0.01)
         self.temporal = stack(config.temporal_layers)
         self.head = _head(config, dim, dim_v2) if config.head == "mlp" else None
-        self.logit_scale = nn.Parameter(torch.tensor(math.log(logit_scale)), requires_grad=config.train_logit_scale)
+        self.logit_scale = nn.Parameter(
+            torch.tensor(math.log(backbone.logit_scale)), requires_grad=config.train_logit_scale
+        )
 
     @classmethod
     def needed_by(cls, config: Any) -> frozenset[str]:

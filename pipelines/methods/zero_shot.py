@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
 from pipelines.methods.blocks import FramePool, at_least_float32, exact_float32, normalise, pool_frames
 
@@ -30,9 +31,9 @@ class ZeroShot(Method):
     trains = False
     presets: ClassVar[dict[str, dict[str, Any]]] = {"official": {}, "xmic-code": {}, "paper": {}}
 
-    def __init__(self, config: ZeroShotConfig, dim: int, dim_v2: int, logit_scale: float) -> None:
-        """Widths and ``logit_scale`` are not used: the text brings its own."""
-        super().__init__()
+    def __init__(self, config: ZeroShotConfig, backbone: Backbone) -> None:
+        """The backbone is not used: the text brings its own τ."""
+        super().__init__(config, backbone)
         self._config = config
 
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:

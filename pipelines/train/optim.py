@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -14,15 +15,21 @@ from data_manifests.errors import UsageError
 
 @dataclass(frozen=True)
 class Recipe:
-    """AdamW with a linear warm-up and then a constant learning rate, as X-MIC's official code trains.
+    """Optimiser, learning rates and length; by default AdamW with a linear warm-up and then a constant learning rate,
+    as X-MIC's official code trains.
 
     Raises:
         UsageError: a value is out of range.
     """
 
+    optimiser: Literal["adamw", "sgd"] = field(default="adamw", metadata={"help": "adamw, or sgd with momentum"})
     lr: float = field(default=5e-4, metadata={"help": "learning rate after the warm-up"})
     betas: tuple[float, float] = field(default=(0.9, 0.98), metadata={"help": "AdamW's two averaging factors"})
+    momentum: float = field(default=0.9, metadata={"help": "of sgd"})
     weight_decay: float = field(default=0.01, metadata={"help": "of every tensor: norms, biases, logit scale too"})
+    schedule: Literal["constant", "cosine"] = field(
+        default="constant", metadata={"help": "of the learning rate after the warm-up"}
+    )
     warmup_epochs: int = field(default=5, metadata={"help": "epochs before the learning rate is reached; 0 = none"})
     warmup_lr: float = field(default=1e-7, metadata={"help": "learning rate of the first warm-up epoch"})
     epochs: int = field(default=15, metadata={"help": "passes over the training clips"})
@@ -36,6 +43,8 @@ class Recipe:
         for name in ("epochs", "batch"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name}={getattr(self, name)}: expected 1 or more.")
+        if not 0 <= self.momentum < 1:
+            raise UsageError(f"momentum={self.momentum}: expected from 0 to below 1.")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise UsageError(f"betas={self.betas[0]},{self.betas[1]}: expected both from 0 to below 1.")
 
@@ -47,16 +56,19 @@ PAPER: dict[str, Any] = {"lr": 1e-6, "betas": (0.9, 0.999), "warmup_epochs": 0}
 def learning_rate(recipe: Recipe, epoch: int) -> float:
     """The learning rate of a whole epoch, counted from 0.
 
-    The first epoch of a warm-up of W uses ``warmup_lr``, epoch k < W uses lr·k/W, and from epoch W
-    on it is lr (Dassl's linear warm-up, stepped once an epoch).
+    The first epoch of a warm-up of W uses ``warmup_lr``, epoch k < W uses lr·k/W. From epoch W on it is lr, or with
+    ``cosine`` lr·½(1 + cos(π(k − W)/E)) for E epochs in all (Dassl's schedules, stepped once an epoch).
     """
     if epoch >= recipe.warmup_epochs:
+        if recipe.schedule == "cosine":
+            return recipe.lr * (1 + math.cos(math.pi * (epoch - recipe.warmup_epochs) / recipe.epochs)) / 2
         return recipe.lr
     return recipe.warmup_lr if epoch == 0 else recipe.lr * epoch / recipe.warmup_epochs
 
 
-def make_optimiser(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> torch.optim.AdamW:
-    """AdamW over all given parameters; its learning rate is to be set before each epoch."""
-    return torch.optim.AdamW(
-        list(parameters), lr=learning_rate(recipe, 0), betas=recipe.betas, weight_decay=recipe.weight_decay
-    )
+def make_optimiser(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser over all given parameters; its learning rate is to be set before each epoch."""
+    rate = learning_rate(recipe, 0)
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(list(parameters), rate, recipe.momentum, weight_decay=recipe.weight_decay)
+    return torch.optim.AdamW(list(parameters), rate, recipe.betas, weight_decay=recipe.weight_decay)

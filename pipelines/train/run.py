@@ -24,6 +24,7 @@ from pipelines.embed.text import text_slug
 from pipelines.environment import versions
 from pipelines.machine import Machine
 from pipelines.methods import load_method
+from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import Method, Settings, TextBank, build_method, resolve_config
 from pipelines.progress import Progress
 from pipelines.protocol import Protocol, ProtocolChoice, resolve, vector_digests
@@ -202,7 +203,7 @@ def fresh_method(
         raise InputError(f"hand and full vectors of V_II differ in width ({widths}); embed both with one encoder.")
     dim = streams["frames"].dim
     dim_v2 = next(iter(widths.values()), dim)
-    return build_method(method_class, config, dim=dim, dim_v2=dim_v2, logit_scale=logit_scale, seed=seed)
+    return build_method(method_class, config, Backbone(dim, dim_v2, logit_scale), seed)
 
 
 def load_streams(

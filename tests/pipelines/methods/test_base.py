@@ -12,6 +12,7 @@ from torch import nn
 
 from data_manifests.errors import InputError, UsageError
 from pipelines.methods import METHODS, load_method
+from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import NEEDS, ClipBatch, Method, TextBank, build_method, resolve_config, stream_of
 from pipelines.methods.xmic import XMIC
 from pipelines.methods.zero_shot import ZeroShot
@@ -30,13 +31,13 @@ class Noisy(Method):
     config = NoisyConfig
     presets: ClassVar[dict[str, dict[str, Any]]] = {"official": {"width": 5, "epochs": 2}}
 
-    def __init__(self, config: NoisyConfig, dim: int, dim_v2: int, logit_scale: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(config.width, dim))
+    def __init__(self, config: NoisyConfig, backbone: Backbone) -> None:
+        super().__init__(config, backbone)
+        self.weight = nn.Parameter(torch.randn(config.width, backbone.dim))
 
 
 def test_methods_are_found_by_name() -> None:
-    assert {name: load_method(name) for name in METHODS} == {"zero-shot": ZeroShot, "xmic": XMIC}
+    assert (load_method("zero-shot"), load_method("xmic")) == (ZeroShot, XMIC)
     assert all(load_method(name).name == name for name in METHODS)
 
 
@@ -158,7 +159,7 @@ def test_unknown_presets_are_refused() -> None:
 
 def test_the_seed_alone_decides_the_initial_weights_and_torchs_generator_is_left_alone() -> None:
     def weight(seed: int) -> torch.Tensor:
-        method = build_method(Noisy, NoisyConfig(), dim=4, dim_v2=4, logit_scale=1.0, seed=seed)
+        method = build_method(Noisy, NoisyConfig(), Backbone(4, 4, 1.0), seed=seed)
         return method.get_parameter("weight").detach()
 
     torch.manual_seed(1)
@@ -173,7 +174,7 @@ def test_the_seed_alone_decides_the_initial_weights_and_torchs_generator_is_left
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_logit_scale_that_is_not_positive_is_refused(scale: float) -> None:
     with pytest.raises(InputError, match=r"noisy: logit scale (0|-1|nan|inf), expected a positive number"):
-        build_method(Noisy, NoisyConfig(), dim=4, dim_v2=4, logit_scale=scale, seed=0)
+        build_method(Noisy, NoisyConfig(), Backbone(4, 4, scale), seed=0)
 
 
 def test_batches_and_texts_move_as_a_whole() -> None:
@@ -192,7 +193,7 @@ def test_a_missing_stream_is_refused() -> None:
 def test_a_method_needs_what_its_class_says_unless_it_says_otherwise() -> None:
     assert Noisy.needed_by(NoisyConfig()) == Noisy.needs
     assert (
-        build_method(Noisy, NoisyConfig(), dim=2, dim_v2=2, logit_scale=1.0, seed=0).statistics(
+        build_method(Noisy, NoisyConfig(), Backbone(2, 2, 1.0), seed=0).statistics(
             ClipBatch(), TextBank(torch.zeros(1, 2), 1.0, ["a"])
         )
         == {}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, TextBank, build_method, resolve_config
 from pipelines.methods.xmic import XMIC, XMICConfig
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
@@ -21,7 +22,7 @@ SMALL: dict[str, Any] = {"segments": 3, "heads": 2, "bottleneck": 2.0, "head_rat
 
 def make(dim: int = 6, dim_v2: int = 8, seed: int = 0, scale: float = 100.0, **config: Any) -> XMIC:
     chosen = XMICConfig(**{**SMALL, **config})
-    method = build_method(XMIC, chosen, dim=dim, dim_v2=dim_v2, logit_scale=scale, seed=seed)
+    method = build_method(XMIC, chosen, Backbone(dim, dim_v2, scale), seed=seed)
     assert isinstance(method, XMIC)
     return method
 
@@ -275,7 +276,7 @@ def test_bfloat16_autocast_runs_the_attention_close_to_float32() -> None:
 )
 def test_it_has_the_parameters_of_the_official_code(dim_v2: int, dim: int, parameters: int) -> None:
     with torch.device("meta"):
-        method = XMIC(XMICConfig(), dim, dim_v2, 100.0)
+        method = XMIC(XMICConfig(), Backbone(dim, dim_v2, 100.0))
     assert sum(p.numel() for p in method.parameters() if p.requires_grad) == parameters
 
 

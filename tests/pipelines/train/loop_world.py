@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, build_method
 from pipelines.methods.blocks import pool_frames
 from pipelines.methods.xmic import XMIC, XMICConfig
@@ -56,7 +57,7 @@ def world(clips: int = 56, seed: int = 0) -> tuple[MemoryClips, TextBank]:
 
 def small_xmic(seed: int = 0) -> Method:
     config = XMICConfig(segments=SEGMENTS, heads=2, bottleneck=2.0, head_ratio=2)
-    return build_method(XMIC, config, dim=DIM, dim_v2=DIM, logit_scale=20.0, seed=seed)
+    return build_method(XMIC, config, Backbone(DIM, DIM, 20.0), seed=seed)
 
 
 def train(folder: Path, method: Method | None = None, **options: Any) -> TrainOutcome:
@@ -113,9 +114,9 @@ class Drops(Method):
     config = DropConfig
     presets: ClassVar[dict[str, dict[str, Any]]] = {"official": {}}
 
-    def __init__(self, config: DropConfig, dim: int, dim_v2: int, logit_scale: float) -> None:
-        super().__init__()
-        self.map = nn.Linear(dim, dim)
+    def __init__(self, config: DropConfig, backbone: Backbone) -> None:
+        super().__init__(config, backbone)
+        self.map = nn.Linear(backbone.dim, backbone.dim)
         self.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
         self.register_buffer("seen", torch.zeros(()))
 

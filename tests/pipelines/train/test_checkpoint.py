@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from data_manifests.errors import InputError
+from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import Method, build_method
 from pipelines.methods.xmic import XMIC, XMICConfig
 from pipelines.progress import Silent
@@ -38,7 +39,7 @@ class Notes(Silent):
 
 def xmic(seed: int = 0, segments: int = 4, train_logit_scale: bool = True) -> Method:
     config = XMICConfig(segments, heads=2, bottleneck=2.0, head_ratio=2, train_logit_scale=train_logit_scale)
-    return build_method(XMIC, config, dim=8, dim_v2=8, logit_scale=100.0, seed=seed)
+    return build_method(XMIC, config, Backbone(8, 8, 100.0), seed=seed)
 
 
 def checkpoint(folder: Path, method: Method, device: str = "cpu") -> Checkpoint:

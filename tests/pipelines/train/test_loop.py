@@ -14,6 +14,7 @@ from torch import nn
 
 from data_manifests.errors import InputError, Interrupted, UsageError
 from pipelines.evaluate.metrics import top_k
+from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import Method, build_method
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
 from pipelines.train.checkpoint import Checkpoint, Place
@@ -63,7 +64,7 @@ def test_weights_carry_what_was_trained_and_by_whom(whole: Path, tmp_path: Path)
     with safe_open(whole / "weights.safetensors", framework="pt") as file:
         assert file.metadata() == {"key": "k1", "label": "noun", "method": "xmic"}
         assert set(file.keys()) == {name for name, _ in small_xmic().named_parameters()}
-    train(tmp_path, build_method(Drops, DropConfig(), dim=DIM, dim_v2=DIM, logit_scale=1.0, seed=0))
+    train(tmp_path, build_method(Drops, DropConfig(), Backbone(DIM, DIM, 1.0), seed=0))
     with safe_open(tmp_path / "weights.safetensors", framework="pt") as file:
         assert set(file.keys()) == {"map.weight", "map.bias"}
 

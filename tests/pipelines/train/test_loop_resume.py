@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from data_manifests.errors import Interrupted
+from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import Method, build_method
 from tests.pipelines.train import loop_world
 from tests.pipelines.train.loop_world import (
@@ -54,7 +55,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(whole: Path, tmp_path: Path
 
 def test_a_method_that_draws_random_numbers_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     def drops() -> Method:
-        return build_method(Drops, DropConfig(), dim=DIM, dim_v2=DIM, logit_scale=1.0, seed=0)
+        return build_method(Drops, DropConfig(), Backbone(DIM, DIM, 1.0), seed=0)
 
     train(tmp_path / "whole", drops())
     with pytest.raises(Interrupted):

@@ -31,6 +31,23 @@ def test_a_warm_up_of_one_epoch_has_only_the_first_rate() -> None:
     assert [learning_rate(recipe, epoch) for epoch in range(3)] == [1e-7, 1e-3, 1e-3]
 
 
+def test_a_cosine_begins_after_the_warm_up_and_counts_all_epochs() -> None:
+    recipe = Recipe(schedule="cosine", lr=2e-3, warmup_epochs=1, warmup_lr=1e-5, epochs=4)
+    rates = [learning_rate(recipe, epoch) for epoch in range(4)]
+    assert rates == pytest.approx([1e-5, 2e-3, 2e-3 * (1 + 0.5**0.5) / 2, 1e-3])
+
+
+def test_sgd_has_momentum() -> None:
+    weight = nn.Parameter(torch.zeros(1))
+    optimiser = make_optimiser(
+        Recipe(optimiser="sgd", momentum=0.5, lr=1.0, warmup_epochs=0, weight_decay=0.0), [weight]
+    )
+    for expected in (-1.0, -2.5):
+        weight.grad = torch.ones(1)
+        optimiser.step()
+        assert weight.item() == pytest.approx(expected)
+
+
 def test_weight_decay_reaches_every_tensor() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))
     optimiser = make_optimiser(Recipe(weight_decay=0.25, warmup_epochs=0, lr=0.5), model.parameters())
@@ -55,6 +72,7 @@ def test_every_setting_explains_itself() -> None:
         ({"warmup_lr": -1e-7}, "warmup_lr=-1e-07: expected 0 or more"),
         ({"epochs": 0}, "epochs=0: expected 1 or more"),
         ({"batch": 0}, "batch=0: expected 1 or more"),
+        ({"momentum": 1.0}, r"momentum=1\.0: expected from 0 to below 1"),
         ({"betas": (0.9, 1.0)}, r"betas=0\.9,1\.0: expected both from 0 to below 1"),
     ],
 )

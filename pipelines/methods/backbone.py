@@ -1,0 +1,20 @@
+"""What a method stands on: the widths and the temperature of the frozen encoders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """The frozen encoders, as a method sees them.
+
+    Attributes:
+        dim: D, the joint width.
+        dim_v2: D_II, the width of the conditioning streams.
+        logit_scale: τ, the exponential of the value the encoder stores.
+    """
+
+    dim: int
+    dim_v2: int
+    logit_scale: float
