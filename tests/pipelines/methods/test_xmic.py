@@ -299,7 +299,7 @@ def test_the_logit_scale_starts_at_the_encoders_and_is_learned_unless_told_other
 
 def test_a_zero_initialised_head_starts_as_zero_shot_clip() -> None:
     method, (batch, text) = make(zero_init_head=True, head_relu=False), single(*world())
-    zero_shot = ZeroShot(ZeroShotConfig("raw_then_norm"), 6, 8, 100.0)
+    zero_shot = ZeroShot(ZeroShotConfig("raw_then_norm"), Backbone(6, 8, 100.0))
     torch.testing.assert_close(method(batch, text).detach(), zero_shot(batch, text), rtol=1e-4, atol=1e-3)
 
 

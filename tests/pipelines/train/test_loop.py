@@ -204,7 +204,7 @@ def test_an_epoch_visits_every_clip_once_in_an_order_of_its_own() -> None:
 def test_it_learns_what_zero_shot_cannot_do(tmp_path: Path, precision: str) -> None:
     data, text = world(120)
     unseen, _ = world(200)
-    method, zero_shot = small_xmic(), ZeroShot(ZeroShotConfig(), DIM, DIM, 20.0)
+    method, zero_shot = small_xmic(), ZeroShot(ZeroShotConfig(), Backbone(DIM, DIM, 20.0))
     recipe = Recipe(epochs=15, batch=24, lr=3e-3, warmup_epochs=1)
     train(tmp_path, method, data=data, text=text, recipe=recipe, precision=precision)
     losses = [json.loads(line)["loss"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -220,7 +220,7 @@ def test_it_learns_what_zero_shot_cannot_do(tmp_path: Path, precision: str) -> N
 
 def test_a_method_without_parameters_is_finished_at_once(tmp_path: Path) -> None:
     notes = Notes()
-    outcome = train(tmp_path, ZeroShot(ZeroShotConfig(), DIM, DIM, 20.0), progress=notes)
+    outcome = train(tmp_path, ZeroShot(ZeroShotConfig(), Backbone(DIM, DIM, 20.0)), progress=notes)
     assert notes.texts == ["zero-shot has nothing to train"]
     assert outcome.final == {}
     with safe_open(tmp_path / "weights.safetensors", framework="pt") as file:
