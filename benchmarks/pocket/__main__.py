@@ -9,8 +9,8 @@ The first run is --freeze, whose file is committed: it holds a hash of the sourc
 and of the cells, and no adapter is trained when it does not fit. The second does what is missing and may be stopped at
 any time. Worlds and runs can be made again; results, a small file a cell, are kept below --results, which may be a
 folder under version control. --untrained measures only what trains nothing: by it and on other seeds a world may be
-tuned before it is frozen. --quick runs all cells on a tiny world of another seed in a temporary folder, to see that the harness works: its
-numbers mean nothing, and it needs nothing frozen.
+tuned before it is frozen. --quick runs all cells on a tiny world of another seed in a temporary folder, to see that the
+harness works: its numbers mean nothing, and it needs nothing frozen.
 """
 
 from __future__ import annotations

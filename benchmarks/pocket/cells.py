@@ -111,9 +111,9 @@ _QUICK = {"epochs": 3, "batch": 16, "warmup_epochs": 1}
 
 
 def recipe(size: str) -> dict[str, Any]:
-    """What a size sets of X-MIC's recipe: nothing for the full one; for the medium one, which has a quarter of the clips,
-    a quarter of the batch, so that both make as many steps; for the demo's what ``xmic demo`` sets, and for the small
-    one of ``--quick`` next to no training."""
+    """What a size sets of X-MIC's recipe: nothing for the full one; for the medium one, with a quarter of the clips, a
+    quarter of the batch, so that both make as many steps; for the demo's what ``xmic demo`` sets, and for the small one
+    of ``--quick`` next to no training."""
     if size == "full":
         return {}
     if size == "medium":
