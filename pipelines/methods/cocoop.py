@@ -54,7 +54,7 @@ class CoCoOpConfig(PromptConfig):
 
 
 class CoCoOp(Method):
-    """logit_{b,t} = τ · e_{v,b} · n(T([start; ctx + π(g_b); class_t; end])), with ctx [M, W] and the meta-net π learned.
+    """logit_{b,t} = τ · e_{v,b} · n(T([start; ctx + π(g_b); class_t; end])), with ctx [M, W] and meta-net π learned.
 
     The same shift π(g_b) is added to all M vectors. Every clip has classifiers of its own, so a step encodes B·C
     prompts, at evaluation too. They go through the tower in pieces that are computed again on the way back: memory does
