@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -125,12 +125,12 @@ class TextTower:
         return self._projection(x) if isinstance(self._projection, nn.Linear) else x @ self._projection
 
 
-def tower_of(method: str, tower: Any) -> TextTower:
+def tower_of(method: str, tower: TextTower | None) -> TextTower:
     """The tower a method was given.
 
     Raises:
         InputError: it was given none.
     """
-    if not isinstance(tower, TextTower):
+    if tower is None:
         raise InputError(f"{method} learns through a text tower, but was given none. Build it with one.")
     return tower
