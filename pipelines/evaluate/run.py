@@ -28,7 +28,7 @@ from pipelines.protocol import Protocol, on_target, vector_digests
 from pipelines.shards import Layout, read_footer
 from pipelines.stage import Choice, OpenShard, Unit
 from pipelines.train.data import ClipData, usable_clips
-from pipelines.train.features import SplitClips, StreamVectors, read_clips
+from pipelines.train.features import SplitClips, StreamVectors, read_clips, require_width
 from pipelines.train.loop import load_weights
 from pipelines.train.run import fresh_method, load_streams, load_text, text_file
 from pipelines.workspace import SPLITS, Workspace
@@ -189,6 +189,7 @@ class EvaluateStage:
         """The trained method of a label, in evaluation mode, and the target's classes."""
         config = self.run.heads[label]
         text = load_text(self.workspace, self.dataset, self.target, label, device)
+        require_width(self.streams, text.vectors.shape[1])
         method_class = load_method(config["method"])
         settings = resolve_config(method_class, config["preset"], config["method_config"])
         method = fresh_method(method_class, settings.config, self.streams, text.logit_scale, config["seed"])

@@ -99,15 +99,16 @@ class LavilaEncoder(FrozenImageEncoder):
         """Preprocessed pictures, each as a clip of one frame → raw vectors, float32 [n, D]."""
         return self._in_batches([picture[None] for picture in inputs], (self._shape[0], 1, *self._shape[1:]))
 
-    def embed_clips(self, inputs: Sequence[Tensor]) -> np.ndarray:
-        """Clips of preprocessed frames, each float32 [F, 3, S, S] with the same F → raw vectors, float32 [n, D].
+    def embed_clips(self, inputs: Sequence[Sequence[Tensor]]) -> np.ndarray:
+        """Clips of F preprocessed frames each, the same F for all → raw vectors, float32 [n, D].
 
         A forward pass takes as many clips as the batch size has frames for, at least one.
         """
         if not inputs:
             return np.zeros((0, self.dim), np.float32)
         frames = len(inputs[0])
-        return self._in_batches(inputs, (max(1, self._shape[0] // frames), frames, *self._shape[1:]))
+        clips = [torch.stack(tuple(clip)) for clip in inputs]
+        return self._in_batches(clips, (max(1, self._shape[0] // frames), frames, *self._shape[1:]))
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Raw text vectors, float32 [n, D].
@@ -169,8 +170,8 @@ def _checked_sizes(spec: ModelSpec, state: Mapping[str, Tensor], said: Mapping[s
     except (KeyError, ValueError, IndexError) as error:
         raise InputError(
             f"{spec.file}: not the weights of {spec.model}: a tensor that tells its sizes is missing or misshapen "
-            f"({error}). Expected a LaViLa dual encoder with CLIP's text tower; narrators, classifiers and DistilBERT "
-            "models have none."
+            f"({error}). Expected a LaViLa dual encoder with CLIP's text tower, which narrators, classifiers and "
+            "DistilBERT models do not have."
         ) from error
     if sizes.width % HEAD_WIDTH or sizes.text_width % HEAD_WIDTH:
         raise InputError(

@@ -144,7 +144,10 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path, file):
     narrator = write_checkpoint(tmp_path / "n.pth", arguments={"model": "VCLM_OPENAI_TIMESFORMER_BASE_GPT2"})
     refused(narrator, r"checkpoint of VCLM_OPENAI_TIMESFORMER_BASE_GPT2, .* Models that can: CLIP_OPENAI")
     other = {name: value for name, value in random_state().items() if name != "token_embedding.weight"}
-    refused(write_checkpoint(tmp_path / "d.pth", other), r"tells its sizes is missing or misshapen .*token_embedding\.weight")
+    refused(
+        write_checkpoint(tmp_path / "d.pth", other),
+        r"tells its sizes is missing or misshapen .*token_embedding\.weight",
+    )
     refused(
         write_checkpoint(tmp_path / "p.pth", arguments={"project_embed_dim": 512}), "project_embed_dim 512.* has 32"
     )
