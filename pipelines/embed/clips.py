@@ -29,8 +29,8 @@ class EmbedClipsStage(EmbedStage):
     """The clip stream of one split: one vector of several frames for every draw of a clip.
 
     Draw j takes the j-th candidate of each segment, so a plan of k candidates gives k draws and one of a single
-    candidate the centres. Of fewer frames than segments see :func:`clip_segments`. A draw that lacks a frame has no row:
-    decode has said why.
+    candidate the centres. Of fewer frames than segments see :func:`clip_segments`. A draw that lacks a frame has no
+    row: decode has said why.
 
     Attributes:
         clip_frames: F, frames a vector; divides the plan's segments.

@@ -20,17 +20,6 @@ def frames_of(workspace, split="train"):
     return DecodeStage(workspace, "mine", split, FramePlan(4, 3 if split == "train" else 1, 0))
 
 
-def clip_encoder(world):
-    """The fake encoder as one that takes several frames: their weighted sum, so that their order counts."""
-
-    class Clips(world.FakeEncoder):
-        def embed_clips(self, clips):
-            weights = np.arange(1, len(clips[0]) + 1)
-            return np.stack([weights @ self.embed(clip) for clip in clips])
-
-    return LazyEncoder(world.encoder("clips").identity, Clips)
-
-
 def pictures(frames):
     found = {}
     for part in frames.folder.glob("part-*"):
@@ -54,7 +43,7 @@ def test_four_frames_of_sixteen_are_those_at_half_of_each_quarter():
 @pytest.mark.parametrize(("count", "segments"), [(4, [0, 1, 2, 3]), (2, [1, 3])])
 def test_draw_j_is_made_of_the_jth_candidate_of_each_segment(embedded, world, count, segments):
     frames = frames_of(embedded)
-    item = EmbedClipsStage(frames, clip_encoder(world), clip_frames=count)
+    item = EmbedClipsStage(frames, world.encoder("clips"), clip_frames=count)
     report = stage.run(item)
     wanted = {}
     for part in frames.folder.glob("part-*"):
@@ -74,29 +63,29 @@ def test_draw_j_is_made_of_the_jth_candidate_of_each_segment(embedded, world, co
 
 
 def test_another_number_of_frames_makes_the_stream_anew(embedded, world):
-    stage.run(EmbedClipsStage(frames_of(embedded), clip_encoder(world), clip_frames=4))
-    other = EmbedClipsStage(frames_of(embedded), clip_encoder(world), clip_frames=2)
+    stage.run(EmbedClipsStage(frames_of(embedded), world.encoder("clips"), clip_frames=4))
+    other = EmbedClipsStage(frames_of(embedded), world.encoder("clips"), clip_frames=2)
     assert {item.why for item in stage.plan(other).todo} == {"clip_frames changed from 4 to 2 and 1 more"}
     assert other.command.endswith("--encoder clips --streams full --clip-frames 2")
 
 
 def test_a_vector_that_does_not_fit_in_float16_is_a_failure_row(embedded, world):
-    lazy = clip_encoder(world)
-
-    class Overflowing(type(lazy.model)):
+    class Overflowing(world.FakeEncoder):
         def embed_clips(self, clips):
             vectors = super().embed_clips(clips)
             vectors[0] = 1e6
             return vectors
 
-    item = EmbedClipsStage(frames_of(embedded, "val"), LazyEncoder(lazy.identity, Overflowing), clip_frames=4)
+    item = EmbedClipsStage(
+        frames_of(embedded, "val"), LazyEncoder(world.encoder("clips").identity, Overflowing), clip_frames=4
+    )
     report = stage.run(item, Choice(max_failures=5))
     assert (report.failures, report.rows) == ({"not_finite": 1}, 5)
 
 
 def test_a_draw_that_lacks_a_frame_has_no_row_and_is_no_failure_of_this_stage(embedded, world):
     frames = frames_of(embedded)
-    item = EmbedClipsStage(frames, clip_encoder(world), clip_frames=4)
+    item = EmbedClipsStage(frames, world.encoder("clips"), clip_frames=4)
     (part,) = frames.folder.glob("part-*.parquet")
     wanted = read_rows(side_path(part, "clip_frames"))
     lost = wanted.column("clip_id")[0].as_py()
