@@ -76,6 +76,7 @@ class EmbedSection(_Section):
     crop_margin: float = 0.0
     crop_fit: Literal["center", "pad"] = "center"
     allow_random_weights: bool = False
+    clip_frames: int | None = None
 
 
 class TrainSection(_Section):
@@ -85,7 +86,7 @@ class TrainSection(_Section):
     preset: str = "official"
     dataset: str | None = None
     streams: Literal["full", "hand", "both"] | None = None
-    classify: Literal["full", "hand"] | None = None
+    classify: Literal["full", "hand", "clip"] | None = None
     label: Literal["noun", "verb", "both"] = "both"
     seed: int = 0
     fixed_frames: bool = False

@@ -125,20 +125,27 @@ def _of_frames(frames: DecodeStage) -> Iterator[tuple[Recorded, str, str]]:
             provenance = footer.provenance if footer else {}
             units = [
                 Unit(
-                    s.group, folder / s.path.name, _embed_inputs(s, provenance.get("detector"), root / "hands" / where)
+                    s.group,
+                    folder / s.path.name,
+                    _embed_inputs(s, provenance.get("detector"), root / "hands" / where) | _clip_inputs(s, folder),
                 )
                 for s in shards
             ]
             recorded = Recorded("embed", EmbedStage.version, footer.params if footer else {}, folder, units)
             spec = f" --encoder {provenance['spec']}" if "spec" in provenance else ""
-            stream = "full" if folder.name == "full" else "hand"
-            yield recorded, f"{encoder.name}/{folder.name}", f"xmic embed {tail}{spec} --streams {stream}"
+            stream = "hand" if folder.name.startswith("hand-") else "full"
+            clips = f" --clip-frames {provenance.get('clip_frames', 16)}" if folder.name == "clip" else ""
+            yield recorded, f"{encoder.name}/{folder.name}", f"xmic embed {tail}{spec} --streams {stream}{clips}"
 
 
 def _hands_inputs(frames: Decoded, path: Path) -> dict[str, str]:
     with suppress(FileNotFoundError, InputError):
         return inputs_remembered(frames, read_footer(path))
     return {}
+
+
+def _clip_inputs(frames: Decoded, folder: Path) -> dict[str, str]:
+    return {"clip_frames": frames.footer.sides["clip_frames"]} if folder.name == "clip" else {}
 
 
 def _embed_inputs(frames: Decoded, detector: str | None, hands: Path) -> dict[str, str]:

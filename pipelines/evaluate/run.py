@@ -30,7 +30,7 @@ from pipelines.shards import Layout, read_footer
 from pipelines.stage import Choice, OpenShard, Unit
 from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import ClipData, usable_clips
-from pipelines.train.features import SplitClips, StreamVectors, read_clips
+from pipelines.train.features import SplitClips, StreamVectors, read_clips, require_width
 from pipelines.train.loop import load_weights
 from pipelines.train.run import fresh_method, load_streams, load_text, text_file
 from pipelines.workspace import SPLITS, Workspace
@@ -209,6 +209,7 @@ class EvaluateStage:
     def head(self, label: Label, device: torch.device) -> tuple[Method, TextBank]:
         """The trained method of a label, in evaluation mode, and the target's classes."""
         text = load_text(self.workspace, self.dataset, self.target, label, device)
+        require_width(self.streams, text.vectors.shape[1])
         method_class, settings = self.method
         seed = self.run.config["seed"]
         method = fresh_method(method_class, settings.config, self.streams, text.logit_scale, seed, self.towers)

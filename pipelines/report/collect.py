@@ -60,7 +60,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table; ``cells`` maps 'noun within', 'noun cross', 'noun hm', … to a cell."""
+    """A line of the table; ``cells`` maps 'noun within', 'noun cross', 'noun hm', … to a cell, ``pretrained_on`` says
+    which dataset an encoder was pretrained on, '' where none says so."""
 
     run: Run
     source: Place
@@ -68,6 +69,7 @@ class Row:
     cross: Place | None
     random_weights: bool
     mixed: bool
+    pretrained_on: str
     cells: Mapping[str, Cell]
 
     @property
@@ -77,8 +79,8 @@ class Row:
 
     @property
     def marks(self) -> str:
-        """'R' random weights, 'M' mixed artifacts."""
-        return "R" * self.random_weights + "M" * self.mixed
+        """'R' random weights, 'M' mixed artifacts, 'P' an encoder that was pretrained on egocentric data."""
+        return "R" * self.random_weights + "M" * self.mixed + "P" * bool(self.pretrained_on)
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,12 @@ class Collected:
     def random_weights(self) -> list[str]:
         """Encoders and detectors with random weights."""
         return sorted({name for metrics in self.evaluations for name in metrics.random_weights})
+
+    @property
+    def pretrained_on(self) -> list[str]:
+        """Encoders that say what egocentric data they were pretrained on, in words."""
+        found = {encoder: on for metrics in self.evaluations for encoder, on in metrics.pretrained_on.items()}
+        return [f"{encoder} was pretrained on {on}" for encoder, on in sorted(found.items())]
 
     @property
     def mixed(self) -> list[str]:
@@ -173,6 +181,7 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
         cross.target if cross else None,
         any(metrics.random_weights for metrics in there),
         any(metrics.mixed for metrics in there),
+        ", ".join(sorted({on for metrics in there for on in metrics.pretrained_on.values()})),
         cells,
     )
 

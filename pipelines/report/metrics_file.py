@@ -86,6 +86,7 @@ class Metrics(_Part):
     within: bool
     protocol: dict[str, Any]
     random_weights: list[str]
+    pretrained_on: dict[str, str] = {}
     mixed: list[Mixed]
     vocabulary: dict[Label, SharedAndNovel] = {}
     hand_fallback_rate: float | None

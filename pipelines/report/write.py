@@ -26,7 +26,7 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
     Returns:
         The paths ('html', 'markdown', 'csv'), the table's 'rows' (each column's percent, its clips under
         '<column> clips', its 95 % interval under
-        '<column> interval'), 'random_weights', 'mixed' and 'gaps'.
+        '<column> interval'), 'random_weights', 'mixed', 'pretrained_on' and 'gaps'.
 
     Raises:
         UsageError: the name would leave the reports folder.
@@ -49,6 +49,7 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
         "rows": [_plain(row) for row in found.rows],
         "random_weights": found.random_weights,
         "mixed": found.mixed,
+        "pretrained_on": found.pretrained_on,
         "gaps": [vars(gap) for gap in found.gaps],
     }
 
@@ -83,6 +84,7 @@ def _plain(row: Row) -> dict[str, Any]:
         "within": str(row.within) if row.within else None,
         "cross": str(row.cross) if row.cross else None,
         "marks": row.marks,
+        "pretrained_on": row.pretrained_on or None,
     }
     for column in COLUMNS:
         cell = row.cells[column]
@@ -93,7 +95,19 @@ def _plain(row: Row) -> dict[str, Any]:
 def table_csv(found: Collected) -> str:
     """The table with full precision; empty where there is no number."""
     sizes = [f"{column} {what}" for column in COLUMNS for what in ("%", "low", "high", "n_evaluated", "n_official")]
-    head = ["method", "preset", "seed", "run", "key", "source", "within", "cross", "random_weights", "mixed"]
+    head = [
+        "method",
+        "preset",
+        "seed",
+        "run",
+        "key",
+        "source",
+        "within",
+        "cross",
+        "random_weights",
+        "mixed",
+        "pretrained_on",
+    ]
     rows = []
     for row in found.rows:
         numbers: list[Any] = []
@@ -103,5 +117,5 @@ def table_csv(found: Collected) -> str:
             numbers += [cell.evaluated, cell.official] if cell.official else [None, None]
         run = [row.run.method, row.run.preset, row.run.seed, row.run.name, row.run.key]
         places = [str(place or "") for place in (row.source, row.within, row.cross)]
-        rows.append([*run, *places, int(row.random_weights), int(row.mixed), *numbers])
+        rows.append([*run, *places, int(row.random_weights), int(row.mixed), row.pretrained_on, *numbers])
     return csv_text([*head, *sizes], rows)

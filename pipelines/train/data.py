@@ -70,7 +70,8 @@ class ClipData:
         self._seed = seed
         self._device = device
         self._keys = np.array([clip_key(clip_ids[row]) for row in clips.rows], np.uint64)
-        self._segments, self._candidates = next(iter(streams.values())).index.shape[1:]
+        shapes = [stream.index.shape[1:] for stream in streams.values()]
+        self._segments, self._candidates = max(segments for segments, _ in shapes), shapes[0][1]
 
     def __len__(self) -> int:
         """How many clips."""
@@ -80,7 +81,8 @@ class ClipData:
         """The clips at ``indices`` (positions 0…m-1) with the frames that ``epoch`` draws.
 
         Returns:
-            Tensors [B, N, D] in fp32; the same frames in every stream.
+            Tensors [B, N, D] in fp32; the same frames in every stream of frames, and [B, 1, D] of the clip stream:
+            the draw that is the first segment's candidate.
         """
         if self._seed is None:
             drawn = np.full((len(indices), self._segments), self._candidates // 2)
@@ -91,6 +93,7 @@ class ClipData:
 
     def _gather(self, stream: StreamVectors, indices: np.ndarray, drawn: np.ndarray) -> torch.Tensor:
         rows = self._rows[indices][:, None]
-        chosen = stream.index[rows, np.arange(self._segments)[None, :], drawn]
+        segments = stream.index.shape[1]
+        chosen = stream.index[rows, np.arange(segments)[None, :], drawn[:, :segments]]
         vectors = torch.from_numpy(np.asarray(stream.matrix[chosen.reshape(-1)]).reshape(*chosen.shape, -1))
         return vectors.to(self._device, torch.float32, non_blocking=True)

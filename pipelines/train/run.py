@@ -31,7 +31,7 @@ from pipelines.protocol import Protocol, ProtocolChoice, resolve, vector_digests
 from pipelines.shards import read_footer, read_rows
 from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import ClipData, usable_clips
-from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
+from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips, require_width
 from pipelines.train.loop import train_head
 from pipelines.train.optim import Recipe
 from pipelines.workspace import Workspace
@@ -303,6 +303,7 @@ def _train_label(
         raise InputError(f"{label}: none of {official} labelled training clips has all its vectors; see xmic status.")
     if len(usable.rows) < official:
         progress.note(f"{label}: training on {len(usable.rows)} of {official} labelled clips; the others lack frames")
+    require_width(streams, text.vectors.shape[1])
     seed = planned.request.seed
     summary: dict[str, Any] = {"clips": len(usable.rows), "labelled": official, "classes": len(text.names)}
     summary["parameters"] = sum(p.numel() for p in method.parameters() if p.requires_grad)

@@ -97,3 +97,16 @@ def test_embedding_and_training_read_the_same_class_names(tmp_path):
         config = read_config(written(tmp_path, GOOD.replace("[embed]", f"[embed]\n{line}")))
         assert config.embed.names == names
         assert request_of(config, config.train[0]).protocol.names == names
+
+
+def test_clips_are_embedded_and_classified_from_a_config_and_not_asked_of_a_second_encoder(tmp_path, monkeypatch):
+    from pipelines import run_chain
+    from pipelines.workspace import Workspace
+
+    content = GOOD.replace("[embed]", "[embed]\nclip_frames = 16").replace("[[train]]", '[[train]]\nclassify = "clip"')
+    config = read_config(written(tmp_path, content))
+    assert run_chain.request_of(config, config.train[0]).protocol.classify == "clip"
+    asked = []
+    monkeypatch.setattr(run_chain, "embed_stages", lambda *arguments: asked.append(arguments[3]) or [])
+    run_chain._embed(Workspace.open(tmp_path / "work"), config, None)
+    assert [(options.clip_frames, options.text) for options in asked] == [(16, True), (None, False)]

@@ -110,6 +110,8 @@ def _print(name: str, results: list[dict[str, Any]]) -> None:
             console.note(f"{target['dataset']} {target['split']}: nothing to do, the predictions were up to date")
         for weights in result["random_weights"]:
             console.note(f"warning: {weights} has random weights; these numbers mean nothing")
+        for encoder, dataset in result["pretrained_on"].items():
+            console.note(f"{encoder} was pretrained on {dataset}")
         for item in result["mixed"]:
             console.note(f"warning: mixed {item['what']}: run {item['run']}, target {item['target']}")
 

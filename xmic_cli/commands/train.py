@@ -50,7 +50,7 @@ def train(
     ] = None,
     classify: Annotated[
         str | None,
-        typer.Option(help="Classified frames: full or hand. (default: the preset's)", rich_help_panel=_PROTOCOL),
+        typer.Option(help="What is classified: full, hand or clip. (default: the preset's)", rich_help_panel=_PROTOCOL),
     ] = None,
     hands: Annotated[
         str | None,

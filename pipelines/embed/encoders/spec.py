@@ -32,7 +32,7 @@ class ModelSpec:
     """A parsed model spec.
 
     Attributes:
-        family: 'open_clip' or 'timm'.
+        family: 'open_clip', 'timm' or 'lavila'.
         model: the family's name of the model, or the path of an open_clip model configuration (.json).
         tag: pretrained tag, 'random', or None.
         file: weights file, or None.
@@ -104,12 +104,14 @@ class EncoderIdentity:
         provenance: what decides the image vectors; plain values.
         text_provenance: what decides the text vectors.
         environment: device and batch shape.
+        clips: it can make one vector of several frames (``embed_clips``).
     """
 
     slug: str
     provenance: Mapping[str, Any]
     text_provenance: Mapping[str, Any]
     environment: Mapping[str, Any]
+    clips: bool = False
 
 
 def parse_spec(spec: str) -> ModelSpec:

@@ -165,3 +165,15 @@ def test_versions_are_common_only_when_all_evaluations_have_them(
     assert collect(workspace).common_versions == {"torch": "2.14.1", "xmic": "0.1.0"}
     evaluated(metrics("epic", versions={"torch": "2.6.0"}))
     assert collect(workspace).common_versions is None
+
+
+def test_rows_of_an_encoder_that_was_pretrained_on_egocentric_data_are_marked(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    evaluated(metrics(), metrics(run="lavila-run", pretrained_on={"lavila-c89337": "Ego4D"}))
+    found = collect(workspace)
+    assert {(row.run.name, row.marks, row.pretrained_on) for row in found.rows} == {
+        (RUN, "", ""),
+        ("lavila-run", "P", "Ego4D"),
+    }
+    assert found.pretrained_on == ["lavila-c89337 was pretrained on Ego4D"]

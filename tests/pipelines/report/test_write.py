@@ -168,6 +168,22 @@ def test_random_weights_and_mixed_artifacts_are_said_at_the_top_and_in_the_row(
     assert "| epic val | RM |" in markdown
 
 
+def test_what_an_encoder_was_pretrained_on_is_said_at_the_top_in_the_row_and_in_the_table(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    evaluated(metrics(pretrained_on={"lavila-c89337": "Ego4D"}))
+    html, markdown = _written(workspace)
+    for text in (html, markdown):
+        assert (
+            "lavila-c89337 was pretrained on Ego4D" in text[: text.index("<tbody>" if text is html else "## Results")]
+        )
+    assert '<span class="badge">pretrained on Ego4D</span>' in html
+    assert "| P |" in markdown
+    table = (workspace.root / "reports/report/tables/results.csv").read_text()
+    head, row = (line.split(",") for line in table.splitlines()[:2])
+    assert row[head.index("pretrained_on")] == "Ego4D"
+
+
 def test_a_sound_report_has_no_banner(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
     evaluated(metrics(), metrics("epic"))
     html, markdown = _written(workspace)
