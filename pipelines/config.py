@@ -89,6 +89,10 @@ class TrainSection(_Section):
     label: Literal["noun", "verb", "both"] = "both"
     seed: int = 0
     fixed_frames: bool = False
+    recipe: Literal["published", "matched"] = "published"
+    source_val: float | str | None = None
+    select: Literal["last", "source-val", "target"] = "last"
+    target: str | None = None
     checkpoint_minutes: float | None = None
     set: dict[str, Any] = {}
 

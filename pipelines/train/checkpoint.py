@@ -32,6 +32,7 @@ class Place:
         correct: how many of them were right.
         clips: how many they are.
         lines: what ``metrics.jsonl`` says of the epochs before.
+        kept: the trained tensors after the best of these epochs, where one is chosen; else empty.
     """
 
     epoch: int = 0
@@ -40,6 +41,7 @@ class Place:
     correct: int = 0
     clips: int = 0
     lines: list[str] = field(default_factory=list)
+    kept: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,10 @@ def evaluate(
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Accept a target made with other settings; tables say so.")
     ] = False,
+    xmic_vector: Annotated[
+        str,
+        typer.Option(help="A control: score with the clip's own X-MIC vector, or with mean, shuffled or zero ones."),
+    ] = "own",
     workspace: WorkspaceOption = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Evaluate at most N targets in this call.")] = None,
     break_lock: BreakLock = False,
@@ -42,6 +46,7 @@ def evaluate(
     The harmonic mean joins the accuracy within the run's own dataset and that on each other one.
     """
     from data_manifests.schema import canonical_split
+    from pipelines.evaluate.folders import folder_name
     from pipelines.evaluate.run import evaluate as evaluate_run
     from pipelines.evaluate.run import find_run, targets_of
     from pipelines.stage import Choice
@@ -62,12 +67,13 @@ def evaluate(
         machine_of(workers, device, offline),
         console.progress(),
         allow_mixed=allow_mixed,
+        vectors=xmic_vector,
         choice=Choice(break_lock=break_lock),
     )
     if json:
         console.emit({"run": found.config["name"], "results": results, "harmonic_means": harmonic_means(results)}, True)
         return
-    _print(found.config["name"], results)
+    _print(folder_name(found.config["name"], xmic_vector), results)
 
 
 def harmonic_means(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -103,6 +109,10 @@ def _print(name: str, results: list[dict[str, Any]]) -> None:
             console.note(f"{target['dataset']} {target['split']}: nothing to do, the predictions were up to date")
         for weights in result["random_weights"]:
             console.note(f"warning: {weights} has random weights; these numbers mean nothing")
+        if result["run"]["leaking"]:
+            console.note(
+                f"warning: leaking: the epoch was chosen by labelled clips of {result['run']['select_target']}"
+            )
         for item in result["mixed"]:
             console.note(f"warning: mixed {item['what']}: run {item['run']}, target {item['target']}")
 
