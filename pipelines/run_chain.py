@@ -26,7 +26,6 @@ from pipelines.readers import reader_of
 from pipelines.report.write import write_report
 from pipelines.stage import Choice, Stage, parse_max_failures
 from pipelines.train.run import RunRequest, plan_run, train_run
-from pipelines.train.terms import Terms, parse_percent
 from pipelines.workspace import Workspace
 
 
@@ -151,8 +150,6 @@ def request_of(config: Config, section: TrainSection) -> RunRequest:
         prompt=config.embed.prompt,
         names=config.embed.names,
     )
-    held_out = None if section.source_val is None else parse_percent(section.source_val)
-    terms = Terms(section.recipe, held_out, section.select, section.target)
     return RunRequest(
         section.dataset,
         section.method,
@@ -162,7 +159,7 @@ def request_of(config: Config, section: TrainSection) -> RunRequest:
         section.seed,
         labels,
         section.fixed_frames,
-        terms,
+        section.terms,
     )
 
 

@@ -133,7 +133,7 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
         "preset": request.preset,
         "method_config": asdict(settings.config),
         "recipe": _recipe(request, settings.recipe) if trains else None,
-        "selection": _selection(terms, target),
+        "selection": _selection(workspace, terms, target),
         "seed": request.seed,
         "fixed_frames": request.fixed_frames,
         "source": {"dataset": source, "split": split},
@@ -170,9 +170,12 @@ def _recipe(request: RunRequest, recipe: Recipe) -> dict[str, Any]:
     return {"name": ", ".join(names) or "published", **asdict(recipe), **tried}
 
 
-def _selection(terms: Terms, target: SelectionTarget | None) -> dict[str, Any]:
+def _selection(workspace: Workspace, terms: Terms, target: SelectionTarget | None) -> dict[str, Any]:
     """Which epoch is kept and by what, for config.json; ``leaking`` where it is chosen by a target's labels."""
-    of = target and {"dataset": target.dataset, "split": target.split, "inputs": target.inputs}
+    of = None
+    if target:
+        inputs = _inputs(workspace, target.protocol, target.frames)
+        of = {"dataset": target.dataset, "split": target.split, "inputs": inputs}
     return {
         "select": terms.select,
         "source_val": terms.source_val,

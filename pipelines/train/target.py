@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from data_manifests.errors import MissingUpstream, UsageError
 from data_manifests.schema import canonical_split
 from pipelines.decode.stage import DecodeStage
-from pipelines.protocol import Protocol, on_target, vector_digests
-from pipelines.shards import read_footer
+from pipelines.protocol import Protocol, on_target
 from pipelines.workspace import Workspace
 
 
@@ -22,12 +20,6 @@ class SelectionTarget:
     split: str
     protocol: Protocol
     frames: DecodeStage
-
-    @property
-    def inputs(self) -> dict[str, Any]:
-        """Content digests of its clips and vectors."""
-        clips = read_footer(self.workspace.manifest(self.dataset, self.split) / "clips.parquet").digest
-        return {"clips": clips, "vectors": vector_digests(self.frames, self.protocol)}
 
 
 def find_target(workspace: Workspace, name: str, protocol: Protocol, source: tuple[str, str]) -> SelectionTarget:

@@ -56,6 +56,8 @@ def evaluate(
     targets, notes = targets_of(space, found, cross or [], canonical_split(split) if split else None)
     for text in notes:
         console.note(text)
+    if xmic_vector != "own":
+        console.note(f"a control: scored with {xmic_vector} X-MIC vectors, not with each clip's own")
     targets = targets[:limit]
     if dry_run:
         console.emit({"targets": targets}, json, [f"{dataset} {part}" for dataset, part in targets])

@@ -70,7 +70,7 @@ def test_choosing_by_a_target_watches_its_clips_with_its_classes_and_is_marked_a
     selection = planned.config["selection"]
     assert selection["leaking"]
     assert (selection["target"]["dataset"], selection["target"]["split"]) == ("other", "val")
-    assert set(selection["target"]["inputs"]) == {"clips", "vectors"}
+    assert set(selection["target"]["inputs"]) == {"clips", "vectors", "text"}
     assert result["heads"]["noun"]["clips"] == 6
 
 
