@@ -105,16 +105,14 @@ def _print(name: str, results: list[dict[str, Any]]) -> None:
             share = f"{numbers['n_evaluated']}/{numbers['n_official']}"
             rows.append([target["dataset"], target["split"], label, *values, share])
     console.table(name, ["dataset", "split", "label", "top-1 %", "top-5 %", "class mean %", "hm %", "clips"], rows)
+    for target in dict.fromkeys(result["run"]["select_target"] for result in results if result["run"]["leaking"]):
+        console.note(f"warning: leaking: the epoch was chosen by labelled clips of {target}")
     for result in results:
         if not result["made"]:
             target = result["target"]
             console.note(f"{target['dataset']} {target['split']}: nothing to do, the predictions were up to date")
         for weights in result["random_weights"]:
             console.note(f"warning: {weights} has random weights; these numbers mean nothing")
-        if result["run"]["leaking"]:
-            console.note(
-                f"warning: leaking: the epoch was chosen by labelled clips of {result['run']['select_target']}"
-            )
         for item in result["mixed"]:
             console.note(f"warning: mixed {item['what']}: run {item['run']}, target {item['target']}")
 
