@@ -16,6 +16,10 @@ METHODS = {
     "clip-adapter-temporal": "pipelines.methods.clip_adapter:CLIPAdapterTemporal",
     "late-fusion": "pipelines.methods.late_fusion:LateFusion",
     "xmic": "pipelines.methods.xmic:XMIC",
+    "coop": "pipelines.methods.coop:CoOp",
+    "cocoop": "pipelines.methods.cocoop:CoCoOp",
+    "a5": "pipelines.methods.efficient_prompt:A5",
+    "a6": "pipelines.methods.efficient_prompt:A6",
 }
 """Name → ``package.module:Class``. Listing the names loads no torch."""
 

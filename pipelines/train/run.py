@@ -12,14 +12,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.atomic import replace_atomically
 from pipelines.decode.stage import DecodeStage
-from pipelines.digest import canonical_json, digest_json
+from pipelines.digest import digest_json
 from pipelines.embed.text import text_slug
 from pipelines.environment import versions
 from pipelines.machine import Machine
@@ -29,14 +28,14 @@ from pipelines.methods.base import Method, Settings, TextBank, build_method, res
 from pipelines.progress import Progress
 from pipelines.protocol import Protocol, ProtocolChoice, resolve, vector_digests
 from pipelines.shards import read_footer, read_rows
+from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
-from pipelines.train.loop import TrainOutcome, train_head
-from pipelines.train.matched import train_matched
+from pipelines.train.head import Sitting, train_label
 from pipelines.train.optim import Recipe
 from pipelines.train.selection import Watched
 from pipelines.train.target import SelectionTarget, find_target
-from pipelines.train.terms import LEARNING_RATES, Terms, hold_out
+from pipelines.train.terms import LEARNING_RATES, Terms
 from pipelines.workspace import Workspace
 
 PRESET_CLASSIFIES = {"official": "hand", "xmic-code": "hand", "paper": "full"}
@@ -118,6 +117,8 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
         workspace, source, split, request.protocol, classify_default=classify, conditioned=conditioned
     )
     settings = _settings(method_class, request, protocol)
+    if "text_tower" in method_class.needed_by(settings.config):
+        _refuse_prompts(request.method, request.protocol)
     trains = method_class.trains
     if trains and frames.plan.candidates == 1 and not request.fixed_frames:
         raise UsageError(
@@ -145,6 +146,20 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
     name = f"{safe}-{request.preset}-{source}-s{request.seed}-{key[:8]}"
     folder = workspace.root / "runs" / name
     return PlannedRun(name, key, folder, config, protocol, frames, method_class, settings, request, target)
+
+
+def _refuse_prompts(method: str, choice: ProtocolChoice) -> None:
+    """A method that learns the prompt puts it around one bare text a class.
+
+    Raises:
+        UsageError: the class names come with a prompt, or as several texts.
+    """
+    if choice.prompt != "{}":
+        raise UsageError(f"--prompt {choice.prompt!r}: {method} learns its own prompt around the bare class names.")
+    if choice.names == "synonyms":
+        raise UsageError(
+            f"--names synonyms: {method} learns a prompt around one text a class; take --names official or fixed."
+        )
 
 
 def _settings(method_class: type[Method], request: RunRequest, protocol: Protocol) -> Settings:
@@ -210,7 +225,7 @@ def text_file(workspace: Workspace, dataset: str, protocol: Protocol, label: Lab
 
 
 def load_text(workspace: Workspace, dataset: str, protocol: Protocol, label: Label, device: torch.device) -> TextBank:
-    """The class-name vectors as a classifier: [C, D] raw fp32, with the encoder's logit scale."""
+    """The class names as a classifier: vectors [C, D] raw fp32, the encoder's logit scale, and the bare texts."""
     file = text_file(workspace, dataset, protocol, label)
     rows = read_rows(file)
     scale = read_footer(file).provenance["logit_scale"]
@@ -218,7 +233,9 @@ def load_text(workspace: Workspace, dataset: str, protocol: Protocol, label: Lab
         raise InputError(f"{file}: its encoder has no logit scale; it can not classify. Use a model with a text tower.")
     flat = rows.column("vector").combine_chunks().flatten().to_numpy()
     vectors = torch.from_numpy(flat.reshape(rows.num_rows, -1).copy()).to(device)
-    return TextBank(vectors, float(scale), rows.column("name").to_pylist())
+    bare = protocol.prompt == "{}" and protocol.names != "synonyms"
+    texts = rows.column("text").to_pylist() if bare else None
+    return TextBank(vectors, float(scale), rows.column("name").to_pylist(), texts)
 
 
 def fresh_method(
@@ -227,6 +244,7 @@ def fresh_method(
     streams: Mapping[str, StreamVectors],
     logit_scale: float,
     seed: int,
+    towers: Towers,
 ) -> Method:
     """An untrained method for these streams; its first weights depend on the seed only.
 
@@ -238,7 +256,7 @@ def fresh_method(
         raise InputError(f"hand and full vectors of V_II differ in width ({widths}); embed both with one encoder.")
     dim = streams["frames"].dim
     dim_v2 = next(iter(widths.values()), dim)
-    return build_method(method_class, config, Backbone(dim, dim_v2, logit_scale), seed)
+    return build_method(method_class, config, Backbone(dim, dim_v2, logit_scale, towers.text), seed)
 
 
 def load_streams(
@@ -279,85 +297,25 @@ def train_run(
         device = torch.device(machine.resolve_device())
         clips = read_clips(workspace, source, planned.frames.split)
         streams = load_streams(workspace, planned.frames, planned.protocol, clips, progress)
+        needs = planned.method_class.needed_by(planned.settings.config)
+        towers = load_towers(workspace, planned.protocol, needs, machine, planned.request.protocol.encoder)
+        sitting = Sitting(device, progress, checkpoint_minutes, deadline, stop)
         _write_config(planned, streams, device)
         for label in todo:
             text = load_text(workspace, source, planned.protocol, label, device)
-            watched = _watched_target(planned.target, label, device, progress) if planned.target else []
-            _train_label(
-                planned, label, clips, streams, text, watched, device, progress, checkpoint_minutes, deadline, stop
-            )
+            target = _watched_target(planned.target, label, device, progress) if planned.target else []
+
+            def fresh(text: TextBank = text) -> Method:
+                settings, seed = planned.settings.config, planned.request.seed
+                return fresh_method(planned.method_class, settings, streams, text.logit_scale, seed, towers)
+
+            train_label(planned, label, fresh, clips, streams, text, target, sitting)
     for label in planned.request.labels:
         if _finished(planned, label):
             heads[label] = json.loads((planned.folder / label / "summary.json").read_text())
     if heads:
         _point_latest(workspace, planned)
     return {"run": planned.name, "folder": str(planned.folder), "trained": todo, "heads": heads}
-
-
-def _train_label(
-    planned: PlannedRun,
-    label: Label,
-    clips: SplitClips,
-    streams: Mapping[str, StreamVectors],
-    text: TextBank,
-    watched: list[Watched],
-    device: torch.device,
-    progress: Progress,
-    checkpoint_minutes: float | None,
-    deadline: float | None,
-    stop: Callable[[], str | None],
-) -> None:
-    folder, terms, recipe = planned.folder / label, planned.request.terms, planned.settings.recipe
-    usable = usable_clips(clips, streams, label)
-    official = int(np.count_nonzero(clips.labels[label] >= 0))
-    if not len(usable.rows):
-        raise InputError(f"{label}: none of {official} labelled training clips has all its vectors; see xmic status.")
-    if len(usable.rows) < official:
-        progress.note(f"{label}: training on {len(usable.rows)} of {official} labelled clips; the others lack frames")
-    seed = planned.request.seed
-    summary: dict[str, Any] = {"labelled": official, "classes": len(text.names)}
-    if terms.source_val is not None:
-        held = hold_out(clips.recordings, terms.source_val)[usable.rows]
-        summary["held_out"] = int(held.sum())
-        unseen = ClipData(streams, usable.where(held), clips.clip_ids, None, device)
-        watched = [Watched("source_val", unseen, text), *watched]
-        usable = usable.where(~held)
-    summary["clips"] = len(usable.rows)
-    data = ClipData(streams, usable, clips.clip_ids, None if planned.request.fixed_frames else seed, device)
-
-    def fresh() -> Method:
-        return fresh_method(planned.method_class, planned.settings.config, streams, text.logit_scale, seed)
-
-    def train(method: Method, recipe: Recipe, key: str, folder: Path) -> TrainOutcome:
-        return train_head(
-            method,
-            data,
-            text,
-            recipe,
-            seed,
-            folder,
-            device,
-            label=label,
-            key=key,
-            watched=watched,
-            chosen_by=terms.chosen_by,
-            checkpoint_minutes=checkpoint_minutes,
-            deadline=deadline,
-            stop=stop,
-            progress=progress,
-        )
-
-    method, key = fresh(), digest_json([planned.key, label])
-    summary["parameters"] = sum(p.numel() for p in method.parameters() if p.requires_grad)
-    if terms.recipe == "matched":
-        identity = {"key": key, "label": label, "method": method.name}
-        outcome, summary["lr"], summary["trials"] = train_matched(fresh, train, recipe, folder, identity, progress)
-    else:
-        outcome = train(method, recipe, key, folder)
-    if outcome.final:
-        summary["selected_epoch"] = outcome.final["epoch"]
-    with replace_atomically(folder / "summary.json") as temporary:
-        temporary.write_text(canonical_json(summary) + "\n")
 
 
 def _watched_target(target: SelectionTarget, label: Label, device: torch.device, progress: Progress) -> list[Watched]:

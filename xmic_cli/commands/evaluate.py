@@ -32,6 +32,12 @@ def evaluate(
         str,
         typer.Option(help="A control: score with the clip's own X-MIC vector, or with mean, shuffled or zero ones."),
     ] = "own",
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="The run's encoder again, FAMILY:MODEL=FILE, when a method needs its weights and they have moved."
+        ),
+    ] = None,
     workspace: WorkspaceOption = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Evaluate at most N targets in this call.")] = None,
     break_lock: BreakLock = False,
@@ -71,6 +77,7 @@ def evaluate(
         allow_mixed=allow_mixed,
         vectors=xmic_vector,
         choice=Choice(break_lock=break_lock),
+        encoder=encoder,
     )
     if json:
         console.emit({"run": found.config["name"], "results": results, "harmonic_means": harmonic_means(results)}, True)

@@ -28,7 +28,9 @@ def train(
     dataset: Annotated[
         str | None, typer.Argument(help="Dataset to train on. (default: the only one with a train split)")
     ] = None,
-    method: Annotated[str, typer.Option(help="xmic, zero-shot, clip-adapter, …, or package.module:Class.")] = "xmic",
+    method: Annotated[
+        str, typer.Option(help="xmic, zero-shot, coop, clip-adapter, …, or package.module:Class.")
+    ] = "xmic",
     preset: Annotated[str, typer.Option(help="official, xmic-code or paper.")] = "official",
     set_: Annotated[
         list[str] | None,

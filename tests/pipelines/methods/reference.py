@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pipelines.methods.base import ClipBatch, TextBank
 from pipelines.methods.xmic import XMIC
+from tests.pipelines.methods.slow import arrays, block, own, unit
 
 
 def world(
@@ -33,40 +34,9 @@ def single(batch: ClipBatch, text: TextBank) -> tuple[ClipBatch, TextBank]:
     return ClipBatch(*halves), TextBank(text.vectors.float(), text.logit_scale, text.names)
 
 
-def unit(x: np.ndarray) -> np.ndarray:
-    return x / math.sqrt(sum(float(value) ** 2 for value in x))
-
-
-def reference_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    return (x - x.mean()) / math.sqrt(((x - x.mean()) ** 2).mean() + 1e-5) * weight + bias
-
-
-def reference_block(tokens: list[np.ndarray], p: dict[str, np.ndarray], heads: int) -> list[np.ndarray]:
-    width = len(tokens[0])
-    size = width // heads
-    normed = [reference_norm(x, p["norm1.weight"], p["norm1.bias"]) for x in tokens]
-    projected = [p["attention.in_proj_weight"] @ x + p["attention.in_proj_bias"] for x in normed]
-    result = []
-    for i, token in enumerate(tokens):
-        mixed = []
-        for head in range(heads):
-            part = slice(head * size, (head + 1) * size)
-            query = projected[i][:width][part]
-            keys = [x[width : 2 * width][part] for x in projected]
-            values = [x[2 * width :][part] for x in projected]
-            weights = [math.exp(query @ key / math.sqrt(size)) for key in keys]
-            mixed.append(sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights))
-        attended = p["attention.out_proj.weight"] @ np.concatenate(mixed) + p["attention.out_proj.bias"]
-        u = token + attended
-        hidden = p["mlp.0.weight"] @ reference_norm(u, p["norm2.weight"], p["norm2.bias"]) + p["mlp.0.bias"]
-        hidden = hidden / (1 + np.exp(-1.702 * hidden))
-        result.append(u + p["mlp.2.weight"] @ hidden + p["mlp.2.bias"])
-    return result
-
-
 def state_of(method: nn.Module) -> dict[str, np.ndarray]:
     """Its tensors in float64, by name."""
-    return {name: tensor.double().numpy() for name, tensor in method.state_dict().items()}
+    return arrays(method.state_dict())
 
 
 def reference_stack(
@@ -74,9 +44,7 @@ def reference_stack(
 ) -> list[np.ndarray]:
     """The blocks ``name.0``, ``name.1``, … one after the other."""
     for layer in range(layers):
-        start = f"{name}.{layer}."
-        own = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
-        tokens = reference_block(tokens, own, heads)
+        tokens = block(tokens, own(state, f"{name}.{layer}."), heads)
     return tokens
 
 

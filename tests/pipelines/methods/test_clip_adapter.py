@@ -20,7 +20,8 @@ from pipelines.methods.clip_adapter import (
 )
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
 from pipelines.train.optim import COOP, PAPER, Recipe
-from tests.pipelines.methods.reference import reference_stack, single, state_of, unit, world
+from tests.pipelines.methods.reference import reference_stack, single, state_of, world
+from tests.pipelines.methods.slow import unit
 
 BACKBONE = Backbone(8, 8, 100.0)
 TEMPORAL: dict[str, Any] = {"segments": 3, "temporal_layers": 2, "heads": 2, "bottleneck": 2.0}

@@ -16,7 +16,8 @@ from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, TextBank, build_method, resolve_config
 from pipelines.methods.xmic import XMIC, XMICConfig
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
-from tests.pipelines.methods.reference import reference_vector, single, state_of, unit, world
+from tests.pipelines.methods.reference import reference_vector, single, state_of, world
+from tests.pipelines.methods.slow import unit
 
 SMALL: dict[str, Any] = {"segments": 3, "heads": 2, "bottleneck": 2.0, "head_ratio": 2}
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipelines.train.backbone import Towers
 from xmic_cli.app import run
 from xmic_cli.commands.evaluate import harmonic_means
 
@@ -46,6 +47,18 @@ def test_an_epoch_that_was_chosen_by_the_target_is_warned_of(embedded, capsys):
     assert run(["train", "-w", str(embedded.root), *options]) == 0
     assert run(["evaluate", "-w", str(embedded.root), "--cross", "other"]) == 0
     assert "leaking: the epoch was chosen by labelled clips of other:val" in capsys.readouterr().err
+
+
+def test_the_encoder_option_says_where_weights_lie(trained, capsys, monkeypatch):
+    said = []
+
+    def load(*args):
+        said.append(args[-1])
+        return Towers()
+
+    monkeypatch.setattr("pipelines.evaluate.run.load_towers", load)
+    assert run(["evaluate", "-w", str(trained.root), "--encoder", "open_clip:ViT-B-16=moved.pt"]) == 0
+    assert said == ["open_clip:ViT-B-16=moved.pt"]
 
 
 def test_without_a_run_the_command_is_named(embedded, capsys):
