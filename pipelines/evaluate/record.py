@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,24 +70,9 @@ def metrics_of(item: EvaluateStage, mixed: list[dict[str, Any]], vocabulary: dic
         "names": item.target.names,
     }
     random = {str(v.get("encoder")) for v in vectors.values() if v.get("random_weights")}
-    recipe = config["recipe"]
-    selection = config.get("selection", _LAST)
-    chosen_on = selection["target"]
     return {
         "schema": METRICS_SCHEMA,
-        "run": {
-            "name": config["name"],
-            "method": config["method"],
-            "preset": config["preset"],
-            "seed": config["seed"],
-            "key": config["key"],
-            "recipe": recipe["name"] if recipe else None,
-            "epochs": recipe["epochs"] if recipe else None,
-            "select": selection["select"],
-            "source_val": selection["source_val"],
-            "select_target": chosen_on and f"{chosen_on['dataset']}:{chosen_on['split']}",
-            "leaking": selection["leaking"],
-        },
+        "run": run_facts(config),
         "xmic_vector": item.vectors,
         "source": source,
         "target": {"dataset": item.dataset, "split": item.split},
@@ -103,6 +89,21 @@ def metrics_of(item: EvaluateStage, mixed: list[dict[str, Any]], vocabulary: dic
         "failures": _failures(item),
         "versions": versions("xmic", "torch", "open_clip_torch", "timm", "ultralytics", "av", "numpy", "pyarrow"),
         "commands": [item.command.removesuffix(f" -w {item.workspace.root}")],
+    }
+
+
+def run_facts(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What every result says of its run: which one, by which recipe, and how its epoch was kept."""
+    recipe, selection = config["recipe"], config.get("selection", _LAST)
+    chosen_on = selection["target"]
+    return {
+        **{name: config[name] for name in ("name", "method", "preset", "seed", "key")},
+        "recipe": recipe["name"] if recipe else None,
+        "epochs": recipe["epochs"] if recipe else None,
+        "select": selection["select"],
+        "source_val": selection["source_val"],
+        "select_target": chosen_on and f"{chosen_on['dataset']}:{chosen_on['split']}",
+        "leaking": selection["leaking"],
     }
 
 

@@ -13,7 +13,8 @@ from data_manifests.errors import InputError, UsageError
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
 from pipelines.methods.blocks import attention_stack, exact_float32, normalise
-from pipelines.train.optim import COOP, PAPER
+from pipelines.methods.coop import DASSL_SGD
+from pipelines.train.optim import PAPER
 
 Sides = Literal["both", "visual", "text"]
 
@@ -68,14 +69,14 @@ class CLIPAdapter(Method):
 
     Raw vectors are blended, and what is blended is normalised, as in gaopengcuhk/CLIP-Adapter. That code adapts the
     visual side (``sides=visual``); X-MIC compares with adapters after both encoders (Kukleva et al., CVPR 2024,
-    Sec. 3.1), which is the default here.
+    Sec. 3.1), which is the default here. The code brings no recipe of its own: it is run with CoOp's files.
     """
 
     name = "clip-adapter"
     needs = frozenset({"frame_vectors", "text_vectors"})
     config = CLIPAdapterConfig
     presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "official": COOP,
+        "official": {**DASSL_SGD, "batch": 32},
         "xmic-code": {"ratio_of": "original", "train_logit_scale": True},
         "paper": PAPER,
     }

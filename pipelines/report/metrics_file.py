@@ -41,6 +41,8 @@ class Run(_Part):
     @property
     def terms(self) -> str:
         """'recipe matched, 15 epochs, 10% of the training recordings held out, epoch kept: source-val'."""
+        if self.recipe is None:
+            return "nothing is learned"
         held = [] if self.source_val is None else [f"{self.source_val:g}% of the training recordings held out"]
         by = f" by {self.select_target} (leaks)" if self.leaking else ""
         return ", ".join([f"recipe {self.recipe}", f"{self.epochs} epochs", *held, f"epoch kept: {self.select}{by}"])

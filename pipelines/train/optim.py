@@ -57,18 +57,6 @@ PAPER: dict[str, Any] = {"lr": 1e-6, "betas": (0.9, 0.999), "warmup_epochs": 0}
 """What the X-MIC paper states (Kukleva et al., CVPR 2024, Sec. 4.2) where its code differs."""
 
 
-COOP: dict[str, Any] = {
-    "optimiser": "sgd",
-    "lr": 2e-3,
-    "weight_decay": 5e-4,
-    "schedule": "cosine",
-    "warmup_epochs": 1,
-    "warmup_lr": 1e-5,
-    "batch": 32,
-}
-"""CoOp's own recipe (KaiyangZhou/CoOp, its ViT-B/16 files), which CLIP-Adapter's code is run with too."""
-
-
 def learning_rate(recipe: Recipe, epoch: int) -> float:
     """The learning rate of a whole epoch, counted from 0.
 

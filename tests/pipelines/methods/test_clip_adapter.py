@@ -18,8 +18,9 @@ from pipelines.methods.clip_adapter import (
     CLIPAdapterTemporal,
     CLIPAdapterTemporalConfig,
 )
+from pipelines.methods.coop import DASSL_SGD
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
-from pipelines.train.optim import COOP, PAPER, Recipe
+from pipelines.train.optim import PAPER, Recipe
 from tests.pipelines.methods.reference import reference_stack, single, state_of, world
 from tests.pipelines.methods.slow import unit
 
@@ -135,7 +136,7 @@ def test_the_logit_scale_is_frozen_unless_told_otherwise() -> None:
 
 def test_presets_are_those_of_the_sources() -> None:
     official, code, paper = (resolve_config(CLIPAdapter, preset) for preset in ("official", "xmic-code", "paper"))
-    assert (official.config, official.recipe) == (CLIPAdapterConfig(), Recipe(**COOP))
+    assert (official.config, official.recipe) == (CLIPAdapterConfig(), Recipe(**DASSL_SGD, batch=32))
     assert (official.recipe.optimiser, official.recipe.lr, official.recipe.batch) == ("sgd", 2e-3, 32)
     assert code.config == CLIPAdapterConfig(ratio_of="original", train_logit_scale=True)
     assert code.recipe == Recipe()
