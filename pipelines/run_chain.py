@@ -159,6 +159,7 @@ def request_of(config: Config, section: TrainSection) -> RunRequest:
         section.seed,
         labels,
         section.fixed_frames,
+        section.terms,
     )
 
 

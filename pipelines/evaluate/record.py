@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from pipelines.evaluate.run import EvaluateStage
 
 METRICS_SCHEMA = 2
+_LAST = {"select": "last", "source_val": None, "target": None, "leaking": False}
+"""How the epoch was kept of runs that were trained before there was a choice."""
 
 
 def vocabulary_of_evaluation(item: EvaluateStage) -> dict[str, Any]:
@@ -67,18 +71,10 @@ def metrics_of(item: EvaluateStage, mixed: list[dict[str, Any]], vocabulary: dic
         "names": item.target.names,
     }
     random = {str(v.get("encoder")) for v in vectors.values() if v.get("random_weights")}
-    recipe = config["recipe"]
     return {
         "schema": METRICS_SCHEMA,
-        "run": {
-            "name": config["name"],
-            "method": config["method"],
-            "preset": config["preset"],
-            "seed": config["seed"],
-            "key": config["key"],
-            "recipe": recipe["name"] if recipe else None,
-            "epochs": recipe["epochs"] if recipe else None,
-        },
+        "run": run_facts(config),
+        "xmic_vector": item.vectors,
         "source": source,
         "target": {"dataset": item.dataset, "split": item.split},
         "within": item.dataset == source["dataset"],
@@ -88,10 +84,28 @@ def metrics_of(item: EvaluateStage, mixed: list[dict[str, Any]], vocabulary: dic
         "mixed": mixed,
         "vocabulary": vocabulary,
         "hand_fallback_rate": next((s.whole_frame for s in _hand_streams(item)), None),
-        "labels": {label: label_metrics(predictions, item.clips, label, item.counts[label]) for label in run.heads},
+        "labels": {
+            label: {**label_metrics(predictions, item.clips, label, item.counts[label]), **_chosen(item, label)}
+            for label in run.heads
+        },
         "failures": _failures(item),
         "versions": versions("xmic", "torch", "open_clip_torch", "timm", "ultralytics", "av", "numpy", "pyarrow"),
         "commands": [item.command.removesuffix(f" -w {item.workspace.root}")],
+    }
+
+
+def run_facts(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What every result says of its run: which one, by which recipe, and how its epoch was kept."""
+    recipe, selection = config["recipe"], config.get("selection", _LAST)
+    chosen_on = selection["target"]
+    return {
+        **{name: config[name] for name in ("name", "method", "preset", "seed", "key")},
+        "recipe": recipe["name"] if recipe else None,
+        "epochs": recipe["epochs"] if recipe else None,
+        "select": selection["select"],
+        "source_val": selection["source_val"],
+        "select_target": chosen_on and f"{chosen_on['dataset']}:{chosen_on['split']}",
+        "leaking": selection["leaking"],
     }
 
 
@@ -127,6 +141,12 @@ def label_metrics(predictions: pa.Table, clips: SplitClips, label: Label, classe
         "class_mean": class_mean(scores, truth[kept]),
         "recordings": dict(sorted(recordings.items())),
     }
+
+
+def _chosen(item: EvaluateStage, label: Label) -> dict[str, Any]:
+    """'selected_epoch' from 1, and with the recipe ``matched`` the chosen 'lr'."""
+    summary = json.loads((item.run.folder / label / "summary.json").read_text(encoding="utf-8"))
+    return {name: summary[name] for name in ("selected_epoch", "lr") if name in summary}
 
 
 def _hand_streams(item: EvaluateStage) -> list[StreamVectors]:

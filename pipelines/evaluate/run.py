@@ -18,24 +18,26 @@ from data_manifests.schema import LABELS, Label
 from pipelines import stage
 from pipelines.atomic import replace_atomically
 from pipelines.decode.stage import DecodeStage
+from pipelines.digest import number_of
 from pipelines.environment import versions
+from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.record import metrics_of, vocabulary_of_evaluation
+from pipelines.evaluate.vectors import Vectors, checked_vectors, scores_under
 from pipelines.export.index import check_export
 from pipelines.machine import Machine
 from pipelines.methods import load_method
 from pipelines.methods.base import Method, Settings, TextBank, resolve_config
+from pipelines.methods.xmic import XMIC
 from pipelines.progress import Progress, Silent
 from pipelines.protocol import Protocol, on_target, vector_digests
 from pipelines.shards import Layout, read_footer
 from pipelines.stage import Choice, OpenShard, Unit
 from pipelines.train.backbone import Towers, load_towers
-from pipelines.train.data import ClipData, usable_clips
+from pipelines.train.data import BATCH, ClipData, in_order, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, read_clips, require_width
 from pipelines.train.loop import load_weights
 from pipelines.train.run import fresh_method, load_streams, load_text, text_file
 from pipelines.workspace import SPLITS, Workspace
-
-_BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class EvaluateStage:
     """Scores of one run on one split, one row a clip. See :class:`pipelines.stage.Stage`.
 
     Clips without all their vectors have no row. ``<label>_scores`` are the logits of all the target's classes.
+    With other ``vectors`` than a clip's own it is a control, which stands beside the ordinary evaluation.
 
     Attributes:
         encoder: the run's encoder again with the places of its files, where the workspace does not know them.
@@ -110,6 +113,7 @@ class EvaluateStage:
     frames: DecodeStage
     machine: Machine
     progress: Progress
+    vectors: Vectors = "own"
     sides: Mapping[str, Layout] = field(default_factory=dict)
     encoder: str | None = None
 
@@ -124,11 +128,12 @@ class EvaluateStage:
     @property
     def params(self) -> Mapping[str, Any]:
         """The run and the target's protocol."""
-        return {
+        ordinary = {
             "run": self.run.config["key"],
             "labels": list(self.run.heads),
             "protocol": self.target.as_dict(),
         }
+        return ordinary if self.vectors == "own" else {**ordinary, "xmic_vector": self.vectors}
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -138,7 +143,7 @@ class EvaluateStage:
     @property
     def environment(self) -> Mapping[str, Any]:
         """Versions and device."""
-        return {**versions("torch", "numpy"), "device": self.machine.resolve_device(), "batch": _BATCH}
+        return {**versions("torch", "numpy"), "device": self.machine.resolve_device(), "batch": BATCH}
 
     @cached_property
     def counts(self) -> dict[Label, int]:
@@ -152,13 +157,15 @@ class EvaluateStage:
 
     @property
     def folder(self) -> Path:
-        """``evaluations/<run>/<dataset>-<split>``."""
-        return self.workspace.root / "evaluations" / self.run.config["name"] / f"{self.dataset}-{self.split}"
+        """``evaluations/<run>/<dataset>-<split>``; of a control ``evaluations/<run>@<vectors>/…``."""
+        name = folder_name(self.run.config["name"], self.vectors)
+        return self.workspace.root / "evaluations" / name / f"{self.dataset}-{self.split}"
 
     @property
     def command(self) -> str:
         """The command line that makes it."""
-        return f"xmic evaluate {self.run.config['name']} --cross {self.dataset} -w {self.workspace.root}"
+        option = "" if self.vectors == "own" else f" --xmic-vector {self.vectors}"
+        return f"xmic evaluate {self.run.config['name']} --cross {self.dataset}{option} -w {self.workspace.root}"
 
     @cached_property
     def clips(self) -> SplitClips:
@@ -201,8 +208,8 @@ class EvaluateStage:
             data = ClipData(self.streams, usable, self.clips.clip_ids, None, device)
             scores = {label: self._scores(label, data, device) for label in self.run.heads}
             with open_shard(unit) as shard:
-                for start in range(0, len(usable.rows), _BATCH):
-                    part = slice(start, start + _BATCH)
+                for start in range(0, len(usable.rows), BATCH):
+                    part = slice(start, start + BATCH)
                     shard.write(self._table(usable.rows[part], {label: s[part] for label, s in scores.items()}))
             yield unit
 
@@ -218,11 +225,14 @@ class EvaluateStage:
 
     def _scores(self, label: Label, data: ClipData, device: torch.device) -> np.ndarray:
         method, text = self.head(label, device)
+        if self.vectors != "own":
+            assert isinstance(method, XMIC)
+            rng = np.random.default_rng(number_of(f"xmic-vector/{self.dataset}/{self.split}/{label}"))
+            return scores_under(method, data, text, self.vectors, rng).cpu().numpy()
         scores = np.empty((len(data), len(text.names)), np.float32)
         with torch.inference_mode():
-            for start in range(0, len(data), _BATCH):
-                indices = np.arange(start, min(start + _BATCH, len(data)))
-                scores[indices] = method(data.batch(indices, epoch=0), text).float().cpu().numpy()
+            for indices, batch in in_order(data):
+                scores[indices] = method(batch, text).float().cpu().numpy()
         return scores
 
     def _table(self, rows: np.ndarray, scores: Mapping[Label, np.ndarray]) -> pa.Table:
@@ -246,12 +256,22 @@ def evaluate(
     progress: Progress,
     *,
     allow_mixed: bool = False,
+    vectors: str = "own",
     choice: Choice | None = None,
     encoder: str | None = None,
 ) -> list[dict[str, Any]]:
     """Score a run on each (dataset, split) and write predictions.parquet and metrics.json.
 
-    ``encoder`` is as in :class:`EvaluateStage`.
+    Args:
+        workspace: the workspace.
+        run: the run.
+        targets: pairs of dataset and split.
+        machine: device.
+        progress: told of each stage.
+        allow_mixed: accept a target that was made otherwise.
+        vectors: one of :data:`pipelines.evaluate.vectors.Vectors`; other than 'own' it is a control.
+        choice: which shards.
+        encoder: as in :class:`EvaluateStage`.
 
     Returns:
         The metrics of each target, with 'made' telling whether anything was computed.
@@ -260,12 +280,14 @@ def evaluate(
         MissingUpstream: a target lacks an artifact; names the command.
         InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off, or another version
             of xmic wrote a class list.
+        UsageError: such vectors are unknown, or the method has none.
     """
+    chosen = checked_vectors(vectors, run.config)
     _warn_of_versions(run, progress)
     results = []
     for dataset, split in targets:
         target, frames, mixed = on_target(workspace, dataset, split, run.protocol, allow_mixed=allow_mixed)
-        item = EvaluateStage(workspace, run, dataset, split, target, frames, machine, progress, encoder=encoder)
+        item = EvaluateStage(workspace, run, dataset, split, target, frames, machine, progress, chosen, encoder=encoder)
         vocabulary = vocabulary_of_evaluation(item)
         report = stage.run(item, choice, progress)
         metrics = metrics_of(item, mixed, vocabulary)
@@ -275,10 +297,12 @@ def evaluate(
     return results
 
 
-def evaluation_stage(workspace: Workspace, run: TrainedRun, dataset: str, split: str) -> EvaluateStage:
+def evaluation_stage(
+    workspace: Workspace, run: TrainedRun, dataset: str, split: str, vectors: Vectors = "own"
+) -> EvaluateStage:
     """The stage of an evaluation that was made, for those who ask whether it is up to date."""
     target, frames, _ = on_target(workspace, dataset, split, run.protocol, allow_mixed=True)
-    return EvaluateStage(workspace, run, dataset, split, target, frames, Machine(device="cpu"), Silent())
+    return EvaluateStage(workspace, run, dataset, split, target, frames, Machine(device="cpu"), Silent(), vectors)
 
 
 def _warn_of_versions(run: TrainedRun, progress: Progress) -> None:

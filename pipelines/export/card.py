@@ -86,9 +86,15 @@ def result_rows(evaluations: Sequence[Metrics]) -> list[dict[str, str]]:
 
 
 def warnings_of(evaluations: Sequence[Metrics]) -> list[str]:
-    """What makes the numbers mean less: random weights, mixed artifacts, clips that are not in them."""
+    """What makes the numbers mean less: random weights, a leak, mixed artifacts, clips that are not in them."""
     found = [
         f"{name} has random weights: these numbers mean nothing." for m in evaluations for name in m.random_weights
+    ]
+    found += [
+        f"The kept epoch was chosen by labelled clips of {m.run.select_target}: the numbers there are not those of an "
+        "unseen dataset."
+        for m in evaluations
+        if m.run.leaking
     ]
     found += [
         f"{m.target}: {item.what} is {item.target}, the run was trained with {item.run}."

@@ -12,10 +12,11 @@ from typing import Any
 
 from data_manifests.errors import UsageError
 from data_manifests.schema import Label
+from pipelines.evaluate.record import run_facts
 from pipelines.evaluate.run import TrainedRun
 from pipelines.export.card import Card, result_rows, terms_of, warnings_of
 from pipelines.export.index import CARD, write_index
-from pipelines.report.metrics_file import Metrics, read_metrics
+from pipelines.report.metrics_file import Metrics, Run, read_metrics
 from pipelines.shards import read_rows
 from pipelines.train.run import text_file
 from pipelines.workspace import Workspace
@@ -117,7 +118,6 @@ def _card(
         "class names": protocol.names,
         "precision": classified.get("precision"),
     }
-    recipe = config["recipe"]
     settings = workspace.datasets.get(source["dataset"])
     return Card(
         name=config["name"],
@@ -130,7 +130,7 @@ def _card(
         source=f"{source['dataset']} {source['split']}",
         heads=[_HEADS[label] for label in run.heads],
         summaries=summaries,
-        recipe=f"{recipe['name']}, {recipe['epochs']} epochs" if recipe else "nothing is learned",
+        recipe=Run.model_validate(run_facts(config)).terms,
         protocol={name: value for name, value in shown.items() if value is not None},
         versions=config["versions"],
         results=result_rows(evaluations),

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 METHODS = {
     "zero-shot": "pipelines.methods.zero_shot:ZeroShot",
+    "clip-adapter": "pipelines.methods.clip_adapter:CLIPAdapter",
+    "clip-adapter-temporal": "pipelines.methods.clip_adapter:CLIPAdapterTemporal",
+    "late-fusion": "pipelines.methods.late_fusion:LateFusion",
     "xmic": "pipelines.methods.xmic:XMIC",
     "coop": "pipelines.methods.coop:CoOp",
     "cocoop": "pipelines.methods.cocoop:CoCoOp",

@@ -26,7 +26,7 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
     Returns:
         The paths ('html', 'markdown', 'csv'), the table's 'rows' (each column's percent, its clips under
         '<column> clips', its 95 % interval under
-        '<column> interval'), 'random_weights', 'mixed', 'pretrained_on' and 'gaps'.
+        '<column> interval'), 'random_weights', 'mixed', 'pretrained_on', 'leaking' and 'gaps'.
 
     Raises:
         UsageError: the name would leave the reports folder.
@@ -50,6 +50,7 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
         "random_weights": found.random_weights,
         "mixed": found.mixed,
         "pretrained_on": found.pretrained_on,
+        "leaking": found.leaking,
         "gaps": [vars(gap) for gap in found.gaps],
     }
 
@@ -80,6 +81,10 @@ def _plain(row: Row) -> dict[str, Any]:
     head: dict[str, Any] = {
         "method": row.method,
         "run": row.run.name,
+        "recipe": row.run.recipe,
+        "select": row.run.select,
+        "leaking": row.run.leaking,
+        "xmic_vector": row.xmic_vector,
         "source": str(row.source),
         "within": str(row.within) if row.within else None,
         "cross": str(row.cross) if row.cross else None,
@@ -95,19 +100,8 @@ def _plain(row: Row) -> dict[str, Any]:
 def table_csv(found: Collected) -> str:
     """The table with full precision; empty where there is no number."""
     sizes = [f"{column} {what}" for column in COLUMNS for what in ("%", "low", "high", "n_evaluated", "n_official")]
-    head = [
-        "method",
-        "preset",
-        "seed",
-        "run",
-        "key",
-        "source",
-        "within",
-        "cross",
-        "random_weights",
-        "mixed",
-        "pretrained_on",
-    ]
+    head = ["method", "preset", "seed", "run", "key", "recipe", "select", "xmic_vector"]
+    head += ["source", "within", "cross", "random_weights", "mixed", "pretrained_on", "leaking"]
     rows = []
     for row in found.rows:
         numbers: list[Any] = []
@@ -116,6 +110,9 @@ def table_csv(found: Collected) -> str:
             numbers += [cell.value, *(cell.interval or (None, None))]
             numbers += [cell.evaluated, cell.official] if cell.official else [None, None]
         run = [row.run.method, row.run.preset, row.run.seed, row.run.name, row.run.key]
+        run += [row.run.recipe, row.run.select, row.xmic_vector]
         places = [str(place or "") for place in (row.source, row.within, row.cross)]
-        rows.append([*run, *places, int(row.random_weights), int(row.mixed), row.pretrained_on, *numbers])
+        rows.append(
+            [*run, *places, int(row.random_weights), int(row.mixed), row.pretrained_on, int(row.run.leaking), *numbers]
+        )
     return csv_text([*head, *sizes], rows)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,6 +13,30 @@ from data_manifests.schema import Label
 from pipelines.decode.plan import clip_key, draw_candidates
 from pipelines.methods.base import ClipBatch
 from pipelines.train.features import SplitClips, StreamVectors
+
+BATCH = 128
+"""Clips that are scored at once."""
+
+
+class TrainData(Protocol):
+    """M labelled clips."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 [M], class indices; every clip has one."""
+
+    def __len__(self) -> int:
+        """M."""
+
+    def batch(self, indices: np.ndarray, epoch: int) -> ClipBatch:
+        """The vectors of some clips in an epoch (from 0); the same whenever it is asked."""
+
+
+def in_order(data: TrainData) -> Iterator[tuple[np.ndarray, ClipBatch]]:
+    """All clips one after the other, as batches of :data:`BATCH` with their indices, with the first epoch's frames."""
+    for start in range(0, len(data), BATCH):
+        indices = np.arange(start, min(start + BATCH, len(data)))
+        yield indices, data.batch(indices, epoch=0)
 
 
 @dataclass(frozen=True)
@@ -25,6 +50,10 @@ class GatheredClips:
 
     rows: np.ndarray
     labels: np.ndarray
+
+    def where(self, chosen: np.ndarray) -> GatheredClips:
+        """Those of them that are chosen, bool [m]."""
+        return GatheredClips(self.rows[chosen], self.labels[chosen])
 
 
 def usable_clips(clips: SplitClips, streams: Mapping[str, StreamVectors], label: Label | None) -> GatheredClips:

@@ -20,7 +20,6 @@ from benchmarks.pocket.controls import (
     frames_of,
     most_frequent,
     nonsense_names,
-    other_clip,
     random_boxes,
     verbs_of_nouns,
 )
@@ -200,13 +199,6 @@ def test_a_single_frame_is_the_middle_one_and_shuffling_moves_all_streams_alike(
     assert torch.equal(shuffled.frames.sort(1).values, frames)
     assert torch.equal(shuffled.hand, shuffled.frames + 100)
     assert altered_frames(batch, "", np.random.default_rng(0)) is batch
-
-
-@given(st.integers(2, 50), st.integers(0, 100))
-def test_the_other_clip_is_never_the_clip_itself_and_each_is_used_once(clips: int, seed: int) -> None:
-    other = other_clip(clips, np.random.default_rng(seed))
-    assert sorted(other) == list(range(clips))
-    assert (other != np.arange(clips)).all()
 
 
 def test_cells_are_the_two_tables_and_named_once() -> None:

@@ -28,6 +28,10 @@ def evaluate(
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Accept a target made with other settings; tables say so.")
     ] = False,
+    xmic_vector: Annotated[
+        str,
+        typer.Option(help="A control: score with the clip's own X-MIC vector, or with mean, shuffled or zero ones."),
+    ] = "own",
     encoder: Annotated[
         str | None,
         typer.Option(
@@ -48,6 +52,7 @@ def evaluate(
     The harmonic mean joins the accuracy within the run's own dataset and that on each other one.
     """
     from data_manifests.schema import canonical_split
+    from pipelines.evaluate.folders import folder_name
     from pipelines.evaluate.run import evaluate as evaluate_run
     from pipelines.evaluate.run import find_run, targets_of
     from pipelines.stage import Choice
@@ -57,6 +62,8 @@ def evaluate(
     targets, notes = targets_of(space, found, cross or [], canonical_split(split) if split else None)
     for text in notes:
         console.note(text)
+    if xmic_vector != "own":
+        console.note(f"a control: scored with {xmic_vector} X-MIC vectors, not with each clip's own")
     targets = targets[:limit]
     if dry_run:
         console.emit({"targets": targets}, json, [f"{dataset} {part}" for dataset, part in targets])
@@ -68,13 +75,14 @@ def evaluate(
         machine_of(workers, device, offline),
         console.progress(),
         allow_mixed=allow_mixed,
+        vectors=xmic_vector,
         choice=Choice(break_lock=break_lock),
         encoder=encoder,
     )
     if json:
         console.emit({"run": found.config["name"], "results": results, "harmonic_means": harmonic_means(results)}, True)
         return
-    _print(found.config["name"], results)
+    _print(folder_name(found.config["name"], xmic_vector), results)
 
 
 def harmonic_means(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -104,6 +112,8 @@ def _print(name: str, results: list[dict[str, Any]]) -> None:
             share = f"{numbers['n_evaluated']}/{numbers['n_official']}"
             rows.append([target["dataset"], target["split"], label, *values, share])
     console.table(name, ["dataset", "split", "label", "top-1 %", "top-5 %", "class mean %", "hm %", "clips"], rows)
+    for target in dict.fromkeys(result["run"]["select_target"] for result in results if result["run"]["leaking"]):
+        console.note(f"warning: leaking: the epoch was chosen by labelled clips of {target}")
     for result in results:
         if not result["made"]:
             target = result["target"]

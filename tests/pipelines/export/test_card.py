@@ -42,6 +42,13 @@ def test_what_weakens_the_numbers_is_said() -> None:
     assert found[2] == "ego4d val: 1 noun clips are not in the numbers."
 
 
+def test_a_leaking_epoch_is_said() -> None:
+    one = metrics()
+    leaking = one.run.model_copy(update={"leaking": True, "select_target": "ego4d:val"})
+    (found, _) = warnings_of([one.model_copy(update={"run": leaking})])
+    assert found.startswith("The kept epoch was chosen by labelled clips of ego4d:val: the numbers there are not")
+
+
 @pytest.mark.parametrize(
     ("reader", "spec", "expected"),
     [

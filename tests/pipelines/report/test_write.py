@@ -288,3 +288,20 @@ def test_the_shared_and_novel_classes_of_a_cross_target_stand_in_its_provenance(
         assert f"exact rule: 5 shared, 4 supported, 1 unsupported, 7 novel; sha256 {'5a' * 32}" in text
         assert f"exact rule: 2 shared, 3 novel; sha256 {'5a' * 32}" in text
         assert text.count("exact rule") == 2
+
+
+def test_leaking_results_are_said_to_be_so_in_every_output(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    made = metrics("epic")
+    made["run"] |= {"select": "target", "select_target": "epic:val", "leaking": True}
+    made["labels"]["noun"] |= {"selected_epoch": 7, "lr": 0.001}
+    evaluated(made)
+    page, text = _written(workspace)
+    for shown in (page, text):
+        assert "Leaking" in shown
+        assert "epoch kept: target by epic:val (leaks)" in shown
+        assert "noun epoch 7, learning rate 0.001" in shown
+    assert '<span class="badge">leaking</span>' in page
+    written = write_report(workspace)
+    assert written["rows"][0]["leaking"]
+    (row,) = csv.DictReader(Path(written["csv"]).read_text("utf-8").splitlines())
+    assert (row["recipe"], row["select"], row["xmic_vector"], row["leaking"]) == ("published", "target", "own", "1")

@@ -35,6 +35,20 @@ def test_the_table_gives_every_number_its_share_of_clips(trained, capsys):
     assert "nothing to do, the predictions were up to date" in capsys.readouterr().err
 
 
+def test_a_control_is_said_to_be_one(trained, capsys):
+    assert run(["evaluate", "-w", str(trained.root), "--xmic-vector", "mean"]) == 0
+    assert "a control: scored with mean X-MIC vectors, not with each clip's own" in capsys.readouterr().err
+    assert run(["evaluate", "-w", str(trained.root), "--xmic-vector", "none"]) == 2
+    assert "--xmic-vector none: expected own, mean, shuffled, zero" in capsys.readouterr().err
+
+
+def test_an_epoch_that_was_chosen_by_the_target_is_warned_of(embedded, capsys):
+    options = ["--set", "epochs=1", "--label", "noun", "--select", "target", "--target", "other:val"]
+    assert run(["train", "-w", str(embedded.root), *options]) == 0
+    assert run(["evaluate", "-w", str(embedded.root), "--cross", "other"]) == 0
+    assert "leaking: the epoch was chosen by labelled clips of other:val" in capsys.readouterr().err
+
+
 def test_the_encoder_option_says_where_weights_lie(trained, capsys, monkeypatch):
     said = []
 
