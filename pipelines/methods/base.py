@@ -13,11 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.methods.backbone import Backbone
+from pipelines.methods.backbone import Backbone, Widths
 from pipelines.train.optim import Recipe
 
 NEEDS = frozenset({"frame_vectors", "hand_vectors", "v2_vectors", "text_vectors", "text_tower", "pixels"})
 """All that a method can ask for; see :attr:`Method.needs`."""
+
+PRESET_SOURCES = {
+    "official": "the method authors' own code",
+    "xmic-code": "the form found in X-MIC's code (Annusha/xmic)",
+    "paper": "what the X-MIC paper states (Kukleva et al., CVPR 2024)",
+}
+"""Preset → where its values come from."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,7 @@ class Method(nn.Module):
             is named as one of :class:`pipelines.train.optim.Recipe`.
         trains: False for a method without anything to learn: it needs no recipe.
         presets: preset → the settings, its own or the recipe's, that differ from the defaults.
+        sources: preset → where its values come from, where that is not what :data:`PRESET_SOURCES` says.
     """
 
     name: ClassVar[str]
@@ -81,6 +89,18 @@ class Method(nn.Module):
     config: ClassVar[type[Any]]
     trains: ClassVar[bool] = True
     presets: ClassVar[dict[str, dict[str, Any]]]
+    sources: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def parameters_for(cls, config: Any, widths: Widths) -> int | None:
+        """How many parameters it trains; None where the widths do not tell, since it is built on a tower.
+
+        Raises:
+            UsageError: the widths do not fit the configuration.
+        """
+        if cls.needed_by(config) & {"text_tower", "pixels"}:
+            return None
+        return trained_count(build_method(cls, config, Backbone(widths.dim, widths.dim_v2, 100.0), 0))
 
     @classmethod
     def needed_by(cls, config: Any) -> frozenset[str]:
@@ -98,6 +118,11 @@ class Method(nn.Module):
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
         """Numbers worth watching over the epochs, means over the batch; they go to ``metrics.jsonl``."""
         return {}
+
+
+def trained_count(method: nn.Module) -> int:
+    """How many numbers are trained."""
+    return sum(tensor.numel() for tensor in method.parameters() if tensor.requires_grad)
 
 
 def stream_of(method: str, batch: ClipBatch, stream: Literal["frames", "hand", "full"]) -> Tensor:
@@ -212,6 +237,7 @@ def _parse_text(text: str, kind: Any) -> Any:
 
 __all__ = [
     "NEEDS",
+    "PRESET_SOURCES",
     "ClipBatch",
     "Method",
     "Settings",
@@ -219,4 +245,5 @@ __all__ = [
     "build_method",
     "resolve_config",
     "stream_of",
+    "trained_count",
 ]

@@ -148,7 +148,7 @@ def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence
     row_of = {clip_id: row for row, clip_id in enumerate(clip_ids)}
     index = np.full((len(clip_ids), plan.segments, plan.candidates), -1, np.int32)
     counts = [read_footer(path).rows for path, _ in parts]
-    dim = _width(parts[0][0])
+    dim = vector_width(parts[0][0])
     matrix = np.lib.format.open_memmap(cache / "matrix.npy", "w+", np.float16, (max(1, sum(counts)), dim))
     base = whole = 0
     for (path, clip_frames), count in zip(parts, counts, strict=True):
@@ -164,7 +164,8 @@ def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence
         temporary.write_text(json.dumps({"rows": base, "dim": dim, "whole_frame": whole}))
 
 
-def _width(path: Path) -> int:
+def vector_width(path: Path) -> int:
+    """D of the vectors in a shard."""
     import pyarrow.parquet as pq
 
     return int(pq.read_schema(path).field("vector").type.list_size)

@@ -25,7 +25,7 @@ from pipelines.environment import versions
 from pipelines.machine import Machine
 from pipelines.methods import load_method
 from pipelines.methods.backbone import Backbone
-from pipelines.methods.base import Method, Settings, TextBank, build_method, resolve_config
+from pipelines.methods.base import Method, Settings, TextBank, build_method, resolve_config, trained_count
 from pipelines.progress import Progress
 from pipelines.protocol import Protocol, ProtocolChoice, resolve, vector_digests
 from pipelines.shards import read_footer, read_rows
@@ -278,7 +278,7 @@ def _train_label(
     seed = planned.request.seed
     method = fresh_method(planned.method_class, planned.settings.config, streams, text.logit_scale, seed)
     summary: dict[str, Any] = {"clips": len(usable.rows), "labelled": official, "classes": len(text.names)}
-    summary["parameters"] = sum(p.numel() for p in method.parameters() if p.requires_grad)
+    summary["parameters"] = trained_count(method)
     train_head(
         method,
         ClipData(streams, usable, clips.clip_ids, None if planned.request.fixed_frames else seed, device),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +19,9 @@ from xmic_cli.options import (
     open_workspace,
 )
 from xmic_cli.signals import saving_signals
+
+if TYPE_CHECKING:
+    from pipelines.train.estimate import Estimate
 
 _PROTOCOL = "Protocol (shared by all methods of a comparison)"
 
@@ -103,8 +107,13 @@ def train(
     space = open_workspace(context, workspace)
     planned = plan_run(space, request)
     if dry_run:
+        from pipelines.train.estimate import estimate
+
+        heads = estimate(space, planned, machine_of(workers, device, offline))
         text = [f"run {planned.name}", *(f"  {name}: {value}" for name, value in planned.config.items())]
-        console.emit({"run": planned.name, "key": planned.key, "config": planned.config}, json, text)
+        text += [f"  {name}: {_in_words(head)}" for name, head in heads.items()]
+        told = {name: asdict(head) for name, head in heads.items()}
+        console.emit({"run": planned.name, "key": planned.key, "config": planned.config, "heads": told}, json, text)
         return
     with saving_signals() as stop:
         result = train_run(
@@ -130,6 +139,19 @@ def _settings(items: list[str]) -> dict[str, Any]:
             raise UsageError(f"--set {item}: expected KEY=VALUE, for instance epochs=5")
         settings[key] = value
     return settings
+
+
+def _in_words(head: Estimate) -> str:
+    text = f"{head.parameters:,} parameters to train on {head.clips:,} labelled clips of {head.classes:,} classes"
+    if not head.steps:
+        return text
+    text += f", {head.steps_per_epoch:,} steps an epoch, {head.steps:,} in all"
+    if head.seconds is None or head.bytes is None:
+        return f"{text}; no step was timed, since it trains on pixels"
+    return (
+        f"{text}; about {head.seconds:,.0f} s by {head.timed_steps} timed steps on random vectors, "
+        f"about {head.bytes / 1e6:,.0f} MB"
+    )
 
 
 def _lines(result: dict[str, Any]) -> list[str]:
