@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from data_manifests.errors import InputError
+
+READERS = ("table", "epic", "ego4d", "egtea")
+"""Readers with a short name; one of your own is named as ``package.module:Class``."""
+
+
+def _known_reader(name: str) -> str:
+    if name not in READERS and not re.fullmatch(r"[\w.]+:\w+", name):
+        expected = ", ".join(READERS)
+        raise PydanticCustomError("reader", "expected {expected} or package.module:Class", {"expected": expected})
+    return name
 
 
 class _Section(BaseModel):
@@ -32,10 +44,10 @@ class HandsSection(_Section):
 
 
 class DatasetSection(_Section):
-    """One ``[[dataset]]``: what ``xmic prepare`` is told."""
+    """One ``[[dataset]]``: what ``xmic prepare`` is told; ``set`` holds the arguments of a reader of your own."""
 
     name: str
-    reader: Literal["table", "epic", "ego4d", "egtea"]
+    reader: Annotated[str, AfterValidator(_known_reader)]
     videos: list[Path] = []
     splits: list[str] = []
     limit: int | None = None
@@ -48,6 +60,7 @@ class DatasetSection(_Section):
     columns: dict[str, str] = {}
     nouns: Path | None = None
     verbs: Path | None = None
+    set: dict[str, Any] = {}
     hands: HandsSection | None = None
 
 

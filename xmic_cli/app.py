@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from xmic_cli.commands import pocket, prepare
+from xmic_cli.commands.check_plugin import check_plugin
 from xmic_cli.commands.classes import classes
 from xmic_cli.commands.decode import decode
 from xmic_cli.commands.demo import demo
@@ -44,6 +45,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("methods")(methods)
+app.command("check-plugin")(check_plugin)
 app.command("run")(run_chain)
 app.add_typer(pocket.app, name="pocket")
 app.command("demo")(demo)

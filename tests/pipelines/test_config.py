@@ -72,7 +72,7 @@ def test_a_tag_is_left_alone(tmp_path):
         (("set = {", "sett = {"), r"unknown key train\.0\.sett; the nearest known key is set"),
         (
             ('reader = "table"', 'reader = "tabel"'),
-            r"dataset\.0\.reader: Input should be 'table', 'epic', 'ego4d' or 'egtea'; found 'tabel'",
+            r"dataset\.0\.reader: expected table, epic, ego4d, egtea or package\.module:Class; found 'tabel'",
         ),
         (('encoder = "open_clip:models/tiny.json/random"', ""), r"embed\.encoder is missing"),
         (("[embed]", '[embed]\nnames = "best"'), r"embed\.names: Input should be 'official', 'fixed' or 'synonyms'"),

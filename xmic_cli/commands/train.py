@@ -18,6 +18,7 @@ from xmic_cli.options import (
     machine_of,
     open_workspace,
 )
+from xmic_cli.settings import pairs
 from xmic_cli.signals import saving_signals
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def train(
         dataset=dataset,
         method=method,
         preset=preset,
-        overrides=_settings(set_ or []),
+        overrides=pairs(set_ or []),
         protocol=ProtocolChoice(encoder, v2, streams, classify, hands, plan, prompt, names),  # type: ignore[arg-type]
         seed=seed,
         labels=LABELS if label == "both" else (label,),  # type: ignore[arg-type]
@@ -127,18 +128,6 @@ def train(
             stop=stop,
         )
     console.emit(result, json, _lines(result))
-
-
-def _settings(items: list[str]) -> dict[str, Any]:
-    from data_manifests.errors import UsageError
-
-    settings: dict[str, Any] = {}
-    for item in items:
-        key, equals, value = item.partition("=")
-        if not equals:
-            raise UsageError(f"--set {item}: expected KEY=VALUE, for instance epochs=5")
-        settings[key] = value
-    return settings
 
 
 def _in_words(head: Estimate) -> str:
