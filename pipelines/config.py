@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -140,18 +141,35 @@ class Config(_Section):
 
 
 def read_config(file: Path) -> Config:
-    """Read and validate a configuration.
+    """Read and validate a configuration without lists (:func:`pipelines.grid.read_cells` takes those too).
 
     Raises:
         InputError: the file is missing or not TOML, or a key or value is wrong; an unknown key comes
             with the nearest known one.
     """
+    return check_config(read_toml(file), file)
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """What stands in the file.
+
+    Raises:
+        InputError: it is missing or not TOML.
+    """
     if not file.is_file():
         raise InputError(f"{file}: no such file; expected the configuration of a chain, xmic.toml.")
     try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{file}: not valid TOML ({error}).") from None
+
+
+def check_config(raw: Mapping[str, Any], file: Path) -> Config:
+    """Validate what stands in a file; relative paths become relative to its folder.
+
+    Raises:
+        InputError: a key or value is wrong.
+    """
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
+from pipelines.locks import ShardLock
 from pipelines.progress import Silent
 from pipelines.shards import read_footer, read_rows, side_path
 from pipelines.train.features import load_stream, read_clips
@@ -99,3 +102,24 @@ def test_clips_without_a_label_have_minus_one(embedded):
     assert clips.labels["noun"].tolist() == [0, 2, 1, 0, 2, 1]
     with pytest.raises(MissingUpstream, match="not prepared"):
         read_clips(embedded, "mine", "test")
+
+
+def test_vectors_that_another_process_lays_out_are_waited_for(embedded):
+    frames = train_frames(embedded)
+    clips = read_clips(embedded, "mine", "train").clip_ids
+    load_stream(embedded, frames, ENCODER, "full", clips, Silent())
+    (cache,) = (path for path in (embedded.root / "cache/features").iterdir() if path.is_dir())
+    shutil.rmtree(cache)
+    lock = ShardLock(cache.with_name(f".{cache.name}.lock"))
+    assert lock.acquire()
+    found = []
+    waiting = threading.Thread(
+        target=lambda: found.append(load_stream(embedded, frames, ENCODER, "full", clips, Silent()))
+    )
+    waiting.start()
+    time.sleep(0.3)
+    assert not cache.exists()
+    lock.release()
+    waiting.join()
+    assert len(found) == 1
+    assert (cache / "done.json").is_file()
