@@ -17,6 +17,8 @@ from xmic_cli.commands.detect_hands import detect_hands
 from xmic_cli.commands.doctor import doctor
 from xmic_cli.commands.embed import embed
 from xmic_cli.commands.evaluate import evaluate
+from xmic_cli.commands.export_features import export_features
+from xmic_cli.commands.import_features import import_features
 from xmic_cli.commands.methods import methods
 from xmic_cli.commands.report import report
 from xmic_cli.commands.run import run as run_chain
@@ -41,6 +43,8 @@ app.command("classes")(classes)
 app.command("decode")(decode)
 app.command("detect-hands")(detect_hands)
 app.command("embed")(embed)
+app.command("import-features")(import_features)
+app.command("export-features")(export_features)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("report")(report)
