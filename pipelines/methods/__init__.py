@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 METHODS = {
     "zero-shot": "pipelines.methods.zero_shot:ZeroShot",
+    "vita-clip": "pipelines.methods.vita_clip:VitaCLIP",
     "xmic": "pipelines.methods.xmic:XMIC",
 }
 """Name → ``package.module:Class``. Listing the names loads no torch."""

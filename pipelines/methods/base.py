@@ -22,21 +22,24 @@ NEEDS = frozenset({"frame_vectors", "hand_vectors", "v2_vectors", "text_vectors"
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """The raw, un-normalised vectors of B clips of N frames; None where a method does not need a stream.
+    """B clips of N frames: raw, un-normalised vectors and pictures; None where a method does not need them.
 
     Attributes:
         frames: [B, N, D], the classified stream, from the vision-language encoder.
         hand: [B, N, D_II], the hand-crop conditioning stream, from V_II.
         full: [B, N, D_II], the full-frame conditioning stream, from V_II.
+        pixels: [B, N, 3, S, S] uint8, the pictures of the classified stream as the encoder's preprocessing cuts
+            them, before its normalisation.
     """
 
     frames: Tensor | None = None
     hand: Tensor | None = None
     full: Tensor | None = None
+    pixels: Tensor | None = None
 
     def to(self, device: torch.device) -> ClipBatch:
         """The same batch on a device."""
-        return ClipBatch(*(None if x is None else x.to(device) for x in (self.frames, self.hand, self.full)))
+        return ClipBatch(**{name: None if x is None else x.to(device) for name, x in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Method(nn.Module):
     """One way to classify clips by text. One file and one subclass a method.
 
     A subclass is constructed as ``Method(config, backbone)``: its configuration, and what the frozen
-    encoders are. Parameters that are not trained have ``requires_grad`` off; they are not saved.
+    encoders are. Parameters that are not trained have ``requires_grad`` off; they are not saved, but for :meth:`drawn`.
 
     Attributes:
         name: what it is called in commands and files.
@@ -94,6 +97,11 @@ class Method(nn.Module):
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
         """Logits [B, C] in float32."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def drawn(self) -> dict[str, Tensor]:
+        """Tensors that are not trained but were drawn at random, by name: they are saved with the weights, since
+        the same seed gives others under another version of torch."""
+        return {}
 
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
         """Numbers worth watching over the epochs, means over the batch; they go to ``metrics.jsonl``."""
