@@ -6,10 +6,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor
-
-from data_manifests.errors import UsageError
 
 
 class VisualLayer:
@@ -55,13 +52,13 @@ class VisualLayer:
 class VisualTower:
     """A frozen vision transformer of open_clip (CLIP's image tower).
 
-    Not a module: a method that keeps it neither trains nor saves it.
+    No module: a method that keeps one neither trains it, nor moves it, nor saves it.
 
     Args:
-        visual: ``model.visual`` of open_clip; its weights no longer take gradients.
+        visual: ``model.visual`` of open_clip, a vision transformer whose vector is read at the class token; its
+            weights no longer take gradients.
         mean: of the encoder's preprocessing, per channel.
         std: likewise.
-        spec: what the encoder is called, for messages.
 
     Attributes:
         width: W, of a token.
@@ -71,13 +68,9 @@ class VisualTower:
         size: S, pixels along a picture.
         tokens: class token and patches of a picture.
         layers: the blocks.
-
-    Raises:
-        UsageError: another kind of tower.
     """
 
-    def __init__(self, visual: Any, mean: list[float], std: list[float], spec: str) -> None:
-        _refuse_other(visual, spec)
+    def __init__(self, visual: Any, mean: list[float], std: list[float]) -> None:
         self._visual = visual.eval().requires_grad_(False)
         stem = visual.conv1.weight
         self._mean, self._std = (torch.tensor(x, device=stem.device).view(3, 1, 1) for x in (mean, std))
@@ -116,19 +109,3 @@ class VisualTower:
     def _positions(self) -> Tensor:
         positions: Tensor = self._visual.positional_embedding
         return positions
-
-
-def _refuse_other(visual: Any, spec: str) -> None:
-    kind = type(visual).__name__
-    if not isinstance(visual, VisionTransformer):
-        found = f"is a {kind}"
-    elif visual.attn_pool is not None or visual.pool_type != "tok" or visual.proj is None:
-        found = "does not take its vector from the class token"
-    elif not all(type(block) is ResidualAttentionBlock for block in visual.transformer.resblocks):
-        found = "has blocks of another form"
-    else:
-        return
-    raise UsageError(
-        f"{spec}: its image tower {found}; expected open_clip's VisionTransformer with a class token and plain blocks. "
-        "Take a CLIP ViT, such as open_clip:ViT-B-16/openai."
-    )

@@ -158,11 +158,11 @@ class VitaCLIP(Method):
     def text(self, names: list[str]) -> Tensor:
         """e_t [C, D], raw, of class names behind the learned context."""
         tower, length = self._text, self._config.context
-        tokens = tower.tokens([f"{'X ' * length}{name}." for name in names])
+        tokens = tower.tokens([f"{name}." for name in names], learned=length)
         embedded = tower.embed(tokens)
-        context = self.context.to(embedded.dtype).expand(len(names), -1, -1)
-        prompts = torch.cat([embedded[:, :1], context, embedded[:, 1 + length :]], 1)
-        return tower.encode(prompts, tokens.argmax(-1))
+        prompts = torch.cat([embedded[:, :1], self.context.expand(len(names), -1, -1), embedded[:, 1:]], 1)
+        vectors: Tensor = tower.encode(prompts, tokens.argmax(-1) + length)
+        return vectors
 
     def drawn(self) -> dict[str, Tensor]:
         """The projections of the class tokens, where they are not trained."""

@@ -24,6 +24,7 @@ from PIL import Image
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.digest import canonical_json, digest_json
 from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
+from pipelines.embed.encoders.open_clip_visual import open_visual_tower
 from pipelines.embed.encoders.spec import (
     SEED,
     EncoderIdentity,
@@ -130,7 +131,7 @@ class OpenClipEncoder(FrozenImageEncoder):
         """
         if self._dtype != torch.float32:
             raise UsageError(f"{self._found.spec.text}: gradients through it need fp32, it was loaded in {self._dtype}")
-        return VisualTower(self._model.visual, *self._mean_std, self._found.spec.text)
+        return open_visual_tower(self._model.visual, *self._mean_std, self._found.spec.text)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Raw text vectors, float32 [n, D], in batches of one fixed shape.
