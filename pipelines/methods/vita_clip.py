@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,8 @@ from data_manifests.errors import InputError, UsageError
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank
 from pipelines.methods.blocks import WideLayerNorm, at_least_float32, exact_float32, normalise
+from pipelines.methods.prompts import PerBank, PromptConfig, encode_prompts, lay_out
+from pipelines.methods.text_tower import tower_of
 from pipelines.train.optim import PAPER
 
 _AT_ONCE = 2**31
@@ -35,7 +37,7 @@ _OFFICIAL: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class VitaCLIPConfig:
+class VitaCLIPConfig(PromptConfig):
     """Settings of Vita-CLIP; the defaults are those of its repository (TalalWasim/Vita-CLIP), but for ``frames``.
 
     Raises:
@@ -50,12 +52,10 @@ class VitaCLIPConfig:
         default=False,
         metadata={"help": "train the class tokens' projections, which the repository leaves as they were drawn"},
     )
-    checkpointing: Literal["auto", "on", "off"] = field(
-        default="auto", metadata={"help": "compute activations again in the backward pass instead of keeping them"}
-    )
 
     def __post_init__(self) -> None:
         """Check."""
+        super().__post_init__()
         for name in ("segments", "frames", "global_prompts", "context"):
             if getattr(self, name) < 1:
                 raise UsageError(f"vita-clip: {name}={getattr(self, name)}: expected 1 or more.")
@@ -113,12 +113,12 @@ class VitaCLIP(Method):
         """With its initial weights, and the towers of the backbone.
 
         Raises:
-            UsageError: the backbone has no such towers.
+            InputError: the backbone has no such towers.
         """
         super().__init__(config, backbone)
-        visual, text = backbone.visual_tower, backbone.text_tower
-        if visual is None or text is None:
-            raise UsageError("vita-clip: it needs both towers of the encoder. Build it from one that has them.")
+        visual, text = backbone.visual_tower, tower_of(self.name, backbone.text_tower)
+        if visual is None:
+            raise InputError(f"{self.name} learns through an image tower, but was given none. Build it with one.")
         self._config, self._visual, self._text = config, visual, text
         width, layers, frames = visual.width, len(visual.layers), config.frames
         self.time = nn.Parameter(torch.empty(frames, width).normal_(std=0.02))
@@ -131,6 +131,8 @@ class VitaCLIP(Method):
         self.cls_proj.requires_grad_(config.train_cls_proj)
         self.context = nn.Parameter(torch.empty(config.context, text.width).normal_(std=0.02))
         self.logit_scale = nn.Parameter(torch.tensor(math.log(backbone.logit_scale)))
+        self._prompts = PerBank(lambda bank: lay_out(text, bank, config.context, full_stop=config.full_stop))
+        self._encoded = PerBank(self._encode_text)
 
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
         """Logits [B, C] in float32.
@@ -138,10 +140,10 @@ class VitaCLIP(Method):
         Raises:
             InputError: the batch has no pictures, or of another shape.
         """
-        video, names = self.video(self._pictures(batch)), self.text(text.names)
+        video, names = self.video(self._pictures(batch)), self.classifiers(text)
         with exact_float32(video.device):
-            scale = at_least_float32(self.logit_scale).exp()
-            return scale * normalise(at_least_float32(video)) @ normalise(at_least_float32(names)).T
+            video = normalise(at_least_float32(video))
+            return self.logit_scale.exp() * video @ normalise(names.to(video.dtype)).T
 
     def video(self, pictures: Tensor) -> Tensor:
         """v [B, D], raw, of the T frames that the model sees, pictures [B, T, 3, S, S]."""
@@ -152,17 +154,18 @@ class VitaCLIP(Method):
         again = torch.is_grad_enabled() and (mode == "on" or (mode == "auto" and (len(parts) > 1 or a_clip > _AT_ONCE)))
         by_layer = again and a_clip > _AT_ONCE
         if not again:
-            return torch.cat([self._encode(part, by_layer) for part in parts])
-        return torch.cat([_checkpointed(self._encode, part, by_layer) for part in parts])
+            return torch.cat([self._encode_video(part, by_layer) for part in parts])
+        return torch.cat([_checkpointed(self._encode_video, part, by_layer) for part in parts])
 
-    def text(self, names: list[str]) -> Tensor:
-        """e_t [C, D], raw, of class names behind the learned context."""
-        tower, length = self._text, self._config.context
-        tokens = tower.tokens([f"{name}." for name in names], learned=length)
-        embedded = tower.embed(tokens)
-        prompts = torch.cat([embedded[:, :1], self.context.expand(len(names), -1, -1), embedded[:, 1:]], 1)
-        vectors: Tensor = tower.encode(prompts, tokens.argmax(-1) + length)
-        return vectors
+    def classifiers(self, text: TextBank) -> Tensor:
+        """e_t [C, D], raw, of class names behind the learned context; without gradients they are encoded once.
+
+        Raises:
+            InputError: see :func:`pipelines.methods.prompts.lay_out`.
+        """
+        if torch.is_grad_enabled():
+            return self._encode_text(text)
+        return self._encoded.of(text, self.context._version, self.context.device, self.context.dtype)
 
     def drawn(self) -> dict[str, Tensor]:
         """The projections of the class tokens, where they are not trained."""
@@ -188,7 +191,11 @@ class VitaCLIP(Method):
             )
         return pictures[:, :: segments // self._config.frames]
 
-    def _encode(self, pictures: Tensor, by_layer: bool) -> Tensor:
+    def _encode_text(self, text: TextBank) -> Tensor:
+        options: Any = {"class_chunk": self._config.class_chunk, "checkpointing": self._config.checkpointing}
+        return encode_prompts(self._text, self._prompts.of(text), self.context[None], **options)[0]
+
+    def _encode_video(self, pictures: Tensor, by_layer: bool) -> Tensor:
         clips, frames = pictures.shape[:2]
         x = self._visual.stem(pictures.flatten(0, 1), self.time.repeat(clips, 1)[:, None])
         for index in range(len(self._visual.layers)):

@@ -166,7 +166,7 @@ def train_head(
                 batch = data.batch(indices, epoch).to(device)
                 target = torch.from_numpy(labels[indices]).to(device)
                 with _autocast(device, precision):
-                    logits = method(batch, text).float()
+                    logits = method.training_logits(batch, text, target).float()
                 loss = F.cross_entropy(logits, target)
                 value = loss.item()
                 if not np.isfinite(value):

@@ -24,6 +24,7 @@ from PIL import Image
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.digest import canonical_json, digest_json
 from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
+from pipelines.embed.encoders.open_clip_text import open_text_tower
 from pipelines.embed.encoders.open_clip_visual import open_visual_tower
 from pipelines.embed.encoders.spec import (
     SEED,
@@ -35,6 +36,7 @@ from pipelines.embed.encoders.spec import (
     refuse_random,
 )
 from pipelines.embed.encoders.weights import hub_file, load_strict, read_state_dict
+from pipelines.methods.text_tower import TextTower
 from pipelines.methods.visual_tower import VisualTower
 
 _HUB_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -149,6 +151,15 @@ class OpenClipEncoder(FrozenImageEncoder):
                 vectors = self._model.encode_text(tokens.to(self._device_name))
             found.append(vectors[: len(part)].float().cpu().numpy())
         return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)
+
+    def text_tower(self) -> TextTower:
+        """The text transformer, fp32 and frozen, with gradients through it.
+
+        Raises:
+            UsageError: it is of another kind; see :func:`pipelines.embed.encoders.open_clip_text.open_text_tower`.
+            InputError: its tokenizer cannot be loaded.
+        """
+        return open_text_tower(self._model, self._tokenizer, self._found.spec.text)
 
     @cached_property
     def _tokenizer(self) -> Any:

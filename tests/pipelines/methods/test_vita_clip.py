@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from data_manifests.errors import InputError, UsageError
 from pipelines.methods import vita_clip
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, TextBank, build_method, resolve_config
+from pipelines.methods.text_tower import TextTower
 from pipelines.methods.visual_tower import VisualTower
 from pipelines.methods.vita_clip import VitaCLIP, VitaCLIPConfig
 from pipelines.train.checkpoint import load_weights, saved_tensors, trained_tensors, write_weights
@@ -25,11 +25,11 @@ SMALL: dict[str, Any] = {"segments": 4, "frames": 4, "global_prompts": 2, "conte
 NAMES = ["cut", "open the jar", "stir"]
 
 
-class SmallTextTower:
+class SmallTextTower(TextTower):
     """Letters are tokens, 1 starts and 99 ends a text; a text's vector sums over all that stands up to its end."""
 
     def __init__(self, width: int = 6, dim: int = 10) -> None:
-        self.width, draw = width, torch.Generator().manual_seed(3)
+        self.width, self.layers, draw = width, 1, torch.Generator().manual_seed(3)
         self.table = torch.randn(100, width, generator=draw, dtype=torch.float64)
         self.matrix = torch.randn(width, dim, generator=draw, dtype=torch.float64)
 
@@ -48,7 +48,7 @@ class SmallTextTower:
 
 def backbone(dtype: torch.dtype = torch.float32, scale: float = 50.0, **options: Any) -> Backbone:
     visual = VisualTower(transformer(act_layer=QuickGELU, **options).to(dtype), MEAN, STD)
-    return Backbone(10, 10, scale, SmallTextTower(), visual)  # type: ignore[arg-type]
+    return Backbone(10, 10, scale, SmallTextTower(), visual)
 
 
 def make(seed: int = 0, base: Backbone | None = None, **config: Any) -> VitaCLIP:
@@ -60,7 +60,7 @@ def make(seed: int = 0, base: Backbone | None = None, **config: Any) -> VitaCLIP
 def world(clips: int = 2, frames: int = 4, seed: int = 0) -> tuple[ClipBatch, TextBank]:
     rng = np.random.default_rng(seed)
     pixels = torch.from_numpy(rng.integers(0, 256, (clips, frames, 3, 16, 16), np.uint8))
-    return ClipBatch(pixels=pixels), TextBank(torch.randn(len(NAMES), 10), 50.0, NAMES)
+    return ClipBatch(pixels=pixels), TextBank(torch.randn(len(NAMES), 10), 50.0, NAMES, NAMES)
 
 
 @pytest.fixture
@@ -225,9 +225,9 @@ def test_a_vit_b_16_has_as_many_trained_parameters_as_published(
 ) -> None:
     with torch.device("meta"):
         visual = VisionTransformer(224, 16, 768, 12, 12, 4.0, output_dim=512)
-        towers = SimpleNamespace(width=512), VisualTower(visual, MEAN, STD)
+        towers = SmallTextTower(width=512), VisualTower(visual, MEAN, STD)
         config = VitaCLIPConfig(frames=frames, train_cls_proj=train_cls_proj)
-        method = VitaCLIP(config, Backbone(512, 512, 100.0, *towers))  # type: ignore[arg-type]
+        method = VitaCLIP(config, Backbone(512, 512, 100.0, *towers))
     assert sum(tensor.numel() for tensor in trained_tensors(method).values()) == parameters
 
 
@@ -313,10 +313,10 @@ def test_the_order_of_the_frames_matters() -> None:
 def test_a_learned_context_meets_the_classes_of_another_dataset() -> None:
     batch, _ = world()
     method = make().eval()
-    other = TextBank(torch.zeros(2, 10), 50.0, ["pan", "stir"])
+    other = TextBank(torch.zeros(2, 10), 50.0, ["pan", "stir"], ["pan", "stir"])
     with torch.no_grad():
         logits = method(batch, other)
-        torch.testing.assert_close(logits[:, 1], method(batch, TextBank(torch.zeros(3, 10), 50.0, NAMES))[:, 2])
+        torch.testing.assert_close(logits[:, 1], method(batch, TextBank(torch.zeros(3, 10), 50.0, NAMES, NAMES))[:, 2])
 
 
 def test_the_projection_that_is_drawn_and_not_trained_stands_in_the_weights_file(tmp_path: Any) -> None:
@@ -350,8 +350,10 @@ def test_pictures_of_another_number_or_size_are_refused() -> None:
 
 
 def test_a_backbone_without_towers_is_refused() -> None:
-    with pytest.raises(UsageError, match="both towers"):
+    with pytest.raises(InputError, match="text tower, but was given none"):
         make(base=Backbone(10, 10, 50.0))
+    with pytest.raises(InputError, match="image tower, but was given none"):
+        make(base=Backbone(10, 10, 50.0, SmallTextTower()))
 
 
 @pytest.mark.parametrize("name", ["segments", "frames", "global_prompts", "context"])
