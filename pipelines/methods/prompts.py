@@ -154,9 +154,8 @@ def encode_prompts(
 
     pieces = torch.arange(count, device=tables.device).split(size)
     if again and torch.is_grad_enabled():
-        # Nothing in the tower is drawn at random.
-        options = {"use_reentrant": False, "preserve_rng_state": False}
-        vectors = [checkpoint(encode, tables, pairs, **options) for pairs in pieces]
+        # Nothing in the tower is drawn at random, so there is no state of a generator to keep.
+        vectors = [checkpoint(encode, tables, pairs, use_reentrant=False, preserve_rng_state=False) for pairs in pieces]
     else:
         vectors = [encode(tables, pairs) for pairs in pieces]
     return torch.cat(vectors).unflatten(0, (len(tables), len(prompts)))

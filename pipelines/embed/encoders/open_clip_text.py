@@ -23,7 +23,7 @@ def open_text_tower(model: Any, tokenizer: Any, name: str) -> TextTower:
         UsageError: it is not a causal transformer that is read at its end-of-text token.
     """
     own = hasattr(model, "token_embedding")
-    text = model if own else getattr(model, "text", None)
+    text: Any = model if own else getattr(model, "text", None)
     pool = getattr(text, "text_pool_type" if own else "pool_type", None)
     if not own and not isinstance(text, TextTransformer):
         problem = f"its text tower is {type(text).__name__}"
