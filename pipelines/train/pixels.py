@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +28,9 @@ from pipelines.digest import digest_json
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.stage import read_boxes
 from pipelines.progress import Progress
+from pipelines.protocol import Protocol
 from pipelines.shards import Footer, read_footer, read_rows
+from pipelines.train.backbone import Towers
 from pipelines.train.features import StreamVectors, embedding_folder
 
 _KEY = ("video_id", "pts")
@@ -83,27 +84,32 @@ class Pictures:
 
 def load_pictures(
     frames: DecodeStage,
-    stream: StreamVectors,
-    encoder_slug: str,
-    stream_slug: str,
-    encoder: Any,
+    protocol: Protocol,
+    streams: Mapping[str, StreamVectors],
+    towers: Towers,
     workers: int,
     progress: Progress,
-) -> Pictures:
-    """The pictures behind a stream's vectors, laid out for reading.
+) -> Pictures | None:
+    """The pictures behind the vectors of the classified stream, laid out for reading.
 
     Args:
         frames: the decode stage whose shards the vectors were made from.
-        stream: the vectors, whose rows are the pictures' rows.
-        encoder_slug: folder name of their encoder.
-        stream_slug: folder name of their stream; for hand crops its boxes are read.
-        encoder: gives ``picture`` and ``image_size``.
+        protocol: which vectors are classified.
+        streams: role → vectors; the pictures have the rows of 'frames'.
+        towers: with an image tower and its preprocessing where the method sees pictures.
         workers: threads that decode.
         progress: told when they are laid out.
+
+    Returns:
+        None when there is no image tower.
 
     Raises:
         MissingUpstream: the frames or the boxes are missing, or are others than the vectors were made from.
     """
+    if towers.visual is None or towers.picture is None:
+        return None
+    stream = streams["frames"]
+    encoder_slug, stream_slug = protocol.needed["frames"]
     workspace = frames.workspace
     shards, absent = decoded_shards(frames)
     if absent:
@@ -125,7 +131,7 @@ def load_pictures(
     jpegs = np.memmap(cache / "jpegs.bin", mode="r") if facts["bytes"] else np.zeros(0, np.uint8)
     own = np.load(cache / "boxes.npy", mmap_mode="r") if hand else None
     spans = np.load(cache / "spans.npy", mmap_mode="r")
-    return Pictures(jpegs, spans, own, policy, encoder.picture, encoder.image_size, workers)
+    return Pictures(jpegs, spans, own, policy, towers.picture, towers.visual.size, workers)
 
 
 def _check_boxes(frames: DecodeStage, boxes: Path, shards: list[Decoded], footers: Mapping[str, Footer]) -> None:

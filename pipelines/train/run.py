@@ -34,6 +34,7 @@ from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
 from pipelines.train.loop import train_head
 from pipelines.train.optim import Recipe
+from pipelines.train.pixels import Pictures, load_pictures
 from pipelines.workspace import Workspace
 
 PRESET_CLASSIFIES = {"official": "hand", "xmic-code": "hand", "paper": "full"}
@@ -223,7 +224,7 @@ def fresh_method(
         raise InputError(f"hand and full vectors of V_II differ in width ({widths}); embed both with one encoder.")
     dim = streams["frames"].dim
     dim_v2 = next(iter(widths.values()), dim)
-    return build_method(method_class, config, Backbone(dim, dim_v2, logit_scale, towers.text), seed)
+    return build_method(method_class, config, Backbone(dim, dim_v2, logit_scale, towers.text, towers.visual), seed)
 
 
 def load_streams(
@@ -266,15 +267,15 @@ def train_run(
         streams = load_streams(workspace, planned.frames, planned.protocol, clips, progress)
         needs = planned.method_class.needed_by(planned.settings.config)
         towers = load_towers(workspace, planned.protocol, needs, machine, planned.request.protocol.encoder)
+        pictures = load_pictures(planned.frames, planned.protocol, streams, towers, machine.workers, progress)
         _write_config(planned, streams, device)
         for label in todo:
             text = load_text(workspace, source, planned.protocol, label, device)
             method = fresh_method(
                 planned.method_class, planned.settings.config, streams, text.logit_scale, planned.request.seed, towers
             )
-            _train_label(
-                planned, label, method, clips, streams, text, device, progress, checkpoint_minutes, deadline, stop
-            )
+            times = (checkpoint_minutes, deadline, stop)
+            _train_label(planned, label, method, clips, streams, pictures, text, device, progress, *times)
     for label in planned.request.labels:
         if _finished(planned, label):
             heads[label] = json.loads((planned.folder / label / "summary.json").read_text())
@@ -289,6 +290,7 @@ def _train_label(
     method: Method,
     clips: SplitClips,
     streams: Mapping[str, StreamVectors],
+    pictures: Pictures | None,
     text: TextBank,
     device: torch.device,
     progress: Progress,
@@ -308,7 +310,7 @@ def _train_label(
     summary["parameters"] = sum(p.numel() for p in method.parameters() if p.requires_grad)
     train_head(
         method,
-        ClipData(streams, usable, clips.clip_ids, None if planned.request.fixed_frames else seed, device),
+        ClipData(streams, usable, clips.clip_ids, None if planned.request.fixed_frames else seed, device, pictures),
         text,
         planned.settings.recipe,
         seed,

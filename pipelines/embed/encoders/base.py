@@ -28,7 +28,7 @@ class FrozenImageEncoder:
     """
 
     def __init__(self, forward: Any, transform: Any, dim: int, image_size: int, options: EncoderOptions) -> None:
-        self.dim, self.image_size = dim, image_size
+        self.dim = dim
         self._forward, self._transform = forward, transform
         self._shape = (options.batch_size, 3, image_size, image_size)
         self._dtype, self._device = DTYPES[options.precision], torch.device(options.device)
