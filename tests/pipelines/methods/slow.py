@@ -56,7 +56,7 @@ OPEN_CLIP = {"ln_1": "norm1", "attn": "attention", "ln_2": "norm2", "c_fc": "0",
 
 
 def text_vector(model: torch.nn.Module, tokens: list[np.ndarray], heads: int) -> np.ndarray:
-    """T(tokens) of an open_clip CLIP: positions, causal blocks, norm and projection of the last token, the text's end."""
+    """T(tokens) of an open_clip CLIP: positions, causal blocks, norm and projection of the last token, its end."""
     state = arrays(model.state_dict())
     tokens = [token + state["positional_embedding"][i] for i, token in enumerate(tokens)]
     for layer in range(len(model.transformer.resblocks)):  # type: ignore[arg-type, union-attr]

@@ -250,6 +250,26 @@ def test_few_clips_are_kept_and_many_are_computed_again(monkeypatch: pytest.Monk
     assert calls == []
 
 
+def test_no_more_is_kept_for_the_way_back_than_reckoned() -> None:
+    base = backbone(image_size=128, patch_size=16, width=48, layers=4)
+    method, kept = make(base=base, frames=16, segments=16, global_prompts=8, checkpointing="off"), {}
+    own = {tensor.untyped_storage().data_ptr() for tensor in method.parameters()}
+    own |= {tensor.untyped_storage().data_ptr() for tensor in base.visual_tower._visual.parameters()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    pixels = torch.zeros(1, 16, 3, 128, 128, dtype=torch.uint8)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        video = method.video(pixels)
+    reckoned = 4 * vita_clip._FLOATS_PER_TOKEN * 16 * 65 * 48 * 4
+    assert video.requires_grad
+    assert 0.6 * reckoned < sum(kept.values()) <= reckoned
+
+
 def test_a_clip_does_not_see_the_others_of_its_batch() -> None:
     batch, text = world(clips=3)
     method = make().eval()

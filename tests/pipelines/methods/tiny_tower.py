@@ -24,13 +24,15 @@ def tokenizer() -> SimpleTokenizer:
     return SimpleTokenizer()
 
 
-def network(custom: bool = False, quick_gelu: bool = True, seed: int = 0, **text: Any) -> nn.Module:
+def network(
+    custom: bool = False, quick_gelu: bool = True, seed: int = 0, embed_dim: int = DIM, **text: Any
+) -> nn.Module:
     """An open_clip model in float64."""
     torch.manual_seed(seed)
     build = open_clip.CustomTextCLIP if custom else open_clip.CLIP
     vision = {"image_size": 8, "layers": 1, "width": 8, "head_width": 4, "patch_size": 8}
     text_cfg = {"context_length": 77, "vocab_size": 49408, "width": WIDTH, "heads": HEADS, "layers": LAYERS, **text}
-    model: nn.Module = build(embed_dim=DIM, vision_cfg=vision, text_cfg=text_cfg, quick_gelu=quick_gelu)
+    model: nn.Module = build(embed_dim=embed_dim, vision_cfg=vision, text_cfg=text_cfg, quick_gelu=quick_gelu)
     for name, parameter in model.named_parameters():
         # As far from zero as trained ones, so that every term of the equations is seen.
         if "positional" in name or "token_embedding" in name or name.endswith("bias"):
