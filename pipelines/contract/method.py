@@ -12,14 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipelines.contract.promise import NotTried, Promise, expect
+from pipelines.contract.promise import Promise, expect
+from pipelines.embed.encoders import load_encoder
+from pipelines.embed.encoders.spec import POCKET
 from pipelines.methods import load_method
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import NEEDS, ClipBatch, Method, TextBank, build_method, resolve_config
-from pipelines.train.checkpoint import load_weights, trained_tensors, write_weights
+from pipelines.train.checkpoint import load_weights, saved_tensors, trained_tensors, write_weights
 from pipelines.train.optim import Recipe
 
 _CLIPS, _CLASSES, _DIM, _SEGMENTS, _TAU = 4, 5, 512, 16, 100.0
+_TOWERS = frozenset({"text_tower", "pixels"})
 _ROLES = {"frame_vectors": "frames", "hand_vectors": "hand", "v2_vectors": "full"}
 _TOLERANCE = 1e-4
 
@@ -74,26 +77,37 @@ class _Trial:
     def _config(self) -> Any:
         return resolve_config(self._class).config
 
+    @cached_property
+    def _backbone(self) -> Backbone:
+        """Widths alone, or the packaged encoder where towers are needed."""
+        if not self._class.needed_by(self._config) & _TOWERS:
+            return Backbone(_DIM, _DIM, _TAU)
+        options: dict[str, Any] = {"precision": "fp32", "batch_size": 1, "device": "cpu", "offline": True}
+        model = load_encoder(POCKET, **options)
+        return Backbone(model.dim, model.dim, model.logit_scale, model.text_tower(), model.visual_tower())
+
     def _build(self, seed: int = 0) -> Method:
-        return build_method(self._class, self._config, Backbone(_DIM, _DIM, _TAU), seed)
+        return build_method(self._class, self._config, self._backbone, seed)
 
     def is_built(self) -> None:
-        towers = sorted(self._class.needed_by(self._config) & {"text_tower", "pixels"})
-        if towers:
-            raise NotTried(f"it needs {' and '.join(towers)}, which random vectors do not stand for")
         self._build()
 
     def _batch(self) -> ClipBatch:
         draw = torch.Generator().manual_seed(1)
-        shape = (_CLIPS, getattr(self._config, "segments", _SEGMENTS), _DIM)
+        segments = getattr(self._config, "segments", _SEGMENTS)
+        shape = (_CLIPS, segments, self._backbone.dim)
         needed = self._class.needed_by(self._config)
-        return ClipBatch(
-            **{role: torch.randn(shape, generator=draw) for need, role in _ROLES.items() if need in needed}
-        )
+        parts = {role: torch.randn(shape, generator=draw) for need, role in _ROLES.items() if need in needed}
+        if "pixels" in needed and self._backbone.visual_tower is not None:
+            size = self._backbone.visual_tower.size
+            picture = (_CLIPS, segments, 3, size, size)
+            parts["pixels"] = torch.randint(256, picture, generator=draw, dtype=torch.uint8)
+        return ClipBatch(**parts)
 
     def _text(self, classes: int = _CLASSES) -> TextBank:
-        vectors = torch.randn(classes, _DIM, generator=torch.Generator().manual_seed(classes))
-        return TextBank(vectors, _TAU, [f"class {number}" for number in range(classes)])
+        dim, names = self._backbone.dim, [f"class {number}" for number in range(classes)]
+        vectors = torch.randn(classes, dim, generator=torch.Generator().manual_seed(classes))
+        return TextBank(vectors, self._backbone.logit_scale, names, names)
 
     def _logits(self, method: Method, batch: ClipBatch, text: TextBank) -> Tensor:
         with torch.no_grad():
@@ -113,7 +127,7 @@ class _Trial:
     def ignores_neighbours(self) -> None:
         method, batch = self._build(), self._batch()
         together = self._logits(method, batch, self._text())
-        first = ClipBatch(*(None if x is None else x[:1] for x in (batch.frames, batch.hand, batch.full)))
+        first = ClipBatch(**{name: None if part is None else part[:1] for name, part in vars(batch).items()})
         difference = (self._logits(method, first, self._text()) - together[:1]).abs().max().item()
         largest = together.abs().max().item()
         expect(difference <= _TOLERANCE * max(1.0, largest), f"alone its logits differ by up to {difference:.3g}")
@@ -126,7 +140,8 @@ class _Trial:
     def _step(self, method: Method) -> None:
         """One step of an optimiser, as training makes it."""
         target = torch.arange(_CLIPS) % _CLASSES
-        F.cross_entropy(method.train()(self._batch(), self._text()).float(), target).backward()
+        logits = method.train().training_logits(self._batch(), self._text(), target)
+        F.cross_entropy(logits.float(), target).backward()
         trained = trained_tensors(method)
         torch.optim.AdamW(trained.values(), 1e-2).step()
 
@@ -156,7 +171,7 @@ class _Trial:
         expected = self._logits(method, self._batch(), self._text())
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "weights.safetensors"
-            write_weights(file, trained_tensors(method), {"method": self._class.name})
+            write_weights(file, saved_tensors(method), {"method": self._class.name})
             again = self._build()
             load_weights(again, file)
         found = self._logits(again, self._batch(), self._text())

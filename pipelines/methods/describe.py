@@ -23,12 +23,12 @@ class Preset:
     Attributes:
         differs: setting → value, where it is not the default.
         source: where the values come from.
-        parameters: how many it trains at the widths asked for; None where they do not tell.
+        parameters: how many it trains at the widths asked for.
     """
 
     differs: Mapping[str, Any]
     source: str
-    parameters: int | None
+    parameters: int
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Description:
     recipe: Mapping[str, Setting]
 
     @property
-    def parameters(self) -> int | None:
+    def parameters(self) -> int:
         """Those of its first preset."""
         return next(iter(self.presets.values())).parameters
 

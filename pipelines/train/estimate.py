@@ -15,6 +15,7 @@ from torch import Tensor
 from data_manifests.schema import Label
 from pipelines.machine import Machine
 from pipelines.methods.base import ClipBatch, Method, TextBank, trained_count
+from pipelines.train.backbone import load_towers
 from pipelines.train.features import StreamVectors, embedding_folder, read_clips, vector_width
 from pipelines.train.optim import Recipe, make_optimiser
 from pipelines.train.run import PlannedRun, fresh_method, load_text
@@ -35,11 +36,11 @@ class Estimate:
         clips: labelled clips; those that lack a frame will not be trained on.
         steps_per_epoch: at the recipe's batch.
         steps: of all epochs.
-        timed_steps: how many steps were timed; 0 where none could be.
-        seconds_per_step: the median of their times, on this device; None where none was timed.
-        seconds: all steps at that pace, without reading vectors and saving.
-        bytes: weights, gradients, the optimiser's averages, one batch, and what the forward pass keeps for the
-            backward one; None where no step was timed.
+        timed_steps: how many steps were timed; 0 where there are none.
+        seconds_per_step: the median of their times, on this device; None where there are none.
+        seconds: all steps at that pace, without reading vectors or pictures and saving.
+        bytes: of what is trained: weights, gradients and the optimiser's averages; one batch; and what the forward
+            pass keeps for the backward one. Without the frozen towers.
     """
 
     parameters: int
@@ -66,13 +67,18 @@ def estimate(workspace: Workspace, planned: PlannedRun, machine: Machine) -> dic
         role: _like(workspace, planned, encoder, stream) for role, (encoder, stream) in planned.protocol.needed.items()
     }
     found: dict[Label, Estimate] = {}
-    for label in planned.request.labels:
+    config, request = planned.settings.config, planned.request
+    needs = planned.method_class.needed_by(config)
+    towers = load_towers(workspace, planned.protocol, needs, machine, request.protocol.encoder)
+    segments = planned.protocol.segments
+    shapes: dict[str, tuple[int, ...]] = {role: (segments, stream.dim) for role, stream in streams.items()}
+    if towers.visual is not None:
+        shapes["pixels"] = (segments, 3, towers.visual.size, towers.visual.size)
+    for label in request.labels:
         text = load_text(workspace, source, planned.protocol, label, device)
-        seed = planned.request.seed
-        method = fresh_method(planned.method_class, planned.settings.config, streams, text.logit_scale, seed)
+        method = fresh_method(planned.method_class, config, streams, text.logit_scale, request.seed, towers)
         labelled = int(np.count_nonzero(clips.labels[label] >= 0))
-        widths = {role: stream.dim for role, stream in streams.items()}
-        found[label] = _of_head(method, planned, widths, text, labelled, device)
+        found[label] = _of_head(method, planned.settings.recipe, shapes, text, labelled, device)
     return found
 
 
@@ -86,33 +92,41 @@ def _like(workspace: Workspace, planned: PlannedRun, encoder: str, stream: str) 
 
 
 def _of_head(
-    method: Method, planned: PlannedRun, widths: Mapping[str, int], text: TextBank, clips: int, device: torch.device
+    method: Method,
+    recipe: Recipe,
+    shapes: Mapping[str, tuple[int, ...]],
+    text: TextBank,
+    clips: int,
+    device: torch.device,
 ) -> Estimate:
-    recipe = planned.settings.recipe
     parameters, classes = trained_count(method), len(text.names)
     if not parameters or not clips:
         return Estimate(parameters, classes, clips, 0, 0)
-    steps = -(-clips // recipe.batch)
-    known = Estimate(parameters, classes, clips, steps, steps * recipe.epochs)
-    if "pixels" in planned.method_class.needed_by(planned.settings.config):
-        return known
-    size = min(recipe.batch, clips)
-    shapes = {role: (size, planned.protocol.segments, width) for role, width in widths.items()}
-    seconds, kept = _timed(method, shapes, text, recipe, device)
+    a_epoch = -(-clips // recipe.batch)
+    steps = a_epoch * recipe.epochs
+    batch = _made_up(min(recipe.batch, clips), shapes).to(device)
+    seconds, kept = _timed(method, batch, text.to(device), recipe, device)
     pace = float(np.median(seconds))
     averages = 2 if recipe.optimiser == "adamw" else 1
-    held = parameters * 4 * (2 + averages) + sum(4 * int(np.prod(shape)) for shape in shapes.values()) + kept
-    return Estimate(parameters, classes, clips, steps, known.steps, len(seconds), pace, pace * known.steps, held)
+    of_batch = sum(part.nbytes for part in vars(batch).values() if part is not None)
+    held = parameters * 4 * (2 + averages) + of_batch + kept
+    return Estimate(parameters, classes, clips, a_epoch, steps, len(seconds), pace, pace * steps, held)
+
+
+def _made_up(clips: int, shapes: Mapping[str, tuple[int, ...]]) -> ClipBatch:
+    draw = torch.Generator().manual_seed(0)
+    parts = {role: torch.randn(clips, *shape, generator=draw) for role, shape in shapes.items() if role != "pixels"}
+    if "pixels" in shapes:
+        parts["pixels"] = torch.randint(256, (clips, *shapes["pixels"]), generator=draw, dtype=torch.uint8)
+    return ClipBatch(**parts)
 
 
 def _timed(
-    method: Method, shapes: Mapping[str, tuple[int, ...]], text: TextBank, recipe: Recipe, device: torch.device
+    method: Method, batch: ClipBatch, text: TextBank, recipe: Recipe, device: torch.device
 ) -> tuple[list[float], int]:
     """Seconds of a few steps, the first not counted unless it was slow, and the bytes kept for a backward pass."""
-    draw = torch.Generator().manual_seed(0)
-    batch = ClipBatch(**{role: torch.randn(shape, generator=draw) for role, shape in shapes.items()}).to(device)
-    size = next(iter(shapes.values()))[0]
-    target = torch.randint(len(text.names), (size,), generator=draw).to(device)
+    size = next(len(part) for part in vars(batch).values() if part is not None)
+    target = (torch.arange(size) % len(text.names)).to(device)
     method.to(device).train()
     optimiser = make_optimiser(recipe, (tensor for tensor in method.parameters() if tensor.requires_grad))
     own = {tensor.untyped_storage().data_ptr() for tensor in method.parameters()}
@@ -131,7 +145,7 @@ def _timed(
             start = time.monotonic()
             watching = torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor)
             with nullcontext() if number else watching:
-                loss = F.cross_entropy(method(batch, text).float(), target)
+                loss = F.cross_entropy(method.training_logits(batch, text, target).float(), target)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

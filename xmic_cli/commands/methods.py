@@ -14,8 +14,6 @@ from xmic_cli.options import Json
 if TYPE_CHECKING:
     from pipelines.methods.describe import Description, Setting
 
-_NOT_TOLD = "needs the tower"
-
 
 def methods(
     name: Annotated[
@@ -25,7 +23,9 @@ def methods(
     dim_v2: Annotated[
         int | None, typer.Option(min=1, help="D_II, width of the second encoder's vectors. (default: D)")
     ] = None,
-    dim_text: Annotated[int, typer.Option(min=1, help="W_t, width of the text transformer.")] = 512,
+    dim_text: Annotated[int, typer.Option(min=1, help="W_t, width inside the text transformer.")] = 512,
+    dim_visual: Annotated[int, typer.Option(min=1, help="W_v, width inside the image transformer.")] = 768,
+    visual_layers: Annotated[int, typer.Option(min=1, help="Layers of the image transformer.")] = 12,
     json: Json = False,
 ) -> None:
     """List the methods: what each needs, how many parameters it trains at given widths, and its presets."""
@@ -33,7 +33,7 @@ def methods(
     from pipelines.methods.backbone import Widths
     from pipelines.methods.describe import describe_method
 
-    widths = Widths(dim, dim_v2 or dim, dim_text)
+    widths = Widths(dim, dim_v2 or dim, dim_text, dim_visual, visual_layers)
     found = [describe_method(spec, widths) for spec in ([name] if name else METHODS)]
     if json:
         console.emit({"widths": asdict(widths), "methods": [asdict(item) for item in found]}, True)
@@ -41,10 +41,10 @@ def methods(
         _print_one(found[0])
     else:
         rows = [
-            [item.name, _count(item.parameters), ", ".join(item.needs), ", ".join(item.presets), item.what]
+            [item.name, f"{item.parameters:,}", ", ".join(item.needs), ", ".join(item.presets), item.what]
             for item in found
         ]
-        title = f"methods at D = {widths.dim}, D_II = {widths.dim_v2}, W_t = {widths.text}"
+        title = f"methods at D {dim}, D_II {widths.dim_v2}, W_t {dim_text}, W_v {dim_visual} in {visual_layers} layers"
         console.table(title, ["method", "trains", "needs", "presets", "what"], rows)
 
 
@@ -53,7 +53,7 @@ def _print_one(item: Description) -> None:
     presets = [
         [
             name,
-            _count(preset.parameters),
+            f"{preset.parameters:,}",
             " ".join(f"{key}={_text(value)}" for key, value in preset.differs.items()) or "nothing",
             preset.source,
         ]
@@ -67,10 +67,6 @@ def _print_one(item: Description) -> None:
 
 def _rows(settings: Mapping[str, Setting]) -> list[list[str]]:
     return [[name, _text(item.default), item.values, item.help] for name, item in settings.items()]
-
-
-def _count(parameters: int | None) -> str:
-    return _NOT_TOLD if parameters is None else f"{parameters:,}"
 
 
 def _text(value: object) -> str:

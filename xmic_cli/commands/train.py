@@ -32,7 +32,9 @@ def train(
     dataset: Annotated[
         str | None, typer.Argument(help="Dataset to train on. (default: the only one with a train split)")
     ] = None,
-    method: Annotated[str, typer.Option(help="zero-shot, xmic, or package.module:Class.")] = "xmic",
+    method: Annotated[
+        str, typer.Option(help="zero-shot, xmic, coop, cocoop, a5, a6, vita-clip, or package.module:Class.")
+    ] = "xmic",
     preset: Annotated[str, typer.Option(help="official, xmic-code or paper.")] = "official",
     set_: Annotated[
         list[str] | None,
@@ -136,9 +138,9 @@ def _in_words(head: Estimate) -> str:
         return text
     text += f", {head.steps_per_epoch:,} steps an epoch, {head.steps:,} in all"
     if head.seconds is None or head.bytes is None:
-        return f"{text}; no step was timed, since it trains on pixels"
+        return text
     return (
-        f"{text}; about {head.seconds:,.0f} s by {head.timed_steps} timed steps on random vectors, "
+        f"{text}; about {head.seconds:,.0f} s by {head.timed_steps} timed steps on random input, "
         f"about {head.bytes / 1e6:,.0f} MB"
     )
 

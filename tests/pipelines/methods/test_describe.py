@@ -7,7 +7,7 @@ from pipelines.methods import METHODS
 from pipelines.methods.backbone import Widths
 from pipelines.methods.base import ClipBatch, Method, TextBank
 from pipelines.methods.describe import describe_method
-from pipelines.methods.xmic import XMIC, XMICConfig
+from pipelines.methods.xmic import XMICConfig
 
 
 @pytest.mark.parametrize(("dim", "dim_v2", "count"), [(512, 512, 3_594_657), (512, 1024, 14_299_457)])
@@ -36,11 +36,16 @@ def test_a_preset_shows_only_what_differs_and_a_setting_what_it_takes():
     assert describe_method("zero-shot", Widths()).recipe == {}
 
 
-def test_a_method_on_a_tower_is_not_counted_unless_it_says_how(monkeypatch):
-    monkeypatch.setattr(XMIC, "needs", XMIC.needs | {"text_tower"})
-    assert describe_method("xmic", Widths()).parameters is None
-    monkeypatch.setattr(XMIC, "parameters_for", classmethod(lambda cls, config, widths: 16 * widths.text))
-    assert describe_method("xmic", Widths(text=768)).parameters == 16 * 768
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("coop", 8_192), ("cocoop", 35_360), ("a5", 3_200_000), ("a6", 6_352_384), ("vita-clip", 28_604_417)],
+)
+def test_methods_on_towers_are_counted_without_the_towers(name, count):
+    assert describe_method(name, Widths()).parameters == count
+
+
+def test_the_towers_widths_count():
+    assert describe_method("coop", Widths(768, 768, 640)).parameters == 16 * 640
 
 
 def test_widths_that_do_not_fit_are_refused():

@@ -16,6 +16,7 @@ from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, TextBank, build_method, resolve_config
 from pipelines.methods.xmic import XMIC, XMICConfig
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
+from tests.pipelines.methods.slow import block, own, unit
 
 SMALL: dict[str, Any] = {"segments": 3, "heads": 2, "bottleneck": 2.0, "head_ratio": 2}
 
@@ -63,37 +64,6 @@ def direct_logits(method: XMIC, batch: ClipBatch, text: TextBank, vector: Tensor
 # A slow reference, written from the equations: one clip, one token, one head at a time.
 
 
-def unit(x: np.ndarray) -> np.ndarray:
-    return x / math.sqrt(sum(float(value) ** 2 for value in x))
-
-
-def reference_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    return (x - x.mean()) / math.sqrt(((x - x.mean()) ** 2).mean() + 1e-5) * weight + bias
-
-
-def reference_block(tokens: list[np.ndarray], p: dict[str, np.ndarray], heads: int) -> list[np.ndarray]:
-    width = len(tokens[0])
-    size = width // heads
-    normed = [reference_norm(x, p["norm1.weight"], p["norm1.bias"]) for x in tokens]
-    projected = [p["attention.in_proj_weight"] @ x + p["attention.in_proj_bias"] for x in normed]
-    result = []
-    for i, token in enumerate(tokens):
-        mixed = []
-        for head in range(heads):
-            part = slice(head * size, (head + 1) * size)
-            query = projected[i][:width][part]
-            keys = [x[width : 2 * width][part] for x in projected]
-            values = [x[2 * width :][part] for x in projected]
-            weights = [math.exp(query @ key / math.sqrt(size)) for key in keys]
-            mixed.append(sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights))
-        attended = p["attention.out_proj.weight"] @ np.concatenate(mixed) + p["attention.out_proj.bias"]
-        u = token + attended
-        hidden = p["mlp.0.weight"] @ reference_norm(u, p["norm2.weight"], p["norm2.bias"]) + p["mlp.0.bias"]
-        hidden = hidden / (1 + np.exp(-1.702 * hidden))
-        result.append(u + p["mlp.2.weight"] @ hidden + p["mlp.2.bias"])
-    return result
-
-
 def reference_logits(method: XMIC, batch: ClipBatch, text: TextBank) -> np.ndarray:
     config = method._config
     state = {name: tensor.double().numpy() for name, tensor in method.state_dict().items()}
@@ -104,8 +74,7 @@ def reference_logits(method: XMIC, batch: ClipBatch, text: TextBank) -> np.ndarr
     def stack(name: str, layers: int, tokens: list[np.ndarray]) -> list[np.ndarray]:
         for layer in range(layers):
             start = f"{name}.{layer}."
-            own = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
-            tokens = reference_block(tokens, own, config.heads)
+            tokens = block(tokens, own(state, start), config.heads)
         return tokens
 
     logits = np.empty((len(batch.frames), len(text.vectors)))

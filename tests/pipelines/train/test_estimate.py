@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from pipelines.machine import Machine
-from pipelines.methods.xmic import XMIC
 from pipelines.train.estimate import estimate
 from pipelines.train.run import RunRequest, plan_run
 
@@ -40,10 +39,3 @@ def test_memory_grows_with_the_optimiser_and_with_the_batch(embedded):
 def test_zero_shot_has_no_step(embedded):
     head = estimated(embedded, method="zero-shot", labels=("verb",))["verb"]
     assert (head.parameters, head.steps, head.seconds) == (0, 0, None)
-
-
-def test_what_trains_on_pixels_is_not_timed_on_vectors(embedded, monkeypatch):
-    monkeypatch.setattr(XMIC, "needs", XMIC.needs | {"pixels"})
-    head = estimated(embedded, labels=("noun",))["noun"]
-    assert (head.timed_steps, head.seconds, head.bytes) == (0, None, None)
-    assert head.steps > 0

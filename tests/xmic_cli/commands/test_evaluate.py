@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipelines.train.backbone import Towers
 from xmic_cli.app import run
 from xmic_cli.commands.evaluate import harmonic_means
 
@@ -32,6 +33,18 @@ def test_the_table_gives_every_number_its_share_of_clips(trained, capsys):
     assert out.count("6/6") == 2
     assert run(["evaluate", "-w", str(trained.root)]) == 0
     assert "nothing to do, the predictions were up to date" in capsys.readouterr().err
+
+
+def test_the_encoder_option_says_where_weights_lie(trained, capsys, monkeypatch):
+    said = []
+
+    def load(*args):
+        said.append(args[-1])
+        return Towers()
+
+    monkeypatch.setattr("pipelines.evaluate.run.load_towers", load)
+    assert run(["evaluate", "-w", str(trained.root), "--encoder", "open_clip:ViT-B-16=moved.pt"]) == 0
+    assert said == ["open_clip:ViT-B-16=moved.pt"]
 
 
 def test_without_a_run_the_command_is_named(embedded, capsys):

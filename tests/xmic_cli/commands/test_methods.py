@@ -22,7 +22,7 @@ def test_one_method_shows_presets_and_settings(capsys):
 def test_json_has_the_same(capsys):
     assert run(["methods", "--json", "--dim", "768"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["widths"] == {"dim": 768, "dim_v2": 768, "text": 512}
+    assert found["widths"] == {"dim": 768, "dim_v2": 768, "text": 512, "visual": 768, "visual_layers": 12}
     assert {item["name"] for item in found["methods"]} >= {"zero-shot", "xmic"}
     assert run(["methods", "xmik"]) == 2
     assert "Did you mean 'xmic'?" in capsys.readouterr().err
