@@ -17,6 +17,7 @@ from xmic_cli.commands.detect_hands import detect_hands
 from xmic_cli.commands.doctor import doctor
 from xmic_cli.commands.embed import embed
 from xmic_cli.commands.evaluate import evaluate
+from xmic_cli.commands.export import export
 from xmic_cli.commands.export_features import export_features
 from xmic_cli.commands.import_features import import_features
 from xmic_cli.commands.methods import methods
@@ -48,6 +49,7 @@ app.command("export-features")(export_features)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("report")(report)
+app.command("export")(export)
 app.command("methods")(methods)
 app.command("check-plugin")(check_plugin)
 app.command("run")(run_chain)

@@ -20,6 +20,7 @@ from pipelines.atomic import replace_atomically
 from pipelines.decode.stage import DecodeStage
 from pipelines.environment import versions
 from pipelines.evaluate.record import metrics_of, vocabulary_of_evaluation
+from pipelines.export.index import check_export
 from pipelines.machine import Machine
 from pipelines.methods import load_method
 from pipelines.methods.base import Method, Settings, TextBank, resolve_config
@@ -62,6 +63,7 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
 
     Raises:
         MissingUpstream: there is no such run, or no head of it is finished.
+        InputError: an exported folder is not whole.
     """
     runs = workspace.root / "runs"
     folder = (
@@ -74,6 +76,7 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
         raise MissingUpstream(
             f"{folder}: no such run; there is {', '.join(known) or 'none'}. Run xmic train -w {workspace.root}"
         )
+    check_export(folder)
     heads: dict[Label, Mapping[str, Any]] = {}
     for label in LABELS:
         if (folder / label / "summary.json").is_file():

@@ -250,7 +250,7 @@ def test_after_a_stop_only_what_is_missing_is_measured(tmp_path: Path) -> None:
 
 def test_results_of_another_hash_are_refused(tmp_path: Path) -> None:
     run(Results(tmp_path, MADE), [0], FakeMaker())
-    with pytest.raises(InputError, match="made with frozen f+, here is 0. Name an empty WORK"):
+    with pytest.raises(InputError, match="made with frozen f+, here is 0. Name an empty WORK or --results"):
         run(Results(tmp_path, {**MADE, "frozen": "0"}), [0], FakeMaker())
 
 
