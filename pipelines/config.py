@@ -140,16 +140,6 @@ class Config(_Section):
         return own or self.hands
 
 
-def read_config(file: Path) -> Config:
-    """Read and validate a configuration without lists (:func:`pipelines.grid.read_cells` takes those too).
-
-    Raises:
-        InputError: the file is missing or not TOML, or a key or value is wrong; an unknown key comes
-            with the nearest known one.
-    """
-    return check_config(read_toml(file), file)
-
-
 def read_toml(file: Path) -> dict[str, Any]:
     """What stands in the file.
 
@@ -165,10 +155,14 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def check_config(raw: Mapping[str, Any], file: Path) -> Config:
-    """Validate what stands in a file; relative paths become relative to its folder.
+    """Validate what stands in a file, lists expanded (:func:`pipelines.grid.read_cells`).
+
+    Args:
+        raw: what stands there.
+        file: for messages; relative paths become relative to its folder.
 
     Raises:
-        InputError: a key or value is wrong.
+        InputError: a key or value is wrong; an unknown key comes with the nearest known one.
     """
     try:
         config = Config.model_validate(raw)

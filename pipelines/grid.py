@@ -40,7 +40,7 @@ def read_cells(file: Path) -> list[Cell]:
     (betas) is an axis only as a list of lists.
 
     Raises:
-        InputError: see :func:`pipelines.config.read_config`; or a list is empty.
+        InputError: the file is missing or not TOML, a key or value is wrong, or a list is empty.
         UsageError: there is no such method.
     """
     raw = read_toml(file)

@@ -21,7 +21,7 @@ from pipelines.methods.base import NEEDS, ClipBatch, Method, TextBank, build_met
 from pipelines.train.checkpoint import load_weights, saved_tensors, trained_tensors, write_weights
 from pipelines.train.optim import Recipe
 
-_CLIPS, _CLASSES, _DIM, _SEGMENTS, _TAU = 4, 5, 512, 16, 100.0
+_CLIPS, _CLASSES, _DIM, _SEGMENTS, _TAU = 4, 5, 128, 16, 100.0
 _TOWERS = frozenset({"text_tower", "pixels"})
 _ROLES = {"frame_vectors": "frames", "hand_vectors": "hand", "v2_vectors": "full"}
 _TOLERANCE = 1e-4

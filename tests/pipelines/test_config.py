@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from data_manifests.errors import InputError
-from pipelines.config import read_config
+from pipelines.config import check_config, read_toml
 
 GOOD = """
 workspace = "work"
@@ -20,6 +20,10 @@ v2 = "timm:vit=weights/v.safetensors"
 [[train]]
 set = { epochs = 3 }
 """
+
+
+def read_config(file):
+    return check_config(read_toml(file), file)
 
 
 def written(tmp_path, text):

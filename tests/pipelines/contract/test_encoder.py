@@ -81,19 +81,12 @@ class NoScale(Good):
     logit_scale = None
 
 
-@pytest.fixture(autouse=True)
-def _named(monkeypatch):
-    """Own encoders are named package.module:Class; a test module's name has no dot of its own everywhere."""
-    monkeypatch.setattr("pipelines.embed.encoders.ENCODERS", {name: f"{__name__}:{name}" for name in globals()})
-
-
 def verdicts(name):
-    return try_all(promises(name))
+    return try_all(promises(f"{__name__}:{name}"))
 
 
-def test_a_good_one_keeps_all_and_the_packaged_one_too(monkeypatch):
+def test_a_good_one_keeps_all_and_the_packaged_one_too():
     assert all(item.kept for item in verdicts("Good"))
-    monkeypatch.undo()
     assert all(item.kept for item in try_all(promises(spec.POCKET)))
 
 

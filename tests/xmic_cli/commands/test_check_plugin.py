@@ -33,3 +33,32 @@ def test_wrong_words_exit_2(capsys):
     assert "--kind model: expected method, encoder, detector or reader" in capsys.readouterr().err
     assert run(["check-plugin", "pipelines.methods.zero_shot:Zero"]) == 2
     assert "Did you mean 'ZeroShot'?" in capsys.readouterr().err
+
+
+ENCODER = """
+import numpy as np
+from pipelines.embed.encoders.spec import EncoderIdentity
+
+class Mine:
+    dim, logit_scale = 3, None
+
+    def __init__(self, spec, options):
+        pass
+
+    @classmethod
+    def describe(cls, spec, options):
+        return EncoderIdentity("mine-1", {"spec": spec, "normalised": False}, {}, {})
+
+    def preprocess(self, picture):
+        return picture.reshape(-1, 3).mean(0)
+
+    def embed(self, inputs):
+        return np.stack(inputs).astype(np.float32)
+"""
+
+
+def test_an_encoder_in_a_module_of_its_own_is_found(tmp_path, monkeypatch, capsys):
+    (tmp_path / "encoder_of_a_user.py").write_text(ENCODER)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run(["check-plugin", "encoder_of_a_user:Mine"]) == 0
+    assert "not tried  embeds texts, and has a logit scale: text_provenance is empty" in capsys.readouterr().out
