@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -127,14 +127,7 @@ def hands_stages(
     ]
     if source is not None:
         return [ImportHandsStage(item, source.identity, source) for item in frames]
-    settings: dict[str, Any] = {
-        "weights": options.weights,
-        "hand_class": options.hand_class,
-        "image_size": options.image_size,
-        "batch_size": options.batch_size,
-        "device": machine.resolve_device(),
-        "file_sha256": workspace.file_digests.whole,
-    }
+    settings = detector_settings(options, machine.resolve_device(), workspace.file_digests.whole)
     identity = describe_detector(options.detector, **settings)
 
     @cache
@@ -142,6 +135,18 @@ def hands_stages(
         return load_detector(options.detector, **settings)
 
     return [DetectHandsStage(item, identity, load, machine.workers) for item in frames]
+
+
+def detector_settings(options: HandsOptions, device: str, file_sha256: Callable[[Path], str]) -> dict[str, Any]:
+    """The arguments that every detector is built and described with."""
+    return {
+        "weights": options.weights,
+        "hand_class": options.hand_class,
+        "image_size": options.image_size,
+        "batch_size": options.batch_size,
+        "device": device,
+        "file_sha256": file_sha256,
+    }
 
 
 def _box_source(workspace: Workspace, options: HandsOptions) -> BoxSource | None:

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from data_manifests.errors import InputError, UsageError
 from pipelines.train.terms import Terms, parse_percent
+
+READERS = ("table", "epic", "ego4d", "egtea")
+"""Readers with a short name; one of your own is named as ``package.module:Class``."""
+
+
+def _known_reader(name: str) -> str:
+    if name not in READERS and not re.fullmatch(r"[\w.]+:\w+", name):
+        expected = ", ".join(READERS)
+        raise PydanticCustomError("reader", "expected {expected} or package.module:Class", {"expected": expected})
+    return name
 
 
 class _Section(BaseModel):
@@ -33,10 +46,10 @@ class HandsSection(_Section):
 
 
 class DatasetSection(_Section):
-    """One ``[[dataset]]``: what ``xmic prepare`` is told."""
+    """One ``[[dataset]]``: what ``xmic prepare`` is told; ``set`` holds the arguments of a reader of your own."""
 
     name: str
-    reader: Literal["table", "epic", "ego4d", "egtea"]
+    reader: Annotated[str, AfterValidator(_known_reader)]
     videos: list[Path] = []
     splits: list[str] = []
     limit: int | None = None
@@ -49,6 +62,7 @@ class DatasetSection(_Section):
     columns: dict[str, str] = {}
     nouns: Path | None = None
     verbs: Path | None = None
+    set: dict[str, Any] = {}
     hands: HandsSection | None = None
 
 
@@ -146,19 +160,30 @@ class Config(_Section):
         return own or self.hands
 
 
-def read_config(file: Path) -> Config:
-    """Read and validate a configuration.
+def read_toml(file: Path) -> dict[str, Any]:
+    """What stands in the file.
 
     Raises:
-        InputError: the file is missing or not TOML, or a key or value is wrong; an unknown key comes
-            with the nearest known one.
+        InputError: it is missing or not TOML.
     """
     if not file.is_file():
         raise InputError(f"{file}: no such file; expected the configuration of a chain, xmic.toml.")
     try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{file}: not valid TOML ({error}).") from None
+
+
+def check_config(raw: Mapping[str, Any], file: Path) -> Config:
+    """Validate what stands in a file, lists expanded (:func:`pipelines.grid.read_cells`).
+
+    Args:
+        raw: what stands there.
+        file: for messages; relative paths become relative to its folder.
+
+    Raises:
+        InputError: a key or value is wrong; an unknown key comes with the nearest known one.
+    """
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:

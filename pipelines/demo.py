@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.atomic import replace_atomically
-from pipelines.config import read_config
+from pipelines.grid import read_cells
 from pipelines.machine import Machine
 from pipelines.pocket import box_tables
 from pipelines.pocket.build import FORMS, BuiltWorld, build_world
@@ -64,7 +64,7 @@ def run_demo(
     if not file.is_file() or file.read_text(encoding="utf-8") != text:
         with replace_atomically(file) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    return DemoResult(world, run_chain(read_config(file), machine, progress, stop), str(file))
+    return DemoResult(world, run_chain(read_cells(file), machine, progress, stop), str(file))
 
 
 def demo_config() -> str:

@@ -1,12 +1,15 @@
-"""The reader that a ``[[dataset]]`` section of ``xmic.toml`` names."""
+"""The reader that a ``[[dataset]]`` section of ``xmic.toml`` names, or that is a user's own."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from data_manifests.errors import UsageError
 from data_manifests.readers import Reader
-from pipelines.config import DatasetSection
+from pipelines.config import READERS, DatasetSection
+from pipelines.plugins import check_options, load_class
 
 
 def reader_of(section: DatasetSection) -> Reader:
@@ -16,6 +19,8 @@ def reader_of(section: DatasetSection) -> Reader:
         UsageError: a key the reader needs is missing, or one is given that it does not take.
     """
     _refuse_foreign_keys(section)
+    if section.reader not in READERS:
+        return own_reader(section.reader, section.annotations, section.set)
     if section.reader == "table":
         return _table(section)
     if section.reader == "ego4d":
@@ -31,6 +36,35 @@ def reader_of(section: DatasetSection) -> Reader:
     return EpicReader(_annotations(section), section.patterns)
 
 
+_PARTS = ("name", "parameters", *(name for name in vars(Reader) if not name.startswith("_")))
+
+
+def own_reader(spec: str, annotations: Path | None = None, settings: Mapping[str, Any] | None = None) -> Reader:
+    """Build a reader of the user's own.
+
+    Args:
+        spec: ``package.module:Class``, a class of the form of :class:`data_manifests.readers.Reader`.
+        annotations: given to the class as ``annotations``; not given when None.
+        settings: its other arguments.
+
+    Raises:
+        UsageError: one of ours, no such module or class, an argument it does not take, or it is no reader.
+    """
+    if spec in READERS:
+        raise UsageError(f"--reader {spec}: it has a command of its own, xmic prepare {spec}.")
+    found = load_class(spec, {}, "reader", READERS)
+    given = {**({"annotations": annotations} if annotations else {}), **(settings or {})}
+    check_options(found, spec, "reader", given)
+    reader: Reader = found(**given)
+    lacking = [name for name in dict.fromkeys(_PARTS) if not hasattr(reader, name)]
+    if lacking:
+        raise UsageError(
+            f"--reader {spec}: it is no reader, for it has no {', '.join(lacking)}. "
+            f"See data_manifests.readers.Reader, and run xmic check-plugin {spec}."
+        )
+    return reader
+
+
 _OWN_KEYS = {
     "table": ("files", "columns", "nouns", "verbs"),
     "epic": ("annotations", "patterns"),
@@ -40,13 +74,13 @@ _OWN_KEYS = {
 
 
 def _refuse_foreign_keys(section: DatasetSection) -> None:
-    some = {key for keys in _OWN_KEYS.values() for key in keys}
+    some = {"set", *(key for keys in _OWN_KEYS.values() for key in keys)}
     given = {key for key in some if getattr(section, key) != DatasetSection.model_fields[key].default}
-    foreign = sorted(given - set(_OWN_KEYS[section.reader]))
+    takes = _OWN_KEYS.get(section.reader, ("annotations", "set"))
+    foreign = sorted(given - set(takes))
     if foreign:
         raise UsageError(
-            f"[[dataset]] {section.name}: reader {section.reader} takes no {foreign[0]}; "
-            f"it takes {', '.join(_OWN_KEYS[section.reader])}."
+            f"[[dataset]] {section.name}: reader {section.reader} takes no {foreign[0]}; it takes {', '.join(takes)}."
         )
 
 

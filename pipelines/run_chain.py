@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, canonical_split
 from pipelines import stage
 from pipelines.chain import (
@@ -17,15 +19,19 @@ from pipelines.chain import (
     hands_stages,
 )
 from pipelines.config import Config, DatasetSection, TrainSection
+from pipelines.embed.stage import EmbedStage
 from pipelines.evaluate.run import evaluate, find_run, targets_of
+from pipelines.grid import Cell
 from pipelines.machine import Machine
+from pipelines.methods import load_method
+from pipelines.methods.base import resolve_config
 from pipelines.prepare import Prepared, prepare
 from pipelines.progress import Progress
 from pipelines.protocol import ProtocolChoice
 from pipelines.readers import reader_of
 from pipelines.report.write import write_report
 from pipelines.stage import Choice, Stage, parse_max_failures
-from pipelines.train.run import RunRequest, plan_run, train_run
+from pipelines.train.run import PlannedRun, RunRequest, plan_run, train_run
 from pipelines.workspace import Workspace
 
 
@@ -51,19 +57,27 @@ class PlannedChain:
 
 
 def run_chain(
-    config: Config, machine: Machine, progress: Progress, stop: Callable[[], Any] = lambda: None
+    cells: Sequence[Cell],
+    machine: Machine,
+    progress: Progress,
+    stop: Callable[[], Any] = lambda: None,
+    *,
+    report: bool = True,
 ) -> ChainResult:
-    """Run the chain.
+    """Run the chain: what the cells share once, then each cell's training and evaluation, and one report.
 
     Args:
-        config: from :func:`pipelines.config.read_config`.
+        cells: some or all of :func:`pipelines.grid.read_cells`; at least one.
         machine: workers, device, network.
         progress: told of each stage.
         stop: gives a context manager within which a training may be asked to save and stop.
+        report: write the report at the end.
 
     Raises:
         XmicError: as the single stages do; what was done stays.
     """
+    check_settings(cells)
+    config = cells[0].config
     workspace = Workspace.open(config.workspace)
     result = ChainResult(str(config.workspace))
     for section in config.dataset:
@@ -71,62 +85,135 @@ def run_chain(
         result.prepared.append(vars(made))
         result.made += made.made
     choice = Choice(max_failures=parse_max_failures(config.max_failures))
-    for build in (_decode, _hands, _embed):
-        for item in build(workspace, config, machine):
-            report = stage.run(item, choice, progress)
-            result.stages.append(vars(report))
-            result.made += report.made
-    for training in config.train:
-        planned = plan_run(workspace, request_of(config, training))
-        with stop() as asked:
-            trained = train_run(
-                workspace,
-                planned,
-                machine,
-                progress,
-                checkpoint_minutes=training.checkpoint_minutes,
-                stop=asked,
-            )
-        result.runs.append(trained)
-        result.made += len(trained["trained"])
-        run = find_run(workspace, planned.name)
-        targets, notes = targets_of(workspace, run, config.evaluate.cross, config.evaluate.split)
-        for text in notes:
-            progress.note(text)
-        metrics = evaluate(workspace, run, targets, machine, progress, allow_mixed=config.evaluate.allow_mixed)
-        result.evaluations += metrics
-        result.made += sum(item["made"] for item in metrics)
-    if config.train:
+    for _, build in _STEPS:
+        for item in build(workspace, cells, machine):
+            done = stage.run(item, choice, progress)
+            result.stages.append(vars(done))
+            result.made += done.made
+    for cell in cells:
+        for training in cell.config.train:
+            _train_and_evaluate(workspace, cell.config, training, machine, progress, stop, result)
+    if report and any(cell.config.train for cell in cells):
         result.report = write_report(workspace, config.report.name)
     return result
 
 
-def plan_chain(config: Config, machine: Machine) -> PlannedChain:
+def _train_and_evaluate(
+    workspace: Workspace,
+    config: Config,
+    training: TrainSection,
+    machine: Machine,
+    progress: Progress,
+    stop: Callable[[], Any],
+    result: ChainResult,
+) -> None:
+    planned = plan_run(workspace, request_of(config, training))
+    with stop() as asked:
+        trained = train_run(
+            workspace,
+            planned,
+            machine,
+            progress,
+            checkpoint_minutes=training.checkpoint_minutes,
+            stop=asked,
+        )
+    result.runs.append(trained)
+    result.made += len(trained["trained"])
+    run = find_run(workspace, planned.name)
+    targets, notes = targets_of(workspace, run, config.evaluate.cross, config.evaluate.split)
+    for text in notes:
+        progress.note(text)
+    metrics = evaluate(workspace, run, targets, machine, progress, allow_mixed=config.evaluate.allow_mixed)
+    result.evaluations += metrics
+    result.made += sum(item["made"] for item in metrics)
+
+
+def check_settings(cells: Sequence[Cell]) -> None:
+    """Refuse what a method does not take, before hours go into its frames.
+
+    Raises:
+        UsageError: unknown method, preset or setting, or a value that does not fit.
+    """
+    for cell in cells:
+        for training in cell.config.train:
+            resolve_config(load_method(training.method), training.preset, training.set)
+
+
+def plan_chain(cells: Sequence[Cell], machine: Machine) -> PlannedChain:
     """What :func:`run_chain` would do first, without doing it."""
+    check_settings(cells)
+    config = cells[0].config
     workspace = Workspace.open(config.workspace)
     plan = PlannedChain()
     for section in config.dataset:
         found = _prepare(workspace, section, dry_run=True)
         plan.todo += found.plan
-    steps = [("decode", _decode), ("detect-hands", _hands), ("embed", _embed)]
-    for position, (_, build) in enumerate(steps):
+    for position, (_, build) in enumerate(_STEPS):
         if plan.todo:
-            plan.then = [name for name, _ in steps[position:]] + ["train", "evaluate", "report"]
+            plan.then = [name for name, _ in _STEPS[position:]] + ["train", "evaluate", "report"]
             return plan
-        for item in build(workspace, config, machine):
+        for item in build(workspace, cells, machine):
             plan.todo += [f"{i.unit.path}: {i.state.value}, {i.why}" for i in stage.plan(item).todo]
     if plan.todo:
         plan.then = ["train", "evaluate", "report"]
         return plan
-    for training in config.train:
-        planned = plan_run(workspace, request_of(config, training))
-        plan.todo += [
-            f"{planned.folder / label}: not trained yet"
-            for label in planned.request.labels
-            if not (planned.folder / label / "summary.json").is_file()
-        ]
+    for cell in cells:
+        for training in cell.config.train:
+            planned = plan_run(workspace, request_of(cell.config, training))
+            plan.todo += [f"{planned.folder / label}: not trained yet" for label in _untrained(planned)]
     plan.then = ["evaluate", "report"] if plan.todo else []
     return plan
+
+
+@dataclass(frozen=True)
+class CellState:
+    """How a cell stands.
+
+    Attributes:
+        run: the name of its run; None while what it is made from is not there.
+        trained: all its heads are.
+        evaluated: on every split that it is to be.
+    """
+
+    run: str | None = None
+    trained: bool = False
+    evaluated: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to do."""
+        return self.trained and self.evaluated
+
+
+def state_of(cell: Cell) -> CellState:
+    """How a cell stands, by what is in the workspace; nothing is computed.
+
+    Raises:
+        UsageError: its method, preset or settings are wrong.
+    """
+    check_settings([cell])
+    config = cell.config
+    workspace = Workspace.open(config.workspace)
+    if not config.train:
+        return CellState()
+    try:
+        planned = plan_run(workspace, request_of(config, config.train[0]))
+    except (MissingUpstream, InputError):
+        return CellState()
+    if _untrained(planned):
+        return CellState(planned.name)
+    run = find_run(workspace, planned.name)
+    try:
+        targets, _ = targets_of(workspace, run, config.evaluate.cross, config.evaluate.split)
+    except MissingUpstream:
+        return CellState(planned.name, trained=True)
+    folder = workspace.root / "evaluations" / planned.name
+    evaluated = all((folder / f"{dataset}-{split}" / "metrics.json").is_file() for dataset, split in targets)
+    return CellState(planned.name, True, evaluated)
+
+
+def _untrained(planned: PlannedRun) -> list[str]:
+    return [label for label in planned.request.labels if not (planned.folder / label / "summary.json").is_file()]
 
 
 def _prepare(workspace: Workspace, section: DatasetSection, **options: Any) -> Prepared:
@@ -167,12 +254,14 @@ def _names(config: Config) -> list[str]:
     return list(dict.fromkeys(section.name for section in config.dataset))
 
 
-def _decode(workspace: Workspace, config: Config, machine: Machine) -> list[Stage]:
+def _decode(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:
+    config = cells[0].config
     options = DecodeOptions(**config.decode.model_dump())
     return [item for name in _names(config) for item in decode_stages(workspace, name, None, options, machine)]
 
 
-def _hands(workspace: Workspace, config: Config, machine: Machine) -> list[Stage]:
+def _hands(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:
+    config = cells[0].config
     stages: list[Stage] = []
     for name in _names(config):
         hands = config.hands_of(name)
@@ -181,7 +270,25 @@ def _hands(workspace: Workspace, config: Config, machine: Machine) -> list[Stage
     return stages
 
 
-def _embed(workspace: Workspace, config: Config, machine: Machine) -> list[Stage]:
+def _embed(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:
+    """The stages of every different ``[embed]``; a folder that several of them share comes once."""
+    configs: list[Config] = []
+    for cell in cells:
+        if all(cell.config.embed != config.embed for config in configs):
+            configs.append(cell.config)
+    stages = [item for config in configs for item in _embed_one(workspace, config, machine)]
+    folders: set[Path] = set()
+    kept = []
+    for item in stages:
+        if isinstance(item, EmbedStage):
+            if item.folder in folders:
+                continue
+            folders.add(item.folder)
+        kept.append(item)
+    return kept
+
+
+def _embed_one(workspace: Workspace, config: Config, machine: Machine) -> list[Stage]:
     values = config.embed.model_dump()
     v2 = values.pop("v2")
     stages: list[Stage] = []
@@ -193,3 +300,6 @@ def _embed(workspace: Workspace, config: Config, machine: Machine) -> list[Stage
             second = EmbedOptions(**{**of_dataset, "encoder": v2, "text": False, "clip_frames": None})
             stages += embed_stages(workspace, name, None, second, machine)
     return stages
+
+
+_STEPS = (("decode", _decode), ("detect-hands", _hands), ("embed", _embed))

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from xmic_cli.commands import pocket, prepare
+from xmic_cli.commands.check_plugin import check_plugin
 from xmic_cli.commands.classes import classes
 from xmic_cli.commands.decode import decode
 from xmic_cli.commands.demo import demo
@@ -17,6 +18,9 @@ from xmic_cli.commands.doctor import doctor
 from xmic_cli.commands.embed import embed
 from xmic_cli.commands.evaluate import evaluate
 from xmic_cli.commands.export import export
+from xmic_cli.commands.export_features import export_features
+from xmic_cli.commands.import_features import import_features
+from xmic_cli.commands.methods import methods
 from xmic_cli.commands.report import report
 from xmic_cli.commands.run import run as run_chain
 from xmic_cli.commands.status import status
@@ -40,10 +44,14 @@ app.command("classes")(classes)
 app.command("decode")(decode)
 app.command("detect-hands")(detect_hands)
 app.command("embed")(embed)
+app.command("import-features")(import_features)
+app.command("export-features")(export_features)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("export")(export)
+app.command("methods")(methods)
+app.command("check-plugin")(check_plugin)
 app.command("run")(run_chain)
 app.add_typer(pocket.app, name="pocket")
 app.command("demo")(demo)

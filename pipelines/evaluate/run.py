@@ -36,6 +36,7 @@ from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import BATCH, ClipData, in_order, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, read_clips, require_width
 from pipelines.train.loop import load_weights
+from pipelines.train.pixels import Pictures, load_pictures
 from pipelines.train.run import fresh_method, load_streams, load_text, text_file
 from pipelines.workspace import SPLITS, Workspace
 
@@ -190,6 +191,12 @@ class EvaluateStage:
         needs = method_class.needed_by(settings.config)
         return load_towers(self.workspace, self.target, needs, self.machine, self.encoder)
 
+    @cached_property
+    def pictures(self) -> Pictures | None:
+        """What the method sees of the split, where it looks at pictures."""
+        workers = self.machine.workers
+        return load_pictures(self.frames, self.target, self.streams, self.towers, workers, self.progress)
+
     def units(self) -> list[Unit]:
         """One file; it depends on the weights, the vectors, the class names and the clips."""
         inputs = {"clips": read_footer(self.workspace.manifest(self.dataset, self.split) / "clips.parquet").digest}
@@ -205,7 +212,7 @@ class EvaluateStage:
         for unit in units:
             device = torch.device(self.machine.resolve_device())
             usable = usable_clips(self.clips, self.streams, None)
-            data = ClipData(self.streams, usable, self.clips.clip_ids, None, device)
+            data = ClipData(self.streams, usable, self.clips.clip_ids, None, device, self.pictures)
             scores = {label: self._scores(label, data, device) for label in self.run.heads}
             with open_shard(unit) as shard:
                 for start in range(0, len(usable.rows), BATCH):

@@ -15,6 +15,7 @@ METHODS = {
     "clip-adapter": "pipelines.methods.clip_adapter:CLIPAdapter",
     "clip-adapter-temporal": "pipelines.methods.clip_adapter:CLIPAdapterTemporal",
     "late-fusion": "pipelines.methods.late_fusion:LateFusion",
+    "vita-clip": "pipelines.methods.vita_clip:VitaCLIP",
     "xmic": "pipelines.methods.xmic:XMIC",
     "coop": "pipelines.methods.coop:CoOp",
     "cocoop": "pipelines.methods.cocoop:CoCoOp",

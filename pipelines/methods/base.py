@@ -13,30 +13,41 @@ import torch
 from torch import Tensor, nn
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.methods.backbone import Backbone
+from pipelines.methods.backbone import Backbone, Widths
+from pipelines.methods.weightless import weightless
 from pipelines.train.optim import Recipe
 
 NEEDS = frozenset({"frame_vectors", "hand_vectors", "v2_vectors", "text_vectors", "text_tower", "pixels"})
 """All that a method can ask for; see :attr:`Method.needs`."""
 
+PRESET_SOURCES = {
+    "official": "the method authors' own code",
+    "xmic-code": "the form found in X-MIC's code (Annusha/xmic)",
+    "paper": "what the X-MIC paper states (Kukleva et al., CVPR 2024)",
+}
+"""Preset → where its values come from."""
+
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """The raw, un-normalised vectors of B clips of N frames; None where a method does not need a stream.
+    """B clips of N frames: raw, un-normalised vectors and pictures; None where a method does not need them.
 
     Attributes:
         frames: [B, N, D], the classified stream, from the vision-language encoder.
         hand: [B, N, D_II], the hand-crop conditioning stream, from V_II.
         full: [B, N, D_II], the full-frame conditioning stream, from V_II.
+        pixels: [B, N, 3, S, S] uint8, the pictures of the classified stream as the encoder's preprocessing cuts
+            them, before its normalisation.
     """
 
     frames: Tensor | None = None
     hand: Tensor | None = None
     full: Tensor | None = None
+    pixels: Tensor | None = None
 
     def to(self, device: torch.device) -> ClipBatch:
         """The same batch on a device."""
-        return ClipBatch(*(None if x is None else x.to(device) for x in (self.frames, self.hand, self.full)))
+        return ClipBatch(**{name: None if x is None else x.to(device) for name, x in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ class Method(nn.Module):
     """One way to classify clips by text. One file and one subclass a method.
 
     A subclass is constructed as ``Method(config, backbone)``: its configuration, and what the frozen
-    encoders are. Parameters that are not trained have ``requires_grad`` off; they are not saved.
+    encoders are. Parameters that are not trained have ``requires_grad`` off; they are not saved, but for :meth:`drawn`.
 
     Attributes:
         name: what it is called in commands and files.
@@ -77,6 +88,7 @@ class Method(nn.Module):
             is named as one of :class:`pipelines.train.optim.Recipe`.
         trains: False for a method without anything to learn: it needs no recipe.
         presets: preset → the settings, its own or the recipe's, that differ from the defaults.
+        sources: preset → where its values come from, where that is not what :data:`PRESET_SOURCES` says.
     """
 
     name: ClassVar[str]
@@ -84,6 +96,16 @@ class Method(nn.Module):
     config: ClassVar[type[Any]]
     trains: ClassVar[bool] = True
     presets: ClassVar[dict[str, dict[str, Any]]]
+    sources: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def parameters_for(cls, config: Any, widths: Widths) -> int:
+        """How many parameters it trains on encoders of these sizes.
+
+        Raises:
+            UsageError: the sizes do not fit the configuration.
+        """
+        return trained_count(build_method(cls, config, weightless(widths), 0))
 
     @classmethod
     def needed_by(cls, config: Any) -> frozenset[str]:
@@ -97,6 +119,11 @@ class Method(nn.Module):
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
         """Logits [B, C] in float32."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def drawn(self) -> dict[str, Tensor]:
+        """Tensors that are not trained but were drawn at random, by name: they are saved with the weights, since
+        the same seed gives others under another version of torch."""
+        return {}
 
     def training_logits(self, batch: ClipBatch, text: TextBank, target: Tensor) -> Tensor:
         """Logits [B, C] of a training step; −∞ at classes that are left out of its softmax.
@@ -112,6 +139,11 @@ class Method(nn.Module):
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
         """Numbers worth watching over the epochs, means over the batch; they go to ``metrics.jsonl``."""
         return {}
+
+
+def trained_count(method: nn.Module) -> int:
+    """How many numbers are trained."""
+    return sum(tensor.numel() for tensor in method.parameters() if tensor.requires_grad)
 
 
 def stream_of(method: str, batch: ClipBatch, stream: Literal["frames", "hand", "full"]) -> Tensor:
@@ -226,6 +258,7 @@ def _parse_text(text: str, kind: Any) -> Any:
 
 __all__ = [
     "NEEDS",
+    "PRESET_SOURCES",
     "ClipBatch",
     "Method",
     "Settings",
@@ -233,4 +266,5 @@ __all__ = [
     "build_method",
     "resolve_config",
     "stream_of",
+    "trained_count",
 ]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.spec import POCKET, parse_spec
 from pipelines.machine import Machine
 from pipelines.methods.text_tower import TextTower
+from pipelines.methods.visual_tower import VisualTower
 from pipelines.protocol import Protocol
 from pipelines.workspace import Workspace
 
@@ -21,9 +24,13 @@ class Towers:
 
     Attributes:
         text: the text transformer.
+        visual: the image transformer.
+        picture: uint8 [H, W, 3] → uint8 [3, S, S], what the encoder cuts out of a picture before it normalises.
     """
 
     text: TextTower | None = None
+    visual: VisualTower | None = None
+    picture: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 def load_towers(
@@ -43,7 +50,7 @@ def load_towers(
         InputError: they are not those the vectors were made with.
         UsageError: the encoder has no tower of the kind.
     """
-    if "text_tower" not in needs:
+    if not needs & {"text_tower", "pixels"}:
         return Towers()
     made = _provenance(protocol)
     spec = _located(workspace, protocol.encoder, str(made["spec"]), encoder)
@@ -66,12 +73,21 @@ def load_towers(
     if spec != made["spec"]:
         workspace.remember_encoder(protocol.encoder, spec)
     model = load_encoder(spec, **options)
-    if not hasattr(model, "text_tower"):
+    found_text, found_visual, picture = None, None, None
+    if "text_tower" in needs:
+        found_text = _opened(model, "text_tower", made["spec"])
+    if "pixels" in needs:
+        found_visual, picture = _opened(model, "visual_tower", made["spec"]), model.picture
+    return Towers(found_text, found_visual, picture)
+
+
+def _opened(model: Any, tower: str, spec: str) -> Any:
+    if not hasattr(model, tower):
         raise UsageError(
-            f"{made['spec']}: this kind of encoder does not open its text tower, which the method learns through. "
-            "Use an open_clip encoder, or a method that takes text vectors as they are: xmic, zero-shot."
+            f"{spec}: this kind of encoder does not open its {tower.replace('_', ' ')}, which the method learns "
+            "through. Use an open_clip encoder, or a method that takes vectors as they are: xmic, zero-shot."
         )
-    return Towers(text=model.text_tower())
+    return getattr(model, tower)()
 
 
 def _provenance(protocol: Protocol) -> dict[str, Any]:
@@ -81,7 +97,7 @@ def _provenance(protocol: Protocol) -> dict[str, Any]:
     if made is None:
         raise InputError(
             f"{folder}/{stream}: the run was trained with another encoder, and what it learned goes through that one's "
-            "text tower: --allow-mixed can not help. Embed the target with the run's encoder."
+            "towers: --allow-mixed can not help. Embed the target with the run's encoder."
         )
     return dict(made)
 

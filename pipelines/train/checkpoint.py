@@ -114,8 +114,13 @@ class Checkpoint:
 
 
 def trained_tensors(method: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that are trained, and so saved, by name."""
+    """The parameters that are trained, by name."""
     return {name: tensor for name, tensor in method.named_parameters() if tensor.requires_grad}
+
+
+def saved_tensors(method: Method) -> dict[str, Tensor]:
+    """What a weights file holds: all that is trained, and what was drawn at random and left so."""
+    return {**trained_tensors(method), **method.drawn()}
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], identity: Mapping[str, str]) -> None:
@@ -137,7 +142,7 @@ def load_weights(method: Method, path: Path) -> dict[str, str]:
         The file's metadata: method, label and key.
 
     Raises:
-        InputError: the file is missing or damaged, of another method, or holds other tensors than the method trains.
+        InputError: the file is missing or damaged, of another method, or holds other tensors than the method saves.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -150,7 +155,7 @@ def load_weights(method: Method, path: Path) -> dict[str, str]:
             f"{path}: the weights are of method {metadata.get('method')}, expected {method.name}. "
             "Methods may have tensors of the same names and shapes; they are not exchanged."
         )
-    _copy_into(trained_tensors(method), tensors, path)
+    _copy_into(saved_tensors(method), tensors, path)
     return metadata
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,13 @@ from pipelines.atomic import replace_atomically
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_shards
 from pipelines.digest import digest_json
+from pipelines.locks import LockedElsewhere, ShardLock
 from pipelines.progress import Progress
 from pipelines.shards import Footer, read_footer, read_rows, side_path
 from pipelines.stage import require_same
 from pipelines.workspace import Workspace
+
+_WAIT_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -125,13 +130,11 @@ def load_stream(
     fingerprint = digest_json([parts, list(clip_ids)])
     cache = workspace.root / "cache" / "features" / fingerprint[:32]
     if not (cache / "done.json").is_file():
-        progress.note(f"laying out {folder.relative_to(workspace.root)} for training")
-        _lay_out(
-            cache,
-            [(folder / s.path.name, side_path(s.path, "clip_frames")) for s in shards],
-            clip_ids,
-            frames.plan,
-        )
+        with _alone(cache):
+            if not (cache / "done.json").is_file():
+                progress.note(f"laying out {folder.relative_to(workspace.root)} for training")
+                files = [(folder / s.path.name, side_path(s.path, "clip_frames")) for s in shards]
+                _lay_out(cache, files, clip_ids, frames.plan)
     facts = json.loads((cache / "done.json").read_text())
     matrix = np.load(cache / "matrix.npy", mmap_mode="r") if facts["rows"] else np.zeros((0, facts["dim"]), np.float16)
     hand = stream_slug.startswith("hand-") and facts["rows"]
@@ -160,6 +163,19 @@ def embedding_folder(workspace: Workspace, frames: DecodeStage, encoder_slug: st
     return base / encoder_slug / stream_slug
 
 
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Other processes, of other hosts too, wait: cells of a grid lay out the same vectors at the same time."""
+    lock = ShardLock(cache.with_name(f".{cache.name}.lock"))
+    while True:
+        with suppress(LockedElsewhere):
+            if lock.acquire():
+                break
+        time.sleep(_WAIT_S)
+    with lock:
+        yield
+
+
 def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence[str], plan: FramePlan) -> None:
     shutil.rmtree(cache, ignore_errors=True)
     cache.mkdir(parents=True)
@@ -167,7 +183,7 @@ def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence
     clips = "draw" in pq.read_schema(parts[0][0]).names
     index = np.full((len(clip_ids), 1 if clips else plan.segments, plan.candidates), -1, np.int32)
     counts = [read_footer(path).rows for path, _ in parts]
-    dim = _width(parts[0][0])
+    dim = vector_width(parts[0][0])
     matrix = np.lib.format.open_memmap(cache / "matrix.npy", "w+", np.float16, (max(1, sum(counts)), dim))
     base = whole = 0
     for (path, clip_frames), count in zip(parts, counts, strict=True):
@@ -186,7 +202,10 @@ def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence
         temporary.write_text(json.dumps({"rows": base, "dim": dim, "whole_frame": whole}))
 
 
-def _width(path: Path) -> int:
+def vector_width(path: Path) -> int:
+    """D of the vectors in a shard."""
+    import pyarrow.parquet as pq
+
     return int(pq.read_schema(path).field("vector").type.list_size)
 
 

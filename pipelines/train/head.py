@@ -14,13 +14,14 @@ from data_manifests.errors import InputError
 from data_manifests.schema import Label
 from pipelines.atomic import replace_atomically
 from pipelines.digest import canonical_json, digest_json
-from pipelines.methods.base import Method, TextBank
+from pipelines.methods.base import Method, TextBank, trained_count
 from pipelines.progress import Progress
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, require_width
 from pipelines.train.loop import TrainOutcome, train_head
 from pipelines.train.matched import train_matched
 from pipelines.train.optim import Recipe
+from pipelines.train.pixels import Pictures
 from pipelines.train.selection import Watched
 from pipelines.train.terms import hold_out
 
@@ -45,6 +46,7 @@ def train_label(
     fresh: Callable[[], Method],
     clips: SplitClips,
     streams: Mapping[str, StreamVectors],
+    pictures: Pictures | None,
     text: TextBank,
     target: Sequence[Watched],
     sitting: Sitting,
@@ -57,6 +59,7 @@ def train_label(
         fresh: makes the method with its first weights, the same at every call.
         clips: the split that is trained on.
         streams: role → vectors of that split.
+        pictures: what the method sees of it, where it looks at pictures.
         text: the classes.
         target: labelled clips of another split, where an epoch is chosen by them.
         sitting: device, limits, progress.
@@ -80,12 +83,12 @@ def train_label(
     if terms.source_val is not None:
         held = hold_out(clips.recordings, terms.source_val)[usable.rows]
         summary["held_out"] = int(held.sum())
-        unseen = ClipData(streams, usable.where(held), clips.clip_ids, None, sitting.device)
+        unseen = ClipData(streams, usable.where(held), clips.clip_ids, None, sitting.device, pictures)
         watched.append(Watched("source_val", unseen, text))
         usable = usable.where(~held)
     summary["clips"] = len(usable.rows)
     draw = None if planned.request.fixed_frames else seed
-    data = ClipData(streams, usable, clips.clip_ids, draw, sitting.device)
+    data = ClipData(streams, usable, clips.clip_ids, draw, sitting.device, pictures)
 
     def train(method: Method, recipe: Recipe, key: str, folder: Path) -> TrainOutcome:
         return train_head(
@@ -104,7 +107,7 @@ def train_label(
 
     folder, method = planned.folder / label, fresh()
     key = digest_json([planned.key, label])
-    summary["parameters"] = sum(p.numel() for p in method.parameters() if p.requires_grad)
+    summary["parameters"] = trained_count(method)
     if terms.recipe == "matched":
         identity = {"key": key, "label": label, "method": method.name}
         trained = train_matched(fresh, train, recipe, folder, identity, sitting.progress)

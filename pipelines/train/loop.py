@@ -26,6 +26,7 @@ from pipelines.train.checkpoint import (
     Place,
     is_finished,
     load_weights,
+    saved_tensors,
     trained_tensors,
     write_weights,
 )
@@ -79,8 +80,8 @@ def train_head(
     ``checkpoint_minutes`` and when asked to stop. On one type of device and with the same library
     versions, a resumed training writes the same bytes as an uninterrupted one.
 
-    ``folder`` receives ``weights.safetensors`` (trained tensors only; method, label and key in its
-    metadata), ``metrics.jsonl`` (a line an epoch: epoch from 1, loss, train_accuracy in percent,
+    ``folder`` receives ``weights.safetensors`` (trained tensors and those of ``method.drawn()``; method, label
+    and key in its metadata), ``metrics.jsonl`` (a line an epoch: epoch from 1, loss, train_accuracy in percent,
     learning_rate, the method's statistics, what the watched clips say, clips) and, until it is finished, ``state.pt``.
 
     Args:
@@ -198,13 +199,13 @@ def train_head(
             )
             lines, kept = [*place.lines, json.dumps(line)], place.kept
             if chosen_by and kept_line(lines, chosen_by) == epoch:
-                kept = {name: tensor.detach().cpu().clone() for name, tensor in parameters.items()}
+                kept = {name: tensor.detach().cpu().clone() for name, tensor in saved_tensors(method).items()}
             place = Place(epoch + 1, lines=lines, kept=kept)
             _write_lines(folder, place.lines)
             if place.epoch < recipe.epochs:
                 checkpoint.save(place)
                 saved = time.monotonic()
-        write_weights(weights, place.kept or parameters, identity)
+        write_weights(weights, place.kept or saved_tensors(method), identity)
         load_weights(method, weights)
         (folder / STATE).unlink(missing_ok=True)
         progress.finish()

@@ -13,7 +13,7 @@ from pipelines.atomic import replace_atomically
 from pipelines.digest import digest_json
 from pipelines.methods.base import Method
 from pipelines.progress import Progress
-from pipelines.train.checkpoint import STATE, WEIGHTS, load_weights, trained_tensors, write_weights
+from pipelines.train.checkpoint import STATE, WEIGHTS, load_weights, saved_tensors, write_weights
 from pipelines.train.loop import METRICS, TrainOutcome
 from pipelines.train.optim import Diverged, Recipe
 from pipelines.train.terms import LEARNING_RATES
@@ -76,7 +76,7 @@ def train_matched(
     load_weights(method, outcomes[best].weights)
     with replace_atomically(folder / METRICS) as temporary:
         shutil.copyfile(_trial(folder, best) / METRICS, temporary)
-    write_weights(folder / WEIGHTS, trained_tensors(method), identity)
+    write_weights(folder / WEIGHTS, saved_tensors(method), identity)
     for rate in LEARNING_RATES:
         (_trial(folder, rate) / STATE).unlink(missing_ok=True)
     return replace(outcomes[best], weights=folder / WEIGHTS), best, trials

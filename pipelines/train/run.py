@@ -33,6 +33,7 @@ from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
 from pipelines.train.head import Sitting, train_label
 from pipelines.train.optim import Recipe
+from pipelines.train.pixels import load_pictures
 from pipelines.train.selection import Watched
 from pipelines.train.target import SelectionTarget, find_target
 from pipelines.train.terms import LEARNING_RATES, Terms
@@ -256,7 +257,7 @@ def fresh_method(
         raise InputError(f"hand and full vectors of V_II differ in width ({widths}); embed both with one encoder.")
     dim = streams["frames"].dim
     dim_v2 = next(iter(widths.values()), dim)
-    return build_method(method_class, config, Backbone(dim, dim_v2, logit_scale, towers.text), seed)
+    return build_method(method_class, config, Backbone(dim, dim_v2, logit_scale, towers.text, towers.visual), seed)
 
 
 def load_streams(
@@ -299,17 +300,18 @@ def train_run(
         streams = load_streams(workspace, planned.frames, planned.protocol, clips, progress)
         needs = planned.method_class.needed_by(planned.settings.config)
         towers = load_towers(workspace, planned.protocol, needs, machine, planned.request.protocol.encoder)
+        pictures = load_pictures(planned.frames, planned.protocol, streams, towers, machine.workers, progress)
         sitting = Sitting(device, progress, checkpoint_minutes, deadline, stop)
         _write_config(planned, streams, device)
         for label in todo:
             text = load_text(workspace, source, planned.protocol, label, device)
-            target = _watched_target(planned.target, label, device, progress) if planned.target else []
+            target = _watched_target(planned.target, label, towers, machine, progress) if planned.target else []
 
             def fresh(text: TextBank = text) -> Method:
                 settings, seed = planned.settings.config, planned.request.seed
                 return fresh_method(planned.method_class, settings, streams, text.logit_scale, seed, towers)
 
-            train_label(planned, label, fresh, clips, streams, text, target, sitting)
+            train_label(planned, label, fresh, clips, streams, pictures, text, target, sitting)
     for label in planned.request.labels:
         if _finished(planned, label):
             heads[label] = json.loads((planned.folder / label / "summary.json").read_text())
@@ -318,11 +320,15 @@ def train_run(
     return {"run": planned.name, "folder": str(planned.folder), "trained": todo, "heads": heads}
 
 
-def _watched_target(target: SelectionTarget, label: Label, device: torch.device, progress: Progress) -> list[Watched]:
+def _watched_target(
+    target: SelectionTarget, label: Label, towers: Towers, machine: Machine, progress: Progress
+) -> list[Watched]:
+    device = torch.device(machine.resolve_device())
     clips = read_clips(target.workspace, target.dataset, target.split)
     streams = load_streams(target.workspace, target.frames, target.protocol, clips, progress)
     text = load_text(target.workspace, target.dataset, target.protocol, label, device)
-    data = ClipData(streams, usable_clips(clips, streams, label), clips.clip_ids, None, device)
+    pictures = load_pictures(target.frames, target.protocol, streams, towers, machine.workers, progress)
+    data = ClipData(streams, usable_clips(clips, streams, label), clips.clip_ids, None, device, pictures)
     return [Watched("target", data, text)]
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from data_manifests.errors import InputError
-from pipelines.config import read_config
+from pipelines.config import check_config, read_toml
 from pipelines.train.terms import Terms
 
 GOOD = """
@@ -21,6 +21,10 @@ v2 = "timm:vit=weights/v.safetensors"
 [[train]]
 set = { epochs = 3 }
 """
+
+
+def read_config(file):
+    return check_config(read_toml(file), file)
 
 
 def written(tmp_path, text):
@@ -73,7 +77,7 @@ def test_a_tag_is_left_alone(tmp_path):
         (("set = {", "sett = {"), r"unknown key train\.0\.sett; the nearest known key is set"),
         (
             ('reader = "table"', 'reader = "tabel"'),
-            r"dataset\.0\.reader: Input should be 'table', 'epic', 'ego4d' or 'egtea'; found 'tabel'",
+            r"dataset\.0\.reader: expected table, epic, ego4d, egtea or package\.module:Class; found 'tabel'",
         ),
         (('encoder = "open_clip:models/tiny.json/random"', ""), r"embed\.encoder is missing"),
         (("[embed]", '[embed]\nnames = "best"'), r"embed\.names: Input should be 'official', 'fixed' or 'synonyms'"),

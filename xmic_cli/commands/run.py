@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,10 +12,19 @@ from xmic_cli import console
 from xmic_cli.options import Device, DryRun, Json, Offline, Workers, WorkspaceOption, machine_of
 from xmic_cli.signals import saving_signals
 
+if TYPE_CHECKING:
+    from pipelines.grid import Cell
+
 
 def run(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Configuration of the chain.")] = Path("xmic.toml"),
+    cell: Annotated[
+        int | None, typer.Option(min=0, help="Run one cell of the grid, from 0, without the report (job arrays).")
+    ] = None,
+    list_cells: Annotated[
+        bool, typer.Option("--list-cells", help="Print the cells of the grid and which are finished; run nothing.")
+    ] = False,
     workspace: WorkspaceOption = None,
     workers: Workers = None,
     device: Device = "auto",
@@ -25,22 +35,57 @@ def run(
     """Prepare, decode, detect hands, embed, train, evaluate and report, as an xmic.toml says.
 
     Run it again after a stop: what is done is skipped. Its workspace is the one in the file, unless -w names another.
+    Lists in [embed] (encoder, v2, prompt, names), in a [[train]] and in its set make a grid: all combinations are run.
     """
-    from pipelines.config import read_config
+    from pipelines.grid import choose_cell, read_cells
     from pipelines.run_chain import plan_chain, run_chain
 
-    config = read_config(file)
+    cells = read_cells(file)
     other = workspace or context.find_root().params.get("workspace")
     if other:
-        config = config.model_copy(update={"workspace": other.absolute()})
+        own = {"workspace": other.absolute()}
+        cells = [replace(item, config=item.config.model_copy(update=own)) for item in cells]
+    if cell is not None:
+        cells = [choose_cell(cells, cell, file)]
+    if list_cells:
+        _list(cells, json)
+        return
     machine = machine_of(workers, device, offline)
     if dry_run:
-        plan = plan_chain(config, machine)
+        plan = plan_chain(cells, machine)
         lines = plan.todo + ([f"then: {', '.join(plan.then)}"] if plan.then else [])
         console.emit(vars(plan), json, lines or ["nothing to do: everything is up to date"])
         return
-    result = run_chain(config, machine, console.progress(), saving_signals)
+    result = run_chain(cells, machine, console.progress(), saving_signals, report=cell is None)
     console.emit(vars(result), json, _lines(vars(result)))
+
+
+_STATES = {True: "finished", False: "to do", None: "nothing to train"}
+
+
+def _list(cells: list[Cell], json: bool) -> None:
+    from pipelines.run_chain import state_of
+
+    rows = []
+    for item in cells:
+        state = state_of(item)
+        method = item.config.train[0].method if item.config.train else None
+        facts = {"cell": item.number, "train": item.section, "method": method, "varies": dict(item.varies)}
+        rows.append({**facts, **vars(state), "finished": state.finished if method else None})
+    if json:
+        console.emit({"cells": rows}, True)
+        return
+    shown = [
+        [
+            row["cell"],
+            row["method"] or "",
+            " ".join(f"{name}={value}" for name, value in row["varies"].items()),
+            row["run"] or "",
+            _STATES[row["finished"]] if not row["trained"] or row["finished"] else "trained",
+        ]
+        for row in rows
+    ]
+    console.table("cells", ["cell", "method", "varies", "run", "state"], shown)
 
 
 def _lines(result: dict[str, Any]) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,9 +18,13 @@ from xmic_cli.options import (
     machine_of,
     open_workspace,
 )
+from xmic_cli.settings import pairs
 from xmic_cli.signals import saving_signals
 
 _TERMS = "Terms (how a method is trained and which epoch is kept)"
+if TYPE_CHECKING:
+    from pipelines.train.estimate import Estimate
+
 _PROTOCOL = "Protocol (shared by all methods of a comparison)"
 
 
@@ -28,9 +33,7 @@ def train(
     dataset: Annotated[
         str | None, typer.Argument(help="Dataset to train on. (default: the only one with a train split)")
     ] = None,
-    method: Annotated[
-        str, typer.Option(help="xmic, zero-shot, coop, clip-adapter, …, or package.module:Class.")
-    ] = "xmic",
+    method: Annotated[str, typer.Option(help="One that xmic methods lists, or package.module:Class.")] = "xmic",
     preset: Annotated[str, typer.Option(help="official, xmic-code or paper.")] = "official",
     set_: Annotated[
         list[str] | None,
@@ -121,7 +124,7 @@ def train(
         dataset=dataset,
         method=method,
         preset=preset,
-        overrides=_settings(set_ or []),
+        overrides=pairs(set_ or []),
         protocol=ProtocolChoice(encoder, v2, streams, classify, hands, plan, prompt, names),  # type: ignore[arg-type]
         seed=seed,
         labels=LABELS if label == "both" else (label,),  # type: ignore[arg-type]
@@ -131,8 +134,13 @@ def train(
     space = open_workspace(context, workspace)
     planned = plan_run(space, request)
     if dry_run:
+        from pipelines.train.estimate import estimate
+
+        heads = estimate(space, planned, machine_of(workers, device, offline))
         text = [f"run {planned.name}", *(f"  {name}: {value}" for name, value in planned.config.items())]
-        console.emit({"run": planned.name, "key": planned.key, "config": planned.config}, json, text)
+        text += [f"  {name}: {_in_words(head)}" for name, head in heads.items()]
+        told = {name: asdict(head) for name, head in heads.items()}
+        console.emit({"run": planned.name, "key": planned.key, "config": planned.config, "heads": told}, json, text)
         return
     with saving_signals() as stop:
         result = train_run(
@@ -148,16 +156,17 @@ def train(
     console.emit(result, json, _lines(result))
 
 
-def _settings(items: list[str]) -> dict[str, Any]:
-    from data_manifests.errors import UsageError
-
-    settings: dict[str, Any] = {}
-    for item in items:
-        key, equals, value = item.partition("=")
-        if not equals:
-            raise UsageError(f"--set {item}: expected KEY=VALUE, for instance epochs=5")
-        settings[key] = value
-    return settings
+def _in_words(head: Estimate) -> str:
+    text = f"{head.parameters:,} parameters to train on {head.clips:,} labelled clips of {head.classes:,} classes"
+    if not head.steps:
+        return text
+    text += f", {head.steps_per_epoch:,} steps an epoch, {head.steps:,} in all"
+    if head.seconds is None or head.bytes is None:
+        return text
+    return (
+        f"{text}; about {head.seconds:,.0f} s by {head.timed_steps} timed steps on random input, "
+        f"about {head.bytes / 1e6:,.0f} MB"
+    )
 
 
 def _lines(result: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from pipelines.embed.encoders.spec import POCKET, EncoderIdentity, EncoderOptions
@@ -38,5 +39,6 @@ def load_encoder(spec: str, **options: Any) -> Any:
 def _class_of(spec: str) -> Any:
     family, _, rest = spec.partition(":")
     family = "open_clip" if spec == POCKET else family
-    own = "." in family and rest.isidentifier()
+    named = bool(family) and family not in ENCODERS and rest.isidentifier()
+    own = named and ("." in family or find_spec(family) is not None)
     return load_class(spec if own else family, ENCODERS, "encoder family")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_manifests.errors import UsageError
+from data_manifests.errors import InputError, UsageError
 from pipelines.hands.crops import PAD_COLOUR, CropPolicy, crop, union_box
 from pipelines.hands.detector import Box
 
@@ -174,3 +174,16 @@ def test_the_slug_names_all_that_changes_the_pixels() -> None:
     }
     assert len(slugs) == 5
     assert CropPolicy(margin=0.1).slug == "h0.5-o0.01-m0.1-center"
+
+
+@pytest.mark.parametrize(
+    "policy", [CropPolicy(), CropPolicy(0.8, 0.25, 0.125, "pad"), CropPolicy(0.0, 1.0, 2.0, "center")]
+)
+def test_a_policy_is_found_again_by_its_folder_name(policy):
+    assert CropPolicy.of_slug(policy.slug) == policy
+
+
+@pytest.mark.parametrize("slug", ["", "full", "h0.5-o0.01-m0", "hx-o0.01-m0-pad", "h0.5-o0.01-m0-fill"])
+def test_what_is_no_policy_is_refused(slug):
+    with pytest.raises(InputError, match=r"expected a form such as h0\.5-o0\.01-m0-center"):
+        CropPolicy.of_slug(slug)

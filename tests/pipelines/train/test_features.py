@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,6 +13,7 @@ from pipelines import stage
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.clips import EmbedClipsStage
+from pipelines.locks import ShardLock
 from pipelines.progress import Silent
 from pipelines.shards import read_footer, read_rows, side_path
 from pipelines.train.features import load_stream, read_clips, require_width
@@ -145,3 +148,24 @@ def test_classified_vectors_and_class_names_of_different_widths_are_refused(embe
     require_width(streams, 64)
     with pytest.raises(InputError, match="the classified vectors have 64 values, the class names 256"):
         require_width(streams, 256)
+
+
+def test_vectors_that_another_process_lays_out_are_waited_for(embedded):
+    frames = train_frames(embedded)
+    clips = read_clips(embedded, "mine", "train").clip_ids
+    load_stream(embedded, frames, ENCODER, "full", clips, Silent())
+    (cache,) = (path for path in (embedded.root / "cache/features").iterdir() if path.is_dir())
+    shutil.rmtree(cache)
+    lock = ShardLock(cache.with_name(f".{cache.name}.lock"))
+    assert lock.acquire()
+    found = []
+    waiting = threading.Thread(
+        target=lambda: found.append(load_stream(embedded, frames, ENCODER, "full", clips, Silent()))
+    )
+    waiting.start()
+    time.sleep(0.3)
+    assert not cache.exists()
+    lock.release()
+    waiting.join()
+    assert len(found) == 1
+    assert (cache / "done.json").is_file()

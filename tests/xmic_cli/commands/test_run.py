@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from xmic_cli.app import run
 
 
@@ -19,3 +23,99 @@ def test_a_dry_run_says_the_first_step_and_what_follows(tmp_path, capsys):
     assert "clips.parquet: not made yet" in out
     assert "then: decode, detect-hands, embed, train, evaluate, report" in out
     assert not (tmp_path / "xmic-work").exists()
+
+
+GRID = """
+workspace = "work"
+[[dataset]]
+name = "mine"
+reader = "table"
+files = ["clips.csv"]
+videos = ["."]
+[decode]
+segments = 2
+short_side = 64
+[embed]
+encoder = "pocket"
+prompt = ["{}", "a photo of {}"]
+batch_size = 4
+[[train]]
+method = "zero-shot"
+[[train]]
+method = "xmic"
+label = "noun"
+set = { n1 = [true, false], epochs = 1, batch = 2 }
+"""
+
+
+@pytest.fixture
+def grid(tmp_path, make_video, monkeypatch):
+    rows = ["video,start_s,stop_s,verb,noun,split"]
+    for number, split in enumerate(("train", "val")):
+        make_video(tmp_path / f"{split}.mp4", seconds=1, fps=12, start_pts=number)
+        rows += [f"{split}.mp4,0,0.5,cut,bread,{split}", f"{split}.mp4,0.5,1,stir,pan,{split}"]
+    (tmp_path / "clips.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "xmic.toml").write_text(GRID)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def listed(capsys):
+    capsys.readouterr()
+    assert run(["run", "--list-cells", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)["cells"]
+
+
+def test_a_grid_runs_cell_by_cell_or_as_a_whole_and_no_cell_twice(grid, capsys):
+    cells = listed(capsys)
+    assert [(cell["cell"], cell["method"], cell["varies"]) for cell in cells[1:4]] == [
+        (1, "xmic", {"embed.prompt": "{}", "set.n1": True}),
+        (2, "xmic", {"embed.prompt": "{}", "set.n1": False}),
+        (3, "zero-shot", {"embed.prompt": "a photo of {}"}),
+    ]
+    assert {(cell["run"], cell["finished"]) for cell in cells} == {(None, False)}
+    assert not (grid / "work").exists()
+
+    assert run(["run", "--cell", "2", "--json"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert [made["trained"] for made in alone["runs"]] == [["noun"]]
+    assert alone["report"] == {}
+    weights = next(grid.glob("work/runs/xmic-*/noun/weights.safetensors"))
+    before = weights.stat().st_mtime_ns
+    assert [cell["finished"] for cell in listed(capsys)] == [False, False, True, False, False, False]
+    assert listed(capsys)[2]["run"] == alone["runs"][0]["run"]
+
+    assert run(["run", "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert [made["trained"] for made in whole["runs"]] == [
+        *(["noun", "verb"], ["noun"], []),
+        *(["noun", "verb"], ["noun"], ["noun"]),
+    ]
+    assert len({made["run"] for made in whole["runs"]}) == 6
+    # Frames are embedded once for both prompts; each prompt has its names of two labels.
+    assert [item["stage"] for item in whole["stages"]].count("embed") == 2
+    assert [item["stage"] for item in whole["stages"]].count("embed text") == 4
+    assert weights.stat().st_mtime_ns == before
+    assert all(cell["finished"] for cell in listed(capsys))
+    assert whole["report"]
+
+    assert run(["run"]) == 0
+    assert "nothing to do: everything was up to date" in capsys.readouterr().out
+    assert run(["run", "--list-cells"]) == 0
+    assert "2\txmic\tembed.prompt={} set.n1=False\txmic-official-mine-s0-" in capsys.readouterr().out
+
+
+def test_a_wrong_setting_of_any_cell_is_refused_before_anything_runs(grid, capsys):
+    (grid / "xmic.toml").write_text(GRID.replace("n1 =", "n9 ="))
+    assert run(["run"]) == 2
+    assert "--set n9: xmic has no such setting" in capsys.readouterr().err
+    assert not (grid / "work").exists()
+    assert run(["run", "--cell", "6"]) == 3
+    assert "its cells are 0 to 5. See xmic run xmic.toml --list-cells" in capsys.readouterr().err
+
+
+def test_a_grid_without_training_has_a_cell_for_each_embedding(grid, capsys):
+    (grid / "xmic.toml").write_text(GRID[: GRID.index("[[train]]")])
+    assert [(cell["method"], cell["finished"]) for cell in listed(capsys)] == [(None, None), (None, None)]
+    assert run(["run", "--list-cells"]) == 0
+    assert "1\t\tembed.prompt=a photo of {}\t\tnothing to train\n" in capsys.readouterr().out

@@ -19,9 +19,14 @@ def test_train_twice_trains_once(embedded, capsys):
 
 def test_a_dry_run_shows_the_resolved_configuration_and_writes_nothing(embedded, capsys):
     assert run(["train", "-w", str(embedded.root), "--dry-run", "--json", *QUICK]) == 0
-    config = json.loads(capsys.readouterr().out)["config"]
+    found = json.loads(capsys.readouterr().out)
+    config = found["config"]
     assert config["recipe"]["epochs"] == 2
     assert config["method_config"]["scale"] == 2.0
+    assert found["heads"]["noun"]["steps"] == 4
+    assert found["heads"]["verb"]["timed_steps"] == 3
+    assert run(["train", "-w", str(embedded.root), "--dry-run", *QUICK]) == 0
+    assert "2 steps an epoch, 4 in all; about 0 s by 3 timed steps on random input" in capsys.readouterr().out
     assert not (embedded.root / "runs").exists()
 
 

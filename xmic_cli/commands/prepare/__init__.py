@@ -7,6 +7,7 @@ import typer
 from xmic_cli.commands.prepare.ego4d import ego4d
 from xmic_cli.commands.prepare.egtea import egtea
 from xmic_cli.commands.prepare.epic import epic
+from xmic_cli.commands.prepare.own import own
 from xmic_cli.commands.prepare.table import table
 
 app = typer.Typer(
@@ -17,3 +18,4 @@ app.command("epic")(epic)
 app.command("ego4d")(ego4d)
 app.command("egtea")(egtea)
 app.command("table")(table)
+app.command("own")(own)

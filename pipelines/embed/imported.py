@@ -1,0 +1,326 @@
+"""``import-features``: vectors made elsewhere become an ordinary stream, that training and evaluation read as any."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from data_manifests.errors import InputError, UsageError
+from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
+from pipelines.embed.stage import EmbedStage, Stream
+from pipelines.embed.tables import SIDES, frame_vectors
+from pipelines.embed.vector_files import VectorFile
+from pipelines.environment import versions
+from pipelines.progress import Progress
+from pipelines.shards import Layout, ShardWriter, read_rows, side_path
+from pipelines.stage import OpenShard, Unit
+
+EXACT_S = 0.001
+"""How far, in seconds, an imported time may be from a frame's when nothing else is said: what rounding to
+milliseconds makes of it."""
+
+_ROUNDING_S = 1e-9
+Key = tuple[str, int]
+
+
+def encoder_slug(name: str) -> str:
+    """Folder name of an encoder that is known by its vectors only.
+
+    Raises:
+        UsageError: the name can not be one.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise UsageError(f"--name {name}: expected letters, digits, '.', '_' and '-', as in lavila-b16.")
+    return f"imported-{name}"
+
+
+def facts_of(name: str, normalised: bool) -> dict[str, Any]:
+    """What artifacts say of vectors made elsewhere."""
+    return {
+        "spec": f"imported:{name}",
+        "provenance": "imported",
+        "normalised": normalised,
+        "random_weights": False,
+    }
+
+
+@dataclass
+class ImportFeaturesStage:
+    """Vectors of one stream of one split from a file. See :class:`pipelines.stage.Stage`.
+
+    A row is of a frame by (clip_id, segment, candidate), or by (video_id, time_s). A frame without a row is a failure
+    row ``not_imported``. Reads like a shard of :class:`pipelines.embed.stage.EmbedStage`.
+
+    Attributes:
+        frames: the decode stage whose frames they are of.
+        encoder: what the encoder is to be called.
+        source: the vectors.
+        source_sha256: digest of their files.
+        stream: of full frames, or of hand crops; then the column ``whole_frame`` says which are of a full frame.
+        nearest_within_s: how far, in seconds, the nearest row may be from a frame; None = :data:`EXACT_S`, and a frame
+            whose nearest row is farther is refused.
+    """
+
+    frames: DecodeStage
+    encoder: str
+    source: VectorFile
+    source_sha256: str
+    stream: Stream = "full"
+    nearest_within_s: float | None = None
+
+    name = EmbedStage.name
+    version = EmbedStage.version
+    sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES)
+
+    def __post_init__(self) -> None:
+        """Check the keys.
+
+        Raises:
+            UsageError: a tolerance for keys that need none, or one that is none.
+            InputError: a key is missing or no key, or two rows have the same.
+        """
+        if self.nearest_within_s is not None and not (self._timed and 0 <= self.nearest_within_s < np.inf):
+            raise UsageError(
+                f"--nearest-within {self.nearest_within_s}: expected seconds, 0 or more, for vectors with video_id and "
+                "time_s."
+            )
+        _ = self._of_video if self._timed else self._of_clip
+        _ = self._whole_frame
+
+    @property
+    def _timed(self) -> bool:
+        return "clip_id" not in self.source.columns
+
+    @property
+    def of(self) -> str:
+        """Dataset, split and stream."""
+        return f"{self.frames.of} {self.stream}"
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """What the vectors are, and the file's digest."""
+        return {**self.provenance, "source_sha256": self.source_sha256}
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """That they are imported, by which encoder, and within which tolerance of time."""
+        within = EXACT_S if self.nearest_within_s is None else self.nearest_within_s
+        return {
+            **facts_of(self.encoder, self._normalised),
+            "encoder": encoder_slug(self.encoder),
+            "stream": self.stream,
+            "time_tolerance_s": within if self._timed else None,
+            "plan": self.frames.plan.slug,
+        }
+
+    @cached_property
+    def _normalised(self) -> bool:
+        return self.source.normalised
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """The file's name, and versions."""
+        return {"file": self.source.path.name, **versions("numpy", "pyarrow")}
+
+    @property
+    def layout(self) -> Layout:
+        """As wide as the vectors."""
+        return frame_vectors(self.source.dim)
+
+    @property
+    def folder(self) -> Path:
+        """``embeddings/<dataset>/<split>/<plan>/imported-<name>/{full,hand-imported}``."""
+        frames = self.frames
+        base = frames.workspace.root / "embeddings" / frames.dataset / frames.split / frames.plan.slug
+        return base / encoder_slug(self.encoder) / ("full" if self.stream == "full" else "hand-imported")
+
+    @property
+    def command(self) -> str:
+        """The command line that makes these shards."""
+        frames = self.frames
+        where = f"{frames.dataset} --split {frames.split} -w {frames.workspace.root}"
+        return f"xmic import-features {where} --name {self.encoder} --stream {self.stream} --vectors FILE"
+
+    def units(self) -> list[Unit]:
+        """One unit a shard of frames."""
+        return [
+            Unit(
+                shard.group,
+                self.folder / shard.path.name,
+                {"frames": shard.footer.digest},
+                shard.footer.rows,
+                shard.footer.rows * (2 * self.source.dim + 40),
+                shard,
+            )
+            for shard in decoded_shards(self.frames)[0]
+        ]
+
+    def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
+        """Put each frame's vector into its shard, frame rows in order; at the end say what was not used."""
+        note_missing(self.frames, decoded_shards(self.frames)[1], progress)
+        if self._normalised:
+            progress.note(
+                f"{self.source.path}: every vector has length 1; recorded as normalised. X-MIC takes raw ones."
+            )
+        used: set[int] = set()
+        for unit in units:
+            found = self._rows_of(unit.payload)
+            with open_shard(unit) as shard:
+                self._append(shard, unit.payload, found)
+            used |= set(found.values())
+            yield unit
+        idle = len(self.source.vectors) - len(used)
+        if used and idle:
+            progress.note(f"{self.source.path}: {idle} of {len(self.source.vectors)} rows are of no frame made here")
+
+    def _append(self, shard: ShardWriter, frames: Decoded, found: Mapping[Key, int]) -> None:
+        keys: list[Key] = []
+        rows: list[int] = []
+        for video_id, pts in _keys(frames):
+            row = found.get((video_id, pts))
+            if row is None:
+                shard.fail("not_imported", f"{self.source.path.name} has no vector of it", video_id=video_id, pts=pts)
+                continue
+            with np.errstate(over="ignore"):
+                good = np.isfinite(self.source.vectors[row].astype(np.float16)).all()
+            if not good:
+                error = f"row {row} does not fit in float16"
+                shard.fail("not_finite", error, video_id=video_id, pts=pts)
+                continue
+            keys.append((video_id, pts))
+            rows.append(row)
+        vectors = self.source.vectors[rows].astype(np.float16) if rows else np.zeros((0, self.source.dim), np.float16)
+        table = {
+            "video_id": [video_id for video_id, _ in keys],
+            "pts": [pts for _, pts in keys],
+            "whole_frame": self._whole_frame[rows] if rows else np.zeros(0, bool),
+            "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1), pa.float16()), self.source.dim),
+        }
+        shard.write(pa.table(table, schema=self.layout.schema))
+
+    @cached_property
+    def _whole_frame(self) -> np.ndarray:
+        """Which vectors of a hand stream are of full frames: bool [R]."""
+        if self.stream == "full":
+            return np.zeros(len(self.source.vectors), bool)
+        if "whole_frame" not in self.source.columns:
+            raise InputError(
+                f"{self.source.path}: a hand stream needs whole_frame: true where no hand was found and the vector is "
+                "of the full frame, else false."
+            )
+        words = {"true": True, "1": True, "false": False, "0": False}
+        said = [words.get(text.lower()) for text in self.source.texts("whole_frame")]
+        if None in said:
+            raise InputError(f"{self.source.path}: row {said.index(None)}: whole_frame is neither true nor false.")
+        return np.array(said, bool)
+
+    def _rows_of(self, frames: Decoded) -> dict[Key, int]:
+        """(video, pts) → row of the file."""
+        return self._by_time(frames) if self._timed else self._by_clip(frames)
+
+    @cached_property
+    def _of_clip(self) -> dict[tuple[str, int, int], int]:
+        """(clip, segment, candidate) → row."""
+        clips, segments = self.source.texts("clip_id"), self.source.numbers("segment", whole=True)
+        plan = self.frames.plan
+        if "candidate" in self.source.columns:
+            candidates = self.source.numbers("candidate", whole=True)
+        elif plan.candidates == 1:
+            candidates = np.zeros(len(clips), np.int64)
+        else:
+            raise InputError(
+                f"{self.source.path}: {self.frames.of} has {plan.candidates} frames a segment; which of them is each "
+                "vector of? Add candidate, from 0."
+            )
+        found: dict[tuple[str, int, int], int] = {}
+        for row, key in enumerate(zip(clips, segments.tolist(), candidates.tolist(), strict=True)):
+            if not (0 <= key[1] < plan.segments and 0 <= key[2] < plan.candidates):
+                raise InputError(
+                    f"{self.source.path}: row {row}: segment {key[1]}, candidate {key[2]}; the plan {plan.slug} has "
+                    f"segments 0 to {plan.segments - 1} and candidates 0 to {plan.candidates - 1}."
+                )
+            if key in found:
+                raise InputError(f"{self.source.path}: rows {found[key]} and {row} are both of {key}.")
+            found[key] = row
+        return found
+
+    def _by_clip(self, frames: Decoded) -> dict[Key, int]:
+        found: dict[Key, int] = {}
+        for place in read_rows(side_path(frames.path, "clip_frames")).to_pylist():
+            row = self._of_clip.get((place["clip_id"], place["segment"], place["candidate"]))
+            if row is None:
+                continue
+            first = found.setdefault((place["video_id"], place["pts"]), row)
+            if first != row and not np.array_equal(self.source.vectors[first], self.source.vectors[row]):
+                raise InputError(
+                    f"{self.source.path}: rows {first} and {row} are of one frame, {place['video_id']} pts "
+                    f"{place['pts']}, which two instants share, but their vectors differ. A frame has one vector."
+                )
+        return found
+
+    @cached_property
+    def _of_video(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Video → its times, ascending, and their rows."""
+        videos, times = np.array(self.source.texts("video_id")), self.source.numbers("time_s")
+        order = np.lexsort((times, videos))
+        same = (videos[order][1:] == videos[order][:-1]) & (times[order][1:] == times[order][:-1])
+        if same.any():
+            one, two = order[np.flatnonzero(same)[0]], order[np.flatnonzero(same)[0] + 1]
+            raise InputError(f"{self.source.path}: rows {one} and {two} are both of {videos[one]} at {times[one]} s.")
+        names, starts = np.unique(videos[order], return_index=True)
+        parts = np.split(order, starts[1:])
+        return {str(name): (times[part], part) for name, part in zip(names, parts, strict=True)}
+
+    def _by_time(self, frames: Decoded) -> dict[Key, int]:
+        found: dict[Key, int] = {}
+        within = EXACT_S if self.nearest_within_s is None else self.nearest_within_s
+        rows = read_rows(frames.path, ["video_id", "pts", "time_s"]).to_pylist()
+        for frame in rows:
+            if frame["video_id"] not in self._of_video:
+                continue
+            if frame["time_s"] is None:
+                raise InputError(
+                    f"{self.source.path}: {frame['video_id']} was decoded from JPEGs of unknown rate, so its frames "
+                    "have no time; give clip_id, segment and candidate in place of video_id and time_s."
+                )
+            times, places = self._of_video[frame["video_id"]]
+            right = min(int(np.searchsorted(times, frame["time_s"])), len(times) - 1)
+            left = max(right - 1, 0)
+            at = left if abs(times[left] - frame["time_s"]) <= abs(times[right] - frame["time_s"]) else right
+            away = abs(float(times[at]) - frame["time_s"])
+            if away <= within + _ROUNDING_S:
+                found[frame["video_id"], frame["pts"]] = int(places[at])
+            elif self.nearest_within_s is None:
+                raise InputError(
+                    f"{self.source.path}: row {places[at]}, {frame['video_id']} at {times[at]:.6g} s, is the nearest "
+                    f"to the frame at {frame['time_s']:.6g} s, but {away:.3g} s away; at most {EXACT_S} s is taken for "
+                    "the same. Make vectors at the frames' times (--list-frames prints them), or accept others with "
+                    "--nearest-within SECONDS, which is recorded."
+                )
+        return found
+
+
+def _keys(frames: Decoded) -> list[Key]:
+    rows = read_rows(frames.path, ["video_id", "pts"])
+    return list(zip(rows.column("video_id").to_pylist(), rows.column("pts").to_pylist(), strict=True))
+
+
+def wanted_frames(frames: DecodeStage) -> Iterator[dict[str, Any]]:
+    """The frames that vectors are wanted of: clip_id, segment, candidate, video_id and time_s of each.
+
+    Raises:
+        MissingUpstream: nothing is decoded.
+    """
+    for shard in decoded_shards(frames)[0]:
+        rows = read_rows(shard.path, ["video_id", "pts", "time_s"]).to_pylist()
+        times = {(row["video_id"], row["pts"]): row["time_s"] for row in rows}
+        for place in read_rows(side_path(shard.path, "clip_frames")).to_pylist():
+            pts = place.pop("pts")
+            yield {**place, "time_s": times[place["video_id"], pts]}

@@ -1,0 +1,157 @@
+"""``import-features --text``: class vectors made elsewhere, beside frame vectors made elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from data_manifests.errors import InputError, UsageError
+from data_manifests.schema import Label
+from pipelines.classes import read_classes
+from pipelines.embed.imported import encoder_slug, facts_of
+from pipelines.embed.tables import text_vectors
+from pipelines.embed.text import TextStage, text_slug
+from pipelines.embed.vector_files import VectorFile
+from pipelines.environment import versions
+from pipelines.progress import Progress
+from pipelines.shards import Layout, read_footer
+from pipelines.stage import OpenShard, Unit
+from pipelines.workspace import Workspace
+
+
+@dataclass
+class ImportTextStage:
+    """Vectors of a dataset's class names from a file. See :class:`pipelines.stage.Stage`.
+
+    A row is of a class by its official ``name``. Reads like what :class:`pipelines.embed.text.TextStage` writes.
+
+    Attributes:
+        encoder: what the encoder is called, as that of the frames.
+        source: the vectors.
+        source_sha256: digest of the file.
+        logit_scale: τ, the exponential of what the encoder stores; None = that in the file.
+    """
+
+    workspace: Workspace
+    dataset: str
+    label: Label
+    encoder: str
+    source: VectorFile
+    source_sha256: str
+    logit_scale: float | None = None
+
+    name = TextStage.name
+    version = TextStage.version
+    sides: Mapping[str, Layout] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check names and scale.
+
+        Raises:
+            UsageError: no logit scale, or one that is no positive number.
+            InputError: a class has no vector, a name comes twice, or a value is not finite.
+        """
+        if self._scale is None:
+            raise UsageError(
+                f"--logit-scale is missing: {self.source.path} does not say by what its encoder multiplies cosines "
+                "(100 for OpenAI's CLIP)."
+            )
+        if not 0 < self._scale < math.inf:
+            raise UsageError(f"--logit-scale {self._scale}: expected a positive number.")
+        _ = self._rows
+
+    @property
+    def _scale(self) -> float | None:
+        return self.source.scalars.get("logit_scale") if self.logit_scale is None else self.logit_scale
+
+    @cached_property
+    def _classes(self) -> pa.Table:
+        return read_classes(self.workspace, self.dataset, self.label)
+
+    @cached_property
+    def _rows(self) -> list[int]:
+        """The row of each class."""
+        names = self.source.texts("name")
+        row_of: dict[str, int] = {}
+        for row, name in enumerate(names):
+            if name in row_of:
+                raise InputError(f"{self.source.path}: rows {row_of[name]} and {row} are both of {name!r}.")
+            row_of[name] = row
+            if not np.isfinite(self.source.vectors[row].astype(np.float32)).all():
+                raise InputError(f"{self.source.path}: row {row}, {name!r}: a value is not finite.")
+        wanted = self._classes.column("name").to_pylist()
+        lacking = [name for name in wanted if name not in row_of]
+        if lacking:
+            shown = ", ".join(map(repr, lacking[:5]))
+            raise InputError(
+                f"{self.source.path}: no vector of {len(lacking)} of the {len(wanted)} {self.label} classes of "
+                f"{self.dataset}: {shown}. Names are those of xmic classes {self.dataset} {self.dataset}."
+            )
+        return [row_of[name] for name in wanted]
+
+    @property
+    def of(self) -> str:
+        """Dataset and label."""
+        return f"{self.dataset} {self.label}s"
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """What the vectors are, and the file's digest."""
+        own = {"prompt": "{}", "names": "official", "label": self.label}
+        facts = facts_of(self.encoder, self.source.normalised)
+        return {**facts, **own, "logit_scale": self._scale, "source_sha256": self.source_sha256}
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """That they are imported, by which encoder, and its logit scale."""
+        own = {name: value for name, value in self.params.items() if name != "source_sha256"}
+        return {**own, "encoder": encoder_slug(self.encoder)}
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """The file's name, and versions."""
+        return {"file": self.source.path.name, **versions("numpy", "pyarrow")}
+
+    @property
+    def layout(self) -> Layout:
+        """As wide as the vectors."""
+        return text_vectors(self.source.dim)
+
+    @property
+    def folder(self) -> Path:
+        """``text/<dataset>/imported-<name>``."""
+        return self.workspace.root / "text" / self.dataset / encoder_slug(self.encoder)
+
+    @property
+    def command(self) -> str:
+        """The command line that makes them."""
+        where = f"{self.dataset} -w {self.workspace.root} --name {self.encoder}"
+        return f"xmic import-features {where} --text {self.label}=FILE --logit-scale {self._scale:g}"
+
+    def units(self) -> list[Unit]:
+        """One file."""
+        inputs = {"classes": read_footer(self.workspace.classes_file(self.dataset, self.label)).digest}
+        rows = self._classes.num_rows
+        path = self.folder / f"{self.label}-{text_slug('{}')}.parquet"
+        return [Unit(path.name, path, inputs, rows, rows * (4 * self.source.dim + 40), self._classes)]
+
+    def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
+        """Put the vectors into the order of the classes."""
+        for unit in units:
+            vectors = self.source.vectors[self._rows].astype(np.float32)
+            columns = {
+                "class_id": unit.payload.column("class_id"),
+                "name": unit.payload.column("name"),
+                "text": unit.payload.column("name"),
+                "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), self.source.dim),
+            }
+            with open_shard(unit) as shard:
+                shard.write(pa.table(columns, schema=self.layout.schema))
+            yield unit

@@ -1,0 +1,155 @@
+"""Vectors made elsewhere: what stands in a .npy, .npz or .pt file, and which frame or class each row is of."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_manifests.errors import InputError
+from data_manifests.readers.table_files import open_table
+
+_ENDINGS = (".npy", ".npz", ".pt")
+_ROWS = 65536  # read at a time: the file may be larger than the memory
+
+
+@dataclass(frozen=True)
+class VectorFile:
+    """Vectors with their keys.
+
+    Attributes:
+        path: where they came from.
+        vectors: floats [R, D].
+        columns: name → R values, as they stand in the file.
+        scalars: name → a single number beside them, such as ``logit_scale``.
+    """
+
+    path: Path
+    vectors: np.ndarray
+    columns: Mapping[str, np.ndarray]
+    scalars: Mapping[str, float]
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return int(self.vectors.shape[1])
+
+    @property
+    def normalised(self) -> bool:
+        """Every vector has length 1, to a thousandth."""
+        parts = (self.vectors[start : start + _ROWS] for start in range(0, len(self.vectors), _ROWS))
+        return all(np.allclose(np.linalg.norm(part.astype(np.float32), axis=1), 1, atol=1e-3) for part in parts)
+
+    def texts(self, name: str) -> list[str]:
+        """A column of ids or names.
+
+        Raises:
+            InputError: it is not there.
+        """
+        return [str(value) for value in self._column(name).tolist()]
+
+    def numbers(self, name: str, whole: bool = False) -> np.ndarray:
+        """A column of numbers: float64, or int64 where they are whole.
+
+        Raises:
+            InputError: it is not there, or a cell is no such number; names the row, from 0.
+        """
+        found = self._column(name)
+        for row, value in enumerate(found.tolist()):
+            try:
+                good = np.isfinite(float(value)) and (not whole or float(value).is_integer())
+            except (TypeError, ValueError):
+                good = False
+            if not good:
+                expected = "a whole number" if whole else "a number"
+                raise InputError(f"{self.path}: row {row}: {name} is {value!r}; expected {expected}.")
+        return found.astype(np.float64).astype(np.int64 if whole else np.float64)
+
+    def _column(self, name: str) -> np.ndarray:
+        if name not in self.columns:
+            raise InputError(
+                f"{self.path}: there is no {name}; beside the vectors there is {', '.join(self.columns) or 'nothing'}."
+            )
+        return self.columns[name]
+
+
+def read_vectors(file: Path, keys: Path | None = None) -> VectorFile:
+    """Read vectors and their keys. Nothing in the file is executed.
+
+    Args:
+        file: ``.npy`` with an array [R, D]; ``.npz`` or ``.pt`` with ``vectors`` [R, D] and a column of R values for
+            each key; ``.pt`` may be the tensor alone.
+        keys: a table with a row for each vector, for a file that holds vectors only.
+
+    Raises:
+        InputError: not such a file, or not as many keys as vectors.
+    """
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; expected vectors ({', '.join(_ENDINGS)}).")
+    kind = file.suffix.lower()
+    if kind not in _ENDINGS:
+        raise InputError(f"{file}: vectors come as {', '.join(_ENDINGS)}, not {kind or 'without an ending'}.")
+    parts = _torch_parts(file) if kind == ".pt" else _numpy_parts(file)
+    if "vectors" not in parts:
+        raise InputError(f"{file}: there is no 'vectors' in it, only {', '.join(parts) or 'nothing'}.")
+    vectors = np.asarray(parts.pop("vectors"))
+    if vectors.ndim != 2 or vectors.dtype.kind != "f" or 0 in vectors.shape:
+        raise InputError(f"{file}: vectors are {vectors.dtype} {list(vectors.shape)}; expected floats [rows, width].")
+    scalars = {name: float(part) for name, part in parts.items() if part.ndim == 0 and part.dtype.kind in "fiu"}
+    columns = {name: part for name, part in parts.items() if part.ndim == 1}
+    if keys is not None:
+        if columns:
+            raise InputError(f"{file} has keys of its own ({', '.join(columns)}); leave --keys {keys} out.")
+        columns = _table(keys)
+    for name, column in columns.items():
+        if len(column) != len(vectors):
+            raise InputError(f"{keys or file}: {len(column)} values of {name} for {len(vectors)} vectors.")
+    return VectorFile(file, vectors, columns, scalars)
+
+
+def _numpy_parts(file: Path) -> dict[str, np.ndarray]:
+    try:
+        if file.suffix.lower() == ".npy":
+            return {"vectors": np.load(file, mmap_mode="r", allow_pickle=False)}
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{file}: not read ({error}). Arrays of objects are not; save ids as an array of text."
+        ) from None
+
+
+def _torch_parts(file: Path) -> dict[str, np.ndarray]:
+    import torch
+
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise InputError(
+            f"{file}: not read ({str(error).splitlines()[0]}). Only tensors, lists, texts and numbers are."
+        ) from None
+    parts = found if isinstance(found, dict) else {"vectors": found}
+    return {str(name): _array(file, str(name), part) for name, part in parts.items()}
+
+
+def _array(file: Path, name: str, part: Any) -> np.ndarray:
+    import torch
+
+    if isinstance(part, torch.Tensor):
+        return (part.float() if part.is_floating_point() else part).numpy()
+    if isinstance(part, (str, int, float)) or (
+        isinstance(part, (list, tuple)) and all(isinstance(one, (str, int, float)) for one in part)
+    ):
+        return np.array(part)
+    raise InputError(f"{file}: {name} is {type(part).__name__}; expected a tensor, or a list of texts or numbers.")
+
+
+def _table(file: Path) -> dict[str, np.ndarray]:
+    names, rows = open_table(file)
+    cells = [row for _, row in rows]
+    return {name: np.array([row[name] for row in cells]) for name in names}

@@ -1,0 +1,103 @@
+"""What a method is, in plain values: what it needs, how much it trains, its presets and settings."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from pipelines.methods import load_method
+from pipelines.methods.backbone import Widths
+from pipelines.methods.base import PRESET_SOURCES, Method, resolve_config
+from pipelines.train.optim import Recipe
+
+_ORDER = ("frame_vectors", "hand_vectors", "v2_vectors", "text_vectors", "text_tower", "pixels")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A preset of a method.
+
+    Attributes:
+        differs: setting → value, where it is not the default.
+        source: where the values come from.
+        parameters: how many it trains at the widths asked for.
+    """
+
+    differs: Mapping[str, Any]
+    source: str
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of a method or of its recipe: what ``--set`` takes."""
+
+    default: Any
+    values: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """A method; ``settings`` are its own, ``recipe`` those of its training (none when it does not train)."""
+
+    name: str
+    what: str
+    needs: list[str]
+    trains: bool
+    presets: Mapping[str, Preset]
+    settings: Mapping[str, Setting]
+    recipe: Mapping[str, Setting]
+
+    @property
+    def parameters(self) -> int:
+        """Those of its first preset."""
+        return next(iter(self.presets.values())).parameters
+
+
+def describe_method(spec: str, widths: Widths) -> Description:
+    """Describe a method.
+
+    Args:
+        spec: as :func:`pipelines.methods.load_method` takes it.
+        widths: what its parameters are counted at.
+
+    Raises:
+        UsageError: there is no such method, or the widths do not fit it.
+    """
+    method = load_method(spec)
+    return Description(
+        spec,
+        (inspect.getdoc(method) or "").split("\n\n")[0].replace("\n", " "),
+        [name for name in _ORDER if name in method.needs],
+        method.trains,
+        {name: _preset(method, name, widths) for name in method.presets},
+        _settings(method.config),
+        _settings(Recipe) if method.trains else {},
+    )
+
+
+def _preset(method: type[Method], name: str, widths: Widths) -> Preset:
+    source = method.sources.get(name) or PRESET_SOURCES.get(name, "not said")
+    config = resolve_config(method, name).config
+    return Preset(method.presets[name], source, method.parameters_for(config, widths))
+
+
+def _settings(config: type[Any]) -> dict[str, Setting]:
+    hints = typing.get_type_hints(config)
+    return {
+        item.name: Setting(item.default, _values(hints[item.name]), item.metadata.get("help", ""))
+        for item in fields(config)
+    }
+
+
+def _values(kind: Any) -> str:
+    """What a setting takes, in words."""
+    if typing.get_origin(kind) is Literal:
+        return " | ".join(map(str, typing.get_args(kind)))
+    if typing.get_origin(kind) is tuple:
+        return ",".join(_values(one) for one in typing.get_args(kind))
+    return {bool: "true | false", int: "whole number", float: "number", str: "text"}[kind]

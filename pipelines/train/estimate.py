@@ -1,0 +1,159 @@
+"""What a training will cost, before it is started: a few of its own steps are timed on made-up vectors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from data_manifests.schema import Label
+from pipelines.machine import Machine
+from pipelines.methods.base import ClipBatch, Method, TextBank, trained_count
+from pipelines.train.backbone import load_towers
+from pipelines.train.features import StreamVectors, embedding_folder, read_clips, vector_width
+from pipelines.train.optim import Recipe, make_optimiser
+from pipelines.train.run import PlannedRun, fresh_method, load_text
+from pipelines.workspace import Workspace
+
+_STEPS = 3
+_PATIENCE_S = 10.0
+"""No further step is timed once so much time has gone into them."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the training of one head comes to.
+
+    Attributes:
+        parameters: numbers that are trained.
+        classes: C.
+        clips: labelled clips; those that lack a frame will not be trained on.
+        steps_per_epoch: at the recipe's batch.
+        steps: of all epochs.
+        timed_steps: how many steps were timed; 0 where there are none.
+        seconds_per_step: the median of their times, on this device; None where there are none.
+        seconds: all steps at that pace, without reading vectors or pictures and saving.
+        bytes: of what is trained: weights, gradients and the optimiser's averages; one batch; and what the forward
+            pass keeps for the backward one. Without the frozen towers.
+    """
+
+    parameters: int
+    classes: int
+    clips: int
+    steps_per_epoch: int
+    steps: int
+    timed_steps: int = 0
+    seconds_per_step: float | None = None
+    seconds: float | None = None
+    bytes: int | None = None
+
+
+def estimate(workspace: Workspace, planned: PlannedRun, machine: Machine) -> dict[Label, Estimate]:
+    """Estimate the training of each head of a run; writes nothing.
+
+    Raises:
+        InputError: the encoder can not classify, or the streams do not fit the method.
+    """
+    device = torch.device(machine.resolve_device())
+    source = planned.config["source"]["dataset"]
+    clips = read_clips(workspace, source, planned.frames.split)
+    streams = {
+        role: _like(workspace, planned, encoder, stream) for role, (encoder, stream) in planned.protocol.needed.items()
+    }
+    found: dict[Label, Estimate] = {}
+    config, request = planned.settings.config, planned.request
+    needs = planned.method_class.needed_by(config)
+    towers = load_towers(workspace, planned.protocol, needs, machine, request.protocol.encoder)
+    segments = planned.protocol.segments
+    shapes: dict[str, tuple[int, ...]] = {role: (segments, stream.dim) for role, stream in streams.items()}
+    if towers.visual is not None:
+        shapes["pixels"] = (segments, 3, towers.visual.size, towers.visual.size)
+    for label in request.labels:
+        text = load_text(workspace, source, planned.protocol, label, device)
+        method = fresh_method(planned.method_class, config, streams, text.logit_scale, request.seed, towers)
+        labelled = int(np.count_nonzero(clips.labels[label] >= 0))
+        found[label] = _of_head(method, planned.settings.recipe, shapes, text, labelled, device)
+    return found
+
+
+def _like(workspace: Workspace, planned: PlannedRun, encoder: str, stream: str) -> StreamVectors:
+    """A stream as wide as the embedded one, with no vector in it."""
+    folder = embedding_folder(workspace, planned.frames, encoder, stream)
+    plan = planned.frames.plan
+    index = np.zeros((0, plan.segments, plan.candidates), np.int32)
+    width = vector_width(sorted(folder.glob("part-*.parquet"))[0])
+    return StreamVectors(np.zeros((0, width), np.float16), index, None, {}, "")
+
+
+def _of_head(
+    method: Method,
+    recipe: Recipe,
+    shapes: Mapping[str, tuple[int, ...]],
+    text: TextBank,
+    clips: int,
+    device: torch.device,
+) -> Estimate:
+    parameters, classes = trained_count(method), len(text.names)
+    if not parameters or not clips:
+        return Estimate(parameters, classes, clips, 0, 0)
+    a_epoch = -(-clips // recipe.batch)
+    steps = a_epoch * recipe.epochs
+    batch = _made_up(min(recipe.batch, clips), shapes).to(device)
+    seconds, kept = _timed(method, batch, text.to(device), recipe, device)
+    pace = float(np.median(seconds))
+    averages = 2 if recipe.optimiser == "adamw" else 1
+    of_batch = sum(part.nbytes for part in vars(batch).values() if part is not None)
+    held = parameters * 4 * (2 + averages) + of_batch + kept
+    return Estimate(parameters, classes, clips, a_epoch, steps, len(seconds), pace, pace * steps, held)
+
+
+def _made_up(clips: int, shapes: Mapping[str, tuple[int, ...]]) -> ClipBatch:
+    draw = torch.Generator().manual_seed(0)
+    parts = {role: torch.randn(clips, *shape, generator=draw) for role, shape in shapes.items() if role != "pixels"}
+    if "pixels" in shapes:
+        parts["pixels"] = torch.randint(256, (clips, *shapes["pixels"]), generator=draw, dtype=torch.uint8)
+    return ClipBatch(**parts)
+
+
+def _timed(
+    method: Method, batch: ClipBatch, text: TextBank, recipe: Recipe, device: torch.device
+) -> tuple[list[float], int]:
+    """Seconds of a few steps, the first not counted unless it was slow, and the bytes kept for a backward pass."""
+    size = next(len(part) for part in vars(batch).values() if part is not None)
+    target = (torch.arange(size) % len(text.names)).to(device)
+    method.to(device).train()
+    optimiser = make_optimiser(recipe, (tensor for tensor in method.parameters() if tensor.requires_grad))
+    own = {tensor.untyped_storage().data_ptr() for tensor in method.parameters()}
+    kept: dict[int, int] = {}
+
+    def remember(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    seconds: list[float] = []
+    begun = time.monotonic()
+    with torch.random.fork_rng(devices=[]):
+        for number in range(_STEPS + 1):
+            start = time.monotonic()
+            watching = torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor)
+            with nullcontext() if number else watching:
+                loss = F.cross_entropy(method.training_logits(batch, text, target).float(), target)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            slow = time.monotonic() - begun > _PATIENCE_S
+            if number or slow:
+                seconds.append(time.monotonic() - start)
+            if slow:
+                break
+    return seconds, sum(kept.values())

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_manifests.errors import InputError, TooManyFailures, UsageError
+from pipelines import stage
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.stage import DecodeStage
+from pipelines.embed.imported import ImportFeaturesStage, wanted_frames
+from pipelines.embed.vector_files import VectorFile
+from pipelines.progress import Silent
+from pipelines.shards import read_footer, read_rows
+from pipelines.status import status
+from pipelines.train.features import load_stream, read_clips
+
+DIM = 8
+
+
+def frames_of(workspace, split="val"):
+    return DecodeStage(workspace, "mine", split, FramePlan(4, 3 if split == "train" else 1, 0))
+
+
+def source_of(rows, columns, vectors=None):
+    """A file with a vector of its own in each row."""
+    found = {name: np.array([row[name] for row in rows]) for name in columns}
+    if vectors is None:
+        vectors = np.random.default_rng(0).normal(size=(len(rows), DIM)).astype(np.float32)
+    return VectorFile(Path("v.npz"), vectors, found, {})
+
+
+def imported(workspace, source, split="val", sha256="0" * 64, **options):
+    item = ImportFeaturesStage(frames_of(workspace, split), "mine", source, sha256, **options)
+    stage.run(item)
+    return item
+
+
+def loaded(workspace, split="val", stream="full"):
+    clips = read_clips(workspace, "mine", split).clip_ids
+    return load_stream(workspace, frames_of(workspace, split), "imported-mine", stream, clips, Silent()), clips
+
+
+def check_every_place(workspace, source, rows, split="val"):
+    found, clips = loaded(workspace, split)
+    for number, row in enumerate(rows):
+        at = found.index[clips.index(row["clip_id"]), row["segment"], row["candidate"]]
+        np.testing.assert_array_equal(found.matrix[at], source.vectors[number].astype(np.float16))
+
+
+def test_vectors_by_clip_come_to_their_places(embedded):
+    rows = list(wanted_frames(frames_of(embedded)))[::-1]
+    source = source_of(rows, ["clip_id", "segment"])
+    item = imported(embedded, source)
+    check_every_place(embedded, source, rows)
+    provenance = read_footer(next(item.folder.glob("part-*"))).provenance
+    assert (provenance["provenance"], provenance["spec"]) == ("imported", "imported:mine")
+    assert (provenance["normalised"], provenance["time_tolerance_s"]) == (False, None)
+
+
+def test_several_frames_a_segment_need_the_candidate(embedded):
+    rows = list(wanted_frames(frames_of(embedded, "train")))
+    with pytest.raises(InputError, match="mine train has 3 frames a segment; .* Add candidate, from 0"):
+        imported(embedded, source_of(rows, ["clip_id", "segment"]), "train")
+    vector_of = {(row["video_id"], row["time_s"]): number for number, row in enumerate(rows)}
+    shared = np.random.default_rng(1).normal(size=(len(rows), DIM)).astype(np.float32)
+    shared = shared[[vector_of[row["video_id"], row["time_s"]] for row in rows]]
+    source = source_of(rows, ["clip_id", "segment", "candidate"], shared)
+    imported(embedded, source, "train")
+    check_every_place(embedded, source, rows, "train")
+
+
+def test_vectors_by_time_come_to_their_frames(embedded):
+    rows = list(wanted_frames(frames_of(embedded)))
+    source = source_of(rows, ["video_id", "time_s"])
+    item = imported(embedded, source)
+    check_every_place(embedded, source, rows)
+    assert read_footer(next(item.folder.glob("part-*"))).provenance["time_tolerance_s"] == 0.001
+
+
+def shifted(workspace, seconds):
+    rows = list(wanted_frames(frames_of(workspace)))
+    return rows, source_of([{**row, "time_s": row["time_s"] + seconds} for row in rows], ["video_id", "time_s"])
+
+
+def test_times_are_never_rounded_silently(embedded):
+    imported(embedded, shifted(embedded, 0.0009)[1])
+    with pytest.raises(InputError, match=r"v\.npz: row \d+, .* is the nearest to the frame at .* but 0\.002 s away"):
+        imported(embedded, shifted(embedded, 0.002)[1], sha256="1" * 64)
+
+
+def test_a_tolerance_that_is_asked_for_is_recorded(embedded):
+    rows, source = shifted(embedded, 0.02)
+    item = imported(embedded, source, nearest_within_s=0.03)
+    check_every_place(embedded, source, rows)
+    assert read_footer(next(item.folder.glob("part-*"))).provenance["time_tolerance_s"] == 0.03
+    with pytest.raises(UsageError, match="--nearest-within 0.1: expected seconds, .* with video_id and time_s"):
+        imported(embedded, source_of(rows, ["clip_id", "segment"]), nearest_within_s=0.1)
+
+
+def test_frames_without_a_vector_are_failures_and_nothing_is_made_up(embedded):
+    rows = list(wanted_frames(frames_of(embedded)))
+    with pytest.raises(TooManyFailures, match="4 of 24 rows failed"):
+        imported(
+            embedded, source_of([row for row in rows if row["clip_id"] != rows[0]["clip_id"]], ["clip_id", "segment"])
+        )
+    found, clips = loaded(embedded)
+    assert (found.index[clips.index(rows[0]["clip_id"])] == -1).all()
+    failures = [
+        row["reason"]
+        for part in embedded.root.glob("embeddings/mine/val/*/imported-mine/full/failures/*.parquet")
+        for row in read_rows(part).to_pylist()
+    ]
+    assert failures == ["not_imported"] * 4
+
+
+def test_a_vector_that_does_not_fit_is_a_failure(embedded):
+    rows = list(wanted_frames(frames_of(embedded)))
+    source = source_of(rows, ["clip_id", "segment"])
+    source.vectors[3, 0] = 1e6
+    assert stage.run(ImportFeaturesStage(frames_of(embedded), "mine", source, "0")).failures == {"not_finite": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"segment": 9}, "row 1: segment 9, candidate 0; the plan .* has segments 0 to 3"),
+        ({"segment": 0}, r"rows 0 and 1 are both of \("),
+    ],
+)
+def test_a_key_that_is_none_or_comes_twice_is_named_by_its_row(embedded, change, message):
+    rows = list(wanted_frames(frames_of(embedded)))
+    rows = sorted(rows, key=lambda row: (row["clip_id"], row["segment"]))
+    rows[1] = {**rows[1], **change}
+    with pytest.raises(InputError, match=message):
+        imported(embedded, source_of(rows, ["clip_id", "segment"]))
+
+
+def test_two_rows_at_one_time_are_refused(embedded):
+    rows = list(wanted_frames(frames_of(embedded)))
+    with pytest.raises(InputError, match="rows 0 and 1 are both of"):
+        imported(embedded, source_of([rows[0], *rows], ["video_id", "time_s"]))
+
+
+def test_two_vectors_of_a_frame_that_clips_share_must_be_equal(embedded):
+    # 24 instants of a video of 12 frames.
+    frames = DecodeStage(embedded, "mine", "val", FramePlan(8, 3, 0))
+    stage.run(frames)
+    rows = list(wanted_frames(frames))
+    columns = ["clip_id", "segment", "candidate"]
+    with pytest.raises(InputError, match=r"rows \d+ and \d+ are of one frame, .* which two instants share"):
+        stage.run(ImportFeaturesStage(frames, "mine", source_of(rows, columns), "0"))
+    times = np.array([row["time_s"] for row in rows], np.float32)
+    equal = np.repeat(times[:, None], DIM, axis=1)
+    assert not stage.run(ImportFeaturesStage(frames, "mine", source_of(rows, columns, equal), "1")).failures
+
+
+def test_a_hand_stream_says_which_vectors_are_of_full_frames(embedded):
+    rows = [{**row, "whole_frame": number % 4 == 0} for number, row in enumerate(wanted_frames(frames_of(embedded)))]
+    with pytest.raises(InputError, match="a hand stream needs whole_frame"):
+        imported(embedded, source_of(rows, ["clip_id", "segment"]), stream="hand")
+    imported(embedded, source_of(rows, ["clip_id", "segment", "whole_frame"]), stream="hand")
+    assert loaded(embedded, stream="hand-imported")[0].whole_frame == pytest.approx(0.25)
+
+
+def test_the_same_file_again_does_nothing_another_one_replaces_it_and_status_knows_it(embedded):
+    rows = list(wanted_frames(frames_of(embedded)))
+    source = source_of(rows, ["clip_id", "segment"])
+    item = imported(embedded, source)
+    assert stage.run(item).made == 0
+    assert stage.run(ImportFeaturesStage(frames_of(embedded), "mine", source, "1")).made > 0
+    (line,) = [line for line in status(embedded) if line.what == "imported-mine/full"]
+    assert (line.stale, line.missing, line.next) == (0, 0, "")
+
+
+def test_a_name_that_can_be_no_folder_is_refused(embedded):
+    rows = list(wanted_frames(frames_of(embedded)))
+    with pytest.raises(UsageError, match="--name a/b"):
+        stage.run(ImportFeaturesStage(frames_of(embedded), "a/b", source_of(rows, ["clip_id", "segment"]), "0"))

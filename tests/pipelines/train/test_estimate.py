@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from pipelines.machine import Machine
+from pipelines.train.estimate import estimate
+from pipelines.train.run import RunRequest, plan_run
+
+CPU = Machine(device="cpu")
+
+
+def estimated(workspace, **request):
+    return estimate(workspace, plan_run(workspace, RunRequest(**request)), CPU)
+
+
+def test_steps_follow_from_clips_batch_and_epochs(embedded):
+    found = estimated(embedded, overrides={"batch": 4, "epochs": 3})
+    assert {label: (head.clips, head.classes) for label, head in found.items()} == {"noun": (6, 3), "verb": (6, 3)}
+    assert (found["noun"].steps_per_epoch, found["noun"].steps) == (2, 6)
+
+
+def test_time_is_that_of_timed_steps_and_nothing_is_written(embedded):
+    before = sorted(embedded.root.rglob("*"))
+    head = estimated(embedded, labels=("noun",))["noun"]
+    assert head.timed_steps == 3
+    assert head.seconds == pytest.approx(head.seconds_per_step * head.steps)
+    assert sorted(embedded.root.rglob("*")) == before
+
+
+def test_memory_grows_with_the_optimiser_and_with_the_batch(embedded):
+    adamw, sgd, small = (
+        estimated(embedded, labels=("noun",), overrides=overrides)["noun"]
+        for overrides in ({}, {"optimiser": "sgd"}, {"batch": 1})
+    )
+    assert adamw.bytes - sgd.bytes == 4 * adamw.parameters
+    assert adamw.bytes > small.bytes > 4 * 4 * adamw.parameters
+
+
+def test_zero_shot_has_no_step(embedded):
+    head = estimated(embedded, method="zero-shot", labels=("verb",))["verb"]
+    assert (head.parameters, head.steps, head.seconds) == (0, 0, None)

@@ -1,0 +1,49 @@
+"""``xmic check-plugin``: does a class of your own keep what xmic relies on?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xmic_cli import console
+from xmic_cli.options import Json
+from xmic_cli.settings import ReaderSettings, toml_settings
+
+_WORDS = {True: "pass", False: "FAIL", None: "not tried"}
+
+
+def check_plugin(
+    spec: Annotated[str, typer.Argument(metavar="PACKAGE.MODULE:CLASS", help="The class.")],
+    kind: Annotated[
+        str | None, typer.Option(help="method, encoder, detector or reader. (default: by its looks)")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Weights for a detector.")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="Annotations for a reader.")] = None,
+    set_: ReaderSettings = None,
+    json: Json = False,
+) -> None:
+    """Try a method, encoder, detector or reader of your own on small made-up data; a reader on your files.
+
+    Prints a line for each promise; exits 3 when one is broken.
+    """
+    from data_manifests.errors import InputError, UsageError
+    from pipelines.contract.check import KINDS, kind_of
+    from pipelines.contract.check import check_plugin as check
+
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"--kind {kind}: expected {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+    chosen = kind or kind_of(spec)
+    verdicts = check(
+        spec,
+        chosen,
+        weights=weights,
+        annotations=annotations,
+        settings=toml_settings(set_ or []),
+    )
+    lines = [f"{_WORDS[item.kept]:<9}  {item.promise}{f': {item.detail}' if item.detail else ''}" for item in verdicts]
+    console.emit({"kind": chosen, "promises": [vars(item) for item in verdicts]}, json, lines)
+    broken = sum(item.kept is False for item in verdicts)
+    if broken:
+        raise InputError(f"{spec}: {broken} of {len(verdicts)} promises of a {chosen} are broken.")

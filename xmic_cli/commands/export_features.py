@@ -1,0 +1,43 @@
+"""``xmic export-features``: vectors for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xmic_cli import console
+from xmic_cli.options import Dataset, Json, Split, WorkspaceOption, open_workspace
+
+
+def export_features(
+    context: typer.Context,
+    dataset: Dataset = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder; a folder a split is written below it.")] = Path(
+        "features"
+    ),
+    split: Split = None,
+    encoder: Annotated[str | None, typer.Option(help="Whose vectors. (default: the only one's)")] = None,
+    stream: Annotated[str, typer.Option(help="full or hand.")] = "full",
+    hands: Annotated[str | None, typer.Option(help="Hand stream (folder name). (default: the only one)")] = None,
+    plan: Annotated[str | None, typer.Option(help="Frame plan (folder name). (default: the only one)")] = None,
+    workspace: WorkspaceOption = None,
+    json: Json = False,
+) -> None:
+    """Write a stream's raw vectors as safetensors, a Parquet index of clips, times and classes, and a torch Dataset.
+
+    Each split has a folder <dataset>-<split> with vectors.safetensors, index.parquet and dataset.py.
+    """
+    from pipelines.export_features import export_features as export
+    from pipelines.protocol import ProtocolChoice
+
+    space = open_workspace(context, workspace)
+    choice = ProtocolChoice(encoder=encoder, classify=stream, hands=hands, plan=plan)  # type: ignore[arg-type]
+    progress = console.progress()
+    found = [
+        export(space, name, part, choice, out / f"{name}-{part}", progress)
+        for name, part in space.choose(dataset, split)
+    ]
+    lines = [f"{item.folder}: {item.vectors} vectors of width {item.dim}, {item.rows} rows of index" for item in found]
+    console.emit({"exported": [vars(item) for item in found]}, json, lines)

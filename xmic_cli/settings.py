@@ -1,0 +1,46 @@
+"""``--set KEY=VALUE``, for commands that take settings of a class of the user's own."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Annotated, Any
+
+import typer
+
+ReaderSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Another argument of the reader, written as in TOML (4.0, true, [1, 2]), else a text; may be repeated.",
+    ),
+]
+
+
+def pairs(items: list[str]) -> dict[str, str]:
+    """KEY=VALUE, several times.
+
+    Raises:
+        UsageError: without '='.
+    """
+    from data_manifests.errors import UsageError
+
+    settings: dict[str, str] = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise UsageError(f"--set {item}: expected KEY=VALUE, for instance epochs=5")
+        settings[key] = value
+    return settings
+
+
+def toml_settings(items: list[str]) -> dict[str, Any]:
+    """KEY=VALUE with values as ``xmic.toml`` would have them; what is no TOML value is a text."""
+    return {key: _toml(value) for key, value in pairs(items).items()}
+
+
+def _toml(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"] if "\n" not in text else text
+    except tomllib.TOMLDecodeError:
+        return text
