@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class _Part(BaseModel):
