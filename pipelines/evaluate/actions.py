@@ -74,14 +74,14 @@ def rank_actions(predictions: Predictions, temperatures: Mapping[Label, float]) 
     """Rank the pairs of every clip that carries both labels, by the calibrated probabilities of the two heads."""
     clips = predictions.clips
     pairs = np.stack([clips.labels["verb"], clips.labels["noun"]], 1)
-    labelled = (pairs >= 0).all(1)
+    labelled = pairs.min(1) >= 0
     kept = labelled[predictions.rows]
     rows = predictions.rows[kept]
     verbs, nouns = (
         log_probabilities(predictions.scores[label][kept], temperatures[label]) for label in ("verb", "noun")
     )
     best_verbs, best_nouns, _ = top_actions(verbs, nouns, 5)
-    same = np.asarray((best_verbs == pairs[rows, :1]) & (best_nouns == pairs[rows, 1:]))
+    same = (best_verbs == pairs[rows, :1]) & (best_nouns == pairs[rows, 1:])
     return RankedActions(
         rows, pairs[rows], clips.recordings.only(rows), same[:, :1].any(1), same.any(1), pairs[labelled]
     )

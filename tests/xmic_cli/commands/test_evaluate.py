@@ -5,7 +5,7 @@ import json
 import pytest
 
 from xmic_cli.app import run
-from xmic_cli.commands.evaluate import harmonic_means
+from xmic_cli.evaluated import harmonic_means
 
 
 @pytest.fixture
