@@ -5,7 +5,6 @@ import json
 import pytest
 
 from xmic_cli.app import run
-from xmic_cli.evaluated import harmonic_means
 
 
 @pytest.fixture
@@ -71,12 +70,3 @@ def test_a_submission_needs_its_levels_and_epic(trained, capsys, tmp_path):
 def test_without_a_run_the_command_is_named(embedded, capsys):
     assert run(["evaluate", "-w", str(embedded.root)]) == 5
     assert "no such run; there is none. Run xmic train" in capsys.readouterr().err
-
-
-def test_a_head_without_clips_has_no_harmonic_mean():
-    def result(dataset, within, top1):
-        numbers = {"top1": top1, "recordings": {}}
-        return {"target": {"dataset": dataset, "split": "val"}, "within": within, "labels": {"noun": numbers}}
-
-    assert harmonic_means([result("a", True, 50.0), result("b", False, None)]) == []
-    assert harmonic_means([result("b", False, 50.0)]) == []
