@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.evaluate.actions import action_metrics, rank_actions, seen_pairs, top_actions
@@ -12,6 +12,7 @@ from tests.pipelines.evaluate.hand_made import predictions, vocabulary
 ONE = {"noun": 1.0, "verb": 1.0}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 6), st.integers(1, 7))
 def test_the_best_pairs_are_those_of_all_pairs_sorted(seed: int, verbs: int, nouns: int, k: int) -> None:
     rng = np.random.default_rng(seed)

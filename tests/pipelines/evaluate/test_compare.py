@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_manifests.errors import InputError
@@ -78,6 +78,7 @@ def test_holm_reproduces_a_worked_example() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=8))
 def test_holm_keeps_the_order_never_lowers_and_stays_below_bonferroni(p: list[float]) -> None:
     corrected = holm(p)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.evaluate.parts import by_scores, novel_called_shared, parts_of, shared_novel_means
@@ -58,6 +58,7 @@ def test_support_that_is_not_known_is_none_and_an_empty_part_has_no_percentage()
     assert shared_novel_means(parts) == {"restricted": None, "unrestricted": None}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_restricting_never_makes_a_clip_wrong_and_parts_add_up_to_the_whole(seed: int) -> None:
     rng = np.random.default_rng(seed)
