@@ -11,7 +11,9 @@ from typing import Any
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import VIDEO_TIMEOUT_S, DecodeStage, default_plan, plan_of
+from pipelines.embed.clips import EmbedClipsStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
+from pipelines.embed.encoders.spec import parse_spec
 from pipelines.embed.precision import resolve_precision
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.embed.text import text_stages
@@ -54,7 +56,7 @@ class HandsOptions:
 
 @dataclass(frozen=True)
 class EmbedOptions:
-    """Options of ``xmic embed``; ``hand_threshold`` None = what fits the boxes."""
+    """Options of ``xmic embed``; ``hand_threshold`` None = what fits the boxes, ``clip_frames`` None = no clips."""
 
     encoder: str
     streams: str = "both"
@@ -70,6 +72,7 @@ class EmbedOptions:
     crop_fit: str = "center"
     allow_random_weights: bool = False
     plan: str | None = None
+    clip_frames: int | None = None
 
 
 def decode_stages(
@@ -173,7 +176,8 @@ def embed_stages(
     """The streams of every prepared split, and the class names of every dataset, by one encoder.
 
     Raises:
-        UsageError: unknown streams, encoder, crop, precision or class names; random weights that were not allowed.
+        UsageError: unknown streams, encoder, crop, precision or class names; random weights that were not allowed;
+            clips that the encoder can not make, or of a number of frames that does not divide the plan's segments.
         MissingUpstream: no frames, or no boxes for the hand stream, or weights that are not here.
         InputError: a class list that another version of xmic wrote.
     """
@@ -181,6 +185,11 @@ def embed_stages(
         raise UsageError(f"--streams {options.streams}: expected full, hand or both")
     chosen = workspace.choose(dataset, splits)
     encoder = _lazy_encoder(workspace, options, machine)
+    if options.clip_frames is not None and not encoder.identity.clips:
+        raise UsageError(
+            f"--clip-frames {options.clip_frames}: {options.encoder} makes vectors of single frames. Only lavila makes "
+            "one of several; leave --clip-frames out."
+        )
     stages: list[Stage] = []
     for name, split in chosen:
         frames = DecodeStage(workspace, name, split, plan_of(workspace, name, split, options.plan))
@@ -189,6 +198,8 @@ def embed_stages(
         if options.streams in ("hand", "both"):
             boxes = _boxes_folder(frames, options.detector)
             stages.append(EmbedStage(frames, encoder, boxes, _policy(options, boxes), machine.workers))
+        if options.clip_frames is not None:
+            stages.append(EmbedClipsStage(frames, encoder, workers=machine.workers, clip_frames=options.clip_frames))
     if options.text and not encoder.identity.text_provenance:
         raise UsageError(
             f"--encoder {options.encoder}: it has no text tower, so it can not embed class names. Pass --no-text, and "
@@ -233,6 +244,9 @@ def _lazy_encoder(workspace: Workspace, options: EmbedOptions, machine: Machine)
         "file_sha256": workspace.file_digests.whole,
     }
     identity = describe_encoder(options.encoder, **settings)
+    spec = parse_spec(options.encoder)
+    if spec.located != spec.text:
+        workspace.remember_encoder(identity.slug, spec.located)
     return LazyEncoder(identity, lambda: load_encoder(options.encoder, **settings))
 
 

@@ -7,9 +7,10 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from data_manifests.errors import InputError
+from data_manifests.errors import InputError, UsageError
+from pipelines.train.terms import Terms, parse_percent
 
 
 class _Section(BaseModel):
@@ -76,6 +77,7 @@ class EmbedSection(_Section):
     crop_margin: float = 0.0
     crop_fit: Literal["center", "pad"] = "center"
     allow_random_weights: bool = False
+    clip_frames: int | None = None
 
 
 class TrainSection(_Section):
@@ -85,12 +87,30 @@ class TrainSection(_Section):
     preset: str = "official"
     dataset: str | None = None
     streams: Literal["full", "hand", "both"] | None = None
-    classify: Literal["full", "hand"] | None = None
+    classify: Literal["full", "hand", "clip"] | None = None
     label: Literal["noun", "verb", "both"] = "both"
     seed: int = 0
     fixed_frames: bool = False
+    recipe: Literal["published", "matched"] = "published"
+    source_val: float | str | None = None
+    select: Literal["last", "source-val", "target"] = "last"
+    target: str | None = None
     checkpoint_minutes: float | None = None
     set: dict[str, Any] = {}
+
+    @property
+    def terms(self) -> Terms:
+        """Recipe, held-out recordings and which epoch is kept."""
+        held_out = None if self.source_val is None else parse_percent(self.source_val)
+        return Terms(self.recipe, held_out, self.select, self.target)
+
+    @model_validator(mode="after")
+    def _check_terms(self) -> TrainSection:
+        try:
+            self.terms  # noqa: B018
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
 
 
 class EvaluateSection(_Section):

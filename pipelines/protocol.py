@@ -17,6 +17,7 @@ from pipelines.shards import any_footer, read_footer
 from pipelines.workspace import Workspace
 
 Streams = Literal["full", "hand", "both"]
+Classified = Literal["full", "hand", "clip"]
 FREE = ("plan",)
 """Provenance that may differ between training and evaluation: their plans differ in candidates by design."""
 
@@ -30,7 +31,7 @@ class Protocol:
         v2: folder name of the second encoder V_II that conditions; the same as ``encoder`` by default.
         streams: conditioning streams, 'full' frames, 'hand' crops or 'both'; None for a method that is
             not conditioned on the video.
-        classify: the classified stream.
+        classify: the classified stream; 'clip' is one vector a clip of all its frames.
         hands: folder name of the hand stream ('hand-<detector>-<crop>'), None when none is used.
         segments: N, frames a clip.
         prompt: text around the class name.
@@ -41,7 +42,7 @@ class Protocol:
     encoder: str
     v2: str
     streams: Streams | None
-    classify: Literal["full", "hand"]
+    classify: Classified
     hands: str | None
     segments: int
     short_side: int
@@ -54,7 +55,7 @@ class Protocol:
     def needed(self) -> dict[str, tuple[str, str]]:
         """What is gathered for a batch: role → (encoder folder, stream folder)."""
         hand = self.hands or ""
-        roles = {"frames": (self.encoder, "full" if self.classify == "full" else hand)}
+        roles = {"frames": (self.encoder, hand if self.classify == "hand" else self.classify)}
         if self.streams in ("hand", "both"):
             roles["hand"] = (self.v2, hand)
         if self.streams in ("full", "both"):
@@ -73,7 +74,7 @@ class ProtocolChoice:
     encoder: str | None = None
     v2: str | None = None
     streams: Streams | None = None
-    classify: Literal["full", "hand"] | None = None
+    classify: Classified | None = None
     hands: str | None = None
     plan: str | None = None
     prompt: str = "{}"
@@ -111,8 +112,10 @@ def resolve(
     v2 = _one(base, choice.v2, "second encoder", "--v2", command) if choice.v2 else encoder
     streams: Streams | None = (choice.streams or "both") if conditioned else None
     classify: Any = choice.classify or classify_default
-    if classify not in ("full", "hand") or streams not in ("full", "hand", "both", None):
-        raise UsageError(f"--streams {streams} --classify {classify}: expected full, hand or both, and full or hand")
+    if classify not in ("full", "hand", "clip") or streams not in ("full", "hand", "both", None):
+        raise UsageError(
+            f"--streams {streams} --classify {classify}: expected full, hand or both, and full, hand or clip"
+        )
     hands = None
     if streams in ("hand", "both") or classify == "hand":
         folder = base / (encoder if classify == "hand" else v2)
@@ -154,7 +157,8 @@ def _spec_of(folder: Path) -> str | None:
 def _provenance(folder: Path, command: str) -> Mapping[str, Any]:
     footer = any_footer(folder)
     if footer is None:
-        raise MissingUpstream(f"{folder}: no vectors. Run {command}")
+        how = " --clip-frames 16 with an encoder of several frames (lavila)" if folder.name == "clip" else ""
+        raise MissingUpstream(f"{folder}: no vectors. Run {command}{how}")
     return footer.provenance
 
 

@@ -159,6 +159,7 @@ def request_of(config: Config, section: TrainSection) -> RunRequest:
         section.seed,
         labels,
         section.fixed_frames,
+        section.terms,
     )
 
 
@@ -189,6 +190,6 @@ def _embed(workspace: Workspace, config: Config, machine: Machine) -> list[Stage
         of_dataset = {**values, "streams": streams}
         stages += embed_stages(workspace, name, None, EmbedOptions(**of_dataset), machine)
         if v2 is not None:
-            second = EmbedOptions(**{**of_dataset, "encoder": v2, "text": False})
+            second = EmbedOptions(**{**of_dataset, "encoder": v2, "text": False, "clip_frames": None})
             stages += embed_stages(workspace, name, None, second, machine)
     return stages

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data_manifests.errors import InputError, MissingUpstream
+from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.schema import LABELS
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_plans, decoded_shards, default_plan
 from pipelines.embed.stage import EmbedStage
 from pipelines.embed.text import TextStage, text_command
+from pipelines.evaluate.folders import parse_folder_name
 from pipelines.hands.detector import IMPORTED
 from pipelines.hands.imported import inputs_remembered
 from pipelines.hands.stage import HandsStage
@@ -125,20 +126,27 @@ def _of_frames(frames: DecodeStage) -> Iterator[tuple[Recorded, str, str]]:
             provenance = footer.provenance if footer else {}
             units = [
                 Unit(
-                    s.group, folder / s.path.name, _embed_inputs(s, provenance.get("detector"), root / "hands" / where)
+                    s.group,
+                    folder / s.path.name,
+                    _embed_inputs(s, provenance.get("detector"), root / "hands" / where) | _clip_inputs(s, folder),
                 )
                 for s in shards
             ]
             recorded = Recorded("embed", EmbedStage.version, footer.params if footer else {}, folder, units)
             spec = f" --encoder {provenance['spec']}" if "spec" in provenance else ""
-            stream = "full" if folder.name == "full" else "hand"
-            yield recorded, f"{encoder.name}/{folder.name}", f"xmic embed {tail}{spec} --streams {stream}"
+            stream = "hand" if folder.name.startswith("hand-") else "full"
+            clips = f" --clip-frames {provenance.get('clip_frames', 16)}" if folder.name == "clip" else ""
+            yield recorded, f"{encoder.name}/{folder.name}", f"xmic embed {tail}{spec} --streams {stream}{clips}"
 
 
 def _hands_inputs(frames: Decoded, path: Path) -> dict[str, str]:
     with suppress(FileNotFoundError, InputError):
         return inputs_remembered(frames, read_footer(path))
     return {}
+
+
+def _clip_inputs(frames: Decoded, folder: Path) -> dict[str, str]:
+    return {"clip_frames": frames.footer.sides["clip_frames"]} if folder.name == "clip" else {}
 
 
 def _embed_inputs(frames: Decoded, detector: str | None, hands: Path) -> dict[str, str]:
@@ -245,7 +253,7 @@ def _runs(workspace: Workspace) -> Iterator[StageStatus]:
                 result.done += 1
             else:
                 result.missing += 1
-                stopped = (head / "state.pt").is_file()
+                stopped = any(head.rglob("state.pt"))
                 result.why[label] = "stopped, goes on with the same command" if stopped else "not trained yet"
         yield result
 
@@ -256,16 +264,20 @@ def _evaluations(workspace: Workspace, verify: bool) -> Iterator[StageStatus]:
         return
     # Only here, since it brings torch along.
     from pipelines.evaluate.run import evaluation_stage, find_run
+    from pipelines.evaluate.vectors import checked_vectors
 
     for file in files:
-        run, target = file.parent.parent.name, file.parent.name
+        folder, target = file.parent.parent.name, file.parent.name
+        run, vectors = parse_folder_name(folder)
         dataset, _, split = target.rpartition("-")
-        result = StageStatus("evaluate", dataset, split, run, str(file.parent))
+        result = StageStatus("evaluate", dataset, split, folder, str(file.parent))
         try:
-            stage = evaluation_stage(workspace, find_run(workspace, run), dataset, split)
+            found = find_run(workspace, run)
+            stage = evaluation_stage(workspace, found, dataset, split, checked_vectors(vectors, found.config))
             item = inspect(stage, stage.units()[0])
-        except (InputError, MissingUpstream) as error:
+        except (InputError, MissingUpstream, UsageError) as error:
             item = Inspection(Unit(file.name, file, {}), State.STALE, str(error))
         _count(result, _verified(item) if verify and item.state is State.DONE else item)
-        result.next = f"xmic evaluate {run} --cross {dataset} -w {workspace.root}" if result.why else ""
+        option = "" if vectors == "own" else f" --xmic-vector {vectors}"
+        result.next = f"xmic evaluate {run} --cross {dataset}{option} -w {workspace.root}" if result.why else ""
         yield result

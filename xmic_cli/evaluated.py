@@ -30,6 +30,8 @@ def print_results(name: str, results: list[dict[str, Any]]) -> None:
     own = [row for result in results for row in _epic_rows(result)]
     if own:
         console.table("EPIC-KITCHENS-100's own", [*head, "clips of", "top-1 %", "top-5 %", "clips"], own)
+    for target in dict.fromkeys(result["run"]["select_target"] for result in results if result["run"]["leaking"]):
+        console.note(f"warning: leaking: the epoch was chosen by labelled clips of {target}")
     for result in results:
         _notes(result)
 
@@ -120,6 +122,8 @@ def _notes(result: Result) -> None:
         console.note(f"{target}: over the {listed['clips']} listed clips only (sha256 {listed['sha256'][:12]})")
     for weights in result["random_weights"]:
         console.note(f"warning: {weights} has random weights; these numbers mean nothing")
+    for encoder, dataset in result["pretrained_on"].items():
+        console.note(f"{encoder} was pretrained on {dataset}")
     for item in result["mixed"]:
         console.note(f"warning: mixed {item['what']}: run {item['run']}, target {item['target']}")
 

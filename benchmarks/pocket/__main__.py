@@ -1,15 +1,16 @@
 """X-MIC, zero-shot CLIP and their controls on drawn worlds, in a folder, resumable.
 
     python -m benchmarks.pocket --freeze [--encoder SPEC]
-    python -m benchmarks.pocket WORK [--seeds 0 1 2] [--size full|demo] [--limit-minutes M] [--untrained]
-    python -m benchmarks.pocket WORK --report benchmarks/pocket.md [--seeds 0 1 2]
+    python -m benchmarks.pocket WORK [--seeds 0 1 2] [--size full|medium|demo] [--limit-minutes M] [--untrained]
+    python -m benchmarks.pocket WORK --report benchmarks/pocket.md [--seeds 0 1 2] [--size full|medium|demo]
     python -m benchmarks.pocket --quick [--encoder SPEC]
 
 The first run is --freeze, whose file is committed: it holds a hash of the source of the world, of the encoder's weights
 and of the cells, and no adapter is trained when it does not fit. The second does what is missing and may be stopped at
-any time. --untrained measures only what trains nothing: by it and on other seeds a world may be tuned before it is
-frozen. --quick runs all cells on a tiny world of another seed in a temporary folder, to see that the harness works: its
-numbers mean nothing, and it needs nothing frozen.
+any time. Worlds and runs can be made again; results, a small file a cell, are kept below --results, which may be a
+folder under version control. --untrained measures only what trains nothing: by it and on other seeds a world may be
+tuned before it is frozen. --quick runs all cells on a tiny world of another seed in a temporary folder, to see that the
+harness works: its numbers mean nothing, and it needs nothing frozen.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("work", type=Path, nargs="?", metavar="WORK", help="folder of worlds, runs and results")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of worlds and trainings")
-    parser.add_argument("--size", choices=("full", "demo"), default="full", help="of a world; demo has 200 clips")
+    parser.add_argument("--size", choices=("full", "medium", "demo"), default="full", help="of a world")
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="where results are kept (default: WORK/results)")
     parser.add_argument("--encoder", default="pocket", metavar="SPEC", help="as of xmic embed")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw and decode")
     parser.add_argument("--limit-minutes", type=float, metavar="M", help="stop cleanly after so many minutes")
@@ -80,7 +82,8 @@ def _act(options: argparse.Namespace) -> int:
             run(results, [_QUICK_SEED], Chain(Path(name), "small", options.encoder, machine, deadline))
             print(report(results, [_QUICK_SEED]))
         return 0
-    results = Results(options.work / "results", {"frozen": now["hash"], "size": options.size})
+    folder = options.results or options.work / "results"
+    results = Results(folder, {"frozen": now["hash"], "size": options.size})
     if options.report is not None:
         with replace_atomically(options.report) as temporary:
             temporary.write_text(report(results, options.seeds), encoding="utf-8")

@@ -100,11 +100,3 @@ def altered_frames(batch: ClipBatch, change: Change, rng: np.random.Generator) -
         order = rng.permuted(np.tile(np.arange(segments), (clips, 1)), axis=1)
     index = torch.from_numpy(order)[:, :, None]
     return ClipBatch(*(None if x is None else x.gather(1, index.expand(-1, -1, x.shape[2])) for x in streams))
-
-
-def other_clip(clips: int, rng: np.random.Generator) -> np.ndarray:
-    """For each of two or more clips another one, int64 [clips]: a random circle through all of them."""
-    circle = rng.permutation(clips)
-    other = np.empty(clips, np.int64)
-    other[circle] = np.roll(circle, 1)
-    return other

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.pocket.cells import SOURCES, Cell, recipe
-from benchmarks.pocket.controls import altered_frames, most_frequent, nonsense_names, other_clip, verbs_of_nouns
+from benchmarks.pocket.controls import altered_frames, most_frequent, nonsense_names, verbs_of_nouns
 from benchmarks.pocket.results import counted, split_by_class
 from benchmarks.pocket.worlds import World
 from data_manifests.errors import Interrupted
@@ -21,18 +20,18 @@ from pipelines.digest import number_of
 from pipelines.embed.encoders import load_encoder
 from pipelines.evaluate.metrics import hits
 from pipelines.evaluate.run import EvaluateStage, TrainedRun, evaluate, evaluation_stage, find_run
+from pipelines.evaluate.vectors import scores_under
 from pipelines.machine import Machine
-from pipelines.methods.base import ClipBatch, TextBank
+from pipelines.methods.base import TextBank
 from pipelines.methods.xmic import XMIC
 from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice
 from pipelines.shards import read_rows
-from pipelines.train.data import ClipData, usable_clips
+from pipelines.train.data import ClipData, in_order, usable_clips
 from pipelines.train.features import SplitClips, read_clips
 from pipelines.train.run import RunRequest, plan_run, train_run
 from pipelines.vocabulary import vocabulary_of
 
-_BATCH = 128
 _NORMS = ("n1", "n2", "n3")
 _CPU = torch.device("cpu")
 
@@ -166,21 +165,10 @@ def _altered_scores(
         text = nonsense_text(encoder, text, f"{item.dataset}/{label}/{world.seed}", _real_names(world))
     if cell.change in ("mean vector", "other vector"):
         assert isinstance(method, XMIC)
-        vectors = torch.cat([method.vector(batch) for batch in _batches(data)])
-        if cell.change == "mean vector":
-            vectors = vectors.mean(0, keepdim=True).expand_as(vectors)
-        else:
-            vectors = vectors[torch.from_numpy(other_clip(len(vectors), rng))]
-        parts = zip(vectors.split(_BATCH), _batches(data), strict=True)
-        scores = [method.classify(vector, batch.frames, text) for vector, batch in parts if batch.frames is not None]
+        scores = scores_under(method, data, text, "mean" if cell.change == "mean vector" else "shuffled", rng)
     else:
-        scores = [method(altered_frames(batch, cell.change, rng), text) for batch in _batches(data)]
-    return usable.rows, torch.cat(scores).float().numpy()
-
-
-def _batches(data: ClipData) -> Iterator[ClipBatch]:
-    for start in range(0, len(data), _BATCH):
-        yield data.batch(np.arange(start, min(start + _BATCH, len(data))), epoch=0)
+        scores = torch.cat([method(altered_frames(batch, cell.change, rng), text) for _, batch in in_order(data)])
+    return usable.rows, scores.float().numpy()
 
 
 @torch.inference_mode()
@@ -190,7 +178,7 @@ def _statistics(item: EvaluateStage, label: Label) -> dict[str, float]:
     usable = usable_clips(item.clips, item.streams, None)
     data = ClipData(item.streams, usable, item.clips.clip_ids, None, _CPU)
     totals: dict[str, float] = {}
-    for batch in _batches(data):
+    for _, batch in in_order(data):
         assert batch.frames is not None
         for name, value in method.statistics(batch, text).items():
             totals[name] = totals.get(name, 0.0) + value * len(batch.frames) / len(data)

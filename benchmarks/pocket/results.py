@@ -44,7 +44,9 @@ class Results:
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         for what, value in self.made.items():
             if found[what] != value:
-                raise InputError(f"{file}: made with {what} {found[what]}, here is {value}. Name an empty WORK.")
+                raise InputError(
+                    f"{file}: made with {what} {found[what]}, here is {value}. Name an empty WORK or --results."
+                )
         return found
 
     def write(self, seed: int, name: str, value: dict[str, Any]) -> None:

@@ -24,8 +24,7 @@ from pipelines.progress import Progress
 from pipelines.shards import Layout, ShardWriter, read_footer
 from pipelines.stage import OpenShard, Unit
 
-Stream = Literal["full", "hand"]
-STREAMS: tuple[Stream, Stream] = ("full", "hand")
+Stream = Literal["full", "hand", "clip"]
 
 
 class LazyEncoder:
@@ -177,15 +176,19 @@ class EmbedStage:
             inputs.append(model.preprocess(picture))
         if not keys:
             return
-        vectors = model.embed(inputs)
-        with np.errstate(over="ignore"):
-            stored = vectors.astype(np.float16)
-        finite = np.isfinite(stored).all(axis=1)
+        stored, finite = in_float16(model.embed(inputs))
         for index in np.flatnonzero(~finite):
             video_id, pts = keys[index]
             shard.fail("not_finite", "the vector does not fit in float16", video_id=video_id, pts=pts)
         kept = np.flatnonzero(finite)
         shard.write(_vector_table(keys, whole, stored, kept, shard_schema=self.layout.schema))
+
+
+def in_float16(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors [n, D] as they are stored, and which of them are finite then, bool [n]."""
+    with np.errstate(over="ignore"):
+        stored = vectors.astype(np.float16)
+    return stored, np.asarray(np.isfinite(stored).all(axis=1))
 
 
 def _vector_table(

@@ -26,6 +26,16 @@ def frame_vectors(dim: int) -> Layout:
     return Layout(schema, row_group=4096, compression="none", plain=True)
 
 
+def clip_vectors(dim: int) -> Layout:
+    """Layout of clip vectors.
+
+    One row a draw of a clip, keyed (clip_id, draw): ``vector`` float16 [dim], raw, of the frames that are the draw-th
+    candidates of their segments.
+    """
+    schema = pa.schema([("clip_id", pa.string()), ("draw", pa.int16()), ("vector", pa.list_(pa.float16(), dim))])
+    return Layout(schema, row_group=4096, compression="none", plain=True)
+
+
 def text_vectors(dim: int) -> Layout:
     """Layout of class-name vectors: one row a class, ``vector`` float32 [dim], raw."""
     schema = pa.schema(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pipelines.evaluate.run import EvaluateStage
 
 METRICS_SCHEMA = 3
+_LAST = {"select": "last", "source_val": None, "target": None, "leaking": False}
+"""How the epoch was kept of runs that were trained before there was a choice."""
 
 
 def vocabularies_of(item: EvaluateStage) -> dict[Label, Vocabulary]:
@@ -71,6 +73,7 @@ def metrics_of(
         "v2": item.target.v2 if item.target.v2 != item.target.encoder else None,
         "streams": item.target.streams,
         "classify": item.target.classify,
+        "clip_frames": next((v["clip_frames"] for v in vectors.values() if v.get("stream") == "clip"), None),
         "detector": hand.get("detector") if hand else None,
         "crop": hand.get("crop") if hand else None,
         "plan": item.frames.plan.slug,
@@ -79,23 +82,16 @@ def metrics_of(
         "names": item.target.names,
     }
     random = {str(v.get("encoder")) for v in vectors.values() if v.get("random_weights")}
-    recipe = config["recipe"]
     return {
         "schema": METRICS_SCHEMA,
-        "run": {
-            "name": config["name"],
-            "method": config["method"],
-            "preset": config["preset"],
-            "seed": config["seed"],
-            "key": config["key"],
-            "recipe": recipe["name"] if recipe else None,
-            "epochs": recipe["epochs"] if recipe else None,
-        },
+        "run": run_facts(config),
+        "xmic_vector": item.vectors,
         "source": source,
         "target": {"dataset": item.dataset, "split": item.split},
         "within": not cross,
         "protocol": protocol,
         "random_weights": sorted(random),
+        "pretrained_on": {str(v["encoder"]): v["pretrained_on"] for v in vectors.values() if "pretrained_on" in v},
         "mixed": mixed,
         "vocabulary": {label: identity_of(of) for label, of in vocabularies.items()} if cross else {},
         "clips_file": {"sha256": listed.sha256, "clips": len(predictions.clips.ids)} if listed else None,
@@ -111,6 +107,21 @@ def metrics_text(metrics: Mapping[str, Any]) -> str:
     """The text of metrics.json: indented, but each recording on one line."""
     text = json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False)
     return re.sub(r"\[\s+([\d.e+-]+),\s+(\d+)\s+\]", r"[\1, \2]", text) + "\n"
+
+
+def run_facts(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What every result says of its run: which one, by which recipe, and how its epoch was kept."""
+    recipe, selection = config["recipe"], config.get("selection", _LAST)
+    chosen_on = selection["target"]
+    return {
+        **{name: config[name] for name in ("name", "method", "preset", "seed", "key")},
+        "recipe": recipe["name"] if recipe else None,
+        "epochs": recipe["epochs"] if recipe else None,
+        "select": selection["select"],
+        "source_val": selection["source_val"],
+        "select_target": chosen_on and f"{chosen_on['dataset']}:{chosen_on['split']}",
+        "leaking": selection["leaking"],
+    }
 
 
 def _numbers(
@@ -132,6 +143,7 @@ def _numbers(
             cross=cross,
             zero_shot=config["method"] == "zero-shot",
         )
+        labels[label] |= _chosen(item, label)
         if label == "noun" and len(scored.rows):
             labels[label]["any_noun"] = any_noun(scored, predictions.clips.nouns)
     ranked = None
@@ -162,6 +174,12 @@ def _seen_pairs(item: EvaluateStage, vocabularies: Mapping[Label, Vocabulary]) -
     pairs = zip(*(rows.column(name).to_pylist() for name in ("verb_class", "noun_class")), strict=True)
     trained = {(verb, noun) for verb, noun in pairs if verb is not None and noun is not None}
     return seen_pairs(trained, vocabularies["verb"], vocabularies["noun"])
+
+
+def _chosen(item: EvaluateStage, label: Label) -> dict[str, Any]:
+    """'selected_epoch' from 1, and with the recipe ``matched`` the chosen 'lr'."""
+    summary = json.loads((item.run.folder / label / "summary.json").read_text(encoding="utf-8"))
+    return {name: summary[name] for name in ("selected_epoch", "lr") if name in summary}
 
 
 def _hand_streams(item: EvaluateStage) -> list[StreamVectors]:

@@ -18,26 +18,30 @@ from data_manifests.schema import LABELS, Label
 from pipelines import stage
 from pipelines.atomic import replace_atomically
 from pipelines.decode.stage import DecodeStage
+from pipelines.digest import number_of
 from pipelines.environment import versions
 from pipelines.evaluate.clip_list import ClipList
+from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.record import is_epic, metrics_of, metrics_text, vocabularies_of
 from pipelines.evaluate.scored import predictions_of
 from pipelines.evaluate.submission import Submission, write_submission
 from pipelines.evaluate.temperature import temperatures_of
+from pipelines.evaluate.vectors import Vectors, checked_vectors, scores_under
+from pipelines.export.index import check_export
 from pipelines.machine import Machine
 from pipelines.methods import load_method
-from pipelines.methods.base import Method, TextBank, resolve_config
+from pipelines.methods.base import Method, Settings, TextBank, resolve_config
+from pipelines.methods.xmic import XMIC
 from pipelines.progress import Progress, Silent
 from pipelines.protocol import Protocol, on_target, vector_digests
 from pipelines.shards import Layout, read_footer
 from pipelines.stage import Choice, OpenShard, Unit
-from pipelines.train.data import ClipData, usable_clips
-from pipelines.train.features import SplitClips, StreamVectors, read_clips
+from pipelines.train.backbone import Towers, load_towers
+from pipelines.train.data import BATCH, ClipData, in_order, usable_clips
+from pipelines.train.features import SplitClips, StreamVectors, read_clips, require_width
 from pipelines.train.loop import load_weights
 from pipelines.train.run import fresh_method, load_streams, load_text, text_file
 from pipelines.workspace import SPLITS, Workspace
-
-_BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
 
     Raises:
         MissingUpstream: there is no such run, or no head of it is finished.
+        InputError: an exported folder is not whole.
     """
     runs = workspace.root / "runs"
     folder = (
@@ -76,6 +81,7 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
         raise MissingUpstream(
             f"{folder}: no such run; there is {', '.join(known) or 'none'}. Run xmic train -w {workspace.root}"
         )
+    check_export(folder)
     heads: dict[Label, Mapping[str, Any]] = {}
     for label in LABELS:
         if (folder / label / "summary.json").is_file():
@@ -97,6 +103,10 @@ class EvaluateStage:
     """Scores of one run on one split, one row a clip. See :class:`pipelines.stage.Stage`.
 
     Clips without all their vectors have no row. ``<label>_scores`` are the logits of all the target's classes.
+    With other ``vectors`` than a clip's own it is a control, which stands beside the ordinary evaluation.
+
+    Attributes:
+        encoder: the run's encoder again with the places of its files, where the workspace does not know them.
     """
 
     workspace: Workspace
@@ -107,7 +117,9 @@ class EvaluateStage:
     frames: DecodeStage
     machine: Machine
     progress: Progress
+    vectors: Vectors = "own"
     sides: Mapping[str, Layout] = field(default_factory=dict)
+    encoder: str | None = None
 
     name = "evaluate"
     version = 1
@@ -120,11 +132,12 @@ class EvaluateStage:
     @property
     def params(self) -> Mapping[str, Any]:
         """The run and the target's protocol."""
-        return {
+        ordinary = {
             "run": self.run.config["key"],
             "labels": list(self.run.heads),
             "protocol": self.target.as_dict(),
         }
+        return ordinary if self.vectors == "own" else {**ordinary, "xmic_vector": self.vectors}
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -134,7 +147,7 @@ class EvaluateStage:
     @property
     def environment(self) -> Mapping[str, Any]:
         """Versions and device."""
-        return {**versions("torch", "numpy"), "device": self.machine.resolve_device(), "batch": _BATCH}
+        return {**versions("torch", "numpy"), "device": self.machine.resolve_device(), "batch": BATCH}
 
     @cached_property
     def counts(self) -> dict[Label, int]:
@@ -148,13 +161,15 @@ class EvaluateStage:
 
     @property
     def folder(self) -> Path:
-        """``evaluations/<run>/<dataset>-<split>``."""
-        return self.workspace.root / "evaluations" / self.run.config["name"] / f"{self.dataset}-{self.split}"
+        """``evaluations/<run>/<dataset>-<split>``; of a control ``evaluations/<run>@<vectors>/…``."""
+        name = folder_name(self.run.config["name"], self.vectors)
+        return self.workspace.root / "evaluations" / name / f"{self.dataset}-{self.split}"
 
     @property
     def command(self) -> str:
         """The command line that makes it."""
-        return f"xmic evaluate {self.run.config['name']} --cross {self.dataset} -w {self.workspace.root}"
+        option = "" if self.vectors == "own" else f" --xmic-vector {self.vectors}"
+        return f"xmic evaluate {self.run.config['name']} --cross {self.dataset}{option} -w {self.workspace.root}"
 
     @cached_property
     def clips(self) -> SplitClips:
@@ -165,6 +180,19 @@ class EvaluateStage:
     def streams(self) -> dict[str, StreamVectors]:
         """The vectors of the split."""
         return load_streams(self.workspace, self.frames, self.target, self.clips, self.progress)
+
+    @cached_property
+    def method(self) -> tuple[type[Method], Settings]:
+        """The run's method and its settings, which both heads share."""
+        method_class = load_method(self.run.config["method"])
+        return method_class, resolve_config(method_class, self.run.config["preset"], self.run.config["method_config"])
+
+    @cached_property
+    def towers(self) -> Towers:
+        """What the method needs of the encoder itself."""
+        method_class, settings = self.method
+        needs = method_class.needed_by(settings.config)
+        return load_towers(self.workspace, self.target, needs, self.machine, self.encoder)
 
     def units(self) -> list[Unit]:
         """One file; it depends on the weights, the vectors, the class names and the clips."""
@@ -184,28 +212,31 @@ class EvaluateStage:
             data = ClipData(self.streams, usable, self.clips.clip_ids, None, device)
             scores = {label: self._scores(label, data, device) for label in self.run.heads}
             with open_shard(unit) as shard:
-                for start in range(0, len(usable.rows), _BATCH):
-                    part = slice(start, start + _BATCH)
+                for start in range(0, len(usable.rows), BATCH):
+                    part = slice(start, start + BATCH)
                     shard.write(self._table(usable.rows[part], {label: s[part] for label, s in scores.items()}))
             yield unit
 
     def head(self, label: Label, device: torch.device) -> tuple[Method, TextBank]:
         """The trained method of a label, in evaluation mode, and the target's classes."""
-        config = self.run.heads[label]
         text = load_text(self.workspace, self.dataset, self.target, label, device)
-        method_class = load_method(config["method"])
-        settings = resolve_config(method_class, config["preset"], config["method_config"])
-        method = fresh_method(method_class, settings.config, self.streams, text.logit_scale, config["seed"])
+        require_width(self.streams, text.vectors.shape[1])
+        method_class, settings = self.method
+        seed = self.run.config["seed"]
+        method = fresh_method(method_class, settings.config, self.streams, text.logit_scale, seed, self.towers)
         load_weights(method, self.run.folder / label / "weights.safetensors")
         return method.to(device).eval(), text
 
     def _scores(self, label: Label, data: ClipData, device: torch.device) -> np.ndarray:
         method, text = self.head(label, device)
+        if self.vectors != "own":
+            assert isinstance(method, XMIC)
+            rng = np.random.default_rng(number_of(f"xmic-vector/{self.dataset}/{self.split}/{label}"))
+            return scores_under(method, data, text, self.vectors, rng).cpu().numpy()
         scores = np.empty((len(data), len(text.names)), np.float32)
         with torch.inference_mode():
-            for start in range(0, len(data), _BATCH):
-                indices = np.arange(start, min(start + _BATCH, len(data)))
-                scores[indices] = method(data.batch(indices, epoch=0), text).float().cpu().numpy()
+            for indices, batch in in_order(data):
+                scores[indices] = method(batch, text).float().cpu().numpy()
         return scores
 
     def _table(self, rows: np.ndarray, scores: Mapping[Label, np.ndarray]) -> pa.Table:
@@ -229,7 +260,9 @@ def evaluate(
     progress: Progress,
     *,
     allow_mixed: bool = False,
+    vectors: str = "own",
     choice: Choice | None = None,
+    encoder: str | None = None,
     listed: ClipList | None = None,
     submission: Submission | None = None,
 ) -> list[dict[str, Any]]:
@@ -242,7 +275,9 @@ def evaluate(
         machine: device.
         progress: told of each target.
         allow_mixed: accept a target that was made otherwise than the run's data.
+        vectors: one of :data:`pipelines.evaluate.vectors.Vectors`; other than 'own' it is a control.
         choice: locks.
+        encoder: as in :class:`EvaluateStage`.
         listed: the clips that the numbers are over. A target without a listed clip keeps all of its own, and a note
             says so; the scores are those of all clips either way.
         submission: also write the file of the EPIC-KITCHENS-100 challenge.
@@ -254,12 +289,14 @@ def evaluate(
         MissingUpstream: a target lacks an artifact; names the command.
         InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off, another version
             of xmic wrote a class list, a listed clip is in no target, or not all clips to submit are scored.
-        UsageError: there is no EPIC-KITCHENS-100 target to submit, or a list is to be submitted.
+        UsageError: such vectors are unknown, or the method has none; there is no EPIC-KITCHENS-100 target to submit,
+            or a list is to be submitted.
     """
+    chosen = checked_vectors(vectors, run.config)
     _warn_of_versions(run, progress)
     found = [on_target(workspace, dataset, split, run.protocol, allow_mixed=allow_mixed) for dataset, split in targets]
     items = [
-        EvaluateStage(workspace, run, dataset, split, target, frames, machine, progress)
+        EvaluateStage(workspace, run, dataset, split, target, frames, machine, progress, chosen, encoder=encoder)
         for (dataset, split), (target, frames, _) in zip(targets, found, strict=True)
     ]
     if listed is not None:
@@ -300,10 +337,12 @@ def _listed_of(item: EvaluateStage, listed: ClipList | None) -> ClipList | None:
     return None
 
 
-def evaluation_stage(workspace: Workspace, run: TrainedRun, dataset: str, split: str) -> EvaluateStage:
+def evaluation_stage(
+    workspace: Workspace, run: TrainedRun, dataset: str, split: str, vectors: Vectors = "own"
+) -> EvaluateStage:
     """The stage of an evaluation that was made, for those who ask whether it is up to date."""
     target, frames, _ = on_target(workspace, dataset, split, run.protocol, allow_mixed=True)
-    return EvaluateStage(workspace, run, dataset, split, target, frames, Machine(device="cpu"), Silent())
+    return EvaluateStage(workspace, run, dataset, split, target, frames, Machine(device="cpu"), Silent(), vectors)
 
 
 def _warn_of_versions(run: TrainedRun, progress: Progress) -> None:

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 
 METHODS = {
     "zero-shot": "pipelines.methods.zero_shot:ZeroShot",
+    "clip-adapter": "pipelines.methods.clip_adapter:CLIPAdapter",
+    "clip-adapter-temporal": "pipelines.methods.clip_adapter:CLIPAdapterTemporal",
+    "late-fusion": "pipelines.methods.late_fusion:LateFusion",
     "xmic": "pipelines.methods.xmic:XMIC",
+    "coop": "pipelines.methods.coop:CoOp",
+    "cocoop": "pipelines.methods.cocoop:CoCoOp",
+    "a5": "pipelines.methods.efficient_prompt:A5",
+    "a6": "pipelines.methods.efficient_prompt:A6",
 }
 """Name → ``package.module:Class``. Listing the names loads no torch."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipelines.methods.text_tower import TextTower
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -13,8 +15,10 @@ class Backbone:
         dim: D, the joint width.
         dim_v2: D_II, the width of the conditioning streams.
         logit_scale: τ, the exponential of the value the encoder stores.
+        text_tower: the text transformer, for methods that learn through it.
     """
 
     dim: int
     dim_v2: int
     logit_scale: float
+    text_tower: TextTower | None = None

@@ -6,7 +6,7 @@ import difflib
 import math
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -47,15 +47,18 @@ class TextBank:
         vectors: [C, D] float32, the raw text vectors e_t, one a class.
         logit_scale: τ, the exponential of the value the encoder stores (100 for OpenAI's CLIP).
         names: C class names, in the order of the label indices.
+        texts: what stands for each class without any prompt, for methods that learn the prompt; None where the text
+            is prompted, or is several texts a class.
     """
 
     vectors: Tensor
     logit_scale: float
     names: list[str]
+    texts: list[str] | None = None
 
     def to(self, device: torch.device) -> TextBank:
         """The same text on a device."""
-        return TextBank(self.vectors.to(device), self.logit_scale, self.names)
+        return replace(self, vectors=self.vectors.to(device))
 
 
 class Method(nn.Module):
@@ -94,6 +97,17 @@ class Method(nn.Module):
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
         """Logits [B, C] in float32."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def training_logits(self, batch: ClipBatch, text: TextBank, target: Tensor) -> Tensor:
+        """Logits [B, C] of a training step; −∞ at classes that are left out of its softmax.
+
+        Args:
+            batch: the clips.
+            text: the classes.
+            target: int64 [B], the class of each clip; never left out.
+        """
+        logits: Tensor = self(batch, text)
+        return logits
 
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
         """Numbers worth watching over the epochs, means over the batch; they go to ``metrics.jsonl``."""

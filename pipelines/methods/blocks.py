@@ -100,3 +100,8 @@ class AttentionBlock(nn.Module):
         x = x + self.attention(tokens, tokens, tokens, need_weights=False)[0]
         mlp: Tensor = self.mlp(self.norm2(x))
         return x + mlp
+
+
+def attention_stack(dim: int, heads: int, bottleneck: float, layers: int) -> nn.Sequential:
+    """Blocks one after the other, [B, L, d] → [B, L, d]; see :class:`AttentionBlock`."""
+    return nn.Sequential(*(AttentionBlock(dim, heads, bottleneck) for _ in range(layers)))

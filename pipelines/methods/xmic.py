@@ -13,9 +13,9 @@ from data_manifests.errors import InputError, UsageError
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
 from pipelines.methods.blocks import (
-    AttentionBlock,
     FramePool,
     at_least_float32,
+    attention_stack,
     exact_float32,
     normalise,
     pool_frames,
@@ -36,10 +36,19 @@ class XMICConfig:
         default="both",
         metadata={"help": "conditioning streams; with one of them there is no intra-frame attention"},
     )
+    attention: Literal["pair", "joint", "average", "pair-mean"] = field(
+        default="pair",
+        metadata={
+            "help": "of two streams: pair attends within each frame, then across frames; joint over all 2N vectors; "
+            "average across the averages of each frame; pair-mean within each frame only"
+        },
+    )
+    positions: bool = field(default=True, metadata={"help": "learned temporal positions before b_T"})
     n1: bool = field(default=True, metadata={"help": "normalise the conditioning frame vectors"})
     n2: bool = field(default=False, metadata={"help": "normalise the X-MIC vector before the sum (Table 6)"})
     n3: bool = field(default=False, metadata={"help": "normalise the text vectors before the sum (Table 6)"})
     scale: float = field(default=2.0, metadata={"help": "s, what the X-MIC vector is multiplied by in the sum"})
+    train_scale: bool = field(default=False, metadata={"help": "learn s, from the value of scale on"})
     heads: int = field(default=4, metadata={"help": "attention heads; must divide D_II"})
     bottleneck: float = field(default=4.0, metadata={"help": "D_II over the hidden width of a block's perceptron"})
     spatial_layers: int = field(default=1, metadata={"help": "blocks of the intra-frame attention b_S"})
@@ -56,16 +65,26 @@ class XMICConfig:
         default=False, metadata={"help": "start as zero-shot CLIP: zero last layer of the head"}
     )
 
+    @property
+    def method(self) -> str:
+        """Whose settings these are, for what is refused."""
+        return "xmic"
+
     def __post_init__(self) -> None:
         """Check."""
         for name in ("segments", "heads", "spatial_layers", "temporal_layers", "head_ratio"):
             if getattr(self, name) < 1:
-                raise UsageError(f"xmic: {name}={getattr(self, name)}: expected 1 or more.")
+                raise UsageError(f"{self.method}: {name}={getattr(self, name)}: expected 1 or more.")
         if not self.bottleneck > 0:
-            raise UsageError(f"xmic: bottleneck={self.bottleneck}: expected more than 0.")
+            raise UsageError(f"{self.method}: bottleneck={self.bottleneck}: expected more than 0.")
+        if self.attention != "pair" and self.streams != "both":
+            raise UsageError(
+                f"{self.method}: attention={self.attention} joins two streams, but streams={self.streams} has one. "
+                "Use --streams both, or leave attention as it is."
+            )
         if self.zero_init_head and (self.head == "none" or self.head_relu):
             raise UsageError(
-                f"xmic: zero_init_head=true with head={self.head} head_relu={str(self.head_relu).lower()} "
+                f"{self.method}: zero_init_head=true with head={self.head} head_relu={str(self.head_relu).lower()} "
                 "would never learn: a ReLU passes no gradient at 0. Set head=mlp and head_relu=false too."
             )
 
@@ -100,17 +119,21 @@ class XMIC(Method):
         dim, dim_v2 = backbone.dim, backbone.dim_v2
         _check_widths(config, dim, dim_v2)
         self._config = config
+        self._shape = (config.segments, dim_v2)
 
         def stack(layers: int) -> nn.Sequential:
-            return nn.Sequential(*(AttentionBlock(dim_v2, config.heads, config.bottleneck) for _ in range(layers)))
+            return attention_stack(dim_v2, config.heads, config.bottleneck, layers)
 
-        self.spatial = stack(config.spatial_layers) if config.streams == "both" else None
-        self.positions = nn.Parameter(torch.randn(config.segments, dim_v2) * 0.01)
-        self.temporal = stack(config.temporal_layers)
+        pairs = config.streams == "both" and config.attention in ("pair", "pair-mean")
+        across = config.attention != "pair-mean"
+        self.spatial = stack(config.spatial_layers) if pairs else None
+        self.positions = nn.Parameter(torch.randn(self._shape) * 0.01) if across and config.positions else None
+        self.temporal = stack(config.temporal_layers) if across else None
         self.head = _head(config, dim, dim_v2) if config.head == "mlp" else None
         self.logit_scale = nn.Parameter(
             torch.tensor(math.log(backbone.logit_scale)), requires_grad=config.train_logit_scale
         )
+        self.scale = nn.Parameter(torch.tensor(config.scale)) if config.train_scale else config.scale
 
     @classmethod
     def needed_by(cls, config: Any) -> frozenset[str]:
@@ -124,13 +147,8 @@ class XMIC(Method):
         Raises:
             InputError: a conditioning stream is missing, or is not [B, N, D_II].
         """
-        if self.spatial is not None:
-            # The order of the two tokens is irrelevant: they have no position and are averaged.
-            pair = torch.stack([self._conditioning(batch, "hand"), self._conditioning(batch, "full")], 2)
-            x = self.spatial(pair.flatten(0, 1)).mean(1).unflatten(0, pair.shape[:2])
-        else:
-            x = self._conditioning(batch, "hand" if self._config.streams == "hand" else "full")
-        y: Tensor = self.temporal(x + self.positions).mean(1)
+        tokens = self._tokens(batch)
+        y: Tensor = (tokens if self.temporal is None else self.temporal(tokens)).mean(1)
         return y if self.head is None else self.head(y)
 
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
@@ -152,12 +170,12 @@ class XMIC(Method):
             frames: [B, N, D], the classified stream.
             text: C classes.
         """
-        s = self._config.scale
         with exact_float32(vector.device):
             a, e = self._summands(vector, text)
+            s = self.factor(a)
             video = pool_frames(frames, self._config.frame_pool).to(a.dtype)
             numerator = video @ e.T + s * (video * a).sum(-1, keepdim=True)
-            total = e.square().sum(-1) + s**2 * a.square().sum(-1, keepdim=True)
+            total = e.square().sum(-1) + s.square() * a.square().sum(-1, keepdim=True)
             # Where text and X-MIC vector cancel, rounding leaves nothing of the radicand: keep it above that.
             limits = torch.finfo(a.dtype)
             floor = (limits.eps * total.detach()).clamp_min(limits.tiny)
@@ -171,8 +189,12 @@ class XMIC(Method):
         return {
             "logit_scale": self.logit_scale.exp().item(),
             "text_norm": e.norm(dim=-1).mean().item(),
-            "xmic_norm": (self._config.scale * a).norm(dim=-1).mean().item(),
+            "xmic_norm": (self.factor(a) * a).norm(dim=-1).mean().item(),
         }
+
+    def factor(self, like: Tensor) -> Tensor:
+        """s, learned or not, in the precision of another tensor."""
+        return torch.as_tensor(self.scale, dtype=like.dtype, device=like.device)
 
     def _summands(self, vector: Tensor, text: TextBank) -> tuple[Tensor, Tensor]:
         """a_v [B, D] and e_t [C, D], after n2 and n3."""
@@ -180,28 +202,46 @@ class XMIC(Method):
         e = text.vectors.to(a.dtype)
         return (normalise(a) if self._config.n2 else a), (normalise(e) if self._config.n3 else e)
 
+    def _tokens(self, batch: ClipBatch) -> Tensor:
+        """What b_T attends over, [B, N, D_II]; of ``joint`` [B, 2N, D_II]."""
+        config = self._config
+        positions = 0.0 if self.positions is None else self.positions
+        if config.streams != "both":
+            return self._conditioning(batch, config.streams) + positions
+        hand, full = self._conditioning(batch, "hand"), self._conditioning(batch, "full")
+        if config.attention == "joint":
+            return torch.cat([hand + positions, full + positions], 1)
+        # The order of the two tokens is irrelevant: they have no position and are averaged.
+        pair = torch.stack([hand, full], 2)
+        if self.spatial is not None:
+            pair = self.spatial(pair.flatten(0, 1)).unflatten(0, pair.shape[:2])
+        return pair.mean(2) + positions
+
     def _conditioning(self, batch: ClipBatch, stream: Literal["hand", "full"]) -> Tensor:
         vectors = stream_of(self.name, batch, stream)
-        if vectors.shape[1:] != self.positions.shape:
-            expected = list(self.positions.shape)
+        if vectors.shape[1:] != self._shape:
             raise InputError(
                 f"{self.name}: the {stream} vectors are {list(vectors.shape[1:])} a clip, expected "
-                f"{expected} (segments, D_II). Use the number of segments and the V_II it was made for."
+                f"{list(self._shape)} (segments, D_II). Use the number of segments and the V_II it was made for."
             )
-        vectors = vectors.to(self.positions.dtype)
+        vectors = vectors.to(self.logit_scale.dtype)
         return normalise(vectors) if self._config.n1 else vectors
 
 
 def _check_widths(config: XMICConfig, dim: int, dim_v2: int) -> None:
     if config.head == "none" and dim_v2 != dim:
         raise UsageError(
-            f"xmic: head=none needs D_II = D, but V_II gives {dim_v2} and the text has {dim}. Set head=mlp."
+            f"{config.method}: head=none needs D_II = D, but V_II gives {dim_v2} and the text has {dim}. Set head=mlp."
         )
     if dim_v2 % config.heads:
-        raise UsageError(f"xmic: heads={config.heads} must divide D_II = {dim_v2}. Set heads to a divisor of it.")
+        raise UsageError(
+            f"{config.method}: heads={config.heads} must divide D_II = {dim_v2}. Set heads to a divisor of it."
+        )
     for name, ratio in (("bottleneck", config.bottleneck), ("head_ratio", config.head_ratio)):
         if int(dim_v2 / ratio) < 1:
-            raise UsageError(f"xmic: {name}={ratio:g} leaves no hidden unit of D_II = {dim_v2}. Set a smaller one.")
+            raise UsageError(
+                f"{config.method}: {name}={ratio:g} leaves no hidden unit of D_II = {dim_v2}. Set a smaller one."
+            )
 
 
 def _head(config: XMICConfig, dim: int, dim_v2: int) -> nn.Sequential:

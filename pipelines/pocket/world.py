@@ -53,7 +53,12 @@ class Size:
     per_video: tuple[int, int] = (4, 10)
 
 
-SIZES = {"small": Size(24, 16, (2, 3)), "demo": Size(60, 40, (2, 4)), "full": Size(4000, 3000)}
+SIZES = {
+    "small": Size(24, 16, (2, 3)),
+    "demo": Size(60, 40, (2, 4)),
+    "medium": Size(1000, 750),
+    "full": Size(4000, 3000),
+}
 
 
 @dataclass(frozen=True)

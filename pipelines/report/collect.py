@@ -10,6 +10,7 @@ import numpy as np
 
 from data_manifests.errors import MissingUpstream
 from data_manifests.schema import LABELS, Label
+from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.intervals import Interval, harmonic, interval, resampled
 from pipelines.evaluate.metrics import harmonic_mean
 from pipelines.report.metrics_file import Metrics, Place, Run, read_metrics
@@ -60,7 +61,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table; ``cells`` maps 'noun within', 'noun cross', 'noun hm', … to a cell."""
+    """A line of the table; ``cells`` maps 'noun within', 'noun cross', 'noun hm', … to a cell, ``pretrained_on`` says
+    which dataset an encoder was pretrained on, '' where none says so."""
 
     run: Run
     source: Place
@@ -68,17 +70,31 @@ class Row:
     cross: Place | None
     random_weights: bool
     mixed: bool
+    pretrained_on: str
+    xmic_vector: str
     cells: Mapping[str, Cell]
 
     @property
+    def name(self) -> str:
+        """The run, and of a control what replaces its X-MIC vectors."""
+        return folder_name(self.run.name, self.xmic_vector)
+
+    @property
     def method(self) -> str:
-        """The method, and its preset where that is not the default one."""
-        return self.run.method if self.run.preset == "official" else f"{self.run.method} ({self.run.preset})"
+        """The method, and what is not the default of it: preset, recipe, which epoch is kept, X-MIC vectors."""
+        run = self.run
+        notes = [] if run.preset == "official" else [run.preset]
+        notes += [] if run.recipe in (None, "published") else [f"recipe {run.recipe}"]
+        notes += [] if run.select == "last" else [f"epoch by {run.select}"]
+        notes += [] if self.xmic_vector == "own" else [f"X-MIC vector {self.xmic_vector}"]
+        return f"{run.method} ({'; '.join(notes)})" if notes else run.method
 
     @property
     def marks(self) -> str:
-        """'R' random weights, 'M' mixed artifacts."""
-        return "R" * self.random_weights + "M" * self.mixed
+        """'R' random weights, 'M' mixed artifacts, 'P' an encoder that was pretrained on egocentric data, 'L' leaking:
+        the epoch was chosen by a target's labels."""
+        pretrained, leaking = "P" * bool(self.pretrained_on), "L" * self.run.leaking
+        return "R" * self.random_weights + "M" * self.mixed + pretrained + leaking
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,12 @@ class Collected:
         return sorted({name for metrics in self.evaluations for name in metrics.random_weights})
 
     @property
+    def pretrained_on(self) -> list[str]:
+        """Encoders that say what egocentric data they were pretrained on, in words."""
+        found = {encoder: on for metrics in self.evaluations for encoder, on in metrics.pretrained_on.items()}
+        return [f"{encoder} was pretrained on {on}" for encoder, on in sorted(found.items())]
+
+    @property
     def mixed(self) -> list[str]:
         """What differs between a run and a target, in words."""
         return [
@@ -110,6 +132,12 @@ class Collected:
             for metrics in self.evaluations
             for item in metrics.mixed
         ]
+
+    @property
+    def leaking(self) -> list[str]:
+        """Runs whose epoch was chosen by a target's labels, in words."""
+        found = [metrics.run for metrics in self.evaluations if metrics.run.leaking]
+        return list(dict.fromkeys(f"{run.name}, chosen by {run.select_target}" for run in found))
 
     @property
     def common_versions(self) -> Mapping[str, str] | None:
@@ -131,7 +159,7 @@ def collect(workspace: Workspace) -> Collected:
         raise MissingUpstream(f"{folder}: no evaluation. Run xmic evaluate -w {shlex.quote(str(workspace.root))}")
     by_run: dict[str, list[Metrics]] = {}
     for metrics in evaluations:
-        by_run.setdefault(metrics.run.name, []).append(metrics)
+        by_run.setdefault(metrics.name, []).append(metrics)
     datasets = list(dict.fromkeys(dataset for dataset, _ in workspace.prepared()))
     rows = [_row(*pair) for group in by_run.values() for pair in pairs(group)]
     gaps = [gap for group in by_run.values() for gap in _gaps(group, datasets)]
@@ -173,6 +201,8 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
         cross.target if cross else None,
         any(metrics.random_weights for metrics in there),
         any(metrics.mixed for metrics in there),
+        ", ".join(sorted({on for metrics in there for on in metrics.pretrained_on.values()})),
+        known.xmic_vector,
         cells,
     )
 
@@ -196,20 +226,31 @@ def _mean(own: Cell, other: Cell) -> Cell:
 
 def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[Gap]:
     run, source = evaluations[0].run, evaluations[0].source.dataset
-    name = shlex.quote(run.name)
+    name, shown = shlex.quote(run.name), evaluations[0].name
+    vector = evaluations[0].xmic_vector
+    control = "" if vector == "own" else f" --xmic-vector {shlex.quote(vector)}"
     if not any(metrics.within for metrics in evaluations):
-        yield Gap(f"{run.name} is not evaluated within {source}", f"xmic evaluate {name}")
+        yield Gap(f"{shown} is not evaluated within {source}", f"xmic evaluate {name}{control}")
     if all(metrics.within for metrics in evaluations):
         others = [f"--cross {shlex.quote(dataset)}" for dataset in datasets if dataset != source]
-        command = f"xmic evaluate {name} {' '.join(others) or '--cross DATASET'}"
-        yield Gap(f"{run.name} is not evaluated on another dataset", command)
+        command = f"xmic evaluate {name} {' '.join(others) or '--cross DATASET'}{control}"
+        yield Gap(f"{shown} is not evaluated on another dataset", command)
     for label in LABELS:
-        if not any(label in metrics.labels for metrics in evaluations):
+        if not control and not any(label in metrics.labels for metrics in evaluations):
             options = f"--method {shlex.quote(run.method)} --preset {shlex.quote(run.preset)} --seed {run.seed}"
+            options += _terms(run)
             command = f"xmic train {shlex.quote(source)} {options} --label {label}"
             yield Gap(f"{run.name} has no {label} head", command)
         for metrics in evaluations:
             numbers = metrics.labels.get(label)
             if numbers and not numbers.n_evaluated and numbers.n_official:
-                why = f"{run.name} on {metrics.target}: no clip with a {label} has its vectors"
+                why = f"{shown} on {metrics.target}: no clip with a {label} has its vectors"
                 yield Gap(why, f"xmic status; then xmic embed {shlex.quote(metrics.target.dataset)}")
+
+
+def _terms(run: Run) -> str:
+    """The options of ``xmic train`` that a run's recipe and selection were asked for by."""
+    options = " --recipe matched" if run.recipe and run.recipe.startswith("matched") else ""
+    options += "" if run.source_val is None else f" --source-val {run.source_val:g}%"
+    options += "" if run.select == "last" else f" --select {shlex.quote(run.select)}"
+    return options + (f" --target {shlex.quote(run.select_target)}" if run.select_target else "")

@@ -64,7 +64,7 @@ def draw(rows: Sequence[Row]) -> Figure:
     """Lay out a panel a label, in it a group a run, in it the top-1 bars within and across."""
     by_run: dict[str, list[Row]] = {}
     for row in rows:
-        by_run.setdefault(row.run.name, []).append(row)
+        by_run.setdefault(row.name, []).append(row)
     panels, words, y = [], [], 0
     for label in LABELS:
         values = [cell.value for row in rows for cell in _top1(row, label) if cell.value is not None]

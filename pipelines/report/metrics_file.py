@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
+from pipelines.evaluate.folders import folder_name
 
 SCHEMA = 3
 
@@ -19,7 +20,11 @@ class _Part(BaseModel):
 
 
 class Run(_Part):
-    """Which run; ``recipe`` and ``epochs`` are None for a method that learns nothing."""
+    """Which run; ``recipe`` and ``epochs`` are None for a method that learns nothing.
+
+    ``select`` is the epoch that was kept, ``source_val`` the percent of recordings held out, ``select_target`` the
+    labelled clips ('dataset:split') it was chosen by, which leaks.
+    """
 
     name: str
     method: str
@@ -28,6 +33,19 @@ class Run(_Part):
     key: str
     recipe: str | None
     epochs: int | None
+    select: str = "last"
+    source_val: float | None = None
+    select_target: str | None = None
+    leaking: bool = False
+
+    @property
+    def terms(self) -> str:
+        """'recipe matched, 15 epochs, 10% of the training recordings held out, epoch kept: source-val'."""
+        if self.recipe is None:
+            return "nothing is learned"
+        held = [] if self.source_val is None else [f"{self.source_val:g}% of the training recordings held out"]
+        by = f" by {self.select_target} (leaks)" if self.leaking else ""
+        return ", ".join([f"recipe {self.recipe}", f"{self.epochs} epochs", *held, f"epoch kept: {self.select}{by}"])
 
 
 class Place(_Part):
@@ -125,7 +143,7 @@ class ClipsFile(_Part):
 
 class Numbers(_Part):
     """One label: accuracies in percent (None where no clip could be evaluated), clips and classes; of each recording
-    how many clips are right at top-1, and how many there are."""
+    how many clips are right at top-1, and how many there are; the kept epoch, and a learning rate that was chosen."""
 
     top1: float | None
     top5: float | None
@@ -135,6 +153,8 @@ class Numbers(_Part):
     classes: int
     classes_present: int
     recordings: dict[str, tuple[int, int]]
+    selected_epoch: int | None = None
+    lr: float | None = None
     any_noun: Counted | None = None
     calibration: Calibration | None = None
     parts: dict[str, PartNumbers | None] = {}
@@ -166,7 +186,9 @@ class Metrics(_Part):
     within: bool
     protocol: dict[str, Any]
     random_weights: list[str]
+    pretrained_on: dict[str, str] = {}
     mixed: list[Mixed]
+    xmic_vector: str = "own"
     vocabulary: dict[Label, SharedAndNovel] = {}
     hand_fallback_rate: float | None
     labels: dict[Label, Numbers]
@@ -176,6 +198,20 @@ class Metrics(_Part):
     failures: dict[str, dict[str, int]]
     versions: dict[str, str]
     commands: list[str]
+
+    @property
+    def name(self) -> str:
+        """The run, and of a control what replaces its X-MIC vectors."""
+        return folder_name(self.run.name, self.xmic_vector)
+
+    @property
+    def chosen(self) -> str:
+        """'noun epoch 12, learning rate 0.001; verb epoch 15', nothing where that is not known."""
+        known = {label: numbers for label, numbers in self.labels.items() if numbers.selected_epoch is not None}
+        return "; ".join(
+            f"{label} epoch {numbers.selected_epoch}" + (f", learning rate {numbers.lr:g}" if numbers.lr else "")
+            for label, numbers in known.items()
+        )
 
     @property
     def complete(self) -> bool:

@@ -32,6 +32,7 @@ class Place:
         correct: how many of them were right.
         clips: how many they are.
         lines: what ``metrics.jsonl`` says of the epochs before.
+        kept: the trained tensors after the best of these epochs, where one is chosen; else empty.
     """
 
     epoch: int = 0
@@ -40,6 +41,7 @@ class Place:
     correct: int = 0
     clips: int = 0
     lines: list[str] = field(default_factory=list)
+    kept: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def load_weights(method: Method, path: Path) -> dict[str, str]:
         The file's metadata: method, label and key.
 
     Raises:
-        InputError: the file is missing or damaged, or holds other tensors than the method trains.
+        InputError: the file is missing or damaged, of another method, or holds other tensors than the method trains.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -143,6 +145,11 @@ def load_weights(method: Method, path: Path) -> dict[str, str]:
             metadata = file.metadata() or {}
     except (OSError, safetensors.SafetensorError) as error:
         raise InputError(f"{path}: cannot read the weights ({error}). Run the same xmic train again.") from error
+    if metadata.get("method") != method.name:
+        raise InputError(
+            f"{path}: the weights are of method {metadata.get('method')}, expected {method.name}. "
+            "Methods may have tensors of the same names and shapes; they are not exchanged."
+        )
     _copy_into(trained_tensors(method), tensors, path)
     return metadata
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,6 +13,30 @@ from data_manifests.schema import Label
 from pipelines.decode.plan import clip_key, draw_candidates
 from pipelines.methods.base import ClipBatch
 from pipelines.train.features import SplitClips, StreamVectors
+
+BATCH = 128
+"""Clips that are scored at once."""
+
+
+class TrainData(Protocol):
+    """M labelled clips."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 [M], class indices; every clip has one."""
+
+    def __len__(self) -> int:
+        """M."""
+
+    def batch(self, indices: np.ndarray, epoch: int) -> ClipBatch:
+        """The vectors of some clips in an epoch (from 0); the same whenever it is asked."""
+
+
+def in_order(data: TrainData) -> Iterator[tuple[np.ndarray, ClipBatch]]:
+    """All clips one after the other, as batches of :data:`BATCH` with their indices, with the first epoch's frames."""
+    for start in range(0, len(data), BATCH):
+        indices = np.arange(start, min(start + BATCH, len(data)))
+        yield indices, data.batch(indices, epoch=0)
 
 
 @dataclass(frozen=True)
@@ -25,6 +50,10 @@ class GatheredClips:
 
     rows: np.ndarray
     labels: np.ndarray
+
+    def where(self, chosen: np.ndarray) -> GatheredClips:
+        """Those of them that are chosen, bool [m]."""
+        return GatheredClips(self.rows[chosen], self.labels[chosen])
 
 
 def usable_clips(clips: SplitClips, streams: Mapping[str, StreamVectors], label: Label | None) -> GatheredClips:
@@ -70,7 +99,8 @@ class ClipData:
         self._seed = seed
         self._device = device
         self._keys = np.array([clip_key(clip_ids[row]) for row in clips.rows], np.uint64)
-        self._segments, self._candidates = next(iter(streams.values())).index.shape[1:]
+        shapes = [stream.index.shape[1:] for stream in streams.values()]
+        self._segments, self._candidates = max(segments for segments, _ in shapes), shapes[0][1]
 
     def __len__(self) -> int:
         """How many clips."""
@@ -80,7 +110,8 @@ class ClipData:
         """The clips at ``indices`` (positions 0…m-1) with the frames that ``epoch`` draws.
 
         Returns:
-            Tensors [B, N, D] in fp32; the same frames in every stream.
+            Tensors [B, N, D] in fp32; the same frames in every stream of frames, and [B, 1, D] of the clip stream:
+            the draw that is the first segment's candidate.
         """
         if self._seed is None:
             drawn = np.full((len(indices), self._segments), self._candidates // 2)
@@ -91,6 +122,7 @@ class ClipData:
 
     def _gather(self, stream: StreamVectors, indices: np.ndarray, drawn: np.ndarray) -> torch.Tensor:
         rows = self._rows[indices][:, None]
-        chosen = stream.index[rows, np.arange(self._segments)[None, :], drawn]
+        segments = stream.index.shape[1]
+        chosen = stream.index[rows, np.arange(segments)[None, :], drawn[:, :segments]]
         vectors = torch.from_numpy(np.asarray(stream.matrix[chosen.reshape(-1)]).reshape(*chosen.shape, -1))
         return vectors.to(self._device, torch.float32, non_blocking=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
@@ -35,9 +36,10 @@ class StreamVectors:
 
     Attributes:
         matrix: float16 [R, D], memory-mapped, raw vectors.
-        index: int32 [M, N, k], the row of each clip's candidate frame, −1 where there is none.
+        index: int32 [M, N, k], the row of each clip's candidate frame, −1 where there is none; [M, 1, k] for the clip
+            stream, the row of each of its draws.
         whole_frame: share of frames whose hand crop is the full frame because no hand was found; None
-            for the full stream.
+            for the other streams.
         provenance: what made the vectors.
         fingerprint: digest of the shards they came from.
     """
@@ -115,7 +117,8 @@ def load_stream(
             footers[shard.group] = read_footer(path)
         except (FileNotFoundError, InputError):
             raise MissingUpstream(f"{path}: no vectors of these frames. Run {command}") from None
-        if footers[shard.group].inputs.get("frames") != shard.footer.digest:
+        now = {"frames": shard.footer.digest, "clip_frames": shard.footer.sides["clip_frames"]}
+        if any(now.get(name, made) != made for name, made in footers[shard.group].inputs.items()):
             raise MissingUpstream(f"{path}: made from other frames than are there now. Run {command}")
     require_same(f"vectors of {folder}", {str(folder / s.path.name): footers[s.group].provenance for s in shards})
     parts = [[s.group, footers[s.group].digest, s.footer.sides["clip_frames"]] for s in shards]
@@ -131,9 +134,24 @@ def load_stream(
         )
     facts = json.loads((cache / "done.json").read_text())
     matrix = np.load(cache / "matrix.npy", mmap_mode="r") if facts["rows"] else np.zeros((0, facts["dim"]), np.float16)
-    share = None if stream_slug == "full" or not facts["rows"] else facts["whole_frame"] / facts["rows"]
+    hand = stream_slug.startswith("hand-") and facts["rows"]
+    share = facts["whole_frame"] / facts["rows"] if hand else None
     provenance = footers[shards[0].group].provenance
     return StreamVectors(matrix, np.load(cache / "index.npy", mmap_mode="r"), share, provenance, fingerprint)
+
+
+def require_width(streams: Mapping[str, StreamVectors], text_dim: int) -> None:
+    """Refuse classified vectors that can not be compared with the class names.
+
+    Raises:
+        InputError: their widths differ.
+    """
+    dim = streams["frames"].dim
+    if dim != text_dim:
+        raise InputError(
+            f"the classified vectors have {dim} values, the class names {text_dim}: they are not of one encoder. "
+            "Run xmic embed for both with the same --encoder."
+        )
 
 
 def embedding_folder(workspace: Workspace, frames: DecodeStage, encoder_slug: str, stream_slug: str) -> Path:
@@ -146,7 +164,8 @@ def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence
     shutil.rmtree(cache, ignore_errors=True)
     cache.mkdir(parents=True)
     row_of = {clip_id: row for row, clip_id in enumerate(clip_ids)}
-    index = np.full((len(clip_ids), plan.segments, plan.candidates), -1, np.int32)
+    clips = "draw" in pq.read_schema(parts[0][0]).names
+    index = np.full((len(clip_ids), 1 if clips else plan.segments, plan.candidates), -1, np.int32)
     counts = [read_footer(path).rows for path, _ in parts]
     dim = _width(parts[0][0])
     matrix = np.lib.format.open_memmap(cache / "matrix.npy", "w+", np.float16, (max(1, sum(counts)), dim))
@@ -155,8 +174,11 @@ def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence
         rows = read_rows(path)
         flat = rows.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
         matrix[base : base + count] = flat.reshape(count, dim)
-        whole += int(np.count_nonzero(rows.column("whole_frame").to_numpy()))
-        _place(index, read_rows(clip_frames), rows, row_of, base)
+        if clips:
+            _place_clips(index, rows, row_of, base)
+        else:
+            whole += int(np.count_nonzero(rows.column("whole_frame").to_numpy()))
+            _place(index, read_rows(clip_frames), rows, row_of, base)
         base += count
     matrix.flush()
     np.save(cache / "index.npy", index)
@@ -165,9 +187,14 @@ def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence
 
 
 def _width(path: Path) -> int:
-    import pyarrow.parquet as pq
-
     return int(pq.read_schema(path).field("vector").type.list_size)
+
+
+def _place_clips(index: np.ndarray, rows: pa.Table, row_of: Mapping[str, int], base: int) -> None:
+    """Write into ``index`` the matrix row of every draw of every clip."""
+    clips = np.array([row_of.get(clip, -1) for clip in rows.column("clip_id").to_pylist()], np.int64)
+    known = np.flatnonzero(clips >= 0)
+    index[clips[known], 0, rows.column("draw").to_numpy()[known]] = base + known
 
 
 def _place(index: np.ndarray, wanted: pa.Table, rows: pa.Table, row_of: Mapping[str, int], base: int) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -29,23 +29,11 @@ from pipelines.train.checkpoint import (
     trained_tensors,
     write_weights,
 )
-from pipelines.train.optim import Recipe, learning_rate, make_optimiser
+from pipelines.train.data import TrainData
+from pipelines.train.optim import Diverged, Recipe, learning_rate, make_optimiser
+from pipelines.train.selection import Watched, kept_line, require_clips
 
 METRICS = "metrics.jsonl"
-
-
-class TrainData(Protocol):
-    """M labelled clips."""
-
-    @property
-    def labels(self) -> np.ndarray:
-        """int64 [M], class indices; every clip has one."""
-
-    def __len__(self) -> int:
-        """M."""
-
-    def batch(self, indices: np.ndarray, epoch: int) -> ClipBatch:
-        """The vectors of some clips in an epoch (from 0); the same whenever it is asked."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +42,8 @@ class TrainOutcome:
 
     Attributes:
         weights: the file with the final weights; the method carries them too.
-        final: the last line of ``metrics.jsonl``; the same for any way the training got there.
+        final: the line of ``metrics.jsonl`` of the epoch whose weights these are; the same for any way the training
+            got there.
         already_done: it was finished before, nothing was trained.
         resumed_at: epoch and step, both from 0, it went on from; None when it started afresh.
     """
@@ -77,6 +66,8 @@ def train_head(
     label: str,
     key: str,
     precision: Literal["fp32", "bf16"] = "fp32",
+    watched: Sequence[Watched] = (),
+    chosen_by: str | None = None,
     checkpoint_minutes: float | None = None,
     deadline: float | None = None,
     stop: Callable[[], str | None] = lambda: None,
@@ -90,7 +81,7 @@ def train_head(
 
     ``folder`` receives ``weights.safetensors`` (trained tensors only; method, label and key in its
     metadata), ``metrics.jsonl`` (a line an epoch: epoch from 1, loss, train_accuracy in percent,
-    learning_rate, clips and the method's statistics) and, until it is finished, ``state.pt``.
+    learning_rate, the method's statistics, what the watched clips say, clips) and, until it is finished, ``state.pt``.
 
     Args:
         method: with its initial weights; trained in place.
@@ -103,6 +94,9 @@ def train_head(
         label: 'noun' or 'verb'.
         key: identifies the training; a state or a head of another key is refused.
         precision: ``bf16`` runs the method under autocast.
+        watched: clips that are not trained on, scored after every epoch.
+        chosen_by: the number of ``metrics.jsonl`` by which an epoch is kept, see
+            :func:`pipelines.train.selection.kept_line`; None keeps the last one.
         checkpoint_minutes: how often to save within an epoch; None = only between epochs.
         deadline: a value of ``time.monotonic()`` after which no further step is made.
         stop: asked before every step; a text, the reason, ends the training there.
@@ -110,6 +104,7 @@ def train_head(
 
     Raises:
         Interrupted: stopped by ``stop`` or the deadline; the state is saved.
+        Diverged: a loss that is not finite though the vectors are.
         InputError: empty or unfit data, a loss that is not finite, or another training's files in ``folder``.
         UsageError: unknown precision.
     """
@@ -122,13 +117,15 @@ def train_head(
     if is_finished(weights, identity, progress):
         load_weights(method, weights)
         (folder / STATE).unlink(missing_ok=True)
-        return TrainOutcome(weights, _last_line(folder), already_done=True)
+        return TrainOutcome(weights, _kept_line(folder, chosen_by), already_done=True)
     labels = _checked_labels(data, text)
     parameters = trained_tensors(method)
     if not parameters:
         progress.note(f"{method.name} has nothing to train")
         write_weights(weights, {}, identity)
         return TrainOutcome(weights)
+    for one in watched:
+        require_clips(one.name, one.data, len(one.text.names))
     text = text.to(device)
     optimiser = make_optimiser(recipe, parameters.values())
     checkpoint = Checkpoint(folder, identity, method, optimiser, device)
@@ -165,14 +162,12 @@ def train_head(
                 batch = data.batch(indices, epoch).to(device)
                 target = torch.from_numpy(labels[indices]).to(device)
                 with _autocast(device, precision):
-                    logits = method(batch, text).float()
+                    logits = method.training_logits(batch, text, target).float()
                 loss = F.cross_entropy(logits, target)
                 value = loss.item()
                 if not np.isfinite(value):
-                    raise InputError(
-                        f"{where}, step {place.step + 1} of {steps}: the loss is {value}. "
-                        f"{_cause(method, batch, text, indices, rate)}"
-                    )
+                    at = f"{where}, step {place.step + 1} of {steps}: the loss is {value}."
+                    raise _not_finite(at, method, batch, text, indices, rate)
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 optimiser.step()
@@ -182,31 +177,38 @@ def train_head(
                 place.clips += len(indices)
                 progress.advance()
             # The same clips in every epoch, so that the epochs can be compared.
-            watched = data.batch(np.arange(min(recipe.batch, len(labels))), epoch).to(device)
+            same = data.batch(np.arange(min(recipe.batch, len(labels))), epoch).to(device)
             method.eval()
             with torch.no_grad(), _autocast(device, precision):
-                statistics = method.statistics(watched, text)
+                statistics = method.statistics(same, text)
             line = {
                 "epoch": epoch + 1,
                 "loss": place.loss_sum / place.clips,
                 "train_accuracy": 100 * place.correct / place.clips,
                 "learning_rate": rate,
                 **statistics,
-                "clips": place.clips,
             }
+            for one in watched:
+                line |= one.measure(method, device, where)
+            line["clips"] = place.clips
+            said = [f"{name.replace('_', ' ')} {line[name]:.2f} %" for name in line if name.endswith("accuracy")]
             progress.state(
-                f"epoch {epoch + 1} of {recipe.epochs}: loss {line['loss']:.4f}, "
-                f"train accuracy {line['train_accuracy']:.2f} %, learning rate {rate:g}"
+                f"epoch {epoch + 1} of {recipe.epochs}: loss {line['loss']:.4f}, {', '.join(said)}, "
+                f"learning rate {rate:g}"
             )
-            place = Place(epoch + 1, lines=[*place.lines, json.dumps(line)])
+            lines, kept = [*place.lines, json.dumps(line)], place.kept
+            if chosen_by and kept_line(lines, chosen_by) == epoch:
+                kept = {name: tensor.detach().cpu().clone() for name, tensor in parameters.items()}
+            place = Place(epoch + 1, lines=lines, kept=kept)
             _write_lines(folder, place.lines)
             if place.epoch < recipe.epochs:
                 checkpoint.save(place)
                 saved = time.monotonic()
-        write_weights(weights, parameters, identity)
+        write_weights(weights, place.kept or parameters, identity)
+        load_weights(method, weights)
         (folder / STATE).unlink(missing_ok=True)
         progress.finish()
-    return TrainOutcome(weights, _last_line(folder), resumed_at=resumed_at)
+    return TrainOutcome(weights, _kept_line(folder, chosen_by), resumed_at=resumed_at)
 
 
 def epoch_order(seed: int, epoch: int, clips: int) -> np.ndarray:
@@ -219,11 +221,11 @@ def _write_lines(folder: Path, lines: list[str]) -> None:
         temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
 
-def _last_line(folder: Path) -> dict[str, Any]:
+def _kept_line(folder: Path, chosen_by: str | None) -> dict[str, Any]:
     path = folder / METRICS
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    last: dict[str, Any] = json.loads(lines[-1]) if lines else {}
-    return last
+    line: dict[str, Any] = json.loads(lines[kept_line(lines, chosen_by)]) if lines else {}
+    return line
 
 
 def _autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -260,19 +262,23 @@ def _checked_labels(data: TrainData, text: TextBank) -> np.ndarray:
     return labels
 
 
-def _cause(method: Method, batch: ClipBatch, text: TextBank, indices: np.ndarray, rate: float) -> str:
-    """The likely cause of a loss that is not finite, and what to do."""
+def _not_finite(
+    at: str, method: Method, batch: ClipBatch, text: TextBank, indices: np.ndarray, rate: float
+) -> InputError:
+    """The error of a loss that is not finite, with its likely cause and what to do."""
     for stream in ("frames", "hand", "full"):
         vectors = getattr(batch, stream)
         bad = [] if vectors is None else indices[(~vectors.isfinite()).flatten(1).any(1).cpu().numpy()]
         if len(bad):
-            return (
-                f"The {stream} vectors of training clip {bad[0]} are not finite: "
+            return InputError(
+                f"{at} The {stream} vectors of training clip {bad[0]} are not finite: "
                 "run xmic status --verify, then xmic embed."
             )
     bad_text = torch.nonzero(~text.vectors.isfinite().all(1)).flatten()
     if len(bad_text):
-        return f"The text vector of class {text.names[int(bad_text[0])]!r} is not finite: run xmic embed again."
+        name = text.names[int(bad_text[0])]
+        return InputError(f"{at} The text vector of class {name!r} is not finite: run xmic embed again.")
     broken = [name for name, tensor in method.state_dict().items() if not tensor.isfinite().all()]
     what = f"The weights ({broken[0]}) have overflown" if broken else "The logits have overflown"
-    return f"{what}, most likely because the learning rate {rate:g} is too high: try --set lr={rate / 10:g}."
+    why = f"{what}, most likely because the learning rate {rate:g} is too high: try --set lr={rate / 10:g}."
+    return Diverged(f"{at} {why}")

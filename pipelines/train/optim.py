@@ -10,7 +10,11 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from data_manifests.errors import UsageError
+from data_manifests.errors import InputError, UsageError
+
+
+class Diverged(InputError):
+    """The loss is not finite though vectors and text are: the learning rate is too high."""
 
 
 @dataclass(frozen=True)

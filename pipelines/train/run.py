@@ -12,14 +12,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.atomic import replace_atomically
 from pipelines.decode.stage import DecodeStage
-from pipelines.digest import canonical_json, digest_json
+from pipelines.digest import digest_json
 from pipelines.embed.text import text_slug
 from pipelines.environment import versions
 from pipelines.machine import Machine
@@ -29,10 +28,14 @@ from pipelines.methods.base import Method, Settings, TextBank, build_method, res
 from pipelines.progress import Progress
 from pipelines.protocol import Protocol, ProtocolChoice, resolve, vector_digests
 from pipelines.shards import read_footer, read_rows
+from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
-from pipelines.train.loop import train_head
+from pipelines.train.head import Sitting, train_label
 from pipelines.train.optim import Recipe
+from pipelines.train.selection import Watched
+from pipelines.train.target import SelectionTarget, find_target
+from pipelines.train.terms import LEARNING_RATES, Terms
 from pipelines.workspace import Workspace
 
 PRESET_CLASSIFIES = {"official": "hand", "xmic-code": "hand", "paper": "full"}
@@ -51,6 +54,7 @@ class RunRequest:
     seed: int = 0
     labels: tuple[Label, ...] = LABELS
     fixed_frames: bool = False
+    terms: Terms = field(default_factory=Terms)
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class PlannedRun:
     method_class: type[Method]
     settings: Settings
     request: RunRequest
+    target: SelectionTarget | None = None
 
 
 def choose_source(workspace: Workspace, dataset: str | None, *, trains: bool = True) -> tuple[str, str]:
@@ -100,8 +105,8 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
     """Settle everything about a run without reading a vector.
 
     Raises:
-        UsageError: unknown method, preset or key, or training on a plan with one candidate without
-            ``fixed_frames``.
+        UsageError: unknown method, preset or key, training on a plan with one candidate without
+            ``fixed_frames``, or terms that a method without anything to learn can not have.
         MissingUpstream, InputError: see :func:`pipelines.protocol.resolve`.
     """
     method_class = load_method(request.method)
@@ -112,17 +117,24 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
         workspace, source, split, request.protocol, classify_default=classify, conditioned=conditioned
     )
     settings = _settings(method_class, request, protocol)
+    if "text_tower" in method_class.needed_by(settings.config):
+        _refuse_prompts(request.method, request.protocol)
     trains = method_class.trains
     if trains and frames.plan.candidates == 1 and not request.fixed_frames:
         raise UsageError(
             f"{frames.folder}: one candidate a segment leaves training nothing to draw from. Decode with "
             "--candidates 3 (the default for train), or pass --fixed-frames to train on segment centres."
         )
+    terms = request.terms
+    if not trains and not terms.ordinary:
+        raise UsageError(f"{request.method} learns nothing: leave out --recipe, --source-val and --select.")
+    target = find_target(workspace, terms.target, protocol, (source, split)) if terms.target else None
     config = {
         "method": request.method,
         "preset": request.preset,
         "method_config": asdict(settings.config),
-        "recipe": {"name": _recipe_name(request), **asdict(settings.recipe)} if trains else None,
+        "recipe": _recipe(request, settings.recipe) if trains else None,
+        "selection": _selection(workspace, terms, target),
         "seed": request.seed,
         "fixed_frames": request.fixed_frames,
         "source": {"dataset": source, "split": split},
@@ -133,7 +145,21 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
     safe = re.sub(r"[^A-Za-z0-9]+", "-", request.method).strip("-").lower()
     name = f"{safe}-{request.preset}-{source}-s{request.seed}-{key[:8]}"
     folder = workspace.root / "runs" / name
-    return PlannedRun(name, key, folder, config, protocol, frames, method_class, settings, request)
+    return PlannedRun(name, key, folder, config, protocol, frames, method_class, settings, request, target)
+
+
+def _refuse_prompts(method: str, choice: ProtocolChoice) -> None:
+    """A method that learns the prompt puts it around one bare text a class.
+
+    Raises:
+        UsageError: the class names come with a prompt, or as several texts.
+    """
+    if choice.prompt != "{}":
+        raise UsageError(f"--prompt {choice.prompt!r}: {method} learns its own prompt around the bare class names.")
+    if choice.names == "synonyms":
+        raise UsageError(
+            f"--names synonyms: {method} learns a prompt around one text a class; take --names official or fixed."
+        )
 
 
 def _settings(method_class: type[Method], request: RunRequest, protocol: Protocol) -> Settings:
@@ -145,8 +171,32 @@ def _settings(method_class: type[Method], request: RunRequest, protocol: Protoco
     return resolve_config(method_class, request.preset, {**request.overrides, **{name: decided[name] for name in own}})
 
 
-def _recipe_name(request: RunRequest) -> str:
-    return "custom" if set(request.overrides) & set(Recipe.__dataclass_fields__) else "published"
+def _recipe(request: RunRequest, recipe: Recipe) -> dict[str, Any]:
+    """The recipe with its name: 'published', 'matched', 'custom' where ``--set`` changes it, or 'matched, custom'."""
+    matched = request.terms.recipe == "matched"
+    if matched and "lr" in request.overrides:
+        raise UsageError(
+            "--set lr: --recipe matched tries the same learning rates for every method "
+            f"({', '.join(f'{rate:g}' for rate in LEARNING_RATES)}). Leave one of the two out."
+        )
+    custom = bool(set(request.overrides) & set(Recipe.__dataclass_fields__))
+    names = ["matched"] * matched + ["custom"] * custom
+    tried = {"lr": list(LEARNING_RATES)} if matched else {}
+    return {"name": ", ".join(names) or "published", **asdict(recipe), **tried}
+
+
+def _selection(workspace: Workspace, terms: Terms, target: SelectionTarget | None) -> dict[str, Any]:
+    """Which epoch is kept and by what, for config.json; ``leaking`` where it is chosen by a target's labels."""
+    of = None
+    if target:
+        inputs = _inputs(workspace, target.protocol, target.frames)
+        of = {"dataset": target.dataset, "split": target.split, "inputs": inputs}
+    return {
+        "select": terms.select,
+        "source_val": terms.source_val,
+        "target": of,
+        "leaking": terms.select == "target",
+    }
 
 
 def _inputs(workspace: Workspace, protocol: Protocol, frames: DecodeStage) -> dict[str, Any]:
@@ -175,7 +225,7 @@ def text_file(workspace: Workspace, dataset: str, protocol: Protocol, label: Lab
 
 
 def load_text(workspace: Workspace, dataset: str, protocol: Protocol, label: Label, device: torch.device) -> TextBank:
-    """The class-name vectors as a classifier: [C, D] raw fp32, with the encoder's logit scale."""
+    """The class names as a classifier: vectors [C, D] raw fp32, the encoder's logit scale, and the bare texts."""
     file = text_file(workspace, dataset, protocol, label)
     rows = read_rows(file)
     scale = read_footer(file).provenance["logit_scale"]
@@ -183,7 +233,9 @@ def load_text(workspace: Workspace, dataset: str, protocol: Protocol, label: Lab
         raise InputError(f"{file}: its encoder has no logit scale; it can not classify. Use a model with a text tower.")
     flat = rows.column("vector").combine_chunks().flatten().to_numpy()
     vectors = torch.from_numpy(flat.reshape(rows.num_rows, -1).copy()).to(device)
-    return TextBank(vectors, float(scale), rows.column("name").to_pylist())
+    bare = protocol.prompt == "{}" and protocol.names != "synonyms"
+    texts = rows.column("text").to_pylist() if bare else None
+    return TextBank(vectors, float(scale), rows.column("name").to_pylist(), texts)
 
 
 def fresh_method(
@@ -192,6 +244,7 @@ def fresh_method(
     streams: Mapping[str, StreamVectors],
     logit_scale: float,
     seed: int,
+    towers: Towers,
 ) -> Method:
     """An untrained method for these streams; its first weights depend on the seed only.
 
@@ -203,7 +256,7 @@ def fresh_method(
         raise InputError(f"hand and full vectors of V_II differ in width ({widths}); embed both with one encoder.")
     dim = streams["frames"].dim
     dim_v2 = next(iter(widths.values()), dim)
-    return build_method(method_class, config, Backbone(dim, dim_v2, logit_scale), seed)
+    return build_method(method_class, config, Backbone(dim, dim_v2, logit_scale, towers.text), seed)
 
 
 def load_streams(
@@ -244,10 +297,19 @@ def train_run(
         device = torch.device(machine.resolve_device())
         clips = read_clips(workspace, source, planned.frames.split)
         streams = load_streams(workspace, planned.frames, planned.protocol, clips, progress)
+        needs = planned.method_class.needed_by(planned.settings.config)
+        towers = load_towers(workspace, planned.protocol, needs, machine, planned.request.protocol.encoder)
+        sitting = Sitting(device, progress, checkpoint_minutes, deadline, stop)
         _write_config(planned, streams, device)
         for label in todo:
             text = load_text(workspace, source, planned.protocol, label, device)
-            _train_label(planned, label, clips, streams, text, device, progress, checkpoint_minutes, deadline, stop)
+            target = _watched_target(planned.target, label, device, progress) if planned.target else []
+
+            def fresh(text: TextBank = text) -> Method:
+                settings, seed = planned.settings.config, planned.request.seed
+                return fresh_method(planned.method_class, settings, streams, text.logit_scale, seed, towers)
+
+            train_label(planned, label, fresh, clips, streams, text, target, sitting)
     for label in planned.request.labels:
         if _finished(planned, label):
             heads[label] = json.loads((planned.folder / label / "summary.json").read_text())
@@ -256,46 +318,12 @@ def train_run(
     return {"run": planned.name, "folder": str(planned.folder), "trained": todo, "heads": heads}
 
 
-def _train_label(
-    planned: PlannedRun,
-    label: Label,
-    clips: SplitClips,
-    streams: Mapping[str, StreamVectors],
-    text: TextBank,
-    device: torch.device,
-    progress: Progress,
-    checkpoint_minutes: float | None,
-    deadline: float | None,
-    stop: Callable[[], str | None],
-) -> None:
-    folder = planned.folder / label
-    usable = usable_clips(clips, streams, label)
-    official = int(np.count_nonzero(clips.labels[label] >= 0))
-    if not len(usable.rows):
-        raise InputError(f"{label}: none of {official} labelled training clips has all its vectors; see xmic status.")
-    if len(usable.rows) < official:
-        progress.note(f"{label}: training on {len(usable.rows)} of {official} labelled clips; the others lack frames")
-    seed = planned.request.seed
-    method = fresh_method(planned.method_class, planned.settings.config, streams, text.logit_scale, seed)
-    summary: dict[str, Any] = {"clips": len(usable.rows), "labelled": official, "classes": len(text.names)}
-    summary["parameters"] = sum(p.numel() for p in method.parameters() if p.requires_grad)
-    train_head(
-        method,
-        ClipData(streams, usable, clips.clip_ids, None if planned.request.fixed_frames else seed, device),
-        text,
-        planned.settings.recipe,
-        seed,
-        folder,
-        device,
-        label=label,
-        key=digest_json([planned.key, label]),
-        checkpoint_minutes=checkpoint_minutes,
-        deadline=deadline,
-        stop=stop,
-        progress=progress,
-    )
-    with replace_atomically(folder / "summary.json") as temporary:
-        temporary.write_text(canonical_json(summary) + "\n")
+def _watched_target(target: SelectionTarget, label: Label, device: torch.device, progress: Progress) -> list[Watched]:
+    clips = read_clips(target.workspace, target.dataset, target.split)
+    streams = load_streams(target.workspace, target.frames, target.protocol, clips, progress)
+    text = load_text(target.workspace, target.dataset, target.protocol, label, device)
+    data = ClipData(streams, usable_clips(clips, streams, label), clips.clip_ids, None, device)
+    return [Watched("target", data, text)]
 
 
 def _finished(planned: PlannedRun, label: Label) -> bool:

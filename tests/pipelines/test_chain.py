@@ -11,6 +11,8 @@ from pipelines.decode.stage import DecodeStage
 from pipelines.hands.detector import DetectorIdentity
 from pipelines.hands.stage import DetectHandsStage
 from pipelines.machine import Machine
+from pipelines.workspace import Workspace
+from tests.pipelines.embed.encoders.lavila_checkpoint import MODEL, write_checkpoint
 
 TINY = Path(__file__).resolve().parents[2] / "examples" / "tiny-clip.json"
 
@@ -50,3 +52,21 @@ def test_the_hand_threshold_is_the_official_one_for_the_boxes_there_are(of_epic)
 def test_a_hand_threshold_that_is_given_counts_whatever_the_boxes(of_epic):
     assert crop_of(of_epic, "epic-100doh", 0.3) == "h0.3-o0.01-m0-center"
     assert crop_of(of_epic, "fake-hands-00000000", 0.0) == "h0-o0.01-m0-center"
+
+
+def test_embedding_remembers_where_the_encoders_files_lie(of_epic):
+    crop_of(of_epic, "epic-100doh")
+    assert list(Workspace.open(of_epic.root).encoders.values()) == [f"open_clip:{TINY}/random"]
+
+
+def test_clips_are_made_beside_the_streams_of_frames_when_they_are_asked_for(embedded, tmp_path):
+    options = EmbedOptions(
+        encoder=f"lavila:{MODEL}={write_checkpoint(tmp_path / 'w.pth')}",
+        streams="full",
+        text=False,
+        precision="fp32",
+        clip_frames=2,
+    )
+    stages = embed_stages(embedded, "mine", ["val"], options, Machine(device="cpu"))
+    assert [item.of for item in stages] == ["mine val full", "mine val clip"]
+    assert stages[1].params["clip_segments"] == [1, 3]

@@ -4,6 +4,7 @@ import pytest
 
 from data_manifests.errors import InputError
 from pipelines.config import read_config
+from pipelines.train.terms import Terms
 
 GOOD = """
 workspace = "work"
@@ -97,3 +98,39 @@ def test_embedding_and_training_read_the_same_class_names(tmp_path):
         config = read_config(written(tmp_path, GOOD.replace("[embed]", f"[embed]\n{line}")))
         assert config.embed.names == names
         assert request_of(config, config.train[0]).protocol.names == names
+
+
+def test_clips_are_embedded_and_classified_from_a_config_and_not_asked_of_a_second_encoder(tmp_path, monkeypatch):
+    from pipelines import run_chain
+    from pipelines.workspace import Workspace
+
+    content = GOOD.replace("[embed]", "[embed]\nclip_frames = 16").replace("[[train]]", '[[train]]\nclassify = "clip"')
+    config = read_config(written(tmp_path, content))
+    assert run_chain.request_of(config, config.train[0]).protocol.classify == "clip"
+    asked = []
+    monkeypatch.setattr(run_chain, "embed_stages", lambda *arguments: asked.append(arguments[3]) or [])
+    run_chain._embed(Workspace.open(tmp_path / "work"), config, None)
+    assert [(options.clip_frames, options.text) for options in asked] == [(16, True), (None, False)]
+
+
+def test_a_train_section_takes_the_terms_of_the_command(tmp_path):
+    from pipelines.run_chain import request_of
+
+    terms = 'recipe = "matched"\nsource_val = "20%"\nselect = "target"\ntarget = "other:val"\nset = {'
+    config = read_config(written(tmp_path, GOOD.replace("set = {", terms)))
+    assert request_of(config, config.train[0]).terms == Terms("matched", 20.0, "target", "other:val")
+    plain = read_config(written(tmp_path, GOOD.replace("set = {", "source_val = 5\nset = {")))
+    assert request_of(plain, plain.train[0]).terms == Terms(source_val=5.0)
+
+
+@pytest.mark.parametrize(
+    ("terms", "text"),
+    [
+        ('select = "source-val"', r"train\.0: Value error, --select source-val needs recordings that are held out"),
+        ('source_val = "some"', "expected a percentage"),
+        ('recipe = "best"', "train.0.recipe: Input should be 'published' or 'matched'"),
+    ],
+)
+def test_terms_that_can_not_be_are_refused_before_anything_runs(tmp_path, terms, text):
+    with pytest.raises(InputError, match=text):
+        read_config(written(tmp_path, GOOD.replace("set = {", f"{terms}\nset = {{")))

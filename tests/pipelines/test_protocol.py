@@ -5,6 +5,10 @@ import shutil
 import pytest
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines import stage
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.stage import DecodeStage
+from pipelines.embed.clips import EmbedClipsStage
 from pipelines.protocol import ProtocolChoice, on_target, resolve
 
 HAND = "hand-fake-hands-00000000-h0.5-o0.01-m0-center"
@@ -99,3 +103,25 @@ def test_the_class_names_belong_to_the_protocol(embedded):
     protocol = resolved(embedded, names="fixed")
     assert protocol.as_dict()["names"] == "fixed"
     assert on_target(embedded, "other", "val", protocol, allow_mixed=False)[0].names == "fixed"
+
+
+def test_the_clip_stream_is_classified_while_frames_condition(embedded, world):
+    frames = DecodeStage(embedded, "mine", "train", FramePlan(4, 3, 0))
+    with pytest.raises(
+        MissingUpstream, match=r"clip: no vectors\. Run xmic embed mine .* --clip-frames 16 with an encoder"
+    ):
+        resolved(embedded, classify="clip")
+    stage.run(EmbedClipsStage(frames, world.encoder(), clip_frames=4))
+    protocol = resolved(embedded, classify="clip", streams="full")
+    assert protocol.needed == {"frames": ("fake-00000000", "clip"), "full": ("fake-00000000", "full")}
+    assert protocol.hands is None
+    assert protocol.vectors["fake-00000000/clip"]["clip_frames"] == 4
+
+
+def test_a_target_whose_clips_have_another_number_of_frames_is_refused(embedded, world):
+    for dataset, split, candidates, count in (("mine", "train", 3, 4), ("other", "val", 1, 2)):
+        frames = DecodeStage(embedded, dataset, split, FramePlan(4, candidates, 0))
+        stage.run(EmbedClipsStage(frames, world.encoder(), clip_frames=count))
+    protocol = resolved(embedded, classify="clip", streams="full")
+    with pytest.raises(InputError, match="other val: clip_frames is 2, the run was trained with 4"):
+        on_target(embedded, "other", "val", protocol, allow_mixed=False)

@@ -141,3 +141,22 @@ def test_stale_class_names_name_the_command_that_makes_just_them(embedded, world
     found = find(status(embedded), "embed text", split="", what="noun-a-")
     assert (found.stale, list(found.why.values())) == (1, ["input classes changed"])
     assert found.next == f"xmic embed mine -w {embedded.root} --encoder fake --prompt 'a {{}}' --names synonyms"
+
+
+def test_clip_vectors_are_judged_by_the_frames_and_by_which_clip_takes_which(embedded, world):
+    from pipelines import stage
+    from pipelines.decode.plan import FramePlan
+    from pipelines.decode.stage import DecodeStage
+    from pipelines.embed.clips import EmbedClipsStage
+
+    item = EmbedClipsStage(DecodeStage(embedded, "mine", "val", FramePlan(4, 1, 0)), world.encoder(), clip_frames=2)
+    stage.run(item)
+    found = find(status(embedded), "embed", what="/clip")
+    assert (found.done, found.why) == (1, {})
+    next(item.folder.glob("part-*")).unlink()
+    stage.run(item)
+    for part in item.folder.glob("part-*"):
+        part.write_bytes(b"")
+    found = find(status(embedded), "embed", what="/clip")
+    assert found.done == 0
+    assert "--clip-frames" in found.next

@@ -24,6 +24,7 @@ _SETTINGS = st.builds(
 @given(
     datasets=st.dictionaries(_TEXT, _SETTINGS, max_size=3),
     precision=st.dictionaries(st.sampled_from(["cpu", "cuda"]), st.sampled_from(["fp32", "bf16"])),
+    encoders=st.dictionaries(_TEXT, _TEXT, max_size=2),
 )
 @example(
     datasets={
@@ -32,13 +33,17 @@ _SETTINGS = st.builds(
         "": DatasetSettings("", ("",), 2),
     },
     precision={"cpu": "fp32"},
+    encoders={"vit.b-16": "open_clip:ViT-B-16=/weights/ü.pt"},
 )
 def test_workspace_toml_keeps_every_name_and_path(
-    tmp_path_factory: pytest.TempPathFactory, datasets: dict[str, DatasetSettings], precision: dict[str, str]
+    tmp_path_factory: pytest.TempPathFactory,
+    datasets: dict[str, DatasetSettings],
+    precision: dict[str, str],
+    encoders: dict[str, str],
 ) -> None:
     root = tmp_path_factory.mktemp("work")
-    Workspace(root, datasets, precision).save()
-    assert Workspace.open(root) == Workspace(root, datasets, precision)
+    Workspace(root, datasets, precision, encoders).save()
+    assert Workspace.open(root) == Workspace(root, datasets, precision, encoders)
     assert [file.name for file in root.iterdir()] == ["workspace.toml"]
 
 
@@ -55,6 +60,17 @@ def test_the_file_is_plain_toml_for_a_person_to_edit(tmp_path: Path) -> None:
         '[datasets."epic"]\nreader = "epic"\nroots = ["/videos"]\ngroups = 4\n'
     )
     assert tomllib.loads((tmp_path / "workspace.toml").read_text())["datasets"]["epic"]["groups"] == 4
+
+
+def test_where_an_encoder_lies_is_kept_and_written_only_when_it_changes(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.remember_encoder("vit-00000000", "open_clip:ViT-B-16=/weights/b16.pt")
+    assert Workspace.open(tmp_path).encoders == {"vit-00000000": "open_clip:ViT-B-16=/weights/b16.pt"}
+    (tmp_path / "workspace.toml").unlink()
+    workspace.remember_encoder("vit-00000000", "open_clip:ViT-B-16=/weights/b16.pt")
+    assert not (tmp_path / "workspace.toml").exists()
+    workspace.remember_encoder("vit-00000000", "open_clip:ViT-B-16=/moved/b16.pt")
+    assert Workspace.open(tmp_path).encoders["vit-00000000"] == "open_clip:ViT-B-16=/moved/b16.pt"
 
 
 @pytest.mark.parametrize("layout", ["2", '"1"', None])

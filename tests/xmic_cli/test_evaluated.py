@@ -13,6 +13,7 @@ def numbers(top1, recordings, **more):
 
 def result(dataset, within, of_noun, **more):
     none = {"actions": None, "epic": None, "clips_file": None, "random_weights": [], "mixed": [], "made": 1}
+    none |= {"pretrained_on": {}, "run": {"leaking": False, "select_target": None}}
     target = {"dataset": dataset, "split": "val"}
     return {"target": target, "within": within, "labels": {"noun": of_noun}, **none, **more}
 

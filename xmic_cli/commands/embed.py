@@ -21,6 +21,14 @@ def embed(
     dataset: Dataset = None,
     split: Split = None,
     streams: Annotated[str, typer.Option(help="full, hand or both.")] = "both",
+    clip_frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Also one vector a clip, of so many of its frames: 16, or 4 (segments 3, 7, 11 and 15 of 16). Only "
+            "lavila.",
+        ),
+    ] = None,
     text: Annotated[bool, typer.Option("--text/--no-text", help="Embed the class names too.")] = True,
     prompt: Annotated[str, typer.Option(help="Text around a class name, {} where it goes.")] = "{}",
     names: Annotated[
@@ -73,6 +81,7 @@ def embed(
         crop_fit=crop_fit,
         allow_random_weights=allow_random_weights,
         plan=plan,
+        clip_frames=clip_frames,
     )
     stages = embed_stages(shared.open(context), dataset, split, options, shared.machine)
     run_stages(stages, shared.choice, dry_run=shared.dry_run, json=shared.json)

@@ -41,6 +41,16 @@ def evaluate(
         str | None,
         typer.Option(metavar="PT,TL,TD", help="With --submission: the challenge's levels of supervision, 0 to 5 each."),
     ] = None,
+    xmic_vector: Annotated[
+        str,
+        typer.Option(help="A control: score with the clip's own X-MIC vector, or with mean, shuffled or zero ones."),
+    ] = "own",
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="The run's encoder again, FAMILY:MODEL=FILE, when a method needs its weights and they have moved."
+        ),
+    ] = None,
     workspace: WorkspaceOption = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Evaluate at most N targets in this call.")] = None,
     break_lock: BreakLock = False,
@@ -60,6 +70,7 @@ def evaluate(
     from data_manifests.errors import UsageError
     from data_manifests.schema import canonical_split
     from pipelines.evaluate.clip_list import read_clip_list
+    from pipelines.evaluate.folders import folder_name
     from pipelines.evaluate.run import evaluate as evaluate_run
     from pipelines.evaluate.run import find_run, targets_of
     from pipelines.evaluate.submission import Submission, parse_levels
@@ -77,6 +88,8 @@ def evaluate(
     targets, notes = targets_of(space, found, cross or [], canonical_split(split) if split else None)
     for text in notes:
         console.note(text)
+    if xmic_vector != "own":
+        console.note(f"a control: scored with {xmic_vector} X-MIC vectors, not with each clip's own")
     targets = targets[:limit]
     if dry_run:
         console.emit({"targets": targets}, json, [f"{dataset} {part}" for dataset, part in targets])
@@ -88,7 +101,9 @@ def evaluate(
         machine_of(workers, device, offline),
         console.progress(),
         allow_mixed=allow_mixed,
+        vectors=xmic_vector,
         choice=Choice(break_lock=break_lock),
+        encoder=encoder,
         listed=listed,
         submission=wanted,
     )
@@ -97,4 +112,4 @@ def evaluate(
     if json:
         console.emit({"run": found.config["name"], "results": results, "harmonic_means": harmonic_means(results)}, True)
         return
-    print_results(found.config["name"], results)
+    print_results(folder_name(found.config["name"], xmic_vector), results)

@@ -36,6 +36,8 @@ def report(
     if written["random_weights"]:
         weights = ", ".join(written["random_weights"])
         console.note(f"warning: {weights} has random weights; the rows marked R mean nothing")
+    for text in written["pretrained_on"]:
+        console.note(f"{text} (rows marked P)")
     for text in written["mixed"]:
         console.note(f"warning: mixed artifacts (rows marked M): {text}")
     for gap in written["gaps"]:

@@ -19,6 +19,7 @@ from xmic_cli.options import (
 )
 from xmic_cli.signals import saving_signals
 
+_TERMS = "Terms (how a method is trained and which epoch is kept)"
 _PROTOCOL = "Protocol (shared by all methods of a comparison)"
 
 
@@ -27,7 +28,9 @@ def train(
     dataset: Annotated[
         str | None, typer.Argument(help="Dataset to train on. (default: the only one with a train split)")
     ] = None,
-    method: Annotated[str, typer.Option(help="zero-shot, xmic, or package.module:Class.")] = "xmic",
+    method: Annotated[
+        str, typer.Option(help="xmic, zero-shot, coop, clip-adapter, …, or package.module:Class.")
+    ] = "xmic",
     preset: Annotated[str, typer.Option(help="official, xmic-code or paper.")] = "official",
     set_: Annotated[
         list[str] | None,
@@ -35,6 +38,29 @@ def train(
     ] = None,
     label: Annotated[str, typer.Option(help="noun, verb or both.")] = "both",
     seed: Annotated[int, typer.Option(help="Seed of weights, order and frame draws.")] = 0,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="published: the method's own; matched: the same learning rates tried for all.", rich_help_panel=_TERMS
+        ),
+    ] = "published",
+    source_val: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P%",
+            help="Hold out so many of the training recordings. (default: none; 10% with matched)",
+            rich_help_panel=_TERMS,
+        ),
+    ] = None,
+    select: Annotated[
+        str, typer.Option(help="Epoch to keep: last, source-val or target (leaks).", rich_help_panel=_TERMS)
+    ] = "last",
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATASET[:SPLIT]", help="Labelled clips that --select target chooses by.", rich_help_panel=_TERMS
+        ),
+    ] = None,
     encoder: Annotated[
         str | None,
         typer.Option(help="Classifying encoder. (default: the only one)", rich_help_panel=_PROTOCOL),
@@ -48,7 +74,7 @@ def train(
     ] = None,
     classify: Annotated[
         str | None,
-        typer.Option(help="Classified frames: full or hand. (default: the preset's)", rich_help_panel=_PROTOCOL),
+        typer.Option(help="What is classified: full, hand or clip. (default: the preset's)", rich_help_panel=_PROTOCOL),
     ] = None,
     hands: Annotated[
         str | None,
@@ -87,6 +113,7 @@ def train(
     from data_manifests.schema import LABELS
     from pipelines.protocol import ProtocolChoice
     from pipelines.train.run import RunRequest, plan_run, train_run
+    from pipelines.train.terms import Terms, parse_percent
 
     if label not in (*LABELS, "both"):
         raise UsageError(f"--label {label}: expected noun, verb or both")
@@ -99,6 +126,7 @@ def train(
         seed=seed,
         labels=LABELS if label == "both" else (label,),  # type: ignore[arg-type]
         fixed_frames=fixed_frames,
+        terms=Terms(recipe, None if source_val is None else parse_percent(source_val), select, target),  # type: ignore[arg-type]
     )
     space = open_workspace(context, workspace)
     planned = plan_run(space, request)
@@ -136,6 +164,16 @@ def _lines(result: dict[str, Any]) -> list[str]:
     lines = [f"run {result['run']} in {result['folder']}"]
     for label, head in result["heads"].items():
         did = "trained" if label in result["trained"] else "finished before, nothing to do"
-        numbers = ", ".join(f"{name} {value}" for name, value in head.items())
+        numbers = ", ".join(f"{name} {value}" for name, value in head.items() if name != "trials")
         lines.append(f"  {label}: {did} ({numbers})")
+        lines += [f"    {_trial(trial)}" for trial in head.get("trials", [])]
     return lines
+
+
+def _trial(trial: dict[str, Any]) -> str:
+    if "diverged" in trial:
+        return f"learning rate {trial['lr']:g}: the loss did not stay finite"
+    return (
+        f"learning rate {trial['lr']:g}: {trial['source_val_accuracy']:.2f} % of the held-out clips at epoch "
+        f"{trial['epoch']}"
+    )

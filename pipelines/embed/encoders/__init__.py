@@ -8,6 +8,7 @@ from pipelines.embed.encoders.spec import POCKET, EncoderIdentity, EncoderOption
 from pipelines.plugins import load_class
 
 ENCODERS = {
+    "lavila": "pipelines.embed.encoders.lavila:LavilaEncoder",
     "open_clip": "pipelines.embed.encoders.open_clip:OpenClipEncoder",
     "timm": "pipelines.embed.encoders.timm:TimmEncoder",
 }

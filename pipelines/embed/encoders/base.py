@@ -47,10 +47,14 @@ class FrozenImageEncoder:
         Raises:
             InputError: a batch does not fit into the device's memory.
         """
-        batch = torch.zeros(self._shape)
+        return self._in_batches(inputs, self._shape)
+
+    def _in_batches(self, inputs: Sequence[Tensor], shape: tuple[int, ...]) -> np.ndarray:
+        """Raw vectors, float32 [n, D], of inputs of shape[1:], in forward passes of ``shape``."""
+        batch = torch.zeros(shape)
         found = []
-        for start in range(0, len(inputs), self._shape[0]):
-            part = inputs[start : start + self._shape[0]]
+        for start in range(0, len(inputs), shape[0]):
+            part = inputs[start : start + shape[0]]
             batch.zero_()
             torch.stack(list(part), out=batch[: len(part)])
             with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
@@ -62,9 +66,11 @@ class FrozenImageEncoder:
         try:
             vectors: Tensor = self._forward(batch.to(self._device, self._dtype))
         except torch.OutOfMemoryError as error:
+            pictures = batch.shape[:-3].numel()
+            then = f"with --batch-size {pictures // 2}" if len(batch) > 1 else "with a lower --precision"
             raise InputError(
-                f"{len(batch)} pictures a forward pass do not fit into the memory of {self._device}. Run the same "
-                f"command with --batch-size {max(1, len(batch) // 2)}; shards that are done stay."
+                f"{pictures} pictures a forward pass do not fit into the memory of {self._device}. Run the same "
+                f"command {then}; shards that are done stay."
             ) from error
         return vectors
 

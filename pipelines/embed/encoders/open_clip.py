@@ -23,6 +23,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.digest import canonical_json, digest_json
 from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
+from pipelines.embed.encoders.open_clip_text import open_text_tower
 from pipelines.embed.encoders.spec import (
     SEED,
     EncoderIdentity,
@@ -33,6 +34,7 @@ from pipelines.embed.encoders.spec import (
     refuse_random,
 )
 from pipelines.embed.encoders.weights import hub_file, load_strict, read_state_dict
+from pipelines.methods.text_tower import TextTower
 
 _HUB_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _TEXT_BATCH = 64
@@ -81,7 +83,7 @@ class OpenClipEncoder(FrozenImageEncoder):
         self._model = model.to(options.device).eval().requires_grad_(False)
         # The text tower stays in fp32: its vectors are few and become the classifier.
         self._model.visual.to(DTYPES[options.precision])
-        self._device_name, self._found, self._offline = options.device, found, options.offline
+        self._found, self._offline = found, options.offline
         self.logit_scale = float(self._model.logit_scale.detach().exp())
         transform = image_transform_v2(PreprocessCfg(size=found.image_size, **found.preprocess), is_train=False)
         dim, size = int(found.config["embed_dim"]), found.image_size
@@ -117,16 +119,16 @@ class OpenClipEncoder(FrozenImageEncoder):
         Raises:
             InputError: a text is longer than the tower's context, or the tokenizer cannot be loaded.
         """
-        context = self._found.context
-        _refuse_cut_texts(texts, self._tokenizer, context)
-        found = []
-        for start in range(0, len(texts), _TEXT_BATCH):
-            part = list(texts[start : start + _TEXT_BATCH])
-            tokens = self._tokenizer(part + [""] * (_TEXT_BATCH - len(part)), context_length=context)
-            with torch.inference_mode():
-                vectors = self._model.encode_text(tokens.to(self._device_name))
-            found.append(vectors[: len(part)].float().cpu().numpy())
-        return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)
+        return text_vectors(self._model, texts, self._tokenizer, self._found.context, self.dim)
+
+    def text_tower(self) -> TextTower:
+        """The text transformer, fp32 and frozen, with gradients through it.
+
+        Raises:
+            UsageError: it is of another kind; see :func:`pipelines.embed.encoders.open_clip_text.open_text_tower`.
+            InputError: its tokenizer cannot be loaded.
+        """
+        return open_text_tower(self._model, self._tokenizer, self._found.spec.text)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -151,6 +153,24 @@ class OpenClipEncoder(FrozenImageEncoder):
                 f"({' '.join(str(error).split())[:200]}). Install transformers and fetch it once with network, "
                 "or embed pictures only: --no-text."
             ) from error
+
+
+def text_vectors(model: Any, texts: Sequence[str], tokenizer: Any, context: int, dim: int) -> np.ndarray:
+    """Raw text vectors, float32 [n, D], of a model with ``encode_text``, in batches of one fixed shape.
+
+    Raises:
+        InputError: a text is longer than the context.
+    """
+    _refuse_cut_texts(texts, tokenizer, context)
+    device = next(model.parameters()).device
+    found = []
+    for start in range(0, len(texts), _TEXT_BATCH):
+        part = list(texts[start : start + _TEXT_BATCH])
+        tokens = tokenizer(part + [""] * (_TEXT_BATCH - len(part)), context_length=context)
+        with torch.inference_mode():
+            vectors = model.encode_text(tokens.to(device))
+        found.append(vectors[: len(part)].float().cpu().numpy())
+    return np.concatenate(found) if found else np.zeros((0, dim), np.float32)
 
 
 def _refuse_cut_texts(texts: Sequence[str], tokenizer: Any, context: int) -> None:

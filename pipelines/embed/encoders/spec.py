@@ -32,7 +32,7 @@ class ModelSpec:
     """A parsed model spec.
 
     Attributes:
-        family: 'open_clip' or 'timm'.
+        family: 'open_clip', 'timm' or 'lavila'.
         model: the family's name of the model, or the path of an open_clip model configuration (.json).
         tag: pretrained tag, 'random', or None.
         file: weights file, or None.
@@ -56,6 +56,16 @@ class ModelSpec:
         model = Path(self.model).name if self.model.endswith(".json") else self.model
         if self.file is not None:
             return f"{self.family}:{model}={self.file.name}"
+        return f"{self.family}:{model}/{self.tag}" if self.tag else f"{self.family}:{model}"
+
+    @property
+    def located(self) -> str:
+        """The spec with absolute paths: what finds the files again, from any folder."""
+        if self.text == POCKET:
+            return POCKET
+        model = str(Path(self.model).resolve()) if self.model.endswith(".json") else self.model
+        if self.file is not None:
+            return f"{self.family}:{model}={self.file.resolve()}"
         return f"{self.family}:{model}/{self.tag}" if self.tag else f"{self.family}:{model}"
 
     def slug(self, weights_sha256: str) -> str:
@@ -94,12 +104,14 @@ class EncoderIdentity:
         provenance: what decides the image vectors; plain values.
         text_provenance: what decides the text vectors.
         environment: device and batch shape.
+        clips: it can make one vector of several frames (``embed_clips``).
     """
 
     slug: str
     provenance: Mapping[str, Any]
     text_provenance: Mapping[str, Any]
     environment: Mapping[str, Any]
+    clips: bool = False
 
 
 def parse_spec(spec: str) -> ModelSpec:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
@@ -61,13 +64,40 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: it cannot be read that way.
     """
+    return state_dict_in(read_content(path), path)
+
+
+def read_content(path: Path, allowed: Sequence[type] = ()) -> Any:
+    """What a weights file holds, tensors read from the disk when they are used.
+
+    Args:
+        path: the file, safetensors or PyTorch's.
+        allowed: classes that may stand in a PyTorch file besides tensors and plain values.
+
+    Raises:
+        InputError: it cannot be read that way; names what else the file holds.
+    """
     try:
-        content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with torch.serialization.safe_globals(list(allowed)):
+            return torch.load(path, "cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        other = re.search(r"GLOBAL (\S+)", str(error))
+        problem = f"it holds {other[1]}" if other else " ".join(str(error).split())[:200]
+        expected = "".join(f" and {item.__module__}.{item.__qualname__}" for item in allowed)
         raise InputError(
-            f"{path}: not readable as plain weights ({' '.join(str(error).split())[:200]}). Expected .safetensors, "
-            "or a PyTorch state dict; TorchScript archives and pickled models are refused."
+            f"{path}: not readable as plain weights ({problem}). Expected .safetensors, or a PyTorch state dict with "
+            f"nothing but tensors, plain values{expected}; TorchScript archives and pickled models are refused."
         ) from error
+
+
+def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
+    """The named tensors in what :func:`read_content` read.
+
+    Raises:
+        InputError: there are none.
+    """
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

@@ -125,7 +125,7 @@ def test_weights_of_another_configuration_are_refused(trained):
     weights = run.folder / "noun" / "weights.safetensors"
     from safetensors.torch import save_file
 
-    save_file({"something": torch.zeros(2)}, weights)
+    save_file({"something": torch.zeros(2)}, weights, {"method": "xmic"})
     with pytest.raises(InputError, match="tensor .* has shape"):
         score(workspace, run, [("mine", "val")])
 

@@ -15,7 +15,7 @@ from pipelines.methods import METHODS, load_method
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import NEEDS, ClipBatch, Method, TextBank, build_method, resolve_config, stream_of
 from pipelines.methods.xmic import XMIC
-from pipelines.methods.zero_shot import ZeroShot
+from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
 from pipelines.train.optim import Recipe
 
 
@@ -57,8 +57,8 @@ def test_a_class_of_ones_own_is_found_by_its_path(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("spec", "text"),
     [
-        ("xmick", r"no method 'xmick'\. Did you mean 'xmic'\? Known: xmic, zero-shot\. Your own is named as package"),
-        ("quark", r"no method 'quark'\. Known: xmic, zero-shot\."),
+        ("xmick", r"no method 'xmick'\. Did you mean 'xmic'\? Known: .*\. Your own is named as package"),
+        ("quark", r"no method 'quark'\. Known: a5, .*xmic, zero-shot\."),
         ("no.such:Class", r"the module no\.such cannot be imported .*Install it, or add its folder to PYTHONPATH"),
         ("json:Nothing", "the module json has no class Nothing"),
         (":Class", "no method ':Class'"),
@@ -181,8 +181,15 @@ def test_batches_and_texts_move_as_a_whole() -> None:
     batch = ClipBatch(frames=torch.zeros(1, 2, 3)).to(torch.device("meta"))
     assert batch.frames is not None
     assert (batch.frames.device.type, batch.hand, batch.full) == ("meta", None, None)
-    text = TextBank(torch.zeros(2, 3), 100.0, ["a", "b"]).to(torch.device("meta"))
-    assert (text.vectors.device.type, text.logit_scale, text.names) == ("meta", 100.0, ["a", "b"])
+    text = TextBank(torch.zeros(2, 3), 100.0, ["a", "b"], ["an a", "a b"]).to(torch.device("meta"))
+    assert (text.vectors.device.type, text.logit_scale) == ("meta", 100.0)
+    assert (text.names, text.texts) == (["a", "b"], ["an a", "a b"])
+
+
+def test_a_training_step_is_the_forward_of_all_classes_unless_a_method_says_otherwise() -> None:
+    method = ZeroShot(ZeroShotConfig(), Backbone(3, 3, 1.0))
+    batch, text = ClipBatch(frames=torch.randn(2, 4, 3)), TextBank(torch.randn(5, 3), 1.0, list("abcde"))
+    assert torch.equal(method.training_logits(batch, text, torch.tensor([1, 4])), method(batch, text))
 
 
 def test_a_missing_stream_is_refused() -> None:

@@ -16,6 +16,8 @@ from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, TextBank, build_method, resolve_config
 from pipelines.methods.xmic import XMIC, XMICConfig
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
+from tests.pipelines.methods.reference import reference_vector, single, state_of, world
+from tests.pipelines.methods.slow import unit
 
 SMALL: dict[str, Any] = {"segments": 3, "heads": 2, "bottleneck": 2.0, "head_ratio": 2}
 
@@ -25,26 +27,6 @@ def make(dim: int = 6, dim_v2: int = 8, seed: int = 0, scale: float = 100.0, **c
     method = build_method(XMIC, chosen, Backbone(dim, dim_v2, scale), seed=seed)
     assert isinstance(method, XMIC)
     return method
-
-
-def world(
-    clips: int = 2, segments: int = 3, dim: int = 6, dim_v2: int = 8, classes: int = 5, seed: int = 0
-) -> tuple[ClipBatch, TextBank]:
-    """Raw float64 vectors with the norms CLIP's have, about 10."""
-    rng = np.random.default_rng(seed)
-
-    def raw(*shape: int) -> Tensor:
-        return torch.from_numpy(10 / math.sqrt(shape[-1]) * rng.standard_normal(shape))
-
-    conditioning = (clips, segments, dim_v2)
-    batch = ClipBatch(raw(clips, segments, dim), raw(*conditioning), raw(*conditioning))
-    return batch, TextBank(raw(classes, dim), 100.0, [str(c) for c in range(classes)])
-
-
-def single(batch: ClipBatch, text: TextBank) -> tuple[ClipBatch, TextBank]:
-    streams = (batch.frames, batch.hand, batch.full)
-    halves = [None if x is None else x.float() for x in streams]
-    return ClipBatch(*halves), TextBank(text.vectors.float(), text.logit_scale, text.names)
 
 
 def direct_logits(method: XMIC, batch: ClipBatch, text: TextBank, vector: Tensor) -> Tensor:
@@ -60,72 +42,12 @@ def direct_logits(method: XMIC, batch: ClipBatch, text: TextBank, vector: Tensor
     return method.logit_scale.exp() * torch.einsum("bd,bcd->bc", video, adapted)
 
 
-# A slow reference, written from the equations: one clip, one token, one head at a time.
-
-
-def unit(x: np.ndarray) -> np.ndarray:
-    return x / math.sqrt(sum(float(value) ** 2 for value in x))
-
-
-def reference_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    return (x - x.mean()) / math.sqrt(((x - x.mean()) ** 2).mean() + 1e-5) * weight + bias
-
-
-def reference_block(tokens: list[np.ndarray], p: dict[str, np.ndarray], heads: int) -> list[np.ndarray]:
-    width = len(tokens[0])
-    size = width // heads
-    normed = [reference_norm(x, p["norm1.weight"], p["norm1.bias"]) for x in tokens]
-    projected = [p["attention.in_proj_weight"] @ x + p["attention.in_proj_bias"] for x in normed]
-    result = []
-    for i, token in enumerate(tokens):
-        mixed = []
-        for head in range(heads):
-            part = slice(head * size, (head + 1) * size)
-            query = projected[i][:width][part]
-            keys = [x[width : 2 * width][part] for x in projected]
-            values = [x[2 * width :][part] for x in projected]
-            weights = [math.exp(query @ key / math.sqrt(size)) for key in keys]
-            mixed.append(sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights))
-        attended = p["attention.out_proj.weight"] @ np.concatenate(mixed) + p["attention.out_proj.bias"]
-        u = token + attended
-        hidden = p["mlp.0.weight"] @ reference_norm(u, p["norm2.weight"], p["norm2.bias"]) + p["mlp.0.bias"]
-        hidden = hidden / (1 + np.exp(-1.702 * hidden))
-        result.append(u + p["mlp.2.weight"] @ hidden + p["mlp.2.bias"])
-    return result
-
-
 def reference_logits(method: XMIC, batch: ClipBatch, text: TextBank) -> np.ndarray:
-    config = method._config
-    state = {name: tensor.double().numpy() for name, tensor in method.state_dict().items()}
+    config, state = method._config, state_of(method)
     assert batch.frames is not None
-    assert batch.hand is not None
-    assert batch.full is not None
-
-    def stack(name: str, layers: int, tokens: list[np.ndarray]) -> list[np.ndarray]:
-        for layer in range(layers):
-            start = f"{name}.{layer}."
-            own = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
-            tokens = reference_block(tokens, own, config.heads)
-        return tokens
-
     logits = np.empty((len(batch.frames), len(text.vectors)))
     for clip in range(len(batch.frames)):
-        tokens = []
-        for i in range(config.segments):
-            pair = [batch.hand[clip, i].numpy(), batch.full[clip, i].numpy()]
-            pair = [unit(x) for x in pair] if config.n1 else pair
-            if config.streams == "both":
-                first, second = stack("spatial", config.spatial_layers, pair)
-                x = (first + second) / 2
-            else:
-                x = pair[0] if config.streams == "hand" else pair[1]
-            tokens.append(x + state["positions"][i])
-        y = sum(stack("temporal", config.temporal_layers, tokens)) / config.segments
-        a = y
-        if config.head == "mlp":
-            hidden = np.maximum(state["head.0.weight"] @ y + state["head.0.bias"], 0)
-            a = state["head.2.weight"] @ hidden + state["head.2.bias"]
-            a = np.maximum(a, 0) if config.head_relu else a
+        a = reference_vector(method, batch, clip)
         a = unit(a) if config.n2 else a
         frames = [frame.numpy() for frame in batch.frames[clip]]
         video = unit(sum(unit(f) if config.frame_pool == "norm_then_norm" else f for f in frames) / len(frames))
@@ -148,6 +70,11 @@ def reference_logits(method: XMIC, batch: ClipBatch, text: TextBank) -> np.ndarr
         {"scale": 0.5, "frame_pool": "norm_then_norm"},
         {"head_relu": False, "spatial_layers": 2, "temporal_layers": 1},
         {"head": "none", "dim_v2": 6},
+        {"attention": "joint"},
+        {"attention": "average"},
+        {"attention": "pair-mean", "spatial_layers": 2},
+        {"positions": False},
+        {"positions": False, "streams": "full", "attention": "pair"},
     ],
 )
 def test_logits_at_step_0_equal_the_equations(config: dict[str, Any]) -> None:
@@ -280,6 +207,33 @@ def test_it_has_the_parameters_of_the_official_code(dim_v2: int, dim: int, param
     assert sum(p.numel() for p in method.parameters() if p.requires_grad) == parameters
 
 
+@pytest.mark.parametrize(
+    ("config", "parameters"),
+    [
+        ({"positions": False}, 3_594_657 - 16 * 512),
+        ({"attention": "joint"}, 3_594_657 - 1_184_384),
+        ({"attention": "average"}, 3_594_657 - 1_184_384),
+        ({"attention": "pair-mean"}, 3_594_657 - 2_368_768 - 16 * 512),
+        ({"train_scale": True}, 3_594_658),
+        ({"streams": "full"}, 3_594_657 - 1_184_384),
+    ],
+)
+def test_other_forms_have_what_they_use_and_no_more(config: dict[str, Any], parameters: int) -> None:
+    with torch.device("meta"):
+        method = XMIC(XMICConfig(**config), Backbone(512, 512, 100.0))
+    assert sum(p.numel() for p in method.parameters() if p.requires_grad) == parameters
+
+
+def test_a_learned_factor_starts_at_the_fixed_one_and_has_a_gradient() -> None:
+    batch, text = world()
+    fixed, learned = make(scale=1.5).double(), make(scale=1.5, train_scale=True).double()
+    torch.testing.assert_close(learned(batch, text), fixed(batch, text))
+    F.cross_entropy(learned(batch, text), torch.tensor([0, 1])).backward()
+    gradient = learned.get_parameter("scale").grad
+    assert gradient is not None
+    assert gradient.abs().item() > 0
+
+
 def test_the_same_seed_gives_the_same_weights() -> None:
     first, again, other = (make(seed=seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -361,6 +315,10 @@ def test_presets_differ_only_as_published() -> None:
         ),
         ({"zero_init_head": True, "head": "none"}, "zero_init_head=true with head=none"),
         ({"head": "none"}, r"head=none needs D_II = D, but V_II gives 8 and the text has 6\. Set head=mlp"),
+        (
+            {"attention": "joint", "streams": "hand"},
+            r"attention=joint joins two streams, but streams=hand has one\. Use --streams both",
+        ),
         ({"heads": 3}, r"heads=3 must divide D_II = 8\. Set heads to a divisor"),
         ({"bottleneck": 9.0}, r"bottleneck=9 leaves no hidden unit of D_II = 8"),
         ({"head_ratio": 9}, r"head_ratio=9 leaves no hidden unit of D_II = 8"),

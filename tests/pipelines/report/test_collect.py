@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -165,3 +166,68 @@ def test_versions_are_common_only_when_all_evaluations_have_them(
     assert collect(workspace).common_versions == {"torch": "2.14.1", "xmic": "0.1.0"}
     evaluated(metrics("epic", versions={"torch": "2.6.0"}))
     assert collect(workspace).common_versions is None
+
+
+def test_rows_of_an_encoder_that_was_pretrained_on_egocentric_data_are_marked(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    evaluated(metrics(), metrics(run="lavila-run", pretrained_on={"lavila-c89337": "Ego4D"}))
+    found = collect(workspace)
+    assert {(row.run.name, row.marks, row.pretrained_on) for row in found.rows} == {
+        (RUN, "", ""),
+        ("lavila-run", "P", "Ego4D"),
+    }
+    assert found.pretrained_on == ["lavila-c89337 was pretrained on Ego4D"]
+
+
+def test_a_row_says_what_is_not_the_default_of_its_method(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    made = metrics()
+    made["run"] |= {"preset": "paper", "recipe": "matched", "select": "source-val", "source_val": 10.0}
+    evaluated(made | {"xmic_vector": "mean"})
+    (row,) = collect(workspace).rows
+    assert row.method == "xmic (paper; recipe matched; epoch by source-val; X-MIC vector mean)"
+    assert (row.name, row.marks) == (f"{RUN}@mean", "")
+
+
+def test_a_control_is_a_row_of_its_own_and_no_gap_of_it_is_to_be_trained(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    plain, control = metrics(), metrics(xmic_vector="zero")
+    for made in (plain, control):
+        del made["labels"]["verb"]
+    evaluated(plain)
+    folder = workspace.root / "evaluations" / f"{RUN}@zero" / "clips-val"
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps(control))
+    found = collect(workspace)
+    assert [row.method for row in found.rows] == ["xmic", "xmic (X-MIC vector zero)"]
+    commands = [gap.command for gap in found.gaps]
+    assert commands == [
+        f"xmic evaluate {RUN} --cross DATASET",
+        "xmic train clips --method xmic --preset official --seed 0 --label verb",
+        f"xmic evaluate {RUN} --cross DATASET --xmic-vector zero",
+    ]
+
+
+def test_an_epoch_chosen_by_a_target_marks_its_rows_and_is_told_once_a_run(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    made = [metrics(), metrics("epic")]
+    for one in made:
+        one["run"] |= {"select": "target", "select_target": "epic:val", "leaking": True}
+    evaluated(*made)
+    found = collect(workspace)
+    assert [row.marks for row in found.rows] == ["L"]
+    assert found.leaking == [f"{RUN}, chosen by epic:val"]
+
+
+def test_the_command_of_a_missing_head_has_the_terms_of_the_other(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    made = metrics()
+    del made["labels"]["verb"]
+    terms = {"recipe": "matched", "source_val": 10.0, "select": "target", "select_target": "epic:val", "leaking": True}
+    made["run"] |= terms
+    evaluated(made)
+    options = "--recipe matched --source-val 10% --select target --target epic:val --label verb"
+    assert any(gap.command.endswith(f"--seed 0 {options}") for gap in collect(workspace).gaps)

@@ -168,6 +168,22 @@ def test_random_weights_and_mixed_artifacts_are_said_at_the_top_and_in_the_row(
     assert "| epic val | RM |" in markdown
 
 
+def test_what_an_encoder_was_pretrained_on_is_said_at_the_top_in_the_row_and_in_the_table(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    evaluated(metrics(pretrained_on={"lavila-c89337": "Ego4D"}))
+    html, markdown = _written(workspace)
+    for text in (html, markdown):
+        assert (
+            "lavila-c89337 was pretrained on Ego4D" in text[: text.index("<tbody>" if text is html else "## Results")]
+        )
+    assert '<span class="badge">pretrained on Ego4D</span>' in html
+    assert "| P |" in markdown
+    table = (workspace.root / "reports/report/tables/results.csv").read_text()
+    head, row = (line.split(",") for line in table.splitlines()[:2])
+    assert row[head.index("pretrained_on")] == "Ego4D"
+
+
 def test_a_sound_report_has_no_banner(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
     evaluated(metrics(), metrics("epic"))
     html, markdown = _written(workspace)
@@ -272,3 +288,20 @@ def test_the_shared_and_novel_classes_of_a_cross_target_stand_in_its_provenance(
         assert f"exact rule: 5 shared, 4 supported, 1 unsupported, 7 novel; sha256 {'5a' * 32}" in text
         assert f"exact rule: 2 shared, 3 novel; sha256 {'5a' * 32}" in text
         assert text.count("exact rule") == 2
+
+
+def test_leaking_results_are_said_to_be_so_in_every_output(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    made = metrics("epic")
+    made["run"] |= {"select": "target", "select_target": "epic:val", "leaking": True}
+    made["labels"]["noun"] |= {"selected_epoch": 7, "lr": 0.001}
+    evaluated(made)
+    page, text = _written(workspace)
+    for shown in (page, text):
+        assert "Leaking" in shown
+        assert "epoch kept: target by epic:val (leaks)" in shown
+        assert "noun epoch 7, learning rate 0.001" in shown
+    assert '<span class="badge">leaking</span>' in page
+    written = write_report(workspace)
+    assert written["rows"][0]["leaking"]
+    (row,) = csv.DictReader(Path(written["csv"]).read_text("utf-8").splitlines())
+    assert (row["recipe"], row["select"], row["xmic_vector"], row["leaking"]) == ("published", "target", "own", "1")

@@ -158,6 +158,13 @@ def test_weights_of_another_configuration_are_refused(tmp_path: Path, segments: 
         load_weights(xmic(segments=segments, train_logit_scale=segments == 5), tmp_path / "w.safetensors")
 
 
+def test_weights_of_another_method_are_refused_though_the_tensors_are_alike(tmp_path: Path) -> None:
+    method = xmic()
+    write_weights(tmp_path / "w.safetensors", trained_tensors(method), {**IDENTITY, "method": "late-fusion"})
+    with pytest.raises(InputError, match="the weights are of method late-fusion, expected xmic"):
+        load_weights(method, tmp_path / "w.safetensors")
+
+
 @pytest.mark.parametrize("there", [False, True])
 def test_weights_that_cannot_be_read_are_refused(tmp_path: Path, there: bool) -> None:
     path = tmp_path / "w.safetensors"

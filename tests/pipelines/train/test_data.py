@@ -59,3 +59,28 @@ def test_evaluation_takes_the_segment_centres():
     data = ClipData({"frames": vectors}, usable, clips.clip_ids, None, torch.device("cpu"))
     batch = data.batch(np.array([0]), epoch=0)
     assert batch.frames[0, :, 0].tolist() == [float(vectors.matrix[vectors.index[0, s, 1], 0]) for s in range(4)]
+
+
+def test_a_clip_vector_is_drawn_with_the_first_segment_and_stands_alone():
+    vectors, clips = world()
+    draws = stream(np.arange(15, dtype=np.int32).reshape(5, 1, 3))
+    streams = {"frames": draws, "full": vectors}
+    usable = usable_clips(clips, streams, "noun")
+    indices = np.array([2, 0])
+    batch = ClipData(streams, usable, clips.clip_ids, 7, torch.device("cpu")).batch(indices, epoch=3)
+    assert batch.frames.shape == (2, 1, 2)
+    assert batch.full.shape == (2, 4, 2)
+    drawn = draw_candidates(7, 3, np.array([clip_key("clip3"), clip_key("clip0")], np.uint64), 4, 3)
+    for position, clip in enumerate((3, 0)):
+        assert batch.frames[position, 0].tolist() == draws.matrix[draws.index[clip, 0, drawn[position, 0]]].tolist()
+        frame = vectors.index[clip, 3, drawn[position, 3]]
+        assert batch.full[position, 3].tolist() == vectors.matrix[frame].tolist()
+    centre = ClipData(streams, usable, clips.clip_ids, None, torch.device("cpu")).batch(indices, epoch=0)
+    assert centre.frames[:, 0, 0].tolist() == [float(draws.matrix[draws.index[clip, 0, 1], 0]) for clip in (3, 0)]
+
+
+def test_a_clip_that_lacks_a_draw_is_not_usable():
+    vectors, clips = world()
+    draws = stream(np.arange(15, dtype=np.int32).reshape(5, 1, 3))
+    draws.index[1, 0, 2] = -1
+    assert usable_clips(clips, {"frames": draws, "full": vectors}, "verb").rows.tolist() == [0, 2, 3, 4]

@@ -3,14 +3,17 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from data_manifests.errors import InputError, MissingUpstream
+from pipelines import stage
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
+from pipelines.embed.clips import EmbedClipsStage
 from pipelines.progress import Silent
 from pipelines.shards import read_footer, read_rows, side_path
-from pipelines.train.features import load_stream, read_clips
+from pipelines.train.features import load_stream, read_clips, require_width
 
 ENCODER = "fake-00000000"
 HAND = "hand-fake-hands-00000000-h0.5-o0.01-m0-center"
@@ -99,3 +102,46 @@ def test_clips_without_a_label_have_minus_one(embedded):
     assert clips.labels["noun"].tolist() == [0, 2, 1, 0, 2, 1]
     with pytest.raises(MissingUpstream, match="not prepared"):
         read_clips(embedded, "mine", "test")
+
+
+@pytest.fixture
+def with_clips(embedded, world):
+    stage.run(EmbedClipsStage(train_frames(embedded), world.encoder(), clip_frames=4))
+    return embedded
+
+
+def test_every_clip_finds_the_vector_of_each_of_its_draws(with_clips):
+    clips = read_clips(with_clips, "mine", "train")
+    stream = load_stream(with_clips, train_frames(with_clips), ENCODER, "clip", clips.clip_ids, Silent())
+    assert (stream.index.shape, stream.whole_frame) == ((6, 1, 3), None)
+    rows = [
+        row
+        for part in (with_clips.root / "embeddings/mine/train/seg4-k3-native-q95" / ENCODER / "clip").glob("part-*")
+        for row in read_rows(part).to_pylist()
+    ]
+    assert len(rows) == 18
+    for row in rows:
+        place = stream.index[clips.clip_ids.index(row["clip_id"]), 0, row["draw"]]
+        np.testing.assert_array_equal(stream.matrix[place], np.array(row["vector"], np.float16))
+
+
+def test_clip_vectors_of_other_clips_than_are_there_now_are_refused(with_clips):
+    frames = train_frames(with_clips)
+    clips = read_clips(with_clips, "mine", "train").clip_ids
+    (part,) = (with_clips.root / "embeddings/mine/train").rglob("clip/part-*.parquet")
+    footer = read_footer(part)
+    assert footer.inputs["clip_frames"] == read_footer(frames.folder / part.name).sides["clip_frames"]
+    text = pq.read_metadata(part).metadata[b"xmic"].decode()
+    changed = text.replace(footer.inputs["clip_frames"], "0" * 64)
+    table = pq.read_table(part)
+    pq.write_table(table.replace_schema_metadata({"xmic": changed}), part)
+    with pytest.raises(MissingUpstream, match="made from other frames than are there now"):
+        load_stream(with_clips, frames, ENCODER, "clip", clips, Silent())
+
+
+def test_classified_vectors_and_class_names_of_different_widths_are_refused(embedded):
+    clips = read_clips(embedded, "mine", "train").clip_ids
+    streams = {"frames": load_stream(embedded, train_frames(embedded), ENCODER, "full", clips, Silent())}
+    require_width(streams, 64)
+    with pytest.raises(InputError, match="the classified vectors have 64 values, the class names 256"):
+        require_width(streams, 256)

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
+import torch
 from safetensors import safe_open
 
 from data_manifests.errors import Interrupted, MissingUpstream, UsageError
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice
-from pipelines.train.run import RunRequest, choose_source, plan_run, train_run
+from pipelines.train.run import RunRequest, choose_source, load_text, plan_run, train_run
 
 QUICK = {"epochs": 3, "batch": 4, "warmup_epochs": 1}
 
@@ -144,6 +146,21 @@ def test_class_names_that_are_not_embedded_name_the_command(embedded):
     shutil.rmtree(embedded.root / "text/mine")
     with pytest.raises(MissingUpstream, match=r"class names are not embedded with prompt '\{\}'\. Run xmic embed mine"):
         plan_run(embedded, request())
+
+
+def test_bare_texts_come_with_the_classes_unless_they_are_prompted_or_several(embedded, world):
+    from pipelines import stage
+    from pipelines.embed.text import text_stages
+
+    protocol = plan_run(embedded, request()).protocol
+    found = {}
+    for prompt, names in (("{}", "official"), ("{}", "fixed"), ("a {}", "official"), ("{}", "synonyms")):
+        for text in text_stages(embedded, "mine", world.encoder(), prompt, names):
+            stage.run(text)
+        chosen = replace(protocol, prompt=prompt, names=names)
+        found[prompt, names] = load_text(embedded, "mine", chosen, "noun", torch.device("cpu"))
+    assert [bank.texts for bank in found.values()] == [["bread", "jar", "pan"]] * 2 + [None] * 2
+    assert all(bank.names == ["bread", "jar", "pan"] for bank in found.values())
 
 
 def test_zero_shot_needs_no_train_split(embedded):

@@ -3,9 +3,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from tests.pipelines.embed.encoders.lavila_checkpoint import MODEL, SIZES, write_checkpoint
 from xmic_cli.app import run
 
 TINY = Path(__file__).resolve().parents[3] / "examples" / "tiny-clip.json"
+SMALL = ["--set", "epochs=1", "--set", "batch=4", "--set", "heads=2", "--set", "head_ratio=4"]
 
 
 def test_random_weights_are_refused_and_with_the_flag_said_in_the_header(embedded, capsys):
@@ -63,3 +67,43 @@ def test_variants_of_the_class_names_lie_beside_the_official_ones(embedded, caps
         assert [stage["made"] for stage in json.loads(capsys.readouterr().out)["stages"]] == made
     (folder,) = (embedded.root / "text/mine").glob("open-clip-tiny-*")
     assert {file.stem for file in folder.glob("noun-*")} == {"noun-bare", "noun-bare-synonyms"}
+
+
+@pytest.fixture
+def spec(tmp_path):
+    return f"lavila:{MODEL}={write_checkpoint(tmp_path / 'lavila.pth')}"
+
+
+def said(capsys, *arguments):
+    capsys.readouterr()
+    assert run([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_clip_vector_is_classified_and_conditioned_on_frames_from_checkpoint_to_report(embedded, spec, capsys):
+    space = ["-w", str(embedded.root)]
+    embed = [*space, "--encoder", spec, "--precision", "fp32", "--clip-frames", "4"]
+    made = said(capsys, "embed", *embed)["stages"]
+    assert [item["rows"] for item in made if item["folder"].endswith("clip")] == [18, 6, 6]
+    assert all(item["made"] == 0 for item in said(capsys, "embed", *embed)["stages"])
+    trained = said(capsys, "train", *space, "--encoder", spec, "--classify", "clip", "--label", "noun", *SMALL)
+    config = json.loads((embedded.root / "runs" / trained["run"] / "noun" / "config.json").read_text())
+    assert config["dims"] == {"frames": SIZES.dim, "hand": SIZES.dim, "full": SIZES.dim}
+    metrics = said(capsys, "evaluate", *space, "--cross", "other")["results"]
+    for result in metrics:
+        assert result["pretrained_on"] == {result["protocol"]["encoder"]: "Ego4D"}
+        assert (result["protocol"]["classify"], result["protocol"]["clip_frames"]) == ("clip", 4)
+        assert result["labels"]["noun"]["n_evaluated"] == result["labels"]["noun"]["n_official"]
+    rows = said(capsys, "report", *space)["rows"]
+    assert {(row["marks"], row["pretrained_on"]) for row in rows} == {("P", "Ego4D")}
+
+
+def test_an_encoder_of_single_frames_has_no_clip_stream(embedded, capsys):
+    command = ["embed", "-w", str(embedded.root), "--encoder", "pocket", "--clip-frames", "4"]
+    assert run(command) == 2
+    assert "--clip-frames 4: pocket makes vectors of single frames. Only lavila" in capsys.readouterr().err
+
+
+def test_a_number_of_frames_that_the_plan_does_not_have_is_refused_before_any_work(embedded, spec, capsys):
+    assert run(["embed", "-w", str(embedded.root), "--encoder", spec, "--clip-frames", "3"]) == 2
+    assert "has 4 segments; expected a divisor of it" in capsys.readouterr().err

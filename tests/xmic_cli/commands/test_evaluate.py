@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipelines.train.backbone import Towers
 from xmic_cli.app import run
 
 
@@ -65,6 +66,32 @@ def test_a_submission_needs_its_levels_and_epic(trained, capsys, tmp_path):
     assert "--submission FILE and --sls PT,TL,TD belong together" in capsys.readouterr().err
     assert run([*command, "--sls", "5,3,0"]) == 2
     assert "none of mine is EPIC-KITCHENS-100" in capsys.readouterr().err
+
+
+def test_a_control_is_said_to_be_one(trained, capsys):
+    assert run(["evaluate", "-w", str(trained.root), "--xmic-vector", "mean"]) == 0
+    assert "a control: scored with mean X-MIC vectors, not with each clip's own" in capsys.readouterr().err
+    assert run(["evaluate", "-w", str(trained.root), "--xmic-vector", "none"]) == 2
+    assert "--xmic-vector none: expected own, mean, shuffled, zero" in capsys.readouterr().err
+
+
+def test_an_epoch_that_was_chosen_by_the_target_is_warned_of(embedded, capsys):
+    options = ["--set", "epochs=1", "--label", "noun", "--select", "target", "--target", "other:val"]
+    assert run(["train", "-w", str(embedded.root), *options]) == 0
+    assert run(["evaluate", "-w", str(embedded.root), "--cross", "other"]) == 0
+    assert "leaking: the epoch was chosen by labelled clips of other:val" in capsys.readouterr().err
+
+
+def test_the_encoder_option_says_where_weights_lie(trained, capsys, monkeypatch):
+    said = []
+
+    def load(*args):
+        said.append(args[-1])
+        return Towers()
+
+    monkeypatch.setattr("pipelines.evaluate.run.load_towers", load)
+    assert run(["evaluate", "-w", str(trained.root), "--encoder", "open_clip:ViT-B-16=moved.pt"]) == 0
+    assert said == ["open_clip:ViT-B-16=moved.pt"]
 
 
 def test_without_a_run_the_command_is_named(embedded, capsys):

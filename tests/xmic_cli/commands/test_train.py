@@ -40,11 +40,29 @@ def test_a_time_limit_exits_130_and_the_same_command_goes_on(embedded, capsys):
         (["--set", "epochs"], "expected KEY=VALUE"),
         (["--names", "best"], "--names best: expected official, fixed or synonyms"),
         (["--label", "adverb"], "--label adverb: expected noun, verb or both"),
+        (["--recipe", "best"], "--recipe best: expected published, matched"),
+        (["--select", "source-val"], "needs recordings that are held out: add --source-val 10%"),
+        (["--source-val", "some"], "--source-val some: expected a percentage, for instance 10%"),
+        (["--target", "other"], "--target other: it is for --select target"),
     ],
 )
 def test_wrong_words_exit_2_and_name_the_right_ones(embedded, capsys, arguments, message):
     assert run(["train", "-w", str(embedded.root), *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_matched_trials_are_printed_and_held_out_recordings_counted(embedded, capsys):
+    options = ["--recipe", "matched", "--source-val", "34%", "--label", "noun", *QUICK]
+    assert run(["train", "-w", str(embedded.root), *options]) == 0
+    out = capsys.readouterr().out
+    assert "held_out 3" in out
+    assert "selected_epoch 2" in out
+    assert out.count("% of the held-out clips at epoch 2") == 5
+    assert "learning rate 0.0003: " in out
+    assert run(["train", "-w", str(embedded.root), "--json", *options]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["trained"] == []
+    assert len(found["heads"]["noun"]["trials"]) == 5
 
 
 def test_one_head_a_call(embedded, capsys):

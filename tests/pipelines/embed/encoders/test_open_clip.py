@@ -225,6 +225,18 @@ def test_a_configuration_open_clip_cannot_build_is_refused(tmp_path):
         load_encoder(f"open_clip:{path}/random", **options())
 
 
+def test_vit_l_14_gives_768_values_by_name_and_by_configuration(tmp_path, pictures):
+    assert open_clip.get_model_config("ViT-L-14")["embed_dim"] == 768
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(b"weights")
+    identity = describe_encoder(f"open_clip:ViT-L-14-quickgelu={file}", **options())
+    assert identity.slug.startswith("open-clip-vit-l-14-quickgelu-w.safetensors-")
+    assert (identity.provenance["image_size"], identity.clips) == (224, False)
+    wide = load_encoder(f"open_clip:{config_at(tmp_path / 'l.json', embed_dim=768)}/random", **options())
+    assert wide.dim == 768
+    assert wide.embed([wide.preprocess(pictures[0])]).shape == wide.encode_texts(["cut"]).shape == (1, 768)
+
+
 def test_a_vocabulary_smaller_than_the_tokenizers_is_refused(tmp_path):
     text = {**json.loads(TINY.read_text())["text_cfg"], "vocab_size": 100}
     encoder = load_encoder(f"open_clip:{config_at(tmp_path / 'x.json', text_cfg=text)}/random", **options())

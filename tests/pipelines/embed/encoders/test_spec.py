@@ -36,6 +36,18 @@ def test_what_is_recorded_names_no_folder(tmp_path):
     assert parse_spec(f"open_clip:{config}/random").slug("abcdef0123") == "open-clip-tiny-random-abcdef01"
 
 
+def test_where_its_files_lie_can_be_said_from_any_folder(tmp_path, monkeypatch):
+    (tmp_path / "tiny.json").write_text("{}")
+    (tmp_path / "w.safetensors").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    located = parse_spec("open_clip:tiny.json=w.safetensors").located
+    assert located == f"open_clip:{tmp_path}/tiny.json={tmp_path}/w.safetensors"
+    assert parse_spec(located).located == located
+    assert parse_spec("open_clip:tiny.json/random").located == f"open_clip:{tmp_path}/tiny.json/random"
+    for plain in ("open_clip:ViT-B-16/openai", "pocket", "mine.encoders:Class"):
+        assert parse_spec(plain).located == parse_spec(plain).text == plain
+
+
 def test_wrong_forms_are_explained():
     for wrong in ("ViT-B-16", "open_clip:", ":x"):
         with pytest.raises(UsageError, match="expected FAMILY:MODEL/TAG .* FAMILY:MODEL=FILE .*, or pocket"):

@@ -61,6 +61,19 @@ def test_dinov2_takes_224_pixels_after_a_resize_to_256_with_imagenet_colours():
     json.dumps(identity.provenance)
 
 
+def test_x_mics_dinov2_is_named_by_its_own_tag_with_a_file_and_its_input_size_is_in_its_id(tmp_path):
+    file = tmp_path / "dinov2.safetensors"
+    file.write_bytes(b"weights")
+    spec = f"timm:vit_large_patch14_dinov2.lvd142m={file}"
+    identity = describe_encoder(spec, **options(allow_random_weights=False))
+    assert identity.provenance["spec"] == "timm:vit_large_patch14_dinov2.lvd142m=dinov2.safetensors"
+    assert identity.provenance["image_size"] == 224
+    assert identity.slug.startswith("timm-vit-large-patch14-dinov2.lvd142m-dinov2.safetensors-")
+    assert identity.slug.endswith("-224px")
+    with torch.device("meta"):
+        assert timm.create_model("vit_large_patch14_dinov2", num_classes=0, img_size=224).num_features == 1024
+
+
 def test_weights_from_a_file(tmp_path, state):
     file = tmp_path / "w.safetensors"
     save_file(state[0], file)

@@ -1,0 +1,74 @@
+"""Controls: a trained head scored with other X-MIC vectors than the clips' own. What it loses was theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data_manifests.errors import InputError, UsageError
+from pipelines.methods import load_method
+from pipelines.methods.base import TextBank
+from pipelines.methods.xmic import XMIC
+from pipelines.train.data import TrainData, in_order
+
+Vectors = Literal["own", "mean", "shuffled", "zero"]
+"""The clip's own X-MIC vector, the mean over all scored clips, another clip's, or none."""
+
+
+def checked_vectors(text: str, config: Mapping[str, Any]) -> Vectors:
+    """One of :data:`Vectors` for a run.
+
+    Raises:
+        UsageError: it is none of them, or the run's method has no X-MIC vector.
+    """
+    if text not in get_args(Vectors):
+        raise UsageError(f"--xmic-vector {text}: expected {', '.join(get_args(Vectors))}")
+    if text != "own" and not issubclass(load_method(config["method"]), XMIC):
+        raise UsageError(
+            f"--xmic-vector {text}: {config['method']} has no X-MIC vector; xmic and late-fusion have one."
+        )
+    return text  # type: ignore[return-value]
+
+
+@torch.inference_mode()
+def scores_under(method: XMIC, data: TrainData, text: TextBank, how: Vectors, rng: np.random.Generator) -> Tensor:
+    """Logits [M, C] in float32 with each clip's X-MIC vector replaced.
+
+    Args:
+        method: in evaluation mode.
+        data: the M clips; their mean and their exchange are over these.
+        text: C classes.
+        how: what replaces the vectors.
+        rng: decides which clip gets which other clip's.
+
+    Raises:
+        InputError: a single clip, whose vector can not be exchanged.
+    """
+    vectors = torch.cat([method.vector(batch) for _, batch in in_order(data)])
+    if how == "mean":
+        vectors = vectors.mean(0, keepdim=True).expand_as(vectors)
+    elif how == "shuffled":
+        vectors = vectors[torch.from_numpy(other_clip(len(vectors), rng)).to(vectors.device)]
+    elif how == "zero":
+        vectors = torch.zeros_like(vectors)
+    parts = ((vectors[indices[0] : indices[-1] + 1], batch.frames) for indices, batch in in_order(data))
+    scores = [method.classify(part, frames, text).float() for part, frames in parts if frames is not None]
+    return torch.cat(scores)
+
+
+def other_clip(clips: int, rng: np.random.Generator) -> np.ndarray:
+    """For each clip another one, int64 [clips]: a random circle through all of them.
+
+    Raises:
+        InputError: there are not two clips.
+    """
+    if clips < 2:
+        raise InputError(f"{clips} clip to score: there is no other clip to take the X-MIC vector from.")
+    circle = rng.permutation(clips)
+    other = np.empty(clips, np.int64)
+    other[circle] = np.roll(circle, 1)
+    return other

@@ -1,0 +1,133 @@
+"""The model card of an exported run: what it is, what it was trained on, how good it is, where that ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from data_manifests.schema import Label
+from pipelines.evaluate.intervals import interval, resampled
+from pipelines.markdown import render_template
+from pipelines.report.metrics_file import Metrics
+
+_DATASET_TERMS = {
+    "epic": "EPIC-KITCHENS-100, the training videos: CC BY-NC 4.0 (non-commercial).",
+    "ego4d": "Ego4D, the training videos: the Ego4D licence agreement, signed before the download.",
+    "egtea": "EGTEA Gaze+, the training videos: see its authors' page; for research.",
+}
+_ENCODER_TERMS = {
+    "openai": "OpenAI's CLIP weights: MIT licence; its model card advises against untested deployment.",
+    "dinov2": "DINOv2 weights: Apache License 2.0.",
+    "lavila": "LaViLa weights: pretrained on Ego4D, whose licence agreement applies; code under MIT licence.",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the card says; plain values.
+
+    Attributes:
+        name: of the run.
+        method: and preset: as on the command line.
+        encoder: spec of the classifying encoder, and the sha256 of its weights.
+        source: 'dataset split'.
+        heads: 'nouns', 'verbs'.
+        summaries: label → 'clips', 'labelled', 'classes', 'parameters'.
+        recipe: in words.
+        protocol: what all methods of the comparison share.
+        results: a row a target and label.
+        warnings: what makes the numbers mean less.
+        terms: licences of what it was made from.
+        licence: of the exported weights, an SPDX identifier; None when not stated.
+    """
+
+    name: str
+    method: str
+    preset: str
+    seed: int
+    key: str
+    encoder: str
+    encoder_sha256: str
+    source: str
+    heads: Sequence[str]
+    summaries: Mapping[Label, Mapping[str, Any]]
+    recipe: str
+    protocol: Mapping[str, Any]
+    versions: Mapping[str, str]
+    results: Sequence[Mapping[str, str]]
+    warnings: Sequence[str]
+    terms: Sequence[str]
+    licence: str | None
+
+    def markdown(self) -> str:
+        """The card, with the front matter that the Hugging Face hub reads."""
+        return render_template(__package__, "card.md.j2", card=self)
+
+
+def result_rows(evaluations: Sequence[Metrics]) -> list[dict[str, str]]:
+    """A row a target and label: accuracies, interval and clips as text."""
+    rows = []
+    for metrics in evaluations:
+        for label, numbers in metrics.labels.items():
+            ends = interval(resampled(numbers.recordings))
+            rows.append(
+                {
+                    "target": f"{metrics.target}{'' if metrics.within else ' (cross-dataset)'}",
+                    "label": label,
+                    "top1": _percent(numbers.top1),
+                    "between": f"{ends[0]:.1f}–{ends[1]:.1f}" if ends else "–",
+                    "top5": _percent(numbers.top5),
+                    "class_mean": _percent(numbers.class_mean),
+                    "clips": f"{numbers.n_evaluated}/{numbers.n_official}",
+                }
+            )
+    return rows
+
+
+def warnings_of(evaluations: Sequence[Metrics]) -> list[str]:
+    """What makes the numbers mean less: random weights, a leak, mixed artifacts, clips that are not in them."""
+    found = [
+        f"{name} has random weights: these numbers mean nothing." for m in evaluations for name in m.random_weights
+    ]
+    found += [
+        f"The kept epoch was chosen by labelled clips of {m.run.select_target}: the numbers there are not those of an "
+        "unseen dataset."
+        for m in evaluations
+        if m.run.leaking
+    ]
+    found += [
+        f"{m.target}: {item.what} is {item.target}, the run was trained with {item.run}."
+        for m in evaluations
+        for item in m.mixed
+    ]
+    found += [
+        f"{m.target}: {numbers.n_official - numbers.n_evaluated} {label} clips are not in the numbers."
+        for m in evaluations
+        for label, numbers in m.labels.items()
+        if numbers.n_evaluated < numbers.n_official
+    ]
+    return list(dict.fromkeys(found))
+
+
+def terms_of(reader: str | None, specs: Sequence[str]) -> list[str]:
+    """Licences of what a run was made from, where we know them; else who to ask.
+
+    Args:
+        reader: 'epic', 'ego4d', 'egtea', or another reader of the training data; None when that is not known.
+        specs: of its encoders.
+    """
+    terms = [_DATASET_TERMS.get(reader or "", "The training videos: the terms of whoever recorded them.")]
+    for spec in dict.fromkeys(specs):
+        known = [text for word, text in _ENCODER_TERMS.items() if word in spec.casefold()]
+        own = (
+            ["The encoder pocket: made by xmic from its own drawings, under xmic's licence."]
+            if spec == "pocket"
+            else []
+        )
+        terms += known or own or [f"The encoder {spec}: the terms of who published its weights."]
+    return terms
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"

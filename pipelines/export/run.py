@@ -1,0 +1,140 @@
+"""``export``: a trained run in a folder of its own: weights, configuration, class names and a model card."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_manifests.errors import UsageError
+from data_manifests.schema import Label
+from pipelines.evaluate.record import run_facts
+from pipelines.evaluate.run import TrainedRun
+from pipelines.export.card import Card, result_rows, terms_of, warnings_of
+from pipelines.export.index import CARD, write_index
+from pipelines.report.metrics_file import Metrics, Run, read_metrics
+from pipelines.shards import read_rows
+from pipelines.train.run import text_file
+from pipelines.workspace import Workspace
+
+CLASSES = "classes.json"
+_OF_HEAD = ("config.json", "weights.safetensors", "summary.json")
+_HEADS: Mapping[Label, str] = {"noun": "nouns", "verb": "verbs"}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        folder: where.
+        files: name → sha256, of all files but the index itself.
+        evaluations: 'dataset split' of each evaluation in the card.
+    """
+
+    folder: Path
+    files: Mapping[str, str]
+    evaluations: Sequence[str]
+
+
+def export_run(workspace: Workspace, run: TrainedRun, into: Path, licence: str | None = None) -> Exported:
+    """Write a run as a folder that stands alone and that ``--run FOLDER`` takes in the place of a run's name.
+
+    ``<label>/`` holds ``config.json``, ``weights.safetensors``, ``summary.json`` and ``classes.json`` (the class names
+    in the order of the scores), ``README.md`` is the model card, and ``xmic.json`` lists each file with its sha256.
+
+    Args:
+        workspace: the run's.
+        run: with at least one finished head.
+        into: a new or empty folder.
+        licence: of the weights, an SPDX identifier, for the card.
+
+    Raises:
+        UsageError: the folder is not empty.
+        InputError: the run's weights are not those that its heads were finished with, or an evaluation cannot be read.
+        MissingUpstream: the class names are not embedded any more.
+    """
+    if into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise UsageError(f"--into {into}: it is not empty. Name a new folder; nothing is overwritten.")
+    evaluations = _evaluations(workspace, run)
+    names = {label: _class_names(workspace, run, label) for label in run.heads}
+    summaries = {label: json.loads((run.folder / label / "summary.json").read_text("utf-8")) for label in run.heads}
+    card = _card(workspace, run, summaries, evaluations, licence)
+    building = into.with_name(f".{into.name}.{os.getpid()}")
+    try:
+        for label in run.heads:
+            head = building / label
+            head.mkdir(parents=True)
+            for name in _OF_HEAD:
+                shutil.copyfile(run.folder / label / name, head / name)
+            (head / CLASSES).write_text(json.dumps(names[label], indent=0, ensure_ascii=False) + "\n", "utf-8")
+        (building / CARD).write_text(card.markdown(), "utf-8")
+        files = write_index(building, run.config["name"], run.config["key"])
+        if into.exists():
+            into.rmdir()
+        building.replace(into)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return Exported(into, files, [str(metrics.target) for metrics in evaluations])
+
+
+def _class_names(workspace: Workspace, run: TrainedRun, label: Label) -> list[str]:
+    source = run.config["source"]["dataset"]
+    names: list[str] = read_rows(text_file(workspace, source, run.protocol, label), ["name"]).column(0).to_pylist()
+    return names
+
+
+def _evaluations(workspace: Workspace, run: TrainedRun) -> list[Metrics]:
+    folder = workspace.root / "evaluations" / run.config["name"]
+    found = [read_metrics(file) for file in sorted(folder.glob("*/metrics.json"))]
+    of_run = [metrics for metrics in found if metrics.run.key == run.config["key"]]
+    return sorted(of_run, key=lambda metrics: not metrics.within)
+
+
+def _card(
+    workspace: Workspace,
+    run: TrainedRun,
+    summaries: Mapping[Label, Mapping[str, Any]],
+    evaluations: Sequence[Metrics],
+    licence: str | None,
+) -> Card:
+    config, protocol = run.config, run.protocol
+    source = config["source"]
+    classified = next(v for name, v in protocol.vectors.items() if name.startswith(f"{protocol.encoder}/"))
+    hand = next((v for v in protocol.vectors.values() if v.get("stream") == "hand"), {})
+    specs = sorted({str(vectors["spec"]) for vectors in protocol.vectors.values()})
+    shown = {
+        "classified stream": protocol.classify,
+        "conditioning streams": protocol.streams,
+        "second encoder": protocol.v2 if protocol.v2 != protocol.encoder else None,
+        "detector": hand.get("detector"),
+        "crop": hand.get("crop"),
+        "segments": protocol.segments,
+        "prompt": protocol.prompt,
+        "class names": protocol.names,
+        "precision": classified.get("precision"),
+    }
+    settings = workspace.datasets.get(source["dataset"])
+    return Card(
+        name=config["name"],
+        method=config["method"],
+        preset=config["preset"],
+        seed=config["seed"],
+        key=config["key"],
+        encoder=str(classified["spec"]),
+        encoder_sha256=str(classified.get("weights_sha256")),
+        source=f"{source['dataset']} {source['split']}",
+        heads=[_HEADS[label] for label in run.heads],
+        summaries=summaries,
+        recipe=Run.model_validate(run_facts(config)).terms,
+        protocol={name: value for name, value in shown.items() if value is not None},
+        versions=config["versions"],
+        results=result_rows(evaluations),
+        warnings=warnings_of(evaluations),
+        terms=terms_of(settings.reader if settings else None, specs),
+        licence=licence,
+    )

@@ -1,0 +1,79 @@
+"""Late fusion: X-MIC's adapter on the other side of the comparison, a control for where the vector is added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from pipelines.methods.base import ClipBatch, TextBank, stream_of
+from pipelines.methods.blocks import at_least_float32, exact_float32, normalise
+from pipelines.methods.xmic import XMIC, XMICConfig
+from pipelines.train.optim import PAPER
+
+
+@dataclass(frozen=True)
+class LateFusionConfig(XMICConfig):
+    """Settings of late fusion: X-MIC's, with the video vector in the place of the text vector.
+
+    Raises:
+        UsageError: as for :class:`pipelines.methods.xmic.XMICConfig`.
+    """
+
+    n2: bool = field(default=False, metadata={"help": "normalise the adapter's vector before the sum"})
+    n3: bool = field(default=False, metadata={"help": "normalise the video vector before the sum"})
+    scale: float = field(default=2.0, metadata={"help": "s, what the adapter's vector is multiplied by in the sum"})
+
+    @property
+    def method(self) -> str:
+        """Whose settings these are, for what is refused."""
+        return "late-fusion"
+
+
+class LateFusion(XMIC):
+    """logits = exp(logit_scale) · ⟨n(e_v + s·a_v), n(e_t)⟩: what X-MIC adds to the text is added to the video.
+
+    Adapter, inputs, parameters and their first weights are X-MIC's for the same seed. As e_t there, e_v here is the
+    raw vector, the frames' average, so that a_v weighs about as much in the sum. A classifier then no longer depends
+    on the clip. It is no method of the paper: it shows what the place of the sum is worth.
+    """
+
+    name = "late-fusion"
+    config = LateFusionConfig
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "official": {},
+        "xmic-code": {},
+        "paper": {**PAPER, "scale": 1.0, "frame_pool": "norm_then_norm"},
+    }
+
+    def classify(self, vector: Tensor, frames: Tensor, text: TextBank) -> Tensor:
+        """Logits [B, C] under given vectors of the adapter.
+
+        Args:
+            vector: a_v [B, D] as :meth:`vector` gives it.
+            frames: [B, N, D], the classified stream.
+            text: C classes.
+        """
+        with exact_float32(vector.device):
+            a, video = self._video_summands(vector, frames)
+            adapted = normalise(video + self.factor(a) * a)
+            return self.logit_scale.to(a.dtype).exp() * adapted @ normalise(text.vectors.to(a.dtype)).T
+
+    @torch.no_grad()
+    def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
+        """``logit_scale`` τ, ``video_norm`` ‖e_v‖ and ``xmic_norm`` ‖s·a_v‖, as they are summed."""
+        a, video = self._video_summands(self.vector(batch), stream_of(self.name, batch, "frames"))
+        return {
+            "logit_scale": self.logit_scale.exp().item(),
+            "video_norm": video.norm(dim=-1).mean().item(),
+            "xmic_norm": (self.factor(a) * a).norm(dim=-1).mean().item(),
+        }
+
+    def _video_summands(self, vector: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """a_v and e_v, both [B, D], after n2 and n3."""
+        a = at_least_float32(vector)
+        frames = frames.to(a.dtype)
+        video = (normalise(frames) if self._config.frame_pool == "norm_then_norm" else frames).mean(1)
+        return (normalise(a) if self._config.n2 else a), (normalise(video) if self._config.n3 else video)

@@ -1,0 +1,117 @@
+"""One head of a run: the clips it is trained on, those it is watched by, and its training as the terms say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from data_manifests.errors import InputError
+from data_manifests.schema import Label
+from pipelines.atomic import replace_atomically
+from pipelines.digest import canonical_json, digest_json
+from pipelines.methods.base import Method, TextBank
+from pipelines.progress import Progress
+from pipelines.train.data import ClipData, usable_clips
+from pipelines.train.features import SplitClips, StreamVectors, require_width
+from pipelines.train.loop import TrainOutcome, train_head
+from pipelines.train.matched import train_matched
+from pipelines.train.optim import Recipe
+from pipelines.train.selection import Watched
+from pipelines.train.terms import hold_out
+
+if TYPE_CHECKING:
+    from pipelines.train.run import PlannedRun
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """What a call of ``xmic train`` brings along; nothing of it changes the weights. See :func:`train_head`."""
+
+    device: torch.device
+    progress: Progress
+    checkpoint_minutes: float | None
+    deadline: float | None
+    stop: Callable[[], str | None]
+
+
+def train_label(
+    planned: PlannedRun,
+    label: Label,
+    fresh: Callable[[], Method],
+    clips: SplitClips,
+    streams: Mapping[str, StreamVectors],
+    text: TextBank,
+    target: Sequence[Watched],
+    sitting: Sitting,
+) -> None:
+    """Train a head, or go on with it, and write its ``summary.json``: then it is finished.
+
+    Args:
+        planned: the run.
+        label: which head.
+        fresh: makes the method with its first weights, the same at every call.
+        clips: the split that is trained on.
+        streams: role → vectors of that split.
+        text: the classes.
+        target: labelled clips of another split, where an epoch is chosen by them.
+        sitting: device, limits, progress.
+
+    Raises:
+        Interrupted: stopped, state saved.
+        InputError: no usable clip, or a loss that is not finite.
+    """
+    terms, recipe, seed = planned.request.terms, planned.settings.recipe, planned.request.seed
+    usable = usable_clips(clips, streams, label)
+    official = int(np.count_nonzero(clips.labels[label] >= 0))
+    if not len(usable.rows):
+        raise InputError(f"{label}: none of {official} labelled training clips has all its vectors; see xmic status.")
+    if len(usable.rows) < official:
+        sitting.progress.note(
+            f"{label}: training on {len(usable.rows)} of {official} labelled clips; the others lack frames"
+        )
+    require_width(streams, text.vectors.shape[1])
+    summary: dict[str, Any] = {"labelled": official, "classes": len(text.names)}
+    watched = list(target)
+    if terms.source_val is not None:
+        held = hold_out(clips.recordings, terms.source_val)[usable.rows]
+        summary["held_out"] = int(held.sum())
+        unseen = ClipData(streams, usable.where(held), clips.clip_ids, None, sitting.device)
+        watched.append(Watched("source_val", unseen, text))
+        usable = usable.where(~held)
+    summary["clips"] = len(usable.rows)
+    draw = None if planned.request.fixed_frames else seed
+    data = ClipData(streams, usable, clips.clip_ids, draw, sitting.device)
+
+    def train(method: Method, recipe: Recipe, key: str, folder: Path) -> TrainOutcome:
+        return train_head(
+            method,
+            data,
+            text,
+            recipe,
+            seed,
+            folder,
+            label=label,
+            key=key,
+            watched=watched,
+            chosen_by=terms.chosen_by,
+            **vars(sitting),
+        )
+
+    folder, method = planned.folder / label, fresh()
+    key = digest_json([planned.key, label])
+    summary["parameters"] = sum(p.numel() for p in method.parameters() if p.requires_grad)
+    if terms.recipe == "matched":
+        identity = {"key": key, "label": label, "method": method.name}
+        trained = train_matched(fresh, train, recipe, folder, identity, sitting.progress)
+        outcome, summary["lr"], summary["trials"] = trained
+    else:
+        outcome = train(method, recipe, key, folder)
+    if outcome.final:
+        summary["selected_epoch"] = outcome.final["epoch"]
+    with replace_atomically(folder / "summary.json") as temporary:
+        temporary.write_text(canonical_json(summary) + "\n")

@@ -1,0 +1,86 @@
+"""The recipe ``matched``: the same learning rates tried for every method, the best kept by held-out recordings."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from data_manifests.errors import InputError
+from pipelines.atomic import replace_atomically
+from pipelines.digest import digest_json
+from pipelines.methods.base import Method
+from pipelines.progress import Progress
+from pipelines.train.checkpoint import STATE, WEIGHTS, load_weights, trained_tensors, write_weights
+from pipelines.train.loop import METRICS, TrainOutcome
+from pipelines.train.optim import Diverged, Recipe
+from pipelines.train.terms import LEARNING_RATES
+
+TRIALS = "trials"
+_ACCURACY, _LOSS = "source_val_accuracy", "source_val_loss"
+
+TrainTrial = Callable[[Method, Recipe, str, Path], TrainOutcome]
+"""Trains a fresh method by a recipe, under a key, into a folder, or goes on there."""
+
+
+def train_matched(
+    fresh: Callable[[], Method],
+    train: TrainTrial,
+    recipe: Recipe,
+    folder: Path,
+    identity: Mapping[str, str],
+    progress: Progress,
+) -> tuple[TrainOutcome, float, list[dict[str, Any]]]:
+    """Train a head at each learning rate and keep the best, as if it had been trained alone.
+
+    The best has the highest top-1 on the held-out recordings in its kept epoch, of equal ones the lowest loss there,
+    then the lowest learning rate. Every trial stands in ``trials/lr-<rate>`` of the head's folder and goes on where it
+    was stopped; one whose loss stops being finite is recorded and is not the best.
+
+    Args:
+        fresh: makes the method with its first weights, the same at every call.
+        train: trains one trial; its line of ``metrics.jsonl`` carries what the held-out recordings say.
+        recipe: the method's own, but for the learning rate.
+        folder: where the head stands; receives the best trial's weights and metrics.
+        identity: key, label and method of the head.
+        progress: told of each trial.
+
+    Returns:
+        The head, its learning rate, and of each trial 'lr', 'epoch' (the kept one), 'source_val_accuracy' in percent
+        and 'source_val_loss', or 'lr' and 'diverged' (where, in words).
+
+    Raises:
+        Interrupted: stopped; the state is saved.
+        InputError: the loss was not finite at any learning rate.
+    """
+    outcomes: dict[float, TrainOutcome] = {}
+    trials: list[dict[str, Any]] = []
+    for number, rate in enumerate(LEARNING_RATES, 1):
+        progress.note(f"{identity['label']}: trial {number} of {len(LEARNING_RATES)}, learning rate {rate:g}")
+        key = digest_json([identity["key"], "lr", rate])
+        try:
+            outcome = train(fresh(), replace(recipe, lr=rate), key, _trial(folder, rate))
+        except Diverged as error:
+            progress.note(f"{identity['label']}: learning rate {rate:g} is too high. {error}")
+            trials.append({"lr": rate, "diverged": str(error)})
+            continue
+        outcomes[rate] = outcome
+        found = {name: outcome.final[name] for name in ("epoch", _ACCURACY, _LOSS)}
+        trials.append({"lr": rate, **found})
+    if not outcomes:
+        raise InputError(f"{folder}: the loss was not finite at any of the learning rates. {trials[0]['diverged']}")
+    best = max(outcomes, key=lambda rate: (outcomes[rate].final[_ACCURACY], -outcomes[rate].final[_LOSS], -rate))
+    method = fresh()
+    load_weights(method, outcomes[best].weights)
+    with replace_atomically(folder / METRICS) as temporary:
+        shutil.copyfile(_trial(folder, best) / METRICS, temporary)
+    write_weights(folder / WEIGHTS, trained_tensors(method), identity)
+    for rate in LEARNING_RATES:
+        (_trial(folder, rate) / STATE).unlink(missing_ok=True)
+    return replace(outcomes[best], weights=folder / WEIGHTS), best, trials
+
+
+def _trial(folder: Path, rate: float) -> Path:
+    return folder / TRIALS / f"lr-{rate:g}"

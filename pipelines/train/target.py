@@ -1,0 +1,49 @@
+"""The labelled clips of another split by which ``--select target`` keeps an epoch: what a result then has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from data_manifests.errors import MissingUpstream, UsageError
+from data_manifests.schema import canonical_split
+from pipelines.decode.stage import DecodeStage
+from pipelines.protocol import Protocol, on_target
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class SelectionTarget:
+    """A split that is embedded under a run's protocol."""
+
+    workspace: Workspace
+    dataset: str
+    split: str
+    protocol: Protocol
+    frames: DecodeStage
+
+
+def find_target(workspace: Workspace, name: str, protocol: Protocol, source: tuple[str, str]) -> SelectionTarget:
+    """Find the split and what is embedded of it.
+
+    Args:
+        workspace: the workspace.
+        name: DATASET, its val or else test split, or DATASET:SPLIT.
+        protocol: the run's; a split that was made otherwise is refused.
+        source: dataset and split that are trained on.
+
+    Raises:
+        UsageError: it is the split that is trained on.
+        MissingUpstream, InputError: it is not prepared or embedded, or made otherwise.
+    """
+    dataset, colon, part = name.partition(":")
+    wanted = canonical_split(part) if colon else None
+    split = workspace.evaluation_split(dataset, wanted)
+    if split is None:
+        raise MissingUpstream(
+            f"--target {name}: {workspace.root} has no prepared {wanted or 'val or test'} split of {dataset}. "
+            "Run xmic prepare for it."
+        )
+    if (dataset, split) == source:
+        raise UsageError(f"--target {name}: it is what is trained on. Name another split, or use --source-val.")
+    target, frames, _ = on_target(workspace, dataset, split, protocol, allow_mixed=False)
+    return SelectionTarget(workspace, dataset, split, target, frames)

@@ -1,0 +1,110 @@
+"""The terms of a comparison: which recipe a method is trained by, and which of its epochs is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from data_manifests.errors import InputError, UsageError
+from pipelines.digest import number_of
+
+RecipeName = Literal["published", "matched"]
+Select = Literal["last", "source-val", "target"]
+
+LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+"""What the recipe ``matched`` tries, for every method the same: half a decade apart, from the lowest of the published
+rates (1e-4 of Efficient-Prompt; 5e-4 of X-MIC and 2e-3 of CoOp lie between) to five times the highest."""
+
+MATCHED_SOURCE_VAL = 10.0
+"""Percent of the recordings that ``matched`` holds out unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a head is trained and chosen.
+
+    Attributes:
+        recipe: ``published`` takes the method's own optimiser, learning rate and schedule; ``matched`` tries
+            :data:`LEARNING_RATES` and keeps the head that is best on held-out recordings of the training split.
+        source_val: percent of the training split's recordings that are held out; None = none, and with ``matched``
+            :data:`MATCHED_SOURCE_VAL`.
+        select: the epoch that is kept: the last one, the best on the held-out recordings, or the best on labelled
+            clips of ``target``. The last leaks: its numbers on that target are not those of an unseen one.
+        target: DATASET or DATASET:SPLIT, for ``target`` only.
+
+    Raises:
+        UsageError: a value is unknown or out of range, or two of them contradict each other.
+    """
+
+    recipe: RecipeName = "published"
+    source_val: float | None = None
+    select: Select = "last"
+    target: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check, and fill in what ``matched`` holds out."""
+        for option, value, known in (("recipe", self.recipe, RecipeName), ("select", self.select, Select)):
+            if value not in get_args(known):
+                raise UsageError(f"--{option} {value}: expected {', '.join(get_args(known))}")
+        if self.source_val is None and self.recipe == "matched":
+            object.__setattr__(self, "source_val", MATCHED_SOURCE_VAL)
+        if self.source_val is not None and not 0 < self.source_val < 100:
+            raise UsageError(f"--source-val {self.source_val:g}%: expected more than 0 and less than 100")
+        if self.select == "source-val" and self.source_val is None:
+            raise UsageError("--select source-val needs recordings that are held out: add --source-val 10%")
+        if self.select == "target" and self.target is None:
+            raise UsageError("--select target needs the labelled clips to choose by: add --target DATASET[:SPLIT]")
+        if self.target is not None and self.select != "target":
+            raise UsageError(f"--target {self.target}: it is for --select target; --select is {self.select}")
+
+    @property
+    def ordinary(self) -> bool:
+        """Nothing is held out, tried or chosen."""
+        return self == Terms()
+
+    @property
+    def chosen_by(self) -> str | None:
+        """Which number of ``metrics.jsonl`` the kept epoch is best in; None = the last epoch is kept."""
+        return {"last": None, "source-val": "source_val_accuracy", "target": "target_accuracy"}[self.select]
+
+
+def parse_percent(value: str | float) -> float:
+    """A percentage, from '10%', '10' or a number.
+
+    Raises:
+        UsageError: it is no number.
+    """
+    try:
+        percent = float(value.strip().removesuffix("%") if isinstance(value, str) else value)
+    except ValueError:
+        percent = math.nan
+    if not math.isfinite(percent):
+        raise UsageError(f"--source-val {value}: expected a percentage, for instance 10%")
+    return percent
+
+
+def hold_out(recordings: Sequence[str], percent: float) -> np.ndarray:
+    """Which clips are held out: whole recordings, chosen by a hash of their ids, for every method and seed the same.
+
+    Args:
+        recordings: the recording of each clip, M ids.
+        percent: of the recordings, rounded up.
+
+    Returns:
+        bool [M].
+
+    Raises:
+        InputError: there is no recording left to train on.
+    """
+    names = sorted(set(recordings), key=lambda name: (number_of(f"source-val/{name}"), name))
+    held = names[: math.ceil(len(names) * percent / 100)]
+    if len(held) == len(names):
+        raise InputError(
+            f"--source-val {percent:g}%: {len(held)} of {len(names)} recordings would be held out and none trained on. "
+            "Prepare more recordings, or hold out fewer."
+        )
+    return np.isin(np.array(recordings), held)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from data_manifests.errors import InputError, UsageError
+from pipelines.evaluate.run import TrainedRun, evaluate, find_run
+from pipelines.export.run import Exported, export_run
+from pipelines.machine import Machine
+from pipelines.progress import Silent
+from pipelines.shards import read_rows
+from pipelines.train.run import RunRequest, plan_run, train_run
+from pipelines.workspace import Workspace
+
+
+@pytest.fixture
+def trained(embedded: Workspace) -> tuple[Workspace, TrainedRun]:
+    planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 2, "batch": 4}))
+    train_run(embedded, planned, Machine(device="cpu"), Silent())
+    return embedded, find_run(embedded, None)
+
+
+def score(workspace: Workspace, run: TrainedRun) -> dict:
+    targets = [("mine", "val"), ("other", "val")]
+    found = evaluate(workspace, run, targets, Machine(device="cpu"), Silent())
+    return {item["target"]["dataset"]: item for item in found}
+
+
+@pytest.fixture
+def exported(trained: tuple[Workspace, TrainedRun], tmp_path: Path) -> Exported:
+    score(*trained)
+    return export_run(*trained, tmp_path / "out", "mit")
+
+
+def test_the_folder_holds_weights_configuration_classes_and_card(exported: Exported) -> None:
+    of_heads = ("classes.json", "config.json", "summary.json", "weights.safetensors")
+    expected = {f"{label}/{name}" for label in ("noun", "verb") for name in of_heads} | {"README.md"}
+    there = {p.relative_to(exported.folder).as_posix() for p in exported.folder.rglob("*") if p.is_file()}
+    assert there == expected | {"xmic.json"}
+    assert set(exported.files) == expected
+
+
+def test_classes_are_in_the_order_of_the_scores(exported: Exported, trained: tuple[Workspace, TrainedRun]) -> None:
+    names = json.loads((exported.folder / "noun/classes.json").read_text("utf-8"))
+    (file,) = (trained[0].root / "text/mine").glob("*/noun-bare.parquet")
+    assert names == read_rows(file).column("name").to_pylist()
+
+
+def test_an_exported_run_gives_the_scores_of_the_run(exported: Exported, trained: tuple[Workspace, TrainedRun]) -> None:
+    workspace, run = trained
+    file = workspace.root / "evaluations" / run.config["name"] / "other-val/predictions.parquet"
+    before = read_rows(file)
+    file.unlink()
+    again = find_run(workspace, str(exported.folder))
+    assert again.folder == exported.folder.resolve()
+    score(workspace, again)
+    assert read_rows(file).equals(before)
+
+
+def test_nothing_of_this_machine_stands_in_it(exported: Exported, trained: tuple[Workspace, TrainedRun]) -> None:
+    here = str(trained[0].root.parent).encode()
+    for name in (*exported.files, "xmic.json"):
+        assert here not in (exported.folder / name).read_bytes(), name
+
+
+def test_the_card_has_front_matter_and_every_evaluation(
+    exported: Exported, trained: tuple[Workspace, TrainedRun]
+) -> None:
+    card = (exported.folder / "README.md").read_text("utf-8")
+    head = card.split("---")[1]
+    assert "license: mit" in head
+    assert "library_name: xmic" in head
+    assert exported.evaluations == ["mine val", "other val"]
+    lines = [line for line in card.splitlines() if line.startswith(("| mine val |", "| other val (cross-dataset) |"))]
+    assert len(lines) == 4
+    top1 = score(*trained)["mine"]["labels"]["noun"]["top1"]
+    assert f"| mine val | noun | {top1:.2f} |" in card
+    assert "preset official" in card
+    assert "The training videos: the terms of whoever recorded them." in card
+
+
+def test_without_evaluations_the_card_says_so(trained: tuple[Workspace, TrainedRun], tmp_path: Path) -> None:
+    written = export_run(*trained, tmp_path / "out")
+    card = (written.folder / "README.md").read_text("utf-8")
+    assert "Not evaluated." in card
+    assert "license:" not in card
+    assert "not stated by who exported them" in card
+
+
+def test_a_folder_with_something_in_it_is_refused(trained: tuple[Workspace, TrainedRun], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    export_run(*trained, tmp_path / "out")
+    with pytest.raises(UsageError, match="it is not empty. Name a new folder"):
+        export_run(*trained, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["noun/weights.safetensors", "verb/classes.json"])
+def test_a_changed_or_missing_file_is_noticed(
+    exported: Exported, trained: tuple[Workspace, TrainedRun], name: str
+) -> None:
+    file = exported.folder / name
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(InputError, match=f"{name}: is not what was exported"):
+        find_run(trained[0], str(exported.folder))
+    file.unlink()
+    with pytest.raises(InputError, match=f"{name}: is missing"):
+        find_run(trained[0], str(exported.folder))
+
+
+def test_an_edited_card_is_no_damage(exported: Exported, trained: tuple[Workspace, TrainedRun]) -> None:
+    (exported.folder / "README.md").write_text("mine", "utf-8")
+    assert set(find_run(trained[0], str(exported.folder)).heads) == {"noun", "verb"}
