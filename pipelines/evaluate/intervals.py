@@ -7,17 +7,39 @@ An Introduction to the Bootstrap, 1993; percentile interval).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
 DRAWS = 10_000
 """Resampled sets of recordings."""
 
+MIN_RECORDINGS, MIN_CLIPS = 30, 100
+"""Of fewer, an interval by resampling is too narrow to be believed: such numbers are shown in grey."""
+
 Interval = tuple[float, float]
 """Low and high end in percent."""
 
 
-def resampled(recordings: Mapping[str, Sequence[int]], seed: int = 0) -> np.ndarray:
+def too_few(recordings: Mapping[str, Sequence[float]]) -> bool:
+    """Whether there are fewer than :data:`MIN_RECORDINGS` recordings or :data:`MIN_CLIPS` clips.
+
+    Args:
+        recordings: recording → (clips that are right, clips).
+    """
+    clips = [counts[1] for counts in recordings.values() if counts[1]]
+    return len(clips) < MIN_RECORDINGS or sum(clips) < MIN_CLIPS
+
+
+@lru_cache(maxsize=4)
+def multiplicities(count: int, seed: int) -> np.ndarray:
+    """How often each of ``count`` things is in each draw of as many with replacement, float64 [10000, count]."""
+    times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), DRAWS).astype(np.float64)
+    times.setflags(write=False)
+    return times
+
+
+def resampled(recordings: Mapping[str, Sequence[float]], seed: int = 0) -> np.ndarray:
     """The accuracy of each resampled set of recordings.
 
     Args:
@@ -31,8 +53,7 @@ def resampled(recordings: Mapping[str, Sequence[int]], seed: int = 0) -> np.ndar
     counts = counts[counts[:, 1] > 0]
     if not len(counts):
         return np.zeros(0)
-    times = np.random.default_rng(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), DRAWS)
-    right, clips = (times @ counts).T
+    right, clips = (multiplicities(len(counts), seed) @ counts).T
     return 100 * right / clips
 
 

@@ -25,7 +25,7 @@ def top_k(scores: np.ndarray, labels: np.ndarray, k: int = 1) -> float:
     """
     if k < 1:
         raise UsageError(f"top-{k}: expected k of 1 or more.")
-    return float(100 * np.mean(_ranks(scores, labels) < k))
+    return float(100 * np.mean(ranks(scores, labels) < k))
 
 
 def hits(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -38,20 +38,16 @@ def hits(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Raises:
         InputError: as for :func:`top_k`.
     """
-    return _ranks(scores, labels) == 0
+    return ranks(scores, labels) == 0
 
 
-def class_mean(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The top-1 accuracy of each class that has clips, averaged over these classes, in percent.
+def class_mean(right: np.ndarray, labels: np.ndarray) -> float:
+    """The accuracy of each class that has clips, averaged over these classes, in percent.
 
     Args:
-        scores: [M, C].
+        right: [M], whether each clip is right, one clip or more.
         labels: [M], class indices.
-
-    Raises:
-        InputError: as for :func:`top_k`.
     """
-    right = hits(scores, labels)
     _, of_class, counts = np.unique(labels, return_inverse=True, return_counts=True)
     return float(100 * np.mean(np.bincount(of_class, weights=right) / counts))
 
@@ -61,8 +57,16 @@ def harmonic_mean(a: float, b: float) -> float:
     return 0.0 if a == 0 or b == 0 else float(2 * a * b / (a + b))
 
 
-def _ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How many classes stand before each clip's own, [M]."""
+def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How many classes stand before each clip's own, [M]: below k where the clip is right at top-k.
+
+    Args:
+        scores: [M, C].
+        labels: [M], class indices.
+
+    Raises:
+        InputError: as for :func:`top_k`.
+    """
     if scores.ndim != 2 or labels.shape != scores.shape[:1]:
         raise InputError(
             f"scores of shape {list(scores.shape)} with labels of shape {list(labels.shape)}: "
@@ -83,5 +87,5 @@ def _ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         )
     own = scores[np.arange(clips), labels][:, None]
     earlier = np.arange(classes)[None] < labels[:, None]
-    ranks: np.ndarray = (scores > own).sum(1) + ((scores == own) & earlier).sum(1)
-    return ranks
+    before: np.ndarray = (scores > own).sum(1) + ((scores == own) & earlier).sum(1)
+    return before

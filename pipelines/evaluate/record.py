@@ -3,56 +3,67 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-
 from data_manifests.schema import Label
+from data_manifests.vocabulary import Vocabulary
 from pipelines.environment import versions
-from pipelines.evaluate.metrics import class_mean, hits, top_k
+from pipelines.evaluate import epic
+from pipelines.evaluate.actions import Pair, action_metrics, rank_actions, seen_pairs
+from pipelines.evaluate.calibration import Temperature
+from pipelines.evaluate.clip_list import ClipList
+from pipelines.evaluate.labels import any_noun, label_metrics
+from pipelines.evaluate.scored import Predictions
 from pipelines.shards import read_footer, read_rows
-from pipelines.train.features import SplitClips, StreamVectors
+from pipelines.train.features import StreamVectors
 from pipelines.vocabulary import identity_of, vocabulary_of
 
 if TYPE_CHECKING:
     from pipelines.evaluate.run import EvaluateStage
 
-METRICS_SCHEMA = 2
+METRICS_SCHEMA = 3
 _LAST = {"select": "last", "source_val": None, "target": None, "leaking": False}
 """How the epoch was kept of runs that were trained before there was a choice."""
 
 
-def vocabulary_of_evaluation(item: EvaluateStage) -> dict[str, Any]:
-    """Which classes of another dataset the run's own has too, by the exact rule: label → what identifies the split.
+def vocabularies_of(item: EvaluateStage) -> dict[Label, Vocabulary]:
+    """The target's classes seen from the run's own dataset, by the exact rule; within the dataset, from itself.
 
-    Empty within the dataset, and where the run's own dataset is not prepared in this workspace.
+    Empty where the run's own dataset is not prepared in this workspace.
 
     Raises:
         InputError: another version of xmic wrote a class list.
     """
     source = item.run.config["source"]["dataset"]
-    if item.dataset == source:
-        return {}
     if not item.workspace.splits(source):
         item.progress.note(f"{source} is not prepared in {item.workspace.root}: shared and novel classes are not known")
         return {}
-    found = {label: vocabulary_of(item.workspace, source, item.dataset, label) for label in item.run.heads}
-    return {label: identity_of(vocabulary) for label, vocabulary in found.items()}
+    return {label: vocabulary_of(item.workspace, source, item.dataset, label) for label in item.run.heads}
 
 
-def metrics_of(item: EvaluateStage, mixed: list[dict[str, Any]], vocabulary: dict[str, Any]) -> dict[str, Any]:
+def metrics_of(
+    item: EvaluateStage,
+    predictions: Predictions,
+    mixed: list[dict[str, Any]],
+    vocabularies: Mapping[Label, Vocabulary],
+    temperatures: Mapping[Label, Temperature],
+    listed: ClipList | None,
+) -> dict[str, Any]:
     """Everything that metrics.json says.
 
     Args:
         item: an evaluation whose predictions are written.
+        predictions: those of the clips to evaluate.
         mixed: what differs between run and target, from :func:`pipelines.protocol.on_target`.
-        vocabulary: from :func:`vocabulary_of_evaluation`.
+        vocabularies: from :func:`vocabularies_of`.
+        temperatures: of each head.
+        listed: the list that the evaluation is held to.
     """
-    run, config = item.run, item.run.config
-    predictions = read_rows(item.folder / "predictions.parquet")
+    config = item.run.config
     source = config["source"]
+    cross = item.dataset != source["dataset"]
     vectors = item.target.vectors or {}
     hand = next((v for v in vectors.values() if v.get("stream") == "hand"), None)
     any_vector = next(iter(vectors.values()), {})
@@ -77,21 +88,25 @@ def metrics_of(item: EvaluateStage, mixed: list[dict[str, Any]], vocabulary: dic
         "xmic_vector": item.vectors,
         "source": source,
         "target": {"dataset": item.dataset, "split": item.split},
-        "within": item.dataset == source["dataset"],
+        "within": not cross,
         "protocol": protocol,
         "random_weights": sorted(random),
         "pretrained_on": {str(v["encoder"]): v["pretrained_on"] for v in vectors.values() if "pretrained_on" in v},
         "mixed": mixed,
-        "vocabulary": vocabulary,
+        "vocabulary": {label: identity_of(of) for label, of in vocabularies.items()} if cross else {},
+        "clips_file": {"sha256": listed.sha256, "clips": len(predictions.clips.ids)} if listed else None,
         "hand_fallback_rate": next((s.whole_frame for s in _hand_streams(item)), None),
-        "labels": {
-            label: {**label_metrics(predictions, item.clips, label, item.counts[label]), **_chosen(item, label)}
-            for label in run.heads
-        },
+        **_numbers(item, predictions, vocabularies, temperatures),
         "failures": _failures(item),
         "versions": versions("xmic", "torch", "open_clip_torch", "timm", "ultralytics", "av", "numpy", "pyarrow"),
         "commands": [item.command.removesuffix(f" -w {item.workspace.root}")],
     }
+
+
+def metrics_text(metrics: Mapping[str, Any]) -> str:
+    """The text of metrics.json: indented, but each recording on one line."""
+    text = json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False)
+    return re.sub(r"\[\s+([\d.e+-]+),\s+(\d+)\s+\]", r"[\1, \2]", text) + "\n"
 
 
 def run_facts(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,38 +124,56 @@ def run_facts(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def label_metrics(predictions: pa.Table, clips: SplitClips, label: Label, classes: int) -> dict[str, Any]:
-    """The numbers of one label: percent over the evaluated clips, and how many those are of all labelled ones.
-
-    'recordings' is recording → [clips whose top-1 is right, clips]: what intervals are drawn from.
-    """
-    official = clips.labels[label]
-    result: dict[str, Any] = {
-        "n_official": int(np.count_nonzero(official >= 0)),
-        "classes": classes,
-        "classes_present": len(np.unique(official[official >= 0])),
-    }
-    truth = predictions.column(f"{label}_class").fill_null(-1).to_numpy()
-    kept = truth >= 0
-    result["n_evaluated"] = int(np.count_nonzero(kept))
-    if not result["n_evaluated"]:
-        return {**result, "top1": None, "top5": None, "class_mean": None, "recordings": {}}
-    flat = predictions.column(f"{label}_scores").combine_chunks().flatten().to_numpy()
-    scores = flat.reshape(len(truth), classes)[kept]
-    recording = dict(zip(clips.clip_ids, clips.recordings, strict=True))
-    recordings: dict[str, list[int]] = {}
-    clip_ids = predictions.column("clip_id").to_numpy(zero_copy_only=False)[kept]
-    for clip_id, right in zip(clip_ids, hits(scores, truth[kept]), strict=True):
-        counts = recordings.setdefault(recording[clip_id], [0, 0])
-        counts[0] += int(right)
-        counts[1] += 1
+def _numbers(
+    item: EvaluateStage,
+    predictions: Predictions,
+    vocabularies: Mapping[Label, Vocabulary],
+    temperatures: Mapping[Label, Temperature],
+) -> dict[str, Any]:
+    """'labels', 'actions' (None unless both heads are there) and 'epic' (None unless it is EPIC-KITCHENS-100)."""
+    config = item.run.config
+    cross = item.dataset != config["source"]["dataset"]
+    labels: dict[str, Any] = {}
+    for label in item.run.heads:
+        scored = predictions.of(label)
+        labels[label] = label_metrics(
+            scored,
+            vocabularies.get(label),
+            temperatures[label],
+            cross=cross,
+            zero_shot=config["method"] == "zero-shot",
+        )
+        labels[label] |= _chosen(item, label)
+        if label == "noun" and len(scored.rows):
+            labels[label]["any_noun"] = any_noun(scored, predictions.clips.nouns)
+    ranked = None
+    if len(predictions.scores) == 2:
+        ranked = rank_actions(predictions, {label: of.value for label, of in temperatures.items()})
+    actions = None
+    if ranked is not None:
+        actions = action_metrics(ranked, _seen_pairs(item, vocabularies))
     return {
-        **result,
-        "top1": top_k(scores, truth[kept], 1),
-        "top5": top_k(scores, truth[kept], 5),
-        "class_mean": class_mean(scores, truth[kept]),
-        "recordings": dict(sorted(recordings.items())),
+        "labels": labels,
+        "actions": actions,
+        "epic": epic.epic_metrics(predictions, ranked) if is_epic(item) else None,
     }
+
+
+def is_epic(item: EvaluateStage) -> bool:
+    """Whether the target is EPIC-KITCHENS-100 itself, not another dataset written in its format."""
+    known = item.workspace.datasets.get(item.dataset)
+    return known is not None and known.reader == "epic" and item.counts == epic.CLASSES
+
+
+def _seen_pairs(item: EvaluateStage, vocabularies: Mapping[Label, Vocabulary]) -> set[Pair] | None:
+    source = item.run.config["source"]["dataset"]
+    file = item.workspace.manifest(source, "train") / "clips.parquet"
+    if len(vocabularies) < 2 or not file.is_file():
+        return None
+    rows = read_rows(file, ["verb_class", "noun_class"])
+    pairs = zip(*(rows.column(name).to_pylist() for name in ("verb_class", "noun_class")), strict=True)
+    trained = {(verb, noun) for verb, noun in pairs if verb is not None and noun is not None}
+    return seen_pairs(trained, vocabularies["verb"], vocabularies["noun"])
 
 
 def _chosen(item: EvaluateStage, label: Label) -> dict[str, Any]:

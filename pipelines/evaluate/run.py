@@ -20,8 +20,12 @@ from pipelines.atomic import replace_atomically
 from pipelines.decode.stage import DecodeStage
 from pipelines.digest import number_of
 from pipelines.environment import versions
+from pipelines.evaluate.clip_list import ClipList
 from pipelines.evaluate.folders import folder_name
-from pipelines.evaluate.record import metrics_of, vocabulary_of_evaluation
+from pipelines.evaluate.record import is_epic, metrics_of, metrics_text, vocabularies_of
+from pipelines.evaluate.scored import predictions_of
+from pipelines.evaluate.submission import Submission, write_submission
+from pipelines.evaluate.temperature import temperatures_of
 from pipelines.evaluate.vectors import Vectors, checked_vectors, scores_under
 from pipelines.export.index import check_export
 from pipelines.machine import Machine
@@ -266,42 +270,78 @@ def evaluate(
     vectors: str = "own",
     choice: Choice | None = None,
     encoder: str | None = None,
+    listed: ClipList | None = None,
+    submission: Submission | None = None,
 ) -> list[dict[str, Any]]:
     """Score a run on each (dataset, split) and write predictions.parquet and metrics.json.
 
     Args:
-        workspace: the workspace.
-        run: the run.
-        targets: pairs of dataset and split.
+        workspace: where the run and the targets are.
+        run: what to evaluate.
+        targets: (dataset, split) pairs.
         machine: device.
-        progress: told of each stage.
-        allow_mixed: accept a target that was made otherwise.
+        progress: told of each target.
+        allow_mixed: accept a target that was made otherwise than the run's data.
         vectors: one of :data:`pipelines.evaluate.vectors.Vectors`; other than 'own' it is a control.
-        choice: which shards.
+        choice: locks.
         encoder: as in :class:`EvaluateStage`.
+        listed: the clips that the numbers are over. A target without a listed clip keeps all of its own, and a note
+            says so; the scores are those of all clips either way.
+        submission: also write the file of the EPIC-KITCHENS-100 challenge.
 
     Returns:
         The metrics of each target, with 'made' telling whether anything was computed.
 
     Raises:
         MissingUpstream: a target lacks an artifact; names the command.
-        InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off, or another version
-            of xmic wrote a class list.
-        UsageError: such vectors are unknown, or the method has none.
+        InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off, another version
+            of xmic wrote a class list, a listed clip is in no target, or not all clips to submit are scored.
+        UsageError: such vectors are unknown, or the method has none; there is no EPIC-KITCHENS-100 target to submit,
+            or a list is to be submitted.
     """
     chosen = checked_vectors(vectors, run.config)
     _warn_of_versions(run, progress)
+    found = [on_target(workspace, dataset, split, run.protocol, allow_mixed=allow_mixed) for dataset, split in targets]
+    items = [
+        EvaluateStage(workspace, run, dataset, split, target, frames, machine, progress, chosen, encoder=encoder)
+        for (dataset, split), (target, frames, _) in zip(targets, found, strict=True)
+    ]
+    if listed is not None:
+        listed.refuse_unknown([set(item.clips.clip_ids) for item in items])
+    if submission is not None:
+        _refuse_submission(items, listed)
     results = []
-    for dataset, split in targets:
-        target, frames, mixed = on_target(workspace, dataset, split, run.protocol, allow_mixed=allow_mixed)
-        item = EvaluateStage(workspace, run, dataset, split, target, frames, machine, progress, chosen, encoder=encoder)
-        vocabulary = vocabulary_of_evaluation(item)
+    for item, (_, _, mixed) in zip(items, found, strict=True):
+        vocabularies = vocabularies_of(item)
         report = stage.run(item, choice, progress)
-        metrics = metrics_of(item, mixed, vocabulary)
+        only = _listed_of(item, listed)
+        predictions = predictions_of(item, only.ids if only else None)
+        temperatures = temperatures_of(item)
+        metrics = metrics_of(item, predictions, mixed, vocabularies, temperatures, only)
         with replace_atomically(item.folder / "metrics.json") as temporary:
-            temporary.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            temporary.write_text(metrics_text(metrics), encoding="utf-8")
+        if submission is not None and is_epic(item):
+            write_submission(submission, predictions, {label: of.value for label, of in temperatures.items()})
         results.append({**metrics, "made": report.made, "folder": str(item.folder)})
     return results
+
+
+def _refuse_submission(items: Sequence[EvaluateStage], listed: ClipList | None) -> None:
+    if listed is not None:
+        raise UsageError("--submission with --clips: the challenge wants every clip of the split; leave --clips out.")
+    if sum(is_epic(item) for item in items) != 1:
+        names = ", ".join(item.dataset for item in items)
+        raise UsageError(
+            f"--submission: none of {names} is EPIC-KITCHENS-100 (read by xmic prepare epic, 300 nouns and 97 verbs). "
+            "Name it with --cross, and --split test for the challenge's clips."
+        )
+
+
+def _listed_of(item: EvaluateStage, listed: ClipList | None) -> ClipList | None:
+    if listed is None or not listed.ids.isdisjoint(item.clips.clip_ids):
+        return listed
+    item.progress.note(f"{item.dataset} {item.split}: {listed.path} lists no clip of it; evaluated on all of its clips")
+    return None
 
 
 def evaluation_stage(

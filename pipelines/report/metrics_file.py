@@ -12,7 +12,7 @@ from data_manifests.errors import InputError
 from data_manifests.schema import Label
 from pipelines.evaluate.folders import folder_name
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class _Part(BaseModel):
@@ -67,6 +67,80 @@ class Mixed(_Part):
     target: Any
 
 
+class Counted(_Part):
+    """Clips that are right: percent (None where there is no clip), clips, and of each recording how many clips are
+    right and how many there are; of a reference that draws, how many can be expected to be right."""
+
+    percent: float | None
+    n_evaluated: int
+    n_official: int
+    recordings: dict[str, tuple[float, int]]
+
+
+class PartNumbers(_Part):
+    """The clips of a part of the target's classes: only its classes compete, or all of them."""
+
+    classes: int
+    restricted: Counted | None
+    unrestricted: Counted | None
+
+
+class Means(_Part):
+    """The harmonic mean of shared and novel accuracy, percent."""
+
+    restricted: float | None
+    unrestricted: float | None
+
+
+class Reference(Counted):
+    """A reference row; an oracle knows the target's labels."""
+
+    oracle: bool
+    parts: dict[str, PartNumbers | None] = {}
+    shared_novel_hm: Means | None = None
+
+
+class Calibration(_Part):
+    """Expected calibration errors in percent, as trained and at a temperature; where that was fitted, if it was."""
+
+    bins: int
+    ece: float
+    temperature: float
+    fitted_on: str | None
+    ece_at_temperature: float
+
+
+class Pairs(Counted):
+    """Actions whose pair of verb and noun the source trains on, or does not; ``pairs`` is how many of them occur."""
+
+    pairs: int
+
+
+class Actions(_Part):
+    """Verb and noun both right, of the clips that carry both, in percent."""
+
+    top1: float | None
+    top5: float | None
+    n_evaluated: int
+    n_official: int
+    recordings: dict[str, tuple[int, int]]
+    seen: Pairs | None
+    unseen: Pairs | None
+
+
+class EpicNumbers(Counted):
+    """One of EPIC-KITCHENS-100's own numbers; ``top5`` of the overall ones only."""
+
+    top5: float | None = None
+
+
+class ClipsFile(_Part):
+    """The list that an evaluation was held to: the sha256 of its file, and its clips in this split."""
+
+    sha256: str
+    clips: int
+
+
 class Numbers(_Part):
     """One label: accuracies in percent (None where no clip could be evaluated), clips and classes; of each recording
     how many clips are right at top-1, and how many there are; the kept epoch, and a learning rate that was chosen."""
@@ -81,6 +155,12 @@ class Numbers(_Part):
     recordings: dict[str, tuple[int, int]]
     selected_epoch: int | None = None
     lr: float | None = None
+    any_noun: Counted | None = None
+    calibration: Calibration | None = None
+    parts: dict[str, PartNumbers | None] = {}
+    shared_novel_hm: Means | None = None
+    novel_called_shared: Counted | None = None
+    references: dict[str, Reference | None] = {}
 
 
 class SharedAndNovel(_Part):
@@ -112,6 +192,9 @@ class Metrics(_Part):
     vocabulary: dict[Label, SharedAndNovel] = {}
     hand_fallback_rate: float | None
     labels: dict[Label, Numbers]
+    actions: Actions | None = None
+    epic: dict[str, dict[str, EpicNumbers]] | None = None
+    clips_file: ClipsFile | None = None
     failures: dict[str, dict[str, int]]
     versions: dict[str, str]
     commands: list[str]

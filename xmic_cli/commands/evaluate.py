@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from xmic_cli import console
+from xmic_cli.evaluated import harmonic_means, print_results
 from xmic_cli.options import (
     BreakLock,
     Device,
@@ -28,6 +30,17 @@ def evaluate(
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Accept a target made with other settings; tables say so.")
     ] = False,
+    clips: Annotated[
+        Path | None,
+        typer.Option(help="Numbers over these clips only: a clip id a line, or Parquet or CSV with clip_id."),
+    ] = None,
+    submission: Annotated[
+        Path | None, typer.Option(help="Also write the JSON of the EPIC-KITCHENS-100 action recognition challenge.")
+    ] = None,
+    sls: Annotated[
+        str | None,
+        typer.Option(metavar="PT,TL,TD", help="With --submission: the challenge's levels of supervision, 0 to 5 each."),
+    ] = None,
     xmic_vector: Annotated[
         str,
         typer.Option(help="A control: score with the clip's own X-MIC vector, or with mean, shuffled or zero ones."),
@@ -47,16 +60,29 @@ def evaluate(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Top-1, top-5 and class-mean accuracy; across datasets with all of the target's own classes.
+    """Accuracy within a run's dataset and on others, where all of the target's own classes compete.
 
-    The harmonic mean joins the accuracy within the run's own dataset and that on each other one.
+    Top-1 with its 95 % interval over recordings, top-5, class mean, calibration error, actions; across datasets shared
+    and novel classes, restricted to the part and not. The harmonic mean joins the accuracy within the run's own
+    dataset and that on each other one. Reference rows say what is reached without looking. Fewer than 30 recordings
+    or 100 clips are marked (few), numbers that lack clips by a star.
     """
+    from data_manifests.errors import UsageError
     from data_manifests.schema import canonical_split
+    from pipelines.evaluate.clip_list import read_clip_list
     from pipelines.evaluate.folders import folder_name
     from pipelines.evaluate.run import evaluate as evaluate_run
     from pipelines.evaluate.run import find_run, targets_of
+    from pipelines.evaluate.submission import Submission, parse_levels
     from pipelines.stage import Choice
 
+    if (submission is None) != (sls is None):
+        raise UsageError(
+            "--submission FILE and --sls PT,TL,TD belong together: the challenge asks how much supervision went into "
+            "the scores (pretraining, training labels, training data; 0 to 5 each)."
+        )
+    wanted = Submission(submission, parse_levels(sls)) if submission and sls else None
+    listed = read_clip_list(clips) if clips else None
     space = open_workspace(context, workspace)
     found = find_run(space, run)
     targets, notes = targets_of(space, found, cross or [], canonical_split(split) if split else None)
@@ -78,53 +104,12 @@ def evaluate(
         vectors=xmic_vector,
         choice=Choice(break_lock=break_lock),
         encoder=encoder,
+        listed=listed,
+        submission=wanted,
     )
+    if submission:
+        console.note(f"submission: {submission}; the challenge takes it as test.json in a zip")
     if json:
         console.emit({"run": found.config["name"], "results": results, "harmonic_means": harmonic_means(results)}, True)
         return
-    _print(folder_name(found.config["name"], xmic_vector), results)
-
-
-def harmonic_means(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Within × cross top-1 for every cross target and label."""
-    from pipelines.evaluate.metrics import harmonic_mean
-
-    within = next((result for result in results if result["within"]), None)
-    means = []
-    for result in results:
-        if within is None or result is within:
-            continue
-        for label, numbers in result["labels"].items():
-            own = within["labels"][label]["top1"]
-            if own is not None and numbers["top1"] is not None:
-                means.append({**result["target"], "label": label, "hm": harmonic_mean(own, numbers["top1"])})
-    return means
-
-
-def _print(name: str, results: list[dict[str, Any]]) -> None:
-    means = {(m["dataset"], m["label"]): m["hm"] for m in harmonic_means(results)}
-    rows = []
-    for result in results:
-        target = result["target"]
-        for label, numbers in result["labels"].items():
-            values = [_percent(numbers[key]) for key in ("top1", "top5", "class_mean")]
-            values.append(_percent(means.get((target["dataset"], label))))
-            share = f"{numbers['n_evaluated']}/{numbers['n_official']}"
-            rows.append([target["dataset"], target["split"], label, *values, share])
-    console.table(name, ["dataset", "split", "label", "top-1 %", "top-5 %", "class mean %", "hm %", "clips"], rows)
-    for target in dict.fromkeys(result["run"]["select_target"] for result in results if result["run"]["leaking"]):
-        console.note(f"warning: leaking: the epoch was chosen by labelled clips of {target}")
-    for result in results:
-        if not result["made"]:
-            target = result["target"]
-            console.note(f"{target['dataset']} {target['split']}: nothing to do, the predictions were up to date")
-        for weights in result["random_weights"]:
-            console.note(f"warning: {weights} has random weights; these numbers mean nothing")
-        for encoder, dataset in result["pretrained_on"].items():
-            console.note(f"{encoder} was pretrained on {dataset}")
-        for item in result["mixed"]:
-            console.note(f"warning: mixed {item['what']}: run {item['run']}, target {item['target']}")
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+    print_results(folder_name(found.config["name"], xmic_vector), results)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xmic_cli import console
+from xmic_cli.evaluated import percent
 from xmic_cli.options import Device, DryRun, Json, Offline, Workers, WorkspaceOption, machine_of
 from xmic_cli.signals import saving_signals
 
@@ -90,7 +91,6 @@ def _list(cells: list[Cell], json: bool) -> None:
 
 def _lines(result: dict[str, Any]) -> list[str]:
     from pipelines.stage import Report
-    from xmic_cli.commands.evaluate import _percent
     from xmic_cli.stages import report_line
 
     lines = [report_line(Report(**stage)) for stage in result["stages"]]
@@ -102,7 +102,7 @@ def _lines(result: dict[str, Any]) -> list[str]:
         for label, numbers in metrics["labels"].items():
             lines.append(
                 f"{metrics['run']['name']} on {target['dataset']} {target['split']}: {label} top-1 "
-                f"{_percent(numbers['top1'])} % of {numbers['n_evaluated']}/{numbers['n_official']} clips"
+                f"{percent(numbers['top1'])} % of {numbers['n_evaluated']}/{numbers['n_official']} clips"
             )
     if result["report"]:
         lines.append(f"report: {result['report']['html']}")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.evaluate.intervals import DRAWS, harmonic, interval, resampled
+from pipelines.evaluate.intervals import DRAWS, harmonic, interval, resampled, too_few
 
 
 def test_whole_recordings_are_drawn_as_a_slow_reference_draws_them() -> None:
@@ -40,3 +40,10 @@ def test_without_clips_there_is_no_interval() -> None:
 
 def test_the_harmonic_mean_is_taken_draw_by_draw() -> None:
     assert harmonic(np.array([50.0, 0.0, 0.0]), np.array([25.0, 10.0, 0.0])) == pytest.approx([100 / 3, 0, 0])
+
+
+def test_fewer_than_30_recordings_or_100_clips_are_too_few() -> None:
+    assert not too_few({str(k): (1, 4) for k in range(30)})
+    assert too_few({str(k): (1, 10) for k in range(29)})
+    assert too_few({str(k): (1, 3) for k in range(33)})
+    assert too_few({**{str(k): (1, 10) for k in range(29)}, "empty": (0, 0)})

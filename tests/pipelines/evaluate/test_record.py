@@ -8,6 +8,8 @@ import pytest
 from data_manifests.errors import InputError, MissingUpstream
 from pipelines import stage
 from pipelines.embed.text import text_stages
+from pipelines.evaluate import epic
+from pipelines.evaluate.record import metrics_text
 from pipelines.evaluate.run import evaluate, find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
@@ -15,6 +17,7 @@ from pipelines.protocol import ProtocolChoice
 from pipelines.report.metrics_file import read_metrics
 from pipelines.train.run import RunRequest, plan_run, train_run
 from pipelines.vocabulary import vocabulary_of
+from pipelines.workspace import DatasetSettings
 from tests.pipelines.class_lists import write_classes
 
 TARGETS = [("mine", "val"), ("other", "val")]
@@ -95,3 +98,59 @@ def test_a_run_of_before_there_was_a_choice_of_names_has_the_official_ones(embed
         file.write_text(json.dumps(config))
     (within,) = score(embedded, find_run(embedded, None), TARGETS[:1])
     assert within["protocol"]["names"] == "official"
+
+
+def test_parts_and_references_stand_beside_the_whole_and_are_read_back(embedded):
+    within, cross = score(embedded, trained(embedded))
+    assert (within["labels"]["noun"]["parts"], within["labels"]["noun"]["shared_novel_hm"]) == ({}, None)
+    assert within["labels"]["noun"]["references"]["source_majority"]["n_evaluated"] == 6
+    verb = cross["labels"]["verb"]
+    assert {name: part["unrestricted"]["n_official"] for name, part in verb["parts"].items()} == {
+        "shared": 3,
+        "supported": 3,
+        "unsupported": 0,
+        "novel": 3,
+    }
+    assert verb["references"]["zero_shot_prior"] is None
+    folder = embedded.root / "evaluations"
+    read = read_metrics(next(folder.glob("*/other-val/metrics.json")))
+    assert read.labels["verb"].parts["novel"].restricted.n_evaluated == 3
+    assert read.labels["verb"].references["chance"].percent == 25
+    assert read.labels["noun"].calibration.fitted_on == "mine val"
+    assert read.actions.seen.pairs + read.actions.unseen.pairs == 4
+
+
+def test_zero_shot_scores_give_the_reference_with_the_sources_prior(embedded):
+    request = RunRequest("mine", "zero-shot", protocol=ProtocolChoice(classify="full"))
+    planned = plan_run(embedded, request)
+    train_run(embedded, planned, Machine(device="cpu"), Silent())
+    (cross,) = score(embedded, find_run(embedded, planned.name), TARGETS[1:])
+    assert cross["labels"]["noun"]["references"]["zero_shot_prior"]["n_evaluated"] == 6
+
+
+def test_seen_actions_are_those_of_the_sources_training_clips(embedded):
+    (cross,) = score(embedded, trained(embedded), TARGETS[1:])
+    # Of cut bread, wash cup, stir tea and fry egg the source shows the first only; six clips show the first two twice.
+    seen, unseen = cross["actions"]["seen"], cross["actions"]["unseen"]
+    assert (seen["pairs"], seen["n_official"], unseen["pairs"], unseen["n_official"]) == (1, 2, 3, 4)
+
+
+def test_epics_own_numbers_are_those_of_epic_alone(embedded, monkeypatch):
+    run = trained(embedded)
+    (cross,) = score(embedded, run, TARGETS[1:])
+    assert cross["epic"] is None
+    settings = embedded.datasets["other"]
+    embedded.datasets["other"] = DatasetSettings("epic", settings.roots, settings.groups)
+    (cross,) = score(embedded, run, TARGETS[1:])
+    assert cross["epic"] is None, "another dataset written in EPIC's format"
+    monkeypatch.setattr(epic, "CLASSES", {"noun": 4, "verb": 4})
+    (cross,) = score(embedded, run, TARGETS[1:])
+    assert cross["epic"]["overall"]["noun"]["percent"] == cross["labels"]["noun"]["top1"]
+    assert cross["epic"]["overall"]["action"]["percent"] == cross["actions"]["top1"]
+
+
+def test_each_recording_stands_on_one_line_of_the_text():
+    metrics = {"recordings": {"a": [1, 2], "b": [0.5, 3]}, "list": ["x", "y"]}
+    text = metrics_text(metrics)
+    assert '    "a": [1, 2],\n    "b": [0.5, 3]\n' in text
+    assert json.loads(text) == metrics

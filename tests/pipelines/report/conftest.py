@@ -21,7 +21,7 @@ NUMBERS = {
     "recordings": {"P01_01": [1, 2], "P01_02": [0, 2]},
 }
 METRICS: dict[str, Any] = {
-    "schema": 2,
+    "schema": 3,
     "run": {
         "name": "xmic-official-clips-s0-1a2b3c4d",
         "method": "xmic",

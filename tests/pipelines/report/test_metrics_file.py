@@ -23,9 +23,9 @@ def test_an_evaluation_is_read_as_it_was_written(evaluated: Callable[..., Path],
     ("content", "message"),
     [
         ("{", "not JSON (Expecting property name"),
-        ("[1]", "schema None, this xmic reads schema 2. Run xmic evaluate again."),
-        ('{"schema": 1}', "schema 1, this xmic reads schema 2. Run xmic evaluate again."),
-        ('{"schema": 2}', "run: Field required. Run xmic evaluate again."),
+        ("[1]", "schema None, this xmic reads schema 3. Run xmic evaluate again."),
+        ('{"schema": 2}', "schema 2, this xmic reads schema 3. Run xmic evaluate again."),
+        ('{"schema": 3}', "run: Field required. Run xmic evaluate again."),
     ],
 )
 def test_a_file_that_is_no_evaluation_is_named(tmp_path: Path, content: str, message: str) -> None:

@@ -13,7 +13,7 @@ from xmic_cli.commands.report import report
 
 NUMBERS = {"top1": 25.0, "top5": 75.0, "class_mean": 20.0, "n_evaluated": 3, "n_official": 4}
 METRICS: dict[str, Any] = {
-    "schema": 2,
+    "schema": 3,
     "run": {
         "name": "xmic-run",
         "method": "xmic",

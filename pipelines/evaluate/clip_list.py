@@ -1,0 +1,86 @@
+"""A list of clips that an evaluation is held to, so that several methods are compared on the same ones."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_manifests.errors import InputError
+from pipelines.digest import whole_file_sha256
+
+
+@dataclass(frozen=True)
+class ClipList:
+    """The clips of a file.
+
+    Attributes:
+        path: the file.
+        sha256: of its bytes, hex.
+        ids: the clip ids in it.
+    """
+
+    path: Path
+    sha256: str
+    ids: frozenset[str]
+
+    def refuse_unknown(self, known: Iterable[Set[str]]) -> None:
+        """Every id must be a clip of one of the targets.
+
+        Args:
+            known: the clip ids of each target.
+
+        Raises:
+            InputError: some are not; names the first.
+        """
+        unknown = sorted(self.ids.difference(*known))
+        if unknown:
+            raise InputError(
+                f"--clips {self.path}: {len(unknown)} of {len(self.ids)} ids are no clip of what is evaluated, the "
+                f"first is {unknown[0]!r}. Expected ids of the manifest's clips.parquet; see --cross and --split."
+            )
+
+
+def read_clip_list(file: Path) -> ClipList:
+    """Read a list: the column ``clip_id`` of a Parquet or CSV file, else a clip id a line.
+
+    Raises:
+        InputError: the file is not there, can not be read, has no such column or no id.
+    """
+    if not file.is_file():
+        raise InputError(f"--clips {file}: no such file; expected a clip id a line, or Parquet or CSV with clip_id.")
+    readers = {".parquet": _from_parquet, ".csv": _from_csv}
+    try:
+        ids = frozenset(text for text in readers.get(file.suffix.lower(), _from_lines)(file) if text)
+    except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"--clips {file}: can not be read as {file.suffix or 'text'} ({error})") from None
+    if not ids:
+        raise InputError(f"--clips {file}: no clip id in it.")
+    return ClipList(file, whole_file_sha256(file), ids)
+
+
+def _from_parquet(file: Path) -> list[str]:
+    names = pq.read_schema(file).names
+    if "clip_id" not in names:
+        raise _no_column(file, names)
+    return [str(value) for value in pq.read_table(file, columns=["clip_id"]).column(0).to_pylist() if value is not None]
+
+
+def _from_csv(file: Path) -> list[str]:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.DictReader(lines)
+        if "clip_id" not in (reader.fieldnames or []):
+            raise _no_column(file, reader.fieldnames or [])
+        return [(row["clip_id"] or "").strip() for row in reader]
+
+
+def _from_lines(file: Path) -> list[str]:
+    return [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+
+
+def _no_column(file: Path, found: Iterable[str]) -> InputError:
+    return InputError(f"--clips {file}: no column clip_id; found {', '.join(found) or 'nothing'}.")

@@ -1,0 +1,123 @@
+"""One method against another on the same clips: paired cluster bootstrap, and Holm's correction over a table.
+
+Both sides draw the same recordings, so what they share (hard kitchens, dark videos) cancels. With three seeds or more
+a side's seeds are drawn too, each side its own: equal seeds of two methods have nothing in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_manifests.errors import InputError
+from pipelines.evaluate.intervals import DRAWS, Interval, harmonic, interval, multiplicities
+
+MIN_SEEDS = 3
+"""With fewer seeds their spread is not known: their mean is taken as it is."""
+
+Seeds = Sequence[Mapping[str, Sequence[float]]]
+"""Of each seed: recording → (clips that are right, clips)."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One side minus the other.
+
+    Attributes:
+        difference: in points.
+        interval: 95 %, in points.
+        p: two-sided, of no difference; not corrected.
+    """
+
+    difference: float
+    interval: Interval
+    p: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """A method's runs, one a seed, on one target or on two whose harmonic mean is meant.
+
+    Attributes:
+        targets: one or two targets, of each the seeds in the same order.
+    """
+
+    targets: Sequence[Seeds]
+
+
+def compare(one: Side, other: Side) -> Comparison | None:
+    """Compare two sides; None where one has no clip.
+
+    Raises:
+        InputError: they are not on the same clips.
+    """
+    for mine, theirs in zip(one.targets, other.targets, strict=True):
+        _refuse_unpaired([*mine, *theirs])
+    if any(not seeds or not any(clips for _, clips in seeds[0].values()) for seeds in (*one.targets, *other.targets)):
+        return None
+    draws = _draws(one, 0) - _draws(other, 1)
+    ends = interval(draws)
+    assert ends is not None
+    tail = min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
+    return Comparison(_point(one) - _point(other), ends, min(1.0, 2 * (int(tail) + 1) / (DRAWS + 1)))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """The p values of a table corrected for their number (Holm, Scandinavian Journal of Statistics, 1979)."""
+    order = sorted(range(len(p)), key=lambda index: p[index])
+    corrected, highest = [0.0] * len(p), 0.0
+    for place, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(p) - place) * p[index]))
+        corrected[index] = highest
+    return corrected
+
+
+def _refuse_unpaired(runs: Seeds) -> None:
+    first, *rest = ({name: counts[1] for name, counts in run.items()} for run in runs)
+    for clips in rest:
+        differing = sorted(name for name in {*first, *clips} if first.get(name) != clips.get(name))
+        if differing:
+            name = differing[0]
+            raise InputError(
+                f"the two sides are on other clips: recording {name} has {first.get(name, 0)} here and "
+                f"{clips.get(name, 0)} there. Evaluate both with the same xmic evaluate --clips FILE."
+            )
+
+
+def _point(side: Side) -> float:
+    accuracies = [[_accuracy(run) for run in seeds] for seeds in side.targets]
+    if len(accuracies) == 1:
+        return float(np.mean(accuracies[0]))
+    own, other = (np.array(values) for values in accuracies)
+    return float(np.mean(harmonic(own, other)))
+
+
+def _accuracy(run: Mapping[str, Sequence[float]]) -> float:
+    right, clips = np.array(list(run.values()), np.float64).T
+    return float(100 * right.sum() / clips.sum())
+
+
+def _draws(side: Side, number: int) -> np.ndarray:
+    """The accuracy, or harmonic mean, of each draw, float64 [10000]: first of every seed, then over the seeds."""
+    of_seeds = [_of_every_seed(seeds, target) for target, seeds in enumerate(side.targets)]
+    values = of_seeds[0] if len(of_seeds) == 1 else harmonic(*of_seeds)
+    seeds = values.shape[1]
+    if seeds < MIN_SEEDS:
+        mean: np.ndarray = values.mean(1)
+        return mean
+    # A run is one draw of its seed on both targets, so the seeds are drawn once for both.
+    times = multiplicities(seeds, seed=100 + number)
+    drawn: np.ndarray = (values * times).sum(1) / seeds
+    return drawn
+
+
+def _of_every_seed(seeds: Seeds, target: int) -> np.ndarray:
+    """Accuracy in percent, float64 [10000, seeds], the same recordings drawn for every seed."""
+    names = sorted(name for name, counts in seeds[0].items() if counts[1])
+    right = np.array([[run[name][0] for name in names] for run in seeds], np.float64)
+    clips = np.array([seeds[0][name][1] for name in names], np.float64)
+    times = multiplicities(len(names), seed=target)
+    drawn: np.ndarray = 100 * (times @ right.T) / (times @ clips)[:, None]
+    return drawn

@@ -1,0 +1,83 @@
+"""Reference rows: what is reached without looking, or by zero-shot scores and the source's class frequencies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from data_manifests.vocabulary import Vocabulary
+from pipelines.evaluate.counts import counted
+from pipelines.evaluate.parts import Judge, by_scores, parts_of, shared_novel_means
+from pipelines.evaluate.scored import Scored
+
+ORACLES = ("target_majority",)
+"""References that know the target's labels: no method could be them."""
+
+
+def references_of(
+    scored: Scored, vocabulary: Vocabulary | None, *, cross: bool, zero_shot: bool
+) -> dict[str, dict[str, Any] | None]:
+    """Reference → what it reaches, None where it can not be known.
+
+    'chance' draws among the classes that compete; 'source_majority' always says the class with most training clips in
+    the source, carried over by name; 'target_majority' the most frequent class of the target (an oracle);
+    'zero_shot_prior' adds the logarithm of (n + 1) / (Σn + C) to zero-shot logits, n being a class's training clips in
+    the source by name. Of equally frequent classes the first is taken.
+
+    Each is a :data:`pipelines.evaluate.counts.Counted` with 'oracle'; across datasets also 'parts' and
+    'shared_novel_hm', as the method's own.
+
+    Args:
+        scored: one clip or more.
+        vocabulary: the target seen from the source; None when the source is not prepared.
+        cross: whether the target is another dataset than the source.
+        zero_shot: whether the scores are those of zero-shot classification.
+    """
+    seen = _train_clips(vocabulary)
+    judges: dict[str, Judge | None] = {
+        "chance": _chance,
+        "source_majority": None if seen is None else _always(scored, seen),
+        "target_majority": _always(scored, np.bincount(scored.official, minlength=scored.classes)),
+        "zero_shot_prior": None if seen is None or not zero_shot else by_scores(_with_prior(scored, seen)),
+    }
+    split = vocabulary if cross else None
+    return {name: None if judge is None else _reached(name, scored, split, judge) for name, judge in judges.items()}
+
+
+def _reached(name: str, scored: Scored, vocabulary: Vocabulary | None, judge: Judge) -> dict[str, Any] | None:
+    right = judge(np.arange(len(scored.truth)), np.arange(scored.classes))
+    if right is None:
+        return None
+    reached = {"oracle": name in ORACLES, **counted(right, scored.recordings, len(scored.official))}
+    if vocabulary is None:
+        return reached
+    parts = parts_of(scored, vocabulary, judge)
+    return {**reached, "parts": parts, "shared_novel_hm": shared_novel_means(parts)}
+
+
+def _chance(rows: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    return np.full(len(rows), 1 / max(1, len(ids)))
+
+
+def _always(scored: Scored, clips: np.ndarray) -> Judge:
+    """Says the class with most clips of those that compete; nothing where none has any."""
+
+    def judge(rows: np.ndarray, ids: np.ndarray) -> np.ndarray | None:
+        if not clips[ids].any():
+            return None
+        return scored.truth[rows] == ids[clips[ids].argmax()]
+
+    return judge
+
+
+def _with_prior(scored: Scored, clips: np.ndarray) -> Scored:
+    prior = np.log((clips + 1) / (clips.sum() + len(clips)))
+    return replace(scored, scores=scored.scores + prior.astype(np.float32))
+
+
+def _train_clips(vocabulary: Vocabulary | None) -> np.ndarray | None:
+    if vocabulary is None or not vocabulary.support_known:
+        return None
+    return np.array([item.train_clips for item in vocabulary.classes], np.int64)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_manifests.errors import InputError
+from pipelines.evaluate.compare import Side, compare, holm
+
+CLIPS = {f"v{number}": 10 + number for number in range(12)}
+
+
+def run(share: float, seed: int = 0) -> dict[str, tuple[int, int]]:
+    rng = np.random.default_rng(seed)
+    return {name: (int(rng.binomial(clips, share)), clips) for name, clips in CLIPS.items()}
+
+
+def test_a_side_does_not_differ_from_itself() -> None:
+    same = Side([[run(0.5)]])
+    found = compare(same, same)
+    assert found is not None
+    assert (found.difference, found.interval, found.p) == (0, (0, 0), 1)
+
+
+def test_what_both_sides_share_cancels() -> None:
+    # Recordings range from 0 to 100 %, but in each one more clip of twenty is right: 5 points everywhere.
+    one = {f"v{k}": (k + 1, 20) for k in range(19)}
+    other = {f"v{k}": (k, 20) for k in range(19)}
+    found = compare(Side([[one]]), Side([[other]]))
+    assert found is not None
+    assert found.difference == pytest.approx(5)
+    assert found.interval == pytest.approx((5, 5))
+    assert found.p == pytest.approx(2 / 10_001)
+
+
+def test_the_sides_can_be_changed() -> None:
+    one, other = Side([[run(0.6, 1)]]), Side([[run(0.4, 2)]])
+    there, back = compare(one, other), compare(other, one)
+    assert there is not None
+    assert back is not None
+    assert there.difference == -back.difference
+    assert there.interval == pytest.approx((-back.interval[1], -back.interval[0]))
+    assert there.p == back.p
+
+
+def test_the_harmonic_mean_is_compared_over_both_targets() -> None:
+    one = Side([[{"a": (5, 10), "b": (5, 10)}], [{"c": (5, 10)}]])
+    other = Side([[{"a": (5, 10), "b": (5, 10)}], [{"c": (0, 10)}]])
+    found = compare(one, other)
+    assert found is not None
+    assert (found.difference, found.interval) == (50, (50, 50))
+
+
+def test_with_three_seeds_their_spread_widens_the_interval_and_with_two_it_can_not() -> None:
+    def side(*shares: float) -> Side:
+        return Side([[{name: (round(share * 20), 20) for name in CLIPS} for share in shares]])
+
+    flat = side(0.5, 0.5, 0.5)
+    spread, two = compare(side(0.4, 0.5, 0.6), flat), compare(side(0.4, 0.6), side(0.5, 0.5))
+    assert spread is not None
+    assert two is not None
+    assert spread.difference == pytest.approx(0)
+    assert spread.interval == pytest.approx((-10, 10), abs=2)
+    assert two.interval == pytest.approx((0, 0))
+
+
+def test_other_clips_are_refused_and_the_way_out_is_named() -> None:
+    with pytest.raises(InputError, match=r"recording b has 3 here and 0 there.*xmic evaluate --clips FILE"):
+        compare(Side([[{"a": (1, 2), "b": (1, 3)}]]), Side([[{"a": (1, 2)}]]))
+
+
+def test_without_clips_there_is_no_comparison() -> None:
+    assert compare(Side([[{}]]), Side([[{}]])) is None
+
+
+def test_holm_reproduces_a_worked_example() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_keeps_the_order_never_lowers_and_stays_below_bonferroni(p: list[float]) -> None:
+    corrected = holm(p)
+    for index, value in enumerate(p):
+        assert value <= corrected[index] <= min(1.0, len(p) * value)
+    by_size = [corrected[index] for index in sorted(range(len(p)), key=lambda index: p[index])]
+    assert by_size == sorted(by_size)
