@@ -106,7 +106,7 @@ class EvaluateStage:
     sides: Mapping[str, Layout] = field(default_factory=dict)
 
     name = "evaluate"
-    version = 1
+    version = 2
 
     @property
     def of(self) -> str:
@@ -201,7 +201,10 @@ class EvaluateStage:
         with torch.inference_mode():
             for start in range(0, len(data), _BATCH):
                 indices = np.arange(start, min(start + _BATCH, len(data)))
-                scores[indices] = method(data.batch(indices, epoch=0), text).float().cpu().numpy()
+                # One batch shape for all, so that a clip's scores are the same whatever it is scored with.
+                padded = np.resize(indices, _BATCH)
+                logits = method(data.batch(padded, epoch=0), text)
+                scores[indices] = logits[: len(indices)].float().cpu().numpy()
         return scores
 
     def _table(self, rows: np.ndarray, scores: Mapping[Label, np.ndarray]) -> pa.Table:

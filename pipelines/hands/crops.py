@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from data_manifests.errors import UsageError
+from data_manifests.errors import InputError, UsageError
 from pipelines.hands.detector import Box
 
 PAD_COLOUR = (123, 117, 104)
@@ -67,6 +68,20 @@ class CropPolicy:
     def slug(self) -> str:
         """Folder name part, e.g. 'h0.5-o0.01-m0-center'."""
         return f"h{self.hand_threshold:g}-o{self.object_threshold:g}-m{self.margin:g}-{self.fit}"
+
+    @classmethod
+    def of_slug(cls, slug: str) -> CropPolicy:
+        """The policy that a folder name stands for.
+
+        Raises:
+            InputError: it is no such name.
+        """
+        number = r"([0-9.e+-]+)"
+        found = re.fullmatch(rf"h{number}-o{number}-m{number}-(center|pad)", slug)
+        if found is None:
+            raise InputError(f"{slug}: not the name of a crop policy, such as {cls().slug}.")
+        hand, thing, margin = (float(value) for value in found.groups()[:3])
+        return cls(hand, thing, margin, found[4])  # type: ignore[arg-type]
 
 
 def union_box(boxes: Iterable[Box], policy: CropPolicy, width: int, height: int) -> Corners | None:

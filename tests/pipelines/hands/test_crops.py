@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_manifests.errors import UsageError
+from data_manifests.errors import InputError, UsageError
 from pipelines.hands.crops import PAD_COLOUR, CropPolicy, crop, union_box
 from pipelines.hands.detector import Box
 
@@ -174,3 +174,10 @@ def test_the_slug_names_all_that_changes_the_pixels() -> None:
     }
     assert len(slugs) == 5
     assert CropPolicy(margin=0.1).slug == "h0.5-o0.01-m0.1-center"
+
+
+def test_a_policy_comes_back_from_its_folder_name() -> None:
+    for policy in (CropPolicy(), CropPolicy(0.8, 1e-05, 0.25, "pad")):
+        assert CropPolicy.of_slug(policy.slug) == policy
+    with pytest.raises(InputError, match="centre: not the name of a crop policy"):
+        CropPolicy.of_slug("h0.5-o0.01-m0-centre")
