@@ -16,6 +16,7 @@ from xmic_cli.commands.detect_hands import detect_hands
 from xmic_cli.commands.doctor import doctor
 from xmic_cli.commands.embed import embed
 from xmic_cli.commands.evaluate import evaluate
+from xmic_cli.commands.predict import predict
 from xmic_cli.commands.report import report
 from xmic_cli.commands.run import run as run_chain
 from xmic_cli.commands.status import status
@@ -42,6 +43,7 @@ app.command("embed")(embed)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("report")(report)
+app.command("predict")(predict)
 app.command("run")(run_chain)
 app.add_typer(pocket.app, name="pocket")
 app.command("demo")(demo)
