@@ -134,7 +134,7 @@ def _outline(picture: np.ndarray, boxes: Sequence[Box]) -> None:
     for box in boxes:
         corners = (round(box.x0 * width), round(box.y0 * height)), (round(box.x1 * width), round(box.y1 * height))
         colour = _HAND if box.kind == "hand" else _OBJECT
-        cv2.rectangle(picture, *corners, colour, max(1, height // 180))
+        cv2.rectangle(picture, *corners, colour, max(2, height // 180))
 
 
 class _BoxesInTime:

@@ -70,7 +70,7 @@ class Panel:
         font = ImageFont.load_default(size=line * 0.8)
         gap = line // 3
         name = f"{clip.name}  " if clip.name else ""
-        draw.text((gap, 0), f"{name}{start:.1f}–{stop:.1f} s", _FAINT, font)
+        draw.text((gap, 0), f"{name}{start:.1f} to {stop:.1f} s", _FAINT, font)
         if clip.failed is not None:
             draw.text((gap, line), f"no answer: {clip.failed}", _TEXT, font)
         for left, (label, answers) in zip((gap, middle + gap), clip.answers.items(), strict=False):
