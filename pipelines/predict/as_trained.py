@@ -158,13 +158,19 @@ def hands_stage(
 
     Raises:
         UsageError: something is missing, or given for nothing; says what.
-        InputError: weights or boxes that are not of their format.
+        InputError: weights or boxes that are not of their format, or another detector than the run's without leave.
     """
     options = _hands_options(run, home, means)
     if options is None:
         return None
     (stage,) = hands_stages(cache, frames.dataset, [frames.split], options, machine)
     assert isinstance(stage, ImportHandsStage | DetectHandsStage)
+    trained = _hand_vectors(run.protocol)["detector"]
+    if stage.identity.slug != trained and not means.allow_mixed:
+        raise InputError(
+            f"the hands of {run.config['name']} are by {trained}, these by {stage.identity.slug}. Find them the same "
+            "way (a table of boxes by its file name), or pass --allow-mixed; the answers then come with a warning."
+        )
     if isinstance(stage, ImportHandsStage):
         stage.source = _ByAnyName(stage.source, stage.source.identity)
     return stage
@@ -179,16 +185,20 @@ def check_means(run: TrainedRun, home: Workspace, means: Means) -> None:
     _hands_options(run, home, means)
 
 
+def _hand_vectors(protocol: Protocol) -> Mapping[str, Any]:
+    """How the hand stream of a run was made; empty for a run of full frames."""
+    return next((made for made in protocol.vectors.values() if made.get("stream") == "hand"), {})
+
+
 def _hands_options(run: TrainedRun, home: Workspace, means: Means) -> HandsOptions | None:
-    protocol = run.protocol
-    folder = next((name for name, made in protocol.vectors.items() if made.get("stream") == "hand"), None)
+    vectors = _hand_vectors(run.protocol)
     given = {"--detector": means.detector, "--weights": means.weights, "--boxes": means.boxes}
-    if folder is None:
+    if not vectors:
         for option, value in given.items():
             if value is not None:
                 raise UsageError(f"{option} {value}: {run.config['name']} does not look at hands; leave it out.")
         return None
-    slug = protocol.vectors[folder]["detector"]
+    slug = vectors["detector"]
     footers = (any_footer(place) for place in sorted(home.root.glob(f"hands/*/*/*/{slug}")))
     facts = next((footer for footer in footers if footer is not None), None)
     made = facts.provenance if facts is not None else {}

@@ -19,6 +19,7 @@ from data_manifests.schema import LABELS, Label
 from pipelines import stage
 from pipelines.classes import read_classes
 from pipelines.decode.stage import DecodeStage
+from pipelines.digest import digest_json
 from pipelines.embed.encoders.spec import POCKET
 from pipelines.embed.stage import LazyEncoder
 from pipelines.embed.text import TextStage
@@ -125,8 +126,7 @@ class Predictor:
         """
         rule = ClipRule(Path(segments) if segments is not None else None, window_s, stride_s)
         footage = find_footage(videos, rule, self.home.probes, self.machine.workers, self.progress)
-        name = footage.digest(self.home.file_digests)[:16]
-        space = Workspace.open(Path(cache) if cache is not None else self.home.root / "cache" / "predict" / name)
+        space = Workspace.open(Path(cache) if cache is not None else self._cache(footage))
         prepare(space, DATASET, FootageReader(footage), footage.roots, progress=self.progress)
         frames = DecodeStage(space, DATASET, SPLIT, frame_plan(self.run.protocol), workers=self.machine.workers)
         work = _Work(self.choice, self.progress)
@@ -194,6 +194,13 @@ class Predictor:
             made=footage.made + work.made,
             problem=footage.problem or work.problem,
         )
+
+    def _cache(self, footage: Footage) -> Path:
+        means = self.means
+        # Boxes of another detector are not put beside those that the run asks for.
+        other = [means.detector, *(path and path.name for path in (means.weights, means.boxes))]
+        name = digest_json([footage.digest(self.home.file_digests), other if means.allow_mixed else None])
+        return self.home.root / "cache" / "predict" / name[:16]
 
     def _classes(self, label: Label, words: Sequence[str] | None) -> pa.Table:
         if words is not None:

@@ -122,6 +122,15 @@ def test_a_clip_that_can_not_be_seen_is_listed_with_its_reason_and_the_others_ar
     assert str(answers.problem).startswith("decode: 8 of 16 rows failed")
 
 
+def test_boxes_of_another_origin_need_leave_and_the_answers_say_so(kitchen: Kitchen, tmp_path: Path) -> None:
+    other = shutil.copy(kitchen.boxes, tmp_path / "mine.csv")
+    with pytest.raises(InputError, match=r"are by boxes-hand_boxes, these by boxes-mine\. .* --allow-mixed"):
+        kitchen.load(boxes=other).embed([kitchen.video("a.mp4")], cache=tmp_path / "cache")
+    predictor = kitchen.load(boxes=other, allow_mixed=True)
+    answers = predictor.predict(predictor.embed([kitchen.video("a.mp4")], cache=tmp_path / "cache"))
+    assert any("mixed detector: run boxes-hand_boxes, here boxes-mine" in line for line in answers.warnings)
+
+
 def test_windows_of_a_file_that_is_no_video_fail_with_its_reason(kitchen: Kitchen, tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").write_bytes(b"")
     predictor = kitchen.load(kitchen.zero_shot)
