@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from pipelines.workspace import Workspace
+from tests.pipelines.kitchen_world import Kitchen, build
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +66,9 @@ def embedded(embedded_once: Path, tmp_path: Path) -> Workspace:
     """A copy of that workspace to play with."""
     shutil.copytree(embedded_once / "work", tmp_path / "work")
     return Workspace.open(tmp_path / "work")
+
+
+@pytest.fixture(scope="session")
+def kitchen(tmp_path_factory: pytest.TempPathFactory, make_video) -> Kitchen:
+    """tests/pipelines/kitchen_world.py: two runs on a small dataset, to predict with."""
+    return build(tmp_path_factory.mktemp("kitchen"), make_video)

@@ -21,6 +21,7 @@ from xmic_cli.commands.export import export
 from xmic_cli.commands.export_features import export_features
 from xmic_cli.commands.import_features import import_features
 from xmic_cli.commands.methods import methods
+from xmic_cli.commands.predict import predict
 from xmic_cli.commands.report import report
 from xmic_cli.commands.run import run as run_chain
 from xmic_cli.commands.status import status
@@ -52,6 +53,7 @@ app.command("report")(report)
 app.command("export")(export)
 app.command("methods")(methods)
 app.command("check-plugin")(check_plugin)
+app.command("predict")(predict)
 app.command("run")(run_chain)
 app.add_typer(pocket.app, name="pocket")
 app.command("demo")(demo)

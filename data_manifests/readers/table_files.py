@@ -52,8 +52,12 @@ def open_table(file: Path) -> tuple[list[str], Iterator[Row]]:
     raise InputError(f"{file}: tables end in .csv, .tsv, .parquet or .jsonl, not {kind or 'nothing'}.")
 
 
-def read_names(file: Path) -> list[str]:
+def read_names(file: Path, *, comments: bool = False) -> list[str]:
     """Class names, one a line.
+
+    Args:
+        file: the text file.
+        comments: whether lines that begin with '#' are left out.
 
     Raises:
         InputError: there is no such file, no name in it, or one stands twice.
@@ -61,6 +65,8 @@ def read_names(file: Path) -> list[str]:
     if not file.is_file():
         raise InputError(f"{file}: no such class file; expected one class name a line.")
     names = [line.strip() for line in text_of(file).splitlines() if line.strip()]
+    if comments:
+        names = [name for name in names if not name.startswith("#")]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated or not names:
         what = f"class {repeated[0]!r} stands twice" if repeated else "no class name in it"

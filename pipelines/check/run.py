@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
+from data_manifests.videos import Kind
 from pipelines.check.probe import Probe, probe
 from pipelines.check.verdict import STATUSES, Verdict, judge
 from pipelines.decode.worker import reason_of
 from pipelines.executors.killable import run_killable
-from pipelines.file_memory import FileKey, file_key
+from pipelines.file_memory import FileKey, FileMemory, file_key
 from pipelines.progress import Progress
 from pipelines.shards import TRANSIENT, read_rows
 from pipelines.workspace import Workspace
@@ -94,31 +96,47 @@ def _probe_all(
     workspace: Workspace, dataset: str, videos: Sequence[Mapping[str, Any]], workers: int, progress: Progress
 ) -> dict[str, Probe | str]:
     """Relative path → what was seen there, or why nothing was."""
-    memory = workspace.probes
     kinds = {video["path"]: video["kind"] for video in videos if video["path"] is not None}
+    places = {path: workspace.find_video(dataset, path) for path in sorted(kinds)}
+    there = {path: (place, kinds[path]) for path, place in places.items() if place is not None}
+    gone = dict.fromkeys(places.keys() - there.keys(), "it was there when the dataset was prepared and is gone")
+    return {**gone, **probe_files(workspace.probes, there, workers, progress, f"check {dataset}")}
+
+
+def probe_files(
+    memory: FileMemory, files: Mapping[str, tuple[Path, Kind]], workers: int, progress: Progress, what: str
+) -> dict[str, Probe | str]:
+    """Look at files side by side; what was seen of an unchanged one is not looked at again.
+
+    Args:
+        memory: of what was seen.
+        files: name → path and kind of each.
+        workers: processes to look with.
+        progress: told of each file.
+        what: the name of this work there.
+
+    Returns:
+        Name → what was seen, or why nothing was.
+    """
     found: dict[str, Probe | str] = {}
     keys: dict[str, FileKey] = {}
     tasks = []
-    for path, kind in sorted(kinds.items()):
-        place = workspace.find_video(dataset, path)
-        if place is None:
-            found[path] = "it was there when the dataset was prepared and is gone"
-            continue
-        keys[path] = file_key(f"probe {kind}", place)
-        known = memory.get(keys[path])
+    for name, (place, kind) in files.items():
+        keys[name] = file_key(f"probe {kind}", place)
+        known = memory.get(keys[name])
         if known is None:
-            tasks.append((path, (str(place), kind)))
+            tasks.append((name, (str(place), kind)))
         else:
             seen = json.loads(known)
-            found[path] = seen if isinstance(seen, str) else Probe(**seen)
-    progress.start(f"check {dataset}", len(kinds))
-    progress.advance(len(kinds) - len(tasks))
+            found[name] = seen if isinstance(seen, str) else Probe(**seen)
+    progress.start(what, len(files))
+    progress.advance(len(files) - len(tasks))
     for outcome in run_killable(probe, tasks, workers=workers, timeout_s=_TIMEOUT_S, reason_of=reason_of):
-        path = outcome.task_id
+        name = outcome.task_id
         seen = outcome.value if isinstance(outcome.value, Probe) else f"{outcome.reason}: {outcome.error}"
-        found[path] = seen
+        found[name] = seen
         if outcome.reason not in TRANSIENT:
-            memory.put(keys[path], json.dumps(asdict(seen) if isinstance(seen, Probe) else seen))
+            memory.put(keys[name], json.dumps(asdict(seen) if isinstance(seen, Probe) else seen))
         progress.advance()
     progress.finish()
     return found

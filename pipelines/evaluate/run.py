@@ -123,7 +123,7 @@ class EvaluateStage:
     encoder: str | None = None
 
     name = "evaluate"
-    version = 1
+    version = 2
 
     @property
     def of(self) -> str:
@@ -148,7 +148,11 @@ class EvaluateStage:
     @property
     def environment(self) -> Mapping[str, Any]:
         """Versions and device."""
-        return {**versions("torch", "numpy"), "device": self.machine.resolve_device(), "batch": BATCH}
+        return {
+            **versions("torch", "numpy"),
+            "device": self.machine.resolve_device(),
+            "batch": self.method[0].scored_at_once,
+        }
 
     @cached_property
     def counts(self) -> dict[Label, int]:
@@ -242,8 +246,8 @@ class EvaluateStage:
             return scores_under(method, data, text, self.vectors, rng).cpu().numpy()
         scores = np.empty((len(data), len(text.names)), np.float32)
         with torch.inference_mode():
-            for indices, batch in in_order(data):
-                scores[indices] = method(batch, text).float().cpu().numpy()
+            for indices, batch in in_order(data, filled=method.scored_at_once):
+                scores[indices] = method(batch, text)[: len(indices)].float().cpu().numpy()
         return scores
 
     def _table(self, rows: np.ndarray, scores: Mapping[Label, np.ndarray]) -> pa.Table:

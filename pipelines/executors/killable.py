@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -19,6 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from types import ModuleType
 from typing import Any
 
 from data_manifests.errors import UsageError
@@ -61,8 +63,8 @@ def run_killable(
     kills them. Tasks are taken from the iterable only as workers become free.
 
     Args:
-        function: Importable by name. It must call ``heartbeat()`` again and again. Values should be small:
-            write bulk to files. The heartbeat is to be called in the thread the function runs in.
+        function: Importable by name, from a module and not the script that runs. It must call ``heartbeat()``
+            again and again, in the thread it runs in. Values should be small: write bulk to files.
         tasks: Pairs of (task id, task); a task must pickle.
         workers: Worker processes at the same time, at least 1.
         timeout_s: A worker that gives no heartbeat for so many seconds is killed.
@@ -105,7 +107,7 @@ class _Worker:
         self._process: SpawnProcess = context.Process(
             target=_serve, args=(theirs, code, min(timeout_s / 10, 1.0)), daemon=True
         )
-        with _interrupts_held():
+        with _interrupts_held(), _main_hidden():
             self._process.start()
         # As long as the parent held this end too, the death of the worker would not close the pipe.
         theirs.close()
@@ -250,6 +252,18 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """A spawned process begins with what the caller's script runs at its top level. Workers have no use for that, and a
+    script of five lines without a guard would start itself over and over."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _serve(pipe: Connection, code: bytes, beat_s: float) -> None:

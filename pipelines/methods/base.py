@@ -87,6 +87,8 @@ class Method(nn.Module):
         config: the frozen dataclass of its settings; every field carries a ``help`` text and none
             is named as one of :class:`pipelines.train.optim.Recipe`.
         trains: False for a method without anything to learn: it needs no recipe.
+        scored_at_once: clips a batch of an evaluation; the last one is filled up, so a method that is dear a clip takes
+            few.
         presets: preset → the settings, its own or the recipe's, that differ from the defaults.
         sources: preset → where its values come from, where that is not what :data:`PRESET_SOURCES` says.
     """
@@ -95,6 +97,7 @@ class Method(nn.Module):
     needs: ClassVar[frozenset[str]]
     config: ClassVar[type[Any]]
     trains: ClassVar[bool] = True
+    scored_at_once: ClassVar[int] = 128
     presets: ClassVar[dict[str, dict[str, Any]]]
     sources: ClassVar[Mapping[str, str]] = {}
 

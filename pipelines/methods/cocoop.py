@@ -70,6 +70,7 @@ class CoCoOp(Method):
     """
 
     name = "cocoop"
+    scored_at_once = 8
     needs = frozenset({"frame_vectors", "text_tower"})
     config = CoCoOpConfig
     presets: ClassVar[dict[str, dict[str, Any]]] = {

@@ -105,6 +105,7 @@ class VitaCLIP(Method):
     """
 
     name = "vita-clip"
+    scored_at_once = 8
     needs = frozenset({"pixels", "text_tower"})
     config = VitaCLIPConfig
     # X-MIC's repository holds no Vita-CLIP.

@@ -33,11 +33,18 @@ class TrainData(Protocol):
         """The vectors of some clips in an epoch (from 0); the same whenever it is asked."""
 
 
-def in_order(data: TrainData) -> Iterator[tuple[np.ndarray, ClipBatch]]:
-    """All clips one after the other, as batches of :data:`BATCH` with their indices, with the first epoch's frames."""
-    for start in range(0, len(data), BATCH):
-        indices = np.arange(start, min(start + BATCH, len(data)))
-        yield indices, data.batch(indices, epoch=0)
+def in_order(data: TrainData, filled: int | None = None) -> Iterator[tuple[np.ndarray, ClipBatch]]:
+    """All clips one after the other, in batches with their indices, with the first epoch's frames.
+
+    Args:
+        data: the clips.
+        filled: how many clips every batch has: the last one is filled up with clips it has already, so that a clip's
+            scores are the same bits whatever it is scored with. None takes :data:`BATCH`, and fewer in the last one.
+    """
+    size = filled or BATCH
+    for start in range(0, len(data), size):
+        indices = np.arange(start, min(start + size, len(data)))
+        yield indices, data.batch(np.resize(indices, size) if filled else indices, epoch=0)
 
 
 @dataclass(frozen=True)

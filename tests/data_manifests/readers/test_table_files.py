@@ -48,3 +48,10 @@ def test_class_names_stand_once_each(tmp_path: Path) -> None:
     file.write_text("pan\npan\n")
     with pytest.raises(InputError, match="class 'pan' stands twice"):
         read_names(file)
+
+
+def test_a_comment_is_no_name_where_comments_may_stand(tmp_path: Path) -> None:
+    file = tmp_path / "nouns.txt"
+    file.write_text("# on the table\npan\n# number 2\n")
+    assert read_names(file, comments=True) == ["pan"]
+    assert read_names(file)[0] == "# on the table"

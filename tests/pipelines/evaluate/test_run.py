@@ -12,6 +12,7 @@ from pipelines.evaluate.clip_list import read_clip_list
 from pipelines.evaluate.run import evaluate, find_run, targets_of
 from pipelines.evaluate.submission import Submission
 from pipelines.machine import Machine
+from pipelines.methods.xmic import XMIC
 from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice
 from pipelines.shards import read_rows
@@ -54,6 +55,20 @@ def test_the_numbers_are_those_of_the_written_scores(trained):
         c: np.mean([r for r, row in zip(right, rows, strict=True) if row["noun_class"] == c]) for c in (0, 1, 2)
     }
     assert metrics["labels"]["noun"]["class_mean"] == pytest.approx(100 * np.mean(list(by_class.values())))
+
+
+def test_every_forward_pass_has_one_shape_so_that_few_clips_score_as_among_many(trained, monkeypatch):
+    workspace, run = trained
+    shapes = []
+    forward = XMIC.forward
+
+    def watched(method, batch, text):
+        shapes.append(batch.frames.shape[0])
+        return forward(method, batch, text)
+
+    monkeypatch.setattr(XMIC, "forward", watched)
+    score(workspace, run, [("mine", "val")])
+    assert shapes == [128, 128]
 
 
 def test_zero_shot_scores_are_the_scaled_cosines(embedded, world):

@@ -291,6 +291,21 @@ def test_workers_end_with_a_parent_that_is_killed(jobs: ModuleType, tmp_path: Pa
     assert is_gone(pid)
 
 
+def test_a_script_without_a_guard_runs_once(jobs: ModuleType, tmp_path: Path) -> None:
+    script = tmp_path / "plain.py"
+    script.write_text(
+        textwrap.dedent(f"""
+        import sys
+        sys.path[:0] = [{str(Path(jobs.__file__).parent)!r}, {str(ROOT)!r}]
+        import jobs_of_workers as jobs
+        from pipelines.executors.killable import run_killable
+        print(*run_killable(jobs.work, [(0, "x")], workers=1, timeout_s=60, reason_of=jobs.reason_of))
+        """)
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("Outcome(task_id=0, value='x', reason=None, error=None)\n", "")
+
+
 def test_a_function_that_workers_can_not_import_is_told_with_its_traceback(jobs: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "code" / "jobs_of_workers.py").write_text("raise ImportError('library missing')")
     outcomes = run_killable(jobs.heavy, [(0, "x")], workers=1, timeout_s=20, reason_of=jobs.reason_of)

@@ -1,0 +1,17 @@
+"""A trained run on new footage: load a run, embed videos, ask for words.
+
+    from pipelines.predict import load_run
+    run = load_run("xmic-work")
+    footage = run.embed(["kitchen.mp4"], window_s=0.5)
+    for clip in run.predict(footage, nouns=["cup", "kettle", "chopping board"]):
+        print(clip.start_s, clip.nouns[0].name, clip.nouns[0].probability)
+
+The words are any words; without them they are the classes of the run's own dataset. See :func:`load_run`,
+:meth:`Predictor.embed` and :meth:`Predictor.predict`.
+"""
+
+from __future__ import annotations
+
+from pipelines.predict.run import EmbeddedFootage, Predictor, load_run
+
+__all__ = ["EmbeddedFootage", "Predictor", "load_run"]

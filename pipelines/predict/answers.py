@@ -1,0 +1,206 @@
+"""From scores to answers: the best words of every clip, and why a clip has none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from data_manifests.errors import InputError, TooManyFailures
+from data_manifests.schema import Label
+from pipelines.decode.stage import DecodeStage
+from pipelines.shards import iter_rows, read_footer, read_rows, side_path
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A word.
+
+    Attributes:
+        name: the word.
+        probability: softmax over the words that there were to choose from.
+        score: the run's logit.
+    """
+
+    name: str
+    probability: float
+    score: float
+
+
+@dataclass(frozen=True)
+class ClipAnswers:
+    """What a run says of a clip.
+
+    Attributes:
+        video_id: the video.
+        start_s: seconds from its first displayed frame.
+        stop_s: the end; None only where the video could not be read.
+        name: what the user called the clip.
+        answers: label → the best words, best first; empty for a clip that failed.
+        none_of_these: the labels whose best word is not probable enough.
+        failed: why there is no answer, None where there is one.
+    """
+
+    video_id: str
+    start_s: float
+    stop_s: float | None
+    name: str | None
+    answers: Mapping[Label, Sequence[Answer]]
+    none_of_these: tuple[Label, ...]
+    failed: str | None
+
+    @property
+    def nouns(self) -> Sequence[Answer]:
+        """The best nouns; none for a run without a noun head."""
+        return self.answers.get("noun", ())
+
+    @property
+    def verbs(self) -> Sequence[Answer]:
+        """The best verbs; none for a run without a verb head."""
+        return self.answers.get("verb", ())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, a line of JSON."""
+        values = {"video": self.video_id, "start_s": self.start_s, "stop_s": self.stop_s, "name": self.name}
+        words = {f"{label}s": [vars(answer) for answer in answers] for label, answers in self.answers.items()}
+        return {**values, **words, "none_of_these": list(self.none_of_these), "failed": self.failed}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers of a run for new footage; iterating reads them from disk, one clip at a time.
+
+    Attributes:
+        run: its name.
+        cache: the workspace of the footage.
+        frames: its frames.
+        failures: the folders of artifacts whose failures can cost a clip its answer, in the order they are made.
+        predictions: the scores.
+        digest: of these scores.
+        names: label → the words, in the order of the scores.
+        top: answers a clip.
+        none_below: see :meth:`pipelines.predict.run.Predictor.predict`.
+        warnings: what a person should know of them.
+        made: what was made for them; 0 when everything was there.
+        problem: too many failures on the way.
+    """
+
+    run: str
+    cache: Workspace
+    frames: DecodeStage
+    failures: Sequence[Path]
+    predictions: Path
+    digest: str
+    names: Mapping[Label, Sequence[str]]
+    top: int
+    none_below: float | None
+    warnings: Sequence[str]
+    made: int
+    problem: TooManyFailures | None
+
+    def __iter__(self) -> Iterator[ClipAnswers]:
+        """Every clip in the order it was asked for.
+
+        Raises:
+            InputError: other words were asked for the same footage since.
+        """
+        if read_footer(self.predictions).digest != self.digest:
+            raise InputError(
+                f"{self.predictions}: these answers were replaced by those for other words; predict again."
+            )
+        scored = (row for rows in iter_rows(self.predictions) for row in self._scored(rows))
+        answered = next(scored, None)
+        for clip in self._clips():
+            place = (clip["video_id"], clip["start_s"], self._stop(clip), clip["narration"])
+            if answered is not None and answered[0] == clip["clip_id"]:
+                best = {label: self._best(label, scores) for label, scores in answered[1].items()}
+                yield ClipAnswers(*place, best, self._doubtful(best), None)
+                answered = next(scored, None)
+            else:
+                yield ClipAnswers(*place, {}, (), self._why(clip))
+
+    def __len__(self) -> int:
+        """How many clips, with or without an answer."""
+        return read_footer(self._manifest).rows
+
+    @property
+    def _manifest(self) -> Path:
+        return self.cache.manifest(self.frames.dataset, self.frames.split) / "clips.parquet"
+
+    def _clips(self) -> Iterator[dict[str, Any]]:
+        columns = ["clip_id", "video_id", "start_s", "stop_s", "narration"]
+        return (row for rows in iter_rows(self._manifest, columns) for row in rows.to_pylist())
+
+    def _scored(self, rows: pa.Table) -> Iterator[tuple[str, dict[Label, np.ndarray]]]:
+        """(clip, label → its scores) of some rows."""
+        matrices = {
+            label: rows.column(f"{label}_scores").combine_chunks().flatten().to_numpy().reshape(rows.num_rows, -1)
+            for label in self.names
+        }
+        for number, clip_id in enumerate(rows.column("clip_id").to_pylist()):
+            yield clip_id, {label: matrix[number] for label, matrix in matrices.items()}
+
+    def _best(self, label: Label, scores: np.ndarray) -> list[Answer]:
+        shares = softmax(scores)
+        order = np.argsort(-scores, kind="stable")[: self.top]
+        return [Answer(self.names[label][at], float(shares[at]), float(scores[at])) for at in order]
+
+    def _doubtful(self, best: Mapping[Label, Sequence[Answer]]) -> tuple[Label, ...]:
+        if self.none_below is None:
+            return ()
+        return tuple(label for label, answers in best.items() if answers[0].probability < self.none_below)
+
+    def _stop(self, clip: Mapping[str, Any]) -> float | None:
+        if clip["stop_s"] is not None:
+            return float(clip["stop_s"])
+        facts = self.video_facts.get(clip["video_id"])
+        return None if facts is None else float(facts["duration_s"])
+
+    @cached_property
+    def video_facts(self) -> dict[str, dict[str, Any]]:
+        """What was found out of the videos that could be read, rows of VIDEO_FACTS by id."""
+        parts = sorted(self.frames.folder.glob("part-*.parquet"))
+        rows = (row for part in parts for row in read_rows(side_path(part, "videos")).to_pylist())
+        return {row["video_id"]: row for row in rows}
+
+    @cached_property
+    def _failed(self) -> dict[str, list[dict[str, Any]]]:
+        """The failure rows of each video."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for folder in self.failures:
+            for part in sorted(folder.glob("part-*.parquet")):
+                for row in read_rows(side_path(part, "failures")).to_pylist():
+                    found.setdefault(row["video_id"], []).append(row)
+        return found
+
+    def _why(self, clip: Mapping[str, Any]) -> str:
+        """The failure that cost a clip its answer: its own, else that of its video or of the frame nearest to it."""
+        rows = self._failed.get(clip["video_id"], [])
+        own = [row for row in rows if row["clip_id"] == clip["clip_id"]]
+        of_video = [row for row in rows if row["clip_id"] is None and row["pts"] is None]
+        of_frames = sorted((row for row in rows if row["pts"] is not None), key=lambda row: self._away(clip, row))
+        first = next(iter([*own, *of_video, *of_frames]), None)
+        return "its frames are not all there" if first is None else f"{first['reason']}: {first['error']}"
+
+    def _away(self, clip: Mapping[str, Any], failure: Mapping[str, Any]) -> float:
+        facts = self.video_facts[clip["video_id"]]
+        tick = facts["time_base_numerator"] / facts["time_base_denominator"]
+        middle = (clip["start_s"] + (self._stop(clip) or 0.0)) / 2
+        return float(abs((failure["pts"] - facts["first_pts"]) * tick - middle))
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Shares that add up to one, in float64.
+
+    Args:
+        scores: logits [C].
+    """
+    raised = np.exp(scores.astype(np.float64) - float(scores.max()))
+    shares: np.ndarray = raised / raised.sum()
+    return shares

@@ -1,0 +1,272 @@
+"""The encoder, the boxes and the crops of a run, made again for footage that the run has never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from data_manifests.errors import InputError, UsageError
+from pipelines.chain import EmbedOptions, HandsOptions, hands_stages
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.stage import DecodeStage
+from pipelines.embed.encoders import describe_encoder, load_encoder
+from pipelines.embed.precision import resolve_precision
+from pipelines.embed.stage import EmbedStage, LazyEncoder
+from pipelines.evaluate.run import TrainedRun
+from pipelines.hands.box_table import TOLERANCE_S
+from pipelines.hands.crops import CropPolicy
+from pipelines.hands.detector import IMPORTED, Box, DetectorIdentity
+from pipelines.hands.imported import BoxSource, ImportHandsStage, NoBoxes, VideoFrames
+from pipelines.hands.stage import DetectHandsStage
+from pipelines.machine import Machine
+from pipelines.protocol import Protocol
+from pipelines.shards import any_footer
+from pipelines.workspace import Workspace
+
+_INSTEAD = "or detect hands with --detector yolo --weights FILE --allow-mixed"
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the user gives for a run to be used on new footage; None = as the run had it.
+
+    Attributes:
+        encoder: model spec of the encoder, where the run's is a file that can not be found by its name.
+        v2: the same for the second encoder.
+        detector: of hands.
+        weights: of the detector.
+        boxes: hand boxes made elsewhere.
+        allow_mixed: accept another detector or precision than the run's.
+    """
+
+    encoder: str | None = None
+    v2: str | None = None
+    detector: str | None = None
+    weights: Path | None = None
+    boxes: Path | None = None
+    allow_mixed: bool = False
+
+
+def frame_plan(protocol: Protocol) -> FramePlan:
+    """The segments' centres, in the run's number, size and quality."""
+    return FramePlan(protocol.segments, 1, protocol.short_side, protocol.quality)
+
+
+def encoders_of(run: TrainedRun, home: Workspace, means: Means, machine: Machine) -> dict[str, LazyEncoder]:
+    """The run's encoders by the folder names they have in its protocol; nothing is loaded.
+
+    Args:
+        run: the run.
+        home: the workspace it was trained in: the batch shape of its vectors is looked up there.
+        means: specs that the user gives again.
+        machine: device and network.
+
+    Raises:
+        InputError: weights that are not the run's, or that can not be found; a precision this device has not.
+        UsageError: a spec that is none, or for a second encoder that the run does not have.
+    """
+    protocol = run.protocol
+    given = {protocol.v2: ("--v2", means.v2), protocol.encoder: ("--encoder", means.encoder)}
+    folders = {folder for folder, _ in protocol.needed.values()}
+    if means.v2 is not None and protocol.v2 not in folders - {protocol.encoder}:
+        raise UsageError(f"--v2 {means.v2}: {run.config['name']} has no second encoder.")
+    return {
+        folder: _encoder(run, folder, *given[folder], _batch_size(run, home, folder), home, means, machine)
+        for folder in sorted(folders)
+    }
+
+
+def made_by(protocol: Protocol, folder: str) -> Mapping[str, Any]:
+    """The provenance of the vectors of an encoder in a protocol."""
+    return next(made for place, made in protocol.vectors.items() if place.startswith(f"{folder}/"))
+
+
+def _encoder(
+    run: TrainedRun,
+    folder: str,
+    option: str,
+    given: str | None,
+    batch_size: int,
+    home: Workspace,
+    means: Means,
+    machine: Machine,
+) -> LazyEncoder:
+    made = made_by(run.protocol, folder)
+    spec = given or made["spec"]
+    device = machine.resolve_device()
+    settings: dict[str, Any] = {
+        "precision": _precision(made["precision"], device, means.allow_mixed),
+        "batch_size": batch_size,
+        "device": device,
+        "offline": machine.offline,
+        "allow_random_weights": bool(made.get("random_weights")),
+        "file_sha256": home.file_digests.whole,
+    }
+    try:
+        found = describe_encoder(spec, **settings)
+    except InputError as error:
+        if given is not None or not ("=" in spec or ".json" in spec):
+            raise
+        raise InputError(
+            f"{run.config['name']}: its encoder is {spec}, of which only the file's name is known ({error}). "
+            f"Name it with its folder: {option} FAMILY:MODEL=FILE"
+        ) from None
+    free = {"spec"} | ({"precision"} if means.allow_mixed else set())
+    for name in sorted(found.provenance.keys() - free):
+        if found.provenance[name] != made.get(name):
+            raise InputError(
+                f"{option} {spec}: {name} is {found.provenance[name]!r}, {run.config['name']} was trained with "
+                f"{made.get(name)!r}. Name the very weights it was trained with."
+            )
+    # The same weights under another file name are the same encoder: its vectors go by the name the run knows.
+    identity = replace(
+        found,
+        slug=folder,
+        provenance={**found.provenance, "spec": made["spec"]},
+        text_provenance={**found.text_provenance, "spec": made["spec"]} if found.text_provenance else {},
+    )
+    return LazyEncoder(identity, lambda: load_encoder(spec, **settings))
+
+
+def _precision(made: str, device: str, allow_mixed: bool) -> str:
+    try:
+        return resolve_precision(made, device)
+    except UsageError:
+        other = resolve_precision("auto", device)
+        if allow_mixed:
+            return other
+        raise InputError(
+            f"the run's vectors are {made}, which {device} does not have; use --device cuda, or pass --allow-mixed to "
+            f"take {other}."
+        ) from None
+
+
+def _batch_size(run: TrainedRun, home: Workspace, folder: str) -> int:
+    """The batch size of the run's own vectors: another one may round the last bits otherwise."""
+    places = home.root.glob(f"embeddings/{run.config['source']['dataset']}/*/*/{folder}/*")
+    footers = (any_footer(place) for place in sorted(places))
+    shape = next((footer.environment.get("batch_shape") for footer in footers if footer is not None), None)
+    return int(shape[0]) if shape else EmbedOptions.batch_size
+
+
+def hands_stage(
+    cache: Workspace, frames: DecodeStage, run: TrainedRun, home: Workspace, means: Means, machine: Machine
+) -> ImportHandsStage | DetectHandsStage | None:
+    """The stage that gives the new frames their boxes; None for a run that looks at full frames only.
+
+    Raises:
+        UsageError: something is missing, or given for nothing; says what.
+        InputError: weights or boxes that are not of their format, or another detector than the run's without leave.
+    """
+    options = _hands_options(run, home, means)
+    if options is None:
+        return None
+    (stage,) = hands_stages(cache, frames.dataset, [frames.split], options, machine)
+    assert isinstance(stage, ImportHandsStage | DetectHandsStage)
+    trained = _hand_vectors(run.protocol)["detector"]
+    if stage.identity.slug != trained and not means.allow_mixed:
+        raise InputError(
+            f"the hands of {run.config['name']} are by {trained}, these by {stage.identity.slug}. Find them the same "
+            "way (a table of boxes by its file name), or pass --allow-mixed; the answers then come with a warning."
+        )
+    if isinstance(stage, ImportHandsStage):
+        stage.source = _ByAnyName(stage.source, stage.source.identity)
+    return stage
+
+
+def check_means(run: TrainedRun, home: Workspace, means: Means) -> None:
+    """Say what is missing before anything is decoded.
+
+    Raises:
+        UsageError: see :func:`hands_stage`.
+    """
+    _hands_options(run, home, means)
+
+
+def _hand_vectors(protocol: Protocol) -> Mapping[str, Any]:
+    """How the hand stream of a run was made; empty for a run of full frames."""
+    return next((made for made in protocol.vectors.values() if made.get("stream") == "hand"), {})
+
+
+def _hands_options(run: TrainedRun, home: Workspace, means: Means) -> HandsOptions | None:
+    vectors = _hand_vectors(run.protocol)
+    given = {"--detector": means.detector, "--weights": means.weights, "--boxes": means.boxes}
+    if not vectors:
+        for option, value in given.items():
+            if value is not None:
+                raise UsageError(f"{option} {value}: {run.config['name']} does not look at hands; leave it out.")
+        return None
+    slug = vectors["detector"]
+    footers = (any_footer(place) for place in sorted(home.root.glob(f"hands/*/*/*/{slug}")))
+    facts = next((footer for footer in footers if footer is not None), None)
+    made = facts.provenance if facts is not None else {}
+    trained = made.get("detector") or next((name for name in (*IMPORTED, "yolo") if slug.startswith(name)), slug)
+    detector = means.detector or trained
+    if detector in IMPORTED and means.boxes is None:
+        raise UsageError(
+            f"--boxes is missing: {run.config['name']} was trained on boxes made elsewhere ({slug}), and there are "
+            f"none of new footage. Give a table of them with --boxes FILE (xmic detect-hands --help has its columns), "
+            f"{_INSTEAD}."
+        )
+    if detector == "yolo" and means.weights is None:
+        raise UsageError(
+            f"--weights is missing: the hands of {run.config['name']} were found by {slug}; name the weights "
+            f"{made.get('weights', '(.pt)')} with their folder: --weights FILE."
+        )
+    same = made if detector == trained else {}
+    classes = list(same.get("classes", {}))
+    shape = facts.environment.get("batch_shape") if facts is not None and same else None
+    return HandsOptions(
+        detector=detector,
+        weights=means.weights,
+        hand_class=classes[0] if len(classes) == 1 else None,
+        image_size=same.get("image_size", HandsOptions.image_size),
+        batch_size=int(shape[0]) if shape else HandsOptions.batch_size,
+        boxes=means.boxes,
+        boxes_tolerance=same.get("tolerance_s", TOLERANCE_S),
+    )
+
+
+def embed_stages(
+    frames: DecodeStage,
+    run: TrainedRun,
+    encoders: Mapping[str, LazyEncoder],
+    boxes: Path | None,
+    workers: int,
+) -> list[EmbedStage]:
+    """Every stream that the run's protocol needs, cropped as its own.
+
+    Args:
+        frames: the new frames.
+        run: the run.
+        encoders: from :func:`encoders_of`.
+        boxes: the folder of the new frames' boxes.
+        workers: threads that decode pictures.
+    """
+    stages = []
+    for folder, stream in sorted(set(run.protocol.needed.values())):
+        hand = stream != "full"
+        policy = CropPolicy.of_slug(run.protocol.vectors[f"{folder}/{stream}"]["crop"]) if hand else None
+        stages.append(EmbedStage(frames, encoders[folder], boxes if hand else None, policy, workers))
+    return stages
+
+
+@dataclass
+class _ByAnyName:
+    """Boxes of a source that calls a video by its path, its file name or its name without the ending."""
+
+    source: BoxSource
+    identity: DetectorIdentity
+
+    def digest(self, video_id: str) -> str | None:
+        return self.source.digest(self._name(video_id))
+
+    def boxes(self, frames: VideoFrames) -> list[list[Box] | NoBoxes | None]:
+        return self.source.boxes(replace(frames, video_id=self._name(frames.video_id)))
+
+    def _name(self, video_id: str) -> str:
+        path = Path(video_id)
+        names = (video_id, path.name, path.with_suffix("").as_posix(), path.stem)
+        return next((name for name in names if self.source.digest(name) is not None), video_id)

@@ -1,0 +1,193 @@
+"""New footage as a dataset of clips without labels: what ``prepare`` needs to make a manifest of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from data_manifests.errors import InputError, UsageError
+from data_manifests.readers import SplitRows, VideoFacts
+from data_manifests.schema import CLIPS, REJECTS, Label
+from data_manifests.videos import Place, kind_of
+from pipelines.check.probe import Probe
+from pipelines.check.run import probe_files
+from pipelines.digest import FileDigests, digest_json
+from pipelines.file_memory import FileMemory
+from pipelines.predict.segments import Segment, read_segments
+from pipelines.progress import Progress
+
+DATASET, SPLIT = "footage", "test"
+"""What new footage is called in its workspace."""
+
+
+@dataclass(frozen=True)
+class ClipRule:
+    """Which clips to cut out of a video; the whole file when nothing is given.
+
+    Attributes:
+        segments: a table of intervals.
+        window_s: length of sliding windows, seconds.
+        stride_s: from the start of one to that of the next; their length when None.
+    """
+
+    segments: Path | None = None
+    window_s: float | None = None
+    stride_s: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            UsageError: they contradict each other or are no lengths.
+        """
+        if self.segments is not None and self.window_s is not None:
+            raise UsageError("--segments and --window: choose one of them.")
+        if self.stride_s is not None and self.window_s is None:
+            raise UsageError(
+                f"--stride {self.stride_s:g}: it is the step of sliding windows; say how long with --window."
+            )
+        for option, value in (("--window", self.window_s), ("--stride", self.stride_s)):
+            if value is not None and not 0 < value < float("inf"):
+                raise UsageError(f"{option} {value:g}: expected a number of seconds above 0.")
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Videos and the clips in them.
+
+    Attributes:
+        root: the folder that all videos are below.
+        videos: id (path below the root) → absolute path.
+        clips: in the order of the videos or of the table of segments.
+    """
+
+    root: Path
+    videos: Mapping[str, Path]
+    clips: Sequence[Segment]
+
+    @property
+    def roots(self) -> list[Path]:
+        """The root, and the folders that links lead to."""
+        return list(dict.fromkeys([self.root, *(path.resolve().parent for path in self.videos.values())]))
+
+    def digest(self, digests: FileDigests) -> str:
+        """Stands for the videos' contents and the clips; no folder is in it."""
+        contents = {
+            video_id: [path.stat().st_size, digests.head_and_tail(path)] for video_id, path in self.videos.items()
+        }
+        return digest_json([contents, [[*vars(clip).values()] for clip in self.clips]])
+
+
+def find_footage(
+    videos: Sequence[Path | str], rule: ClipRule, memory: FileMemory, workers: int, progress: Progress
+) -> Footage:
+    """Settle what is to be looked at.
+
+    Args:
+        videos: video files.
+        rule: which clips of them.
+        memory: of what the ends of videos said; windows need to know how long a video is.
+        workers: processes to look at the ends with.
+        progress: told of each video looked at, and of one that can not be read.
+
+    Raises:
+        InputError: a video is missing or no file, or the table of segments is wrong.
+        UsageError: no video, or one that is named twice.
+    """
+    if not videos:
+        raise UsageError("no video: name one or more video files.")
+    paths = [Path(video).absolute() for video in videos]
+    for path in paths:
+        if not path.is_file():
+            found = "a folder" if path.is_dir() else "no such file"
+            raise InputError(f"{path}: {found}; expected a video file.")
+    twice = next((path for number, path in enumerate(paths) if path in paths[:number]), None)
+    if twice is not None:
+        raise UsageError(f"{twice}: named twice.")
+    root = Path(os.path.commonpath([path.parent for path in paths]))
+    named = {path.relative_to(root).as_posix(): path for path in paths}
+    if rule.segments is not None:
+        return Footage(root, named, read_segments(rule.segments, named))
+    if rule.window_s is None:
+        return Footage(root, named, [Segment(video_id) for video_id in named])
+    files = {video_id: (path, kind_of(path) or "video") for video_id, path in named.items()}
+    ends = probe_files(memory, files, workers, progress, "length of videos")
+    clips: list[Segment] = []
+    for video_id in named:
+        seen = ends[video_id]
+        if isinstance(seen, Probe) and seen.duration_s:
+            clips += windows(video_id, seen.duration_s, rule.window_s, rule.stride_s or rule.window_s)
+        else:
+            # Its one clip will fail in decode, which says why.
+            clips.append(Segment(video_id))
+    return Footage(root, named, clips)
+
+
+def windows(video_id: str, duration_s: float, window_s: float, stride_s: float) -> list[Segment]:
+    """Sliding windows from the start to the end of a video; the last is cut off where the video ends."""
+    found: list[Segment] = []
+    while not found or (len(found) * stride_s < duration_s and (found[-1].stop_s or 0.0) < duration_s):
+        start = len(found) * stride_s
+        found.append(Segment(video_id, start, min(start + window_s, duration_s)))
+    return found
+
+
+class FootageReader:
+    """See :class:`data_manifests.readers.Reader`.
+
+    Args:
+        footage: videos and clips.
+        classes: label → the words to choose from; none while no words were asked for.
+    """
+
+    name = "footage"
+
+    def __init__(self, footage: Footage, classes: Mapping[Label, pa.Table] | None = None) -> None:
+        self._footage = footage
+        self._classes = dict(classes or {})
+        self.parameters: Mapping[str, Any] = {"reader": self.name}
+
+    def splits(self) -> list[str]:
+        """The one that there is."""
+        return [SPLIT]
+
+    def files(self, split: str) -> list[Path]:
+        """None: the clips are not read from a file of the dataset."""
+        return []
+
+    def classes(self) -> dict[Label, pa.Table]:
+        """The words."""
+        return self._classes
+
+    def read(self, split: str) -> SplitRows:
+        """Every clip, without a label; its name stands where narrations do."""
+        rows = [
+            {
+                "clip_id": f"{clip.video_id}#{number}",
+                "video_id": clip.video_id,
+                "recording_id": clip.video_id,
+                "start_s": clip.start_s,
+                "stop_s": clip.stop_s,
+                "narration": clip.name,
+            }
+            for number, clip in enumerate(self._footage.clips)
+        ]
+        origins = [(self.name, number) for number in range(1, len(rows) + 1)]
+        return SplitRows(pa.Table.from_pylist(rows, schema=CLIPS), pa.Table.from_pylist([], schema=REJECTS), origins)
+
+    def video_places(self, video_id: str) -> list[Place]:
+        """The id is the path below the root."""
+        return [Place(video_id)]
+
+    def video_facts(self, video_id: str) -> VideoFacts:
+        """Nothing is annotated."""
+        return VideoFacts()
+
+    def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
+        """One path a line."""
+        return list(video_ids)

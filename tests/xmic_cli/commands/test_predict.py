@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.pipelines.kitchen_world import Kitchen
+from xmic_cli.app import run
+
+_Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def command(kitchen: Kitchen, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two clips of a video, the second past its end, by zero-shot CLIP."""
+    folder = tmp_path_factory.mktemp("predict")
+    (folder / "segments.csv").write_text("start,stop,name\n0,1,=tea\n5,6,late\n")
+    video, where = str(kitchen.video("a.mp4")), ["-w", str(kitchen.work), "--cache", str(folder / "cache")]
+    chosen = ["--segments", str(folder / "segments.csv"), "--run", kitchen.zero_shot, "--max-failures", "90%"]
+    return ["predict", video, *where, *chosen, "--device", "cpu", "--workers", "1"]
+
+
+def test_the_table_has_a_line_a_clip_with_its_words_or_why_there_are_none(command: list[str], capsys: _Capture) -> None:
+    assert run([*command, "--top", "2", "--none-below", "0.999"]) == 0
+    head, good, late = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert head == ["video", "start s", "stop s", "name", "nouns", "verbs"]
+    assert good[:4] == ["a.mp4", "0.00", "1.00", "=tea"]
+    assert good[4].startswith("none of these (")
+    assert good[4].count(",") == 1
+    assert late[4].startswith("failed: past_end: ")
+
+
+def test_json_lines_and_csv_say_the_same_and_a_file_takes_its_form_from_its_ending(
+    command: list[str], tmp_path: Path, capsys: _Capture
+) -> None:
+    assert run([*command, "--format", "jsonl"]) == 0
+    good, late = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert run([*command, "--out", str(tmp_path / "answers.csv")]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "wrote " in shown.err
+    assert "nothing to do: frames, vectors and scores were up to date" in shown.err
+    with (tmp_path / "answers.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0]["name"] == "'=tea"  # no formula for a spreadsheet
+    for label in ("noun", "verb"):
+        for rank, answer in enumerate(good[f"{label}s"], start=1):
+            assert rows[0][f"{label}_{rank}"] == answer["name"]
+            assert float(rows[0][f"{label}_{rank}_probability"]) == answer["probability"]
+            assert float(rows[0][f"{label}_{rank}_score"]) == answer["score"]
+    assert rows[1]["failed"] == late["failed"]
+    assert rows[1]["noun_1"] == ""
+
+
+def test_json_is_one_document_with_what_a_program_needs(command: list[str], capsys: _Capture) -> None:
+    assert run([*command, "--json", "--noun", "cup", "--noun", "unicorn"]) == 0
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)
+    assert {answer["name"] for answer in found["clips"][0]["nouns"]} == {"cup", "unicorn"}
+    assert found["problem"] is None
+    assert "the nouns unicorn" in found["warnings"][0]
+    assert "warning: the pocket encoder was not trained with the nouns unicorn" in shown.err
+
+
+def test_too_many_failures_end_with_4_after_the_answers(command: list[str], capsys: _Capture) -> None:
+    strict = ["5%" if word == "90%" else word for word in command]
+    assert run([*strict, "--format", "jsonl"]) == 4
+    shown = capsys.readouterr()
+    assert len(shown.out.splitlines()) == 2
+    assert shown.err.splitlines()[-1].startswith("error: decode: 4 of 8 rows failed (4 past_end)")
+
+
+def test_videos_are_drawn_where_asked_for(command: list[str], tmp_path: Path, capsys: _Capture) -> None:
+    assert run([*command, "--annotate", str(tmp_path)]) == 0
+    assert f"wrote {tmp_path / 'a.mp4.annotated.mp4'}" in capsys.readouterr().err
+    assert (tmp_path / "a.mp4.annotated.mp4").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (["--format", "xml"], 2, "--format xml: expected table, jsonl or csv"),
+        (["--out", "x.txt"], 2, "--out x.txt: expected a file that ends in .jsonl or .csv"),
+        (["--format", "table", "--out", "x.csv"], 2, "--out x.csv: expected"),
+        (["--json", "--format", "csv"], 2, "--json prints one JSON document"),
+        (["--window", "2"], 2, "--segments and --window: choose one"),
+        (["--noun", "cup", "--noun", "cup"], 2, "nouns: 'cup' stands twice"),
+        (["--boxes", "x.csv"], 2, "does not look at hands; leave it out"),
+        (["--run", "none"], 5, "no such run; there is"),
+        (["--nouns", "none.txt"], 3, "none.txt: no such class file"),
+    ],
+)
+def test_what_can_not_be_done_is_refused_before_anything_is_looked_at(
+    command: list[str], capsys: _Capture, more: list[str], code: int, message: str
+) -> None:
+    assert run([*command, *more]) == code
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.out == ""

@@ -1,0 +1,268 @@
+"""``xmic predict``: a trained run on new footage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xmic_cli import console
+from xmic_cli.options import (
+    Device,
+    Json,
+    MaxFailures,
+    Offline,
+    Workers,
+    WorkspaceOption,
+    machine_of,
+    open_workspace,
+)
+
+if TYPE_CHECKING:
+    from data_manifests.schema import Label
+    from pipelines.predict.answers import Answers, ClipAnswers
+
+_CLIPS, _WORDS, _OUTPUT, _MADE = "Which clips", "Which words", "Output", "Made as the run's"
+_FORMATS = ("table", "jsonl", "csv")
+NONE = "none of these"
+
+
+def predict(
+    context: typer.Context,
+    videos: Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...")],
+    run: Annotated[str | None, typer.Option(help="Run name or folder. (default: the newest)")] = None,
+    segments: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of clips: start and stop (seconds or h:m:s), name where you like; video if there are several.",
+            rich_help_panel=_CLIPS,
+        ),
+    ] = None,
+    window: Annotated[
+        float | None, typer.Option(help="Sliding windows of so many seconds.", rich_help_panel=_CLIPS)
+    ] = None,
+    stride: Annotated[
+        float | None,
+        typer.Option(help="From one window's start to the next, seconds. (default: --window)", rich_help_panel=_CLIPS),
+    ] = None,
+    nouns: Annotated[
+        Path | None,
+        typer.Option(
+            help="Any nouns to choose from, one a line, # comments. (default: the classes of the run's dataset)",
+            rich_help_panel=_WORDS,
+        ),
+    ] = None,
+    verbs: Annotated[Path | None, typer.Option(help="The same for verbs.", rich_help_panel=_WORDS)] = None,
+    noun: Annotated[
+        list[str] | None, typer.Option(help="One noun to choose from; may be repeated.", rich_help_panel=_WORDS)
+    ] = None,
+    verb: Annotated[
+        list[str] | None, typer.Option(help="One verb to choose from; may be repeated.", rich_help_panel=_WORDS)
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Answers a clip and label.", rich_help_panel=_WORDS)] = 5,
+    none_below: Annotated[
+        float | None,
+        typer.Option(
+            help="Say 'none of these' where the best word's probability is below this. It is the softmax, over the "
+            "words there are to choose from, of the run's logits (cosines times its temperature): how a word stands "
+            "against the others of this list, not how often it is right; of a single word it is 1.",
+            rich_help_panel=_WORDS,
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="table, jsonl or csv. (default: by the ending of --out, else table)", rich_help_panel=_OUTPUT
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the answers to this file (.jsonl, .csv).", rich_help_panel=_OUTPUT)
+    ] = None,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for a copy of each video (MP4, no sound) with hand boxes, the best 3 words and a timeline.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="The run's encoder with its folder, FAMILY:MODEL=FILE, where the run only knows the file's name.",
+            rich_help_panel=_MADE,
+        ),
+    ] = None,
+    v2: Annotated[
+        str | None, typer.Option("--v2", help="The same for its second encoder.", rich_help_panel=_MADE)
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(help="Another hand detector than the run's; needs --allow-mixed.", rich_help_panel=_MADE),
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="The detector's weights (.pt).", rich_help_panel=_MADE)] = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Hand boxes of these videos, for a run trained on boxes made elsewhere: as for xmic detect-hands. A "
+            "table of another name than the run's is another detector. A video goes by its name, with or without "
+            "its ending.",
+            rich_help_panel=_MADE,
+        ),
+    ] = None,
+    allow_mixed: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mixed", help="Accept another detector or precision than the run's.", rich_help_panel=_MADE
+        ),
+    ] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Keep frames and vectors in this folder. (default: cache/predict/… in the workspace)"),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    max_failures: MaxFailures = "5%",
+    workers: Workers = None,
+    device: Device = "auto",
+    offline: Offline = False,
+    json: Json = False,
+) -> None:
+    """What a trained run sees in new videos: whole files, the clips of a table, or sliding windows.
+
+    Nouns and verbs are those of the run's dataset or any words you give.
+
+    Frames, hands and vectors are made as xmic decode, detect-hands and embed make them, and kept: a clip has the scores
+    that xmic evaluate gives it, and the same videos with other words cost next to nothing.
+    """
+    form = _format(format, out, json)
+    from pipelines.predict import load_run
+    from pipelines.predict.words import read_words
+    from pipelines.stage import Choice, parse_max_failures
+
+    own_nouns, own_verbs = read_words("noun", nouns, noun or []), read_words("verb", verbs, verb or [])
+    progress = console.progress()
+    predictor = load_run(
+        open_workspace(context, workspace).root,
+        run,
+        encoder=encoder,
+        v2=v2,
+        detector=detector,
+        weights=weights,
+        boxes=boxes,
+        allow_mixed=allow_mixed,
+        machine=machine_of(workers, device, offline),
+        choice=Choice(max_failures=parse_max_failures(max_failures)),
+        progress=progress,
+    )
+    footage = predictor.embed(videos, segments=segments, window_s=window, stride_s=stride, cache=cache)
+    answers = predictor.predict(footage, nouns=own_nouns, verbs=own_verbs, top=top, none_below=none_below)
+    drawn: list[Path] = []
+    if annotate is not None:
+        from pipelines.predict.annotate import annotate as draw
+
+        # The picture shows three words however few are asked for.
+        drawn = draw(footage, replace(answers, top=max(top, 3)), annotate, progress)
+    if json:
+        console.emit({**_facts(answers), "annotated": drawn, "clips": [clip.as_dict() for clip in answers]}, True)
+    else:
+        _show(answers, form, out)
+    for line in [*answers.warnings, *_notes(answers, out, drawn)]:
+        console.note(line)
+    if answers.problem is not None:
+        raise answers.problem
+
+
+def _format(given: str | None, out: Path | None, json: bool) -> str:
+    """Refuse what can not be written before anything is looked at."""
+    from data_manifests.errors import UsageError
+
+    if json and (given is not None or out is not None):
+        raise UsageError("--json prints one JSON document; leave out --format and --out, or take --format jsonl.")
+    if given is not None and given not in _FORMATS:
+        raise UsageError(f"--format {given}: expected {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}")
+    if out is None:
+        return given or "table"
+    form = given or out.suffix.removeprefix(".").lower()
+    if form not in ("jsonl", "csv"):
+        raise UsageError(f"--out {out}: expected a file that ends in .jsonl or .csv, or --format jsonl or csv")
+    return form
+
+
+def _show(answers: Answers, form: str, out: Path | None) -> None:
+    if form == "table":
+        console.table(answers.run, ["video", "start s", "stop s", "name", *_labels(answers)], list(_cells(answers)))
+        return
+    texts = _json_lines(answers) if form == "jsonl" else iter([_csv(answers)])
+    if out is None:
+        for text in texts:
+            typer.echo(text, nl=False)
+        return
+    from pipelines.atomic import replace_atomically
+
+    with replace_atomically(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(texts)
+
+
+def _labels(answers: Answers) -> list[str]:
+    return [f"{label}s" for label in answers.names]
+
+
+def _cells(answers: Iterable[ClipAnswers]) -> Iterator[list[str]]:
+    for clip in answers:
+        stop = "" if clip.stop_s is None else f"{clip.stop_s:.2f}"
+        if clip.failed is not None:
+            words = [f"failed: {clip.failed}"]
+        else:
+            words = [_words(clip, label) for label in clip.answers]
+        yield [clip.video_id, f"{clip.start_s:.2f}", stop, clip.name or "", *words]
+
+
+def _words(clip: ClipAnswers, label: Label) -> str:
+    words = ", ".join(f"{answer.name} {answer.probability:.2f}" for answer in clip.answers[label])
+    return f"{NONE} ({words})" if label in clip.none_of_these else words
+
+
+def _json_lines(answers: Iterable[ClipAnswers]) -> Iterator[str]:
+    import json
+
+    return (json.dumps(clip.as_dict(), ensure_ascii=False) + "\n" for clip in answers)
+
+
+def _csv(answers: Answers) -> str:
+    from pipelines.csv_text import csv_text
+
+    ranks = {label: min(answers.top, len(names)) for label, names in answers.names.items()}
+    columns = ["video", "start_s", "stop_s", "name"]
+    for label, count in ranks.items():
+        columns.append(f"{label}_is_none_of_these")
+        columns += [f"{label}_{rank}{more}" for rank in range(1, count + 1) for more in ("", "_probability", "_score")]
+    columns.append("failed")
+    return csv_text(columns, (_row(clip, ranks) for clip in answers))
+
+
+def _row(clip: ClipAnswers, ranks: Mapping[Label, int]) -> list[Any]:
+    row: list[Any] = [clip.video_id, clip.start_s, clip.stop_s, clip.name]
+    for label, count in ranks.items():
+        best = list(clip.answers.get(label, ()))
+        row.append(None if clip.failed is not None else str(label in clip.none_of_these).lower())
+        row += [value for answer in best for value in (answer.name, answer.probability, answer.score)]
+        row += [None] * (3 * (count - len(best)))
+    return [*row, clip.failed]
+
+
+def _facts(answers: Answers) -> dict[str, Any]:
+    problem = None if answers.problem is None else str(answers.problem)
+    return {
+        "run": answers.run,
+        "cache": answers.cache.root,
+        "made": answers.made,
+        "warnings": answers.warnings,
+        "problem": problem,
+    }
+
+
+def _notes(answers: Answers, out: Path | None, drawn: list[Path]) -> list[str]:
+    lines = [f"wrote {path}" for path in ([out] if out is not None else []) + drawn]
+    return lines if answers.made else [*lines, "nothing to do: frames, vectors and scores were up to date"]
