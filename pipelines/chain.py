@@ -45,7 +45,7 @@ class HandsOptions:
     detector: str = "yolo"
     weights: Path | None = None
     hand_class: str | None = None
-    image_size: int = 640
+    image_size: int | None = None
     batch_size: int = 16
     boxes: Path | None = None
     boxes_tolerance: float = TOLERANCE_S
@@ -114,11 +114,6 @@ def hands_stages(
     """
     chosen = workspace.choose(dataset, splits)
     source = _box_source(workspace, options)
-    if options.detector == "yolo" and options.weights is None:
-        raise UsageError(
-            "--weights is missing: name an Ultralytics detection model (.pt) with a class 'hand'. "
-            "Without one, go on with full frames: xmic embed --streams full."
-        )
     frames = [
         DecodeStage(workspace, name, split, plan_of(workspace, name, split, options.plan)) for name, split in chosen
     ]
@@ -127,11 +122,14 @@ def hands_stages(
     settings: dict[str, Any] = {
         "weights": options.weights,
         "hand_class": options.hand_class,
-        "image_size": options.image_size,
         "batch_size": options.batch_size,
         "device": machine.resolve_device(),
         "file_sha256": workspace.file_digests.whole,
     }
+    if options.image_size is not None:
+        settings["image_size"] = options.image_size
+    if options.detector == "yolo":
+        settings["offline"] = machine.offline
     identity = describe_detector(options.detector, **settings)
 
     @cache

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xmic_cli.commands import pocket, prepare
+from xmic_cli.commands import hands, pocket, prepare
 from xmic_cli.commands.classes import classes
 from xmic_cli.commands.decode import decode
 from xmic_cli.commands.demo import demo
@@ -43,6 +43,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("run")(run_chain)
+app.add_typer(hands.app, name="hands")
 app.add_typer(pocket.app, name="pocket")
 app.command("demo")(demo)
 app.command("status")(status)

@@ -13,7 +13,7 @@ import numpy as np
 from pipelines.hands.synthetic.textures import noise, random_colour, random_texture, skin_tone
 from pipelines.pocket.domains import EGO4D, EPIC
 from pipelines.pocket.kitchen import draw_kitchen
-from pipelines.pocket.layers import paste, placement, prepared, shadow
+from pipelines.pocket.layers import Layer, paste, placement, prepared, shadow
 from pipelines.pocket.objects import KINDS, draw_object
 from pipelines.pocket.world import INSTANCES, KITCHENS
 
@@ -126,7 +126,7 @@ def _shape(canvas: np.ndarray, rng: np.random.Generator) -> None:
 
 
 @functools.lru_cache(maxsize=2048)
-def _layer(kind: str, instance: int) -> tuple:  # type: ignore[type-arg]
+def _layer(kind: str, instance: int) -> tuple[Layer, Layer]:
     layer = prepared(draw_object(kind, instance, _DRAWN))
     return layer, shadow(layer, 0.35)
 
@@ -178,13 +178,15 @@ def _face(canvas: np.ndarray, rng: np.random.Generator, at: np.ndarray, size: fl
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     hair = (255 * random_colour(rng) * 0.6).tolist()
     centre = at.astype(int).tolist()
-    above = (at - (0, 0.12 * size)).astype(int).tolist()
+    above = (at - np.array([0, 0.12 * size])).astype(int).tolist()
     cv2.ellipse(canvas, above, (0.46 * size * np.ones(2)).astype(int).tolist(), 0, 0, 360, hair, -1, cv2.LINE_AA)
     _lit(canvas, at + axes * np.stack([np.cos(angles), np.sin(angles)], axis=1), tone, rng)
     for side in (-1, 1):
-        eye = (at + (side * 0.15 * size, -0.08 * size)).astype(int).tolist()
-        cv2.ellipse(canvas, eye, (int(0.05 * size) + 1, int(0.025 * size) + 1), 0, 0, 360, (50, 40, 35), -1, cv2.LINE_AA)
-    mouth = (at + (0, 0.24 * size)).astype(int).tolist()
+        eye = (at + np.array([side * 0.15 * size, -0.08 * size])).astype(int).tolist()
+        cv2.ellipse(
+            canvas, eye, (int(0.05 * size) + 1, int(0.025 * size) + 1), 0, 0, 360, (50, 40, 35), -1, cv2.LINE_AA
+        )
+    mouth = (at + np.array([0, 0.24 * size])).astype(int).tolist()
     red = (tone * (0.8, 0.5, 0.5)).tolist()
     cv2.ellipse(canvas, mouth, (int(0.12 * size) + 1, int(0.03 * size) + 1), 0, 0, 360, red, -1, cv2.LINE_AA)
     if rng.random() < 0.5:

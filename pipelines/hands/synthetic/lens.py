@@ -65,17 +65,17 @@ def photographed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     picture = (picture - 110) * contrast + 110
     blur = rng.random()
     if blur < 0.2:
-        picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.5)))
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.5))))
     elif blur < 0.3:
-        picture = cv2.filter2D(picture, -1, streak(rng, float(rng.uniform(2, 10))))
+        picture = np.asarray(cv2.filter2D(picture, -1, streak(rng, float(rng.uniform(2, 10)))))
     grain = rng.standard_normal((height, width), np.float32) * float(rng.uniform(2, 10) if dark else rng.uniform(0, 6))
     if rng.random() < 0.3:
-        grain = cv2.GaussianBlur(grain, (0, 0), 0.8) * 2
+        grain = np.asarray(cv2.GaussianBlur(grain, (0, 0), 0.8) * 2)
     colours = np.array([1, rng.uniform(0.6, 1), rng.uniform(0.6, 1.2)], np.float32)
     seen = np.clip(picture + grain[..., None] * colours, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         written = cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))])[1]
-        seen = cv2.imdecode(written, cv2.IMREAD_COLOR)
+        seen = np.asarray(cv2.imdecode(written, cv2.IMREAD_COLOR))
     return seen
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipelines.hands.synthetic.mesh import FINGERS, HandMesh
-from pipelines.hands.synthetic.pose import PosedHand, flat_pose, grasp_pose, pinch_pose, posed, random_pose
+from pipelines.hands.synthetic.mesh import FINGERS, JOINTS, HandMesh
+from pipelines.hands.synthetic.pose import HandPose, PosedHand, flat_pose, grasp_pose, pinch_pose, posed, random_pose
 from pipelines.hands.synthetic.raster import Surface, vertex_normals
 from pipelines.hands.synthetic.solids import Solid, arm, random_solid, sheet
 from pipelines.hands.synthetic.textures import random_colour, random_texture, skin_texture, skin_tone
@@ -117,11 +117,11 @@ class _Bent:
     back: np.ndarray
 
 
-def _bent(mesh: HandMesh, pose: object, rng: np.random.Generator, look: Look) -> _Bent:
+def _bent(mesh: HandMesh, pose: HandPose, rng: np.random.Generator, look: Look) -> _Bent:
     angles = np.radians(rng.normal(0, [16, 20]))
     back = np.array([np.sin(angles[0]), -1.0, np.sin(angles[1])])
     back /= np.linalg.norm(back)
-    found = posed(mesh, pose)  # type: ignore[arg-type]
+    found = posed(mesh, pose)
     vertices = found.vertices + look.thick * _features(mesh).normals
     behind = np.clip(-mesh.vertices[:, 1] / 0.02, 0, 1)[:, None]
     shift = -mesh.vertices[:, 1:2] * (back - np.array([0, -1.0, 0]))
@@ -162,8 +162,6 @@ def _features(mesh: HandMesh) -> _Features:
 
 
 def _joint_numbers() -> dict[str, int]:
-    from pipelines.hands.synthetic.mesh import JOINTS
-
     return {joint: number for number, joint in enumerate(JOINTS)}
 
 
@@ -201,7 +199,9 @@ def _arm_surfaces(mesh: HandMesh, look: Look, rng: np.random.Generator, hand: _B
     forearm = arm(start, size * 0.99, hand.back, length)
     found = [_surface(forearm, look.skin, look.texture, look.gloss)]
     if look.glove is not None and rng.random() < 0.7:
-        cuff = arm(start - 0.006 * hand.back, size, hand.back, float(rng.uniform(0.03, 0.2)), float(rng.uniform(1.03, 1.2)))
+        cuff = arm(
+            start - 0.006 * hand.back, size, hand.back, float(rng.uniform(0.03, 0.2)), float(rng.uniform(1.03, 1.2))
+        )
         found.append(_surface(cuff, look.glove, None, look.gloss))
     if look.sleeve is not None:
         colour, texture = look.sleeve
@@ -211,13 +211,17 @@ def _arm_surfaces(mesh: HandMesh, look: Look, rng: np.random.Generator, hand: _B
         found.append(_surface(sleeve, colour, texture, 0.02))
     if look.band is not None and look.sleeve is None:
         at = start + rng.uniform(0.004, 0.03) * hand.back
-        found.append(_surface(arm(at, size * 0.9, hand.back, float(rng.uniform(0.006, 0.03)), 1.16), look.band, None, 0.5))
+        found.append(
+            _surface(arm(at, size * 0.9, hand.back, float(rng.uniform(0.006, 0.03)), 1.16), look.band, None, 0.5)
+        )
     return found
 
 
 def _grasped(hand: _Bent, solid: Solid, radius: float, rng: np.random.Generator) -> Surface:
     """A thing in the bend of the fingers, its axis across the palm."""
-    knuckle = (hand.posed.joint("index-finger-phalanx-proximal") + hand.posed.joint("pinky-finger-phalanx-proximal")) / 2
+    knuckle = (
+        hand.posed.joint("index-finger-phalanx-proximal") + hand.posed.joint("pinky-finger-phalanx-proximal")
+    ) / 2
     at = knuckle + np.array([rng.normal(0, 0.006), rng.uniform(-0.012, 0.006), radius + 0.013])
     tilt = np.radians(rng.normal(0, [10, 14]))
     up = np.array([1.0, np.sin(tilt[0]) + 0.2, np.sin(tilt[1])])

@@ -14,6 +14,7 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,11 @@ def _packed(temporary: Path, folder: Path) -> Path:
     if npm is not None:
         try:
             subprocess.run(
-                [npm, "pack", PACKAGE, "--silent"], cwd=temporary, check=True, capture_output=True, timeout=_FETCH_LIMIT_S
+                [npm, "pack", PACKAGE, "--silent"],
+                cwd=temporary,
+                check=True,
+                capture_output=True,
+                timeout=_FETCH_LIMIT_S,
             )
             return temporary / ARCHIVE
         except subprocess.TimeoutExpired:
@@ -159,14 +164,14 @@ def read_mesh(file: Path) -> HandMesh:
 class _Accessors:
     """Arrays of a glTF file by number."""
 
-    def __init__(self, scene: dict, binary: bytes) -> None:
+    def __init__(self, scene: dict[str, Any], binary: bytes) -> None:
         self._scene, self._binary = scene, binary
 
     def read(self, number: int) -> np.ndarray:
         accessor = self._scene["accessors"][number]
         view = self._scene["bufferViews"][accessor["bufferView"]]
         width = _WIDTHS[accessor["type"]]
-        start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
-        kind = _COMPONENTS[accessor["componentType"]]
+        start: int = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+        kind: np.dtype = _COMPONENTS[accessor["componentType"]]
         values = np.frombuffer(self._binary, kind, accessor["count"] * width, start)
         return values.reshape(-1, width) if width > 1 else values

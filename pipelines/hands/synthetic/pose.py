@@ -76,9 +76,7 @@ def _fist(rng: np.random.Generator, curl: np.ndarray) -> HandPose:
     return HandPose(pose.bends, pose.spreads, pose.thumb + np.array([0, 0, 10, 12]))
 
 
-def _pose(
-    rng: np.random.Generator, curl: np.ndarray, thumb: tuple[float, float], spread: float = 1.0
-) -> HandPose:
+def _pose(rng: np.random.Generator, curl: np.ndarray, thumb: tuple[float, float], spread: float = 1.0) -> HandPose:
     curl = np.clip(curl, 0, 1)
     bends = _STRAIGHT + curl[:, None] * (_BENT - _STRAIGHT) + rng.normal(0, 5, (4, 3))
     bends[:, 1:] = np.maximum(bends[:, 1:], -3)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipelines.hands.synthetic.backgrounds import paste_thing, random_background
 from pipelines.hands.synthetic.lens import distorted, lit, occlusion, photographed, streak, uneven
-from pipelines.hands.synthetic.limb import Limb, Look, random_limb, random_look
+from pipelines.hands.synthetic.limb import Limb, random_limb, random_look
 from pipelines.hands.synthetic.mesh import HandMesh
 from pipelines.hands.synthetic.raster import Surface, View, rasterise
 from pipelines.hands.synthetic.solids import arm, random_solid
@@ -160,7 +160,12 @@ def _others(view: View, rng: np.random.Generator) -> list[Surface]:
         at = np.array([*(pixel * depth / view.focal), depth])
         turn = _any_turn(rng)
         if rng.random() < 0.35:
-            limb = arm(np.zeros(3), np.array([0.02, 0.02]) * rng.uniform(0.5, 1.8), np.array([0, -1.0, 0]), rng.uniform(0.06, 0.4))
+            limb = arm(
+                np.zeros(3),
+                np.array([0.02, 0.02]) * rng.uniform(0.5, 1.8),
+                np.array([0, -1.0, 0]),
+                rng.uniform(0.06, 0.4),
+            )
             colour, texture, gloss = skin_tone(rng), skin_texture(rng), 0.1
         else:
             limb = random_solid(rng)[0]
@@ -189,9 +194,9 @@ def _laid(
         canvas = canvas * (1 - float(rng.uniform(0.15, 0.6)) * cast)[..., None]
     if rng.random() < 0.15:
         kernel = streak(rng, float(rng.uniform(0.04, 0.22)) * size)
-        front, cover = cv2.filter2D(front, -1, kernel), cv2.filter2D(cover, -1, kernel)
+        front, cover = (np.asarray(cv2.filter2D(layer, -1, kernel)) for layer in (front, cover))
     else:
-        front, cover = (cv2.GaussianBlur(layer, (3, 3), 0.55) for layer in (front, cover))
+        front, cover = (np.asarray(cv2.GaussianBlur(layer, (3, 3), 0.55)) for layer in (front, cover))
     return canvas * (1 - cover[..., None]) + front, buffers.label.reshape(shape), buffers.areas
 
 

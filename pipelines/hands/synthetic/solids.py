@@ -51,7 +51,8 @@ def turned(
 def box(width: float, height: float, depth: float) -> Solid:
     """A box around the origin; each face shows the whole texture."""
     corners = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
-    vertices, triangles = [], []
+    vertices: list[np.ndarray] = []
+    triangles: list[list[int]] = []
     for axis in range(3):
         for sign in (-1.0, 1.0):
             face = np.insert(corners, axis, sign, axis=1)
