@@ -103,7 +103,7 @@ def calibrate(
 
 
 @app.command("test")
-def test(
+def score(
     model: Annotated[Path, typer.Argument(help="Weights (.pt or .safetensors), or hf://owner/repo/file.")],
     frames: Annotated[Path, typer.Argument(help="Folder of videos or pictures.")],
     labels: Annotated[

@@ -48,7 +48,12 @@ PARENTS = tuple(
 # From the file's axes (fingers −y, palm −x, thumb −z) to ours.
 _TO_OURS = np.array([[0.0, 0, -1], [0, -1, 0], [-1, 0, 0]])
 
-_COMPONENTS = {5121: np.dtype("u1"), 5123: np.dtype("<u2"), 5125: np.dtype("<u4"), 5126: np.dtype("<f4")}
+_COMPONENTS: dict[int, np.dtype[Any]] = {
+    5121: np.dtype("u1"),
+    5123: np.dtype("<u2"),
+    5125: np.dtype("<u4"),
+    5126: np.dtype("<f4"),
+}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
@@ -172,6 +177,6 @@ class _Accessors:
         view = self._scene["bufferViews"][accessor["bufferView"]]
         width = _WIDTHS[accessor["type"]]
         start: int = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
-        kind: np.dtype = _COMPONENTS[accessor["componentType"]]
+        kind: np.dtype[Any] = _COMPONENTS[accessor["componentType"]]
         values = np.frombuffer(self._binary, kind, accessor["count"] * width, start)
         return values.reshape(-1, width) if width > 1 else values

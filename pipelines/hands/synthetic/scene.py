@@ -194,10 +194,11 @@ def _laid(
         canvas = canvas * (1 - float(rng.uniform(0.15, 0.6)) * cast)[..., None]
     if rng.random() < 0.15:
         kernel = streak(rng, float(rng.uniform(0.04, 0.22)) * size)
-        front, cover = (np.asarray(cv2.filter2D(layer, -1, kernel)) for layer in (front, cover))
+        soft_front, soft_cover = cv2.filter2D(front, -1, kernel), cv2.filter2D(cover, -1, kernel)
     else:
-        front, cover = (np.asarray(cv2.GaussianBlur(layer, (3, 3), 0.55)) for layer in (front, cover))
-    return canvas * (1 - cover[..., None]) + front, buffers.label.reshape(shape), buffers.areas
+        soft_front, soft_cover = (cv2.GaussianBlur(layer, (3, 3), 0.55) for layer in (front, cover))
+    laid = canvas * (1 - soft_cover[..., None]) + soft_front
+    return laid, buffers.label.reshape(shape), buffers.areas
 
 
 def _covered(canvas: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import cv2
@@ -74,7 +75,7 @@ class Batches(torch.utils.data.Dataset[Batch]):
         rng = np.random.default_rng((self._seed, number, 5))
         size = self._stage.image_size
         epoch, place = divmod(number, len(self._pictures))
-        first = int(np.random.default_rng((self._seed, epoch)).permutation(len(self._pictures))[place])
+        first = int(_order(self._seed, epoch, len(self._pictures))[place])
         canvas = np.full((size, size, 3), PAD, np.uint8)
         if rng.random() >= self._stage.mosaic:
             boxes, classes = self._lay(canvas, first, rng, (0, 0, size, size))
@@ -116,6 +117,11 @@ class Batches(torch.utils.data.Dataset[Batch]):
         sides, before = cut[:, 2:] - cut[:, :2], whole_boxes[:, 2:] - whole_boxes[:, :2]
         kept = (sides.min(axis=1) >= _LEAST_SIDE) & (sides.prod(1) >= _LEAST_LEFT * before.prod(1))
         return cut[kept], classes[kept]
+
+
+@functools.lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, count: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch)).permutation(count)
 
 
 def mirrored_classes(names: tuple[str, ...]) -> np.ndarray:

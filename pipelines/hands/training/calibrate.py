@@ -56,7 +56,7 @@ def calibrate(detector: Detector, pictures: DrawnPictures, file: Path, progress:
     best = max(curve, key=lambda row: row["f1"])
     held = [pictures.held(number) for number in range(len(pictures))]
     margins = margin_curve(found, [true.boxes for true in truth], held, best["threshold"])
-    enough = [row["margin"] for row in margins if row["held_covered"] is not None and row["held_covered"] >= COVERED]
+    enough = [margin for margin, row in zip(MARGINS, margins, strict=True) if (row["held_covered"] or 0) >= COVERED]
     result = {
         "pictures": len(pictures),
         "seed": pictures.seed,

@@ -38,8 +38,8 @@ class Training:
         stages: input sizes and mosaics, one after the other.
         seed: of weights and batches.
         batch: pictures a step.
-        lr: the largest learning rate; it rises for ``warmup`` steps and falls to a hundredth as a cosine.
-        warmup: steps.
+        lr: the largest learning rate; it rises at first and falls to a hundredth as a cosine.
+        warmup: how long it rises, a share of the training.
         decay: AdamW's weight decay.
         average: the running average of the weights keeps this share of itself at each step.
     """
@@ -49,7 +49,7 @@ class Training:
     seed: int = 0
     batch: int = 32
     lr: float = 2e-3
-    warmup: int = 150
+    warmup: float = 0.06
     decay: float = 0.02
     average: float = 0.998
 
@@ -84,7 +84,8 @@ def train_model(
         trained_on: what the pictures are, kept with the model.
 
     Returns:
-        'file', 'sha256', 'pictures', 'parameters', 'loss' (mean of the last 20 steps) and 'seconds' of this call.
+        'file', 'sha256', 'pictures', 'parameters', 'loss' (mean of the last 20 steps), 'skipped' (steps whose
+        gradients were not finite) and 'seconds' of this call.
 
     Raises:
         InputError: the checkpoint is one of another training.
@@ -113,6 +114,7 @@ def train_model(
         "pictures": training.steps * training.batch,
         "parameters": sum(weight.numel() for weight in run.network.parameters()),
         "loss": run.recent,
+        "skipped": run.skipped,
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -137,7 +139,7 @@ class _Run:
             self._take(start)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self._optimiser = torch.optim.AdamW(weight_groups(self.network, training.decay), lr=training.lr)
-        self.done = 0
+        self.done = self.skipped = 0
         self._losses: list[float] = []
         self._saved = time.monotonic()
         if (work / STATE).is_file():
@@ -155,8 +157,12 @@ class _Run:
         loss = loss_of(self.network, batch)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
-        self._optimiser.step()
+        # A batch without contrast, as of black pictures, can have gradients that are not finite.
+        if torch.isfinite(torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)):
+            self._optimiser.step()
+            self._losses = [*self._losses[-_LOG_STEPS + 1 :], loss.item()]
+        else:
+            self.skipped += 1
         self.done += 1
         # Early weights are forgotten soon.
         keep = min(self._training.average, self.done / (self.done + 10))
@@ -166,7 +172,6 @@ class _Run:
                     mean.lerp_(value, 1 - keep)
                 else:
                     mean.copy_(value)
-        self._losses = [*self._losses[-_LOG_STEPS + 1 :], loss.item()]
         if self.done % _LOG_STEPS == 0:
             with (self._work / LOG).open("a", encoding="utf-8") as log:
                 log.write(json.dumps({"step": self.done, "loss": round(self.recent, 4)}) + "\n")
@@ -178,6 +183,7 @@ class _Run:
         state = {
             "identity": self._identity,
             "done": self.done,
+            "skipped": self.skipped,
             "losses": self._losses,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -195,7 +201,7 @@ class _Run:
                 f"{file}: the checkpoint of a training with other settings or pictures. Name another folder, or "
                 "remove the file."
             )
-        self.done, self._losses = int(state["done"]), list(state["losses"])
+        self.done, self.skipped, self._losses = int(state["done"]), int(state["skipped"]), list(state["losses"])
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
@@ -210,9 +216,10 @@ class _Run:
 
 def learning_rate(training: Training, step: int) -> float:
     """A linear rise to ``lr``, and a cosine fall to a hundredth of it."""
-    if step < training.warmup:
-        return training.lr * (step + 1) / training.warmup
-    done = (step - training.warmup) / max(1, training.steps - training.warmup)
+    rising = max(1, round(training.warmup * training.steps))
+    if step < rising:
+        return training.lr * (step + 1) / rising
+    done = (step - rising) / max(1, training.steps - rising)
     return training.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
 

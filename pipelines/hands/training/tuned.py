@@ -58,7 +58,7 @@ def tune_model(
         raise InputError(f"{file}: ends in {start.config['head'][-1][2]}; xmic trains networks that end in Detect.")
     architecture = {**start.config, "nc": len(pictures.names)}
     stages = (Stage(0.8, size, 0.3), Stage(1.0, size, 0.0))
-    training = Training(epochs * len(pictures), stages, seed, min(_BATCH, len(pictures)), _RATE, warmup=50)
+    training = Training(epochs * len(pictures), stages, seed, min(_BATCH, len(pictures)), _RATE)
     trained_on = {"pictures": f"{len(pictures)} of a user", "from": whole_file_sha256(file)}
     return train_model(
         into / "work", pictures, training, architecture, start, into / "hands.safetensors", progress, trained_on
