@@ -57,8 +57,8 @@ def train_packaged(
     work: Annotated[Path, typer.Argument(help="Where the hand, drawings and checkpoint are kept (0.5 GB).")],
     into: _Into = Path("hand-model"),
     seed: Annotated[int, typer.Option(min=0, help="Of pictures, weights and batches.")] = 0,
-    budget: Annotated[int, typer.Option(min=1, help="Pictures to look at, counted as often as it does.")] = 75_000,
-    pictures: Annotated[int, typer.Option(min=1, help="How many different ones to draw.")] = 18_000,
+    budget: Annotated[int, typer.Option(min=1, help="Pictures to look at, counted as often as it does.")] = 150_000,
+    pictures: Annotated[int, typer.Option(min=1, help="How many different ones to draw.")] = 20_000,
     workers: Workers = None,
     json: Json = False,
 ) -> None:
