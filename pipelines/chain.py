@@ -47,7 +47,7 @@ class HandsOptions:
     detector: str = "yolo"
     weights: Path | None = None
     hand_class: str | None = None
-    image_size: int = 640
+    image_size: int | None = None
     batch_size: int = 16
     boxes: Path | None = None
     boxes_tolerance: float = TOLERANCE_S
@@ -117,17 +117,12 @@ def hands_stages(
     """
     chosen = workspace.choose(dataset, splits)
     source = _box_source(workspace, options)
-    if options.detector == "yolo" and options.weights is None:
-        raise UsageError(
-            "--weights is missing: name an Ultralytics detection model (.pt) with a class 'hand'. "
-            "Without one, go on with full frames: xmic embed --streams full."
-        )
     frames = [
         DecodeStage(workspace, name, split, plan_of(workspace, name, split, options.plan)) for name, split in chosen
     ]
     if source is not None:
         return [ImportHandsStage(item, source.identity, source) for item in frames]
-    settings = detector_settings(options, machine.resolve_device(), workspace.file_digests.whole)
+    settings = detector_settings(options, machine, workspace.file_digests.whole)
     identity = describe_detector(options.detector, **settings)
 
     @cache
@@ -137,16 +132,20 @@ def hands_stages(
     return [DetectHandsStage(item, identity, load, machine.workers) for item in frames]
 
 
-def detector_settings(options: HandsOptions, device: str, file_sha256: Callable[[Path], str]) -> dict[str, Any]:
-    """The arguments that every detector is built and described with."""
-    return {
+def detector_settings(options: HandsOptions, machine: Machine, file_sha256: Callable[[Path], str]) -> dict[str, Any]:
+    """The arguments that a detector is built and described with; what is left to it is not among them."""
+    settings: dict[str, Any] = {
         "weights": options.weights,
         "hand_class": options.hand_class,
-        "image_size": options.image_size,
         "batch_size": options.batch_size,
-        "device": device,
+        "device": machine.resolve_device(),
         "file_sha256": file_sha256,
     }
+    if options.image_size is not None:
+        settings["image_size"] = options.image_size
+    if options.detector == "yolo":
+        settings["offline"] = machine.offline
+    return settings
 
 
 def _box_source(workspace: Workspace, options: HandsOptions) -> BoxSource | None:

@@ -39,7 +39,7 @@ class HandsSection(_Section):
     detector: str = "yolo"
     weights: Path | None = None
     hand_class: str | None = None
-    image_size: int = 640
+    image_size: int | None = None
     batch_size: int = 16
     boxes: Path | None = None
     boxes_tolerance: float = 0.05
@@ -218,7 +218,10 @@ def _rooted(config: Config, base: Path) -> Config:
         return base / path if path is not None else None
 
     def hands_at(hands: HandsSection | None) -> HandsSection | None:
-        return hands and hands.model_copy(update={"weights": at(hands.weights), "boxes": at(hands.boxes)})
+        if hands is None:
+            return None
+        weights = hands.weights if str(hands.weights).startswith("hf:/") else at(hands.weights)
+        return hands.model_copy(update={"weights": weights, "boxes": at(hands.boxes)})
 
     def file_at(item: str) -> str:
         split, equals, file = item.partition("=")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xmic_cli.commands import pocket, prepare
+from xmic_cli.commands import hands, pocket, prepare
 from xmic_cli.commands.check_plugin import check_plugin
 from xmic_cli.commands.classes import classes
 from xmic_cli.commands.decode import decode
@@ -55,6 +55,7 @@ app.command("methods")(methods)
 app.command("check-plugin")(check_plugin)
 app.command("predict")(predict)
 app.command("run")(run_chain)
+app.add_typer(hands.app, name="hands")
 app.add_typer(pocket.app, name="pocket")
 app.command("demo")(demo)
 app.command("status")(status)

@@ -13,6 +13,7 @@ from pipelines.chain import HandsOptions, detector_settings
 from pipelines.contract.promise import Promise, expect, expect_folder_name, expect_plain
 from pipelines.digest import whole_file_sha256
 from pipelines.hands.detector import MIN_SCORE, Box, Detector, DetectorIdentity, describe_detector, load_detector
+from pipelines.machine import Machine
 
 _SIZES = ((48, 64), (64, 48), (240, 320), (97, 33), (64, 64))
 
@@ -24,7 +25,9 @@ def promises(spec: str, weights: Path | None = None) -> list[Promise]:
         spec: its class.
         weights: what it is given as ``--weights``.
     """
-    trial = _Trial(spec, detector_settings(HandsOptions(detector=spec, weights=weights), "cpu", whole_file_sha256))
+    trial = _Trial(
+        spec, detector_settings(HandsOptions(detector=spec, weights=weights), Machine(device="cpu"), whole_file_sha256)
+    )
     return [
         Promise("describes itself: a folder name and plain provenance", trial.describes_itself, True),
         Promise("describes itself the same again", trial.is_stable),

@@ -1,4 +1,4 @@
-"""Hands by a YOLO network with Ultralytics weights, its pre- and post-processing done here.
+"""Hands by a YOLO network, with weights of Ultralytics or of xmic's own; its pre- and post-processing done here.
 
 The network sees one fixed batch shape and the suppression of overlapping boxes has no time limit (Ultralytics'
 own stops after some seconds and returns fewer boxes on a slow machine), so equal frames give equal boxes.
@@ -27,11 +27,15 @@ from torchvision.ops import batched_nms
 from data_manifests.errors import InputError, UsageError
 from pipelines.digest import whole_file_sha256
 from pipelines.hands.detector import MIN_SCORE, Box, DetectorIdentity
+from pipelines.hands.model_file import find_weights, read_model
 from pipelines.hands.yolo_checkpoint import Checkpoint, read_checkpoint
 
 MAX_BOXES = 300
 PAD = 114
 """Grey of the letterbox's bars, of 255: what Ultralytics trains with."""
+
+USUAL_SIZE = 640
+"""Side of the input of a model that does not say, pixels: Ultralytics' own."""
 
 Side = Literal["left", "right"]
 
@@ -41,37 +45,43 @@ class YoloDetector:
 
     def __init__(
         self,
-        weights: Path | str,
+        weights: Path | str | None = None,
         hand_class: str | int | None = None,
-        image_size: int = 640,
+        image_size: int | None = None,
         iou: float = 0.7,
         end_to_end: bool = False,
         batch_size: int = 16,
         device: str = "cpu",
         file_sha256: Callable[[Path], str] = whole_file_sha256,
+        offline: bool = False,
     ) -> None:
         """Read the weights; the network is built at the first :meth:`detect`.
 
         Args:
-            weights: an Ultralytics detection checkpoint (.pt).
+            weights: an Ultralytics detection checkpoint (.pt), a model of xmic's own (.safetensors with its YAML),
+                or ``hf://owner/repo/file``; by default the model that comes with xmic.
             hand_class: the class that is a hand, by name or index. By default the classes named 'hand', 'left
                 hand', 'hand_right' and the like; a left and a right one give the boxes their side.
-            image_size: side of the square network input in pixels, a multiple of 32.
+            image_size: side of the square network input in pixels, a multiple of 32. By default what a model of
+                xmic's own was made for, and 640 for others.
             iou: boxes of one class that overlap more than this with a better one are dropped.
             end_to_end: use the head without suppression that YOLOv10 and YOLO26 have besides the usual one.
             batch_size: frames a forward pass.
             device: 'cpu', 'cuda', …
             file_sha256: sha256 of a file; may remember.
+            offline: never fetch weights.
 
         Raises:
-            InputError: the weights are missing, not an Ultralytics detection model, or have no hand class.
-            UsageError: an option is out of range.
+            InputError: the weights are missing, not a detection model, or have no hand class.
+            UsageError: an option is out of range; no weights where none come with xmic.
+            MissingUpstream: weights of the Hub that cannot be fetched.
         """
-        _check_options(image_size, iou, batch_size)
-        path = Path(weights)
+        path = find_weights(weights, offline)
         self._path = path
-        self._checkpoint = read_checkpoint(path)
-        self._sides = _hand_classes(path, self._checkpoint.names, hand_class)
+        self._checkpoint, own_size = read_weights(path)
+        image_size = own_size if image_size is None else image_size
+        _check_options(image_size, iou, batch_size)
+        self._sides = hand_classes(path, self._checkpoint.names, hand_class)
         self._image_size, self._iou, self._batch_size = image_size, iou, batch_size
         self._device = torch.device(device)
         self._end_to_end = end_to_end
@@ -215,10 +225,20 @@ def _check_options(image_size: int, iou: float, batch_size: int) -> None:
         raise UsageError(f"The detector's batch size is {batch_size}; it must be at least 1.")
 
 
-def _hand_classes(path: Path, names: tuple[str, ...], hand_class: str | int | None) -> dict[int, Side | None]:
+def hand_classes(path: Path, names: tuple[str, ...], hand_class: str | int | None) -> dict[int, Side | None]:
+    """Which classes are hands, and whose.
+
+    Args:
+        path: where the names are from, for error texts.
+        names: of all classes.
+        hand_class: the one that is a hand, by name or index; None finds them by name.
+
+    Raises:
+        InputError: none is.
+    """
     listed = ", ".join(f"{index} {name}" for index, name in enumerate(names[:100]))
     if hand_class is None:
-        found = {index: _side(name) for index, name in enumerate(names) if _is_hand(name)}
+        found = {index: class_side(name) for index, name in enumerate(names) if _is_hand(name)}
         if not found:
             raise InputError(f"{path}: none of its classes is named hand: {listed}. Say which one is, as hand_class.")
         return found
@@ -230,7 +250,7 @@ def _hand_classes(path: Path, names: tuple[str, ...], hand_class: str | int | No
         index = int(wanted)
     else:
         raise InputError(f"{path}: has no class '{hand_class}'. Its classes are: {listed}.")
-    return {index: _side(names[index])}
+    return {index: class_side(names[index])}
 
 
 def _words(name: str) -> list[str]:
@@ -243,7 +263,8 @@ def _is_hand(name: str) -> bool:
     return ("hand" in words or "hands" in words) and set(words) <= {"hand", "hands", "left", "right", "l", "r"}
 
 
-def _side(name: str) -> Side | None:
+def class_side(name: str) -> Side | None:
+    """The side that a class name says, if it says one."""
     sides: set[Side] = set()
     for word in _words(name):
         if word in ("left", "l"):
@@ -251,6 +272,18 @@ def _side(name: str) -> Side | None:
         elif word in ("right", "r"):
             sides.add("right")
     return sides.pop() if len(sides) == 1 else None
+
+
+def read_weights(path: Path) -> tuple[Checkpoint, int]:
+    """What a weights file of either form holds, and the side of the input it is meant for, pixels.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if path.suffix != ".safetensors":
+        return read_checkpoint(path), USUAL_SIZE
+    model = read_model(path)
+    return model.checkpoint, model.image_size
 
 
 def build_network(path: Path, checkpoint: Checkpoint, end_to_end: bool) -> torch.nn.Module:
@@ -266,7 +299,7 @@ def build_network(path: Path, checkpoint: Checkpoint, end_to_end: bool) -> torch
             has no end-to-end head.
     """
     tasks = import_ultralytics("ultralytics.nn.tasks")
-    with _quiet(), torch.random.fork_rng(devices=[]):
+    with quiet(), torch.random.fork_rng(devices=[]):
         try:
             network = tasks.DetectionModel(checkpoint.config, nc=len(checkpoint.names), verbose=False)
         except Exception as error:
@@ -276,7 +309,7 @@ def build_network(path: Path, checkpoint: Checkpoint, end_to_end: bool) -> torch
     layers = {name: type(module).__name__ for name, module in network.named_modules(remove_duplicate=False) if name}
     stored = {name: {"Silence": "Identity"}.get(layer, layer) for name, layer in checkpoint.layers.items() if name}
     wrong = sorted(name for name in layers.keys() | stored.keys() if layers.get(name) != stored.get(name))
-    if wrong:
+    if stored and wrong:
         raise InputError(
             f"{path}: layer {wrong[0]} is {stored.get(wrong[0], 'missing')} in the file and "
             f"{layers.get(wrong[0], 'missing')} in the installed Ultralytics ({len(wrong)} differ). {_OTHER_VERSION}"
@@ -294,7 +327,7 @@ def build_network(path: Path, checkpoint: Checkpoint, end_to_end: bool) -> torch
     if two_heads:
         head.end2end = end_to_end
     network.eval().requires_grad_(False)
-    with _quiet():
+    with quiet():
         return network if two_heads else network.fuse(verbose=False)
 
 
@@ -325,7 +358,8 @@ def import_ultralytics(module: str) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
+    """Ultralytics says nothing but errors."""
     logger = logging.getLogger("ultralytics")
     level = logger.level
     logger.setLevel(logging.ERROR)

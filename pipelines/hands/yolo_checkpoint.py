@@ -102,7 +102,7 @@ class Checkpoint:
         config: the model's YAML, checked: known layers, plain arguments.
         names: class names in index order.
         state: parameters and buffers by dotted name, as stored (usually float16).
-        layers: class name of every submodule by dotted name.
+        layers: class name of every submodule by dotted name; empty where the file does not say.
     """
 
     config: dict[str, Any]
@@ -146,7 +146,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     state: dict[str, torch.Tensor] = {}
     layers: dict[str, str] = {}
     _collect(path, model, "", state, layers)
-    return Checkpoint(_checked_config(path, model.state.get("yaml"), len(names)), names, state, layers)
+    return Checkpoint(checked_config(path, model.state.get("yaml"), len(names)), names, state, layers)
 
 
 def _load(path: Path) -> Any:
@@ -220,7 +220,17 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _checked_config(path: Path, config: Any, classes: int) -> dict[str, Any]:
+def checked_config(path: Path, config: Any, classes: int) -> dict[str, Any]:
+    """A model's configuration, if it is plain and of known layers.
+
+    Args:
+        path: where it is from, for error texts.
+        config: what was read.
+        classes: how many there are.
+
+    Raises:
+        InputError: it could run code, or is not one of a detection model.
+    """
     if not isinstance(config, dict) or not all(
         isinstance(config.get(part), list) and config[part] for part in ("backbone", "head")
     ):

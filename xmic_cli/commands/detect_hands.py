@@ -21,11 +21,20 @@ def detect_hands(
     detector: Annotated[
         str, typer.Option(help="yolo, epic-100doh or boxes (both read --boxes), or package.module:Class.")
     ] = "yolo",
-    weights: Annotated[Path | None, typer.Option(help="Ultralytics detection weights (.pt), for yolo.")] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="For yolo: Ultralytics detection weights (.pt), a model of xmic hands train (.safetensors), or "
+            "hf://owner/repo/file. (default: the model that comes with xmic)"
+        ),
+    ] = None,
     hand_class: Annotated[
         str | None, typer.Option(help="Class of the weights that is a hand. (default: the one named hand)")
     ] = None,
-    image_size: Annotated[int, typer.Option(min=32, help="Side of the network's square input, pixels.")] = 640,
+    image_size: Annotated[
+        int | None,
+        typer.Option(min=32, help="Side of the network's square input, pixels. (default: the model's own, or 640)"),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Frames a forward pass; fixed, the last one is padded.")] = 16,
     boxes: Annotated[
         Path | None,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.hands import model_file
 from pipelines.hands.detector import Box, describe_detector, load_detector
 
 OWN = """
@@ -75,8 +76,11 @@ def test_a_misspelt_name_of_imported_boxes_is_answered_with_the_right_one() -> N
 
 
 @pytest.mark.parametrize("call", [load_detector, describe_detector])
-def test_a_missing_weights_option_is_named(call: object) -> None:
-    with pytest.raises(UsageError, match=r"detector 'yolo': missing a required argument: 'weights'. It takes: weights"):
+def test_yolo_without_weights_names_the_option_where_no_model_comes_with_xmic(
+    call: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_file, "PACKAGED", tmp_path / "hands.safetensors")
+    with pytest.raises(UsageError, match="--weights is missing: name an Ultralytics detection model"):
         call("yolo")  # type: ignore[operator]
 
 

@@ -1,0 +1,165 @@
+"""Frames that somebody labelled by hand: a table of boxes and the videos or pictures it is of, or YOLO's text files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from data_manifests.errors import InputError
+from pipelines.hands.scoring import Truth
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+_COLUMNS = ("clip", "frame", "x0", "y0", "x1", "y1")
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledFrame:
+    """A frame, uint8 ``[H, W, 3]`` RGB, its name, and its true hands."""
+
+    name: str
+    rgb: np.ndarray
+    truth: Truth
+
+
+def labelled_frames(frames: Path, labels: Path) -> Iterator[LabelledFrame]:
+    """Read labelled frames.
+
+    Args:
+        frames: folder of videos or pictures.
+        labels: a table (.csv) with the columns clip (a file in ``frames``), frame (its number, from 0, as displayed),
+            x0, y0, x1, y1 (shares of the frame; all empty in a row of a frame without hands) and, if there, difficult
+            (0 or 1); or a folder with one YOLO text file (class, centre x, centre y, width, height) a picture, where
+            a picture without a file has no hands.
+
+    Raises:
+        InputError: a file is missing or not of this form.
+    """
+    if labels.is_dir():
+        yield from _from_texts(frames, labels)
+        return
+    by_clip: dict[str, dict[int, list[tuple[list[float], bool]]]] = {}
+    for clip, number, box, difficult in _rows(labels):
+        of_frame = by_clip.setdefault(clip, {}).setdefault(number, [])
+        if box:
+            of_frame.append((box, difficult))
+    for clip, numbers in by_clip.items():
+        for number, rgb in _frames_of(frames / clip, set(numbers)):
+            boxes = numbers[number]
+            truth = _truth([box for box, _ in boxes], [difficult for _, difficult in boxes])
+            yield LabelledFrame(f"{clip} frame {number}", rgb, truth)
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """The pictures in a folder and the folders in it, sorted.
+
+    Raises:
+        InputError: there are none.
+    """
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+    if not found:
+        raise InputError(f"{folder}: no pictures ({', '.join(PICTURES)}) in it.")
+    return found
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """A picture file, uint8 ``[H, W, 3]`` RGB.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    read = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if read is None:
+        raise InputError(f"{path}: not a picture that can be read.")
+    return np.asarray(cv2.cvtColor(np.asarray(read), cv2.COLOR_BGR2RGB))
+
+
+def read_yolo_text(path: Path) -> tuple[list[int], list[list[float]]]:
+    """Classes and boxes (corners as shares, cut to the picture) of a YOLO text file.
+
+    Raises:
+        InputError: a line is not five numbers, or its centre or size is not a share.
+    """
+    classes, boxes = [], []
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            kind, x, y, width, height = (float(value) for value in line.split())
+        except ValueError:
+            raise InputError(f"{path}, line {number}: {line!r:.60}; expected class, x, y, width, height.") from None
+        if not (all(0 <= value <= 1 for value in (x, y, width, height)) and kind >= 0 and kind == int(kind)):
+            raise InputError(f"{path}, line {number}: {line!r:.60}; expected a class number and shares of the picture.")
+        classes.append(int(kind))
+        corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+        boxes.append([min(max(value, 0.0), 1.0) for value in corners])
+    return classes, boxes
+
+
+def _from_texts(frames: Path, labels: Path) -> Iterator[LabelledFrame]:
+    pictures = picture_files(frames)
+    texts = {path: labels / path.relative_to(frames).with_suffix(".txt") for path in pictures}
+    if not any(text.is_file() for text in texts.values()):
+        raise InputError(
+            f"{labels}: no text file of a picture in {frames}; expected {next(iter(texts.values())).name}."
+        )
+    for path, text in texts.items():
+        boxes = read_yolo_text(text)[1] if text.is_file() else []
+        yield LabelledFrame(str(path.relative_to(frames)), read_picture(path), _truth(boxes, [False] * len(boxes)))
+
+
+def _truth(boxes: list[list[float]], difficult: list[bool]) -> Truth:
+    return Truth(np.array(boxes, np.float64).reshape(-1, 4), np.array(difficult, bool))
+
+
+def _rows(labels: Path) -> Iterator[tuple[str, int, list[float], bool]]:
+    if not labels.is_file():
+        raise InputError(f"{labels}: no such table (.csv) and no such folder of text files.")
+    with labels.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.DictReader(lines)
+        columns = reader.fieldnames or []
+        if not set(_COLUMNS) <= set(columns):
+            raise InputError(f"{labels}: found the columns {', '.join(columns)}; expected {', '.join(_COLUMNS)}.")
+        for place, row in enumerate(reader, start=2):
+            texts = [row[name] or "" for name in _COLUMNS[2:]]
+            try:
+                number = int(row["frame"])
+                box = [float(text) for text in texts] if any(texts) else []
+            except ValueError:
+                raise InputError(f"{labels}, row {place}: frame or corners are no numbers.") from None
+            inside = not box or (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1)
+            if number < 0 or not inside or (row.get("difficult") or "0") not in ("0", "1"):
+                raise InputError(
+                    f"{labels}, row {place}: expected a frame of 0 or more, 0 ≤ x0 < x1 ≤ 1, 0 ≤ y0 < y1 ≤ 1, and a "
+                    "difficult of 0 or 1."
+                )
+            yield row["clip"], number, box, row.get("difficult") == "1"
+
+
+def _frames_of(file: Path, numbers: set[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Some frames of a video, in its order; a picture is its own frame 0."""
+    if not file.is_file():
+        raise InputError(f"{file}: no such video or picture, but there are labels of it.")
+    left = set(numbers)
+    if file.suffix.lower() in PICTURES:
+        if 0 in left:
+            left.remove(0)
+            yield 0, read_picture(file)
+    else:
+        try:
+            with av.open(str(file)) as container:
+                for number, frame in enumerate(container.decode(video=0)):
+                    if number in left:
+                        left.remove(number)
+                        yield number, frame.to_ndarray(format="rgb24")
+                    if not left:
+                        return
+        except (av.FFmpegError, IndexError) as error:
+            raise InputError(f"{file}: cannot be decoded ({error}).") from error
+    if left:
+        raise InputError(f"{file}: has no frame {min(left)}, but there are labels of it.")

@@ -1,0 +1,46 @@
+"""Frames of the pocket world with their true boxes, of people, kitchens and things that no written world has."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipelines.hands.synthetic.scene import Picture, SeenHand
+from pipelines.pocket.clip import render
+from pipelines.pocket.domains import EGO4D, EPIC
+from pipelines.pocket.spec import ClipSpec
+from pipelines.pocket.world import INSTANCES, KITCHENS, PEOPLE, allowed_pairs
+
+_FRAMES = 48
+_OF_A_CLIP = 3
+
+
+def pocket_pictures(seed: int, number: int, count: int) -> list[Picture]:
+    """``count`` frames, three of a clip, of both domains; the same arguments give the same frames."""
+    found: list[Picture] = []
+    clip = 0
+    while len(found) < count:
+        rng = np.random.default_rng((seed, number, clip, 77))
+        domain = (EPIC, EGO4D)[clip % 2]
+        pairs = allowed_pairs(domain)
+        verb, noun = pairs[int(rng.integers(len(pairs)))]
+        others = rng.choice([kind for kind in domain.nouns if kind != noun], int(rng.integers(3, 8)), replace=False)
+        spec = ClipSpec(
+            seed=int(rng.integers(2**62)),
+            verb=verb,
+            noun=noun,
+            instance=_one(INSTANCES["pretraining"], rng),
+            distractors=tuple((str(kind), _one(INSTANCES["pretraining"], rng)) for kind in others),
+            kitchen=_one(KITCHENS["pretraining"], rng),
+            person=_one(PEOPLE["pretraining"], rng),
+            frames=_FRAMES,
+        )
+        chosen = {int(place) for place in rng.choice(_FRAMES, _OF_A_CLIP, replace=False)}
+        for frame in render(spec, domain, only=chosen):
+            hands = [SeenHand("left" if hand.side == "left" else "right", hand.box, hand.held) for hand in frame.hands]
+            found.append(Picture(frame.rgb, hands))
+        clip += 1
+    return found[:count]
+
+
+def _one(seeds: range, rng: np.random.Generator) -> int:
+    return seeds[int(rng.integers(len(seeds)))]

@@ -1,0 +1,46 @@
+"""The hand model that comes with xmic: trained from random weights on drawn pictures only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.hands.synthetic.mesh import PACKAGE, fetch_mesh
+from pipelines.hands.training.batches import Stage
+from pipelines.hands.training.network import ARCHITECTURE
+from pipelines.hands.training.pictures import A_FILE, DrawnPictures
+from pipelines.hands.training.train import Training, train_model
+from pipelines.progress import Progress
+
+STAGES = (Stage(0.45, 192, 0.5), Stage(0.85, 256, 0.4), Stage(1.0, 320, 0.0))
+"""Small inputs first: a picture of 192 pixels costs a third of one of 320."""
+
+
+def train_packaged(
+    work: Path, into: Path, seed: int, budget: int, pictures: int, workers: int, progress: Progress
+) -> dict[str, Any]:
+    """Fetch the hand, draw, train and write ``hands.safetensors`` and ``hands.yaml``.
+
+    Run it again after a stop: drawings are kept, and the training goes on from its last checkpoint.
+
+    Args:
+        work: where the hand, the drawings and the checkpoint are kept.
+        into: folder of the finished model.
+        seed: of pictures, weights and batches.
+        budget: pictures that the training looks at, counted as often as it does.
+        pictures: how many different ones are drawn, rounded up to whole files of 200.
+        workers: processes that draw.
+        progress: told of drawing and training.
+
+    Returns:
+        See :func:`pipelines.hands.training.train.train_model`.
+
+    Raises:
+        MissingUpstream: the hand is not there and cannot be fetched.
+        InputError: the checkpoint is one of another training.
+    """
+    drawn = DrawnPictures(work, fetch_mesh(work), seed, -(-pictures // A_FILE))
+    drawn.draw(workers, progress)
+    training = Training(budget, STAGES, seed)
+    trained_on = {"pictures": f"{len(drawn)} drawn ones of seed {seed}", "hand": PACKAGE}
+    return train_model(work, drawn, training, ARCHITECTURE, None, into / "hands.safetensors", progress, trained_on)

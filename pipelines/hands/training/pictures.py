@@ -1,0 +1,146 @@
+"""Drawn pictures on disk: made once, side by side, read many times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from pipelines.atomic import replace_atomically
+from pipelines.executors.killable import Outcome
+from pipelines.hands.synthetic.mesh import read_mesh
+from pipelines.hands.synthetic.pocket_frames import pocket_pictures
+from pipelines.hands.synthetic.scene import SIDES, Picture, draw_picture
+from pipelines.pocket.missing import make_missing
+from pipelines.progress import Progress
+
+A_FILE = 200
+"""Pictures a file."""
+
+POCKET = 30
+"""Of them, frames of the pocket world."""
+
+LONGER = 320
+"""Longer side of a picture, pixels."""
+
+_QUALITY = 93
+_TIMEOUT_S = 600.0
+
+
+class Pictures(Protocol):
+    """Labelled pictures that a model is trained or measured on."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the classes."""
+        ...
+
+    def __len__(self) -> int:
+        """How many pictures."""
+        ...
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Picture, boxes and classes: uint8 ``[H, W, 3]`` RGB, float32 ``[M, 4]`` shares, int64 ``[M]``."""
+        ...
+
+
+@dataclass(frozen=True)
+class DrawnPictures:
+    """See :class:`Pictures`; files of 200 pictures each in a folder.
+
+    Attributes:
+        folder: where.
+        mesh: the hand's file (:func:`pipelines.hands.synthetic.mesh.fetch_mesh`).
+        seed: of the pictures.
+        files: how many files.
+    """
+
+    folder: Path
+    mesh: Path
+    seed: int
+    files: int
+    names: tuple[str, ...] = tuple(f"{side} hand" for side in SIDES)
+
+    def draw(self, workers: int, progress: Progress) -> None:
+        """Draw the files that are not there."""
+        cv2.setNumThreads(1)
+        tasks = [
+            (self._file(number), (self._file(number), self.mesh, self.seed, number)) for number in range(self.files)
+        ]
+        make_missing("draw pictures", _draw_file, tasks, workers, _TIMEOUT_S, self._failed, progress)
+
+    def __len__(self) -> int:
+        """How many pictures."""
+        return self.files * A_FILE
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """See :class:`Pictures`."""
+        file, number = divmod(index, A_FILE)
+        part = self._parts[file]
+        mine = part["owner"] == number
+        return part_picture(part, number), part["boxes"][mine], part["sides"][mine].astype(np.int64)
+
+    def held(self, index: int) -> np.ndarray:
+        """What each hand of a picture holds: float32 ``[M, 4]`` shares, NaN where it holds nothing."""
+        file, number = divmod(index, A_FILE)
+        found: np.ndarray = self._parts[file]["held"][self._parts[file]["owner"] == number]
+        return found
+
+    @cached_property
+    def _parts(self) -> list[dict[str, np.ndarray]]:
+        parts = []
+        for number in range(self.files):
+            with np.load(self._file(number), allow_pickle=False) as file:
+                parts.append({name: file[name] for name in file.files})
+        return parts
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"pictures-{self.seed}" / f"{number:04d}.npz"
+
+    def _failed(self, outcome: Outcome) -> RuntimeError:
+        return RuntimeError(f"{self.folder}: a drawing failed ({outcome.reason}: {outcome.error})")
+
+
+def part_picture(part: dict[str, np.ndarray], number: int) -> np.ndarray:
+    """Picture ``number`` of a file, uint8 ``[H, W, 3]`` RGB."""
+    start = int(part["ends"][number - 1]) if number else 0
+    decoded = np.asarray(cv2.imdecode(part["jpegs"][start : int(part["ends"][number])], cv2.IMREAD_COLOR))
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
+
+
+def _draw_file(task: tuple[Path, Path, int, int], heartbeat: Callable[[], None]) -> None:
+    path, mesh_file, seed, number = task
+    cv2.setNumThreads(1)
+    mesh = read_mesh(mesh_file)
+    pictures: list[Picture] = []
+    for index in range(A_FILE - POCKET):
+        pictures.append(draw_picture(mesh, seed, number * A_FILE + index, LONGER))
+        heartbeat()
+    pictures += pocket_pictures(seed, number, POCKET)
+    with replace_atomically(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **packed(pictures))  # type: ignore[arg-type]
+
+
+def packed(pictures: Sequence[Picture]) -> dict[str, np.ndarray]:
+    """The arrays of a file."""
+    jpegs = [_jpeg(picture.rgb) for picture in pictures]
+    hands = [(number, hand) for number, picture in enumerate(pictures) for hand in picture.hands]
+    nothing = (np.nan,) * 4
+    return {
+        "jpegs": np.concatenate(jpegs),
+        "ends": np.cumsum([len(jpeg) for jpeg in jpegs]),
+        "owner": np.array([number for number, _ in hands], np.int64),
+        "sides": np.array([SIDES.index(hand.side) for _, hand in hands], np.uint8),
+        "boxes": np.array([hand.box for _, hand in hands], np.float32).reshape(-1, 4),
+        "held": np.array([hand.held or nothing for _, hand in hands], np.float32).reshape(-1, 4),
+    }
+
+
+def _jpeg(rgb: np.ndarray) -> np.ndarray:
+    done = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+    return np.asarray(done).ravel()

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from data_manifests.errors import InputError
+from pipelines.hands.labelled import labelled_frames, read_yolo_text
+
+HEADER = "clip,frame,side,x0,y0,x1,y1,difficult\n"
+
+
+def picture(path: Path, value: int = 50) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((20, 30, 3), value, np.uint8))
+    return path
+
+
+def test_frames_of_a_video_are_found_by_their_number(tmp_path: Path, make_video: Callable[..., int]) -> None:
+    make_video(tmp_path / "a.mp4", seconds=1)
+    table = tmp_path / "hands.csv"
+    table.write_text(HEADER + "a.mp4,7,left,0.1,0.2,0.3,0.4,0\na.mp4,7,right,0.5,0.2,0.7,0.4,1\na.mp4,2,,,,,,\n")
+    found = list(labelled_frames(tmp_path, table))
+    assert [frame.name for frame in found] == ["a.mp4 frame 2", "a.mp4 frame 7"]
+    assert found[0].truth.boxes.shape == (0, 4)
+    assert found[1].truth.boxes.tolist() == [[0.1, 0.2, 0.3, 0.4], [0.5, 0.2, 0.7, 0.4]]
+    assert found[1].truth.difficult.tolist() == [False, True]
+
+
+def test_pictures_go_with_yolos_text_files(tmp_path: Path) -> None:
+    picture(tmp_path / "images" / "b" / "1.png")
+    picture(tmp_path / "images" / "c.png", 90)
+    (tmp_path / "labels" / "b").mkdir(parents=True)
+    (tmp_path / "labels" / "b" / "1.txt").write_text("0 0.5 0.5 0.2 0.4\n\n")
+    found = list(labelled_frames(tmp_path / "images", tmp_path / "labels"))
+    assert [frame.name for frame in found] == ["b/1.png", "c.png"]
+    assert found[0].truth.boxes.tolist() == [[pytest.approx(value) for value in (0.4, 0.3, 0.6, 0.7)]]
+    assert found[1].truth.boxes.shape == (0, 4)
+    assert found[1].rgb[0, 0].tolist() == [90, 90, 90]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ("a.png,0,left,0.5,0.2,0.3,0.4,0\n", "row 2: expected a frame"),
+        ("a.png,x,left,0.1,0.2,0.3,0.4,0\n", "row 2: frame or corners are no numbers"),
+        ("a.png,0,left,10,20,30,40,0\n", "row 2: expected"),
+        ("a.png,0,left,0.1,0.2,0.3,0.4,2\n", "difficult of 0 or 1"),
+        ("a.png,3,left,0.1,0.2,0.3,0.4,0\n", r"a\.png: has no frame 3"),
+        ("b.png,0,left,0.1,0.2,0.3,0.4,0\n", r"b\.png: no such video or picture"),
+    ],
+)
+def test_a_wrong_table_is_refused(tmp_path: Path, rows: str, says: str) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "hands.csv").write_text(HEADER + rows)
+    with pytest.raises(InputError, match=says):
+        list(labelled_frames(tmp_path, tmp_path / "hands.csv"))
+
+
+def test_labels_that_are_missing_or_have_other_columns_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such table"):
+        list(labelled_frames(tmp_path, tmp_path / "none.csv"))
+    (tmp_path / "hands.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="found the columns a, b; expected clip, frame"):
+        list(labelled_frames(tmp_path, tmp_path / "hands.csv"))
+    with pytest.raises(InputError, match="no pictures"):
+        list(labelled_frames(tmp_path, tmp_path))
+    picture(tmp_path / "images" / "a.png")
+    (tmp_path / "labels").mkdir()
+    with pytest.raises(InputError, match=r"no text file of a picture.*expected a\.txt"):
+        list(labelled_frames(tmp_path / "images", tmp_path / "labels"))
+
+
+@pytest.mark.parametrize("line", ["0 0.5 0.5 0.2", "0 0.5 0.5 20 40", "-1 0.5 0.5 0.2 0.2", "0.5 0.5 0.5 0.2 0.2"])
+def test_a_wrong_line_of_a_text_file_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a.txt").write_text(f"0 0.5 0.5 0.2 0.2\n{line}\n")
+    with pytest.raises(InputError, match=r"a\.txt, line 2"):
+        read_yolo_text(tmp_path / "a.txt")

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.hands.synthetic.mesh import read_mesh
+from pipelines.hands.synthetic.scene import draw_picture
+from pipelines.hands.training import pictures as pictures_module
+from pipelines.hands.training.pictures import DrawnPictures
+from pipelines.progress import Silent
+from tests.pipelines.hands.synthetic.hand_file import write_hand
+
+
+def test_a_file_of_pictures_is_drawn_once_and_read_picture_by_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures_module, "A_FILE", 4)
+    monkeypatch.setattr(pictures_module, "POCKET", 1)
+    hand = write_hand(tmp_path / "hand.glb")
+    drawn = DrawnPictures(tmp_path, hand, 3, 2)
+    for number in range(2):
+        pictures_module._draw_file((drawn._file(number), hand, 3, number), lambda: None)
+    drawn.draw(1, Silent())  # nothing is missing
+    assert len(drawn) == 8
+    assert drawn.names == ("left hand", "right hand")
+    wanted = draw_picture(read_mesh(hand), 3, 5, 320)
+    rgb, boxes, classes = drawn.read(5)
+    assert rgb.shape == wanted.rgb.shape
+    assert np.abs(rgb.astype(int) - wanted.rgb).mean() < 6
+    assert np.allclose(boxes, np.array([one.box for one in wanted.hands]).reshape(-1, 4))
+    assert [drawn.names[number] for number in classes] == [f"{one.side} hand" for one in wanted.hands]
+    assert np.isnan(drawn.held(5)[:, 0]).tolist() == [one.held is None for one in wanted.hands]
+    assert drawn.read(7)[0].shape == (192, 256, 3)

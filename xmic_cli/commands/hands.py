@@ -1,0 +1,144 @@
+"""``xmic hands``: train and test hand models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xmic_cli import console
+from xmic_cli.options import Device, Json, Offline, Workers, machine_of
+
+app = typer.Typer(no_args_is_help=True, help="Hand models for xmic detect-hands: train one, test one.")
+
+_Into = Annotated[Path, typer.Option(help="Where hands.safetensors and hands.yaml go.")]
+
+
+@app.command("train")
+def train(
+    data: Annotated[
+        Path,
+        typer.Argument(help="YAML of a YOLO-format dataset; with --teacher-boxes: folder of VIDEO/…NUMBER.jpg."),
+    ],
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="Weights to start from. (default: the model that comes with xmic)"),
+    ] = None,
+    into: _Into = Path("hand-model"),
+    teacher_boxes: Annotated[
+        Path | None, typer.Option(help="Boxes of another detector (.csv, .parquet; columns video and frame).")
+    ] = None,
+    teacher_score: Annotated[float, typer.Option(min=0, max=1, help="Least score of such a box.")] = 0.5,
+    epochs: Annotated[int, typer.Option(min=1, help="How often each picture is seen.")] = 20,
+    image_size: Annotated[
+        int | None, typer.Option(min=32, help="Side of the square input, pixels. (default: that of the weights)")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the batches.")] = 0,
+    offline: Offline = False,
+    json: Json = False,
+) -> None:
+    """Fine-tune a hand model on pictures of your own.
+
+    Run it again after a stop: it goes on from its checkpoint. The model is used with
+    xmic detect-hands --weights INTO/hands.safetensors.
+    """
+    from pipelines.hands.training.datasets import teacher_boxes as of_teacher
+    from pipelines.hands.training.datasets import yolo_dataset
+    from pipelines.hands.training.tuned import tune_model
+
+    pictures = yolo_dataset(data) if teacher_boxes is None else of_teacher(data, teacher_boxes, teacher_score)
+    made = tune_model(pictures, start, into, epochs, image_size, seed, offline, console.progress())
+    console.emit(made, json, [f"{made['file']}: loss {made['loss']:.2f} after {made['pictures']} pictures"])
+
+
+@app.command("train-packaged")
+def train_packaged(
+    work: Annotated[Path, typer.Argument(help="Where the hand, drawings and checkpoint are kept (0.5 GB).")],
+    into: _Into = Path("hand-model"),
+    seed: Annotated[int, typer.Option(min=0, help="Of pictures, weights and batches.")] = 0,
+    budget: Annotated[int, typer.Option(min=1, help="Pictures to look at, counted as often as it does.")] = 150_000,
+    pictures: Annotated[int, typer.Option(min=1, help="How many different ones to draw.")] = 20_000,
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Train the packaged hand model anew, from random weights and drawn pictures only.
+
+    The hand that is drawn is fetched with npm. Run it again after a stop: it goes on from its checkpoint.
+    """
+    from pipelines.hands.training.packaged import train_packaged as train_it
+
+    count = machine_of(workers, "cpu", offline=True).workers
+    made = train_it(work, into, seed, budget, pictures, count, console.progress())
+    console.emit(
+        made, json, [f"{made['file']}: loss {made['loss']:.2f} after {made['pictures']} pictures; {made['sha256']}"]
+    )
+
+
+@app.command("calibrate")
+def calibrate(
+    work: Annotated[Path, typer.Argument(help="The folder of train-packaged.")],
+    weights: Annotated[Path | None, typer.Option(help="The model. (default: the one that comes with xmic)")] = None,
+    into: Annotated[Path | None, typer.Option(help="The curves. (default: beside the model, .json)")] = None,
+    pictures: Annotated[int, typer.Option(min=1, help="How many to draw.")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the pictures; not one that was trained on.")] = 9_000,
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Find the threshold and the crop margin that fit a model, on drawn pictures it was not trained on."""
+    from pipelines.hands.detector import load_detector
+    from pipelines.hands.model_file import find_weights
+    from pipelines.hands.synthetic.mesh import fetch_mesh
+    from pipelines.hands.training.calibrate import calibrate as measure
+    from pipelines.hands.training.pictures import A_FILE, DrawnPictures
+
+    file = find_weights(weights, offline=True)
+    detector = load_detector("yolo", weights=file)
+    drawn = DrawnPictures(work, fetch_mesh(work), seed, -(-pictures // A_FILE))
+    drawn.draw(machine_of(workers, "cpu", offline=True).workers, console.progress())
+    found = measure(detector, drawn, into or file.with_suffix(".json"), console.progress())
+    ap50 = ", ".join(f"{name} {_percent(value)}" for name, value in found["ap50"].items())
+    lines = [f"threshold {found['threshold']:.2f}, margin {found['margin']}; AP50: {ap50}"]
+    console.emit(found, json, lines)
+
+
+@app.command("test")
+def score(
+    model: Annotated[Path, typer.Argument(help="Weights (.pt or .safetensors), or hf://owner/repo/file.")],
+    frames: Annotated[Path, typer.Argument(help="Folder of videos or pictures.")],
+    labels: Annotated[
+        Path,
+        typer.Argument(
+            help="Table (.csv: clip, frame, x0, y0, x1, y1 as shares, difficult), or folder of YOLO text files."
+        ),
+    ],
+    image_size: Annotated[
+        int | None, typer.Option(min=32, help="Side of the square input, pixels. (default: the model's own, or 640)")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Frames a forward pass.")] = 16,
+    device: Device = "auto",
+    offline: Offline = False,
+    json: Json = False,
+) -> None:
+    """Score a hand model on labelled frames: AP50, recall at fixed false alarms a frame, speed."""
+    from pipelines.hands.detector import load_detector
+    from pipelines.hands.measure import measure_detector
+
+    where = machine_of(None, device, offline).resolve_device()
+    detector = load_detector(
+        "yolo", weights=model, image_size=image_size, batch_size=batch_size, device=where, offline=offline
+    )
+    found = measure_detector(detector, frames, labels, console.progress())
+    lines = [f"{found['hands']} hands in {found['frames']} frames: AP50 {_percent(found['ap50'])}"]
+    lines += [
+        f"recall {_percent(row['recall'])} at {row['false_alarms']:g} false alarms a frame"
+        + ("" if row["threshold"] is None else f" (threshold {row['threshold']:.2f})")
+        for row in found["recall"]
+    ]
+    lines.append(f"{found['frames_per_second']} frames a second")
+    console.emit({"model": str(model), **found}, json, lines)
+
+
+def _percent(share: float | None) -> str:
+    """'81.3 %', or 'none' where there is nothing to find."""
+    return "none" if share is None else f"{100 * share:.1f} %"
