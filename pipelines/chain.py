@@ -12,6 +12,7 @@ from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import VIDEO_TIMEOUT_S, DecodeStage, default_plan, plan_of
 from pipelines.embed.encoders import describe_encoder, load_encoder
+from pipelines.embed.encoders.spec import parse_spec
 from pipelines.embed.precision import resolve_precision
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.embed.text import text_stages
@@ -233,6 +234,9 @@ def _lazy_encoder(workspace: Workspace, options: EmbedOptions, machine: Machine)
         "file_sha256": workspace.file_digests.whole,
     }
     identity = describe_encoder(options.encoder, **settings)
+    spec = parse_spec(options.encoder)
+    if spec.located != spec.text:
+        workspace.remember_encoder(identity.slug, spec.located)
     return LazyEncoder(identity, lambda: load_encoder(options.encoder, **settings))
 
 

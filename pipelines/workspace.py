@@ -46,6 +46,8 @@ class Workspace:
     datasets: dict[str, DatasetSettings] = field(default_factory=dict)
     precision: dict[str, str] = field(default_factory=dict)
     """What ``--precision auto`` was resolved to, by device type, when it was first needed."""
+    encoders: dict[str, str] = field(default_factory=dict)
+    """Folder name of an encoder → its spec with the places of its files, where it has any."""
 
     @classmethod
     def open(cls, root: Path) -> Workspace:
@@ -72,7 +74,7 @@ class Workspace:
                 datasets[name] = DatasetSettings(entry["reader"], tuple(entry["roots"]), entry["groups"])
             except KeyError as error:
                 raise InputError(f"{file}: {error} is missing in [datasets.{_toml(name)}]. Put it back.") from None
-        return cls(root, datasets, stored.get("precision", {}))
+        return cls(root, datasets, stored.get("precision", {}), stored.get("encoders", {}))
 
     def save(self) -> None:
         """Write ``workspace.toml``."""
@@ -80,12 +82,25 @@ class Workspace:
         lines = [f"layout = {_LAYOUT}", ""]
         if self.precision:
             lines += ["[precision]", *(f"{k} = {_toml(v)}" for k, v in sorted(self.precision.items())), ""]
+        if self.encoders:
+            lines += ["[encoders]", *(f"{_toml(k)} = {_toml(v)}" for k, v in sorted(self.encoders.items())), ""]
         for name, entry in sorted(self.datasets.items()):
             lines.append(f"[datasets.{_toml(name)}]")
             lines += [f"{k} = {_toml(v)}" for k, v in vars(entry).items()]
             lines.append("")
         with replace_atomically(self.root / _FILE) as temporary:
             temporary.write_text("\n".join(lines), encoding="utf-8")
+
+    def remember_encoder(self, slug: str, spec: str) -> None:
+        """Remember where an encoder's files lie, for those who load it again.
+
+        Args:
+            slug: its folder name.
+            spec: with absolute paths; see :attr:`pipelines.embed.encoders.spec.ModelSpec.located`.
+        """
+        if self.encoders.get(slug) != spec:
+            self.encoders[slug] = spec
+            self.save()
 
     @property
     def file_digests(self) -> FileDigests:

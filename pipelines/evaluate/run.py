@@ -23,14 +23,16 @@ from pipelines.evaluate.record import metrics_of, vocabulary_of_evaluation
 from pipelines.export.index import check_export
 from pipelines.machine import Machine
 from pipelines.methods import load_method
-from pipelines.methods.base import Method, TextBank, resolve_config
+from pipelines.methods.base import Method, Settings, TextBank, resolve_config
 from pipelines.progress import Progress, Silent
 from pipelines.protocol import Protocol, on_target, vector_digests
 from pipelines.shards import Layout, read_footer
 from pipelines.stage import Choice, OpenShard, Unit
+from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, read_clips
 from pipelines.train.loop import load_weights
+from pipelines.train.pixels import Pictures, load_pictures
 from pipelines.train.run import fresh_method, load_streams, load_text, text_file
 from pipelines.workspace import SPLITS, Workspace
 
@@ -96,6 +98,9 @@ class EvaluateStage:
     """Scores of one run on one split, one row a clip. See :class:`pipelines.stage.Stage`.
 
     Clips without all their vectors have no row. ``<label>_scores`` are the logits of all the target's classes.
+
+    Attributes:
+        encoder: the run's encoder again with the places of its files, where the workspace does not know them.
     """
 
     workspace: Workspace
@@ -107,6 +112,7 @@ class EvaluateStage:
     machine: Machine
     progress: Progress
     sides: Mapping[str, Layout] = field(default_factory=dict)
+    encoder: str | None = None
 
     name = "evaluate"
     version = 1
@@ -165,6 +171,25 @@ class EvaluateStage:
         """The vectors of the split."""
         return load_streams(self.workspace, self.frames, self.target, self.clips, self.progress)
 
+    @cached_property
+    def method(self) -> tuple[type[Method], Settings]:
+        """The run's method and its settings, which both heads share."""
+        method_class = load_method(self.run.config["method"])
+        return method_class, resolve_config(method_class, self.run.config["preset"], self.run.config["method_config"])
+
+    @cached_property
+    def towers(self) -> Towers:
+        """What the method needs of the encoder itself."""
+        method_class, settings = self.method
+        needs = method_class.needed_by(settings.config)
+        return load_towers(self.workspace, self.target, needs, self.machine, self.encoder)
+
+    @cached_property
+    def pictures(self) -> Pictures | None:
+        """What the method sees of the split, where it looks at pictures."""
+        workers = self.machine.workers
+        return load_pictures(self.frames, self.target, self.streams, self.towers, workers, self.progress)
+
     def units(self) -> list[Unit]:
         """One file; it depends on the weights, the vectors, the class names and the clips."""
         inputs = {"clips": read_footer(self.workspace.manifest(self.dataset, self.split) / "clips.parquet").digest}
@@ -180,7 +205,7 @@ class EvaluateStage:
         for unit in units:
             device = torch.device(self.machine.resolve_device())
             usable = usable_clips(self.clips, self.streams, None)
-            data = ClipData(self.streams, usable, self.clips.clip_ids, None, device)
+            data = ClipData(self.streams, usable, self.clips.clip_ids, None, device, self.pictures)
             scores = {label: self._scores(label, data, device) for label in self.run.heads}
             with open_shard(unit) as shard:
                 for start in range(0, len(usable.rows), _BATCH):
@@ -190,11 +215,10 @@ class EvaluateStage:
 
     def head(self, label: Label, device: torch.device) -> tuple[Method, TextBank]:
         """The trained method of a label, in evaluation mode, and the target's classes."""
-        config = self.run.heads[label]
         text = load_text(self.workspace, self.dataset, self.target, label, device)
-        method_class = load_method(config["method"])
-        settings = resolve_config(method_class, config["preset"], config["method_config"])
-        method = fresh_method(method_class, settings.config, self.streams, text.logit_scale, config["seed"])
+        method_class, settings = self.method
+        seed = self.run.config["seed"]
+        method = fresh_method(method_class, settings.config, self.streams, text.logit_scale, seed, self.towers)
         load_weights(method, self.run.folder / label / "weights.safetensors")
         return method.to(device).eval(), text
 
@@ -229,8 +253,11 @@ def evaluate(
     *,
     allow_mixed: bool = False,
     choice: Choice | None = None,
+    encoder: str | None = None,
 ) -> list[dict[str, Any]]:
     """Score a run on each (dataset, split) and write predictions.parquet and metrics.json.
+
+    ``encoder`` is as in :class:`EvaluateStage`.
 
     Returns:
         The metrics of each target, with 'made' telling whether anything was computed.
@@ -244,7 +271,7 @@ def evaluate(
     results = []
     for dataset, split in targets:
         target, frames, mixed = on_target(workspace, dataset, split, run.protocol, allow_mixed=allow_mixed)
-        item = EvaluateStage(workspace, run, dataset, split, target, frames, machine, progress)
+        item = EvaluateStage(workspace, run, dataset, split, target, frames, machine, progress, encoder=encoder)
         vocabulary = vocabulary_of_evaluation(item)
         report = stage.run(item, choice, progress)
         metrics = metrics_of(item, mixed, vocabulary)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from data_manifests.errors import UsageError
+from data_manifests.errors import InputError, UsageError
 from pipelines.hands.detector import Box
 
 PAD_COLOUR = (123, 117, 104)
@@ -67,6 +68,20 @@ class CropPolicy:
     def slug(self) -> str:
         """Folder name part, e.g. 'h0.5-o0.01-m0-center'."""
         return f"h{self.hand_threshold:g}-o{self.object_threshold:g}-m{self.margin:g}-{self.fit}"
+
+    @classmethod
+    def of_slug(cls, slug: str) -> CropPolicy:
+        """The policy of a folder name part.
+
+        Raises:
+            InputError: it is none.
+        """
+        found = re.fullmatch(r"h(.+)-o(.+)-m(.+)-(center|pad)", slug)
+        try:
+            hand, thing, margin, fit = found.groups() if found else ("",) * 4
+            return cls(float(hand), float(thing), float(margin), fit)  # type: ignore[arg-type]
+        except ValueError:
+            raise InputError(f"crop {slug!r}: expected a form such as {cls().slug}.") from None
 
 
 def union_box(boxes: Iterable[Box], policy: CropPolicy, width: int, height: int) -> Corners | None:

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 METHODS = {
     "zero-shot": "pipelines.methods.zero_shot:ZeroShot",
+    "vita-clip": "pipelines.methods.vita_clip:VitaCLIP",
     "xmic": "pipelines.methods.xmic:XMIC",
+    "coop": "pipelines.methods.coop:CoOp",
+    "cocoop": "pipelines.methods.cocoop:CoCoOp",
+    "a5": "pipelines.methods.efficient_prompt:A5",
+    "a6": "pipelines.methods.efficient_prompt:A6",
 }
 """Name → ``package.module:Class``. Listing the names loads no torch."""
 

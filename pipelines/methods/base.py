@@ -6,7 +6,7 @@ import difflib
 import math
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -22,21 +22,24 @@ NEEDS = frozenset({"frame_vectors", "hand_vectors", "v2_vectors", "text_vectors"
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """The raw, un-normalised vectors of B clips of N frames; None where a method does not need a stream.
+    """B clips of N frames: raw, un-normalised vectors and pictures; None where a method does not need them.
 
     Attributes:
         frames: [B, N, D], the classified stream, from the vision-language encoder.
         hand: [B, N, D_II], the hand-crop conditioning stream, from V_II.
         full: [B, N, D_II], the full-frame conditioning stream, from V_II.
+        pixels: [B, N, 3, S, S] uint8, the pictures of the classified stream as the encoder's preprocessing cuts
+            them, before its normalisation.
     """
 
     frames: Tensor | None = None
     hand: Tensor | None = None
     full: Tensor | None = None
+    pixels: Tensor | None = None
 
     def to(self, device: torch.device) -> ClipBatch:
         """The same batch on a device."""
-        return ClipBatch(*(None if x is None else x.to(device) for x in (self.frames, self.hand, self.full)))
+        return ClipBatch(**{name: None if x is None else x.to(device) for name, x in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -47,22 +50,25 @@ class TextBank:
         vectors: [C, D] float32, the raw text vectors e_t, one a class.
         logit_scale: τ, the exponential of the value the encoder stores (100 for OpenAI's CLIP).
         names: C class names, in the order of the label indices.
+        texts: what stands for each class without any prompt, for methods that learn the prompt; None where the text
+            is prompted, or is several texts a class.
     """
 
     vectors: Tensor
     logit_scale: float
     names: list[str]
+    texts: list[str] | None = None
 
     def to(self, device: torch.device) -> TextBank:
         """The same text on a device."""
-        return TextBank(self.vectors.to(device), self.logit_scale, self.names)
+        return replace(self, vectors=self.vectors.to(device))
 
 
 class Method(nn.Module):
     """One way to classify clips by text. One file and one subclass a method.
 
     A subclass is constructed as ``Method(config, backbone)``: its configuration, and what the frozen
-    encoders are. Parameters that are not trained have ``requires_grad`` off; they are not saved.
+    encoders are. Parameters that are not trained have ``requires_grad`` off; they are not saved, but for :meth:`drawn`.
 
     Attributes:
         name: what it is called in commands and files.
@@ -94,6 +100,22 @@ class Method(nn.Module):
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
         """Logits [B, C] in float32."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def drawn(self) -> dict[str, Tensor]:
+        """Tensors that are not trained but were drawn at random, by name: they are saved with the weights, since
+        the same seed gives others under another version of torch."""
+        return {}
+
+    def training_logits(self, batch: ClipBatch, text: TextBank, target: Tensor) -> Tensor:
+        """Logits [B, C] of a training step; −∞ at classes that are left out of its softmax.
+
+        Args:
+            batch: the clips.
+            text: the classes.
+            target: int64 [B], the class of each clip; never left out.
+        """
+        logits: Tensor = self(batch, text)
+        return logits
 
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
         """Numbers worth watching over the epochs, means over the batch; they go to ``metrics.jsonl``."""

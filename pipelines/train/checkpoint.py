@@ -112,8 +112,13 @@ class Checkpoint:
 
 
 def trained_tensors(method: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that are trained, and so saved, by name."""
+    """The parameters that are trained, by name."""
     return {name: tensor for name, tensor in method.named_parameters() if tensor.requires_grad}
+
+
+def saved_tensors(method: Method) -> dict[str, Tensor]:
+    """What a weights file holds: all that is trained, and what was drawn at random and left so."""
+    return {**trained_tensors(method), **method.drawn()}
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], identity: Mapping[str, str]) -> None:
@@ -135,7 +140,7 @@ def load_weights(method: Method, path: Path) -> dict[str, str]:
         The file's metadata: method, label and key.
 
     Raises:
-        InputError: the file is missing or damaged, or holds other tensors than the method trains.
+        InputError: the file is missing or damaged, or holds other tensors than the method saves.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -143,7 +148,7 @@ def load_weights(method: Method, path: Path) -> dict[str, str]:
             metadata = file.metadata() or {}
     except (OSError, safetensors.SafetensorError) as error:
         raise InputError(f"{path}: cannot read the weights ({error}). Run the same xmic train again.") from error
-    _copy_into(trained_tensors(method), tensors, path)
+    _copy_into(saved_tensors(method), tensors, path)
     return metadata
 
 

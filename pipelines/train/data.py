@@ -12,6 +12,7 @@ from data_manifests.schema import Label
 from pipelines.decode.plan import clip_key, draw_candidates
 from pipelines.methods.base import ClipBatch
 from pipelines.train.features import SplitClips, StreamVectors
+from pipelines.train.pixels import Pictures
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class ClipData:
         clip_ids: ids of all clips of the split, for the draw.
         seed: seed of the draw; None takes the segment's centre (the middle candidate) instead.
         device: where the tensors go.
+        pictures: of the classified stream, where the method sees them.
     """
 
     def __init__(
@@ -63,12 +65,14 @@ class ClipData:
         clip_ids: list[str],
         seed: int | None,
         device: torch.device,
+        pictures: Pictures | None = None,
     ) -> None:
         self.labels = clips.labels
         self._streams = dict(streams)
         self._rows = clips.rows
         self._seed = seed
         self._device = device
+        self._pictures = pictures
         self._keys = np.array([clip_key(clip_ids[row]) for row in clips.rows], np.uint64)
         self._segments, self._candidates = next(iter(streams.values())).index.shape[1:]
 
@@ -80,17 +84,28 @@ class ClipData:
         """The clips at ``indices`` (positions 0…m-1) with the frames that ``epoch`` draws.
 
         Returns:
-            Tensors [B, N, D] in fp32; the same frames in every stream.
+            Tensors [B, N, D] in fp32; the same frames in every stream and in the pictures.
+
+        Raises:
+            InputError: a picture is damaged.
         """
         if self._seed is None:
             drawn = np.full((len(indices), self._segments), self._candidates // 2)
         else:
             drawn = draw_candidates(self._seed, epoch, self._keys[indices], self._segments, self._candidates)
         gathered = {role: self._gather(stream, indices, drawn) for role, stream in self._streams.items()}
-        return ClipBatch(**{role: gathered.get(role) for role in ("frames", "hand", "full")})
+        pixels = None
+        if self._pictures is not None:
+            chosen = self._chosen(self._streams["frames"], indices, drawn)
+            pixels = self._pictures.read(chosen).to(self._device, non_blocking=True)
+        return ClipBatch(**{role: gathered.get(role) for role in ("frames", "hand", "full")}, pixels=pixels)
+
+    def _chosen(self, stream: StreamVectors, indices: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        """The rows [B, N] of the drawn frames."""
+        rows: np.ndarray = stream.index[self._rows[indices][:, None], np.arange(self._segments)[None, :], drawn]
+        return rows
 
     def _gather(self, stream: StreamVectors, indices: np.ndarray, drawn: np.ndarray) -> torch.Tensor:
-        rows = self._rows[indices][:, None]
-        chosen = stream.index[rows, np.arange(self._segments)[None, :], drawn]
+        chosen = self._chosen(stream, indices, drawn)
         vectors = torch.from_numpy(np.asarray(stream.matrix[chosen.reshape(-1)]).reshape(*chosen.shape, -1))
         return vectors.to(self._device, torch.float32, non_blocking=True)

@@ -26,6 +26,7 @@ from pipelines.train.checkpoint import (
     Place,
     is_finished,
     load_weights,
+    saved_tensors,
     trained_tensors,
     write_weights,
 )
@@ -88,9 +89,9 @@ def train_head(
     ``checkpoint_minutes`` and when asked to stop. On one type of device and with the same library
     versions, a resumed training writes the same bytes as an uninterrupted one.
 
-    ``folder`` receives ``weights.safetensors`` (trained tensors only; method, label and key in its
-    metadata), ``metrics.jsonl`` (a line an epoch: epoch from 1, loss, train_accuracy in percent,
-    learning_rate, clips and the method's statistics) and, until it is finished, ``state.pt``.
+    ``folder`` receives ``weights.safetensors`` (trained tensors and those of ``method.drawn()``; method,
+    label and key in its metadata), ``metrics.jsonl`` (a line an epoch: epoch from 1, loss, train_accuracy in
+    percent, learning_rate, clips and the method's statistics) and, until it is finished, ``state.pt``.
 
     Args:
         method: with its initial weights; trained in place.
@@ -165,7 +166,7 @@ def train_head(
                 batch = data.batch(indices, epoch).to(device)
                 target = torch.from_numpy(labels[indices]).to(device)
                 with _autocast(device, precision):
-                    logits = method(batch, text).float()
+                    logits = method.training_logits(batch, text, target).float()
                 loss = F.cross_entropy(logits, target)
                 value = loss.item()
                 if not np.isfinite(value):
@@ -203,7 +204,7 @@ def train_head(
             if place.epoch < recipe.epochs:
                 checkpoint.save(place)
                 saved = time.monotonic()
-        write_weights(weights, parameters, identity)
+        write_weights(weights, saved_tensors(method), identity)
         (folder / STATE).unlink(missing_ok=True)
         progress.finish()
     return TrainOutcome(weights, _last_line(folder), resumed_at=resumed_at)

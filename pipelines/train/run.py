@@ -29,10 +29,12 @@ from pipelines.methods.base import Method, Settings, TextBank, build_method, res
 from pipelines.progress import Progress
 from pipelines.protocol import Protocol, ProtocolChoice, resolve, vector_digests
 from pipelines.shards import read_footer, read_rows
+from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
 from pipelines.train.loop import train_head
 from pipelines.train.optim import Recipe
+from pipelines.train.pixels import Pictures, load_pictures
 from pipelines.workspace import Workspace
 
 PRESET_CLASSIFIES = {"official": "hand", "xmic-code": "hand", "paper": "full"}
@@ -112,6 +114,8 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
         workspace, source, split, request.protocol, classify_default=classify, conditioned=conditioned
     )
     settings = _settings(method_class, request, protocol)
+    if "text_tower" in method_class.needed_by(settings.config):
+        _refuse_prompts(request.method, request.protocol)
     trains = method_class.trains
     if trains and frames.plan.candidates == 1 and not request.fixed_frames:
         raise UsageError(
@@ -134,6 +138,20 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
     name = f"{safe}-{request.preset}-{source}-s{request.seed}-{key[:8]}"
     folder = workspace.root / "runs" / name
     return PlannedRun(name, key, folder, config, protocol, frames, method_class, settings, request)
+
+
+def _refuse_prompts(method: str, choice: ProtocolChoice) -> None:
+    """A method that learns the prompt puts it around one bare text a class.
+
+    Raises:
+        UsageError: the class names come with a prompt, or as several texts.
+    """
+    if choice.prompt != "{}":
+        raise UsageError(f"--prompt {choice.prompt!r}: {method} learns its own prompt around the bare class names.")
+    if choice.names == "synonyms":
+        raise UsageError(
+            f"--names synonyms: {method} learns a prompt around one text a class; take --names official or fixed."
+        )
 
 
 def _settings(method_class: type[Method], request: RunRequest, protocol: Protocol) -> Settings:
@@ -175,7 +193,7 @@ def text_file(workspace: Workspace, dataset: str, protocol: Protocol, label: Lab
 
 
 def load_text(workspace: Workspace, dataset: str, protocol: Protocol, label: Label, device: torch.device) -> TextBank:
-    """The class-name vectors as a classifier: [C, D] raw fp32, with the encoder's logit scale."""
+    """The class names as a classifier: vectors [C, D] raw fp32, the encoder's logit scale, and the bare texts."""
     file = text_file(workspace, dataset, protocol, label)
     rows = read_rows(file)
     scale = read_footer(file).provenance["logit_scale"]
@@ -183,7 +201,9 @@ def load_text(workspace: Workspace, dataset: str, protocol: Protocol, label: Lab
         raise InputError(f"{file}: its encoder has no logit scale; it can not classify. Use a model with a text tower.")
     flat = rows.column("vector").combine_chunks().flatten().to_numpy()
     vectors = torch.from_numpy(flat.reshape(rows.num_rows, -1).copy()).to(device)
-    return TextBank(vectors, float(scale), rows.column("name").to_pylist())
+    bare = protocol.prompt == "{}" and protocol.names != "synonyms"
+    texts = rows.column("text").to_pylist() if bare else None
+    return TextBank(vectors, float(scale), rows.column("name").to_pylist(), texts)
 
 
 def fresh_method(
@@ -192,6 +212,7 @@ def fresh_method(
     streams: Mapping[str, StreamVectors],
     logit_scale: float,
     seed: int,
+    towers: Towers,
 ) -> Method:
     """An untrained method for these streams; its first weights depend on the seed only.
 
@@ -203,7 +224,7 @@ def fresh_method(
         raise InputError(f"hand and full vectors of V_II differ in width ({widths}); embed both with one encoder.")
     dim = streams["frames"].dim
     dim_v2 = next(iter(widths.values()), dim)
-    return build_method(method_class, config, Backbone(dim, dim_v2, logit_scale), seed)
+    return build_method(method_class, config, Backbone(dim, dim_v2, logit_scale, towers.text, towers.visual), seed)
 
 
 def load_streams(
@@ -244,10 +265,17 @@ def train_run(
         device = torch.device(machine.resolve_device())
         clips = read_clips(workspace, source, planned.frames.split)
         streams = load_streams(workspace, planned.frames, planned.protocol, clips, progress)
+        needs = planned.method_class.needed_by(planned.settings.config)
+        towers = load_towers(workspace, planned.protocol, needs, machine, planned.request.protocol.encoder)
+        pictures = load_pictures(planned.frames, planned.protocol, streams, towers, machine.workers, progress)
         _write_config(planned, streams, device)
         for label in todo:
             text = load_text(workspace, source, planned.protocol, label, device)
-            _train_label(planned, label, clips, streams, text, device, progress, checkpoint_minutes, deadline, stop)
+            method = fresh_method(
+                planned.method_class, planned.settings.config, streams, text.logit_scale, planned.request.seed, towers
+            )
+            times = (checkpoint_minutes, deadline, stop)
+            _train_label(planned, label, method, clips, streams, pictures, text, device, progress, *times)
     for label in planned.request.labels:
         if _finished(planned, label):
             heads[label] = json.loads((planned.folder / label / "summary.json").read_text())
@@ -259,8 +287,10 @@ def train_run(
 def _train_label(
     planned: PlannedRun,
     label: Label,
+    method: Method,
     clips: SplitClips,
     streams: Mapping[str, StreamVectors],
+    pictures: Pictures | None,
     text: TextBank,
     device: torch.device,
     progress: Progress,
@@ -276,12 +306,11 @@ def _train_label(
     if len(usable.rows) < official:
         progress.note(f"{label}: training on {len(usable.rows)} of {official} labelled clips; the others lack frames")
     seed = planned.request.seed
-    method = fresh_method(planned.method_class, planned.settings.config, streams, text.logit_scale, seed)
     summary: dict[str, Any] = {"clips": len(usable.rows), "labelled": official, "classes": len(text.names)}
     summary["parameters"] = sum(p.numel() for p in method.parameters() if p.requires_grad)
     train_head(
         method,
-        ClipData(streams, usable, clips.clip_ids, None if planned.request.fixed_frames else seed, device),
+        ClipData(streams, usable, clips.clip_ids, None if planned.request.fixed_frames else seed, device, pictures),
         text,
         planned.settings.recipe,
         seed,

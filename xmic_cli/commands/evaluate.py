@@ -28,6 +28,12 @@ def evaluate(
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Accept a target made with other settings; tables say so.")
     ] = False,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="The run's encoder again, FAMILY:MODEL=FILE, when a method needs its weights and they have moved."
+        ),
+    ] = None,
     workspace: WorkspaceOption = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Evaluate at most N targets in this call.")] = None,
     break_lock: BreakLock = False,
@@ -63,6 +69,7 @@ def evaluate(
         console.progress(),
         allow_mixed=allow_mixed,
         choice=Choice(break_lock=break_lock),
+        encoder=encoder,
     )
     if json:
         console.emit({"run": found.config["name"], "results": results, "harmonic_means": harmonic_means(results)}, True)

@@ -27,7 +27,9 @@ def train(
     dataset: Annotated[
         str | None, typer.Argument(help="Dataset to train on. (default: the only one with a train split)")
     ] = None,
-    method: Annotated[str, typer.Option(help="zero-shot, xmic, or package.module:Class.")] = "xmic",
+    method: Annotated[
+        str, typer.Option(help="zero-shot, xmic, coop, cocoop, a5, a6, vita-clip, or package.module:Class.")
+    ] = "xmic",
     preset: Annotated[str, typer.Option(help="official, xmic-code or paper.")] = "official",
     set_: Annotated[
         list[str] | None,

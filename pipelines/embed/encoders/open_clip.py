@@ -19,10 +19,13 @@ from open_clip.model import convert_to_custom_text_state_dict
 from open_clip.pretrained import download_pretrained_from_url, get_pretrained_cfg
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.digest import canonical_json, digest_json
 from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
+from pipelines.embed.encoders.open_clip_text import open_text_tower
+from pipelines.embed.encoders.open_clip_visual import open_visual_tower
 from pipelines.embed.encoders.spec import (
     SEED,
     EncoderIdentity,
@@ -33,6 +36,8 @@ from pipelines.embed.encoders.spec import (
     refuse_random,
 )
 from pipelines.embed.encoders.weights import hub_file, load_strict, read_state_dict
+from pipelines.methods.text_tower import TextTower
+from pipelines.methods.visual_tower import VisualTower
 
 _HUB_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _TEXT_BATCH = 64
@@ -84,6 +89,8 @@ class OpenClipEncoder(FrozenImageEncoder):
         self._device_name, self._found, self._offline = options.device, found, options.offline
         self.logit_scale = float(self._model.logit_scale.detach().exp())
         transform = image_transform_v2(PreprocessCfg(size=found.image_size, **found.preprocess), is_train=False)
+        *geometry, _, normalisation = transform.transforms
+        self._geometry, self._mean_std = geometry, (list(normalisation.mean), list(normalisation.std))
         dim, size = int(found.config["embed_dim"]), found.image_size
         super().__init__(self._model.encode_image, transform, dim, size, options)
 
@@ -111,6 +118,23 @@ class OpenClipEncoder(FrozenImageEncoder):
         slug = found.spec.slug(found.sha256)
         return EncoderIdentity(slug, image, text, environment(options, found.image_size))
 
+    def picture(self, picture: np.ndarray) -> np.ndarray:
+        """uint8 RGB [H, W, 3] → uint8 [3, S, S]: what ``preprocess`` makes numbers of and normalises."""
+        cut = Image.fromarray(picture)
+        for step in self._geometry:
+            cut = step(cut)
+        return np.array(cut).transpose(2, 0, 1)
+
+    def visual_tower(self) -> VisualTower:
+        """The image transformer opened up, with the weights of this encoder.
+
+        Raises:
+            UsageError: it is of another kind, or was loaded in half precision: gradients need the full one.
+        """
+        if self._dtype != torch.float32:
+            raise UsageError(f"{self._found.spec.text}: gradients through it need fp32, it was loaded in {self._dtype}")
+        return open_visual_tower(self._model.visual, *self._mean_std, self._found.spec.text)
+
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Raw text vectors, float32 [n, D], in batches of one fixed shape.
 
@@ -127,6 +151,15 @@ class OpenClipEncoder(FrozenImageEncoder):
                 vectors = self._model.encode_text(tokens.to(self._device_name))
             found.append(vectors[: len(part)].float().cpu().numpy())
         return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)
+
+    def text_tower(self) -> TextTower:
+        """The text transformer, fp32 and frozen, with gradients through it.
+
+        Raises:
+            UsageError: it is of another kind; see :func:`pipelines.embed.encoders.open_clip_text.open_text_tower`.
+            InputError: its tokenizer cannot be loaded.
+        """
+        return open_text_tower(self._model, self._tokenizer, self._found.spec.text)
 
     @cached_property
     def _tokenizer(self) -> Any:

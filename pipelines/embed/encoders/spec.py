@@ -58,6 +58,16 @@ class ModelSpec:
             return f"{self.family}:{model}={self.file.name}"
         return f"{self.family}:{model}/{self.tag}" if self.tag else f"{self.family}:{model}"
 
+    @property
+    def located(self) -> str:
+        """The spec with absolute paths: what finds the files again, from any folder."""
+        if self.text == POCKET:
+            return POCKET
+        model = str(Path(self.model).resolve()) if self.model.endswith(".json") else self.model
+        if self.file is not None:
+            return f"{self.family}:{model}={self.file.resolve()}"
+        return f"{self.family}:{model}/{self.tag}" if self.tag else f"{self.family}:{model}"
+
     def slug(self, weights_sha256: str) -> str:
         """Folder name: the model and the first 8 hex digits of the weights' sha256."""
         safe = re.sub(r"[^A-Za-z0-9.]+", "-", self.text.replace(".json", "")).strip("-").lower()

@@ -57,8 +57,8 @@ def test_a_class_of_ones_own_is_found_by_its_path(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("spec", "text"),
     [
-        ("xmick", r"no method 'xmick'\. Did you mean 'xmic'\? Known: xmic, zero-shot\. Your own is named as package"),
-        ("quark", r"no method 'quark'\. Known: xmic, zero-shot\."),
+        ("xmick", r"no method 'xmick'\. Did you mean 'xmic'\? Known: .*xmic, zero-shot\. Your own is named as package"),
+        ("quark", r"no method 'quark'\. Known: .*xmic, zero-shot\."),
         ("no.such:Class", r"the module no\.such cannot be imported .*Install it, or add its folder to PYTHONPATH"),
         ("json:Nothing", "the module json has no class Nothing"),
         (":Class", "no method ':Class'"),
