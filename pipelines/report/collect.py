@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -110,6 +111,7 @@ class Collected:
     """All evaluations of a workspace, in the order of their folders, and the table made of them."""
 
     evaluations: Sequence[Metrics]
+    folders: Sequence[Path]
     rows: Sequence[Row]
     gaps: Sequence[Gap]
 
@@ -154,7 +156,8 @@ def collect(workspace: Workspace) -> Collected:
         InputError: see :func:`pipelines.report.metrics_file.read_metrics`.
     """
     folder = workspace.root / "evaluations"
-    evaluations = [read_metrics(file) for file in sorted(folder.glob("*/*/metrics.json"))]
+    files = sorted(folder.glob("*/*/metrics.json"))
+    evaluations = [read_metrics(file) for file in files]
     if not evaluations:
         raise MissingUpstream(f"{folder}: no evaluation. Run xmic evaluate -w {shlex.quote(str(workspace.root))}")
     by_run: dict[str, list[Metrics]] = {}
@@ -163,7 +166,7 @@ def collect(workspace: Workspace) -> Collected:
     datasets = list(dict.fromkeys(dataset for dataset, _ in workspace.prepared()))
     rows = [_row(*pair) for group in by_run.values() for pair in pairs(group)]
     gaps = [gap for group in by_run.values() for gap in _gaps(group, datasets)]
-    return Collected(evaluations, rows, gaps)
+    return Collected(evaluations, [file.parent for file in files], rows, gaps)
 
 
 def pairs(evaluations: Sequence[Metrics]) -> list[tuple[Metrics | None, Metrics | None]]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data_manifests.schema import LABELS
+from pipelines.report.axis import axis_end
 from pipelines.report.collect import Cell, Row
 
 FULL = 80.0
@@ -70,7 +71,7 @@ def draw(rows: Sequence[Row]) -> Figure:
         values = [cell.value for row in rows for cell in _top1(row, label) if cell.value is not None]
         if not values:
             continue
-        limit, top, groups = _limit(max(values)), y, []
+        limit, top, groups = axis_end(max(values)), y, []
         y += _PANEL
         for name, own in by_run.items():
             start, bars = y, []
@@ -103,11 +104,6 @@ def _bars_of(rows: Sequence[Row], label: str) -> list[tuple[str, str, float, str
             if place is not None and cell.value is not None:
                 found.setdefault((kind, str(place)), (kind, str(place), cell.value, cell.text))
     return list(found.values())
-
-
-def _limit(largest: float) -> float:
-    """The end of the axis in percent: small accuracies would be invisible beside 100."""
-    return next(limit for limit in (5, 10, 20, 50, 100) if largest <= limit)
 
 
 def _shortened(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,10 @@ from pipelines.atomic import replace_atomically
 from pipelines.csv_text import csv_text
 from pipelines.markdown import render_template
 from pipelines.report.collect import COLUMNS, KINDS, Collected, Row, collect
+from pipelines.report.epochs import courses
+from pipelines.report.examples import examples
 from pipelines.report.figure import BAR, draw
+from pipelines.report.per_class import class_tables
 from pipelines.workspace import Workspace
 
 
@@ -37,7 +39,7 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
     found = collect(workspace)
     folder = workspace.root / "reports" / name
     outputs = {
-        "html": (folder / "index.html", html(found)),
+        "html": (folder / "index.html", html(found, workspace)),
         "markdown": (folder / "report.md", markdown(found)),
         "csv": (folder / "tables" / "results.csv", table_csv(found)),
     }
@@ -55,17 +57,28 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
     }
 
 
-def html(found: Collected) -> str:
-    """One self-contained page; everything that comes from a file is escaped."""
+def html(found: Collected, workspace: Workspace) -> str:
+    """One self-contained page that asks for nothing from anywhere; everything that comes from a file is escaped.
+
+    Trainings, class names, scores and frames are shown as far as they are in the workspace.
+    """
     environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=True,
     )
-    source = files(__package__).joinpath("templates").joinpath("report.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(source).render(**_shown(found), figure=draw(found.rows), bar_height=BAR)
+    evaluations = list(zip(found.evaluations, found.folders, strict=True))
+    return environment.get_template("report.html.j2").render(
+        **_shown(found),
+        figure=draw(found.rows),
+        bar_height=BAR,
+        courses=courses(workspace, found.evaluations),
+        class_tables=class_tables(workspace, evaluations),
+        examples=examples(workspace, evaluations),
+    )
 
 
 def markdown(found: Collected) -> str:

@@ -28,6 +28,7 @@ class Page(HTMLParser):
         super().__init__()
         self.open: list[str] = []
         self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.script = ""
         self.feed(text)
         self.close()
 
@@ -38,6 +39,10 @@ class Page(HTMLParser):
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.script += data
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -95,7 +100,8 @@ def test_nothing_from_a_file_becomes_markup(workspace: Workspace, evaluated: Put
     evaluated(evil, other)
     html, markdown = _written(workspace)
     page = Page(html)
-    assert "script" not in {tag for tag, _ in page.elements}
+    assert [attrs for tag, attrs in page.elements if tag == "script"] == [{}]  # the page's own
+    assert "alert(" not in page.script
     assert page.open == []
     assert "&lt;script&gt;" in html
     # In Markdown a tag may stand only inside a code span, which no reader takes for markup.
@@ -116,7 +122,8 @@ def test_the_page_needs_nothing_else(workspace: Workspace, evaluated: Put, metri
     evaluated(metrics(), metrics("epic"))
     html, _ = _written(workspace)
     page = Page(html)
-    assert not {tag for tag, _ in page.elements} & {"script", "link", "img", "iframe", "object"}
+    assert not {tag for tag, _ in page.elements} & {"link", "img", "iframe", "object"}
+    assert all("src" not in attrs for tag, attrs in page.elements)
     assert "url(" not in html
     assert "@import" not in html
     targets = [str(attrs["href"]) for tag, attrs in page.elements if tag == "a"]
@@ -266,7 +273,7 @@ def test_the_csv_has_full_precision_and_empty_cells_for_no_number(
 
 def test_the_templates_are_part_of_the_package() -> None:
     names = {item.name for item in files("pipelines.report").joinpath("templates").iterdir()}
-    assert names == {"report.html.j2", "report.md.j2"}
+    assert names == {"report.html.j2", "report.md.j2", "page.css", "page.js"}
 
 
 def test_the_csv_holds_no_formula(workspace: Workspace, evaluated: Put, metrics: Make) -> None:

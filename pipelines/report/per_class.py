@@ -1,0 +1,103 @@
+"""How well each class is recognised, and how many clips say so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data_manifests.errors import MissingUpstream
+from data_manifests.schema import Label
+from pipelines.classes import read_classes
+from pipelines.report.metrics_file import Metrics
+from pipelines.shards import read_rows
+from pipelines.vocabulary import vocabulary_of
+from pipelines.workspace import Workspace
+
+PREDICTIONS = "predictions.parquet"
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class that has clips.
+
+    Attributes:
+        name: of the class.
+        part: 'supported', 'unsupported', 'shared' or 'novel' across datasets; '' within the run's own.
+        clips: evaluated ones of this class.
+        right: how many of them are right.
+        mistaken: the class that wrong answers most often name; '' where all are right.
+    """
+
+    name: str
+    part: str
+    clips: int
+    right: int
+    mistaken: str
+
+    @property
+    def accuracy(self) -> float:
+        """Percent."""
+        return 100 * self.right / self.clips
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """The classes of one label of an evaluation."""
+
+    metrics: Metrics
+    label: Label
+    rows: Sequence[ClassRow]
+
+
+def class_tables(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path]]) -> list[ClassTable]:
+    """A table a label of each evaluation whose predictions are still there.
+
+    Args:
+        workspace: where the classes are prepared.
+        evaluations: (metrics, folder of the evaluation).
+    """
+    found = []
+    for metrics, folder in evaluations:
+        if not (folder / PREDICTIONS).is_file():
+            continue
+        for label in metrics.labels:
+            try:
+                names = read_classes(workspace, metrics.target.dataset, label).column("name").to_pylist()
+            except MissingUpstream:
+                continue
+            parts = [""] * len(names) if metrics.within else _parts(workspace, metrics, label, len(names))
+            columns = read_rows(folder / PREDICTIONS, [f"{label}_class", f"{label}_scores"])
+            truth = columns.column(0).fill_null(-1).to_numpy()
+            scores = columns.column(1).combine_chunks().flatten().to_numpy().reshape(len(truth), len(names))
+            kept = truth >= 0
+            rows = class_rows(truth[kept], scores[kept].argmax(axis=1), names, parts)
+            found.append(ClassTable(metrics, label, rows))
+    return found
+
+
+def class_rows(truth: np.ndarray, said: np.ndarray, names: Sequence[str], parts: Sequence[str]) -> list[ClassRow]:
+    """The classes with clips, most clips first.
+
+    Args:
+        truth: [M], class indices.
+        said: [M], the answers.
+        names: of all C classes.
+        parts: of all C classes.
+    """
+    rows = []
+    for number, clips in zip(*np.unique(truth, return_counts=True), strict=True):
+        answers = said[truth == number]
+        wrong = answers[answers != number]
+        mistaken = names[int(np.bincount(wrong).argmax())] if len(wrong) else ""
+        rows.append(ClassRow(names[number], parts[number], int(clips), int(clips) - len(wrong), mistaken))
+    return sorted(rows, key=lambda row: (-row.clips, row.name))
+
+
+def _parts(workspace: Workspace, metrics: Metrics, label: Label, count: int) -> list[str]:
+    if not workspace.splits(metrics.source.dataset):
+        return [""] * count
+    vocabulary = vocabulary_of(workspace, metrics.source.dataset, metrics.target.dataset, label)
+    return [item.part for item in vocabulary.classes]
