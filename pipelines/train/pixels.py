@@ -109,10 +109,10 @@ def load_pictures(
     """
     if towers.visual is None or towers.picture is None:
         return None
-    if protocol.classify == "clip":
-        raise UsageError("--classify clip: this method looks at frames. Choose --classify full or hand.")
     stream = streams["frames"]
     encoder_slug, stream_slug = protocol.needed["frames"]
+    if stream_slug == "clip":
+        raise UsageError("--classify clip: this method looks at frames. Choose --classify full or hand.")
     workspace = frames.workspace
     shards, absent = decoded_shards(frames)
     if absent:

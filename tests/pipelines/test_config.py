@@ -113,7 +113,7 @@ def test_clips_are_embedded_and_classified_from_a_config_and_not_asked_of_a_seco
     assert run_chain.request_of(config, config.train[0]).protocol.classify == "clip"
     asked = []
     monkeypatch.setattr(run_chain, "embed_stages", lambda *arguments: asked.append(arguments[3]) or [])
-    run_chain._embed(Workspace.open(tmp_path / "work"), config, None)
+    run_chain._embed_one(Workspace.open(tmp_path / "work"), config, None)
     assert [(options.clip_frames, options.text) for options in asked] == [(16, True), (None, False)]
 
 

@@ -26,8 +26,8 @@ def test_the_table_has_zero_shot_and_xmic_on_both_datasets_with_intervals(
     head, *rows = (line.split("\t") for line in shown.out.splitlines())
     assert head[:2] == ["method", "trained on"]
     assert sorted(row[:2] for row in rows) == [
-        ["xmic", "ego4d train"],
-        ["xmic", "epic train"],
+        ["xmic (recipe custom)", "ego4d train"],
+        ["xmic (recipe custom)", "epic train"],
         ["zero-shot", "ego4d train"],
         ["zero-shot", "epic train"],
     ]
