@@ -19,6 +19,7 @@ from pipelines.train.backbone import load_towers
 from pipelines.train.features import StreamVectors, embedding_folder, read_clips, vector_width
 from pipelines.train.optim import Recipe, make_optimiser
 from pipelines.train.run import PlannedRun, fresh_method, load_text
+from pipelines.train.terms import LEARNING_RATES, hold_out
 from pipelines.workspace import Workspace
 
 _STEPS = 3
@@ -33,9 +34,10 @@ class Estimate:
     Attributes:
         parameters: numbers that are trained.
         classes: C.
-        clips: labelled clips; those that lack a frame will not be trained on.
+        clips: labelled clips without the recordings that are held out; those that lack a frame will not be trained on.
+        trials: learning rates that the recipe tries, each for all epochs.
         steps_per_epoch: at the recipe's batch.
-        steps: of all epochs.
+        steps: of all epochs and trials.
         timed_steps: how many steps were timed; 0 where there are none.
         seconds_per_step: the median of their times, on this device; None where there are none.
         seconds: all steps at that pace, without reading vectors or pictures and saving.
@@ -46,6 +48,7 @@ class Estimate:
     parameters: int
     classes: int
     clips: int
+    trials: int
     steps_per_epoch: int
     steps: int
     timed_steps: int = 0
@@ -71,14 +74,21 @@ def estimate(workspace: Workspace, planned: PlannedRun, machine: Machine) -> dic
     needs = planned.method_class.needed_by(config)
     towers = load_towers(workspace, planned.protocol, needs, machine, request.protocol.encoder)
     segments = planned.protocol.segments
-    shapes: dict[str, tuple[int, ...]] = {role: (segments, stream.dim) for role, stream in streams.items()}
+    shapes: dict[str, tuple[int, ...]] = {
+        role: (1 if planned.protocol.needed[role][1] == "clip" else segments, stream.dim)
+        for role, stream in streams.items()
+    }
     if towers.visual is not None:
         shapes["pixels"] = (segments, 3, towers.visual.size, towers.visual.size)
     for label in request.labels:
         text = load_text(workspace, source, planned.protocol, label, device)
         method = fresh_method(planned.method_class, config, streams, text.logit_scale, request.seed, towers)
-        labelled = int(np.count_nonzero(clips.labels[label] >= 0))
-        found[label] = _of_head(method, planned.settings.recipe, shapes, text, labelled, device)
+        labelled = clips.labels[label] >= 0
+        if request.terms.source_val is not None:
+            labelled &= ~hold_out(clips.recordings, request.terms.source_val)
+        trials = len(LEARNING_RATES) if request.terms.recipe == "matched" else 1
+        count = int(np.count_nonzero(labelled))
+        found[label] = _of_head(method, planned.settings.recipe, shapes, text, count, trials, device)
     return found
 
 
@@ -97,20 +107,21 @@ def _of_head(
     shapes: Mapping[str, tuple[int, ...]],
     text: TextBank,
     clips: int,
+    trials: int,
     device: torch.device,
 ) -> Estimate:
     parameters, classes = trained_count(method), len(text.names)
     if not parameters or not clips:
-        return Estimate(parameters, classes, clips, 0, 0)
+        return Estimate(parameters, classes, clips, trials, 0, 0)
     a_epoch = -(-clips // recipe.batch)
-    steps = a_epoch * recipe.epochs
+    steps = a_epoch * recipe.epochs * trials
     batch = _made_up(min(recipe.batch, clips), shapes).to(device)
     seconds, kept = _timed(method, batch, text.to(device), recipe, device)
     pace = float(np.median(seconds))
     averages = 2 if recipe.optimiser == "adamw" else 1
     of_batch = sum(part.nbytes for part in vars(batch).values() if part is not None)
     held = parameters * 4 * (2 + averages) + of_batch + kept
-    return Estimate(parameters, classes, clips, a_epoch, steps, len(seconds), pace, pace * steps, held)
+    return Estimate(parameters, classes, clips, trials, a_epoch, steps, len(seconds), pace, pace * steps, held)
 
 
 def _made_up(clips: int, shapes: Mapping[str, tuple[int, ...]]) -> ClipBatch:

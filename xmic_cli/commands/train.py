@@ -160,7 +160,8 @@ def _in_words(head: Estimate) -> str:
     text = f"{head.parameters:,} parameters to train on {head.clips:,} labelled clips of {head.classes:,} classes"
     if not head.steps:
         return text
-    text += f", {head.steps_per_epoch:,} steps an epoch, {head.steps:,} in all"
+    trials = f" with {head.trials} learning rates" if head.trials > 1 else ""
+    text += f", {head.steps_per_epoch:,} steps an epoch, {head.steps:,} in all{trials}"
     if head.seconds is None or head.bytes is None:
         return text
     return (

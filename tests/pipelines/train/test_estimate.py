@@ -5,6 +5,7 @@ import pytest
 from pipelines.machine import Machine
 from pipelines.train.estimate import estimate
 from pipelines.train.run import RunRequest, plan_run
+from pipelines.train.terms import Terms
 
 CPU = Machine(device="cpu")
 
@@ -17,6 +18,12 @@ def test_steps_follow_from_clips_batch_and_epochs(embedded):
     found = estimated(embedded, overrides={"batch": 4, "epochs": 3})
     assert {label: (head.clips, head.classes) for label, head in found.items()} == {"noun": (6, 3), "verb": (6, 3)}
     assert (found["noun"].steps_per_epoch, found["noun"].steps) == (2, 6)
+
+
+def test_what_is_held_out_is_not_trained_on_and_every_trial_is_counted(embedded):
+    terms = Terms("matched", 50.0)
+    head = estimated(embedded, labels=("noun",), terms=terms, overrides={"batch": 1, "epochs": 2})["noun"]
+    assert (head.clips, head.trials, head.steps_per_epoch, head.steps) == (3, 5, 3, 3 * 2 * 5)
 
 
 def test_time_is_that_of_timed_steps_and_nothing_is_written(embedded):
