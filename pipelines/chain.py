@@ -22,6 +22,7 @@ from pipelines.hands.crops import HAND_THRESHOLD, HAND_THRESHOLDS, CropPolicy
 from pipelines.hands.detector import IMPORTED, Detector, describe_detector, load_detector
 from pipelines.hands.epic_100doh import Epic100doh
 from pipelines.hands.imported import BoxSource, ImportHandsStage
+from pipelines.hands.packaged import calibration_of
 from pipelines.hands.stage import DetectHandsStage
 from pipelines.machine import Machine
 from pipelines.shards import any_footer
@@ -68,7 +69,7 @@ class EmbedOptions:
     detector: str | None = None
     hand_threshold: float | None = None
     object_threshold: float = 0.01
-    crop_margin: float = 0.0
+    crop_margin: float | None = None
     crop_fit: str = "center"
     allow_random_weights: bool = False
     plan: str | None = None
@@ -230,11 +231,14 @@ def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
 
 
 def _policy(options: EmbedOptions, boxes: Path) -> CropPolicy:
-    threshold = options.hand_threshold
-    if threshold is None:
-        made = any_footer(boxes)
-        threshold = HAND_THRESHOLDS.get(made.provenance["detector"] if made else "", HAND_THRESHOLD)
-    return CropPolicy(threshold, options.object_threshold, options.crop_margin, options.crop_fit)  # type: ignore[arg-type]
+    """What the user asked for; else what fits the detector that found the boxes."""
+    footer = any_footer(boxes)
+    made = footer.provenance if footer else {}
+    fitting = HAND_THRESHOLDS.get(made.get("detector", ""), HAND_THRESHOLD), 0.0
+    threshold, margin = calibration_of(made.get("weights_sha256")) or fitting
+    threshold = threshold if options.hand_threshold is None else options.hand_threshold
+    margin = margin if options.crop_margin is None else options.crop_margin
+    return CropPolicy(threshold, options.object_threshold, margin, options.crop_fit)  # type: ignore[arg-type]
 
 
 def _lazy_encoder(workspace: Workspace, options: EmbedOptions, machine: Machine) -> LazyEncoder:

@@ -88,7 +88,7 @@ class EmbedSection(_Section):
     batch_size: int = 16
     hand_threshold: float | None = None
     object_threshold: float = 0.01
-    crop_margin: float = 0.0
+    crop_margin: float | None = None
     crop_fit: Literal["center", "pad"] = "center"
     allow_random_weights: bool = False
     clip_frames: int | None = None

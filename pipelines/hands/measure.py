@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError
-from pipelines.hands.detector import Detector
+from pipelines.hands.detector import Box, Detector
 from pipelines.hands.labelled import labelled_frames
-from pipelines.hands.scoring import FALSE_ALARMS, score
+from pipelines.hands.scoring import FALSE_ALARMS, Truth, hand_boxes, matched, score
 from pipelines.progress import Progress
 
 
-def measure_detector(detector: Detector, frames: Path, labels: Path, progress: Progress) -> dict[str, Any]:
-    """AP50, recall at fixed false alarms a frame, and speed.
+def measure_detector(
+    detector: Detector, frames: Path, labels: Path, progress: Progress, iou: float = 0.5, threshold: float | None = None
+) -> dict[str, Any]:
+    """Average precision, recall at fixed false alarms a frame, and speed.
 
     Args:
         detector: from :func:`pipelines.hands.detector.load_detector`.
         frames: see :func:`pipelines.hands.labelled.labelled_frames`.
         labels: the same.
         progress: told of each frame.
+        iou: least overlap of a box with the hand that it finds.
+        threshold: also count the hands found and missed, and the false alarms, of boxes with this score or more.
 
     Returns:
-        'frames', 'hands', 'ap50', 'recall' (a list of 'false_alarms', 'recall' and 'threshold') and
-        'frames_per_second' of the detector alone, its batch shape included.
+        'frames', 'hands', 'iou', 'ap' (AP50 at IoU 0.5), 'recall' (a list of 'false_alarms', 'recall' and 'threshold'),
+        'frames_per_second' of the detector alone, its batch shape included, and 'at_threshold' (None without one):
+        'threshold', 'found', 'false_alarms' and 'missed'.
 
     Raises:
         InputError: frames or labels are not as they must be; there are none.
@@ -39,12 +45,28 @@ def measure_detector(detector: Detector, frames: Path, labels: Path, progress: P
     seconds = time.perf_counter() - began
     progress.advance(len(labelled))
     progress.finish()
-    scores = score(found, [frame.truth for frame in labelled])
+    truth = [frame.truth for frame in labelled]
+    scores = score(found, truth, iou)
     recalls = zip(FALSE_ALARMS, scores.recalls, scores.thresholds, strict=True)
     return {
         "frames": scores.frames,
         "hands": scores.hands,
-        "ap50": scores.ap,
+        "iou": iou,
+        "ap": scores.ap,
         "recall": [{"false_alarms": rate, "recall": recall, "threshold": least} for rate, recall, least in recalls],
         "frames_per_second": round(len(labelled) / seconds, 1),
+        "at_threshold": None if threshold is None else _counts(found, truth, scores.hands, iou, threshold),
+    }
+
+
+def _counts(
+    found: Sequence[Sequence[Box]], truth: Sequence[Truth], hands: int, iou: float, threshold: float
+) -> dict[str, Any]:
+    rows = [row for boxes, true in zip(found, truth, strict=True) for row in matched(hand_boxes(boxes), true, iou)]
+    right = [hit for value, hit in rows if value >= threshold]
+    return {
+        "threshold": threshold,
+        "found": sum(right),
+        "false_alarms": len(right) - sum(right),
+        "missed": hands - sum(right),
     }

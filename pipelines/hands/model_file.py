@@ -15,10 +15,8 @@ import yaml
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.atomic import replace_atomically
 from pipelines.digest import whole_file_sha256
+from pipelines.hands.packaged import PACKAGED
 from pipelines.hands.yolo_checkpoint import Checkpoint, checked_config
-
-PACKAGED = Path(__file__).parent / "model" / "hands.safetensors"
-"""The model that comes with xmic."""
 
 HUB = "hf://"
 _FORMAT = "xmic hand model 1"

@@ -43,16 +43,20 @@ def embed(
     hand_threshold: Annotated[
         float | None,
         typer.Option(
-            help="Least score of a hand. (default: 0.8 for boxes of epic-100doh, else 0.5)", rich_help_panel=_CROP
+            help="Least score of a hand. (default: what fits the packaged model; 0.8 for epic-100doh, else 0.5)",
+            rich_help_panel=_CROP,
         ),
     ] = None,
     object_threshold: Annotated[
         float, typer.Option(help="Least score of a touched object.", rich_help_panel=_CROP)
     ] = 0.01,
     crop_margin: Annotated[
-        float,
-        typer.Option(help="Margin around the union box, share of its longer side.", rich_help_panel=_CROP),
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            help="Margin around the union box, share of its longer side. (default: the packaged model's, else 0)",
+            rich_help_panel=_CROP,
+        ),
+    ] = None,
     crop_fit: Annotated[str, typer.Option(help="center or pad.", rich_help_panel=_CROP)] = "center",
     allow_random_weights: Annotated[
         bool,

@@ -115,6 +115,10 @@ def score(
     image_size: Annotated[
         int | None, typer.Option(min=32, help="Side of the square input, pixels. (default: the model's own, or 640)")
     ] = None,
+    iou: Annotated[float, typer.Option(min=0.01, max=1.0, help="Least overlap of a box with its hand.")] = 0.5,
+    threshold: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Also count hands found and missed at this score.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Frames a forward pass.")] = 16,
     device: Device = "auto",
     offline: Offline = False,
@@ -128,13 +132,18 @@ def score(
     detector = load_detector(
         "yolo", weights=model, image_size=image_size, batch_size=batch_size, device=where, offline=offline
     )
-    found = measure_detector(detector, frames, labels, console.progress())
-    lines = [f"{found['hands']} hands in {found['frames']} frames: AP50 {_percent(found['ap50'])}"]
+    found = measure_detector(detector, frames, labels, console.progress(), iou, threshold)
+    lines = [f"{found['hands']} hands in {found['frames']} frames: AP{100 * iou:.0f} {_percent(found['ap'])}"]
     lines += [
         f"recall {_percent(row['recall'])} at {row['false_alarms']:g} false alarms a frame"
         + ("" if row["threshold"] is None else f" (threshold {row['threshold']:.2f})")
         for row in found["recall"]
     ]
+    if counts := found["at_threshold"]:
+        lines.append(
+            f"at threshold {counts['threshold']:g}: {counts['found']} found, {counts['false_alarms']} false alarms, "
+            f"{counts['missed']} missed"
+        )
     lines.append(f"{found['frames_per_second']} frames a second")
     console.emit({"model": str(model), **found}, json, lines)
 

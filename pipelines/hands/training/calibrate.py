@@ -19,7 +19,7 @@ from pipelines.progress import Progress
 THRESHOLDS = tuple(round(value, 2) for value in np.arange(0.05, 0.96, 0.05).tolist())
 MARGINS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 COVERED = 0.9
-"""The margin is the least at which crops keep this share of what is held, on the mean."""
+"""The margin is the least at which crops around true hands keep this share of what is held, on the mean."""
 
 _BATCH = 16
 
@@ -28,8 +28,9 @@ def calibrate(detector: Detector, pictures: DrawnPictures, file: Path, progress:
     """Measure a model and write what was found as JSON.
 
     The threshold is the one of the best F1 over drawn scenes and pocket frames together. The margin is the least at
-    which the crop around the hands that are found keeps 90 % of the area of what they hold, beside what the union
-    with the true boxes of the held things keeps (all of it) and how large the crops are.
+    which the crop around the true hands keeps 90 % of the area of what they hold: it makes up for boxes of hands alone,
+    not for hands that are missed. The curve says the same of the hands that are found, beside what the union with the
+    true boxes of the held things keeps (all of it) and how large the crops are.
 
     Args:
         detector: the model.
@@ -56,7 +57,8 @@ def calibrate(detector: Detector, pictures: DrawnPictures, file: Path, progress:
     best = max(curve, key=lambda row: row["f1"])
     held = [pictures.held(number) for number in range(len(pictures))]
     margins = margin_curve(found, [true.boxes for true in truth], held, best["threshold"])
-    enough = [margin for margin, row in zip(MARGINS, margins, strict=True) if (row["held_covered"] or 0) >= COVERED]
+    kept = zip(MARGINS, (row["true_hands_covered"] or 0 for row in margins), strict=True)
+    enough = [margin for margin, covered in kept if covered >= COVERED]
     result = {
         "pictures": len(pictures),
         "seed": pictures.seed,
