@@ -53,12 +53,12 @@ def _written(workspace: Workspace, name: str = "report") -> tuple[str, str]:
     return Path(written["html"]).read_text("utf-8"), Path(written["markdown"]).read_text("utf-8")
 
 
-def test_the_three_files_stand_in_the_reports_folder(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+def test_the_files_stand_in_the_reports_folder(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
     evaluated(metrics(), metrics("epic"))
     write_report(workspace, "paper")
     folder = workspace.root / "reports" / "paper"
     there = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    assert there == ["index.html", "report.md", "tables/results.csv"]
+    assert there == ["index.html", "report.md", "tables/results.csv", "tables/table1.csv", "tables/table1.tex"]
 
 
 def test_the_same_evaluations_give_the_same_bytes_in_any_workspace(
@@ -273,7 +273,7 @@ def test_the_csv_has_full_precision_and_empty_cells_for_no_number(
 
 def test_the_templates_are_part_of_the_package() -> None:
     names = {item.name for item in files("pipelines.report").joinpath("templates").iterdir()}
-    assert names == {"report.html.j2", "report.md.j2", "page.css", "page.js"}
+    assert names == {"report.html.j2", "report.md.j2", "page.css", "page.js", "tables.html.j2"}
 
 
 def test_the_csv_holds_no_formula(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
