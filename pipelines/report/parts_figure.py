@@ -12,9 +12,9 @@ from pipelines.report.tables import Table
 
 FULL = 88.0
 """Percent of the width that the axis takes; the rest is for its last number."""
-_HEAD, _TITLE, _LINE, _BETWEEN, _AXIS = 30, 22, 34, 10, 30
+_HEAD, _TITLE, _LINE, _BETWEEN, _AXIS = 30, 22, 34, 18, 30
 _SHOWN = (
-    ("shared", "shared", "restricted: only these classes compete"),
+    ("shared", "shared", "restricted"),
     ("novel", "novel", "restricted"),
     ("all shared", "shared", "all classes compete"),
     ("all novel", "novel", "all classes compete"),
@@ -81,7 +81,7 @@ def _panel(title: str, rows: Sequence[tuple[str, _Found]]) -> PartsPanel:
         y += _TITLE
         for part, form, value, cell in found:
             low, high = cell.interval or (value, value)
-            said = f"{part} ({form}): {cell.text} %" + (f", 95 % {cell.between}" if cell.between else "")
+            said = f"{part}, {form}: {cell.text} %" + (f" ({cell.between})" if cell.between else "")
             at, start, end = (FULL * min(number, limit) / limit for number in (value, low, high))
             dots.append(Dot(y + _LINE - 12, at, start, end, part, said))
             words.append(f"{name}, {said}")

@@ -65,7 +65,7 @@ def _print_table(table: dict[str, Any]) -> None:
         rows = [
             [
                 row["row"] + (f" [{row['marks']}]" if row["marks"] else ""),
-                row["recipe"] or row["kind"],
+                row["recipe"] or {"missing": "no run yet"}.get(row["kind"], row["kind"]),
                 " ".join(map(str, row["seeds"])),
                 *(_number(cell) for cell in row["cells"].values()),
                 "; ".join(row["commands"]),
@@ -95,7 +95,8 @@ def _number(cell: dict[str, Any]) -> str:
         words += ["(few)"] if cell["few"] else []
     if cell["paper"] is not None:
         wrong = "" if cell["paper_recomputed"] is None else f" ! {cell['paper_recomputed']:.2f}"
-        words.append(f"paper {cell['paper']:.2f}{wrong}")
+        beyond = "" if cell["difference"] is None else f" ({cell['difference']:+.2f})"
+        words.append(f"paper {cell['paper']:.2f}{wrong}{beyond}")
     return " ".join(words) or "–"
 
 
