@@ -22,6 +22,9 @@ COLUMNS = [f"{label} {kind}" for label in LABELS for kind in KINDS]
 """Columns of the table in order: top-1 within the run's own dataset and across, their harmonic mean, and top-5 and
 class mean of the cross target (of the own dataset where there is no cross target)."""
 
+MARKS = {"R": "random weights", "M": "mixed artifacts", "P": "pretrained on egocentric data", "L": "leaking"}
+"""What the letters behind a row stand for."""
+
 
 @dataclass(frozen=True)
 class Cell:

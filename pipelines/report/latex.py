@@ -24,7 +24,7 @@ def latex(table: Table) -> str:
     lines = [
         "% needs \\usepackage{booktabs} and \\usepackage{xcolor}",
         "\\begin{table*}",
-        "\\centering\\small",
+        "\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}",
         f"\\caption{{{latex_text(table.title)}: accuracy in percent. * not all clips; grey: under 30 recordings or 100 "
         "clips; italics: the paper, ! its harmonic mean is not that of its own two numbers.}}",
         f"\\begin{{tabular}}{{ll{'r' * len(columns)}}}",

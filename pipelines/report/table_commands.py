@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from data_manifests.schema import LABELS
 from pipelines.report.collect import term_options
+from pipelines.report.metrics_file import Run
 from pipelines.report.table_groups import Group
 
 _SPECS = {
@@ -72,15 +73,17 @@ def _norms(wanted: Sequence[str]) -> list[str]:
     ]
 
 
-def to_begin(table: int, run: str, source: str) -> str:
+def to_begin(table: int, run: Run, source: str, *, crossed: bool) -> str:
     """What begins a table that has no run yet.
 
     Args:
         table: its number.
         run: a run that there is.
         source: the dataset it was trained on.
+        crossed: something is evaluated on another dataset already, so that what Table 2 lacks is the source's classes.
     """
     if table < 4:
-        return f"xmic evaluate {shlex.quote(run)} --cross {'egtea' if table == 3 else 'DATASET'}"
+        evaluate = f"xmic evaluate {shlex.quote(run.name)} --cross {'egtea' if table == 3 else 'DATASET'}"
+        return f"xmic prepare (of {source}, in this workspace); then {evaluate}" if table == 2 and crossed else evaluate
     first = {4: "streams=full", 5: "encoder=CLIP ViT-L/14", 6: "norms=none", 7: "prompt=Image of a {}"}
     return to_train(source, "xmic", first[table])

@@ -96,9 +96,10 @@ def tables_of(found: Collected, workspace: Workspace) -> Tables:
         sections = _by_direction([group for group in groups if fits(number, group, workspace)])
         shown = [members for members in sections if begun(number, members)]
         if not shown:
-            run = found.evaluations[0]
+            first = found.evaluations[0]
+            crossed = any(not metrics.within for metrics in found.evaluations)
             why = f"Table {number} ({TITLES[number]}) has no runs yet"
-            unbegun.append(Gap(why, to_begin(number, run.run.name, run.source.dataset)))
+            unbegun.append(Gap(why, to_begin(number, first.run, first.source.dataset, crossed=crossed)))
             continue
         compared = corrected([list(comparisons(number, members)) for members in shown])
         pairs = zip(shown, compared, strict=True)

@@ -12,7 +12,7 @@ from data_manifests.schema import LABELS
 from pipelines.atomic import replace_atomically
 from pipelines.csv_text import csv_text
 from pipelines.markdown import render_template
-from pipelines.report.collect import COLUMNS, KINDS, Collected, Row, collect
+from pipelines.report.collect import COLUMNS, KINDS, MARKS, Collected, Row, collect
 from pipelines.report.epochs import courses
 from pipelines.report.examples import examples
 from pipelines.report.figure import BAR, draw
@@ -97,6 +97,7 @@ def html(found: Collected, tables: Tables, workspace: Workspace) -> str:
     return environment.get_template("report.html.j2").render(
         **_shown(found, tables),
         parts_panels=draw_parts(tables.tables),
+        marks=MARKS,
         figure=draw(found.rows),
         bar_height=BAR,
         courses=courses(workspace, found.evaluations),

@@ -8,6 +8,7 @@ from pipelines.report.table_commands import to_begin, to_fill, to_train
 from pipelines.report.table_groups import Group
 from tests.pipelines.report.evaluations import both
 
+RUN = Metrics.model_validate(both()[0]).run
 EMBED = "xmic embed --encoder lavila:CLIP_OPENAI_TIMESFORMER_LARGE=FILE --clip-frames 16"
 
 
@@ -34,7 +35,13 @@ def test_a_row_of_the_paper_is_trained_by_its_setting(setting: str, command: str
 @pytest.mark.parametrize("table", range(1, 8))
 def test_every_row_and_table_of_the_paper_has_a_command(table: int) -> None:
     assert all("xmic train" in to_train("a b", *row) for row in variants(table))
-    assert to_begin(table, "run", "ego4d").startswith("xmic ")
+    assert to_begin(table, RUN, "ego4d", crossed=False).startswith("xmic ")
+
+
+def test_shared_and_novel_of_a_cross_evaluation_lack_the_source_s_classes() -> None:
+    assert to_begin(2, RUN, "ego4d", crossed=False) == "xmic evaluate xmic-ego4d-s0 --cross DATASET"
+    command = "xmic prepare (of ego4d, in this workspace); then xmic evaluate xmic-ego4d-s0 --cross DATASET"
+    assert to_begin(2, RUN, "ego4d", crossed=True) == command
 
 
 def test_what_a_run_lacks_is_evaluated_seed_by_seed_and_a_head_trained() -> None:
