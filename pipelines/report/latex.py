@@ -26,7 +26,7 @@ def latex(table: Table) -> str:
         "\\begin{table*}",
         "\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}",
         f"\\caption{{{latex_text(table.title)}: accuracy in percent. * not all clips; grey: under 30 recordings or 100 "
-        "clips; italics: the paper, ! its harmonic mean is not that of its own two numbers.}}",
+        "clips; italics: the paper, ! its harmonic mean is not that of its own two numbers.}",
         f"\\begin{{tabular}}{{ll{'r' * len(columns)}}}",
         "\\toprule",
         _line(["", "", *(f"{column.label} {column.head}" for column in columns)]),
@@ -54,7 +54,7 @@ def _rows(table: Table, section: Section) -> Iterable[str]:
             yield _line([_title(row), _seeds(row)], [_ours(cell) for cell in cells])
         if any(cell.paper for cell in cells):
             title = "\\quad \\textit{paper}" if row.kind == "ours" else f"{latex_text(row.title)} \\textit{{(paper)}}"
-            yield _line([], [title, "", *(f"\\textit{{{latex_text(cell.paper_text)}}}" for cell in cells)])
+            yield _line([], [title, "", *map(_paper, cells)])
 
 
 def _line(texts: list[str], ready: list[str] | None = None) -> str:
@@ -72,3 +72,7 @@ def _seeds(row: TableRow) -> str:
 def _ours(cell: TableCell) -> str:
     said = latex_text(" ".join(filter(None, (cell.text, cell.spread))))
     return f"\\textcolor{{gray}}{{{said}}}" if cell.few else said
+
+
+def _paper(cell: TableCell) -> str:
+    return f"\\textit{{{latex_text(cell.paper_text)}}}" if cell.paper else ""

@@ -25,6 +25,7 @@ def test_every_line_has_as_many_cells_as_the_head(workspace: Workspace, evaluate
         lines = [line for line in text.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
         assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {columns + 1}
         assert text.count("\\begin{") == text.count("\\end{") == 2
+        assert len(re.findall(r"(?<!\\){", text)) == len(re.findall(r"(?<!\\)}", text))
         assert all(rule in text for rule in ("\\toprule", "\\midrule", "\\bottomrule"))
 
 
