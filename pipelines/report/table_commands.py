@@ -9,6 +9,7 @@ from data_manifests.schema import LABELS
 from pipelines.report.collect import term_options
 from pipelines.report.metrics_file import Run
 from pipelines.report.table_groups import Group
+from pipelines.report.table_plans import NORMS
 
 _SPECS = {
     "CLIP ViT-B/16": "open_clip:ViT-B-16/openai",
@@ -67,10 +68,7 @@ def to_train(source: str, method: str, setting: str) -> str:
 
 
 def _norms(wanted: Sequence[str]) -> list[str]:
-    default = {"n1": True, "n2": False, "n3": False}
-    return [
-        f"--set {name}={str(name in wanted).lower()}" for name, there in default.items() if (name in wanted) != there
-    ]
+    return [f"--set {name}={str(name in wanted).lower()}" for name, there in NORMS.items() if (name in wanted) != there]
 
 
 def to_begin(table: int, run: Run, source: str, *, crossed: bool) -> str:

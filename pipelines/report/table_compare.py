@@ -11,7 +11,7 @@ from pipelines.evaluate.compare import compare, holm
 from pipelines.evaluate.intervals import Interval
 from pipelines.report.table_cells import measured
 from pipelines.report.table_groups import Group
-from pipelines.report.table_plans import compared_kinds, setting_of
+from pipelines.report.table_plans import NORMS, compared_kinds, setting_of
 
 _DEFAULTS = {1: "", 2: "", 3: "", 4: "streams=both", 6: "norms=n1"}
 """The setting of the X-MIC that others are compared with; tables 5 and 7 compare with zero-shot of the same setting."""
@@ -74,7 +74,8 @@ def corrected(found: Sequence[Sequence[Compared]]) -> list[list[Compared]]:
 
 def row_title(table: int, group: Group) -> str:
     """'xmic (paper), norms=n1 n3'."""
-    return ", ".join(filter(None, (group.method, setting_of(table, group))))
+    method = group.method_without(NORMS) if table == 6 else group.method
+    return ", ".join(filter(None, (method, setting_of(table, group))))
 
 
 def _baseline(table: int, group: Group, groups: Sequence[Group]) -> Group | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,8 +69,13 @@ class Group:
     @property
     def method(self) -> str:
         """The method and what is not the default of it, in words."""
+        return self.method_without(())
+
+    def method_without(self, settings: Collection[str]) -> str:
+        """The same without some settings, which a table tells by its own names."""
         run, said = self.run, self.protocol
-        changed = [f"{name}={value}" for name, value in {**run.changed_settings, **run.changed_recipe}.items()]
+        values = {**run.changed_settings, **run.changed_recipe}
+        changed = [f"{name}={value}" for name, value in values.items() if name not in settings]
         classify = said.get("classify") or "full"
         classified = [] if classify == "full" else [f"classifies {classify}"]
         names = [] if said.get("names") in (None, "official") else [f"names {said['names']}"]

@@ -42,7 +42,8 @@ _METHODS: Mapping[int, tuple[str, ...]] = {
 }
 """Methods of the tables that vary one setting; the others have every method."""
 
-_NORMS = {"n1": True, "n2": False, "n3": False}
+NORMS = {"n1": True, "n2": False, "n3": False}
+"""X-MIC's normalisations and whether they are on by default."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def setting_of(table: int, group: Group) -> str:
         return f"encoder={encoder_named(said)}"
     if table == 6:
         changed = group.run.changed_settings
-        on = [name for name, default in _NORMS.items() if changed.get(name, default)]
+        on = [name for name, default in NORMS.items() if changed.get(name, default)]
         return f"norms={' '.join(on) or 'none'}"
     if table == 7:
         return f"prompt={_prompt(group)}"
@@ -104,7 +105,7 @@ def fits(table: int, group: Group, workspace: Workspace) -> bool:
     return all(
         (
             run.method in _METHODS.get(table, (run.method,)),
-            set(run.changed_settings) <= (set(_NORMS) if table == 6 else set()),
+            set(run.changed_settings) <= (set(NORMS) if table == 6 else set()),
             table == 4 or said.get("streams") in (None, "both"),
             table < 4 or said.get("v2") is None,
             table == 7 or _prompt(group) == "{}",
