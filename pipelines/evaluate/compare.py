@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_manifests.errors import InputError
-from pipelines.evaluate.intervals import DRAWS, Interval, harmonic, interval, multiplicities
+from pipelines.evaluate.intervals import Interval, harmonic, interval, multiplicities
 
 MIN_SEEDS = 3
 """With fewer seeds their spread is not known: their mean is taken as it is."""
@@ -42,9 +42,15 @@ class Side:
 
     Attributes:
         targets: one or two targets, of each the seeds in the same order.
+        stream: of random numbers for the first target; the next target has the next. Two numbers of one target are
+            drawn together when they have the same.
+        parts: the targets are parts of one dataset, each with all of its recordings (those without a clip of the part
+            too): their recordings are the same and are drawn once.
     """
 
     targets: Sequence[Seeds]
+    stream: int = 0
+    parts: bool = False
 
 
 def compare(one: Side, other: Side) -> Comparison | None:
@@ -58,10 +64,26 @@ def compare(one: Side, other: Side) -> Comparison | None:
     if any(not seeds or not any(clips for _, clips in seeds[0].values()) for seeds in (*one.targets, *other.targets)):
         return None
     draws = _draws(one, 0) - _draws(other, 1)
+    draws = draws[np.isfinite(draws)]
     ends = interval(draws)
-    assert ends is not None
+    if ends is None:
+        return None
     tail = min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
-    return Comparison(_point(one) - _point(other), ends, min(1.0, 2 * (int(tail) + 1) / (DRAWS + 1)))
+    return Comparison(point(one) - point(other), ends, min(1.0, 2 * (int(tail) + 1) / (len(draws) + 1)))
+
+
+def side_interval(side: Side) -> Interval | None:
+    """95 % of one side, over recordings and, of three seeds or more, over seeds; None where a target has no clip.
+
+    Raises:
+        InputError: its seeds are not on the same clips.
+    """
+    for seeds in side.targets:
+        _refuse_unpaired(seeds)
+    if any(not seeds or not any(clips for _, clips in seeds[0].values()) for seeds in side.targets):
+        return None
+    draws = _draws(side, 0)
+    return interval(draws[np.isfinite(draws)])
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -86,7 +108,8 @@ def _refuse_unpaired(runs: Seeds) -> None:
             )
 
 
-def _point(side: Side) -> float:
+def point(side: Side) -> float:
+    """The mean over the seeds of a side's accuracy, or of its harmonic mean, percent."""
     accuracies = [[_accuracy(run) for run in seeds] for seeds in side.targets]
     if len(accuracies) == 1:
         return float(np.mean(accuracies[0]))
@@ -101,8 +124,12 @@ def _accuracy(run: Mapping[str, Sequence[float]]) -> float:
 
 def _draws(side: Side, number: int) -> np.ndarray:
     """The accuracy, or harmonic mean, of each draw, float64 [10000]: first of every seed, then over the seeds."""
-    of_seeds = [_of_every_seed(seeds, target) for target, seeds in enumerate(side.targets)]
-    values = of_seeds[0] if len(of_seeds) == 1 else harmonic(*of_seeds)
+    of_seeds = [
+        _of_every_seed(seeds, side.stream + (0 if side.parts else target), all_names=side.parts)
+        for target, seeds in enumerate(side.targets)
+    ]
+    # Adding their sum keeps a draw without clips NaN, which the harmonic mean would take for 0.
+    values = of_seeds[0] if len(of_seeds) == 1 else harmonic(*of_seeds) + 0 * (of_seeds[0] + of_seeds[1])
     seeds = values.shape[1]
     if seeds < MIN_SEEDS:
         mean: np.ndarray = values.mean(1)
@@ -113,11 +140,16 @@ def _draws(side: Side, number: int) -> np.ndarray:
     return drawn
 
 
-def _of_every_seed(seeds: Seeds, target: int) -> np.ndarray:
-    """Accuracy in percent, float64 [10000, seeds], the same recordings drawn for every seed."""
-    names = sorted(name for name, counts in seeds[0].items() if counts[1])
+def _of_every_seed(seeds: Seeds, stream: int, *, all_names: bool) -> np.ndarray:
+    """Accuracy in percent, float64 [10000, seeds], the same recordings drawn for every seed.
+
+    With ``all_names`` recordings without a clip are drawn too; a draw of none but those is NaN.
+    """
+    names = sorted(name for name, counts in seeds[0].items() if counts[1] or all_names)
     right = np.array([[run[name][0] for name in names] for run in seeds], np.float64)
     clips = np.array([seeds[0][name][1] for name in names], np.float64)
-    times = multiplicities(len(names), seed=target)
-    drawn: np.ndarray = 100 * (times @ right.T) / (times @ clips)[:, None]
+    times = multiplicities(len(names), seed=stream)
+    drawn_clips = times @ clips
+    drawn_clips[drawn_clips == 0] = np.nan
+    drawn: np.ndarray = 100 * (times @ right.T) / drawn_clips[:, None]
     return drawn

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from data_manifests.schema import Label
@@ -16,6 +17,8 @@ from pipelines.evaluate.calibration import Temperature
 from pipelines.evaluate.clip_list import ClipList
 from pipelines.evaluate.labels import any_noun, label_metrics
 from pipelines.evaluate.scored import Predictions
+from pipelines.methods import load_method
+from pipelines.methods.base import resolve_config
 from pipelines.shards import read_footer, read_rows
 from pipelines.train.features import StreamVectors
 from pipelines.vocabulary import identity_of, vocabulary_of
@@ -84,7 +87,7 @@ def metrics_of(
     random = {str(v.get("encoder")) for v in vectors.values() if v.get("random_weights")}
     return {
         "schema": METRICS_SCHEMA,
-        "run": run_facts(config),
+        "run": {**run_facts(config), **changes(config)},
         "xmic_vector": item.vectors,
         "source": source,
         "target": {"dataset": item.dataset, "split": item.split},
@@ -121,6 +124,34 @@ def run_facts(config: Mapping[str, Any]) -> dict[str, Any]:
         "source_val": selection["source_val"],
         "select_target": chosen_on and f"{chosen_on['dataset']}:{chosen_on['split']}",
         "leaking": selection["leaking"],
+    }
+
+
+def changes(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """'changed_settings' and 'changed_recipe': what ``--set`` and ``--fixed-frames`` made other than the preset has it.
+
+    What the protocol decides (streams, segments) is told there; of the rates that ``matched`` tries nothing is changed.
+    """
+    preset = resolve_config(load_method(config["method"]), config["preset"])
+    recipe = config["recipe"] or {}
+    tried = {"lr"} if str(recipe.get("name")).startswith("matched") else set()
+    training = _differing(recipe, preset.recipe, tried)
+    if config.get("fixed_frames") and recipe:
+        training["fixed_frames"] = True
+    decided = {"streams", "segments"}
+    return {
+        "changed_settings": _differing(config.get("method_config", {}), preset.config, decided),
+        "changed_recipe": training,
+    }
+
+
+def _differing(found: Mapping[str, Any], preset: Any, ignored: set[str]) -> dict[str, Any]:
+    # As JSON, in which a run's configuration is kept: tuples are lists there.
+    known = json.loads(json.dumps(asdict(preset)))
+    return {
+        name: found[name]
+        for name, value in known.items()
+        if name in found and name not in ignored and found[name] != value
     }
 
 

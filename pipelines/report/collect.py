@@ -22,6 +22,9 @@ COLUMNS = [f"{label} {kind}" for label in LABELS for kind in KINDS]
 """Columns of the table in order: top-1 within the run's own dataset and across, their harmonic mean, and top-5 and
 class mean of the cross target (of the own dataset where there is no cross target)."""
 
+MARKS = {"R": "random weights", "M": "mixed artifacts", "P": "pretrained on egocentric data", "L": "leaking"}
+"""What the letters behind a row stand for."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -83,12 +86,7 @@ class Row:
     @property
     def method(self) -> str:
         """The method, and what is not the default of it: preset, recipe, which epoch is kept, X-MIC vectors."""
-        run = self.run
-        notes = [] if run.preset == "official" else [run.preset]
-        notes += [] if run.recipe in (None, "published") else [f"recipe {run.recipe}"]
-        notes += [] if run.select == "last" else [f"epoch by {run.select}"]
-        notes += [] if self.xmic_vector == "own" else [f"X-MIC vector {self.xmic_vector}"]
-        return f"{run.method} ({'; '.join(notes)})" if notes else run.method
+        return method_title(self.run, [] if self.xmic_vector == "own" else [f"X-MIC vector {self.xmic_vector}"])
 
     @property
     def marks(self) -> str:
@@ -183,6 +181,15 @@ def pairs(evaluations: Sequence[Metrics]) -> list[tuple[Metrics | None, Metrics 
     return [(metrics, None) for metrics in own if id(metrics) not in used] + found
 
 
+def method_title(run: Run, more: Sequence[str] = ()) -> str:
+    """The method, and in brackets what is not the default of it."""
+    notes = [] if run.preset == "official" else [run.preset]
+    notes += [] if run.recipe in (None, "published") else [f"recipe {run.recipe}"]
+    notes += [] if run.select == "last" else [f"epoch by {run.select}"]
+    notes += more
+    return f"{run.method} ({'; '.join(notes)})" if notes else run.method
+
+
 def _row(within: Metrics | None, cross: Metrics | None) -> Row:
     there = [metrics for metrics in (within, cross) if metrics]
     known, last = there[0], there[-1]
@@ -241,7 +248,7 @@ def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[G
     for label in LABELS:
         if not control and not any(label in metrics.labels for metrics in evaluations):
             options = f"--method {shlex.quote(run.method)} --preset {shlex.quote(run.preset)} --seed {run.seed}"
-            options += _terms(run)
+            options += term_options(run)
             command = f"xmic train {shlex.quote(source)} {options} --label {label}"
             yield Gap(f"{run.name} has no {label} head", command)
         for metrics in evaluations:
@@ -251,7 +258,7 @@ def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[G
                 yield Gap(why, f"xmic status; then xmic embed {shlex.quote(metrics.target.dataset)}")
 
 
-def _terms(run: Run) -> str:
+def term_options(run: Run) -> str:
     """The options of ``xmic train`` that a run's recipe and selection were asked for by."""
     options = " --recipe matched" if run.recipe and run.recipe.startswith("matched") else ""
     options += "" if run.source_val is None else f" --source-val {run.source_val:g}%"

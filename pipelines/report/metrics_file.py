@@ -23,7 +23,8 @@ class Run(_Part):
     """Which run; ``recipe`` and ``epochs`` are None for a method that learns nothing.
 
     ``select`` is the epoch that was kept, ``source_val`` the percent of recordings held out, ``select_target`` the
-    labelled clips ('dataset:split') it was chosen by, which leaks.
+    labelled clips ('dataset:split') it was chosen by, which leaks; ``changed_settings`` and ``changed_recipe`` is what
+    ``--set`` made other than the preset has it.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Run(_Part):
     source_val: float | None = None
     select_target: str | None = None
     leaking: bool = False
+    changed_settings: dict[str, Any] = {}
+    changed_recipe: dict[str, Any] = {}
 
     @property
     def terms(self) -> str:

@@ -12,23 +12,30 @@ from data_manifests.schema import LABELS
 from pipelines.atomic import replace_atomically
 from pipelines.csv_text import csv_text
 from pipelines.markdown import render_template
-from pipelines.report.collect import COLUMNS, KINDS, Collected, Row, collect
+from pipelines.report.collect import COLUMNS, KINDS, MARKS, Collected, Row, collect
 from pipelines.report.epochs import courses
 from pipelines.report.examples import examples
 from pipelines.report.figure import BAR, draw
+from pipelines.report.latex import latex
+from pipelines.report.parts_figure import draw_parts
 from pipelines.report.per_class import class_tables
+from pipelines.report.table_plans import NUMBERS
+from pipelines.report.table_values import table_lines, table_values
+from pipelines.report.tables import Tables, tables_of
 from pipelines.workspace import Workspace
 
 
 def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
-    """Write ``reports/<name>/{index.html,report.md,tables/results.csv}``.
+    """Write ``reports/<name>/{index.html,report.md}`` and ``tables/{results.csv,table1.csv,table1.tex,…}`` below it.
 
-    The same evaluations give the same bytes: no time, host or path stands in them.
+    Of the paper's tables those are written that have runs. The same evaluations give the same bytes: no time, host or
+    path stands in them.
 
     Returns:
-        The paths ('html', 'markdown', 'csv'), the table's 'rows' (each column's percent, its clips under
-        '<column> clips', its 95 % interval under
-        '<column> interval'), 'random_weights', 'mixed', 'pretrained_on', 'leaking' and 'gaps'.
+        The paths ('html', 'markdown', 'csv', and 'table1 csv', 'table1 tex', …), the results' 'rows' (each column's
+        percent, its clips under '<column> clips', its 95 % interval under '<column> interval'), the paper's 'tables'
+        (see :func:`pipelines.report.table_values.table_values`) and 'unbegun' (those without runs), 'random_weights',
+        'mixed', 'pretrained_on', 'leaking' and 'gaps'.
 
     Raises:
         UsageError: the name would leave the reports folder.
@@ -37,18 +44,25 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
     if Path(name).name != name or name in ("", ".", ".."):
         raise UsageError(f"--name {name}: expected a folder name, not a path")
     found = collect(workspace)
+    tables = tables_of(found, workspace)
     folder = workspace.root / "reports" / name
     outputs = {
-        "html": (folder / "index.html", html(found, workspace)),
-        "markdown": (folder / "report.md", markdown(found)),
+        "html": (folder / "index.html", html(found, tables, workspace)),
+        "markdown": (folder / "report.md", markdown(found, tables)),
         "csv": (folder / "tables" / "results.csv", table_csv(found)),
     }
+    for table in tables.tables:
+        for kind, text in (("csv", table_lines(table)), ("tex", latex(table))):
+            outputs[f"table{table.number} {kind}"] = (folder / "tables" / f"table{table.number}.{kind}", text)
+    _remove_stale(folder / "tables", {path for path, _ in outputs.values()})
     for path, text in outputs.values():
         with replace_atomically(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return {
         **{kind: str(path) for kind, (path, _) in outputs.items()},
         "rows": [_plain(row) for row in found.rows],
+        "tables": [table_values(table) for table in tables.tables],
+        "unbegun": [vars(gap) for gap in tables.unbegun],
         "random_weights": found.random_weights,
         "mixed": found.mixed,
         "pretrained_on": found.pretrained_on,
@@ -57,7 +71,16 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
     }
 
 
-def html(found: Collected, workspace: Workspace) -> str:
+def _remove_stale(folder: Path, written: set[Path]) -> None:
+    """Take away the tables of an earlier report that this one does not have."""
+    for number in NUMBERS:
+        for kind in ("csv", "tex"):
+            file = folder / f"table{number}.{kind}"
+            if file not in written:
+                file.unlink(missing_ok=True)
+
+
+def html(found: Collected, tables: Tables, workspace: Workspace) -> str:
     """One self-contained page that asks for nothing from anywhere; everything that comes from a file is escaped.
 
     Trainings, class names, scores and frames are shown as far as they are in the workspace.
@@ -72,7 +95,9 @@ def html(found: Collected, workspace: Workspace) -> str:
     )
     evaluations = list(zip(found.evaluations, found.folders, strict=True))
     return environment.get_template("report.html.j2").render(
-        **_shown(found),
+        **_shown(found, tables),
+        parts_panels=draw_parts(tables.tables),
+        marks=MARKS,
         figure=draw(found.rows),
         bar_height=BAR,
         courses=courses(workspace, found.evaluations),
@@ -81,13 +106,13 @@ def html(found: Collected, workspace: Workspace) -> str:
     )
 
 
-def markdown(found: Collected) -> str:
+def markdown(found: Collected, tables: Tables) -> str:
     """The same as text; everything that comes from a file is escaped."""
-    return render_template(__package__, "report.md.j2", **_shown(found))
+    return render_template(__package__, "report.md.j2", **_shown(found, tables))
 
 
-def _shown(found: Collected) -> dict[str, Any]:
-    return {"found": found, "columns": COLUMNS, "kinds": KINDS, "labels": LABELS}
+def _shown(found: Collected, tables: Tables) -> dict[str, Any]:
+    return {"found": found, "tables": tables, "columns": COLUMNS, "kinds": KINDS, "labels": LABELS}
 
 
 def _plain(row: Row) -> dict[str, Any]:

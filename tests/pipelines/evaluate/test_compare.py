@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_manifests.errors import InputError
-from pipelines.evaluate.compare import Side, compare, holm
+from pipelines.evaluate.compare import Side, compare, holm, point, side_interval
 
 CLIPS = {f"v{number}": 10 + number for number in range(12)}
 
@@ -86,3 +86,34 @@ def test_holm_keeps_the_order_never_lowers_and_stays_below_bonferroni(p: list[fl
         assert value <= corrected[index] <= min(1.0, len(p) * value)
     by_size = [corrected[index] for index in sorted(range(len(p)), key=lambda index: p[index])]
     assert by_size == sorted(by_size)
+
+
+def test_parts_of_one_dataset_are_drawn_with_the_same_recordings() -> None:
+    # Where all recordings are drawn together a part that is the other's double has no spread of its own.
+    shared = {f"v{k}": (k, 20) for k in range(20)}
+    ends = side_interval(Side([[shared], [shared]], parts=True))
+    assert ends == pytest.approx(side_interval(Side([[shared]])))
+    apart = side_interval(Side([[shared], [shared]]))
+    assert apart is not None
+    assert ends is not None
+    assert apart[1] - apart[0] < ends[1] - ends[0]
+
+
+def test_a_draw_without_a_clip_of_the_part_is_left_out() -> None:
+    rare = {"a": (1, 2), "b": (0, 0), "c": (0, 0)}
+    assert side_interval(Side([[rare]], parts=True)) == (50, 50)
+    found = compare(Side([[rare]], parts=True), Side([[rare]], parts=True))
+    assert found is not None
+    assert (found.difference, found.interval) == (0, (0, 0))
+
+
+def test_an_interval_of_one_side_has_the_spread_of_three_seeds_and_not_of_two() -> None:
+    seeds = [{"a": (right, 10), "b": (right, 10)} for right in (2, 5, 8)]
+    assert side_interval(Side([seeds[:2]])) == (35, 35)
+    assert side_interval(Side([seeds])) == pytest.approx((20, 80))
+    assert point(Side([seeds])) == pytest.approx(50)
+
+
+def test_no_interval_without_a_clip() -> None:
+    assert side_interval(Side([[{}]])) is None
+    assert side_interval(Side([[{"a": (0, 0)}]], parts=True)) is None

@@ -9,7 +9,7 @@ from data_manifests.errors import InputError, MissingUpstream
 from pipelines import stage
 from pipelines.embed.text import text_stages
 from pipelines.evaluate import epic
-from pipelines.evaluate.record import metrics_text
+from pipelines.evaluate.record import changes, metrics_text
 from pipelines.evaluate.run import evaluate, find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
@@ -147,6 +147,30 @@ def test_epics_own_numbers_are_those_of_epic_alone(embedded, monkeypatch):
     (cross,) = score(embedded, run, TARGETS[1:])
     assert cross["epic"]["overall"]["noun"]["percent"] == cross["labels"]["noun"]["top1"]
     assert cross["epic"]["overall"]["action"]["percent"] == cross["actions"]["top1"]
+
+
+def test_what_was_set_other_than_the_preset_has_it_stands_in_the_result(embedded):
+    within, _ = score(embedded, trained(embedded))
+    assert within["run"]["changed_recipe"] == {"batch": 4, "epochs": 1}
+    assert within["run"]["changed_settings"] == {}
+    read = read_metrics(next((embedded.root / "evaluations").glob("*/mine-val/metrics.json")))
+    assert read.run.changed_recipe == {"batch": 4, "epochs": 1}
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "changed"),
+    [
+        ("method_config", {"n1": False, "n2": False, "streams": "hand"}, ({"n1": False}, {})),
+        ("recipe", {"name": "published", "epochs": 15}, ({}, {})),
+        ("recipe", {"name": "matched, custom", "lr": [1e-5], "epochs": 3}, ({}, {"epochs": 3})),
+        ("fixed_frames", True, ({}, {"fixed_frames": True})),
+        ("recipe", None, ({}, {})),
+    ],
+)
+def test_only_what_a_user_changed_is_called_changed(part, value, changed):
+    config = {"method": "xmic", "preset": "official", "method_config": {}, "recipe": {"name": "published"}}
+    settings, recipe = changes({**config, part: value}).values()
+    assert (settings, recipe) == changed
 
 
 def test_each_recording_stands_on_one_line_of_the_text():

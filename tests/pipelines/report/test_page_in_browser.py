@@ -88,6 +88,8 @@ def test_every_section_is_there_and_its_pictures_load(page: Any) -> None:
     heads = _texts(page, "h2")
     assert heads == [
         "Results",
+        "The paper’s tables",
+        "Shared against novel",
         "Figure: top-1 accuracy",
         "Accuracy over epochs",
         "Changed answers",

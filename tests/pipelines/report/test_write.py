@@ -14,6 +14,7 @@ from data_manifests.errors import UsageError
 from pipelines.report.collect import COLUMNS
 from pipelines.report.write import write_report
 from pipelines.workspace import Workspace
+from tests.pipelines.report.evaluations import both
 
 Make = Callable[..., dict]
 Put = Callable[..., Path]
@@ -53,12 +54,12 @@ def _written(workspace: Workspace, name: str = "report") -> tuple[str, str]:
     return Path(written["html"]).read_text("utf-8"), Path(written["markdown"]).read_text("utf-8")
 
 
-def test_the_three_files_stand_in_the_reports_folder(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+def test_the_files_stand_in_the_reports_folder(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
     evaluated(metrics(), metrics("epic"))
     write_report(workspace, "paper")
     folder = workspace.root / "reports" / "paper"
     there = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    assert there == ["index.html", "report.md", "tables/results.csv"]
+    assert there == ["index.html", "report.md", "tables/results.csv", "tables/table1.csv", "tables/table1.tex"]
 
 
 def test_the_same_evaluations_give_the_same_bytes_in_any_workspace(
@@ -273,7 +274,7 @@ def test_the_csv_has_full_precision_and_empty_cells_for_no_number(
 
 def test_the_templates_are_part_of_the_package() -> None:
     names = {item.name for item in files("pipelines.report").joinpath("templates").iterdir()}
-    assert names == {"report.html.j2", "report.md.j2", "page.css", "page.js"}
+    assert names == {"report.html.j2", "report.md.j2", "page.css", "page.js", "tables.html.j2"}
 
 
 def test_the_csv_holds_no_formula(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
@@ -312,3 +313,34 @@ def test_leaking_results_are_said_to_be_so_in_every_output(workspace: Workspace,
     assert written["rows"][0]["leaking"]
     (row,) = csv.DictReader(Path(written["csv"]).read_text("utf-8").splitlines())
     assert (row["recipe"], row["select"], row["xmic_vector"], row["leaking"]) == ("published", "target", "own", "1")
+
+
+def test_the_paper_s_tables_stand_in_page_text_and_files(workspace: Workspace, evaluated: Put) -> None:
+    evaluated(*both(), *both("coop", right=5))
+    written = write_report(workspace)
+    page, text = (Path(written[kind]).read_text("utf-8") for kind in ("html", "markdown"))
+    for told in (page, text):
+        assert "Table 2: shared and novel classes" in told
+        assert "paper 15.35 (+14.65)" in told
+        assert "xmic train ego4d --method cocoop" in told
+        assert "Table 3 (EGTEA) has no runs yet" in told
+    assert Page(page).open == []
+    assert [Path(written[f"table{number} tex"]).name for number in (1, 2)] == ["table1.tex", "table2.tex"]
+    assert [table["table"] for table in written["tables"]] == [1, 2]
+
+
+def test_a_line_of_a_markdown_table_has_as_many_cells_as_its_head(workspace: Workspace, evaluated: Put) -> None:
+    evaluated(*both("a|b"), *both("coop", right=5))
+    text = Path(write_report(workspace)["markdown"]).read_text("utf-8")
+    blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("| row |")]
+    assert len(blocks) == 2
+    for block in blocks:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block}) == 1
+
+
+def test_tables_of_an_earlier_report_do_not_stay(workspace: Workspace, evaluated: Put) -> None:
+    evaluated(*both())
+    second = Path(write_report(workspace)["table2 csv"])
+    shutil.rmtree(next((workspace.root / "evaluations").glob("*/epic-val")))
+    write_report(workspace)
+    assert not second.exists()

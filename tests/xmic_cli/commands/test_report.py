@@ -9,6 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from data_manifests.errors import MissingUpstream
+from tests.pipelines.report.evaluations import both
 from xmic_cli.commands.report import report
 
 NUMBERS = {"top1": 25.0, "top5": 75.0, "class_mean": 20.0, "n_evaluated": 3, "n_official": 4}
@@ -55,14 +56,31 @@ def workspace(tmp_path: Path) -> Path:
 def test_the_table_is_printed_and_warnings_gaps_and_paths_are_noted(app: typer.Typer, workspace: Path) -> None:
     result = CliRunner().invoke(app, ["-w", str(workspace), "--name", "mine"])
     assert result.exit_code == 0, result.output
-    head, row = result.stdout.splitlines()
+    head, row, blank, title = result.stdout.splitlines()[:4]
     assert head.split("\t")[:7] == ["method", "run", "source", "within", "cross", "marks", "noun within"]
     assert row.split("\t")[:8] == ["xmic", "xmic-run", "clips train", "clips val", "–", "R", "25.00* (3/4)", "–"]
+    assert blank == ""
+    assert title.startswith("Table 1: within and across datasets; trained on clips, evaluated on clips val")
+    assert "Table 4 (conditioning streams) has no runs yet; run: xmic train clips --method xmic" in result.stderr
     assert "warning: vit-random has random weights; the rows marked R mean nothing" in result.stderr
     assert "xmic-run is not evaluated on another dataset; run: xmic evaluate xmic-run --cross DATASET" in result.stderr
     page = workspace / "reports" / "mine" / "index.html"
     assert f"html: {page}" in result.stderr
     assert page.is_file()
+
+
+def test_the_paper_s_tables_follow_with_what_fills_and_differences(app: typer.Typer, tmp_path: Path) -> None:
+    for made in (*both(), *both("coop", right=5)):
+        file = tmp_path / "evaluations" / made["run"]["name"] / f"{made['target']['dataset']}-val" / "metrics.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(made))
+    lines = CliRunner().invoke(app, ["-w", str(tmp_path)]).stdout.splitlines()
+    xmic = next(line for line in lines if line.startswith("xmic\trecipe published")).split("\t")
+    assert xmic[2:4] == ["0", "30.00 [30.0–30.0] paper 33.54 (-3.54)"]
+    missing = next(line for line in lines if line.startswith("cocoop\tno run yet")).split("\t")
+    assert (missing[3], missing[-1]) == ("paper 30.00", "xmic train ego4d --method cocoop")
+    assert "coop\txmic\tnoun within\t+20.00\t20.0 to 20.0\t0.0002\t0.0012" in lines
+    assert any("20.00 [20.0–20.0] (few)" in line for line in lines)
 
 
 def test_json_is_the_same_with_numbers_and_paths(app: typer.Typer, workspace: Path) -> None:

@@ -1,0 +1,78 @@
+"""One of the paper's tables as LaTeX, with the rules of booktabs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pipelines.report.table_cells import TableCell
+from pipelines.report.tables import Section, Table, TableRow
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "–": "--", "±": r"$\pm$", "\n": " ", "\r": " ",
+}  # fmt: skip
+
+
+def latex(table: Table) -> str:
+    """A ``table*`` to ``\\input``: a line a row, below it in italics the paper's numbers where they may be compared.
+
+    It needs the packages booktabs and xcolor. Numbers over too few recordings or clips are grey.
+    """
+    columns = table.columns
+    lines = [
+        "% needs \\usepackage{booktabs} and \\usepackage{xcolor}",
+        "\\begin{table*}",
+        "\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}",
+        f"\\caption{{{latex_text(table.title)}: accuracy in percent. * not all clips; grey: under 30 recordings or 100 "
+        "clips; italics: the paper, ! its harmonic mean is not that of its own two numbers.}",
+        f"\\begin{{tabular}}{{ll{'r' * len(columns)}}}",
+        "\\toprule",
+        _line(["", "", *(f"{column.label} {column.head}" for column in columns)]),
+    ]
+    for section in table.sections:
+        lines += ["\\midrule", f"\\multicolumn{{{len(columns) + 2}}}{{l}}{{{latex_text(section.title)}}} \\\\"]
+        lines += _rows(table, section)
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table*}", ""])
+
+
+def latex_text(text: object) -> str:
+    """Text in which nothing is a command."""
+    plain = "".join(_SPECIAL.get(letter, letter) for letter in str(text))
+    return re.sub(r"[\x00-\x1f\x7f]", "", plain)
+
+
+def _rows(table: Table, section: Section) -> Iterable[str]:
+    reference = False
+    for row in section.rows:
+        if row.kind == "reference" and not reference:
+            yield "\\midrule"
+            reference = True
+        cells = [row.cells[column.name] for column in table.columns]
+        if row.kind != "missing":
+            yield _line([_title(row), _seeds(row)], [_ours(cell) for cell in cells])
+        if any(cell.paper for cell in cells):
+            title = "\\quad \\textit{paper}" if row.kind == "ours" else f"{latex_text(row.title)} \\textit{{(paper)}}"
+            yield _line([], [title, "", *map(_paper, cells)])
+
+
+def _line(texts: list[str], ready: list[str] | None = None) -> str:
+    return " & ".join([*map(latex_text, texts), *(ready or [])]) + r" \\"
+
+
+def _title(row: TableRow) -> str:
+    return row.title + (f" [{row.marks}]" if row.marks else "")
+
+
+def _seeds(row: TableRow) -> str:
+    return f"{len(row.seeds)} seeds" if len(row.seeds) > 1 else ""
+
+
+def _ours(cell: TableCell) -> str:
+    said = latex_text(" ".join(filter(None, (cell.text, cell.spread))))
+    return f"\\textcolor{{gray}}{{{said}}}" if cell.few else said
+
+
+def _paper(cell: TableCell) -> str:
+    return f"\\textit{{{latex_text(cell.paper_text)}}}" if cell.paper else ""

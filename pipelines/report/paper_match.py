@@ -1,0 +1,102 @@
+"""Which of the paper's numbers one of ours may stand beside: only the same datasets, whole, under the same encoder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from data_manifests.schema import Label
+from pipelines.report.metrics_file import Metrics
+from pipelines.report.paper import PaperCell, paper_cells
+from pipelines.report.table_cells import PaperNumber
+from pipelines.report.table_groups import Group
+from pipelines.workspace import Workspace
+
+CLASSES: dict[str, dict[Label, tuple[int, ...]]] = {
+    "epic": {"noun": (300,), "verb": (97,)},
+    "ego4d": {"noun": (521,), "verb": (117,)},
+    "egtea": {"noun": (53, 54), "verb": (19, 20)},
+}
+"""The paper's datasets and how many classes they have; drawn ones are called the same, but have other classes."""
+
+SPLITS = {"epic": "val", "ego4d": "val", "egtea": "test"}
+"""The splits that the paper evaluates on."""
+
+ENCODERS = {
+    "CLIP ViT-B/16": re.compile(r"open_clip:ViT-B-16(-quickgelu)?/openai"),
+    "CLIP ViT-L/14": re.compile(r"open_clip:ViT-L-14(-quickgelu)?/openai"),
+    "Lavila ViT-L/14": re.compile(r"lavila:CLIP_OPENAI_TIMESFORMER_LARGE=.*"),
+}
+"""The paper's encoders, and the specs that are known to be them."""
+
+_DINO = re.compile(r"timm-vit-large-patch14-dinov2.*")
+
+
+def dataset_named(workspace: Workspace, dataset: str) -> str | None:
+    """Which of the paper's datasets one is, by its reader or its name; None of another."""
+    settings = workspace.datasets.get(dataset)
+    names = [settings.reader] if settings else []
+    return next((name for name in [*names, dataset] if name in CLASSES), None)
+
+
+def real_place(workspace: Workspace, metrics: Metrics | None) -> str | None:
+    """The paper's dataset that an evaluation is on: its name, its split, and its numbers of classes; else None."""
+    if metrics is None:
+        return None
+    name = dataset_named(workspace, metrics.target.dataset)
+    if name is None or metrics.target.split != SPLITS[name] or not metrics.labels:
+        return None
+    as_in_paper = all(numbers.classes in CLASSES[name][label] for label, numbers in metrics.labels.items())
+    return name if as_in_paper else None
+
+
+def encoder_named(protocol: Mapping[str, Any]) -> str:
+    """The paper's name of the classifying encoder, or the folder's name of one that is not known to be the paper's."""
+    spec = str(protocol.get("encoder_spec"))
+    known = (name for name, pattern in ENCODERS.items() if pattern.fullmatch(spec))
+    return next(known, str(protocol.get("encoder")))
+
+
+def v2_named(protocol: Mapping[str, Any]) -> str:
+    """'v2=dino' of the paper's second encoder, 'v2=<folder>' of another one, '' where there is none."""
+    v2 = protocol.get("v2")
+    if v2 is None:
+        return ""
+    return "v2=dino" if _DINO.fullmatch(str(v2)) else f"v2={v2}"
+
+
+def comparable(group: Group, table: int) -> bool:
+    """Whether the paper's row of this setting was made as these runs were: encoder, names, recipe as published, no
+    random or mixed artifacts, and no list of clips."""
+    run, said = group.run, group.protocol
+    encoder = encoder_named(said)
+    if encoder not in ENCODERS or (table != 5 and encoder != "CLIP ViT-B/16"):
+        return False
+    as_published = not run.changed_recipe and said.get("names") in (None, "official")
+    return as_published and not set(group.marks) & {"R", "M"} and not any(group.clip_lists)
+
+
+class PaperRows:
+    """The paper's numbers of one table for one direction; empty where ours is on other datasets."""
+
+    def __init__(self, table: int, source: str | None, cross: str | None) -> None:
+        self._cells = [cell for cell in paper_cells() if cell.table == table and cell.source == source]
+        crossed = {cell.target for cell in self._cells if cell.kind in ("cross", "hm", "shared", "novel")}
+        if cross not in crossed:
+            self._cells = []
+
+    def __bool__(self) -> bool:
+        return bool(self._cells)
+
+    def number(self, method: str, setting: str, label: Label, kind: str) -> PaperNumber | None:
+        """A number; ``kind`` as :func:`pipelines.report.table_cells.measured` has it."""
+        wanted = "hm" if kind == "shared-novel hm" else kind
+        found = (cell for cell in self._cells if (cell.method, cell.setting) == (method, setting))
+        here: Sequence[PaperCell] = [cell for cell in found if (cell.label, cell.kind) == (label, wanted)]
+        return PaperNumber(here[0].value, here[0].recomputed) if here else None
+
+
+def variants(table: int) -> list[tuple[str, str]]:
+    """(method, setting) of each row of one of the paper's tables, in its order."""
+    return list(dict.fromkeys((cell.method, cell.setting) for cell in paper_cells() if cell.table == table))

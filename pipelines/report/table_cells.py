@@ -1,0 +1,198 @@
+"""A number of the paper's tables as our runs have it: over seeds, with its interval, and the paper's beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_manifests.errors import InputError
+from data_manifests.schema import Label
+from pipelines.evaluate.compare import Side, point, side_interval
+from pipelines.evaluate.intervals import Interval, too_few
+from pipelines.report.metrics_file import Counted, Metrics, Numbers, PartNumbers, Reference
+from pipelines.report.table_groups import Pair
+
+Counts = Mapping[str, tuple[float, int]]
+"""Recording → (clips that are right, clips)."""
+
+
+@dataclass(frozen=True)
+class PaperNumber:
+    """What the paper prints; ``recomputed`` where its harmonic mean is not that of its own two numbers."""
+
+    value: float
+    recomputed: float | None = None
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """One number.
+
+    Attributes:
+        value: percent, the mean over the seeds; None where there is none.
+        sd: standard deviation over the seeds, percent; None of one seed.
+        interval: 95 %, over recordings and, of three seeds or more, over seeds.
+        evaluated: clips of one seed.
+        official: clips that it should be over.
+        few: fewer than 30 recordings or 100 clips: shown in grey.
+        paper: the paper's number, where ours may be compared with it or where there is none of ours.
+    """
+
+    value: float | None = None
+    sd: float | None = None
+    interval: Interval | None = None
+    evaluated: int = 0
+    official: int = 0
+    few: bool = False
+    paper: PaperNumber | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Some clips are not in the number."""
+        return self.evaluated < self.official
+
+    @property
+    def difference(self) -> float | None:
+        """Ours minus the paper's, in points; of a wrong harmonic mean minus the one that is right."""
+        if self.value is None or self.paper is None:
+            return None
+        return self.value - (self.paper.value if self.paper.recomputed is None else self.paper.recomputed)
+
+    @property
+    def text(self) -> str:
+        """Two decimals and a star where clips are missing; a dash where there is no number."""
+        return "–" if self.value is None else f"{self.value:.2f}" + "*" * self.partial
+
+    @property
+    def spread(self) -> str:
+        """'± 0.31', nothing of one seed."""
+        return "" if self.sd is None else f"± {self.sd:.2f}"
+
+    @property
+    def between(self) -> str:
+        """The interval, nothing where there is none."""
+        return f"{self.interval[0]:.1f}–{self.interval[1]:.1f}" if self.interval else ""
+
+    @property
+    def paper_text(self) -> str:
+        """The paper's number with '!' and the right one where it is wrong, nothing where there is none."""
+        if self.paper is None:
+            return ""
+        right = "" if self.paper.recomputed is None else f" ! {self.paper.recomputed:.2f}"
+        return f"{self.paper.value:.2f}{right}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A number of one seed on one target."""
+
+    evaluated: int
+    official: int
+    recordings: Counts
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number of all seeds: a side of a comparison, with its clips."""
+
+    side: Side
+    kept: Sequence[Kept]
+
+    @property
+    def cell(self) -> TableCell:
+        """It, summed up."""
+        one_seed = [Side([[seeds[index]] for seeds in self.side.targets]) for index in range(self.seeds)]
+        values = [point(side) for side in one_seed]
+        try:
+            ends = side_interval(self.side)
+        except InputError:  # Seeds on other clips: no set of recordings is common to them.
+            ends = None
+        return TableCell(
+            float(np.mean(values)),
+            float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            ends,
+            sum(one.evaluated for one in self.kept) // self.seeds,
+            sum(one.official for one in self.kept) // self.seeds,
+            any(too_few(seeds[0]) for seeds in self.side.targets),
+        )
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds."""
+        return len(self.side.targets[0])
+
+
+def measured(pairs: Sequence[Pair], label: Label, kind: str) -> Measured | None:
+    """A number of every seed; None where a seed has none, or no clip.
+
+    Args:
+        pairs: of a group, one a seed.
+        label: 'noun' or 'verb'.
+        kind: 'within', 'cross', 'hm'; 'shared', 'novel', 'shared-novel hm' of the cross target, 'all ' before them
+            where all classes compete; 'novel called shared'.
+    """
+    return _measured([[_of_run(metrics, label) for metrics in pair] for pair in pairs], kind)
+
+
+def measured_reference(pair: Pair, label: Label, name: str, kind: str) -> Measured | None:
+    """The same of a reference row, which no seed changes."""
+    return _measured([[_of_reference(metrics, label, name) for metrics in pair]], kind)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What one evaluation says of a method or of a reference."""
+
+    all: Kept
+    parts: Mapping[str, PartNumbers | None]
+    called: Counted | None = None
+
+
+def _of_run(metrics: Metrics | None, label: Label) -> _Source | None:
+    numbers = metrics.labels.get(label) if metrics else None
+    return _Source(_kept(numbers), numbers.parts, numbers.novel_called_shared) if numbers else None
+
+
+def _of_reference(metrics: Metrics | None, label: Label, name: str) -> _Source | None:
+    numbers = metrics.labels.get(label) if metrics else None
+    reference = numbers.references.get(name) if numbers else None
+    return _Source(_kept(reference), reference.parts) if reference else None
+
+
+def _kept(numbers: Numbers | Counted | Reference) -> Kept:
+    return Kept(numbers.n_evaluated, numbers.n_official, numbers.recordings)
+
+
+def _measured(seeds: Sequence[Sequence[_Source | None]], kind: str) -> Measured | None:
+    if kind in ("within", "cross", "hm"):
+        places = {"within": (0,), "cross": (1,), "hm": (0, 1)}[kind]
+        whole = [[source.all if (source := pair[place]) else None for pair in seeds] for place in places]
+        return _side(whole, stream=places[0], parts=False)
+    form = "unrestricted" if kind.startswith("all ") else "restricted"
+    what = kind.removeprefix("all ")
+    wanted = {"shared": ("shared",), "novel": ("novel",), "novel called shared": ("called",)}
+    names = wanted.get(what, ("shared", "novel"))
+    parts = [[_part(pair[1], name, form) for pair in seeds] for name in names]
+    return _side(parts, stream=1, parts=True)
+
+
+def _part(source: _Source | None, name: str, form: str) -> Kept | None:
+    if source is None:
+        return None
+    part = source.parts.get(name)
+    counted = source.called if name == "called" else getattr(part, form) if part else None
+    if counted is None:
+        return None
+    everywhere = {recording: counted.recordings.get(recording, (0, 0)) for recording in source.all.recordings}
+    return Kept(counted.n_evaluated, counted.n_official, everywhere)
+
+
+def _side(targets: Sequence[Sequence[Kept | None]], *, stream: int, parts: bool) -> Measured | None:
+    kept = [one for seeds in targets for one in seeds if one is not None and one.evaluated]
+    if len(kept) < sum(len(seeds) for seeds in targets):
+        return None
+    count = len(targets[0])
+    sides = [[one.recordings for one in kept[start : start + count]] for start in range(0, len(kept), count)]
+    return Measured(Side(sides, stream, parts), kept)

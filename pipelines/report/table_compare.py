@@ -1,0 +1,100 @@
+"""Below each table: its methods against X-MIC, or against zero-shot, on the same clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from data_manifests.errors import InputError
+from data_manifests.schema import LABELS
+from pipelines.evaluate.compare import compare, holm
+from pipelines.evaluate.intervals import Interval
+from pipelines.report.table_cells import measured
+from pipelines.report.table_groups import Group
+from pipelines.report.table_plans import NORMS, compared_kinds, setting_of
+
+_DEFAULTS = {1: "", 2: "", 3: "", 4: "streams=both", 6: "norms=n1"}
+"""The setting of the X-MIC that others are compared with; tables 5 and 7 compare with zero-shot of the same setting."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One number of a row minus that of another.
+
+    Attributes:
+        title: the row.
+        against: what it is compared with.
+        column: 'noun cross', …
+        difference: in points; None where the two are on other clips.
+        interval: 95 %, in points.
+        p: two-sided, not corrected.
+        corrected: by Holm, for all comparisons of the table.
+    """
+
+    title: str
+    against: str
+    column: str
+    difference: float | None = None
+    interval: Interval | None = None
+    p: float | None = None
+    corrected: float | None = None
+
+    @property
+    def between(self) -> str:
+        """'-1.2 to 0.4'."""
+        return f"{self.interval[0]:.1f} to {self.interval[1]:.1f}" if self.interval else ""
+
+
+def comparisons(table: int, groups: Sequence[Group]) -> Iterator[Compared]:
+    """The rows of a section against their baseline, p values not corrected yet."""
+    for group in groups:
+        other = _baseline(table, group, groups)
+        if other is None or other is group:
+            continue
+        for label in LABELS:
+            for kind in compared_kinds(table):
+                mine, theirs = (measured(side.pairs, label, kind) for side in (group, other))
+                if mine is None or theirs is None:
+                    continue
+                said = Compared(row_title(table, group), row_title(table, other), f"{label} {kind}")
+                try:
+                    found = compare(mine.side, theirs.side)
+                except InputError:
+                    yield said
+                    continue
+                if found:
+                    yield replace(said, difference=found.difference, interval=found.interval, p=found.p)
+
+
+def corrected(found: Sequence[Sequence[Compared]]) -> list[list[Compared]]:
+    """The sections' comparisons of one table with their p values corrected for all of them."""
+    p = iter(holm([one.p for section in found for one in section if one.p is not None]))
+    return [[one if one.p is None else replace(one, corrected=next(p)) for one in section] for section in found]
+
+
+def row_title(table: int, group: Group) -> str:
+    """'xmic (paper), norms=n1 n3'."""
+    method = group.method_without(NORMS) if table == 6 else group.method
+    return ", ".join(filter(None, (method, setting_of(table, group))))
+
+
+def _baseline(table: int, group: Group, groups: Sequence[Group]) -> Group | None:
+    def found(method: str, setting: str) -> list[Group]:
+        return [other for other in groups if (other.run.method, setting_of(table, other)) == (method, setting)]
+
+    if table in _DEFAULTS:
+        candidates = found("xmic", _DEFAULTS[table]) or found("zero-shot", "")
+    else:
+        candidates = found("zero-shot", setting_of(table, group))
+    return min(candidates, key=lambda other: _distance(group, other), default=None)
+
+
+def _distance(group: Group, other: Group) -> list[bool]:
+    run, mine, theirs = other.run, group.protocol, other.protocol
+    return [
+        mine.get("encoder") != theirs.get("encoder"),
+        run.preset != "official",
+        run.recipe not in (None, "published"),
+        run.select != "last",
+        (theirs.get("classify") or "full") != "full",
+    ]

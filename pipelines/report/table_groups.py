@@ -1,0 +1,132 @@
+"""Runs that differ in their seed only, joined: what stands in one line of the paper's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.digest import digest_json
+from pipelines.report.collect import Collected, method_title, pairs
+from pipelines.report.metrics_file import Metrics, Place, Run
+
+Pair = tuple[Metrics | None, Metrics | None]
+"""The evaluations of a run within its own dataset and across; one of them may be missing."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one setting, on one own and one cross target.
+
+    Attributes:
+        pairs: one a seed, in the order of the seeds.
+    """
+
+    pairs: Sequence[Pair]
+
+    @property
+    def known(self) -> Sequence[Metrics]:
+        """All of its evaluations."""
+        return [metrics for pair in self.pairs for metrics in pair if metrics]
+
+    @property
+    def first(self) -> Metrics:
+        """An evaluation, for what is the same in all."""
+        return self.known[0]
+
+    @property
+    def run(self) -> Run:
+        """The run of the first seed."""
+        return self.first.run
+
+    @property
+    def within(self) -> Place | None:
+        """The target in the run's own dataset."""
+        own = self.pairs[0][0]
+        return own.target if own else None
+
+    @property
+    def cross(self) -> Place | None:
+        """The target in another dataset."""
+        other = self.pairs[0][1]
+        return other.target if other else None
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds, one a run."""
+        return [next(metrics for metrics in pair if metrics).run.seed for pair in self.pairs]
+
+    @property
+    def clip_lists(self) -> tuple[str | None, ...]:
+        """The sha256 of the lists that the two evaluations are held to."""
+        return tuple(metrics.clips_file.sha256 if metrics and metrics.clips_file else None for metrics in self.pairs[0])
+
+    @property
+    def protocol(self) -> Mapping[str, Any]:
+        """What the evaluations were made under."""
+        return self.first.protocol
+
+    @property
+    def method(self) -> str:
+        """The method and what is not the default of it, in words."""
+        return self.method_without(())
+
+    def method_without(self, settings: Collection[str]) -> str:
+        """The same without some settings, which a table tells by its own names."""
+        run, said = self.run, self.protocol
+        values = {**run.changed_settings, **run.changed_recipe}
+        changed = [f"{name}={value}" for name, value in values.items() if name not in settings]
+        classify = said.get("classify") or "full"
+        classified = [] if classify == "full" else [f"classifies {classify}"]
+        names = [] if said.get("names") in (None, "official") else [f"names {said['names']}"]
+        return method_title(run, [*changed, *classified, *names])
+
+    @property
+    def protocol_words(self) -> str:
+        """'encoder vit-b-16-0123, streams both, plan seg16-k1-256px-q95'."""
+        shown = ("encoder", "v2", "streams", "plan", "precision", "prompt")
+        words = [f"{name} {self.protocol[name]}" for name in shown if self.protocol.get(name) is not None]
+        return ", ".join(words)
+
+    @property
+    def marks(self) -> str:
+        """As :attr:`pipelines.report.collect.Row.marks`."""
+        random = any(metrics.random_weights for metrics in self.known)
+        mixed = any(metrics.mixed for metrics in self.known)
+        pretrained = any(metrics.pretrained_on for metrics in self.known)
+        return "R" * random + "M" * mixed + "P" * pretrained + "L" * self.run.leaking
+
+
+def groups_of(found: Collected) -> list[Group]:
+    """Join the runs that differ in their seed only; controls of the X-MIC vector are in no table of the paper.
+
+    Two runs of the same setting and seed (their vectors were made anew in between) stay two lines.
+    """
+    by_run: dict[str, list[Metrics]] = {}
+    for metrics in found.evaluations:
+        if metrics.xmic_vector == "own":
+            by_run.setdefault(metrics.run.name, []).append(metrics)
+    alike: dict[tuple[str, int], list[Pair]] = {}
+    times: dict[tuple[str, int], int] = {}
+    for evaluations in by_run.values():
+        for pair in pairs(evaluations):
+            setting, seed = _setting(pair), evaluations[0].run.seed
+            again = times.get((setting, seed), 0)
+            times[setting, seed] = again + 1
+            alike.setdefault((setting, again), []).append(pair)
+    return [Group(sorted(same, key=_seed)) for same in alike.values()]
+
+
+def _seed(pair: Pair) -> int:
+    return next(metrics for metrics in pair if metrics).run.seed
+
+
+def _setting(pair: Pair) -> str:
+    """All that two runs must have in common to be one line."""
+    first = next(metrics for metrics in pair if metrics)
+    run = first.run.model_dump(exclude={"name", "seed", "key"})
+    of_targets = [
+        metrics and [str(metrics.target), metrics.protocol, metrics.clips_file.sha256 if metrics.clips_file else None]
+        for metrics in pair
+    ]
+    return digest_json({"run": run, "source": str(first.source), "targets": of_targets})

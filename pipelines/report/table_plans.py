@@ -1,0 +1,122 @@
+"""What each of the paper's seven tables shows, and which runs of ours fit into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from data_manifests.schema import LABELS, Label
+from pipelines.report.paper_match import dataset_named, encoder_named, v2_named
+from pipelines.report.table_groups import Group
+from pipelines.workspace import Workspace
+
+PLACES = ("within", "cross", "hm")
+PARTS = ("shared", "novel", "shared-novel hm")
+UNRESTRICTED = ("all shared", "all novel", "all shared-novel hm", "novel called shared")
+
+HEADS: Mapping[str, str] = {
+    "shared-novel hm": "hm",
+    "all shared": "shared, all compete",
+    "all novel": "novel, all compete",
+    "all shared-novel hm": "hm, all compete",
+}
+"""What stands over a column, where that is not its kind."""
+
+NUMBERS = range(1, 8)
+
+TITLES: Mapping[int, str] = {
+    1: "within and across datasets",
+    2: "shared and novel classes",
+    3: "EGTEA",
+    4: "conditioning streams",
+    5: "encoders",
+    6: "normalisations",
+    7: "prompts",
+}
+
+_METHODS: Mapping[int, tuple[str, ...]] = {
+    4: ("xmic",),
+    5: ("xmic", "zero-shot"),
+    6: ("xmic",),
+    7: ("xmic", "zero-shot"),
+}
+"""Methods of the tables that vary one setting; the others have every method."""
+
+NORMS = {"n1": True, "n2": False, "n3": False}
+"""X-MIC's normalisations and whether they are on by default."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A label and a kind of number, as :func:`pipelines.report.table_cells.measured` has them."""
+
+    label: Label
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """'noun shared-novel hm'."""
+        return f"{self.label} {self.kind}"
+
+    @property
+    def head(self) -> str:
+        """'hm'."""
+        return HEADS.get(self.kind, self.kind)
+
+
+def columns(table: int) -> list[Column]:
+    """The columns of a table in order."""
+    kinds = (*PARTS, *UNRESTRICTED) if table == 2 else PLACES
+    return [Column(label, kind) for label in LABELS for kind in kinds]
+
+
+def compared_kinds(table: int) -> Sequence[str]:
+    """The kinds of numbers in which methods are compared: those that the paper prints."""
+    return PARTS if table == 2 else PLACES
+
+
+def setting_of(table: int, group: Group) -> str:
+    """The setting that a table varies, as the paper's rows are called: 'norms=n1 n3'; '' where it is the default."""
+    said = group.protocol
+    if table == 4:
+        return f"streams={said.get('streams')}"
+    if table == 5:
+        return f"encoder={encoder_named(said)}"
+    if table == 6:
+        changed = group.run.changed_settings
+        on = [name for name, default in NORMS.items() if changed.get(name, default)]
+        return f"norms={' '.join(on) or 'none'}"
+    if table == 7:
+        return f"prompt={_prompt(group)}"
+    return v2_named(said)
+
+
+def fits(table: int, group: Group, workspace: Workspace) -> bool:
+    """Whether a group differs from the defaults in nothing but what the table varies.
+
+    Recipes, presets, encoders and what is classified may differ: the row says so.
+    """
+    run, said = group.run, group.protocol
+    egtea = group.cross is not None and dataset_named(workspace, group.cross.dataset) == "egtea"
+    if (table == 1 and egtea) or (table == 3 and not egtea) or (table != 1 and group.cross is None):
+        return False
+    if table == 2 and not any(numbers.parts for metrics in group.known for numbers in metrics.labels.values()):
+        return False
+    return all(
+        (
+            run.method in _METHODS.get(table, (run.method,)),
+            set(run.changed_settings) <= (set(NORMS) if table == 6 else set()),
+            table == 4 or said.get("streams") in (None, "both"),
+            table < 4 or said.get("v2") is None,
+            table == 7 or _prompt(group) == "{}",
+        )
+    )
+
+
+def begun(table: int, groups: Sequence[Group]) -> bool:
+    """Whether there is something to show: a run, and of a table that varies a setting two values of it."""
+    return len({setting_of(table, group) for group in groups}) > 1 if table > 3 else bool(groups)
+
+
+def _prompt(group: Group) -> str:
+    return str(group.protocol.get("prompt", "{}"))

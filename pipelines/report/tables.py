@@ -1,0 +1,199 @@
+"""The paper's tables made of our evaluations, with the paper's numbers beside ours where they are of the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipelines.report.collect import Collected, Gap
+from pipelines.report.metrics_file import Place
+from pipelines.report.paper_match import PaperRows, comparable, real_place, variants
+from pipelines.report.table_cells import Measured, TableCell, measured, measured_reference
+from pipelines.report.table_commands import to_begin, to_fill, to_train
+from pipelines.report.table_compare import Compared, comparisons, corrected, row_title
+from pipelines.report.table_groups import Group, groups_of
+from pipelines.report.table_plans import NUMBERS, TITLES, Column, begun, columns, fits, setting_of
+from pipelines.workspace import Workspace
+
+REFERENCES = {
+    "chance": "chance",
+    "source_majority": "source majority",
+    "target_majority": "target majority (oracle)",
+    "zero_shot_prior": "zero-shot + source prior",
+}
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A line: runs of one setting over their seeds, a row of the paper that we have no run of, or a reference."""
+
+    kind: Literal["ours", "missing", "reference"]
+    title: str
+    cells: Mapping[str, TableCell]
+    seeds: Sequence[int] = ()
+    terms: str = ""
+    protocol: str = ""
+    marks: str = ""
+    commands: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """The lines of one direction: trained here, evaluated there, over these clips.
+
+    Attributes:
+        paper: the paper has numbers of this direction.
+        clip_lists: sha256 of the lists that the evaluations are held to.
+    """
+
+    source: str
+    within: Place | None
+    cross: Place | None
+    clip_lists: Sequence[str]
+    paper: bool
+    rows: Sequence[TableRow]
+    compared: Sequence[Compared]
+
+    @property
+    def title(self) -> str:
+        """'trained on ego4d, evaluated on ego4d val and epic val'."""
+        places = " and ".join(str(place) for place in (self.within, self.cross) if place)
+        lists = f", over the clips of {', '.join(sha[:8] for sha in self.clip_lists)}" if self.clip_lists else ""
+        return f"trained on {self.source}, evaluated on {places}{lists}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One of the paper's tables."""
+
+    number: int
+    sections: Sequence[Section]
+
+    @property
+    def title(self) -> str:
+        """'Table 4: conditioning streams'."""
+        return f"Table {self.number}: {TITLES[self.number]}"
+
+    @property
+    def columns(self) -> list[Column]:
+        """Its columns in order."""
+        return columns(self.number)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Those that have runs of ours, and how to begin the others."""
+
+    tables: Sequence[Table]
+    unbegun: Sequence[Gap]
+
+
+def tables_of(found: Collected, workspace: Workspace) -> Tables:
+    """Sort all evaluations into the paper's tables; a run stands in every table whose setting it fits."""
+    groups, tables, unbegun = groups_of(found), [], []
+    for number in NUMBERS:
+        sections = _by_direction([group for group in groups if fits(number, group, workspace)])
+        shown = [members for members in sections if begun(number, members)]
+        if not shown:
+            first = found.evaluations[0]
+            crossed = any(not metrics.within for metrics in found.evaluations)
+            why = f"Table {number} ({TITLES[number]}) has no runs yet"
+            unbegun.append(Gap(why, to_begin(number, first.run, first.source.dataset, crossed=crossed)))
+            continue
+        compared = corrected([list(comparisons(number, members)) for members in shown])
+        pairs = zip(shown, compared, strict=True)
+        tables.append(Table(number, [_section(number, members, below, workspace) for members, below in pairs]))
+    return Tables(tables, unbegun)
+
+
+def _by_direction(groups: Sequence[Group]) -> list[list[Group]]:
+    """Groups of the same source, targets and clips; one that lacks a target goes with those that have it."""
+    sections: dict[tuple[object, ...], list[Group]] = {}
+    for group in sorted(groups, key=lambda group: (group.within is None) + (group.cross is None)):
+        key = (str(group.first.source), group.within, group.cross, group.clip_lists)
+        fitting = [other for other in sections if _agree(key, other)]
+        sections.setdefault(fitting[0] if fitting else key, []).append(group)
+    return [members for _, members in sorted(sections.items(), key=lambda item: [str(part) for part in item[0]])]
+
+
+def _agree(key: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    source, within, cross, lists = key
+    return (
+        source == other[0]
+        and (within is None or within == other[1])
+        and (cross is None or cross == other[2])
+        and lists == other[3]
+    )
+
+
+def _section(number: int, groups: Sequence[Group], compared: Sequence[Compared], workspace: Workspace) -> Section:
+    within = next((group.within for group in groups if group.within), None)
+    cross = next((group.cross for group in groups if group.cross), None)
+    source = groups[0].first.source.dataset
+    real = [{real_place(workspace, pair[place]) for group in groups for pair in group.pairs} for place in (0, 1)]
+    own, other = (next((name for name in sorted(filter(None, names))), None) for names in real)
+    paper = PaperRows(number, own, other)
+    lists = sorted({sha for group in groups for sha in group.clip_lists if sha})
+    cross_name = cross.dataset if cross else None
+    rows = [_ours(number, group, paper, cross_name) for group in groups]
+    order = variants(number)
+    there = {(group.run.method, setting_of(number, group)) for group in groups}
+    ranked = [
+        (order.index(key) if (key := (group.run.method, setting_of(number, group))) in order else len(order), row)
+        for group, row in zip(groups, rows, strict=True)
+    ]
+    if cross is not None and not lists:
+        ranked += [
+            (place, _missing(number, *key, source, paper)) for place, key in enumerate(order) if key not in there
+        ]
+    ordered = [row for _, row in sorted(ranked, key=lambda item: item[0])]
+    shown = [*ordered, *_references(number, groups)]
+    return Section(source, within, cross, lists, bool(paper), shown, compared)
+
+
+def _ours(number: int, group: Group, paper: PaperRows, cross: str | None) -> TableRow:
+    beside = comparable(group, number)
+    cells = {}
+    for column in columns(number):
+        cell = _cell(measured(group.pairs, column.label, column.kind))
+        key = (group.run.method, setting_of(number, group), column.label, column.kind)
+        printed = paper.number(*key) if beside and cell.value is not None and not cell.partial else None
+        cells[column.name] = TableCell(**{**vars(cell), "paper": printed})
+    title = row_title(number, group)
+    commands = to_fill(group, cross)
+    return TableRow("ours", title, cells, group.seeds, group.run.terms, group.protocol_words, group.marks, commands)
+
+
+def _missing(number: int, method: str, setting: str, source: str, paper: PaperRows) -> TableRow:
+    cells = {
+        column.name: TableCell(paper=paper.number(method, setting, column.label, column.kind))
+        for column in columns(number)
+    }
+    title = ", ".join(filter(None, (method, setting)))
+    return TableRow("missing", title, cells, commands=[to_train(source, method, setting)])
+
+
+def _references(number: int, groups: Sequence[Group]) -> list[TableRow]:
+    """Of the group with most clips; the zero-shot prior is that of each zero-shot row."""
+    fullest = max(groups, key=_clips)
+    rows = []
+    for name, title in REFERENCES.items():
+        with_prior = [group for group in groups if group.run.method == "zero-shot"]
+        for group in with_prior if name == "zero_shot_prior" else [fullest]:
+            cells = {
+                column.name: _cell(measured_reference(group.pairs[0], column.label, name, column.kind))
+                for column in columns(number)
+            }
+            setting = setting_of(number, group) if name == "zero_shot_prior" else ""
+            if any(cell.value is not None for cell in cells.values()):
+                rows.append(TableRow("reference", ", ".join(filter(None, (title, setting))), cells))
+    return rows
+
+
+def _clips(group: Group) -> int:
+    return sum(numbers.n_evaluated for metrics in group.known for numbers in metrics.labels.values())
+
+
+def _cell(number: Measured | None) -> TableCell:
+    return TableCell() if number is None else number.cell

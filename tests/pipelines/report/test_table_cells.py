@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from pipelines.report.metrics_file import Metrics
+from pipelines.report.table_cells import PaperNumber, TableCell, measured, measured_reference
+from tests.pipelines.report.evaluations import both
+
+
+def _pair(**how) -> tuple[Metrics, Metrics]:
+    own, other = (Metrics.model_validate(made) for made in both(**how))
+    return own, other
+
+
+def test_a_harmonic_mean_has_the_clips_of_both_and_no_seed_no_deviation() -> None:
+    found = measured([_pair()], "noun", "hm")
+    assert found is not None
+    assert (found.cell.value, found.cell.evaluated, found.cell.sd) == (pytest.approx(30.0), 800, None)
+
+
+@pytest.mark.parametrize("kind", ["cross", "hm", "shared", "novel called shared"])
+def test_without_the_cross_evaluation_there_is_no_such_number(kind: str) -> None:
+    own, _ = _pair()
+    assert measured([(own, None)], "noun", kind) is None
+    assert measured([(own, None)], "noun", "within") is not None
+
+
+def test_a_number_that_one_seed_lacks_is_not_the_mean_of_the_others() -> None:
+    own, other = _pair()
+    assert measured([(own, other), (own, None)], "noun", "cross") is None
+
+
+def test_seeds_on_other_clips_have_a_mean_and_no_interval() -> None:
+    own, other = both(seed=1)
+    own["labels"]["noun"]["recordings"].pop("v0")
+    again = (Metrics.model_validate(own), Metrics.model_validate(other))
+    found = measured([_pair(), again], "noun", "within")
+    assert found is not None
+    assert (found.cell.value, found.cell.interval) == (pytest.approx(30.0), None)
+
+
+def test_a_reference_has_the_same_kinds_of_numbers() -> None:
+    found = measured_reference(_pair(), "verb", "chance", "hm")
+    assert found is not None
+    assert found.cell.value == pytest.approx(10.0)
+    assert measured_reference(_pair(), "verb", "zero_shot_prior", "hm") is None
+
+
+def test_the_difference_is_to_the_right_harmonic_mean() -> None:
+    cell = TableCell(30.0, paper=PaperNumber(31.21, 31.23))
+    assert (cell.paper_text, cell.difference) == ("31.21 ! 31.23", pytest.approx(-1.23))
+    assert TableCell(paper=PaperNumber(1.0)).difference is None
+
+
+def test_a_cell_says_what_it_is_in_words() -> None:
+    cell = TableCell(12.25, 0.5, (10.04, 14.0), 3, 4, True)
+    assert (cell.text, cell.spread, cell.between) == ("12.25*", "± 0.50", "10.0–14.0")
+    assert (TableCell().text, TableCell().between, TableCell().paper_text) == ("–", "", "")
