@@ -24,6 +24,7 @@ from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.numbers import class_counts, is_epic, vocabularies_of
 from pipelines.evaluate.predictions_file import predictions_layout, predictions_table
 from pipelines.evaluate.record import metrics_of, metrics_text, subject_of
+from pipelines.evaluate.result_card import write_card
 from pipelines.evaluate.scored import predictions_of
 from pipelines.evaluate.submission import Submission, write_submission
 from pipelines.evaluate.temperature import temperatures_of
@@ -260,7 +261,7 @@ def evaluate(
     listed: ClipList | None = None,
     submission: Submission | None = None,
 ) -> list[dict[str, Any]]:
-    """Score a run on each (dataset, split) and write predictions.parquet and metrics.json.
+    """Score a run on each (dataset, split) and write predictions.parquet, metrics.json and card.json.
 
     Args:
         workspace: where the run and the targets are.
@@ -307,6 +308,7 @@ def evaluate(
         metrics = metrics_of(item, predictions, mixed, vocabularies, temperatures, only)
         with replace_atomically(item.folder / "metrics.json") as temporary:
             temporary.write_text(metrics_text(metrics), encoding="utf-8")
+        write_card(workspace, item.folder, metrics, predictions.clips)
         if submission is not None and is_epic(item.workspace, item.dataset):
             write_submission(submission, predictions, {label: of.value for label, of in temperatures.items()})
         results.append({**metrics, "made": report.made, "folder": str(item.folder)})

@@ -84,7 +84,7 @@ class Row:
     def method(self) -> str:
         """The method, and what is not the default of it: preset, recipe, which epoch is kept, X-MIC vectors."""
         run = self.run
-        notes = [] if run.preset == "official" else [run.preset]
+        notes = [] if run.preset in (None, "official") else [run.preset]
         notes += [] if run.recipe in (None, "published") else [f"recipe {run.recipe}"]
         notes += [] if run.select == "last" else [f"epoch by {run.select}"]
         notes += [] if self.xmic_vector == "own" else [f"X-MIC vector {self.xmic_vector}"]
@@ -229,6 +229,8 @@ def _mean(own: Cell, other: Cell) -> Cell:
 
 def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[Gap]:
     run, source = evaluations[0].run, evaluations[0].source.dataset
+    if run.scored or run.preset is None:
+        return
     name, shown = shlex.quote(run.name), evaluations[0].name
     vector = evaluations[0].xmic_vector
     control = "" if vector == "own" else f" --xmic-vector {shlex.quote(vector)}"
