@@ -48,7 +48,7 @@ class Board:
             [
                 str(place),
                 card.model.name,
-                card.source["dataset"] if card.source else "not said",
+                card.source.dataset if card.source else "not said",
                 *(_shown(card.numbers.get(name)) for name in self.columns),
                 ", ".join(_covered(name, *of) for name, of in card.coverage.items()),
                 "; ".join(card.warnings),
@@ -136,7 +136,7 @@ def boards_csv(found: Boards) -> str:
 def _lines(board: Board) -> list[list[Any]]:
     found = []
     for place, card in enumerate(board.cards, 1):
-        source = card.source["dataset"] if card.source else None
+        source = card.source.dataset if card.source else None
         of = [board.sha256, board.protocol.dataset, board.protocol.split, place]
         of += [card.model.name, card.model.method, source]
         for name, number in card.numbers.items():

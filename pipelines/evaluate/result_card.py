@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_manifests.errors import InputError
 from data_manifests.json_files import json_object
@@ -64,10 +64,17 @@ class Model(_Part):
     recipe: str | None
 
 
+class Trained(_Part):
+    """What was trained on."""
+
+    dataset: str
+    split: str
+
+
 class Number(_Part):
     """Percent, its 95 % interval over recordings where it has one, and its clips; ``few`` recordings or clips."""
 
-    value: float
+    value: Annotated[float, Field(ge=0, le=100)]
     interval: tuple[float, float] | None
     few: bool
     n_evaluated: int
@@ -95,7 +102,7 @@ class ResultCard(_Part):
     protocol_sha256: str
     protocol: Protocol
     model: Model
-    source: dict[str, str] | None
+    source: Trained | None
     coverage: dict[str, tuple[int, int]]
     numbers: dict[str, Number]
     warnings: list[str]
