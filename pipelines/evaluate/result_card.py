@@ -18,6 +18,7 @@ from pipelines.digest import digest_json, whole_file_sha256
 from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.intervals import interval, resampled, too_few
 from pipelines.evaluate.scored import Clips
+from pipelines.vocabulary import vocabulary_of
 from pipelines.workspace import Workspace
 
 KIND = "xmic result card"
@@ -198,9 +199,17 @@ def _protocol(workspace: Workspace, metrics: Mapping[str, Any], clips: Clips) ->
         "clips": {"count": len(clips.ids), "sha256": digest_json(identity)},
         "classes": {label: {"count": len(of), "sha256": digest_json(of)} for label, of in names.items()},
         "label_space": LABEL_SPACE,
-        "vocabulary": {label: of["sha256"] for label, of in metrics["vocabulary"].items()},
+        "vocabulary": _vocabulary(workspace, metrics),
         "metrics": METRIC_VERSIONS,
     }
+
+
+def _vocabulary(workspace: Workspace, metrics: Mapping[str, Any]) -> dict[str, str]:
+    # Of both labels, also where one is scored, so that its result stands beside those of both.
+    if not metrics["vocabulary"]:
+        return {}
+    source, target = metrics["source"]["dataset"], metrics["target"]["dataset"]
+    return {label: vocabulary_of(workspace, source, target, label).sha256 for label in LABELS}
 
 
 def _wholes(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

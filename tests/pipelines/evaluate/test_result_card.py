@@ -12,6 +12,9 @@ from pipelines.evaluate.scored import Clips
 from tests.pipelines.evaluate.cards import METRICS, NUMBERS
 
 
+ACROSS = {"source": {"dataset": "other", "split": "train"}, "vocabulary": {"noun": {"sha256": "1"}}}
+
+
 @pytest.fixture
 def workspace(embedded):
     return embedded
@@ -37,10 +40,19 @@ def test_the_hash_is_of_clips_classes_and_vocabulary_and_not_of_who_was_evaluate
         card_of(workspace, tmp_path / "c", of=clips(("a", "c"))),
         card_of(workspace, tmp_path / "c", of=clips(nouns=(0, 2))),
         card_of(workspace, tmp_path / "c", of=clips(recordings=("r", "s"))),
-        card_of(workspace, tmp_path / "c", {**METRICS, "vocabulary": {"noun": {"sha256": "1"}}}),
+        card_of(workspace, tmp_path / "c", {**METRICS, **ACROSS}),
         card_of(workspace, tmp_path / "c", {**METRICS, "target": {"dataset": "other", "split": "val"}}),
     ]
     assert len({first.protocol_sha256, *(card.protocol_sha256 for card in differing)}) == 6
+
+
+def test_a_result_of_one_label_stands_beside_those_of_both(workspace, tmp_path):
+    noun = card_of(workspace, tmp_path / "a", {**METRICS, **ACROSS})
+    labels = {"noun": NUMBERS, "verb": NUMBERS}
+    vocabulary = {label: {"sha256": "1"} for label in labels}
+    both = card_of(workspace, tmp_path / "b", {**METRICS, **ACROSS, "labels": labels, "vocabulary": vocabulary})
+    assert noun.protocol_sha256 == both.protocol_sha256
+    assert set(noun.protocol.vocabulary) == {"noun", "verb"}
 
 
 def test_numbers_carry_intervals_coverage_and_what_to_know(workspace, tmp_path):

@@ -105,7 +105,10 @@ def test_only_prepare_is_needed_and_a_report_shows_the_row(embedded, scores):
     assert collect(embedded).gaps == []
     written = write_report(embedded)
     assert "how the model was trained is not known here" in Path(written["markdown"]).read_text()
-    assert "scored: theirs" in Path(written["html"]).read_text()
+    page = Path(written["html"]).read_text()
+    assert "scored: theirs" in page
+    assert "<dt>run</dt><dd>scores that were given; how" in page
+    assert "seed None" not in page + Path(written["markdown"]).read_text()
 
 
 def test_some_clips_are_allowed_and_counted(embedded, scores):
