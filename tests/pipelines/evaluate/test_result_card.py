@@ -11,7 +11,6 @@ from pipelines.evaluate.result_card import copy_card, read_card, write_card
 from pipelines.evaluate.scored import Clips
 from tests.pipelines.evaluate.cards import METRICS, NUMBERS
 
-
 ACROSS = {"source": {"dataset": "other", "split": "train"}, "vocabulary": {"noun": {"sha256": "1"}}}
 
 
