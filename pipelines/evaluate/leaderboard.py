@@ -14,7 +14,8 @@ from pipelines.evaluate.result_card import CARD, Number, Protocol, ResultCard, r
 from pipelines.markdown import markdown_text
 
 BY = "noun top1"
-_SHOWN = tuple(f"{name} {what}" for name in ("noun", "verb", "action") for what in ("top1", "shared_novel_hm"))
+_OF = ("noun", "verb", "action")
+_SHOWN = tuple(f"{name} {what}" for name in _OF for what in ("top1", "shared_novel_hm"))
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Board:
 
     Attributes:
         sha256: of the protocol.
+        by: the number that they are sorted by.
         columns: the numbers that are shown, the one that is sorted by first.
     """
 
     sha256: str
     protocol: Protocol
+    by: str
     columns: Sequence[str]
     cards: Sequence[ResultCard]
 
@@ -38,6 +41,12 @@ class Board:
         return f"{protocol.dataset} {protocol.split}, {protocol.clips.count} clips, protocol {self.sha256[:12]}"
 
     @property
+    def places(self) -> list[int | None]:
+        """The place of each result; equal ones share it, those without the number have none."""
+        values = [card.numbers[self.by].value if self.by in card.numbers else None for card in self.cards]
+        return [None if value is None else values.index(value) + 1 for value in values]
+
+    @property
     def head(self) -> list[str]:
         """The first row of :meth:`rows`."""
         return ["#", "model", "trained on", *(f"{name} %" for name in self.columns), "clips", "notes"]
@@ -46,14 +55,14 @@ class Board:
         """A line a result: numbers with their intervals, clips evaluated of all, a star where some are missing."""
         return [
             [
-                str(place),
+                "–" if place is None else str(place),
                 card.model.name,
                 card.source.dataset if card.source else "not said",
                 *(_shown(card.numbers.get(name)) for name in self.columns),
-                ", ".join(_covered(name, *of) for name, of in card.coverage.items()),
+                ", ".join(_covered(name, *card.coverage[name]) for name in _OF if name in card.coverage),
                 "; ".join(card.warnings),
             ]
-            for place, card in enumerate(self.cards, 1)
+            for place, card in zip(self.places, self.cards, strict=True)
         ]
 
 
@@ -105,7 +114,7 @@ def _board(sha256: str, cards: Sequence[ResultCard], by: str) -> Board:
     names = {name for card in cards for name in card.numbers}
     columns = list(dict.fromkeys(name for name in (by, *_SHOWN) if name in names))
     ordered = sorted(cards, key=lambda card: (*_place(card.numbers.get(by)), card.model.name))
-    return Board(sha256, cards[0].protocol, columns, ordered)
+    return Board(sha256, cards[0].protocol, by, columns, ordered)
 
 
 def _place(number: Number | None) -> tuple[bool, float]:
@@ -135,7 +144,7 @@ def boards_csv(found: Boards) -> str:
 
 def _lines(board: Board) -> list[list[Any]]:
     found = []
-    for place, card in enumerate(board.cards, 1):
+    for place, card in zip(board.places, board.cards, strict=True):
         source = card.source.dataset if card.source else None
         of = [board.sha256, board.protocol.dataset, board.protocol.split, place]
         of += [card.model.name, card.model.method, source]

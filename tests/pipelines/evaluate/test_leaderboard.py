@@ -37,6 +37,16 @@ def test_a_line_says_interval_coverage_and_what_it_was_trained_on(folder):
     assert none[3] == "–"
 
 
+def test_equal_results_share_a_place_and_one_without_the_number_has_none(folder):
+    write_card_file(folder / "a.card.json", "a", 10.0)
+    assert [(row[0], row[1]) for row in read_boards(folder).boards[0].rows()] == [
+        ("1", "high"),
+        ("2", "a"),
+        ("2", "low"),
+        ("–", "none"),
+    ]
+
+
 def test_the_number_to_sort_by_is_chosen_and_an_unknown_one_is_refused(folder):
     assert read_boards(folder, "verb top1").boards[0].columns == ["verb top1", "noun top1"]
     with pytest.raises(UsageError, match="--by 'top1': no card has this number; expected one of noun top1, verb top1"):
