@@ -16,7 +16,7 @@ from pipelines.decode.stage import Decoded, DecodeStage, decoded_plans, decoded_
 from pipelines.embed.stage import EmbedStage
 from pipelines.embed.text import TextStage, text_command
 from pipelines.evaluate.folders import parse_folder_name
-from pipelines.evaluate.score import FILES, STAGE, VERSION, manifest_inputs
+from pipelines.evaluate.predictions_file import GIVEN, SCORE, SCORE_VERSION, manifest_inputs
 from pipelines.hands.detector import IMPORTED
 from pipelines.hands.imported import inputs_remembered
 from pipelines.hands.stage import HandsStage
@@ -262,7 +262,7 @@ def _runs(workspace: Workspace) -> Iterator[StageStatus]:
 
 def _is_scored(file: Path) -> bool:
     try:
-        return read_footer(file).stage == STAGE
+        return read_footer(file).stage == SCORE
     except DamagedShard:
         return False
 
@@ -270,12 +270,12 @@ def _is_scored(file: Path) -> bool:
 def _given_scores(workspace: Workspace, file: Path, verify: bool) -> StageStatus:
     """Of what ``xmic score`` was given, its digest is all that is here; clips and classes may have changed since."""
     name, (dataset, _, split) = file.parent.parent.name, file.parent.name.rpartition("-")
-    result = StageStatus(STAGE, dataset, split, name, str(file.parent))
+    result = StageStatus(SCORE, dataset, split, name, str(file.parent))
     footer = read_footer(file)
     try:
-        inputs = {**manifest_inputs(workspace, dataset, split), FILES: footer.inputs[FILES]}
+        inputs = {**manifest_inputs(workspace, dataset, split), GIVEN: footer.inputs[GIVEN]}
         unit = Unit(file.name, file, inputs)
-        item = inspect(Recorded(STAGE, VERSION, footer.params, file.parent, [unit]), unit)  # type: ignore[arg-type]
+        item = inspect(Recorded(SCORE, SCORE_VERSION, footer.params, file.parent, [unit]), unit)  # type: ignore[arg-type]
     except (FileNotFoundError, InputError) as error:
         item = Inspection(Unit(file.name, file, {}), State.STALE, str(error))
     _count(result, _verified(item) if verify and item.state is State.DONE else item)

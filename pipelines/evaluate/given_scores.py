@@ -112,7 +112,7 @@ def _read_file(file: Path, classes: Mapping[Label, Sequence[str]]) -> tuple[list
         raise InputError(f"{file}: found a name that ends in {file.suffix or 'nothing'!r}; expected .parquet or .csv.")
     try:
         ids, scores, line = kind(file, classes)
-    except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file}: can not be read as {file.suffix.lower()[1:]} ({error}).") from None
     if not ids:
         raise InputError(f"{file}: no row in it; expected a row a clip.")
@@ -120,8 +120,8 @@ def _read_file(file: Path, classes: Mapping[Label, Sequence[str]]) -> tuple[list
 
 
 def _from_parquet(file: Path, classes: Mapping[Label, Sequence[str]]) -> tuple[list[str], dict[Label, np.ndarray], int]:
+    _refuse_twice(file, pq.read_schema(file).names)
     table = pq.read_table(file)
-    _refuse_twice(file, table.column_names)
     names = [name for name in table.column_names if name not in _OF_XMIC]
     listed = [label for label in LABELS if f"{label}_scores" in names]
     wide = _columns_of(file, [name for name in names if name not in {f"{label}_scores" for label in listed}], classes)
@@ -184,9 +184,15 @@ def _from_csv(file: Path, classes: Mapping[Label, Sequence[str]]) -> tuple[list[
 
 
 def _whole_rows(file: Path, reader: Iterator[list[str]], width: int) -> Iterator[list[str]]:
+    blank = 0
     for number, cells in enumerate(reader, 2):
-        if len(cells) != width:
-            raise InputError(f"{file}, row {number}: found {len(cells)} cells; expected {width}, as in the first row.")
+        if not cells:
+            blank = blank or number
+            continue
+        # Blank lines at the end are no rows; in between they would shift the numbers of the rows.
+        if blank or len(cells) != width:
+            row, found = (blank, 0) if blank else (number, len(cells))
+            raise InputError(f"{file}, row {row}: found {found} cells; expected {width}, as in the first row.")
         yield cells
 
 

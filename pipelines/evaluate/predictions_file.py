@@ -8,9 +8,26 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from data_manifests.schema import Label
-from pipelines.shards import Layout
+from data_manifests.schema import LABELS, Label
+from pipelines.shards import Layout, read_footer
 from pipelines.train.features import SplitClips
+from pipelines.workspace import Workspace
+
+SCORE = "score"
+"""The stage in the footer of predictions that were given to ``xmic score``; of a run's it is 'evaluate'."""
+
+SCORE_VERSION = 1
+
+GIVEN = "files"
+"""The input that stands for what was given; whoever asks later can only compare the others."""
+
+
+def manifest_inputs(workspace: Workspace, dataset: str, split: str) -> dict[str, str]:
+    """Digests of the clips and classes that given scores are written with."""
+    inputs = {"clips": read_footer(workspace.manifest(dataset, split) / "clips.parquet").digest}
+    for label in LABELS:
+        inputs[f"{label} classes"] = read_footer(workspace.classes_file(dataset, label)).digest
+    return inputs
 
 
 def predictions_layout(labels: Sequence[Label], counts: Mapping[Label, int]) -> Layout:

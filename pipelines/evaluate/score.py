@@ -23,7 +23,14 @@ from pipelines.evaluate.calibration import Temperature
 from pipelines.evaluate.clip_list import ClipList
 from pipelines.evaluate.given_scores import GivenScores, read_scores
 from pipelines.evaluate.numbers import Subject, numbers_of, vocabularies_of
-from pipelines.evaluate.predictions_file import predictions_layout, predictions_table
+from pipelines.evaluate.predictions_file import (
+    GIVEN,
+    SCORE,
+    SCORE_VERSION,
+    manifest_inputs,
+    predictions_layout,
+    predictions_table,
+)
 from pipelines.evaluate.record import METRICS_SCHEMA, metrics_text
 from pipelines.evaluate.result_card import write_card
 from pipelines.evaluate.scored import clips_to_evaluate, read_predictions
@@ -33,11 +40,6 @@ from pipelines.stage import Choice, OpenShard, Unit
 from pipelines.train.features import SplitClips, read_clips
 from pipelines.vocabulary import identity_of
 from pipelines.workspace import Workspace
-
-STAGE = "score"
-VERSION = 1
-FILES = "files"
-"""The input that stands for what was given; whoever asks later can only compare the others."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,6 @@ class ScoreRequest:
     listed: ClipList | None = None
 
 
-def manifest_inputs(workspace: Workspace, dataset: str, split: str) -> dict[str, str]:
-    """Digests of the clips and classes that scores are written with."""
-    inputs = {"clips": read_footer(workspace.manifest(dataset, split) / "clips.parquet").digest}
-    for label in LABELS:
-        inputs[f"{label} classes"] = read_footer(workspace.classes_file(dataset, label)).digest
-    return inputs
-
-
 @dataclass
 class ScoreStage:
     """The given scores as ``predictions.parquet``, one row a clip. See :class:`pipelines.stage.Stage`."""
@@ -79,8 +73,8 @@ class ScoreStage:
     given: GivenScores
     sides: Mapping[str, Layout] = field(default_factory=dict)
 
-    name = STAGE
-    version = VERSION
+    name = SCORE
+    version = SCORE_VERSION
 
     @property
     def of(self) -> str:
@@ -130,7 +124,7 @@ class ScoreStage:
     def units(self) -> list[Unit]:
         """One file; it depends on what was given, the clips and the classes."""
         inputs = manifest_inputs(self.workspace, self.request.dataset, self.request.split)
-        inputs[FILES] = "+".join(sorted(self.sha256.values()))
+        inputs[GIVEN] = "+".join(sorted(self.sha256.values()))
         return [Unit("predictions", self.folder / "predictions.parquet", inputs, len(self.given.clip_ids))]
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
@@ -229,7 +223,7 @@ def _refuse_name(workspace: Workspace, request: ScoreRequest) -> None:
     file = scored_folder(workspace, request) / "predictions.parquet"
     if file.is_file() and not taken:
         try:
-            taken = read_footer(file).stage != STAGE
+            taken = read_footer(file).stage != SCORE
         except DamagedShard:
             return
     if taken:

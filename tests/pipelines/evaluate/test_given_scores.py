@@ -45,6 +45,12 @@ def test_columns_by_name_or_id_in_any_order_come_out_in_the_order_of_the_ids(csv
     assert found.scores["noun"].tolist() == [[1, 2, 3], [4, 5.5, 6]]
 
 
+def test_blank_lines_at_the_end_are_no_rows(csv):
+    assert read(csv("clip_id,verb:0,verb:1\na,1,2\n\n\n")).clip_ids == ["a"]
+    with pytest.raises(InputError, match="row 3: found 0 cells; expected 3"):
+        read(csv("clip_id,verb:0,verb:1\na,1,2\n\nb,1,2\n"))
+
+
 def test_lists_and_wide_columns_of_parquet_are_the_same(parquet):
     lists = parquet({"clip_id": ["a", "b"], "verb_scores": [[0.1, 0.2], [3.0, 4.0]]})
     wide = parquet({"clip_id": ["a", "b"], "verb:cut": [0.1, 3.0], "verb:wash": [0.2, 4.0]}, "wide.parquet")
@@ -109,6 +115,27 @@ def test_of_parquet_too(parquet, columns, said):
     with pytest.raises(InputError, match=re.escape(said)) as caught:
         read(file)
     assert str(caught.value).startswith(str(file))
+
+
+def test_other_kinds_of_numbers_and_lists_of_parquet_are_read(tmp_path):
+    file = tmp_path / "scores.parquet"
+    for kind in (pa.list_(pa.float16(), 2), pa.large_list(pa.float64()), pa.list_(pa.int64())):
+        values = np.array([[1, 2], [3, 4]], np.float16) if pa.types.is_fixed_size_list(kind) else [[1, 2], [3, 4]]
+        pq.write_table(pa.table({"clip_id": ["a", "b"], "verb_scores": pa.array(list(values), kind)}), file)
+        assert read(file).scores["verb"].tolist() == [[1, 2], [3, 4]]
+    with pytest.raises(InputError, match="no row in it"):
+        pq.write_table(pq.read_table(file).slice(0, 0), file)
+        read(file)
+
+
+def test_a_parquet_file_cut_short_or_with_a_column_twice_is_named(tmp_path):
+    file = tmp_path / "scores.parquet"
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 2, ["clip_id", "clip_id"]), file)
+    with pytest.raises(InputError, match="column clip_id stands twice"):
+        read(file)
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(InputError, match="can not be read as parquet"):
+        read(file)
 
 
 def test_a_file_that_is_none_of_both_is_refused(tmp_path):
