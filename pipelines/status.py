@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ from pipelines.decode.stage import Decoded, DecodeStage, decoded_plans, decoded_
 from pipelines.embed.stage import EmbedStage
 from pipelines.embed.text import TextStage, text_command
 from pipelines.evaluate.folders import parse_folder_name
+from pipelines.evaluate.predictions_file import GIVEN, SCORE, SCORE_VERSION, manifest_inputs
 from pipelines.hands.detector import IMPORTED
 from pipelines.hands.imported import inputs_remembered
 from pipelines.hands.stage import HandsStage
@@ -258,6 +260,30 @@ def _runs(workspace: Workspace) -> Iterator[StageStatus]:
         yield result
 
 
+def _is_scored(file: Path) -> bool:
+    try:
+        return read_footer(file).stage == SCORE
+    except DamagedShard:
+        return False
+
+
+def _given_scores(workspace: Workspace, file: Path, verify: bool) -> StageStatus:
+    """Of what ``xmic score`` was given, its digest is all that is here; clips and classes may have changed since."""
+    name, (dataset, _, split) = file.parent.parent.name, file.parent.name.rpartition("-")
+    result = StageStatus(SCORE, dataset, split, name, str(file.parent))
+    footer = read_footer(file)
+    try:
+        inputs = {**manifest_inputs(workspace, dataset, split), GIVEN: footer.inputs[GIVEN]}
+        unit = Unit(file.name, file, inputs)
+        item = inspect(Recorded(SCORE, SCORE_VERSION, footer.params, file.parent, [unit]), unit)  # type: ignore[arg-type]
+    except (FileNotFoundError, InputError) as error:
+        item = Inspection(Unit(file.name, file, {}), State.STALE, str(error))
+    _count(result, _verified(item) if verify and item.state is State.DONE else item)
+    again = f"xmic score FILE --dataset {dataset} --split {split} --name {shlex.quote(name)} -w {workspace.root}"
+    result.next = again if result.why else ""
+    return result
+
+
 def _evaluations(workspace: Workspace, verify: bool) -> Iterator[StageStatus]:
     files = sorted((workspace.root / "evaluations").glob("*/*/predictions.parquet"))
     if not files:
@@ -267,6 +293,9 @@ def _evaluations(workspace: Workspace, verify: bool) -> Iterator[StageStatus]:
     from pipelines.evaluate.vectors import checked_vectors
 
     for file in files:
+        if _is_scored(file):
+            yield _given_scores(workspace, file, verify)
+            continue
         folder, target = file.parent.parent.name, file.parent.name
         run, vectors = parse_folder_name(folder)
         dataset, _, split = target.rpartition("-")

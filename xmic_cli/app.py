@@ -20,10 +20,12 @@ from xmic_cli.commands.evaluate import evaluate
 from xmic_cli.commands.export import export
 from xmic_cli.commands.export_features import export_features
 from xmic_cli.commands.import_features import import_features
+from xmic_cli.commands.leaderboard import leaderboard
 from xmic_cli.commands.methods import methods
 from xmic_cli.commands.predict import predict
 from xmic_cli.commands.report import report
 from xmic_cli.commands.run import run as run_chain
+from xmic_cli.commands.score import score
 from xmic_cli.commands.status import status
 from xmic_cli.commands.train import train
 from xmic_cli.errors import INTERRUPTED, exit_code_of
@@ -49,6 +51,8 @@ app.command("import-features")(import_features)
 app.command("export-features")(export_features)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
+app.command("score")(score)
+app.command("leaderboard")(leaderboard)
 app.command("report")(report)
 app.command("export")(export)
 app.command("methods")(methods)

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 from data_manifests.schema import Label
 from data_manifests.vocabulary import Vocabulary
 from pipelines.environment import versions
-from pipelines.evaluate import epic
-from pipelines.evaluate.actions import Pair, action_metrics, rank_actions, seen_pairs
 from pipelines.evaluate.calibration import Temperature
 from pipelines.evaluate.clip_list import ClipList
-from pipelines.evaluate.labels import any_noun, label_metrics
+from pipelines.evaluate.numbers import Subject, numbers_of
 from pipelines.evaluate.scored import Predictions
 from pipelines.methods import load_method
 from pipelines.methods.base import resolve_config
-from pipelines.shards import read_footer, read_rows
+from pipelines.shards import read_footer
 from pipelines.train.features import StreamVectors
-from pipelines.vocabulary import identity_of, vocabulary_of
+from pipelines.vocabulary import identity_of
 
 if TYPE_CHECKING:
     from pipelines.evaluate.run import EvaluateStage
@@ -31,19 +29,11 @@ _LAST = {"select": "last", "source_val": None, "target": None, "leaking": False}
 """How the epoch was kept of runs that were trained before there was a choice."""
 
 
-def vocabularies_of(item: EvaluateStage) -> dict[Label, Vocabulary]:
-    """The target's classes seen from the run's own dataset, by the exact rule; within the dataset, from itself.
-
-    Empty where the run's own dataset is not prepared in this workspace.
-
-    Raises:
-        InputError: another version of xmic wrote a class list.
-    """
-    source = item.run.config["source"]["dataset"]
-    if not item.workspace.splits(source):
-        item.progress.note(f"{source} is not prepared in {item.workspace.root}: shared and novel classes are not known")
-        return {}
-    return {label: vocabulary_of(item.workspace, source, item.dataset, label) for label in item.run.heads}
+def subject_of(item: EvaluateStage) -> Subject:
+    """What an evaluation of a run evaluates on what."""
+    config = item.run.config
+    source, zero_shot = config["source"]["dataset"], config["method"] == "zero-shot"
+    return Subject(item.workspace, source, item.dataset, item.split, list(item.run.heads), zero_shot)
 
 
 def metrics_of(
@@ -60,13 +50,16 @@ def metrics_of(
         item: an evaluation whose predictions are written.
         predictions: those of the clips to evaluate.
         mixed: what differs between run and target, from :func:`pipelines.protocol.on_target`.
-        vocabularies: from :func:`vocabularies_of`.
+        vocabularies: from :func:`pipelines.evaluate.numbers.vocabularies_of`.
         temperatures: of each head.
         listed: the list that the evaluation is held to.
     """
     config = item.run.config
     source = config["source"]
-    cross = item.dataset != source["dataset"]
+    subject = subject_of(item)
+    numbers = numbers_of(subject, predictions, vocabularies, temperatures)
+    for label, of_label in numbers["labels"].items():
+        of_label |= _chosen(item, label)
     vectors = item.target.vectors or {}
     hand = next((v for v in vectors.values() if v.get("stream") == "hand"), None)
     any_vector = next(iter(vectors.values()), {})
@@ -91,15 +84,15 @@ def metrics_of(
         "xmic_vector": item.vectors,
         "source": source,
         "target": {"dataset": item.dataset, "split": item.split},
-        "within": not cross,
+        "within": subject.within,
         "protocol": protocol,
         "random_weights": sorted(random),
         "pretrained_on": {str(v["encoder"]): v["pretrained_on"] for v in vectors.values() if "pretrained_on" in v},
         "mixed": mixed,
-        "vocabulary": {label: identity_of(of) for label, of in vocabularies.items()} if cross else {},
+        "vocabulary": {label: identity_of(of) for label, of in vocabularies.items()} if subject.cross else {},
         "clips_file": {"sha256": listed.sha256, "clips": len(predictions.clips.ids)} if listed else None,
         "hand_fallback_rate": next((s.whole_frame for s in _hand_streams(item)), None),
-        **_numbers(item, predictions, vocabularies, temperatures),
+        **numbers,
         "failures": _failures(item),
         "versions": versions("xmic", "torch", "open_clip_torch", "timm", "ultralytics", "av", "numpy", "pyarrow"),
         "commands": [item.command.removesuffix(f" -w {item.workspace.root}")],
@@ -155,59 +148,7 @@ def _differing(found: Mapping[str, Any], preset: Any, ignored: set[str]) -> dict
     }
 
 
-def _numbers(
-    item: EvaluateStage,
-    predictions: Predictions,
-    vocabularies: Mapping[Label, Vocabulary],
-    temperatures: Mapping[Label, Temperature],
-) -> dict[str, Any]:
-    """'labels', 'actions' (None unless both heads are there) and 'epic' (None unless it is EPIC-KITCHENS-100)."""
-    config = item.run.config
-    cross = item.dataset != config["source"]["dataset"]
-    labels: dict[str, Any] = {}
-    for label in item.run.heads:
-        scored = predictions.of(label)
-        labels[label] = label_metrics(
-            scored,
-            vocabularies.get(label),
-            temperatures[label],
-            cross=cross,
-            zero_shot=config["method"] == "zero-shot",
-        )
-        labels[label] |= _chosen(item, label)
-        if label == "noun" and len(scored.rows):
-            labels[label]["any_noun"] = any_noun(scored, predictions.clips.nouns)
-    ranked = None
-    if len(predictions.scores) == 2:
-        ranked = rank_actions(predictions, {label: of.value for label, of in temperatures.items()})
-    actions = None
-    if ranked is not None:
-        actions = action_metrics(ranked, _seen_pairs(item, vocabularies))
-    return {
-        "labels": labels,
-        "actions": actions,
-        "epic": epic.epic_metrics(predictions, ranked) if is_epic(item) else None,
-    }
-
-
-def is_epic(item: EvaluateStage) -> bool:
-    """Whether the target is EPIC-KITCHENS-100 itself, not another dataset written in its format."""
-    known = item.workspace.datasets.get(item.dataset)
-    return known is not None and known.reader == "epic" and item.counts == epic.CLASSES
-
-
-def _seen_pairs(item: EvaluateStage, vocabularies: Mapping[Label, Vocabulary]) -> set[Pair] | None:
-    source = item.run.config["source"]["dataset"]
-    file = item.workspace.manifest(source, "train") / "clips.parquet"
-    if len(vocabularies) < 2 or not file.is_file():
-        return None
-    rows = read_rows(file, ["verb_class", "noun_class"])
-    pairs = zip(*(rows.column(name).to_pylist() for name in ("verb_class", "noun_class")), strict=True)
-    trained = {(verb, noun) for verb, noun in pairs if verb is not None and noun is not None}
-    return seen_pairs(trained, vocabularies["verb"], vocabularies["noun"])
-
-
-def _chosen(item: EvaluateStage, label: Label) -> dict[str, Any]:
+def _chosen(item: EvaluateStage, label: str) -> dict[str, Any]:
     """'selected_epoch' from 1, and with the recipe ``matched`` the chosen 'lr'."""
     summary = json.loads((item.run.folder / label / "summary.json").read_text(encoding="utf-8"))
     return {name: summary[name] for name in ("selected_epoch", "lr") if name in summary}

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from data_manifests.errors import MissingUpstream, UsageError
@@ -22,7 +21,10 @@ from pipelines.digest import number_of
 from pipelines.environment import versions
 from pipelines.evaluate.clip_list import ClipList
 from pipelines.evaluate.folders import folder_name
-from pipelines.evaluate.record import is_epic, metrics_of, metrics_text, vocabularies_of
+from pipelines.evaluate.numbers import class_counts, is_epic, vocabularies_of
+from pipelines.evaluate.predictions_file import predictions_layout, predictions_table
+from pipelines.evaluate.record import metrics_of, metrics_text, subject_of
+from pipelines.evaluate.result_card import write_card
 from pipelines.evaluate.scored import predictions_of
 from pipelines.evaluate.submission import Submission, write_submission
 from pipelines.evaluate.temperature import temperatures_of
@@ -92,13 +94,6 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
     return TrainedRun(folder.resolve(), heads)
 
 
-def _layout(run: TrainedRun, counts: Mapping[Label, int]) -> Layout:
-    fields = [("clip_id", pa.string()), ("video_id", pa.string())]
-    for label in run.heads:
-        fields += [(f"{label}_class", pa.int32()), (f"{label}_scores", pa.list_(pa.float32(), counts[label]))]
-    return Layout(pa.schema(fields), row_group=1024, plain=True)
-
-
 @dataclass
 class EvaluateStage:
     """Scores of one run on one split, one row a clip. See :class:`pipelines.stage.Stage`.
@@ -157,12 +152,12 @@ class EvaluateStage:
     @cached_property
     def counts(self) -> dict[Label, int]:
         """Classes of the target."""
-        return {label: read_footer(self.workspace.classes_file(self.dataset, label)).rows for label in LABELS}
+        return class_counts(self.workspace, self.dataset)
 
     @property
     def layout(self) -> Layout:
         """One score a class of the target."""
-        return _layout(self.run, self.counts)
+        return predictions_layout(list(self.run.heads), self.counts)
 
     @property
     def folder(self) -> Path:
@@ -225,7 +220,8 @@ class EvaluateStage:
             with open_shard(unit) as shard:
                 for start in range(0, len(usable.rows), BATCH):
                     part = slice(start, start + BATCH)
-                    shard.write(self._table(usable.rows[part], {label: s[part] for label, s in scores.items()}))
+                    of_part = {label: values[part] for label, values in scores.items()}
+                    shard.write(predictions_table(self.clips, usable.rows[part], of_part))
             yield unit
 
     def head(self, label: Label, device: torch.device) -> tuple[Method, TextBank]:
@@ -250,18 +246,6 @@ class EvaluateStage:
                 scores[indices] = method(batch, text)[: len(indices)].float().cpu().numpy()
         return scores
 
-    def _table(self, rows: np.ndarray, scores: Mapping[Label, np.ndarray]) -> pa.Table:
-        columns: dict[str, Any] = {
-            "clip_id": [self.clips.clip_ids[row] for row in rows],
-            "video_id": [self.clips.video_ids[row] for row in rows],
-        }
-        for label, values in scores.items():
-            truth = self.clips.labels[label][rows]
-            columns[f"{label}_class"] = pa.array(truth, pa.int32(), mask=truth < 0)
-            flat = pa.array(np.ascontiguousarray(values).reshape(-1), pa.float32())
-            columns[f"{label}_scores"] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
-        return pa.table(columns, schema=self.layout.schema)
-
 
 def evaluate(
     workspace: Workspace,
@@ -277,7 +261,7 @@ def evaluate(
     listed: ClipList | None = None,
     submission: Submission | None = None,
 ) -> list[dict[str, Any]]:
-    """Score a run on each (dataset, split) and write predictions.parquet and metrics.json.
+    """Score a run on each (dataset, split) and write predictions.parquet, metrics.json and card.json.
 
     Args:
         workspace: where the run and the targets are.
@@ -316,7 +300,7 @@ def evaluate(
         _refuse_submission(items, listed)
     results = []
     for item, (_, _, mixed) in zip(items, found, strict=True):
-        vocabularies = vocabularies_of(item)
+        vocabularies = vocabularies_of(subject_of(item), progress)
         report = stage.run(item, choice, progress)
         only = _listed_of(item, listed)
         predictions = predictions_of(item, only.ids if only else None)
@@ -324,7 +308,8 @@ def evaluate(
         metrics = metrics_of(item, predictions, mixed, vocabularies, temperatures, only)
         with replace_atomically(item.folder / "metrics.json") as temporary:
             temporary.write_text(metrics_text(metrics), encoding="utf-8")
-        if submission is not None and is_epic(item):
+        write_card(workspace, item.folder, metrics, predictions.clips)
+        if submission is not None and is_epic(item.workspace, item.dataset):
             write_submission(submission, predictions, {label: of.value for label, of in temperatures.items()})
         results.append({**metrics, "made": report.made, "folder": str(item.folder)})
     return results
@@ -333,7 +318,7 @@ def evaluate(
 def _refuse_submission(items: Sequence[EvaluateStage], listed: ClipList | None) -> None:
     if listed is not None:
         raise UsageError("--submission with --clips: the challenge wants every clip of the split; leave --clips out.")
-    if sum(is_epic(item) for item in items) != 1:
+    if sum(is_epic(item.workspace, item.dataset) for item in items) != 1:
         names = ", ".join(item.dataset for item in items)
         raise UsageError(
             f"--submission: none of {names} is EPIC-KITCHENS-100 (read by xmic prepare epic, 300 nouns and 97 verbs). "

@@ -183,7 +183,7 @@ def pairs(evaluations: Sequence[Metrics]) -> list[tuple[Metrics | None, Metrics 
 
 def method_title(run: Run, more: Sequence[str] = ()) -> str:
     """The method, and in brackets what is not the default of it."""
-    notes = [] if run.preset == "official" else [run.preset]
+    notes = [] if run.preset in (None, "official") else [run.preset]
     notes += [] if run.recipe in (None, "published") else [f"recipe {run.recipe}"]
     notes += [] if run.select == "last" else [f"epoch by {run.select}"]
     notes += more
@@ -236,6 +236,8 @@ def _mean(own: Cell, other: Cell) -> Cell:
 
 def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[Gap]:
     run, source = evaluations[0].run, evaluations[0].source.dataset
+    if run.scored or run.preset is None:
+        return
     name, shown = shlex.quote(run.name), evaluations[0].name
     vector = evaluations[0].xmic_vector
     control = "" if vector == "own" else f" --xmic-vector {shlex.quote(vector)}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
@@ -20,7 +20,8 @@ class _Part(BaseModel):
 
 
 class Run(_Part):
-    """Which run; ``recipe`` and ``epochs`` are None for a method that learns nothing.
+    """Which run; ``recipe`` and ``epochs`` are None for a method that learns nothing. Of a model whose scores were
+    given to ``xmic score`` only name and method are known.
 
     ``select`` is the epoch that was kept, ``source_val`` the percent of recordings held out, ``select_target`` the
     labelled clips ('dataset:split') it was chosen by, which leaks; ``changed_settings`` and ``changed_recipe`` is what
@@ -29,9 +30,9 @@ class Run(_Part):
 
     name: str
     method: str
-    preset: str
-    seed: int
-    key: str
+    preset: str | None
+    seed: int | None
+    key: str | None
     recipe: str | None
     epochs: int | None
     select: str = "last"
@@ -42,8 +43,15 @@ class Run(_Part):
     changed_recipe: dict[str, Any] = {}
 
     @property
+    def scored(self) -> bool:
+        """Whether there is no run: ``xmic score`` was given the scores of some model."""
+        return self.key is None
+
+    @property
     def terms(self) -> str:
         """'recipe matched, 15 epochs, 10% of the training recordings held out, epoch kept: source-val'."""
+        if self.scored:
+            return "scores that were given; how the model was trained is not known here"
         if self.recipe is None:
             return "nothing is learned"
         held = [] if self.source_val is None else [f"{self.source_val:g}% of the training recordings held out"]
@@ -59,7 +67,10 @@ class Place(_Part):
 
     def __str__(self) -> str:
         """'dataset split'."""
-        return f"{self.dataset} {self.split}"
+        return f"{self.dataset} {self.split}" if self.dataset else "not said"
+
+
+_NOT_SAID = Place(dataset="", split="")
 
 
 class Mixed(_Part):
@@ -184,7 +195,7 @@ class Metrics(_Part):
     """One evaluation. A label whose head was not trained is not in ``labels``."""
 
     run: Run
-    source: Place
+    source: Annotated[Place, BeforeValidator(lambda found: _NOT_SAID if found is None else found)]
     target: Place
     within: bool
     protocol: dict[str, Any]

@@ -26,7 +26,10 @@ def to_fill(group: Group, cross: str | None) -> list[str]:
         group: the row's runs.
         cross: the dataset of the table's other side; None where none is known.
     """
-    run, commands = group.run, []
+    run = group.run
+    if run.preset is None:  # scores that were given: no command of ours makes more of them
+        return []
+    commands = []
     names = [next(metrics for metrics in pair if metrics).run.name for pair in group.pairs]
     for place, option in ((0, ""), (1, f" --cross {shlex.quote(cross or 'DATASET')}")):
         for name, pair in zip(names, group.pairs, strict=True):

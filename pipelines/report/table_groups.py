@@ -53,8 +53,9 @@ class Group:
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds, one a run."""
-        return [next(metrics for metrics in pair if metrics).run.seed for pair in self.pairs]
+        """The seeds, one a run; none of a model whose scores were given."""
+        seeds = [next(metrics for metrics in pair if metrics).run.seed for pair in self.pairs]
+        return [seed for seed in seeds if seed is not None]
 
     @property
     def clip_lists(self) -> tuple[str | None, ...]:
@@ -107,7 +108,7 @@ def groups_of(found: Collected) -> list[Group]:
         if metrics.xmic_vector == "own":
             by_run.setdefault(metrics.run.name, []).append(metrics)
     alike: dict[tuple[str, int], list[Pair]] = {}
-    times: dict[tuple[str, int], int] = {}
+    times: dict[tuple[str, int | None], int] = {}
     for evaluations in by_run.values():
         for pair in pairs(evaluations):
             setting, seed = _setting(pair), evaluations[0].run.seed
@@ -118,7 +119,7 @@ def groups_of(found: Collected) -> list[Group]:
 
 
 def _seed(pair: Pair) -> int:
-    return next(metrics for metrics in pair if metrics).run.seed
+    return next(metrics for metrics in pair if metrics).run.seed or 0
 
 
 def _setting(pair: Pair) -> str:

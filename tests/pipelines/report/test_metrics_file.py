@@ -65,3 +65,14 @@ def test_an_evaluation_with_missing_clips_or_failures_is_not_complete(
     made = metrics(failures={} if change else {"decode": {"past_end": 1}})
     made["labels"]["noun"].update(change)
     assert not read_metrics(evaluated(made)).complete
+
+
+def test_of_given_scores_nothing_is_known_of_a_run(
+    evaluated: Callable[..., Path], metrics: Callable[..., dict]
+) -> None:
+    made = metrics("other", run="theirs")
+    made["run"] |= {**dict.fromkeys(("preset", "seed", "key", "recipe", "epochs")), "method": "scored: theirs"}
+    read = read_metrics(evaluated({**made, "source": None}))
+    assert read.run.scored
+    assert read.run.terms == "scores that were given; how the model was trained is not known here"
+    assert str(read.source) == "not said"

@@ -1,0 +1,64 @@
+"""``predictions.parquet``: a row a scored clip, with its classes and the scores of all classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from data_manifests.schema import LABELS, Label
+from pipelines.shards import Layout, read_footer
+from pipelines.train.features import SplitClips
+from pipelines.workspace import Workspace
+
+SCORE = "score"
+"""The stage in the footer of predictions that were given to ``xmic score``; of a run's it is 'evaluate'."""
+
+SCORE_VERSION = 1
+
+GIVEN = "files"
+"""The input that stands for what was given; whoever asks later can only compare the others."""
+
+
+def manifest_inputs(workspace: Workspace, dataset: str, split: str) -> dict[str, str]:
+    """Digests of the clips and classes that given scores are written with."""
+    inputs = {"clips": read_footer(workspace.manifest(dataset, split) / "clips.parquet").digest}
+    for label in LABELS:
+        inputs[f"{label} classes"] = read_footer(workspace.classes_file(dataset, label)).digest
+    return inputs
+
+
+def predictions_layout(labels: Sequence[Label], counts: Mapping[Label, int]) -> Layout:
+    """One score a class of the target.
+
+    Args:
+        labels: those that are scored.
+        counts: label → classes of the target.
+    """
+    fields = [("clip_id", pa.string()), ("video_id", pa.string())]
+    for label in labels:
+        fields += [(f"{label}_class", pa.int32()), (f"{label}_scores", pa.list_(pa.float32(), counts[label]))]
+    return Layout(pa.schema(fields), row_group=1024, plain=True)
+
+
+def predictions_table(clips: SplitClips, rows: np.ndarray, scores: Mapping[Label, np.ndarray]) -> pa.Table:
+    """Rows of the file.
+
+    Args:
+        clips: of the split.
+        rows: int64 [R], which of them are scored.
+        scores: label → float32 [R, C].
+    """
+    columns: dict[str, Any] = {
+        "clip_id": [clips.clip_ids[row] for row in rows],
+        "video_id": [clips.video_ids[row] for row in rows],
+    }
+    for label, values in scores.items():
+        truth = clips.labels[label][rows]
+        columns[f"{label}_class"] = pa.array(truth, pa.int32(), mask=truth < 0)
+        flat = pa.array(np.ascontiguousarray(values).reshape(-1), pa.float32())
+        columns[f"{label}_scores"] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+    counts = {label: values.shape[1] for label, values in scores.items()}
+    return pa.table(columns, schema=predictions_layout(list(scores), counts).schema)

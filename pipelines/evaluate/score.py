@@ -1,0 +1,230 @@
+"""``score``: predictions of any model, counted by the protocol of an evaluation. Needs no frame and no vector."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_manifests.errors import MissingUpstream, UsageError
+from data_manifests.schema import LABELS, Label
+from pipelines import stage
+from pipelines.atomic import replace_atomically
+from pipelines.classes import read_classes
+from pipelines.digest import whole_file_sha256
+from pipelines.environment import versions
+from pipelines.evaluate.calibration import Temperature
+from pipelines.evaluate.clip_list import ClipList
+from pipelines.evaluate.given_scores import GivenScores, read_scores
+from pipelines.evaluate.numbers import Subject, numbers_of, vocabularies_of
+from pipelines.evaluate.predictions_file import (
+    GIVEN,
+    SCORE,
+    SCORE_VERSION,
+    manifest_inputs,
+    predictions_layout,
+    predictions_table,
+)
+from pipelines.evaluate.record import METRICS_SCHEMA, metrics_text
+from pipelines.evaluate.result_card import write_card
+from pipelines.evaluate.scored import clips_to_evaluate, read_predictions
+from pipelines.progress import Progress
+from pipelines.shards import DamagedShard, Layout, read_footer
+from pipelines.stage import Choice, OpenShard, Unit
+from pipelines.train.features import SplitClips, read_clips
+from pipelines.vocabulary import identity_of
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """What ``xmic score`` is asked for.
+
+    Attributes:
+        files: the scores, of one model.
+        name: of the model.
+        dataset: that the scores are of.
+        split: of it.
+        source: the dataset that the model was trained on, where that is said.
+        listed: the clips that the numbers are over; None = all of the split.
+    """
+
+    files: Sequence[Path]
+    name: str
+    dataset: str
+    split: str
+    source: str | None = None
+    listed: ClipList | None = None
+
+
+@dataclass
+class ScoreStage:
+    """The given scores as ``predictions.parquet``, one row a clip. See :class:`pipelines.stage.Stage`."""
+
+    workspace: Workspace
+    request: ScoreRequest
+    clips: SplitClips
+    given: GivenScores
+    sides: Mapping[str, Layout] = field(default_factory=dict)
+
+    name = SCORE
+    version = SCORE_VERSION
+
+    @property
+    def of(self) -> str:
+        """The model, the dataset and the split."""
+        return f"{self.request.name} on {self.request.dataset} {self.request.split}"
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The labels."""
+        return {"labels": list(self.given.scores)}
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """The model's name, for people."""
+        return {"name": self.request.name, "dataset": self.request.dataset, "split": self.request.split}
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """Versions."""
+        return versions("numpy", "pyarrow")
+
+    @property
+    def layout(self) -> Layout:
+        """One score a class of the target."""
+        counts = {label: values.shape[1] for label, values in self.given.scores.items()}
+        return predictions_layout(list(counts), counts)
+
+    @property
+    def folder(self) -> Path:
+        """``evaluations/<name>/<dataset>-<split>``."""
+        return scored_folder(self.workspace, self.request)
+
+    @property
+    def command(self) -> str:
+        """The command line that makes it; the folders of the files are left out."""
+        request = self.request
+        words = ["xmic", "score", *(file.name for file in request.files), "--dataset", request.dataset]
+        words += ["--split", request.split, "--name", request.name]
+        words += ["--source", request.source] if request.source else []
+        return shlex.join(words)
+
+    @cached_property
+    def sha256(self) -> dict[str, str]:
+        """File name → sha256 of what was given."""
+        return {file.name: whole_file_sha256(file) for file in self.request.files}
+
+    def units(self) -> list[Unit]:
+        """One file; it depends on what was given, the clips and the classes."""
+        inputs = manifest_inputs(self.workspace, self.request.dataset, self.request.split)
+        inputs[GIVEN] = "+".join(sorted(self.sha256.values()))
+        return [Unit("predictions", self.folder / "predictions.parquet", inputs, len(self.given.clip_ids))]
+
+    def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
+        """Write the scores in the order of the clips."""
+        for unit in units:
+            place = {clip_id: row for row, clip_id in enumerate(self.clips.clip_ids)}
+            rows = np.array([place[clip_id] for clip_id in self.given.clip_ids], np.int64)
+            order = rows.argsort()
+            scores = {label: values[order] for label, values in self.given.scores.items()}
+            with open_shard(unit) as shard:
+                shard.write(predictions_table(self.clips, rows[order], scores))
+            yield unit
+
+
+def scored_folder(workspace: Workspace, request: ScoreRequest) -> Path:
+    """Where a model's predictions and numbers stand."""
+    return workspace.root / "evaluations" / request.name / f"{request.dataset}-{request.split}"
+
+
+def score(
+    workspace: Workspace, request: ScoreRequest, progress: Progress, choice: Choice | None = None
+) -> dict[str, Any]:
+    """Count given predictions and write predictions.parquet, metrics.json and card.json.
+
+    Nothing is fitted: the temperature is 1, so actions are ranked by the product of the softmax of the given scores.
+
+    Returns:
+        The metrics, with 'made' telling whether predictions.parquet was written, 'folder' and 'card'.
+
+    Raises:
+        UsageError: the name can not be one, or is that of a run.
+        MissingUpstream: the split is not prepared.
+        InputError: see :func:`pipelines.evaluate.given_scores.read_scores`; a listed clip is not of the split.
+    """
+    _refuse_name(workspace, request)
+    if request.split not in workspace.splits(request.dataset):
+        raise MissingUpstream(
+            f"{workspace.root}: {request.dataset} has no prepared {request.split} split. Run xmic prepare for it."
+        )
+    clips = read_clips(workspace, request.dataset, request.split)
+    if request.listed is not None:
+        request.listed.refuse_unknown([set(clips.clip_ids)])
+    names: dict[Label, list[str]] = {
+        label: read_classes(workspace, request.dataset, label).column("name").to_pylist() for label in LABELS
+    }
+    place = f"{request.dataset} {request.split}"
+    given = read_scores(request.files, names, set(clips.clip_ids), place)
+    item = ScoreStage(workspace, request, clips, given)
+    subject = Subject(workspace, request.source, request.dataset, request.split, list(given.scores))
+    vocabularies = vocabularies_of(subject, progress)
+    report = stage.run(item, choice, progress)
+    official = clips_to_evaluate(
+        workspace, request.dataset, request.split, clips, request.listed.ids if request.listed else None
+    )
+    file = item.folder / "predictions.parquet"
+    predictions = read_predictions(file, official, {label: len(names[label]) for label in given.scores})
+    temperatures = {label: Temperature() for label in given.scores}
+    metrics: dict[str, Any] = {
+        "schema": METRICS_SCHEMA,
+        "run": _run_facts(request),
+        "xmic_vector": "own",
+        "source": {"dataset": request.source, "split": "train"} if request.source else None,
+        "target": {"dataset": request.dataset, "split": request.split},
+        "within": subject.within,
+        "protocol": {},
+        "random_weights": [],
+        "pretrained_on": {},
+        "mixed": [],
+        "vocabulary": {label: identity_of(of) for label, of in vocabularies.items()} if subject.cross else {},
+        "clips_file": {"sha256": request.listed.sha256, "clips": len(official.ids)} if request.listed else None,
+        "hand_fallback_rate": None,
+        **numbers_of(subject, predictions, vocabularies, temperatures),
+        "failures": {},
+        "given_files": item.sha256,
+        "versions": versions("xmic", "numpy", "pyarrow"),
+        "commands": [item.command],
+    }
+    with replace_atomically(item.folder / "metrics.json") as temporary:
+        temporary.write_text(metrics_text(metrics), encoding="utf-8")
+    card = write_card(workspace, item.folder, metrics, official)
+    return {**metrics, "made": report.made, "folder": str(item.folder), "card": str(card)}
+
+
+def _run_facts(request: ScoreRequest) -> dict[str, Any]:
+    """What a run says of itself, None where a file of scores says nothing of it."""
+    unknown = ("preset", "seed", "key", "recipe", "epochs", "source_val", "select_target")
+    known = {"name": request.name, "method": f"scored: {request.name}", "select": "last", "leaking": False}
+    return {**known, **dict.fromkeys(unknown)}
+
+
+def _refuse_name(workspace: Workspace, request: ScoreRequest) -> None:
+    name = request.name
+    if not re.fullmatch(r"[\w][\w.+ -]*", name) or name == "latest":
+        raise UsageError(f"--name {name!r}: expected letters, digits, '.', '_', '+', '-' or spaces, not a path.")
+    taken = (workspace.root / "runs" / name).is_dir()
+    file = scored_folder(workspace, request) / "predictions.parquet"
+    if file.is_file() and not taken:
+        try:
+            taken = read_footer(file).stage != SCORE
+        except DamagedShard:
+            return
+    if taken:
+        raise UsageError(f"--name {name}: a run of {workspace.root} has this name; expected another one.")

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import numpy as np
+
+from pipelines.evaluate.predictions_file import predictions_layout, predictions_table
+from pipelines.train.features import SplitClips
+
+
+def test_a_row_has_its_class_and_the_scores_of_all_classes_and_no_class_is_null():
+    clips = SplitClips(["a", "b", "c"], ["v", "v", "w"], ["r"] * 3, {"noun": np.array([0, 1, -1])})
+    table = predictions_table(clips, np.array([2, 1]), {"noun": np.array([[1, 2], [3, 4]], np.float32)})
+    assert table.schema == predictions_layout(["noun"], {"noun": 2}).schema
+    assert table.to_pylist() == [
+        {"clip_id": "c", "video_id": "w", "noun_class": None, "noun_scores": [1.0, 2.0]},
+        {"clip_id": "b", "video_id": "v", "noun_class": 1, "noun_scores": [3.0, 4.0]},
+    ]
