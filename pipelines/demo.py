@@ -10,7 +10,6 @@ from typing import Any
 from pipelines.atomic import replace_atomically
 from pipelines.grid import read_cells
 from pipelines.machine import Machine
-from pipelines.pocket import box_tables
 from pipelines.pocket.build import FORMS, BuiltWorld, build_world
 from pipelines.progress import Progress
 from pipelines.run_chain import ChainResult, run_chain
@@ -74,7 +73,6 @@ def demo_config() -> str:
             name=name,
             annotations=f"{WORLD}/{form.ANNOTATIONS}",
             videos=f"{WORLD}/{form.VIDEOS}",
-            boxes=box_tables.table_path(Path(WORLD), name).as_posix(),
         )
         for name, form in FORMS.items()
     )
@@ -96,13 +94,12 @@ name = "{name}"
 reader = "{name}"
 annotations = "{annotations}"
 videos = ["{videos}"]
-
-# The world's own boxes, for which no frame is looked at.
-[dataset.hands]
-detector = "boxes"
-boxes = "{boxes}"
 """
 _EMBED = """\
+# The hand model that comes with xmic. The world's true boxes are in world/boxes/, for --detector boxes.
+[hands]
+detector = "yolo"
+
 [embed]
 encoder = "pocket"
 

@@ -55,7 +55,7 @@ def _lines(result: dict[str, Any], folder: Path) -> list[str]:
         for name, count in world.clips.items()
     ]
     lines.append(
-        "The clips are drawn, and hands are the world's own boxes, not detected: this says nothing of real video."
+        "The clips are drawn, and the packaged hand model has seen such hands: this says nothing of real video."
     )
     lines.append(f"report: {report['html']}")
     lines.append(f"the same again, step by step: xmic run {folder / 'xmic.toml'}")

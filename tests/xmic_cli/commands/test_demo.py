@@ -36,7 +36,7 @@ def test_the_table_has_zero_shot_and_xmic_on_both_datasets_with_intervals(
             value, low, high = (float(part) for part in re.findall(r"[\d.]+", cell))
             assert 0 <= low <= high <= 100
             assert low - 0.5 <= value <= high + 0.5
-    assert "the world's own boxes, not detected" in shown.err
+    assert "the packaged hand model has seen such hands" in shown.err
     html = Path(re.search(r"report: (.+)", shown.err).group(1))  # type: ignore[union-attr]
     assert "xmic report" in html.read_text(encoding="utf-8")
     assert sum(line.startswith("  xmic ") for line in shown.err.splitlines()) == 3

@@ -4,11 +4,15 @@ import json
 
 import pytest
 
+from pipelines.hands import model_file
 from pipelines.workspace import Workspace
 from xmic_cli.app import run
 
 
-def test_without_weights_it_says_which_and_the_way_around(embedded, capsys):
+def test_without_weights_and_without_the_packaged_model_it_says_which_and_the_way_around(
+    embedded, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(model_file, "PACKAGED", tmp_path / "none.safetensors")
     assert run(["detect-hands", "-w", str(embedded.root)]) == 2
     error = capsys.readouterr().err
     assert "--weights is missing: name an Ultralytics detection model (.pt) with a class 'hand'" in error

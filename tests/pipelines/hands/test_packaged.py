@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from pipelines.hands.detector import describe_detector, load_detector
+from pipelines.hands.model_file import read_model
+from pipelines.hands.packaged import PACKAGED, calibration_of
+from pipelines.hands.scoring import Truth, score
+from pipelines.pocket.clip import render
+from pipelines.pocket.domains import EGO4D, EPIC, Domain
+from pipelines.pocket.world import SIZES, plan_world
+
+
+def test_the_packaged_model_is_small_and_is_what_its_description_says() -> None:
+    assert sum(PACKAGED.with_suffix(ending).stat().st_size for ending in (".safetensors", ".yaml", ".json")) < 6e6
+    assert set(read_model(PACKAGED).checkpoint.names) == {"left hand", "right hand"}
+
+
+def test_its_threshold_and_margin_are_those_of_its_curves() -> None:
+    written = json.loads(PACKAGED.with_suffix(".json").read_text("utf-8"))
+    best = max(written["thresholds"], key=lambda row: row["f1"])
+    assert written["threshold"] == best["threshold"]
+    enough = [row["margin"] for row in written["margins"] if row["true_hands_covered"] >= 0.9]
+    assert written["margin"] == min(enough)
+    found = calibration_of(describe_detector("yolo", weights=None).provenance["weights_sha256"])
+    assert found == (written["threshold"], written["margin"])
+
+
+def test_other_weights_have_no_calibration() -> None:
+    assert calibration_of("0" * 64) is None
+    assert calibration_of(None) is None
+
+
+@pytest.mark.parametrize("domain", [EPIC, EGO4D], ids=["epic", "ego4d"])
+def test_it_finds_the_hands_of_the_pocket_world(domain: Domain) -> None:
+    videos = [video for video in plan_world(domain, SIZES["demo"], seed=77) if video.split == "test"]
+    clips = [video.clips[0] for video in videos[:8]]
+    frames = [frame for clip in clips for frame in render(clip, domain, only=range(8, clip.frames, 16))]
+    found = load_detector("yolo", weights=None).detect([frame.rgb for frame in frames])
+    truth = [
+        Truth(np.array([hand.box for hand in frame.hands], np.float64).reshape(-1, 4), np.zeros(len(frame.hands), bool))
+        for frame in frames
+    ]
+    scores = score(found, truth)
+    assert scores.hands > 20
+    assert scores.ap is not None
+    assert scores.ap >= 0.9
