@@ -11,6 +11,11 @@ PACKAGED = Path(__file__).parent / "model" / "hands.safetensors"
 """Its weights; the architecture (.yaml) and the calibration (.json) lie beside it."""
 
 
+def is_packaged(slug: str) -> bool:
+    """Whether a detector's folder name is that of the packaged model, at any input size."""
+    return PACKAGED.is_file() and slug.startswith("yolo-") and slug.endswith(f"-{whole_file_sha256(PACKAGED)[:8]}")
+
+
 def calibration_of(weights_sha256: object) -> tuple[float, float] | None:
     """Threshold and crop margin that fit the model that comes with xmic; None of any other weights.
 

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 METHODS = {
     "zero-shot": "pipelines.methods.zero_shot:ZeroShot",
-    "clip-adapter": "pipelines.methods.clip_adapter:CLIPAdapter",
-    "clip-adapter-temporal": "pipelines.methods.clip_adapter:CLIPAdapterTemporal",
-    "late-fusion": "pipelines.methods.late_fusion:LateFusion",
-    "vita-clip": "pipelines.methods.vita_clip:VitaCLIP",
-    "xmic": "pipelines.methods.xmic:XMIC",
     "coop": "pipelines.methods.coop:CoOp",
     "cocoop": "pipelines.methods.cocoop:CoCoOp",
+    "clip-adapter": "pipelines.methods.clip_adapter:CLIPAdapter",
+    "clip-adapter-temporal": "pipelines.methods.clip_adapter:CLIPAdapterTemporal",
     "a5": "pipelines.methods.efficient_prompt:A5",
     "a6": "pipelines.methods.efficient_prompt:A6",
+    "vita-clip": "pipelines.methods.vita_clip:VitaCLIP",
+    "xmic": "pipelines.methods.xmic:XMIC",
+    "late-fusion": "pipelines.methods.late_fusion:LateFusion",
 }
 """Name → ``package.module:Class``. Listing the names loads no torch."""
 

@@ -19,6 +19,7 @@ from pipelines.hands.box_table import TOLERANCE_S
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import IMPORTED, Box, DetectorIdentity
 from pipelines.hands.imported import BoxSource, ImportHandsStage, NoBoxes, VideoFrames
+from pipelines.hands.packaged import is_packaged
 from pipelines.hands.stage import DetectHandsStage
 from pipelines.machine import Machine
 from pipelines.protocol import Protocol
@@ -210,7 +211,7 @@ def _hands_options(run: TrainedRun, home: Workspace, means: Means) -> HandsOptio
             f"none of new footage. Give a table of them with --boxes FILE (xmic detect-hands --help has its columns), "
             f"{_INSTEAD}."
         )
-    if detector == "yolo" and means.weights is None:
+    if detector == "yolo" and means.weights is None and not is_packaged(slug):
         raise UsageError(
             f"--weights is missing: the hands of {run.config['name']} were found by {slug}; name the weights "
             f"{made.get('weights', '(.pt)')} with their folder: --weights FILE."

@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.hands.detector import describe_detector, load_detector
 from pipelines.hands.model_file import read_model
-from pipelines.hands.packaged import PACKAGED, calibration_of
+from pipelines.hands.packaged import PACKAGED, calibration_of, is_packaged
 from pipelines.hands.scoring import Truth, score
 from pipelines.pocket.clip import render
 from pipelines.pocket.domains import EGO4D, EPIC, Domain
@@ -27,6 +27,13 @@ def test_its_threshold_and_margin_are_those_of_its_curves() -> None:
     assert written["margin"] == min(enough)
     found = calibration_of(describe_detector("yolo", weights=None).provenance["weights_sha256"])
     assert found == (written["threshold"], written["margin"])
+
+
+def test_it_is_known_by_its_folder_name_at_any_size() -> None:
+    slug = describe_detector("yolo", weights=None).slug
+    assert is_packaged(slug)
+    assert is_packaged(slug.replace("-320-", "-640-"))
+    assert not is_packaged("yolo-hands-320-00000000")
 
 
 def test_other_weights_have_no_calibration() -> None:
