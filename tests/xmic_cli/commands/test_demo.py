@@ -10,14 +10,6 @@ from pipelines.pocket import build as build_module
 from xmic_cli.app import run
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole small demo."""
-    folder = tmp_path_factory.mktemp("demo") / "xmic-demo"
-    assert run(["demo", str(folder), "--small"]) == 0
-    return folder
-
-
 def test_the_table_has_zero_shot_and_xmic_on_both_datasets_with_intervals(
     demo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
