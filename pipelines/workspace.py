@@ -18,7 +18,7 @@ from pipelines.atomic import replace_atomically
 from pipelines.digest import FileDigests
 from pipelines.file_memory import FileMemory
 
-_FILE = "workspace.toml"
+SETTINGS = "workspace.toml"
 _LAYOUT = 1
 
 
@@ -56,7 +56,7 @@ class Workspace:
         Raises:
             InputError: ``workspace.toml`` is not TOML or of a later layout.
         """
-        file = root / _FILE
+        file = root / SETTINGS
         if not file.is_file():
             return cls(root)
         try:
@@ -88,7 +88,7 @@ class Workspace:
             lines.append(f"[datasets.{_toml(name)}]")
             lines += [f"{k} = {_toml(v)}" for k, v in vars(entry).items()]
             lines.append("")
-        with replace_atomically(self.root / _FILE) as temporary:
+        with replace_atomically(self.root / SETTINGS) as temporary:
             temporary.write_text("\n".join(lines), encoding="utf-8")
 
     def remember_encoder(self, slug: str, spec: str) -> None:

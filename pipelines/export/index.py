@@ -8,7 +8,7 @@ from pathlib import Path
 from data_manifests.errors import InputError
 from pipelines.digest import whole_file_sha256
 
-CARD, INDEX = "README.md", "xmic.json"
+CARD, CLASSES, INDEX = "README.md", "classes.json", "xmic.json"
 FORMAT = 1
 
 

@@ -15,13 +15,12 @@ from data_manifests.schema import Label
 from pipelines.evaluate.record import run_facts
 from pipelines.evaluate.run import TrainedRun
 from pipelines.export.card import Card, result_rows, terms_of, warnings_of
-from pipelines.export.index import CARD, write_index
+from pipelines.export.index import CARD, CLASSES, write_index
 from pipelines.report.metrics_file import Metrics, Run, read_metrics
 from pipelines.shards import read_rows
 from pipelines.train.run import text_file
 from pipelines.workspace import Workspace
 
-CLASSES = "classes.json"
 _OF_HEAD = ("config.json", "weights.safetensors", "summary.json")
 _HEADS: Mapping[Label, str] = {"noun": "nouns", "verb": "verbs"}
 

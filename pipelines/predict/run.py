@@ -6,6 +6,7 @@ same scores here as there, to the bit on one machine; and the same call again ma
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from pipelines.embed.encoders.spec import POCKET
 from pipelines.embed.stage import LazyEncoder
 from pipelines.embed.text import TextStage
 from pipelines.evaluate.run import EvaluateStage, TrainedRun, find_run
+from pipelines.export.index import CLASSES
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.stage import HandsStage
 from pipelines.machine import Machine
@@ -44,7 +46,7 @@ from pipelines.progress import Progress, Silent
 from pipelines.protocol import on_target
 from pipelines.shards import read_footer
 from pipelines.stage import Choice, Stage
-from pipelines.workspace import Workspace
+from pipelines.workspace import SETTINGS, Workspace
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,9 @@ class Predictor:
                 raise UsageError(f"--{label}s: {self.run.config['name']} has no {label} head.")
             refuse_repeated(label, words)
             return word_classes(words)
+        exported = self.run.folder / label / CLASSES
+        if exported.is_file():
+            return word_classes(json.loads(exported.read_text(encoding="utf-8")))
         source = self.run.config["source"]["dataset"]
         try:
             return read_classes(self.home, source, label)
@@ -247,8 +252,8 @@ def load_run(
     """A trained run, ready for new footage.
 
     Args:
-        workspace: the workspace it was trained in.
-        name: its name or folder; the newest run when None.
+        workspace: the workspace it was trained in; of an exported run the one to work in.
+        name: its name or folder, also one of ``xmic export``; the newest run when None.
         encoder: model spec of its encoder, where that is a file: a run knows the file's name and contents only.
         v2: the same for its second encoder.
         detector: another hand detector than the run's; needs ``allow_mixed``.
@@ -264,7 +269,8 @@ def load_run(
         UsageError: something of the above is missing or given for nothing.
         InputError: weights that are not the run's.
     """
-    run = find_run(Workspace.open(Path(workspace)), name)
+    given = Workspace.open(Path(workspace))
+    run = find_run(given, name)
     means = Means(
         encoder,
         v2,
@@ -275,13 +281,18 @@ def load_run(
     )
     return Predictor(
         run,
-        # A run that is named by its folder may stand in another workspace.
-        Workspace.open(run.folder.parent.parent),
+        _home(run, given),
         machine or Machine(len(os.sched_getaffinity(0))),
         means,
         choice or Choice(),
         progress or Silent(),
     )
+
+
+def _home(run: TrainedRun, given: Workspace) -> Workspace:
+    """A run that is named by its folder may stand in another workspace, or, exported, in none."""
+    around = run.folder.parent.parent
+    return Workspace.open(around) if (around / SETTINGS).is_file() else given
 
 
 @dataclass

@@ -86,12 +86,19 @@ def test_predictions_of_new_footage_are_those_of_the_evaluation(call: Call, demo
         assert 0 <= clip["start_s"] < clip["stop_s"]
 
 
-def test_a_run_is_exported_scored_and_stands_in_a_leaderboard(
-    call: Call, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_run_is_exported_used_elsewhere_scored_and_stands_in_a_leaderboard(
+    call: Call, demo: Path, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (run_folder,) = (work / "runs").glob("xmic-official-epic-*")
     exported = call("export", run_folder.name, "--into", str(tmp_path / "out"))
     assert {"README.md", "noun/weights.safetensors", "verb/classes.json"} <= set(exported["files"])
+    video = next((demo / "world/EPIC-KITCHENS").rglob("*.MP4"))
+    elsewhere = ["-w", str(tmp_path / "elsewhere"), "--window", "2", "--top", "99", "--json"]
+    capsys.readouterr()
+    assert run(["predict", str(video), "--run", str(tmp_path / "out"), *elsewhere]) == 0
+    clip = json.loads(capsys.readouterr().out)["clips"][0]
+    assert (len(clip["nouns"]), len(clip["verbs"])) == (28, 13)
+    assert (tmp_path / "elsewhere/cache/predict").is_dir()
     predictions = work / "evaluations" / run_folder.name / "ego4d-val/predictions.parquet"
     assert read_rows(predictions).num_rows == 16
     cards = tmp_path / "cards"
