@@ -141,7 +141,7 @@ def test_windows_of_a_file_that_is_no_video_fail_with_its_reason(kitchen: Kitche
 
 def test_words_for_a_head_that_is_not_there_and_words_that_repeat_are_refused(kitchen: Kitchen, tmp_path: Path) -> None:
     shutil.copytree(kitchen.work / "runs" / kitchen.zero_shot / "noun", tmp_path / "runs" / "only-nouns" / "noun")
-    predictor = load_run(kitchen.work, str(tmp_path / "runs" / "only-nouns"), machine=MACHINE)
+    predictor = load_run(tmp_path / "elsewhere", str(tmp_path / "runs" / "only-nouns"), machine=MACHINE)
     footage = predictor.embed([kitchen.video("a.mp4")], cache=tmp_path / "cache")
     (clip,) = predictor.predict(footage, nouns=["cup", "jar"])
     assert not clip.verbs
