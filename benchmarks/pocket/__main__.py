@@ -2,6 +2,7 @@
 
     python -m benchmarks.pocket --freeze [--encoder SPEC]
     python -m benchmarks.pocket WORK [--seeds 0 1 2] [--size full|medium|demo] [--limit-minutes M] [--untrained]
+    python -m benchmarks.pocket WORK --detected [the same]
     python -m benchmarks.pocket WORK --report benchmarks/pocket.md [--seeds 0 1 2] [--size full|medium|demo]
     python -m benchmarks.pocket --quick [--encoder SPEC]
 
@@ -9,8 +10,9 @@ The first run is --freeze, whose file is committed: it holds a hash of the sourc
 and of the cells, and no adapter is trained when it does not fit. The second does what is missing and may be stopped at
 any time. Worlds and runs can be made again; results, a small file a cell, are kept below --results, which may be a
 folder under version control. --untrained measures only what trains nothing: by it and on other seeds a world may be
-tuned before it is frozen. --quick runs all cells on a tiny world of another seed in a temporary folder, to see that the
-harness works: its numbers mean nothing, and it needs nothing frozen.
+tuned before it is frozen. --detected adds the cells of the packaged hand model, which is younger than the freeze.
+--quick runs all cells on a tiny world of another seed in a temporary folder, to see that the harness works: its numbers
+mean nothing, and it needs nothing frozen.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.pocket.cells import CELLS
+from benchmarks.pocket.cells import CELLS, LATER_CELLS
 from benchmarks.pocket.frozen import STORED, freeze, frozen_now, require_frozen
 from benchmarks.pocket.report import report
 from benchmarks.pocket.results import Results
@@ -48,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1, help="processes that draw and decode")
     parser.add_argument("--limit-minutes", type=float, metavar="M", help="stop cleanly after so many minutes")
     parser.add_argument("--untrained", action="store_true", help="only cells that train nothing")
+    parser.add_argument("--detected", action="store_true", help="also the cells on boxes of the packaged hand model")
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write the tables of what is there, and run nothing"
     )
@@ -89,8 +92,9 @@ def _act(options: argparse.Namespace) -> int:
             temporary.write_text(report(results, options.seeds), encoding="utf-8")
         print(options.report)
         return 0
-    cells = tuple(cell for cell in CELLS if not (options.untrained and cell.trains))
-    chain = Chain(options.work, options.size, options.encoder, machine, deadline)
+    asked = (*CELLS, *LATER_CELLS) if options.detected else CELLS
+    cells = tuple(cell for cell in asked if not (options.untrained and cell.trains))
+    chain = Chain(options.work, options.size, options.encoder, machine, deadline, options.detected)
     made = run(results, options.seeds, chain, cells, lambda: require_frozen(now))
     print(f"{options.work}: {made} results written, everything asked for is there")
     return 0

@@ -80,6 +80,8 @@ def measure(
             entry["statistics"] = _statistics(
                 evaluation_stage(world.workspace, run, source, _split(world, source)), label
             )
+        if cell.boxes == "detected":
+            entry["detector"] = world.hands["detected"]
         found[label] = entry
     return found
 

@@ -8,14 +8,28 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.pocket.cells import CELLS, COMPARED, DEFAULT_AS, OF, SECTIONS, SOURCES, TABLE6, Cell
+from benchmarks.pocket.cells import (
+    CELLS,
+    COMPARED,
+    DEFAULT_AS,
+    LATER,
+    LATER_CELLS,
+    LATER_COMPARED,
+    OF,
+    SECTIONS,
+    SOURCES,
+    TABLE6,
+    Cell,
+)
 from benchmarks.pocket.results import Part, Results, result_name
 from benchmarks.pocket.run import NUISANCES, missing
+from data_manifests.errors import InputError
 from data_manifests.schema import LABELS, Label
 from pipelines.evaluate.intervals import harmonic, interval, resampled
 from pipelines.evaluate.metrics import harmonic_mean
 
 COLUMNS = ("within", "cross", "hm", "shared", "novel")
+_ALL = (*CELLS, *LATER_CELLS)
 _DRAWS_OF = {"within": 0, "cross": 1, "shared": 1, "novel": 1}
 
 Entry = dict[str, Any]
@@ -48,24 +62,27 @@ def report(results: Results, seeds: Sequence[int]) -> str:
     Args:
         results: where they are.
         seeds: those of the experiment.
+
+    Raises:
+        InputError: results of another hash or size, or boxes of several hand models.
     """
     there = {
         (seed, cell.name, source): found["labels"]
         for seed in seeds
-        for cell in CELLS
+        for cell in _ALL
         for source in SOURCES
         if (found := results.read(seed, result_name(cell.name, source))) is not None
     }
     lines = [*_head(results, seeds), *_missing(results, seeds)]
     lines += _nuisances(results, seeds)
     for label in LABELS:
-        lines += _compared(there, seeds, label)
+        lines += _compared(there, seeds, label, f"Differences in points: {label}s", COMPARED)
     for section in SECTIONS:
         for label in LABELS:
             lines += _section(there, seeds, section, label)
     for label in LABELS:
         lines += _norms(there, seeds, label)
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_later(there, seeds)]) + "\n"
 
 
 def _head(results: Results, seeds: Sequence[int]) -> list[str]:
@@ -85,13 +102,13 @@ def _head(results: Results, seeds: Sequence[int]) -> list[str]:
 
 
 def _missing(results: Results, seeds: Sequence[int]) -> list[str]:
-    absent = [(seed, missing(results, seed)) for seed in seeds]
+    absent = [(seed, missing(results, seed, _ALL)) for seed in seeds]
     if not any(found for _, found in absent):
         return []
     lines = ["## Missing", ""]
     for seed, found in absent:
         names = [f"{cell.name} ({source})" for cell, source in found]
-        if len(names) == len(CELLS) * len(SOURCES):
+        if len(names) == len(_ALL) * len(SOURCES):
             names = ["everything"]
         lines += [f"- seed {seed}: {', '.join(names)}"] if names else []
     return [*lines, ""]
@@ -122,7 +139,7 @@ def _nuisances(results: Results, seeds: Sequence[int]) -> list[str]:
 
 
 def _section(there: Any, seeds: Sequence[int], section: str, label: Label) -> list[str]:
-    cells = [cell for cell in CELLS if cell.section == section and label in cell.labels]
+    cells = [cell for cell in _ALL if cell.section == section and label in cell.labels]
     titles = {cell.name: cell.title for cell in cells}
     if section in DEFAULT_AS:
         cells, titles = [OF["xmic"], *cells], {**titles, "xmic": DEFAULT_AS[section]}
@@ -195,17 +212,36 @@ def _deviation(values: Sequence[float]) -> float | None:
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def _compared(there: Any, seeds: Sequence[int], label: Label) -> list[str]:
+def _later(there: Any, seeds: Sequence[int]) -> list[str]:
+    """What was added after the freeze, apart from the rest."""
+    names = {cell.name for cell in LATER_CELLS}
+    models = sorted({entry["detector"] for (_, name, _), of in there.items() if name in names for entry in of.values()})
+    if not models:
+        return []
+    if len(models) > 1:
+        raise InputError(f"boxes of several hand models: {', '.join(models)}. Remove the results of all but one.")
+    lines = [f"## {LATER}", "", f"Hand stream `{models[0]}`, in training and test.", ""]
+    for label in LABELS:
+        lines += _section(there, seeds, LATER, label)
+        lines += _compared(
+            there, seeds, label, f"Differences to true, random and detected boxes: {label}s", LATER_COMPARED
+        )
+    return lines
+
+
+def _compared(
+    there: Any, seeds: Sequence[int], label: Label, title: str, compared: Sequence[tuple[str, str, str]]
+) -> list[str]:
     rows = []
     for source in SOURCES:
-        for what, one, other in COMPARED:
+        for what, one, other in compared:
             mine, theirs = (entries(there, seeds, OF[name], source, label) for name in (one, other))
             numbers = [difference(mine, theirs, column) for column in COLUMNS]
             if any(numbers):
                 rows.append([source, what, *(str(n) if n else "–" for n in numbers)])
     if not rows:
         return []
-    return [f"## Differences in points: {label}s", "", *_table(("trained on", "", *COLUMNS), rows)]
+    return [f"## {title}", "", *_table(("trained on", "", *COLUMNS), rows)]
 
 
 def _norms(there: Any, seeds: Sequence[int], label: Label) -> list[str]:

@@ -77,15 +77,33 @@ class Maker(Protocol):
 
 
 class Chain:
-    """The real maker. See :class:`Maker`."""
+    """The real maker. See :class:`Maker`.
 
-    def __init__(self, folder: Path, size: str, encoder: str, machine: Machine, deadline: float | None) -> None:
+    Args:
+        folder: of worlds and runs.
+        size: of a world.
+        encoder: its spec.
+        machine: workers, device.
+        deadline: a value of ``time.monotonic()`` to stop at.
+        detected: whether the packaged hand model looks at the frames, too.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        size: str,
+        encoder: str,
+        machine: Machine,
+        deadline: float | None,
+        detected: bool = False,
+    ) -> None:
         self._folder, self._size, self._encoder = folder, size, encoder
-        self._machine, self._deadline = machine, deadline
+        self._machine, self._deadline, self._detected = machine, deadline, detected
 
     def world(self, seed: int) -> World:
         watch = Watch(self._deadline, f"seed {seed}")
-        return make_world(self._folder / f"seed-{seed}", self._size, seed, self._encoder, self._machine, watch)
+        folder = self._folder / f"seed-{seed}"
+        return make_world(folder, self._size, seed, self._encoder, self._machine, watch, self._detected)
 
     def nuisances(self, world: World) -> dict[str, Any]:
         return nuisances(world, self._size)

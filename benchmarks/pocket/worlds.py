@@ -50,7 +50,7 @@ class World:
         folder: of the drawn world.
         workspace: what was made from it.
         encoder: folder name of the encoder.
-        hands: 'true' and 'random' → folder name of the hand stream.
+        hands: 'true', 'random' and, if it was asked for, 'detected' → folder name of the hand stream.
     """
 
     seed: int
@@ -60,7 +60,15 @@ class World:
     hands: dict[str, str]
 
 
-def make_world(folder: Path, size: str, seed: int, encoder: str, machine: Machine, progress: Progress) -> World:
+def make_world(
+    folder: Path,
+    size: str,
+    seed: int,
+    encoder: str,
+    machine: Machine,
+    progress: Progress,
+    detected: bool = False,
+) -> World:
     """Draw the world and run the ordinary stages on it up to the vectors; what is there is not made again.
 
     Args:
@@ -70,6 +78,7 @@ def make_world(folder: Path, size: str, seed: int, encoder: str, machine: Machin
         encoder: a model spec.
         machine: workers, device.
         progress: told of each part.
+        detected: whether the packaged hand model looks at the frames, too.
 
     Raises:
         XmicError: as the stages do; what was done stays.
@@ -90,8 +99,13 @@ def make_world(folder: Path, size: str, seed: int, encoder: str, machine: Machin
     slugs: dict[str, str] = {}
     hands: dict[str, str] = {}
     for name in SOURCES:
-        for kind, boxes in (("true", box_tables.table_path(drawn, name)), ("random", _random_table(drawn, name, seed))):
-            options = HandsOptions(detector="boxes", boxes=boxes)
+        sources = {
+            "true": HandsOptions(detector="boxes", boxes=box_tables.table_path(drawn, name)),
+            "random": HandsOptions(detector="boxes", boxes=_random_table(drawn, name, seed)),
+        }
+        if detected:
+            sources["detected"] = HandsOptions()
+        for kind, options in sources.items():
             detectors = hands_stages(workspace, name, None, options, machine)
             for item in detectors:
                 stage.run(item, progress=progress)

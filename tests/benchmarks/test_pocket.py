@@ -14,7 +14,19 @@ from hypothesis import strategies as st
 
 from benchmarks.pocket import frozen
 from benchmarks.pocket.__main__ import main
-from benchmarks.pocket.cells import CELLS, COMPARED, OF, SOURCES, TABLE4, TABLE6, Cell, recipe
+from benchmarks.pocket.cells import (
+    CELLS,
+    COMPARED,
+    LATER,
+    LATER_CELLS,
+    LATER_COMPARED,
+    OF,
+    SOURCES,
+    TABLE4,
+    TABLE6,
+    Cell,
+    recipe,
+)
 from benchmarks.pocket.controls import (
     altered_frames,
     frames_of,
@@ -49,7 +61,8 @@ def entry(within: float, cross: float) -> dict[str, Any]:
 class FakeMaker:
     """Results without a world; counts what it is asked."""
 
-    def __init__(self, stop_after: int | None = None) -> None:
+    def __init__(self, stop_after: int | None = None, detector: str = "yolo-hands") -> None:
+        self.detector = detector
         self.worlds: list[int] = []
         self.measured: list[tuple[str, str]] = []
         self._left = stop_after
@@ -69,7 +82,8 @@ class FakeMaker:
                 raise Interrupted("the time is over")
             self._left -= 1
         self.measured.append((cell.name, source))
-        return {label: entry(5, 2) for label in cell.labels}
+        more = {"detector": self.detector} if cell.boxes == "detected" else {}
+        return {label: {**entry(5, 2), **more} for label in cell.labels}
 
 
 @settings(max_examples=50, deadline=None)
@@ -202,8 +216,8 @@ def test_a_single_frame_is_the_middle_one_and_shuffling_moves_all_streams_alike(
 
 
 def test_cells_are_the_two_tables_and_named_once() -> None:
-    assert len(OF) == len(CELLS)
-    assert {name for _, *pair in COMPARED for name in pair} <= set(OF)
+    assert len(OF) == len(CELLS) + len(LATER_CELLS)
+    assert {name for _, *pair in (*COMPARED, *LATER_COMPARED) for name in pair} <= set(OF)
     streams = Counter((cell.streams, cell.classify) for cell in CELLS if cell.section == TABLE4)
     assert len(streams) == 5
     assert ("both", "hand") not in streams
@@ -304,13 +318,36 @@ def test_the_report_has_every_table_and_says_what_is_missing(tmp_path: Path) -> 
     with pytest.raises(Interrupted):
         run(results, [1], FakeMaker(stop_after=2 * len(CELLS) - 1))
     text = report(results, [0, 1])
-    assert "- seed 1: xmic-random (ego4d)" in text
-    assert "seed 0:" not in text
+    assert "- seed 1: xmic-random (ego4d), zero-shot-detected (epic)" in text
     for heading in ("Worlds", "Controls: nouns", "Normalisation (Table 6): verbs", "Differences in points: nouns"):
         assert f"## {heading}" in text
     assert "| epic | X-MIC, official | 50.0 ± 0.0 [50.0, 50.0] | 20.0 ± 0.0 [20.0, 20.0] | 28.6" in text
     (row,) = [line for line in text.splitlines() if "ego4d | X-MIC, random boxes | 50.0 [" in line][:1]
     assert "| – | 10; 10 = 10 + 0 |" in row
+
+
+def test_cells_of_a_later_hand_model_are_not_frozen_and_stand_apart(tmp_path: Path, encoder: str) -> None:
+    stored = json.loads(frozen.STORED.read_text())
+    now = frozen.frozen_now(encoder)
+    assert now["cells"] == stored["cells"]
+    results = Results(tmp_path / "results", MADE)
+    run(results, [0], FakeMaker())
+    assert LATER not in report(results, [0])
+    assert "- seed 0: zero-shot-detected (epic), zero-shot-detected (ego4d)" in report(results, [0])
+    run(results, [0], FakeMaker(), LATER_CELLS)
+    before, _, after = report(results, [0]).partition(f"## {LATER}\n")
+    assert "detected boxes" not in before
+    assert "Hand stream `yolo-hands`" in after
+    assert "| epic | X-MIC, detected boxes | 50.0" in after
+    assert "| epic | X-MIC: true − detected boxes | 0.0" in after
+
+
+def test_boxes_of_two_hand_models_are_not_put_into_one_row(tmp_path: Path) -> None:
+    results = Results(tmp_path, MADE)
+    run(results, [0], FakeMaker(detector="yolo-a"), LATER_CELLS)
+    run(results, [1], FakeMaker(detector="yolo-b"), LATER_CELLS)
+    with pytest.raises(InputError, match="several hand models: yolo-a, yolo-b"):
+        report(results, [0, 1])
 
 
 def test_a_value_is_the_mean_over_seeds_and_a_difference_is_paired() -> None:
