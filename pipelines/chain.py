@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from pipelines.decode.stage import VIDEO_TIMEOUT_S, DecodeStage, default_plan, p
 from pipelines.embed.clips import EmbedClipsStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.spec import parse_spec
-from pipelines.embed.precision import resolve_precision
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.embed.text import text_stages
 from pipelines.hands.box_table import TOLERANCE_S, BoxTable
@@ -25,6 +24,7 @@ from pipelines.hands.imported import BoxSource, ImportHandsStage
 from pipelines.hands.packaged import calibration_of
 from pipelines.hands.stage import DetectHandsStage
 from pipelines.machine import Machine
+from pipelines.precision import resolve_precision
 from pipelines.shards import any_footer
 from pipelines.stage import Stage
 from pipelines.workspace import Workspace
@@ -49,6 +49,7 @@ class HandsOptions:
     weights: Path | None = None
     hand_class: str | None = None
     image_size: int | None = None
+    precision: str = "auto"
     batch_size: int = 16
     boxes: Path | None = None
     boxes_tolerance: float = TOLERANCE_S
@@ -113,7 +114,7 @@ def hands_stages(
     them has work.
 
     Raises:
-        UsageError: no weights or no boxes, or an unknown detector or option.
+        UsageError: no weights or no boxes, an unknown detector or option, or a precision the device has not.
         InputError: the weights are not a detection model with a hand class; the boxes are not of their format.
     """
     chosen = workspace.choose(dataset, splits)
@@ -123,6 +124,8 @@ def hands_stages(
     ]
     if source is not None:
         return [ImportHandsStage(item, source.identity, source) for item in frames]
+    if options.detector == "yolo":
+        options = replace(options, precision=_precision(workspace, options.precision, machine.resolve_device()))
     settings = detector_settings(options, machine, workspace.file_digests.whole)
     identity = describe_detector(options.detector, **settings)
 
@@ -145,7 +148,11 @@ def detector_settings(options: HandsOptions, machine: Machine, file_sha256: Call
     if options.image_size is not None:
         settings["image_size"] = options.image_size
     if options.detector == "yolo":
-        settings["offline"] = machine.offline
+        settings |= {"precision": options.precision, "offline": machine.offline}
+    elif options.precision != "auto":
+        raise UsageError(
+            f"--precision {options.precision}: it is for --detector yolo; {options.detector} decides itself."
+        )
     return settings
 
 
@@ -160,6 +167,8 @@ def _box_source(workspace: Workspace, options: HandsOptions) -> BoxSource | None
         return None
     if options.weights is not None:
         raise UsageError(f"--weights {options.weights}: --detector {options.detector} reads boxes and runs no network.")
+    if options.precision != "auto":
+        raise UsageError(f"--precision {options.precision}: --detector {options.detector} runs no network.")
     if options.boxes is None:
         what = {
             "epic-100doh": "the folder with EPIC-KITCHENS' hand-objects/P01/P01_01.pkl, …",

@@ -40,6 +40,7 @@ class HandsSection(_Section):
     weights: Path | None = None
     hand_class: str | None = None
     image_size: int | None = None
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     batch_size: int = 16
     boxes: Path | None = None
     boxes_tolerance: float = 0.05

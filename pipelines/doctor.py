@@ -217,7 +217,7 @@ def _devices(torch: Mapping[str, Any], precision: Mapping[str, str]) -> dict[str
     found: dict[str, Any] = {"cpu_cores": len(usable_cores()), **_memory()}
     if details is None:
         return {**found, "error": f"PyTorch can not be asked: {torch.get('error') or torch.get('details_error')}"}
-    from pipelines.embed.precision import resolve_precision
+    from pipelines.precision import resolve_precision
 
     device = "cuda" if details["cuda"] else "cpu"
     stored = precision.get(device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -105,6 +106,12 @@ class Detector(Protocol):
             images: RGB frames, uint8 [H, W, 3]; sizes may differ.
         """
         ...
+
+
+def precision_of(slug: str) -> str:
+    """The precision that the folder name of a YOLO network's boxes says: 'fp32' where it says none."""
+    found = re.search(r"-\d+-(bf16|fp16)-[0-9a-f]{8}$", slug)
+    return found[1] if found else "fp32"
 
 
 DETECTORS = {"yolo": "pipelines.hands.yolo:YoloDetector"}

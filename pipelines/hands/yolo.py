@@ -29,6 +29,7 @@ from pipelines.digest import whole_file_sha256
 from pipelines.hands.detector import MIN_SCORE, Box, DetectorIdentity
 from pipelines.hands.model_file import find_weights, read_model
 from pipelines.hands.yolo_checkpoint import Checkpoint, read_checkpoint
+from pipelines.precision import resolve_precision
 
 MAX_BOXES = 300
 PAD = 114
@@ -38,6 +39,8 @@ USUAL_SIZE = 640
 """Side of the input of a model that does not say, pixels: Ultralytics' own."""
 
 Side = Literal["left", "right"]
+
+_REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class YoloDetector:
@@ -51,6 +54,7 @@ class YoloDetector:
         iou: float = 0.7,
         end_to_end: bool = False,
         batch_size: int = 16,
+        precision: str = "fp32",
         device: str = "cpu",
         file_sha256: Callable[[Path], str] = whole_file_sha256,
         offline: bool = False,
@@ -67,13 +71,15 @@ class YoloDetector:
             iou: boxes of one class that overlap more than this with a better one are dropped.
             end_to_end: use the head without suppression that YOLOv10 and YOLO26 have besides the usual one.
             batch_size: frames a forward pass.
+            precision: of the products: auto, fp32, bf16 or fp16; weights and boxes stay float32.
             device: 'cpu', 'cuda', …
             file_sha256: sha256 of a file; may remember.
             offline: never fetch weights.
 
         Raises:
             InputError: the weights are missing, not a detection model, or have no hand class.
-            UsageError: an option is out of range; no weights where none come with xmic.
+            UsageError: an option is out of range, or a precision the device has not; no weights where none come
+                with xmic.
             MissingUpstream: weights of the Hub that cannot be fetched.
         """
         path = find_weights(weights, offline)
@@ -84,9 +90,12 @@ class YoloDetector:
         self._sides = hand_classes(path, self._checkpoint.names, hand_class)
         self._image_size, self._iou, self._batch_size = image_size, iou, batch_size
         self._device = torch.device(device)
+        self._precision = resolve_precision(precision, device)
         self._end_to_end = end_to_end
         sha256 = file_sha256(path)
-        self.slug = f"yolo-{re.sub(r'[^A-Za-z0-9._-]+', '-', path.stem)}-{image_size}-{sha256[:8]}"
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)
+        reduced = "" if self._precision == "fp32" else f"-{self._precision}"
+        self.slug = f"yolo-{stem}-{image_size}{reduced}-{sha256[:8]}"
         self.provenance: dict[str, Any] = {
             "detector": "yolo",
             "weights": path.name,
@@ -98,7 +107,7 @@ class YoloDetector:
             "nms_iou": None if end_to_end else iou,
             "min_score": MIN_SCORE,
             "max_boxes": MAX_BOXES,
-            "precision": "fp32",
+            "precision": self._precision,
         }
         self.environment: dict[str, Any] = {
             "batch_shape": [batch_size, 3, image_size, image_size],
@@ -135,7 +144,10 @@ class YoloDetector:
             letterbox(image, slot)
         pixels = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2).float().div_(255)
         flags = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-        with torch.inference_mode(), flags:
+        reduced = torch.autocast(
+            self._device.type, _REDUCED.get(self._precision), enabled=self._precision != "fp32", cache_enabled=True
+        )
+        with torch.inference_mode(), flags, reduced:
             output = self._network(pixels)
         predictions = (output[0] if isinstance(output, tuple | list) else output).float().cpu()
         return [

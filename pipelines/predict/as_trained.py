@@ -12,16 +12,16 @@ from pipelines.chain import EmbedOptions, HandsOptions, hands_stages
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
-from pipelines.embed.precision import resolve_precision
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.evaluate.run import TrainedRun
 from pipelines.hands.box_table import TOLERANCE_S
 from pipelines.hands.crops import CropPolicy
-from pipelines.hands.detector import IMPORTED, Box, DetectorIdentity
+from pipelines.hands.detector import IMPORTED, Box, DetectorIdentity, precision_of
 from pipelines.hands.imported import BoxSource, ImportHandsStage, NoBoxes, VideoFrames
 from pipelines.hands.packaged import is_packaged
 from pipelines.hands.stage import DetectHandsStage
 from pipelines.machine import Machine
+from pipelines.precision import resolve_precision
 from pipelines.protocol import Protocol
 from pipelines.shards import any_footer
 from pipelines.workspace import Workspace
@@ -139,8 +139,8 @@ def _precision(made: str, device: str, allow_mixed: bool) -> str:
         if allow_mixed:
             return other
         raise InputError(
-            f"the run's vectors are {made}, which {device} does not have; use --device cuda, or pass --allow-mixed to "
-            f"take {other}."
+            f"the run's networks ran in {made}, which {device} does not have; use --device cuda, or pass --allow-mixed "
+            f"to take {other}."
         ) from None
 
 
@@ -161,7 +161,7 @@ def hands_stage(
         UsageError: something is missing, or given for nothing; says what.
         InputError: weights or boxes that are not of their format, or another detector than the run's without leave.
     """
-    options = _hands_options(run, home, means)
+    options = _hands_options(run, home, means, machine)
     if options is None:
         return None
     (stage,) = hands_stages(cache, frames.dataset, [frames.split], options, machine)
@@ -177,13 +177,13 @@ def hands_stage(
     return stage
 
 
-def check_means(run: TrainedRun, home: Workspace, means: Means) -> None:
+def check_means(run: TrainedRun, home: Workspace, means: Means, machine: Machine) -> None:
     """Say what is missing before anything is decoded.
 
     Raises:
         UsageError: see :func:`hands_stage`.
     """
-    _hands_options(run, home, means)
+    _hands_options(run, home, means, machine)
 
 
 def _hand_vectors(protocol: Protocol) -> Mapping[str, Any]:
@@ -191,7 +191,7 @@ def _hand_vectors(protocol: Protocol) -> Mapping[str, Any]:
     return next((made for made in protocol.vectors.values() if made.get("stream") == "hand"), {})
 
 
-def _hands_options(run: TrainedRun, home: Workspace, means: Means) -> HandsOptions | None:
+def _hands_options(run: TrainedRun, home: Workspace, means: Means, machine: Machine) -> HandsOptions | None:
     vectors = _hand_vectors(run.protocol)
     given = {"--detector": means.detector, "--weights": means.weights, "--boxes": means.boxes}
     if not vectors:
@@ -217,6 +217,7 @@ def _hands_options(run: TrainedRun, home: Workspace, means: Means) -> HandsOptio
             f"{made.get('weights', '(.pt)')} with their folder: --weights FILE."
         )
     same = made if detector == trained else {}
+    device = machine.resolve_device()
     classes = list(same.get("classes", {}))
     shape = facts.environment.get("batch_shape") if facts is not None and same else None
     return HandsOptions(
@@ -224,6 +225,7 @@ def _hands_options(run: TrainedRun, home: Workspace, means: Means) -> HandsOptio
         weights=means.weights,
         hand_class=classes[0] if len(classes) == 1 else None,
         image_size=same.get("image_size", HandsOptions.image_size),
+        precision=_precision(precision_of(slug), device, means.allow_mixed) if detector == "yolo" else "auto",
         batch_size=int(shape[0]) if shape else HandsOptions.batch_size,
         boxes=means.boxes,
         boxes_tolerance=same.get("tolerance_s", TOLERANCE_S),

@@ -100,7 +100,7 @@ class Predictor:
         Raises:
             InputError, UsageError: see :func:`pipelines.predict.as_trained.encoders_of`.
         """
-        check_means(self.run, self.home, self.means)
+        check_means(self.run, self.home, self.means, self.machine)
         self._encoders: dict[str, LazyEncoder] = encoders_of(self.run, self.home, self.means, self.machine)
 
     def embed(

@@ -35,6 +35,7 @@ def detect_hands(
         int | None,
         typer.Option(min=32, help="Side of the network's square input, pixels. (default: the model's own, or 640)"),
     ] = None,
+    precision: Annotated[str, typer.Option(help="Of yolo: auto, fp32, bf16 or fp16.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Frames a forward pass; fixed, the last one is padded.")] = 16,
     boxes: Annotated[
         Path | None,
@@ -73,6 +74,7 @@ def detect_hands(
         weights=weights,
         hand_class=hand_class,
         image_size=image_size,
+        precision=precision,
         batch_size=batch_size,
         boxes=boxes,
         boxes_tolerance=boxes_tolerance,

@@ -119,6 +119,7 @@ def score(
     threshold: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Also count hands found and missed at this score.")
     ] = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Frames a forward pass.")] = 16,
     device: Device = "auto",
     offline: Offline = False,
@@ -130,7 +131,13 @@ def score(
 
     where = machine_of(None, device, offline).resolve_device()
     detector = load_detector(
-        "yolo", weights=model, image_size=image_size, batch_size=batch_size, device=where, offline=offline
+        "yolo",
+        weights=model,
+        image_size=image_size,
+        precision=precision,
+        batch_size=batch_size,
+        device=where,
+        offline=offline,
     )
     found = measure_detector(detector, frames, labels, console.progress(), iou, threshold)
     lines = [f"{found['hands']} hands in {found['frames']} frames: AP{100 * iou:.0f} {_percent(found['ap'])}"]

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.hands.detector import Box, describe_detector, load_detector
+from pipelines.hands.detector import Box, describe_detector, load_detector, precision_of
 from pipelines.hands.yolo import YoloDetector, build_network, import_ultralytics, letterbox
 from pipelines.hands.yolo_checkpoint import read_checkpoint
 
@@ -263,9 +263,23 @@ def test_identity_is_known_without_the_network_and_changes_with_what_changes_box
     assert len({str(p) for p in [identity.provenance, *others]}) == 3
 
 
+def test_half_the_bits_are_said_in_the_identity_and_give_nearly_the_same_boxes(weights: Path) -> None:
+    exact, reduced = (YoloDetector(weights, image_size=SIZE, batch_size=2, precision=p) for p in ("fp32", "bf16"))
+    sha256 = exact.provenance["weights_sha256"]
+    assert (precision_of(exact.slug), precision_of(reduced.slug)) == ("fp32", "bf16")
+    assert reduced.slug == f"yolo-hands-160-bf16-{sha256[:8]}"
+    assert reduced.provenance == {**exact.provenance, "precision": "bf16"}
+    [frame] = frames((320, 180))
+    [one], [other] = exact.detect([frame]), reduced.detect([frame])
+    assert one != other
+    near = [min(np.abs(np.array(corners(box)) - corners(there)).max() for there in other) for box in one[:20]]
+    assert np.median(near) * SIZE < 1
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
+        ({"precision": "fp16"}, "--precision fp16: only on CUDA"),
         ({"image_size": 100}, "image size is 100; it must be a multiple of 32"),
         ({"iou": 0.0}, "iou is 0.0; it must lie in"),
         ({"batch_size": 0}, "batch size is 0; it must be at least 1"),

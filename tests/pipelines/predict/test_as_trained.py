@@ -81,7 +81,7 @@ def test_a_file_that_only_its_name_is_known_of_is_asked_for(run: TrainedRun, hom
 
 def test_a_precision_that_this_device_does_not_have_needs_leave_to_differ(run: TrainedRun, home: Workspace) -> None:
     half = with_vectors(run, precision="fp16")
-    with pytest.raises(InputError, match=r"the run's vectors are fp16, which cpu does not have; .* --allow-mixed"):
+    with pytest.raises(InputError, match=r"the run's networks ran in fp16, which cpu does not have; .* --allow-mixed"):
         encoders_of(half, home, Means(), MACHINE)
     (found,) = encoders_of(half, home, Means(allow_mixed=True), MACHINE).values()
     assert found.identity.provenance["precision"] in ("fp32", "bf16")
@@ -98,16 +98,25 @@ def test_boxes_that_were_made_elsewhere_are_asked_for_with_what_else_can_be_done
     with pytest.raises(
         UsageError, match=r"--boxes is missing: .* \(boxes-hand_boxes\).* yolo --weights FILE --allow-mixed"
     ):
-        check_means(run, home, Means())
+        check_means(run, home, Means(), MACHINE)
 
 
 def test_the_weights_of_a_detector_are_asked_for_by_name(run: TrainedRun, home: Workspace) -> None:
     with pytest.raises(
         UsageError, match=r"--weights is missing: the hands of .* were found by yolo-hands-640-01234567"
     ):
-        check_means(with_vectors(run, detector="yolo-hands-640-01234567"), home, Means())
+        check_means(with_vectors(run, detector="yolo-hands-640-01234567"), home, Means(), MACHINE)
+
+
+def test_boxes_of_a_precision_that_this_device_does_not_have_need_leave_to_differ(
+    run: TrainedRun, home: Workspace
+) -> None:
+    half = with_vectors(run, detector="yolo-hands-640-fp16-01234567")
+    with pytest.raises(InputError, match=r"the run's networks ran in fp16, which cpu does not have; .* --allow-mixed"):
+        check_means(half, home, Means(weights=Path("hands.pt")), MACHINE)
+    check_means(half, home, Means(weights=Path("hands.pt"), allow_mixed=True), MACHINE)
 
 
 def test_a_run_of_full_frames_takes_no_boxes(kitchen: Kitchen, home: Workspace) -> None:
     with pytest.raises(UsageError, match=r"--weights x.pt: zero-shot-.* does not look at hands; leave it out"):
-        check_means(find_run(home, kitchen.zero_shot), home, Means(weights=Path("x.pt")))
+        check_means(find_run(home, kitchen.zero_shot), home, Means(weights=Path("x.pt")), MACHINE)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from data_manifests.errors import UsageError
-from pipelines.embed.precision import resolve_precision
+from pipelines.precision import resolve_precision
 
 
 @pytest.fixture
