@@ -63,7 +63,8 @@ def _head(results: Results, seeds: Sequence[int], found: Found) -> list[str]:
         "",
     ]
     if batches:
-        text += [f"Clips a step, of every method: {', '.join(map(str, batches))}.", ""]
+        whose = "of every method" if len(batches) == 1 else "each method's own"
+        text += [f"Clips a step, {whose}: {', '.join(map(str, batches))}.", ""]
     if libraries:
         text += [
             "Each run was trained and evaluated in a process of its own. Peak memory is that of the process, libraries "
