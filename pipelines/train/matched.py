@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from data_manifests.errors import InputError
 from pipelines.atomic import replace_atomically
 from pipelines.digest import digest_json
 from pipelines.methods.base import Method
@@ -53,7 +52,7 @@ def train_matched(
 
     Raises:
         Interrupted: stopped; the state is saved.
-        InputError: the loss was not finite at any learning rate.
+        Diverged: the loss was not finite at any learning rate.
     """
     outcomes: dict[float, TrainOutcome] = {}
     trials: list[dict[str, Any]] = []
@@ -70,7 +69,7 @@ def train_matched(
         found = {name: outcome.final[name] for name in ("epoch", _ACCURACY, _LOSS)}
         trials.append({"lr": rate, **found})
     if not outcomes:
-        raise InputError(f"{folder}: the loss was not finite at any of the learning rates. {trials[0]['diverged']}")
+        raise Diverged(f"{folder}: the loss was not finite at any of the learning rates. {trials[0]['diverged']}")
     best = max(outcomes, key=lambda rate: (outcomes[rate].final[_ACCURACY], -outcomes[rate].final[_LOSS], -rate))
     method = fresh()
     load_weights(method, outcomes[best].weights)

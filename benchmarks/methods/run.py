@@ -1,0 +1,146 @@
+"""The experiment in its order: what is missing is made, what is there stays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from benchmarks.methods.cells import CELLS, MethodCell, overrides, rank, terms
+from benchmarks.methods.child import Task, run_in_child
+from benchmarks.pocket.cells import SOURCES
+from benchmarks.pocket.results import Results, result_name
+from benchmarks.pocket.run import Watch
+from benchmarks.pocket.worlds import World, make_world
+from data_manifests.errors import InputError, Interrupted
+from pipelines.machine import Machine
+from pipelines.protocol import ProtocolChoice
+from pipelines.train.optim import Diverged
+from pipelines.train.run import RunRequest
+from pipelines.train.terms import Terms
+
+ENCODER = "pocket"
+
+Step = tuple[int, MethodCell, str]
+"""(seed, cell, source)."""
+
+
+class Maker(Protocol):
+    """What makes results: the experiment, or a test's stand-in."""
+
+    def world(self, seed: int) -> Any:
+        """Draw, decode and embed a world, or what is missing of it."""
+
+    def measure(self, cell: MethodCell, source: str, world: Any) -> dict[str, Any]:
+        """A cell's result."""
+
+
+class Children:
+    """The real maker: worlds in this process, runs in processes of their own. See :class:`Maker`.
+
+    Args:
+        folder: WORK, with the worlds of ``benchmarks.pocket``.
+        size: of the worlds; decides batch and cuts.
+        machine: workers and device.
+        deadline: a value of ``time.monotonic()``; None = no limit.
+    """
+
+    def __init__(self, folder: Path, size: str, machine: Machine, deadline: float | None) -> None:
+        self._folder, self._size = folder, size
+        self._machine, self._deadline = machine, deadline
+
+    def world(self, seed: int) -> World:
+        watch = Watch(self._deadline, f"seed {seed}")
+        # As benchmarks.pocket makes it: vectors of another device would be others.
+        drawing = Machine(workers=self._machine.workers, device="cpu")
+        return make_world(self._folder / f"seed-{seed}", self._size, seed, ENCODER, drawing, watch)
+
+    def measure(self, cell: MethodCell, source: str, world: World) -> dict[str, Any]:
+        """See :class:`Maker`.
+
+        Raises:
+            Interrupted: the time is over.
+            InputError: the process failed.
+        """
+        watch = Watch(self._deadline, f"seed {world.seed}, {source}")
+        watch.check()
+        watch.note(f"{cell.name}: begins")
+        outcome = run_in_child(self.task(cell, source, world))
+        said = {"terms": terms(cell, self._size), "workers": self._machine.workers}
+        if outcome.reason == Diverged.__name__:
+            watch.note(f"{cell.name}: {outcome.error}")
+            return {**said, "diverged": outcome.error}
+        if outcome.reason == Interrupted.__name__:
+            raise Interrupted(f"{outcome.error} The same command goes on from here.")
+        if outcome.reason is not None:
+            raise InputError(f"seed {world.seed}, {source}, {cell.name}: {outcome.reason}: {outcome.error}")
+        assert outcome.value is not None
+        cost = outcome.value["cost"]
+        watch.note(f"{cell.name}: trained in {cost['training_seconds']} s, evaluated in {cost['evaluation_seconds']} s")
+        return {**said, **outcome.value}
+
+    def task(self, cell: MethodCell, source: str, world: World) -> Task:
+        """The run of a cell on both streams, of which the hand crops of the true boxes are classified."""
+        target = next(name for name in SOURCES if name != source)
+        splits = {name: world.workspace.evaluation_split(name) for name in (source, target)}
+        request = RunRequest(
+            source,
+            cell.method,
+            overrides=overrides(cell, self._size),
+            protocol=ProtocolChoice(world.encoder, None, "both", "hand", world.hands["true"]),
+            seed=world.seed,
+            terms=Terms(cell.recipe or "published"),
+        )
+        ledger = self._folder / f"seed-{world.seed}" / "methods" / f"{source}-{cell.name}.json"
+        left = None if self._deadline is None else self._deadline - time.monotonic()
+        targets = tuple((name, str(split)) for name, split in splits.items())
+        return Task(world.workspace.root, request, targets, self._machine, ledger, left)
+
+
+def missing(results: Results, seeds: Sequence[int], cells: Iterable[MethodCell] = CELLS) -> list[Step]:
+    """What has no result yet, in the order in which it is made: cheap methods first, of these the published recipe
+    first, and then seed by seed.
+
+    Raises:
+        InputError: a result was made under another hash or size.
+    """
+    absent = [
+        (seed, cell, source)
+        for cell in cells
+        for seed in seeds
+        for source in SOURCES
+        if results.read(seed, result_name(cell.name, source)) is None
+    ]
+    return sorted(absent, key=lambda step: (rank(step[1]), seeds.index(step[0])))
+
+
+def run(
+    results: Results,
+    seeds: Sequence[int],
+    maker: Maker,
+    cells: Iterable[MethodCell] = CELLS,
+    may_train: Callable[[], None] = lambda: None,
+) -> int:
+    """Make what is missing; how many results were written.
+
+    Args:
+        results: where they are kept.
+        seeds: of worlds and trainings.
+        maker: makes them.
+        cells: which.
+        may_train: raises when nothing may be trained; asked before anything is done.
+
+    Raises:
+        InputError: results of another hash or size are there, ``may_train`` refused, or a run failed.
+        Interrupted: the time is over.
+    """
+    steps = missing(results, seeds, cells)
+    if any(cell.recipe for _, cell, _ in steps):
+        may_train()
+    worlds: dict[int, Any] = {}
+    for seed, cell, source in steps:
+        if seed not in worlds:
+            worlds[seed] = maker.world(seed)
+        results.write(seed, result_name(cell.name, source), maker.measure(cell, source, worlds[seed]))
+    return len(steps)
