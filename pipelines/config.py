@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.evaluate.folders import Vectors
 from pipelines.train.terms import Terms, parse_percent
 
 READERS = ("table", "epic", "ego4d", "egtea")
@@ -134,6 +135,7 @@ class EvaluateSection(_Section):
     cross: list[str] = []
     split: str | None = None
     allow_mixed: bool = False
+    xmic_vector: Vectors = "own"
 
 
 class ReportSection(_Section):

@@ -20,7 +20,9 @@ from pipelines.chain import (
 )
 from pipelines.config import Config, DatasetSection, TrainSection
 from pipelines.embed.stage import EmbedStage
+from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.run import evaluate, find_run, targets_of
+from pipelines.evaluate.vectors import checked_vectors
 from pipelines.grid import Cell
 from pipelines.machine import Machine
 from pipelines.methods import load_method
@@ -123,7 +125,10 @@ def _train_and_evaluate(
     targets, notes = targets_of(workspace, run, config.evaluate.cross, config.evaluate.split)
     for text in notes:
         progress.note(text)
-    metrics = evaluate(workspace, run, targets, machine, progress, allow_mixed=config.evaluate.allow_mixed)
+    chosen = config.evaluate
+    metrics = evaluate(
+        workspace, run, targets, machine, progress, allow_mixed=chosen.allow_mixed, vectors=chosen.xmic_vector
+    )
     result.evaluations += metrics
     result.made += sum(item["made"] for item in metrics)
 
@@ -132,11 +137,13 @@ def check_settings(cells: Sequence[Cell]) -> None:
     """Refuse what a method does not take, before hours go into its frames.
 
     Raises:
-        UsageError: unknown method, preset or setting, or a value that does not fit.
+        UsageError: unknown method, preset or setting, a value that does not fit, or a control of a method without an
+            X-MIC vector.
     """
     for cell in cells:
         for training in cell.config.train:
             resolve_config(load_method(training.method), training.preset, training.set)
+            checked_vectors(cell.config.evaluate.xmic_vector, {"method": training.method})
 
 
 def plan_chain(cells: Sequence[Cell], machine: Machine) -> PlannedChain:
@@ -207,7 +214,7 @@ def state_of(cell: Cell) -> CellState:
         targets, _ = targets_of(workspace, run, config.evaluate.cross, config.evaluate.split)
     except MissingUpstream:
         return CellState(planned.name, trained=True)
-    folder = workspace.root / "evaluations" / planned.name
+    folder = workspace.root / "evaluations" / folder_name(planned.name, config.evaluate.xmic_vector)
     evaluated = all((folder / f"{dataset}-{split}" / "metrics.json").is_file() for dataset, split in targets)
     return CellState(planned.name, True, evaluated)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -211,11 +211,14 @@ class Report:
 
 def plan(stage: Stage, choice: Choice | None = None) -> Plan:
     """Sort a stage's units into those to make and those done, honouring ``retry_failed`` and ``shard``."""
-    choice = choice or Choice()
+    return _sorted(stage, stage.units(), choice or Choice())
+
+
+def _sorted(stage: Stage, units: Sequence[Unit], choice: Choice) -> Plan:
     index, count = choice.shard
     todo: list[Inspection] = []
     done: list[Inspection] = []
-    for unit in stage.units()[index::count]:
+    for unit in units[index::count]:
         item = inspect(stage, unit)
         if item.state is State.DONE and choice.retry_failed and item.footer and item.footer.failures:
             item = Inspection(unit, State.INCOMPLETE, "retrying its failed rows", item.footer)
@@ -234,7 +237,8 @@ def run(stage: Stage, choice: Choice | None = None, progress: Progress | None = 
         LockedElsewhere: another host seems to be making a shard.
     """
     choice, progress = choice or Choice(), progress or Silent()
-    first = plan(stage, choice)
+    units = stage.units()
+    first = _sorted(stage, units, choice)
     report = Report(stage.name, str(stage.folder), already_done=len(first.done))
     progress.start(f"{stage.name} {stage.of}", len(first.todo) + len(first.done))
     progress.advance(len(first.done))
@@ -245,8 +249,8 @@ def run(stage: Stage, choice: Choice | None = None, progress: Progress | None = 
         while waiting:
             busy: list[Unit] = []
 
-            def claimed(units: list[Unit] = waiting, busy: list[Unit] = busy) -> Iterator[Unit]:
-                for unit in units:
+            def claimed(claimable: list[Unit] = waiting, busy: list[Unit] = busy) -> Iterator[Unit]:
+                for unit in claimable:
                     if not locks[unit.group].acquire():
                         busy.append(unit)
                     elif _done_since(stage, unit, retried.get(unit.group)):
@@ -271,7 +275,7 @@ def run(stage: Stage, choice: Choice | None = None, progress: Progress | None = 
             waiting = busy
     finally:
         progress.finish()
-    return _conclude(stage, choice, report)
+    return _conclude(stage, units, choice, report)
 
 
 def _done_since(stage: Stage, unit: Unit, retried: Footer | None) -> bool:
@@ -307,8 +311,8 @@ def _opener(stage: Stage) -> OpenShard:
     return open_shard
 
 
-def _conclude(stage: Stage, choice: Choice, report: Report) -> Report:
-    for unit in stage.units():
+def _conclude(stage: Stage, units: Sequence[Unit], choice: Choice, report: Report) -> Report:
+    for unit in units:
         item = inspect(stage, unit)
         report.shards += 1
         report.remaining += item.state in (State.MISSING, State.STALE, State.DAMAGED)

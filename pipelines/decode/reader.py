@@ -266,11 +266,12 @@ class VideoReader:
         wanted = {self._ordinals[pts]: pts for pts in pending if pts in self._ordinals}
         if not wanted:
             return
+        last = max(wanted)
         self._reopen()
         for ordinal, frame in play(self._container, self._stream, [], self._heartbeat):
             if ordinal in wanted:
                 yield wanted[ordinal], frame
-            if ordinal == max(wanted):
+            if ordinal == last:
                 return
 
     def _reopen(self) -> None:

@@ -216,7 +216,8 @@ class DecodeStage:
             ("frames", shard.write),
             ("clip_frames", lambda t: shard.write_side("clip_frames", t)),
         ):
-            with pa.memory_map(f"{task.output}.{name}.arrow") as source, pa.ipc.open_stream(source) as stream:
+            # Not mapped: the pages of a long video's frames would count as memory of this process until the last row.
+            with pa.OSFile(f"{task.output}.{name}.arrow", "rb") as source, pa.ipc.open_stream(source) as stream:
                 for batch in stream:
                     write(pa.Table.from_batches([batch]))
         shard.write_side("videos", [result["video"]])

@@ -17,8 +17,7 @@ from pipelines.embed.encoders.spec import EncoderIdentity
 from pipelines.embed.tables import SIDES, frame_vectors
 from pipelines.environment import versions
 from pipelines.hands.crops import CropPolicy, crop, union_box
-from pipelines.hands.detector import Box
-from pipelines.hands.stage import read_boxes
+from pipelines.hands.stage import BoxesInStep
 from pipelines.images import decode_ahead
 from pipelines.progress import Progress
 from pipelines.shards import Layout, ShardWriter, read_footer
@@ -146,13 +145,15 @@ class EmbedStage:
         """Embed, frame rows in order, in batches of one fixed shape."""
         note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         for unit in units:
-            boxes = read_boxes(self.hands / unit.path.name) if self.hands is not None else None
+            boxes = BoxesInStep(self.hands / unit.path.name) if self.hands is not None else None
             with open_shard(unit) as shard:
                 for rows in unit.payload.rows():
                     self._append(shard, rows, boxes)
+                if boxes is not None:
+                    boxes.finish()
             yield unit
 
-    def _append(self, shard: ShardWriter, rows: pa.Table, boxes: dict[tuple[str, int], list[Box]] | None) -> None:
+    def _append(self, shard: ShardWriter, rows: pa.Table, boxes: BoxesInStep | None) -> None:
         model = self.encoder.model
         keys: list[tuple[str, int]] = []
         whole: list[bool] = []
@@ -160,16 +161,17 @@ class EmbedStage:
         pictures = decode_ahead(rows.column("jpeg"), self.workers)
         names = zip(rows.column("video_id").to_pylist(), rows.column("pts").to_pylist(), strict=True)
         for key, picture in zip(names, pictures, strict=True):
+            of_frame = boxes.of(key) if boxes is not None else None
             if isinstance(picture, InputError):
                 shard.fail("decode_error", str(picture), video_id=key[0], pts=key[1])
                 continue
             box = None
             if boxes is not None and self.policy is not None:
-                if key not in boxes:
+                if of_frame is None:
                     shard.fail("no_boxes", "hand detection failed on this frame", video_id=key[0], pts=key[1])
                     continue
                 height, width = picture.shape[:2]
-                box = union_box(boxes[key], self.policy, width, height)
+                box = union_box(of_frame, self.policy, width, height)
                 picture = crop(picture, box, self.policy)
             keys.append(key)
             whole.append(boxes is not None and box is None)

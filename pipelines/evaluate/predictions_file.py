@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from data_manifests.schema import LABELS, Label
-from pipelines.shards import Layout, read_footer
+from pipelines.shards import Layout, read_footer, read_rows
 from pipelines.train.features import SplitClips
 from pipelines.workspace import Workspace
 
@@ -62,3 +64,37 @@ def predictions_table(clips: SplitClips, rows: np.ndarray, scores: Mapping[Label
         columns[f"{label}_scores"] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
     counts = {label: values.shape[1] for label, values in scores.items()}
     return pa.table(columns, schema=predictions_layout(list(scores), counts).schema)
+
+
+def score_matrix(rows: pa.Table, label: Label) -> np.ndarray:
+    """The scores of some rows of the file, float32 [R, C]."""
+    column = rows.column(f"{label}_scores").combine_chunks()
+    matrix: np.ndarray = column.flatten().to_numpy().reshape(rows.num_rows, column.type.list_size)
+    return matrix
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledScores:
+    """The scored clips of a file that carry a label, K of them in the file's order.
+
+    Attributes:
+        clip_ids: K ids.
+        truth: the class of each, int [K].
+        scores: float32 [K, C].
+    """
+
+    clip_ids: list[str]
+    truth: np.ndarray
+    scores: np.ndarray
+
+
+def labelled_scores(file: Path, label: Label) -> LabelledScores:
+    """What the file itself holds of one label, for those who do not ask which clips there are to evaluate.
+
+    Raises:
+        DamagedShard: the file is damaged on disk.
+    """
+    rows = read_rows(file, ["clip_id", f"{label}_class", f"{label}_scores"])
+    rows = rows.filter(rows.column(f"{label}_class").is_valid())
+    truth = rows.column(f"{label}_class").to_numpy()
+    return LabelledScores(rows.column("clip_id").to_pylist(), truth, score_matrix(rows, label))

@@ -20,7 +20,7 @@ from pipelines.decode.stage import DecodeStage
 from pipelines.digest import number_of
 from pipelines.environment import versions
 from pipelines.evaluate.clip_list import ClipList
-from pipelines.evaluate.folders import folder_name
+from pipelines.evaluate.folders import Vectors, folder_name
 from pipelines.evaluate.numbers import class_counts, is_epic, vocabularies_of
 from pipelines.evaluate.predictions_file import predictions_layout, predictions_table
 from pipelines.evaluate.record import metrics_of, metrics_text, subject_of
@@ -28,7 +28,7 @@ from pipelines.evaluate.result_card import write_card
 from pipelines.evaluate.scored import predictions_of
 from pipelines.evaluate.submission import Submission, write_submission
 from pipelines.evaluate.temperature import temperatures_of
-from pipelines.evaluate.vectors import Vectors, checked_vectors, scores_under
+from pipelines.evaluate.vectors import checked_vectors, scores_under
 from pipelines.export.index import check_export
 from pipelines.machine import Machine
 from pipelines.methods import load_method
@@ -270,7 +270,7 @@ def evaluate(
         machine: device.
         progress: told of each target.
         allow_mixed: accept a target that was made otherwise than the run's data.
-        vectors: one of :data:`pipelines.evaluate.vectors.Vectors`; other than 'own' it is a control.
+        vectors: one of :data:`pipelines.evaluate.folders.Vectors`; other than 'own' it is a control.
         choice: locks.
         encoder: as in :class:`EvaluateStage`.
         listed: the clips that the numbers are over. A target without a listed clip keeps all of its own, and a note

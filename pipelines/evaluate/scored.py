@@ -13,6 +13,7 @@ import numpy as np
 from data_manifests.schema import Label
 from pipelines.evaluate.counts import Recordings
 from pipelines.evaluate.metrics import ranks
+from pipelines.evaluate.predictions_file import score_matrix
 from pipelines.shards import read_rows
 from pipelines.train.features import SplitClips
 from pipelines.workspace import Workspace
@@ -127,10 +128,7 @@ def read_predictions(file: Path, clips: Clips, counts: Mapping[Label, int]) -> P
     row_of = {clip_id: row for row, clip_id in enumerate(clips.ids)}
     rows = np.array([row_of.get(clip_id, -1) for clip_id in table.column("clip_id").to_pylist()], np.int64)
     kept = rows >= 0
-    scores = {
-        label: table.column(f"{label}_scores").combine_chunks().flatten().to_numpy().reshape(-1, classes)[kept]
-        for label, classes in counts.items()
-    }
+    scores = {label: score_matrix(table, label)[kept] for label in counts}
     return Predictions(clips, rows[kept], scores)
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.evaluate.folders import Vectors
 from pipelines.methods import load_method
 from pipelines.methods.base import TextBank
 from pipelines.methods.xmic import XMIC
 from pipelines.train.data import TrainData, in_order
-
-Vectors = Literal["own", "mean", "shuffled", "zero"]
-"""The clip's own X-MIC vector, the mean over all scored clips, another clip's, or none."""
 
 
 def checked_vectors(text: str, config: Mapping[str, Any]) -> Vectors:

@@ -16,10 +16,14 @@ from pipelines.hands.detector import Box, Detector, DetectorIdentity
 from pipelines.hands.tables import HANDS_LAYOUT, SIDES
 from pipelines.images import decode_ahead
 from pipelines.progress import Progress
-from pipelines.shards import Layout, ShardWriter, read_rows
+from pipelines.shards import Layout, ShardWriter, iter_rows
 from pipelines.stage import OpenShard, Unit
 
 _BOXES_BYTES = 120
+_ROWS_AT_ONCE = 64
+
+FrameKey = tuple[str, int]
+"""video_id and pts."""
 
 
 @dataclass
@@ -125,8 +129,8 @@ class DetectHandsStage(HandsStage):
             else:
                 pictures.append(picture)
                 good.append(key)
-        for (video_id, pts), boxes in zip(good, detector.detect(pictures), strict=True):
-            shard.write([boxes_row(video_id, pts, boxes)])
+        found = detector.detect(pictures)
+        shard.write([boxes_row(video_id, pts, boxes) for (video_id, pts), boxes in zip(good, found, strict=True)])
 
 
 def boxes_row(video_id: str, pts: int, boxes: Sequence[Box]) -> dict[str, Any]:
@@ -140,5 +144,53 @@ def read_boxes(path: Path) -> dict[tuple[str, int], list[Box]]:
     Raises:
         DamagedShard: the shard is damaged on disk.
     """
-    rows = read_rows(path).to_pylist()
-    return {(row["video_id"], row["pts"]): [Box(**box) for box in row["boxes"]] for row in rows}
+    return dict(boxes_in_order(path))
+
+
+def boxes_in_order(path: Path) -> Iterator[tuple[FrameKey, list[Box]]]:
+    """The boxes of a shard with their (video_id, pts), in the order of its frames; few at a time are in memory.
+
+    Raises:
+        DamagedShard: the shard is damaged on disk.
+    """
+    for rows in iter_rows(path):
+        for batch in rows.to_batches(max_chunksize=_ROWS_AT_ONCE):
+            for row in batch.to_pylist():
+                yield (row["video_id"], row["pts"]), [Box(**box) for box in row["boxes"]]
+
+
+class BoxesInStep:
+    """The boxes of a shard for those who go through its frames in order.
+
+    Args:
+        path: the shard of boxes.
+
+    Raises:
+        DamagedShard: as all its methods: the shard is damaged on disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows = boxes_in_order(path)
+        self._next = next(self._rows, None)
+
+    def of(self, key: FrameKey) -> list[Box] | None:
+        """The boxes of the next frame, which must be asked for even if nobody wants them; None where it has no row."""
+        if self._next is None or self._next[0] != key:
+            return None
+        boxes = self._next[1]
+        self._next = next(self._rows, None)
+        return boxes
+
+    def finish(self) -> None:
+        """After the last frame.
+
+        Raises:
+            InputError: boxes are left over: they are not of these frames, or in another order.
+        """
+        if self._next is not None:
+            video_id, pts = self._next[0]
+            raise InputError(
+                f"{self._path}: its boxes of {video_id}, pts {pts}, are of no frame or not in their order. Delete the "
+                "file and run xmic detect-hands again."
+            )

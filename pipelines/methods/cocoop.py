@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from data_manifests.errors import UsageError
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
-from pipelines.methods.blocks import FramePool, at_least_float32, exact_float32, normalise, pool_frames
-from pipelines.methods.coop import DASSL_SGD
-from pipelines.methods.prompts import PerBank, PromptConfig, context_start, encode_prompts, lay_out
+from pipelines.methods.blocks import at_least_float32, exact_float32, normalise, pool_frames
+from pipelines.methods.coop import DASSL_SGD, CoOpConfig
+from pipelines.methods.prompts import PerBank, context_start, encode_prompts, lay_out
 from pipelines.methods.text_tower import tower_of
 from pipelines.train.optim import PAPER
 
@@ -24,8 +24,8 @@ _REDUCTION = 16
 
 
 @dataclass(frozen=True)
-class CoCoOpConfig(PromptConfig):
-    """Settings of CoCoOp; the defaults are those of the official cross-dataset runs (KaiyangZhou/CoOp).
+class CoCoOpConfig(CoOpConfig):
+    """CoOp's settings and the meta-net's; the defaults are those of the official cross-dataset runs (KaiyangZhou/CoOp).
 
     Raises:
         UsageError: a value is out of range.
@@ -40,17 +40,6 @@ class CoCoOpConfig(PromptConfig):
         default="normalised",
         metadata={"help": "what the meta-net reads: e_v as it is classified, or the mean of raw frame vectors"},
     )
-    train_logit_scale: bool = field(default=False, metadata={"help": "learn the logit scale (X-MIC's copy does)"})
-    frame_pool: FramePool = field(
-        default="raw_then_norm",
-        metadata={"help": "average raw frame vectors (raw_then_norm) or normalised ones (norm_then_norm)"},
-    )
-
-    def __post_init__(self) -> None:
-        """Check."""
-        super().__post_init__()
-        if self.context < 1:
-            raise UsageError(f"context={self.context}: expected 1 or more.")
 
 
 class CoCoOp(Method):

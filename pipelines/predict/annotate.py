@@ -20,11 +20,11 @@ from pipelines.decode.convert import RgbConverter
 from pipelines.decode.forward import play
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import Box
+from pipelines.hands.stage import boxes_in_order
 from pipelines.predict.answers import Answers, ClipAnswers
 from pipelines.predict.panel import Panel
 from pipelines.predict.run import EmbeddedFootage
 from pipelines.progress import Progress
-from pipelines.shards import iter_rows
 
 SHORT_SIDE = 720
 """Pictures are drawn no larger than this, pixels of the short side."""
@@ -141,22 +141,21 @@ class _BoxesInTime:
     """The boxes of a video's sampled frames that count for the crop, read as the video goes on."""
 
     def __init__(self, footage: EmbeddedFootage, video_id: str) -> None:
-        self._rows = _rows_of(footage.hands.folder if footage.hands else None, video_id)
+        self._rows = _boxes_of(footage.hands.folder if footage.hands else None, video_id)
         self._policy = footage.policy or CropPolicy()
         self._now: list[Box] = []
         self._next = next(self._rows, None)
 
     def at(self, pts: int) -> list[Box]:
         """The boxes of the last sampled frame up to ``pts``, which must not go back."""
-        while self._next is not None and self._next["pts"] <= pts:
-            boxes = [Box(**box) for box in self._next["boxes"]]
+        while self._next is not None and self._next[0] <= pts:
+            boxes = self._next[1]
             least = {"hand": self._policy.hand_threshold, "object": self._policy.object_threshold}
             self._now = [box for box in boxes if box.score >= least[box.kind]]
             self._next = next(self._rows, None)
         return self._now
 
 
-def _rows_of(folder: Path | None, video_id: str) -> Iterator[dict[str, Any]]:
+def _boxes_of(folder: Path | None, video_id: str) -> Iterator[tuple[int, list[Box]]]:
     parts = sorted(folder.glob("part-*.parquet")) if folder is not None else []
-    rows = (row for part in parts for table in iter_rows(part) for row in table.to_pylist())
-    return (row for row in rows if row["video_id"] == video_id)
+    return ((pts, boxes) for part in parts for (video, pts), boxes in boxes_in_order(part) if video == video_id)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from data_manifests.errors import InputError, TooManyFailures
 from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
+from pipelines.evaluate.predictions_file import score_matrix
 from pipelines.shards import iter_rows, read_footer, read_rows, side_path
 from pipelines.workspace import Workspace
 
@@ -139,10 +140,7 @@ class Answers:
 
     def _scored(self, rows: pa.Table) -> Iterator[tuple[str, dict[Label, np.ndarray]]]:
         """(clip, label → its scores) of some rows."""
-        matrices = {
-            label: rows.column(f"{label}_scores").combine_chunks().flatten().to_numpy().reshape(rows.num_rows, -1)
-            for label in self.names
-        }
+        matrices = {label: score_matrix(rows, label) for label in self.names}
         for number, clip_id in enumerate(rows.column("clip_id").to_pylist()):
             yield clip_id, {label: matrix[number] for label, matrix in matrices.items()}
 

@@ -17,6 +17,7 @@ from data_manifests.schema import LABELS, Label
 from pipelines.classes import read_classes
 from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.stage import DecodeStage, decoded_plans, decoded_shards
+from pipelines.evaluate.predictions_file import labelled_scores
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.detector import Box
 from pipelines.hands.stage import read_boxes
@@ -122,7 +123,7 @@ def _changed(workspace: Workspace, trained: _Evaluation, plain: _Evaluation, lab
         names = read_classes(workspace, metrics.target.dataset, label).column("name").to_pylist()
     except MissingUpstream:
         return []
-    before, after = (_scores(folder, label, len(names)) for _, folder in (plain, trained))
+    before, after = (_scores(folder, label) for _, folder in (plain, trained))
     shown: list[Example] = []
     for change in CHANGES:
         picked = []
@@ -141,12 +142,9 @@ def _changed(workspace: Workspace, trained: _Evaluation, plain: _Evaluation, lab
     return shown
 
 
-def _scores(folder: Path, label: Label, classes: int) -> dict[str, tuple[int, np.ndarray]]:
-    rows = read_rows(folder / PREDICTIONS, ["clip_id", f"{label}_class", f"{label}_scores"])
-    truth = rows.column(1).fill_null(-1).to_numpy()
-    scores = rows.column(2).combine_chunks().flatten().to_numpy().reshape(len(truth), classes)
-    ids = rows.column(0).to_pylist()
-    return {clip: (int(t), s) for clip, t, s in zip(ids, truth, scores, strict=True) if t >= 0}
+def _scores(folder: Path, label: Label) -> dict[str, tuple[int, np.ndarray]]:
+    found = labelled_scores(folder / PREDICTIONS, label)
+    return {clip: (int(t), s) for clip, t, s in zip(found.clip_ids, found.truth, found.scores, strict=True)}
 
 
 def _best(scores: np.ndarray, names: Sequence[str]) -> list[tuple[str, float]]:

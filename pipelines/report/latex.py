@@ -1,46 +1,69 @@
-"""One of the paper's tables as LaTeX, with the rules of booktabs."""
+"""One of the paper's tables as LaTeX, with the rules of booktabs; pdflatex takes it whatever runs are called."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from pipelines.report.table_cells import TableCell
+from pipelines.report.table_plans import Column
 from pipelines.report.tables import Section, Table, TableRow
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "–": "--", "±": r"$\pm$", "\n": " ", "\r": " ",
+    "|": r"\textbar{}", '"': "''", "–": "--", "±": r"$\pm$", "\n": " ", "\r": " ",
 }  # fmt: skip
+
+_NO_GLYPH = re.compile(r"[^\x20-\u017f‘’“”…—]")
+"""What the fonts of pdflatex may lack: it stops at the first such character."""
+
+_TITLE_WIDTH = "38mm"
 
 
 def latex(table: Table) -> str:
     """A ``table*`` to ``\\input``: a line a row, below it in italics the paper's numbers where they may be compared.
 
-    It needs the packages booktabs and xcolor. Numbers over too few recordings or clips are grey.
+    It needs the packages array, booktabs, graphicx and xcolor. Numbers over too few recordings or clips are grey. A
+    table wider than the page is shrunk to it.
     """
     columns = table.columns
     lines = [
-        "% needs \\usepackage{booktabs} and \\usepackage{xcolor}",
+        "% needs \\usepackage{array,booktabs,graphicx,xcolor}",
         "\\begin{table*}",
         "\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}",
         f"\\caption{{{latex_text(table.title)}: accuracy in percent. * not all clips; grey: under 30 recordings or 100 "
         "clips; italics: the paper, ! its harmonic mean is not that of its own two numbers.}",
-        f"\\begin{{tabular}}{{ll{'r' * len(columns)}}}",
+        "\\resizebox{\\ifdim\\width>\\textwidth\\textwidth\\else\\width\\fi}{!}{%",
+        f"\\begin{{tabular}}{{>{{\\raggedright\\arraybackslash}}p{{{_TITLE_WIDTH}}}l{'r' * len(columns)}}}",
         "\\toprule",
-        _line(["", "", *(f"{column.label} {column.head}" for column in columns)]),
+        *_heads(columns),
     ]
     for section in table.sections:
         lines += ["\\midrule", f"\\multicolumn{{{len(columns) + 2}}}{{l}}{{{latex_text(section.title)}}} \\\\"]
         lines += _rows(table, section)
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table*}", ""])
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}}", "\\end{table*}", ""])
 
 
 def latex_text(text: object) -> str:
     """Text in which nothing is a command."""
     plain = "".join(_SPECIAL.get(letter, letter) for letter in str(text))
-    return re.sub(r"[\x00-\x1f\x7f]", "", plain)
+    return _NO_GLYPH.sub(lambda found: f"[U+{ord(found[0]):04X}]", re.sub(r"[\x00-\x1f\x7f-\x9f]", "", plain))
+
+
+def _heads(columns: Sequence[Column]) -> Iterable[str]:
+    """The labels, and below each its kinds of numbers, a word a line."""
+    labels, rules, first = [], [], 3
+    for label, group in groupby(columns, lambda column: column.label):
+        count = len(list(group))
+        labels.append(f"\\multicolumn{{{count}}}{{c}}{{{label}}}")
+        rules.append(f"\\cmidrule(lr){{{first}-{first + count - 1}}}")
+        first += count
+    yield _line(["", ""], labels)
+    yield "".join(rules)
+    words = ("\\\\".join(map(latex_text, column.head.split())) for column in columns)
+    yield _line(["", ""], [f"\\shortstack[r]{{{head}}}" for head in words])
 
 
 def _rows(table: Table, section: Section) -> Iterable[str]:

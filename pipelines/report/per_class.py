@@ -11,8 +11,8 @@ import numpy as np
 from data_manifests.errors import MissingUpstream
 from data_manifests.schema import Label
 from pipelines.classes import read_classes
+from pipelines.evaluate.predictions_file import labelled_scores
 from pipelines.report.metrics_file import Metrics
-from pipelines.shards import read_rows
 from pipelines.vocabulary import vocabulary_of
 from pipelines.workspace import Workspace
 
@@ -69,11 +69,8 @@ def class_tables(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path
             except MissingUpstream:
                 continue
             parts = [""] * len(names) if metrics.within else _parts(workspace, metrics, label, len(names))
-            columns = read_rows(folder / PREDICTIONS, [f"{label}_class", f"{label}_scores"])
-            truth = columns.column(0).fill_null(-1).to_numpy()
-            scores = columns.column(1).combine_chunks().flatten().to_numpy().reshape(len(truth), len(names))
-            kept = truth >= 0
-            rows = class_rows(truth[kept], scores[kept].argmax(axis=1), names, parts)
+            scored = labelled_scores(folder / PREDICTIONS, label)
+            rows = class_rows(scored.truth, scored.scores.argmax(axis=1), names, parts)
             found.append(ClassTable(metrics, label, rows))
     return found
 

@@ -28,7 +28,7 @@ from pipelines.decode.stage import DecodeStage, decoded_shards
 from pipelines.digest import digest_json
 from pipelines.locks import LockedElsewhere, ShardLock
 from pipelines.progress import Progress
-from pipelines.shards import Footer, read_footer, read_rows, side_path
+from pipelines.shards import Footer, iter_rows, read_footer, read_rows, side_path
 from pipelines.stage import require_same
 from pipelines.workspace import Workspace
 
@@ -187,9 +187,12 @@ def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence
     matrix = np.lib.format.open_memmap(cache / "matrix.npy", "w+", np.float16, (max(1, sum(counts)), dim))
     base = whole = 0
     for (path, clip_frames), count in zip(parts, counts, strict=True):
-        rows = read_rows(path)
-        flat = rows.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        matrix[base : base + count] = flat.reshape(count, dim)
+        at = base
+        for vectors in iter_rows(path, ["vector"]):
+            flat = vectors.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            matrix[at : at + vectors.num_rows] = flat.reshape(-1, dim)
+            at += vectors.num_rows
+        rows = read_rows(path, ["clip_id", "draw"] if clips else ["video_id", "pts", "whole_frame"])
         if clips:
             _place_clips(index, rows, row_of, base)
         else:

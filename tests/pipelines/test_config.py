@@ -81,6 +81,10 @@ def test_a_tag_is_left_alone(tmp_path):
         ),
         (('encoder = "open_clip:models/tiny.json/random"', ""), r"embed\.encoder is missing"),
         (("[embed]", '[embed]\nnames = "best"'), r"embed\.names: Input should be 'official', 'fixed' or 'synonyms'"),
+        (
+            ("[[train]]", '[evaluate]\nxmic_vector = "none"\n[[train]]'),
+            r"evaluate\.xmic_vector: Input should be 'own', 'mean', 'shuffled' or 'zero'; found 'none'",
+        ),
         (("[[train]]", "[[train]"), r"not valid TOML"),
     ],
 )

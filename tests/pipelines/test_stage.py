@@ -59,6 +59,19 @@ def test_a_second_run_makes_nothing_and_touches_no_file(made: NumbersStage) -> N
     assert len(before) == 9
 
 
+def test_a_run_asks_for_the_units_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    units = NumbersStage.units
+
+    def counted(item: NumbersStage) -> list[Unit]:
+        asked.append(1)
+        return units(item)
+
+    monkeypatch.setattr(NumbersStage, "units", counted)
+    assert stage.run(NumbersStage(tmp_path / "numbers")).made == 3
+    assert len(asked) == 1
+
+
 def test_a_changed_parameter_redoes_every_shard_and_says_which(made: NumbersStage) -> None:
     changed = replace(made, factor=4)
     assert _states(changed) == dict.fromkeys("abc", ("stale", "factor changed from 3 to 4"))

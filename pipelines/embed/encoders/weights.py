@@ -89,7 +89,19 @@ def read_content(path: Path, allowed: Sequence[type] = ()) -> Any:
         raise InputError(
             f"{path}: not readable as plain weights ({problem}). Expected .safetensors, or a PyTorch state dict with "
             f"nothing but tensors, plain values{expected}; TorchScript archives and pickled models are refused."
+            + (_how_to_convert(path) if other else "")
         ) from error
+
+
+def _how_to_convert(path: Path) -> str:
+    """For a checkpoint that holds more than tensors; the user's own Python runs what is pickled, never ours."""
+    return (
+        " If you trust whoever made the file, keep its tensors alone, which runs the code pickled in it, and name the "
+        "new file instead:\n"
+        f"  import torch, safetensors.torch; found = torch.load({str(path)!r}, 'cpu', weights_only=False)\n"
+        "  safetensors.torch.save_file({k: v.contiguous().clone() for k, v in found['state_dict'].items()}, "
+        f"{str(path.with_suffix('.safetensors'))!r})"
+    )
 
 
 def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:

@@ -7,8 +7,8 @@ import numpy as np
 from pipelines.hands.synthetic.scene import Picture, SeenHand
 from pipelines.pocket.clip import render
 from pipelines.pocket.domains import EGO4D, EPIC
-from pipelines.pocket.spec import ClipSpec
-from pipelines.pocket.world import INSTANCES, KITCHENS, PEOPLE, allowed_pairs
+from pipelines.pocket.pretraining.unseen import unseen_clip
+from pipelines.pocket.world import allowed_pairs
 
 _FRAMES = 48
 _OF_A_CLIP = 3
@@ -24,23 +24,10 @@ def pocket_pictures(seed: int, number: int, count: int) -> list[Picture]:
         pairs = allowed_pairs(domain)
         verb, noun = pairs[int(rng.integers(len(pairs)))]
         others = rng.choice([kind for kind in domain.nouns if kind != noun], int(rng.integers(3, 8)), replace=False)
-        spec = ClipSpec(
-            seed=int(rng.integers(2**62)),
-            verb=verb,
-            noun=noun,
-            instance=_one(INSTANCES["pretraining"], rng),
-            distractors=tuple((str(kind), _one(INSTANCES["pretraining"], rng)) for kind in others),
-            kitchen=_one(KITCHENS["pretraining"], rng),
-            person=_one(PEOPLE["pretraining"], rng),
-            frames=_FRAMES,
-        )
+        spec = unseen_clip(rng, verb, noun, others, _FRAMES)
         chosen = {int(place) for place in rng.choice(_FRAMES, _OF_A_CLIP, replace=False)}
         for frame in render(spec, domain, only=chosen):
             hands = [SeenHand("left" if hand.side == "left" else "right", hand.box, hand.held) for hand in frame.hands]
             found.append(Picture(frame.rgb, hands))
         clip += 1
     return found[:count]
-
-
-def _one(seeds: range, rng: np.random.Generator) -> int:
-    return seeds[int(rng.integers(len(seeds)))]

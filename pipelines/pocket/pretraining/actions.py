@@ -12,8 +12,8 @@ from pipelines.pocket.domains import ON_CONTAINERS, Domain
 from pipelines.pocket.objects import KINDS, is_container
 from pipelines.pocket.pretraining.captions import VERBS
 from pipelines.pocket.pretraining.pictures import SIDE
-from pipelines.pocket.spec import HEIGHT, WIDTH, ClipSpec
-from pipelines.pocket.world import INSTANCES, KITCHENS, PEOPLE
+from pipelines.pocket.pretraining.unseen import unseen_clip
+from pipelines.pocket.spec import HEIGHT, WIDTH
 
 PICTURES_A_SCENE = 4
 """Instants taken of one scene, each from another side."""
@@ -43,16 +43,7 @@ def action_scene(seed: int, number: int) -> ActionScene:
     nouns = [kind for kind in KINDS if verb not in ON_CONTAINERS or is_container(kind)]
     noun = nouns[int(rng.integers(len(nouns)))]
     others = rng.choice([kind for kind in KINDS if kind != noun], size=int(rng.integers(0, 4)), replace=False)
-    spec = ClipSpec(
-        seed=int(rng.integers(2**62)),
-        verb=verb,
-        noun=noun,
-        instance=_one(INSTANCES["pretraining"], rng),
-        distractors=tuple((str(kind), _one(INSTANCES["pretraining"], rng)) for kind in others),
-        kitchen=_one(KITCHENS["pretraining"], rng),
-        person=_one(PEOPLE["pretraining"], rng),
-        frames=_FRAMES,
-    )
+    spec = unseen_clip(rng, verb, noun, others, _FRAMES)
     instants = rng.choice(np.arange(3, _FRAMES), size=PICTURES_A_SCENE, replace=False)
     frames = list(render(spec, _look(rng), only={int(instant) for instant in instants}))
     return ActionScene(verb, noun, np.stack([_from_another_side(frame.rgb, rng) for frame in frames]))
@@ -81,7 +72,3 @@ def _from_another_side(frame: np.ndarray, rng: np.random.Generator) -> np.ndarra
     top = int(rng.uniform(0, 1) * (HEIGHT - side))
     part = np.rot90(frame[top : top + side, left : left + side], int(rng.integers(1, 4)))
     return np.asarray(cv2.resize(np.ascontiguousarray(part), (SIDE, SIDE), interpolation=cv2.INTER_AREA))
-
-
-def _one(seeds: range, rng: np.random.Generator) -> int:
-    return seeds[int(rng.integers(len(seeds)))]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,9 @@ from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.stage import EmbedStage, LazyEncoder
+from pipelines.hands import stage as hands_stage
 from pipelines.hands.crops import CropPolicy, crop
+from pipelines.hands.detector import Box
 from pipelines.hands.stage import read_boxes
 from pipelines.shards import read_footer, read_rows
 from pipelines.stage import Choice
@@ -68,6 +72,23 @@ def test_hand_vectors_are_those_of_the_crop_or_of_the_flagged_full_frame(embedde
         expected = fake.embed([fake.preprocess(picture)])[0].astype(np.float16)
         np.testing.assert_array_equal(np.array(row["vector"], np.float16), expected)
     assert seen == {True, False}, "the world must hold both cases for this test to mean anything"
+
+
+def test_boxes_are_read_in_step_with_the_frames_and_not_all_at_once(embedded, world, monkeypatch):
+    made = []
+    most = 0
+
+    def counted(**values):
+        nonlocal most
+        box = Box(**values)
+        made.append(weakref.ref(box))
+        most = max(most, sum(ref() is not None for ref in made))
+        return box
+
+    monkeypatch.setattr(hands_stage, "Box", counted)
+    stage.run(EmbedStage(frames_of(embedded), world.encoder("again"), boxes_of(embedded), CropPolicy()))
+    assert len(made) > 6
+    assert most <= 3
 
 
 def test_a_changed_threshold_is_another_stream(embedded, world):

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipelines.digest import whole_file_sha256
+from pipelines.hands import packaged
 from pipelines.hands.detector import describe_detector, load_detector
 from pipelines.hands.model_file import read_model
 from pipelines.hands.packaged import PACKAGED, calibration_of, is_packaged
@@ -39,6 +42,25 @@ def test_it_is_known_by_its_folder_name_at_any_size() -> None:
 def test_other_weights_have_no_calibration() -> None:
     assert calibration_of("0" * 64) is None
     assert calibration_of(None) is None
+
+
+def test_its_weights_are_read_once_and_again_when_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = tmp_path / "hands.safetensors"
+    weights.write_bytes(b"first")
+    monkeypatch.setattr(packaged, "PACKAGED", weights)
+    read: list[Path] = []
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return whole_file_sha256(path)
+
+    monkeypatch.setattr(packaged, "whole_file_sha256", counted)
+    slug = f"yolo-hands-320-{whole_file_sha256(weights)[:8]}"
+    assert is_packaged(slug)
+    assert is_packaged(slug)
+    assert len(read) == 1
+    weights.write_bytes(b"another")
+    assert not is_packaged(slug)
 
 
 @pytest.mark.parametrize("domain", [EPIC, EGO4D], ids=["epic", "ego4d"])

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from data_manifests.errors import MissingUpstream
+from data_manifests.errors import InputError, MissingUpstream
 from pipelines import stage
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.hands.detector import Box, DetectorIdentity
-from pipelines.hands.stage import DetectHandsStage, read_boxes
+from pipelines.hands.stage import BoxesInStep, DetectHandsStage, read_boxes
 from pipelines.shards import read_rows
 from pipelines.stage import Choice
 
@@ -61,7 +61,6 @@ def test_changed_weights_redo_the_boxes(embedded):
 
 
 def test_a_frame_that_is_no_jpeg_is_a_failure_row_and_the_others_have_boxes(embedded, monkeypatch):
-    from data_manifests.errors import InputError
     from pipelines import images
 
     real = images.from_jpeg
@@ -81,6 +80,21 @@ def test_a_frame_that_is_no_jpeg_is_a_failure_row_and_the_others_have_boxes(embe
     failure = read_rows(part.parent / "failures" / part.name).to_pylist()[0]
     assert failure["error"] == "not a JPEG"
     assert (failure["video_id"], failure["pts"]) not in read_boxes(part)
+
+
+def test_boxes_in_step_skip_a_frame_without_a_row_and_refuse_what_no_frame_asked_for(embedded):
+    hands = detect(embedded, OneHand())
+    stage.run(hands)
+    part = next(hands.folder.glob("part-*"))
+    keys = list(read_boxes(part))
+    in_step = BoxesInStep(part)
+    assert len(in_step.of(keys[0])) == 2
+    assert in_step.of(("mine", -1)) is None
+    assert all(in_step.of(key) is not None for key in keys[1:-1])
+    with pytest.raises(InputError, match=rf"its boxes of {keys[-1][0]}, pts {keys[-1][1]}, are of no frame"):
+        in_step.finish()
+    in_step.of(keys[-1])
+    in_step.finish()
 
 
 def test_without_frames_the_command_is_named(embedded):

@@ -38,6 +38,17 @@ def test_the_paper_s_numbers_stand_below_ours_and_alone_where_we_have_none(
     assert any(line.startswith(r"coop \textit{(paper)} &  & \textit{28.22}") for line in lines)
 
 
+def test_the_head_says_the_label_once_and_breaks_long_names(workspace: Workspace, evaluated: Put) -> None:
+    text = _written(workspace, evaluated, 2, *both())
+    assert r" &  & \multicolumn{7}{c}{noun} & \multicolumn{7}{c}{verb} \\" in text
+    assert r"\cmidrule(lr){3-9}\cmidrule(lr){10-16}" in text
+    assert r"& \shortstack[r]{shared,\\all\\compete} &" in text
+
+
+def test_a_character_that_pdflatex_has_no_glyph_for_is_spelt_out() -> None:
+    assert latex_text("naïve Škoda “x” 中|τ\x9b") == r"naïve Škoda “x” [U+4E2D]\textbar{}[U+03C4]"
+
+
 def test_too_few_recordings_are_grey(workspace: Workspace, evaluated: Put) -> None:
     assert r"\textcolor{gray}{20.00}" in _written(workspace, evaluated, 2, *both())
 

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
-from tests.pipelines.train.loop_world import (
-    train,
-)
+from tests.pipelines.one_thread import one_thread
+from tests.pipelines.train.loop_world import train
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Threads that wait for each other over such small tensors are slow on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+__all__ = ["one_thread", "whole"]
 
 
 @pytest.fixture(scope="module")

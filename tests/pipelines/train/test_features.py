@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,7 +13,10 @@ from data_manifests.errors import InputError, MissingUpstream
 from pipelines import stage
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
+from pipelines.embed import stage as embed_stage
 from pipelines.embed.clips import EmbedClipsStage
+from pipelines.embed.stage import EmbedStage
+from pipelines.embed.tables import frame_vectors
 from pipelines.locks import ShardLock
 from pipelines.progress import Silent
 from pipelines.shards import read_footer, read_rows, side_path
@@ -43,6 +47,18 @@ def test_every_clip_finds_the_vector_of_each_of_its_frames(embedded):
     for row in wanted:
         place = stream.index[clips.clip_ids.index(row["clip_id"]), row["segment"], row["candidate"]]
         np.testing.assert_array_equal(stream.matrix[place], vectors[row["video_id"], row["pts"]])
+
+
+def test_shards_of_many_row_groups_are_laid_out_whole(embedded, world, monkeypatch):
+    few = frame_vectors(world.DIM)
+    monkeypatch.setattr(embed_stage, "frame_vectors", lambda dim: replace(few, row_group=7))
+    item = EmbedStage(train_frames(embedded), world.encoder("again"))
+    stage.run(item)
+    clips = read_clips(embedded, "mine", "train").clip_ids
+    stream = load_stream(embedded, train_frames(embedded), "again-00000000", "full", clips, Silent())
+    parts = [read_rows(part).column("vector").to_pylist() for part in sorted(item.folder.glob("part-*"))]
+    assert max(map(len, parts)) > 7
+    np.testing.assert_array_equal(stream.matrix, np.concatenate(parts).astype(np.float16))
 
 
 def test_the_share_of_frames_without_a_hand_is_known_for_the_hand_stream_only(embedded):

@@ -48,6 +48,10 @@ set = { n1 = [true, false], epochs = 1, batch = 2 }
 """
 
 
+CONTROL = GRID.replace('prompt = ["{}", "a photo of {}"]', "").replace("[true, false]", "true")
+CONTROL += '[evaluate]\nxmic_vector = "mean"\n'
+
+
 @pytest.fixture
 def grid(tmp_path, make_video, monkeypatch):
     rows = ["video,start_s,stop_s,verb,noun,split"]
@@ -104,6 +108,16 @@ def test_a_grid_runs_cell_by_cell_or_as_a_whole_and_no_cell_twice(grid, capsys):
     assert run(["run", "--list-cells"]) == 0
     assert "2\txmic\tembed.prompt={} set.n1=False\txmic-official-mine-s0-" in capsys.readouterr().out
 
+    # A control of a run that is there trains nothing, and stands beside the run's own evaluation.
+    (grid / "xmic.toml").write_text(CONTROL.replace('[[train]]\nmethod = "zero-shot"\n', ""))
+    assert [(cell["run"], cell["finished"]) for cell in listed(capsys)] == [(whole["runs"][1]["run"], False)]
+    assert run(["run", "--json"]) == 0
+    control = json.loads(capsys.readouterr().out)
+    assert control["runs"][0]["trained"] == []
+    assert [metrics["xmic_vector"] for metrics in control["evaluations"]] == ["mean"]
+    assert (grid / "work" / "evaluations" / f"{whole['runs'][1]['run']}@mean").is_dir()
+    assert [cell["finished"] for cell in listed(capsys)] == [True]
+
 
 def test_a_wrong_setting_of_any_cell_is_refused_before_anything_runs(grid, capsys):
     (grid / "xmic.toml").write_text(GRID.replace("n1 =", "n9 ="))
@@ -112,6 +126,13 @@ def test_a_wrong_setting_of_any_cell_is_refused_before_anything_runs(grid, capsy
     assert not (grid / "work").exists()
     assert run(["run", "--cell", "6"]) == 3
     assert "its cells are 0 to 5. See xmic run xmic.toml --list-cells" in capsys.readouterr().err
+
+
+def test_a_control_of_a_method_without_the_vector_is_refused_before_anything_runs(grid, capsys):
+    (grid / "xmic.toml").write_text(CONTROL)
+    assert run(["run"]) == 2
+    assert "--xmic-vector mean: zero-shot has no X-MIC vector" in capsys.readouterr().err
+    assert not (grid / "work").exists()
 
 
 def test_a_grid_without_training_has_a_cell_for_each_embedding(grid, capsys):

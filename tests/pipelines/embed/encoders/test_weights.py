@@ -65,6 +65,15 @@ def test_pickled_code_is_refused_and_not_run(tmp_path):
     assert trace.exists()
 
 
+def test_the_refused_class_is_named_with_the_lines_that_keep_the_tensors_alone(tmp_path):
+    file = tmp_path / "w.pth"
+    torch.save({"state_dict": {"a": torch.ones(2)}, "where": Path("x")}, file)
+    with pytest.raises(InputError, match=r"it holds pathlib\.\w+") as error:
+        weights.read_state_dict(file)
+    exec("\n".join(line.strip() for line in str(error.value).splitlines()[1:]))
+    assert weights.read_state_dict(tmp_path / "w.safetensors")["a"].tolist() == [1, 1]
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_torchscript_archives_and_broken_files_are_refused(tmp_path):
     scripted = tmp_path / "clip.pt"
