@@ -73,7 +73,7 @@ class Children:
             watch.note(f"{cell.name}: {outcome.error}")
             return {**said, "diverged": outcome.error}
         if outcome.reason == Interrupted.__name__:
-            raise Interrupted(f"{outcome.error} The same command goes on from here.")
+            raise Interrupted(f"{cell.name}: {outcome.error}")
         if outcome.reason is not None:
             raise InputError(f"seed {world.seed}, {source}, {cell.name}: {outcome.reason}: {outcome.error}")
         assert outcome.value is not None
