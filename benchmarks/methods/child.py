@@ -114,7 +114,7 @@ def sit(task: Task, heartbeat: Callable[[], None]) -> dict[str, Any]:
         metrics = {}
         for dataset, split in task.targets:
             if task.seconds is not None and time.monotonic() - began > task.seconds:
-                raise Interrupted("the time is over")
+                raise Interrupted("the time is over before all is evaluated; the same command goes on from here.")
             start = time.monotonic()
             (found,) = evaluate(workspace, run, [(dataset, split)], task.machine, Silent())
             if found["made"]:

@@ -66,18 +66,18 @@ class Children:
         watch = Watch(self._deadline, f"seed {world.seed}, {source}")
         watch.check()
         watch.note(f"{cell.name}: begins")
+        began = time.monotonic()
         outcome = run_in_child(self.task(cell, source, world))
         said = {"terms": terms(cell, self._size), "workers": self._machine.workers}
         if outcome.reason == Diverged.__name__:
             watch.note(f"{cell.name}: {outcome.error}")
             return {**said, "diverged": outcome.error}
         if outcome.reason == Interrupted.__name__:
-            raise Interrupted(f"{outcome.error} The same command goes on from here.")
+            raise Interrupted(f"{cell.name}: {outcome.error}")
         if outcome.reason is not None:
             raise InputError(f"seed {world.seed}, {source}, {cell.name}: {outcome.reason}: {outcome.error}")
         assert outcome.value is not None
-        cost = outcome.value["cost"]
-        watch.note(f"{cell.name}: trained in {cost['training_seconds']} s, evaluated in {cost['evaluation_seconds']} s")
+        watch.note(f"{cell.name}: made in {time.monotonic() - began:.0f} s")
         return {**said, **outcome.value}
 
     def task(self, cell: MethodCell, source: str, world: World) -> Task:

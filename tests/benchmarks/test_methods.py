@@ -169,7 +169,7 @@ def test_a_diverged_run_is_a_result_and_an_interrupted_or_failed_one_is_none(mea
     found = measured(Outcome("x", None, "Diverged", "Diverged: epoch 2: the loss is nan"))
     assert found["diverged"] == "Diverged: epoch 2: the loss is nan"
     assert found["terms"]["batch"] == 32
-    with pytest.raises(Interrupted, match="goes on from here"):
+    with pytest.raises(Interrupted, match="coop-matched: Interrupted: the time is over"):
         measured(Outcome("x", None, "Interrupted", "Interrupted: the time is over."))
     with pytest.raises(InputError, match="seed 3, ego4d, coop-matched: worker_killed: signal SIGKILL"):
         measured(Outcome("x", None, "worker_killed", "signal SIGKILL"))
