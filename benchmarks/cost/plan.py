@@ -103,33 +103,41 @@ class Cost:
 
 
 def cost_of(store: Store, method: str, classes: int, clips: int, grid: Grid) -> Cost | Step:
-    """What a step costs by the results that are there, or the step that has to be measured next to know it.
-
-    A reckoned step of B clips takes s(C, b) + (B − b)·(s(C', b') − s(C', b)) / (b' − b), with (b, b') the pair of
-    :class:`Growth` and C' the classes it is measured with.
-    """
-    wanted, growth = Step(method, classes, clips), METHODS[method]
+    """What a step costs by the results that are there, or the step that has to be measured next to know it."""
+    wanted = Step(method, classes, clips)
     found = store.read(wanted.name)
     if found is not None:
         return Cost(found["seconds"], found["bytes"])
+    reckoned = reckon(store, wanted, grid)
+    if isinstance(reckoned, Cost) and reckoned.seconds <= LIMIT_S:
+        return wanted
+    return reckoned
+
+
+def reckon(store: Store, wanted: Step, grid: Grid) -> Cost | Step:
+    """What a step costs by shorter ones, or the step that has to be measured next; itself where none is shorter.
+
+    A step of B clips takes s(C, b) + (B − b)·(s(C', b') − s(C', b)) / (b' − b), with (b, b') the pair of
+    :class:`Growth` and C' the classes it is measured with.
+    """
+    growth, classes = METHODS[wanted.method], wanted.classes
     if growth is None:
         return wanted
-    among = {"few": grid.few, "first": grid.classes[0], "own": classes}[growth.among]
     small, large = growth.pair
-    if clips == small and not growth.again:
+    if wanted.clips == small and not growth.again:
         return wanted
-    parts = [Step(method, c, b, growth.again) for c, b in ((among, small), (among, large), (classes, small))]
-    results = [store.read(part.name) for part in parts]
-    for part, result in zip(parts, results, strict=True):
+    among = {"few": grid.few, "first": grid.classes[0], "own": classes}[growth.among]
+    results = []
+    for of, clips in ((among, small), (among, large), (classes, small)):
+        part = Step(wanted.method, of, clips, growth.again)
+        result = store.read(part.name)
         if result is None:
             return part
-    low, high, start = (result for result in results if result is not None)
+        results.append(result)
+    low, high, start = results
     a_clip = max(0.0, high["seconds"] - low["seconds"]) / (large - small)
-    seconds = start["seconds"] + (clips - small) * a_clip
-    if seconds <= LIMIT_S:
-        return wanted
     held = [part["bytes"] for part in (start, high) if part["bytes"] is not None]
-    return Cost(seconds, max(held, default=None), reckoned=True)
+    return Cost(start["seconds"] + (wanted.clips - small) * a_clip, max(held, default=None), reckoned=True)
 
 
 def score_name(method: str, classes: int) -> str:

@@ -127,6 +127,7 @@ def test_the_report_marks_what_is_reckoned_and_says_what_is_missing(tmp_path: Pa
     assert "Missing, not measured yet: late-fusion/test-c100" in text
     assert "a5 C = 100, B = 16" in text
     assert "≥ ×" in text
+    assert "where there are both: coop C = 100, B = 128: 10.1 s for 10.1 s." in text
     assert "| cocoop | ≈ ×1, 10 ms | –" in text
     measured(Store(tmp_path, ON), FakeLab())
     assert "issing" not in report(stored(tmp_path), GRID)
