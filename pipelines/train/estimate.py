@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -25,6 +25,19 @@ from pipelines.workspace import Workspace
 _STEPS = 3
 _PATIENCE_S = 10.0
 """No further step is timed once so much time has gone into them."""
+
+
+@dataclass(frozen=True)
+class TimedSteps:
+    """What a few training steps took.
+
+    Attributes:
+        seconds: of each counted step; the first one made is not counted unless it was slow.
+        kept: bytes that the forward pass keeps for the backward one, without the method's own parameters.
+    """
+
+    seconds: list[float]
+    kept: int
 
 
 @dataclass(frozen=True)
@@ -115,16 +128,22 @@ def _of_head(
         return Estimate(parameters, classes, clips, trials, 0, 0)
     a_epoch = -(-clips // recipe.batch)
     steps = a_epoch * recipe.epochs * trials
-    batch = _made_up(min(recipe.batch, clips), shapes).to(device)
-    seconds, kept = _timed(method, batch, text.to(device), recipe, device)
-    pace = float(np.median(seconds))
+    batch = made_up_clips(min(recipe.batch, clips), shapes).to(device)
+    timed = time_steps(method, batch, text.to(device), recipe, device)
+    pace = float(np.median(timed.seconds))
     averages = 2 if recipe.optimiser == "adamw" else 1
     of_batch = sum(part.nbytes for part in vars(batch).values() if part is not None)
-    held = parameters * 4 * (2 + averages) + of_batch + kept
-    return Estimate(parameters, classes, clips, trials, a_epoch, steps, len(seconds), pace, pace * steps, held)
+    held = parameters * 4 * (2 + averages) + of_batch + timed.kept
+    return Estimate(parameters, classes, clips, trials, a_epoch, steps, len(timed.seconds), pace, pace * steps, held)
 
 
-def _made_up(clips: int, shapes: Mapping[str, tuple[int, ...]]) -> ClipBatch:
+def made_up_clips(clips: int, shapes: Mapping[str, tuple[int, ...]]) -> ClipBatch:
+    """A batch of numbers drawn at random, the same at every call.
+
+    Args:
+        clips: B.
+        shapes: role of a :class:`ClipBatch` → shape a clip; the other roles stay empty.
+    """
     draw = torch.Generator().manual_seed(0)
     parts = {role: torch.randn(clips, *shape, generator=draw) for role, shape in shapes.items() if role != "pixels"}
     if "pixels" in shapes:
@@ -132,10 +151,24 @@ def _made_up(clips: int, shapes: Mapping[str, tuple[int, ...]]) -> ClipBatch:
     return ClipBatch(**parts)
 
 
-def _timed(
-    method: Method, batch: ClipBatch, text: TextBank, recipe: Recipe, device: torch.device
-) -> tuple[list[float], int]:
-    """Seconds of a few steps, the first not counted unless it was slow, and the bytes kept for a backward pass."""
+def time_steps(
+    method: Method,
+    batch: ClipBatch,
+    text: TextBank,
+    recipe: Recipe,
+    device: torch.device,
+    clock: Callable[[], float] = time.monotonic,
+) -> TimedSteps:
+    """Make a few training steps on a batch, which move the method's weights: forward, backward, optimiser.
+
+    Args:
+        method: is moved to the device.
+        batch: B clips, on the device.
+        text: C classes, likewise.
+        recipe: its optimiser.
+        device: where.
+        clock: what the seconds are read from; ``time.process_time`` counts those of the processor alone.
+    """
     size = next(len(part) for part in vars(batch).values() if part is not None)
     target = (torch.arange(size) % len(text.names)).to(device)
     method.to(device).train()
@@ -150,10 +183,10 @@ def _timed(
         return tensor
 
     seconds: list[float] = []
-    begun = time.monotonic()
+    begun = clock()
     with torch.random.fork_rng(devices=[]):
         for number in range(_STEPS + 1):
-            start = time.monotonic()
+            start = clock()
             watching = torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor)
             with nullcontext() if number else watching:
                 loss = F.cross_entropy(method.training_logits(batch, text, target).float(), target)
@@ -162,9 +195,9 @@ def _timed(
             optimiser.step()
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
-            slow = time.monotonic() - begun > _PATIENCE_S
+            slow = clock() - begun > _PATIENCE_S
             if number or slow:
-                seconds.append(time.monotonic() - start)
+                seconds.append(clock() - start)
             if slow:
                 break
-    return seconds, sum(kept.values())
+    return TimedSteps(seconds, sum(kept.values()))
