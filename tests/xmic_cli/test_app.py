@@ -118,6 +118,15 @@ def test_1_is_a_bug_with_its_traceback(
     assert text.endswith("error: this is a bug in xmic; the lines above say where. What was finished is kept.\n")
 
 
+@pytest.fixture
+def _ctrl_c_counts() -> Iterator[None]:
+    """A shell starts a background job with SIGINT ignored, and so would these tests be."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_counts")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_130_is_an_interruption_that_says_how_to_go_on(
     prepare_epic: list[str], monkeypatch: pytest.MonkeyPatch, capsys: _Capture, number: signal.Signals
