@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from data_manifests.errors import InputError, TooManyFailures
 from pipelines.choice import Choice, parse_max_failures, parse_shard
 from pipelines.locks import LockedElsewhere, ShardLock
+from pipelines.memory import give_back
 from pipelines.progress import Progress, Silent
 from pipelines.shards import (
     UNCOUNTED,
@@ -275,6 +276,7 @@ def run(stage: Stage, choice: Choice | None = None, progress: Progress | None = 
             waiting = busy
     finally:
         progress.finish()
+        give_back()  # a network that is no longer needed, for instance
     return _conclude(stage, units, choice, report)
 
 

@@ -15,7 +15,7 @@ from data_manifests.readers.table import TableReader
 from pipelines import stage
 from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.plan import FramePlan
-from pipelines.decode.stage import DecodeStage, decoded_shards, default_plan, plan_of
+from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, default_plan, plan_of
 from pipelines.prepare import prepare
 from pipelines.shards import read_footer, read_rows, side_path
 from pipelines.stage import Choice
@@ -175,6 +175,17 @@ def test_bytes_do_not_depend_on_the_number_of_workers(tmp_path, videos, video_ma
 def test_training_has_three_candidates_and_evaluation_the_centre():
     assert (default_plan("train").candidates, default_plan("val").candidates) == (3, 1)
     assert default_plan("train").centre_candidate == 1
+
+
+def test_memory_is_given_back_as_the_frames_of_a_long_video_are_read(monkeypatch):
+    given_back = []
+    monkeypatch.setattr("pipelines.decode.stage.iter_rows", lambda path: iter(range(20)))
+    monkeypatch.setattr("pipelines.decode.stage.give_back", lambda: given_back.append(len(read)))
+    read = []
+    for rows in Decoded("v0", Path("part-v0.parquet"), None, []).rows():
+        read.append(rows)
+    assert read == list(range(20))
+    assert given_back == [8, 16]
 
 
 def test_those_who_read_frames_need_no_video_but_the_clips_that_were_decoded(tmp_path, videos, video_maker):
