@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -72,10 +72,10 @@ class Lab:
         together = method_class.scored_at_once
         method, batch, text = self._set_up(method_class, config, together, classes)
         one = ClipBatch(**{role: None if part is None else part[:1] for role, part in vars(batch).items()})
-        once = None
+        once, encode_names = None, cast("Callable[[TextBank], Any] | None", getattr(method, "classifiers", None))
         with no_tf32(), torch.inference_mode():
-            if hasattr(method, "classifiers"):
-                once = self._seconds(lambda: method.classifiers(text), tries=1)
+            if encode_names is not None:
+                once = self._seconds(lambda: encode_names(text), tries=1)
             seconds, clips = self._seconds(lambda: method(one, text)), 1
             if seconds * together <= LIMIT_S:
                 seconds, clips = self._seconds(lambda: method(batch, text)), together

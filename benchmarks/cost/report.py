@@ -41,8 +41,9 @@ def report(store: Store, grid: Grid) -> str:
         f"Written by `python -m benchmarks.cost --report FILE` from measurements on {on['device']} "
         f"({on['machine']}), torch {on['torch']}: {clock}. Encoder `{on['encoder']}`, fp32, 16 frames a clip, "
         "D_II = D, each method's `official` preset. The weights are random and the vectors drawn: neither changes what "
-        "a step costs. Trust the ratios more than the seconds.",
-        f"×r: so many times {REFERENCE} at the same C and B, in the same run; beside it the absolute value. ≈: not "
+        "a step costs. Trust the ratios more than the seconds: a step of more than about 10 s is made once, "
+        "and differences of a tenth mean nothing.",
+        f"×r: so many times {REFERENCE} at the same C and B, on the same machine; beside it the absolute value. ≈: not "
         f"measured, because the step would take more than {LIMIT_S:g} s, but reckoned from shorter ones; see below. "
         "≥: memory of the largest of those shorter steps.",
     ]
@@ -100,14 +101,14 @@ def _grid_rows(store: Store, grid: Grid, show: Callable[[Cost, Cost | None], str
 
 def _seconds(cost: Cost, beside: Cost | None) -> str:
     mark = "≈ " if cost.reckoned else ""
-    return f"{mark}{_times(cost.seconds, beside and beside.seconds)}{_number(cost.seconds)} s"
+    return f"{mark}{_times(cost.seconds, beside.seconds if beside else None)}{_number(cost.seconds)} s"
 
 
 def _memory(cost: Cost, beside: Cost | None) -> str:
     if cost.bytes is None:
         return "cannot be read"
     mark = "≥ " if cost.reckoned else ""
-    return f"{mark}{_times(cost.bytes, beside and beside.bytes)}{cost.bytes / _MIB:.0f} MiB"
+    return f"{mark}{_times(cost.bytes, beside.bytes if beside else None)}{cost.bytes / _MIB:.0f} MiB"
 
 
 def _tests(store: Store, grid: Grid) -> list[list[str]]:
@@ -120,7 +121,9 @@ def _tests(store: Store, grid: Grid) -> list[list[str]]:
                 cells += ["not measured"] * 2
                 continue
             mark = "≈ " if found["clips"] == 1 else ""
-            cells.append(f"{mark}{_times(found['clip'], beside and beside['clip'])}{_number(1000 * found['clip'])} ms")
+            cells.append(
+                f"{mark}{_times(found['clip'], beside['clip'] if beside else None)}{_number(1000 * found['clip'])} ms"
+            )
             cells.append("–" if found["once"] is None else f"{_number(found['once'])} s")
         rows.append([method, *cells])
     return rows
