@@ -22,12 +22,11 @@ from typing import Any
 
 import torch
 
+from benchmarks.command import exit_code_of, write_report
 from benchmarks.cost.measure import ENCODER, QUICK_ENCODER, Lab
 from benchmarks.cost.plan import METHODS, Grid, measure_all
 from benchmarks.cost.report import report
 from benchmarks.cost.store import Store, stored
-from data_manifests.errors import XmicError
-from pipelines.atomic import replace_atomically
 from pipelines.environment import versions
 from pipelines.machine import Machine
 
@@ -47,22 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="a tiny encoder, few classes, nothing kept")
     options = parser.parse_args(arguments)
-    try:
-        return _act(options)
-    except XmicError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("stopped; what was measured is kept, and the same command goes on from here", file=sys.stderr)
-        return 130
+    return exit_code_of(
+        lambda: _act(options), "stopped; what was measured is kept, and the same command goes on from here"
+    )
 
 
 def _act(options: argparse.Namespace) -> int:
     if options.report is not None:
-        with replace_atomically(options.report) as temporary:
-            temporary.write_text(report(stored(options.into), Grid()), encoding="utf-8")
-        print(options.report)
-        return 0
+        return write_report(options.report, report(stored(options.into), Grid()))
     device = Machine(device=options.device).resolve_device()
     # One thread, so that its time is the processor's time.
     torch.set_num_threads(1)

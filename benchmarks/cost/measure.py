@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import statistics
 import sys
@@ -15,7 +14,9 @@ import torch
 
 from benchmarks.cost.names import class_names
 from benchmarks.cost.plan import LIMIT_S, Step
+from benchmarks.process_memory import of_status
 from pipelines.embed.encoders import load_encoder
+from pipelines.memory import give_back
 from pipelines.methods import load_method
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, build_method, resolve_config
@@ -151,17 +152,11 @@ class Lab:
         if not sys.platform.startswith("linux"):
             return None
         # What was freed is given back, else a step that uses it again would not be seen to grow.
-        ctypes.CDLL(None).malloc_trim(0)
+        give_back()
         Path("/proc/self/clear_refs").write_text("5")
-        return _of_status("VmRSS")
+        return of_status("VmRSS")
 
     def _memory_peak(self) -> int | None:
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device)
-        return _of_status("VmHWM") if sys.platform.startswith("linux") else None
-
-
-def _of_status(name: str) -> int:
-    """A line of the kernel's account of this process, in bytes."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return 1024 * int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
+        return of_status("VmHWM")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+from benchmarks.command import markdown_table
 from benchmarks.cost.plan import EMBEDDING, LIMIT_S, METHODS, REFERENCE, Cost, Grid, Step, cost_of, reckon, score_name
 from benchmarks.cost.store import Store
 
@@ -53,20 +54,20 @@ def report(store: Store, grid: Grid) -> str:
     heads = [f"C = {c}, B = {b}" for b in grid.clips for c in grid.classes]
     parts += [
         "## What is propagated",
-        _table(["method", "in a training step", "at test"], [[name, *PROPAGATED[name]] for name in PROPAGATED]),
+        markdown_table(["method", "in a training step", "at test"], [[name, *PROPAGATED[name]] for name in PROPAGATED]),
         "B clips of N frames, C classes, vectors of width D. Methods without a tower in their row read vectors that "
         "`xmic embed` made once; the frozen text vectors of C classes are among them.",
         "## Seconds of a training step",
         "Forward, backward, optimiser.",
-        _table(["method", *heads], _grid_rows(store, grid, _seconds)),
+        markdown_table(["method", *heads], _grid_rows(store, grid, _seconds)),
         "## Memory of a training step",
         "How far the process grows, at most, while it makes the step: activations, gradients, the optimiser's "
         "averages, without towers, weights and the batch.",
-        _table(["method", *heads], _grid_rows(store, grid, _memory)),
+        markdown_table(["method", *heads], _grid_rows(store, grid, _memory)),
         "## Seconds of a test",
         "*a clip*: to classify it once the names are encoded. *names*: to encode the C names under what was learned, "
         "once for all clips; – where the frozen text vectors do.",
-        _table(
+        markdown_table(
             ["method", *(f"{what}, C = {c}" for c in grid.classes for what in ("a clip", "names"))], _tests(store, grid)
         ),
         _embedding(store),
@@ -176,8 +177,3 @@ def _number(value: float) -> str:
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if value >= 0.001 else f"{value:.5f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

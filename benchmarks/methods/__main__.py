@@ -22,13 +22,13 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.command import exit_code_of, write_report
 from benchmarks.methods.cells import CELLS, RECIPES, TITLES
 from benchmarks.methods.report import report
 from benchmarks.methods.run import ENCODER, Children, run
 from benchmarks.pocket.frozen import frozen_now, require_frozen
 from benchmarks.pocket.results import Results
-from data_manifests.errors import UsageError, XmicError
-from pipelines.atomic import replace_atomically
+from data_manifests.errors import UsageError
 from pipelines.machine import Machine
 
 _QUICK_SEED = 1000
@@ -54,14 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a tiny world, one seed, nothing kept")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.workers)
-    try:
-        return _act(options)
-    except XmicError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    return exit_code_of(lambda: _act(options), "stopped; the same command goes on from here")
 
 
 def _act(options: argparse.Namespace) -> int:
@@ -82,11 +75,7 @@ def _act(options: argparse.Namespace) -> int:
     folder = options.results or options.work / "methods-results"
     results = Results(folder, {"frozen": now["hash"], "size": options.size})
     if options.report is not None:
-        with replace_atomically(options.report) as temporary:
-            text = report(results, options.seeds, cells)
-            temporary.write_text(text, encoding="utf-8")
-        print(options.report)
-        return 0
+        return write_report(options.report, report(results, options.seeds, cells))
     maker = Children(options.work, options.size, machine, deadline)
     made = run(results, options.seeds, maker, cells, lambda: require_frozen(now))
     print(f"{options.work}: {made} results written, everything asked for is there")

@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.methods.ledger import Ledger
 from benchmarks.pocket.results import Part
+from benchmarks.process_memory import of_status
 from data_manifests.errors import Interrupted
 from pipelines.evaluate.run import evaluate, find_run
 from pipelines.executors.killable import Outcome, run_killable
@@ -28,8 +29,6 @@ what it costs is to be measured."""
 
 _SILENCE_S = 24 * 3600.0
 """A process that says nothing for so long is killed. An evaluation says nothing till it ends."""
-
-_STATUS = Path("/proc/self/status")
 
 
 @dataclass(frozen=True)
@@ -192,8 +191,8 @@ def peak_mb() -> float:
 
     Linux carries ``ru_maxrss`` over from the process that started this one; what stands in /proc is this one's own.
     """
-    if _STATUS.is_file():
-        line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024 / 1e6
+    most = of_status("VmHWM")
+    if most is not None:
+        return most / 1e6
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from benchmarks.command import markdown_table
 from benchmarks.methods.cells import MethodCell, in_words
 from benchmarks.methods.run import missing
 from benchmarks.pocket.cells import SOURCES
@@ -89,12 +90,7 @@ def _missing(results: Results, seeds: Sequence[int], cells: Sequence[MethodCell]
         rows.append([cell.title, cell.recipe or "–", said, f"`{command} --methods {cell.method}{recipe}`"])
     if not rows:
         return []
-    return ["## Missing", "", *_table(("method", "recipe", "seed and source", "command"), rows)]
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    head = [" | ".join(columns), " | ".join("---" for _ in columns), *(" | ".join(row) for row in rows)]
-    return [*(f"| {line} |" for line in head), ""]
+    return ["## Missing", "", markdown_table(("method", "recipe", "seed and source", "command"), rows), ""]
 
 
 def _within_and_cross(found: Found, cells: Sequence[MethodCell], source: str) -> list[str]:
@@ -131,7 +127,7 @@ def _shared_and_novel(found: Found, cells: Sequence[MethodCell], source: str) ->
 
 
 def _section(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"## {title}", "", *_table(columns, rows)] if rows else []
+    return [f"## {title}", "", markdown_table(columns, rows), ""] if rows else []
 
 
 def _rows(
@@ -221,7 +217,7 @@ def _costs(found: Found, cells: Sequence[MethodCell]) -> list[str]:
         "both heads. Memory is the most that any run took."
     )
     columns = ("method", "recipe", "parameters a head", "training a run, s", "s a step", "clips a second")
-    return ["## Cost", "", text, "", *_table((*columns, "peak, MB", "CUDA tensors, MB", "runs"), rows)]
+    return ["## Cost", "", text, "", markdown_table((*columns, "peak, MB", "CUDA tensors, MB", "runs"), rows), ""]
 
 
 def _over(values: Sequence[float], form: str) -> str:
@@ -254,7 +250,7 @@ def _rates(found: Found, cells: Sequence[MethodCell], seeds: Sequence[int]) -> l
     if not rows:
         return []
     columns = ("method", "trained on", "", *(f"seed {seed}" for seed in seeds))
-    return ["## Learning rates that matched chose", "", *_table(columns, rows)]
+    return ["## Learning rates that matched chose", "", markdown_table(columns, rows), ""]
 
 
 def _rate(result: Mapping[str, Any] | None, label: Label) -> str:

@@ -25,13 +25,13 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.command import exit_code_of, write_report
 from benchmarks.pocket.cells import CELLS, LATER_CELLS
 from benchmarks.pocket.frozen import STORED, freeze, frozen_now, require_frozen
 from benchmarks.pocket.report import report
 from benchmarks.pocket.results import Results
 from benchmarks.pocket.run import Chain, run
-from data_manifests.errors import UsageError, XmicError
-from pipelines.atomic import replace_atomically
+from data_manifests.errors import UsageError
 from pipelines.machine import Machine
 
 _QUICK_SEED = 1000
@@ -59,14 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     # A bare benchmark on a shared machine: as many threads as it was given workers.
     torch.set_num_threads(options.workers)
-    try:
-        return _act(options)
-    except XmicError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("stopped; what was done is kept, and the same command goes on from here", file=sys.stderr)
-        return 130
+    return exit_code_of(lambda: _act(options), "stopped; what was done is kept, and the same command goes on from here")
 
 
 def _act(options: argparse.Namespace) -> int:
@@ -88,10 +81,7 @@ def _act(options: argparse.Namespace) -> int:
     folder = options.results or options.work / "results"
     results = Results(folder, {"frozen": now["hash"], "size": options.size})
     if options.report is not None:
-        with replace_atomically(options.report) as temporary:
-            temporary.write_text(report(results, options.seeds), encoding="utf-8")
-        print(options.report)
-        return 0
+        return write_report(options.report, report(results, options.seeds))
     asked = (*CELLS, *LATER_CELLS) if options.detected else CELLS
     cells = tuple(cell for cell in asked if not (options.untrained and cell.trains))
     chain = Chain(options.work, options.size, options.encoder, machine, deadline, options.detected)

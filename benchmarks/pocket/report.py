@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from benchmarks.command import markdown_table
 from benchmarks.pocket.cells import (
     CELLS,
     COMPARED,
@@ -114,11 +115,6 @@ def _missing(results: Results, seeds: Sequence[int]) -> list[str]:
     return [*lines, ""]
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    head = [" | ".join(columns), " | ".join("---" for _ in columns), *(" | ".join(row) for row in rows)]
-    return [*(f"| {line} |" for line in head), ""]
-
-
 def _nuisances(results: Results, seeds: Sequence[int]) -> list[str]:
     rows = []
     for seed in seeds:
@@ -135,7 +131,7 @@ def _nuisances(results: Results, seeds: Sequence[int]) -> list[str]:
     columns = ["seed", "domain", "noun alone gives the verb, %", "frames without a hand, %"]
     columns += ["test pairs only in test, %", "test clips of these, %"]
     columns += [f"{split} {label}s: clips a class" for split in ("train", "test") for label in LABELS]
-    return ["## Worlds", "", *_table(columns, rows)]
+    return ["## Worlds", "", markdown_table(columns, rows), ""]
 
 
 def _section(there: Any, seeds: Sequence[int], section: str, label: Label) -> list[str]:
@@ -152,7 +148,7 @@ def _section(there: Any, seeds: Sequence[int], section: str, label: Label) -> li
                 rows.append([source, titles[cell.name], *(str(n) if n else "–" for n in numbers), _clips(found)])
     if not rows:
         return []
-    return [f"## {section}: {label}s", "", *_table(("trained on", "", *COLUMNS, "clips"), rows)]
+    return [f"## {section}: {label}s", "", markdown_table(("trained on", "", *COLUMNS, "clips"), rows), ""]
 
 
 def entries(there: Any, seeds: Sequence[int], cell: Cell, source: str, label: Label) -> dict[int, Entry]:
@@ -241,7 +237,7 @@ def _compared(
                 rows.append([source, what, *(str(n) if n else "–" for n in numbers)])
     if not rows:
         return []
-    return [f"## {title}", "", *_table(("trained on", "", *COLUMNS), rows)]
+    return [f"## {title}", "", markdown_table(("trained on", "", *COLUMNS), rows), ""]
 
 
 def _norms(there: Any, seeds: Sequence[int], label: Label) -> list[str]:
@@ -258,4 +254,11 @@ def _norms(there: Any, seeds: Sequence[int], label: Label) -> list[str]:
     if not rows:
         return []
     text = "Means over the test clips of the source and over seeds, as they are summed: after n2 and n3."
-    return [f"## Norms: {label}s", "", text, "", *_table(("trained on", "", "‖a_v‖", "‖e_t‖", "s", "τ"), rows)]
+    return [
+        f"## Norms: {label}s",
+        "",
+        text,
+        "",
+        markdown_table(("trained on", "", "‖a_v‖", "‖e_t‖", "s", "τ"), rows),
+        "",
+    ]

@@ -144,9 +144,7 @@ class YoloDetector:
             letterbox(image, slot)
         pixels = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2).float().div_(255)
         flags = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-        reduced = torch.autocast(
-            self._device.type, _REDUCED.get(self._precision), enabled=self._precision != "fp32", cache_enabled=True
-        )
+        reduced = torch.autocast(self._device.type, _REDUCED.get(self._precision), enabled=self._precision != "fp32")
         with torch.inference_mode(), flags, reduced:
             output = self._network(pixels)
         predictions = (output[0] if isinstance(output, tuple | list) else output).float().cpu()

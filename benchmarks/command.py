@@ -1,0 +1,40 @@
+"""What all benchmarks with results of their own do alike: how they end, and how they write a report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from data_manifests.errors import XmicError
+from pipelines.atomic import replace_atomically
+
+
+def exit_code_of(act: Callable[[], int], stopped: str) -> int:
+    """Run a benchmark; an error's text goes to stderr.
+
+    Args:
+        act: does it; its exit code.
+        stopped: what is said after Ctrl-C, which ends with 130.
+    """
+    try:
+        return act()
+    except XmicError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        return 130
+
+
+def write_report(file: Path, text: str) -> int:
+    """Write it, say where, and end well."""
+    with replace_atomically(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    print(file)
+    return 0
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table without a line break at its end."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in (columns, ["---"] * len(columns), *rows))
