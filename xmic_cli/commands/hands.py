@@ -59,17 +59,23 @@ def train_packaged(
     seed: Annotated[int, typer.Option(min=0, help="Of pictures, weights and batches.")] = 0,
     budget: Annotated[int, typer.Option(min=1, help="Pictures to look at, counted as often as it does.")] = 150_000,
     pictures: Annotated[int, typer.Option(min=1, help="How many different ones to draw.")] = 20_000,
+    photographs: Annotated[
+        Path | None,
+        typer.Option(help="Folder of photographs without hands (.jpg, .png, .webp), put behind and between them."),
+    ] = None,
     workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Train the packaged hand model anew, from random weights and drawn pictures only.
+    """Train the packaged hand model anew, from random weights and drawn hands only.
 
-    The hand that is drawn is fetched with npm. Run it again after a stop: it goes on from its checkpoint.
+    The hand that is drawn is fetched with npm. Of the photographs, those with transparent pixels are things that lie
+    about, the others are what is behind them; half of the pictures show some. Run it again after a stop: it goes on
+    from its checkpoint.
     """
     from pipelines.hands.training.packaged import train_packaged as train_it
 
     count = machine_of(workers, "cpu", offline=True).workers
-    made = train_it(work, into, seed, budget, pictures, count, console.progress())
+    made = train_it(work, into, seed, budget, pictures, photographs, count, console.progress())
     console.emit(
         made, json, [f"{made['file']}: loss {made['loss']:.2f} after {made['pictures']} pictures; {made['sha256']}"]
     )

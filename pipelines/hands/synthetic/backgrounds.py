@@ -1,6 +1,6 @@
 """What is behind the hands: rooms, tables, clutter, writing, and things of the colour of skin that are no hands.
 
-All of it is drawn: no photograph is at hand offline.
+All of it is drawn, but for photographs that the user names.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import functools
 import cv2
 import numpy as np
 
+from pipelines.hands.synthetic.photographs import Photographs
 from pipelines.hands.synthetic.textures import noise, random_colour, random_texture, skin_tone
 from pipelines.pocket.domains import EGO4D, EPIC
 from pipelines.pocket.kitchen import draw_kitchen
@@ -21,10 +22,14 @@ _DRAWN = 96
 _LETTERS = "ABCDEFGHKLMNOPRSTUVWXYZabcdefghiklmnoprstuvwxyz0123456789%&"
 
 
-def random_background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Float32 ``[height, width, 3]``, 0 to 255."""
+def random_background(
+    rng: np.random.Generator, height: int, width: int, photographs: Photographs | None = None
+) -> np.ndarray:
+    """Float32 ``[height, width, 3]``, 0 to 255; with photographs half show a scene of them."""
     form = rng.random()
-    if form < 0.15:
+    if photographs is not None and rng.random() < 0.5:
+        picture = photographs.scene(rng, height, width)
+    elif form < 0.15:
         picture = _kitchen(rng, height, width)
     elif form < 0.6:
         picture = _room(rng, height, width)
@@ -36,7 +41,7 @@ def random_background(rng: np.random.Generator, height: int, width: int) -> np.n
     for _ in range(int(rng.integers(0, 5))):
         _shape(canvas, rng)
     for _ in range(int(rng.choice([0, 2, 4, 8, 14]))):
-        _thing(canvas, rng)
+        paste_thing(canvas, rng, 0.06, 0.5, photographs)
     if rng.random() < 0.25:
         _writing(canvas, rng)
     for _ in range(int(rng.choice([0, 1, 3], p=[0.6, 0.25, 0.15]))):
@@ -131,22 +136,33 @@ def _layer(kind: str, instance: int) -> tuple[Layer, Layer]:
     return layer, shadow(layer, 0.35)
 
 
-def paste_thing(canvas: np.ndarray, rng: np.random.Generator, least: float, most: float) -> np.ndarray:
-    """Draw a thing of the pocket world somewhere, in place; the map that placed it, float64 ``[2, 3]``."""
+def paste_thing(
+    canvas: np.ndarray, rng: np.random.Generator, least: float, most: float, photographs: Photographs | None = None
+) -> None:
+    """Draw a thing somewhere, in place: one of the pocket world, or, half the time where there are any, a photograph.
+
+    Args:
+        canvas: uint8 ``[H, W, 3]``.
+        rng: of everything.
+        least: its longer side, share of the canvas's longer one.
+        most: the same.
+        photographs: with things.
+    """
     height, width = canvas.shape[:2]
-    kind = KINDS[int(rng.integers(len(KINDS)))]
-    layer, dark = _layer(kind, INSTANCES["pretraining"][int(rng.integers(24))])
-    scale = float(np.exp(rng.uniform(np.log(least), np.log(most)))) * max(height, width) / _DRAWN
+    if photographs is not None and rng.random() < 0.5:
+        layer = photographs.things[int(rng.integers(len(photographs.things)))]
+        dark = shadow(layer, 0.35)
+    else:
+        kind = KINDS[int(rng.integers(len(KINDS)))]
+        layer, dark = _layer(kind, INSTANCES["pretraining"][int(rng.integers(24))])
+    down, across = layer.opacity.shape
+    scale = float(np.exp(rng.uniform(np.log(least), np.log(most)))) * max(height, width) / max(down, across)
     at = float(rng.uniform(0, width)), float(rng.uniform(0, height))
-    by = placement((_DRAWN / 2,) * 2, at, scale, float(rng.uniform(-180, 180)), float(rng.uniform(0.6, 1.2)))
+    anchor = across / 2, down / 2
+    by = placement(anchor, at, scale, float(rng.uniform(-180, 180)), float(rng.uniform(0.6, 1.2)))
     if rng.random() < 0.5:
         paste(canvas, dark, by + np.array([[0, 0, 3.0], [0, 0, 4.0]]))
     paste(canvas, layer, by)
-    return by
-
-
-def _thing(canvas: np.ndarray, rng: np.random.Generator) -> None:
-    paste_thing(canvas, rng, 0.06, 0.5)
 
 
 def _writing(canvas: np.ndarray, rng: np.random.Generator) -> None:

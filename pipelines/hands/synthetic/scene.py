@@ -12,6 +12,7 @@ from pipelines.hands.synthetic.backgrounds import paste_thing, random_background
 from pipelines.hands.synthetic.lens import distorted, lit, occlusion, photographed, streak, uneven
 from pipelines.hands.synthetic.limb import Limb, random_limb, random_look
 from pipelines.hands.synthetic.mesh import HandMesh
+from pipelines.hands.synthetic.photographs import Photographs
 from pipelines.hands.synthetic.raster import Surface, View, rasterise
 from pipelines.hands.synthetic.solids import arm, random_solid
 from pipelines.hands.synthetic.textures import random_colour, random_texture, skin_texture, skin_tone
@@ -52,7 +53,7 @@ class Picture:
     hands: list[SeenHand]
 
 
-def draw_picture(mesh: HandMesh, seed: int, index: int, longer: int) -> Picture:
+def draw_picture(mesh: HandMesh, seed: int, index: int, longer: int, photographs: Photographs | None = None) -> Picture:
     """Picture ``index`` of those of a seed; the same arguments give the same picture.
 
     Half are seen by the one whose hands they are, half by somebody else; a ninth has no hands.
@@ -62,6 +63,7 @@ def draw_picture(mesh: HandMesh, seed: int, index: int, longer: int) -> Picture:
         seed: of the set, 0 or more.
         index: in the set, 0 or more.
         longer: the longer side, pixels.
+        photographs: behind and before half of the hands; None draws everything.
     """
     rng = np.random.default_rng((seed, index))
     across, down = _FORMS[int(rng.choice(len(_FORMS), p=_FORM_ODDS))]
@@ -70,13 +72,13 @@ def draw_picture(mesh: HandMesh, seed: int, index: int, longer: int) -> Picture:
     surfaces, sides, size = _hands(mesh, view, rng)
     if rng.random() < 0.35:
         surfaces += _others(view, rng)
-    canvas = random_background(rng, height, width)
+    canvas = random_background(rng, height, width, photographs)
     labels = np.zeros((height, width), np.uint8)
     areas: dict[int, float] = {}
     if surfaces:
         canvas, labels, areas = _laid(canvas, surfaces, view, size, rng)
     if sides and rng.random() < 0.12:
-        canvas, labels = _covered(canvas, labels, rng)
+        canvas, labels = _covered(canvas, labels, rng, photographs)
     canvas *= uneven(rng, height, width)
     if rng.random() < 0.35:
         canvas, labels = distorted(canvas, labels, float(rng.uniform(0.03, 0.4)))
@@ -201,11 +203,13 @@ def _laid(
     return laid, buffers.label.reshape(shape), buffers.areas
 
 
-def _covered(canvas: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _covered(
+    canvas: np.ndarray, labels: np.ndarray, rng: np.random.Generator, photographs: Photographs | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Something in front of everything, close to a hand."""
     drawn = np.clip(canvas, 0, 255).astype(np.uint8)
     before = drawn.copy()
-    paste_thing(drawn, rng, 0.1, 0.4)
+    paste_thing(drawn, rng, 0.1, 0.4, photographs)
     hidden = np.abs(drawn.astype(np.int16) - before).max(axis=2) > 8
     return drawn.astype(np.float32), np.where(hidden, 0, labels).astype(np.uint8)
 

@@ -6,18 +6,26 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.hands.synthetic.mesh import PACKAGE, fetch_mesh
+from pipelines.hands.synthetic.photographs import photograph_files, photographs_digest, read_photographs
 from pipelines.hands.training.batches import Stage
 from pipelines.hands.training.network import ARCHITECTURE
 from pipelines.hands.training.pictures import A_FILE, DrawnPictures
 from pipelines.hands.training.train import Training, train_model
 from pipelines.progress import Progress
 
-STAGES = (Stage(0.45, 192, 0.5), Stage(0.85, 256, 0.4), Stage(1.0, 320, 0.0))
-"""Small inputs first: a picture of 192 pixels costs a third of one of 320."""
+STAGES = (Stage(0.5, 192, 0.5), Stage(0.85, 256, 0.4), Stage(1.0, 256, 0.1))
+"""Small inputs first: a picture of 192 pixels costs a little more than half of one of 256."""
 
 
 def train_packaged(
-    work: Path, into: Path, seed: int, budget: int, pictures: int, workers: int, progress: Progress
+    work: Path,
+    into: Path,
+    seed: int,
+    budget: int,
+    pictures: int,
+    photographs: Path | None,
+    workers: int,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Fetch the hand, draw, train and write ``hands.safetensors`` and ``hands.yaml``.
 
@@ -29,6 +37,7 @@ def train_packaged(
         seed: of pictures, weights and batches.
         budget: pictures that the training looks at, counted as often as it does.
         pictures: how many different ones are drawn, rounded up to whole files of 200.
+        photographs: folder of photographs without hands, behind and between the drawn ones; None draws everything.
         workers: processes that draw.
         progress: told of drawing and training.
 
@@ -37,10 +46,16 @@ def train_packaged(
 
     Raises:
         MissingUpstream: the hand is not there and cannot be fetched.
-        InputError: the checkpoint is one of another training.
+        InputError: the checkpoint is one of another training; or the photographs are not fit
+            (:func:`pipelines.hands.synthetic.photographs.read_photographs`).
     """
-    drawn = DrawnPictures(work, fetch_mesh(work), seed, -(-pictures // A_FILE))
+    if photographs is not None:
+        read_photographs(photographs)
+    drawn = DrawnPictures(work, fetch_mesh(work), seed, -(-pictures // A_FILE), photographs)
     drawn.draw(workers, progress)
     training = Training(budget, STAGES, seed)
     trained_on = {"pictures": f"{len(drawn)} drawn ones of seed {seed}", "hand": PACKAGE}
+    if photographs is not None:
+        count = len(photograph_files(photographs))
+        trained_on["photographs"] = f"{count} of digest {photographs_digest(photographs)}"
     return train_model(work, drawn, training, ARCHITECTURE, None, into / "hands.safetensors", progress, trained_on)

@@ -14,6 +14,7 @@ import numpy as np
 from pipelines.atomic import replace_atomically
 from pipelines.executors.killable import Outcome
 from pipelines.hands.synthetic.mesh import read_mesh
+from pipelines.hands.synthetic.photographs import photographs_digest, read_photographs
 from pipelines.hands.synthetic.pocket_frames import pocket_pictures
 from pipelines.hands.synthetic.scene import SIDES, Picture, draw_picture
 from pipelines.pocket.missing import make_missing
@@ -58,19 +59,22 @@ class DrawnPictures:
         mesh: the hand's file (:func:`pipelines.hands.synthetic.mesh.fetch_mesh`).
         seed: of the pictures.
         files: how many files.
+        photographs: folder of photographs that are put behind and between the hands.
     """
 
     folder: Path
     mesh: Path
     seed: int
     files: int
+    photographs: Path | None = None
     names: tuple[str, ...] = tuple(f"{side} hand" for side in SIDES)
 
     def draw(self, workers: int, progress: Progress) -> None:
         """Draw the files that are not there."""
         cv2.setNumThreads(1)
         tasks = [
-            (self._file(number), (self._file(number), self.mesh, self.seed, number)) for number in range(self.files)
+            (self._file(number), (self._file(number), self.mesh, self.seed, number, self.photographs))
+            for number in range(self.files)
         ]
         make_missing("draw pictures", _draw_file, tasks, workers, _TIMEOUT_S, self._failed, progress)
 
@@ -100,7 +104,12 @@ class DrawnPictures:
         return parts
 
     def _file(self, number: int) -> Path:
-        return self.folder / f"pictures-{self.seed}" / f"{number:04d}.npz"
+        return self._drawings / f"{number:04d}.npz"
+
+    @cached_property
+    def _drawings(self) -> Path:
+        of = "" if self.photographs is None else f"-photographs-{photographs_digest(self.photographs)}"
+        return self.folder / f"pictures-{self.seed}{of}"
 
     def _failed(self, outcome: Outcome) -> RuntimeError:
         return RuntimeError(f"{self.folder}: a drawing failed ({outcome.reason}: {outcome.error})")
@@ -113,13 +122,14 @@ def part_picture(part: dict[str, np.ndarray], number: int) -> np.ndarray:
     return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
 
 
-def _draw_file(task: tuple[Path, Path, int, int], heartbeat: Callable[[], None]) -> None:
-    path, mesh_file, seed, number = task
+def _draw_file(task: tuple[Path, Path, int, int, Path | None], heartbeat: Callable[[], None]) -> None:
+    path, mesh_file, seed, number, folder = task
     cv2.setNumThreads(1)
     mesh = read_mesh(mesh_file)
+    photographs = None if folder is None else read_photographs(folder)
     pictures: list[Picture] = []
     for index in range(A_FILE - POCKET):
-        pictures.append(draw_picture(mesh, seed, number * A_FILE + index, LONGER))
+        pictures.append(draw_picture(mesh, seed, number * A_FILE + index, LONGER, photographs))
         heartbeat()
     pictures += pocket_pictures(seed, number, POCKET)
     with replace_atomically(path) as temporary, temporary.open("wb") as file:

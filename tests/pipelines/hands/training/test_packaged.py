@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from data_manifests.errors import MissingUpstream
+from data_manifests.errors import InputError, MissingUpstream
 from pipelines.hands.model_file import read_model
 from pipelines.hands.synthetic import mesh as mesh_module
 from pipelines.hands.synthetic.mesh import MESH_FILE
+from pipelines.hands.synthetic.photographs import photographs_digest
 from pipelines.hands.training import packaged as packaged_module
 from pipelines.hands.training import pictures as pictures_module
 from pipelines.hands.training.packaged import STAGES, train_packaged
 from pipelines.progress import Silent
 from tests.pipelines.hands.synthetic.hand_file import write_hand
+from tests.pipelines.hands.synthetic.photograph_folder import write_photographs
 from tests.pipelines.hands.training.tiny import TINY, TINY_ARCHITECTURE, write_pictures
 
 
@@ -23,17 +25,36 @@ def test_one_call_makes_the_packaged_model(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(packaged_module, "STAGES", TINY.stages)
     write_hand(tmp_path / MESH_FILE)
     write_pictures(tmp_path, 5, 6)
-    made = train_packaged(tmp_path, tmp_path / "into", 5, 32, 6, 1, Silent())
+    made = train_packaged(tmp_path, tmp_path / "into", 5, 32, 6, None, 1, Silent())
     assert read_model(tmp_path / "into" / "hands.safetensors").sha256 == made["sha256"]
     assert read_model(tmp_path / "into" / "hands.safetensors").made["pictures"] == "6 drawn ones of seed 5"
+
+
+def test_pictures_with_photographs_are_others_and_the_model_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (pictures_module, packaged_module):
+        monkeypatch.setattr(module, "A_FILE", 6)
+    monkeypatch.setattr(packaged_module, "ARCHITECTURE", TINY_ARCHITECTURE)
+    monkeypatch.setattr(packaged_module, "STAGES", TINY.stages)
+    photographs = write_photographs(tmp_path / "photographs")
+    digest = photographs_digest(photographs)
+    write_hand(tmp_path / MESH_FILE)
+    write_pictures(tmp_path, 5, 6).parent.rename(tmp_path / f"pictures-5-photographs-{digest}")
+    train_packaged(tmp_path, tmp_path / "into", 5, 32, 6, photographs, 1, Silent())
+    made = read_model(tmp_path / "into" / "hands.safetensors").made
+    assert made["photographs"] == f"3 of digest {digest}"
+    assert not (tmp_path / "pictures-5").exists()
+    with pytest.raises(InputError, match="no such folder of photographs"):
+        train_packaged(tmp_path, tmp_path / "into", 5, 32, 6, tmp_path / "none", 1, Silent())
 
 
 def test_without_the_hand_nothing_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mesh_module.shutil, "which", lambda name: None)
     with pytest.raises(MissingUpstream, match="npm pack"):
-        train_packaged(tmp_path, tmp_path, 0, 32, 6, 1, Silent())
+        train_packaged(tmp_path, tmp_path, 0, 32, 6, None, 1, Silent())
 
 
 def test_the_last_stage_is_the_size_that_the_model_is_used_at() -> None:
     assert STAGES[-1].until == 1.0
-    assert STAGES[-1].image_size == 320
+    assert STAGES[-1].image_size == 256

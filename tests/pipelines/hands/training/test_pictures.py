@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from pipelines.hands.synthetic.mesh import read_mesh
+from pipelines.hands.synthetic.photographs import photographs_digest, read_photographs
 from pipelines.hands.synthetic.scene import draw_picture
 from pipelines.hands.training import pictures as pictures_module
 from pipelines.hands.training.pictures import DrawnPictures
 from pipelines.progress import Silent
 from tests.pipelines.hands.synthetic.hand_file import write_hand
+from tests.pipelines.hands.synthetic.photograph_folder import write_photographs
 
 
 def test_a_file_of_pictures_is_drawn_once_and_read_picture_by_picture(
@@ -21,7 +23,7 @@ def test_a_file_of_pictures_is_drawn_once_and_read_picture_by_picture(
     hand = write_hand(tmp_path / "hand.glb")
     drawn = DrawnPictures(tmp_path, hand, 3, 2)
     for number in range(2):
-        pictures_module._draw_file((drawn._file(number), hand, 3, number), lambda: None)
+        pictures_module._draw_file((drawn._file(number), hand, 3, number, None), lambda: None)
     drawn.draw(1, Silent())  # nothing is missing
     assert len(drawn) == 8
     assert drawn.names == ("left hand", "right hand")
@@ -33,3 +35,17 @@ def test_a_file_of_pictures_is_drawn_once_and_read_picture_by_picture(
     assert [drawn.names[number] for number in classes] == [f"{one.side} hand" for one in wanted.hands]
     assert np.isnan(drawn.held(5)[:, 0]).tolist() == [one.held is None for one in wanted.hands]
     assert drawn.read(7)[0].shape == (192, 256, 3)
+
+
+def test_with_photographs_other_pictures_are_drawn_into_a_folder_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures_module, "A_FILE", 4)
+    monkeypatch.setattr(pictures_module, "POCKET", 1)
+    hand = write_hand(tmp_path / "hand.glb")
+    folder = write_photographs(tmp_path / "photographs")
+    drawn = DrawnPictures(tmp_path, hand, 3, 1, folder)
+    pictures_module._draw_file((drawn._file(0), hand, 3, 0, folder), lambda: None)
+    wanted = draw_picture(read_mesh(hand), 3, 2, 320, read_photographs(folder))
+    assert np.abs(drawn.read(2)[0].astype(int) - wanted.rgb).mean() < 6
+    assert drawn._file(0).parent.name == f"pictures-3-photographs-{photographs_digest(folder)}"
