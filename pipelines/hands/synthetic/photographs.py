@@ -41,7 +41,8 @@ class Photographs:
         scale = float((wanted / there).max() * np.exp(rng.uniform(0, np.log(_NEARER))))
         room = np.maximum(there - wanted / scale, 0)
         middle = rng.uniform(0, 1, 2) * room + wanted / scale / 2
-        by = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), float(rng.normal(0, 8)), scale)
+        turn = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), float(rng.normal(0, 8)), scale)
+        by = np.asarray(turn, np.float64)
         by[:, 2] += wanted / 2 - middle
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         shrunk, by = _shrunk(np.ascontiguousarray(picture), by, scale)
