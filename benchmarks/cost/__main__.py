@@ -26,7 +26,7 @@ from benchmarks.command import exit_code_of, write_report
 from benchmarks.cost.measure import ENCODER, QUICK_ENCODER, Lab
 from benchmarks.cost.plan import METHODS, Grid, measure_all
 from benchmarks.cost.report import report
-from benchmarks.cost.store import Store, stored
+from benchmarks.results import Results, results_of
 from pipelines.environment import versions
 from pipelines.machine import Machine
 
@@ -53,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _act(options: argparse.Namespace) -> int:
     if options.report is not None:
-        return write_report(options.report, report(stored(options.into), Grid()))
+        found = results_of(options.into, f"python -m benchmarks.cost --into {options.into}")
+        return write_report(options.report, report(found, Grid()))
     device = Machine(device=options.device).resolve_device()
     # One thread, so that its time is the processor's time.
     torch.set_num_threads(1)
@@ -61,12 +62,12 @@ def _act(options: argparse.Namespace) -> int:
     grid = QUICK if options.quick else Grid()
     with tempfile.TemporaryDirectory() as temporary_folder:
         folder = Path(temporary_folder) if options.quick else options.into
-        store, lab = Store(folder, _measured_on(encoder, device)), Lab(encoder, device)
+        results, lab = Results(folder, _measured_on(encoder, device)), Lab(encoder, device)
         made = measure_all(
-            store, options.methods, grid, lab.step, lab.score, lab.embed, lambda line: print(line, flush=True)
+            results, options.methods, grid, lab.step, lab.score, lab.embed, lambda line: print(line, flush=True)
         )
         if options.quick:
-            print(report(store, grid))
+            print(report(results, grid))
         else:
             print(f"{folder}: {made} results written, everything asked for is there")
     return 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmarks.cost.store import Store
+from benchmarks.results import Results
 
 LIMIT_S = 30.0
 """A step that is expected to take longer is reckoned. In seconds of one processor thread: about a minute on a machine
@@ -102,19 +102,19 @@ class Cost:
     reckoned: bool = False
 
 
-def cost_of(store: Store, method: str, classes: int, clips: int, grid: Grid) -> Cost | Step:
+def cost_of(results: Results, method: str, classes: int, clips: int, grid: Grid) -> Cost | Step:
     """What a step costs by the results that are there, or the step that has to be measured next to know it."""
     wanted = Step(method, classes, clips)
-    found = store.read(wanted.name)
+    found = results.read(wanted.name)
     if found is not None:
         return Cost(found["seconds"], found["bytes"])
-    reckoned = reckon(store, wanted, grid)
+    reckoned = reckon(results, wanted, grid)
     if isinstance(reckoned, Cost) and reckoned.seconds <= LIMIT_S:
         return wanted
     return reckoned
 
 
-def reckon(store: Store, wanted: Step, grid: Grid) -> Cost | Step:
+def reckon(results: Results, wanted: Step, grid: Grid) -> Cost | Step:
     """What a step costs by shorter ones, or the step that has to be measured next; itself where none is shorter.
 
     A step of B clips takes s(C, b) + (B − b)·(s(C', b') − s(C', b)) / (b' − b), with (b, b') the pair of
@@ -127,14 +127,14 @@ def reckon(store: Store, wanted: Step, grid: Grid) -> Cost | Step:
     if wanted.clips == small and not growth.again:
         return wanted
     among = {"few": grid.few, "first": grid.classes[0], "own": classes}[growth.among]
-    results = []
+    shorter = []
     for of, clips in ((among, small), (among, large), (classes, small)):
         part = Step(wanted.method, of, clips, growth.again)
-        result = store.read(part.name)
+        result = results.read(part.name)
         if result is None:
             return part
-        results.append(result)
-    low, high, start = results
+        shorter.append(result)
+    low, high, start = shorter
     a_clip = max(0.0, high["seconds"] - low["seconds"]) / (large - small)
     held = [part["bytes"] for part in (start, high) if part["bytes"] is not None]
     return Cost(start["seconds"] + (wanted.clips - small) * a_clip, max(held, default=None), reckoned=True)
@@ -150,7 +150,7 @@ EMBEDDING = "embedding"
 
 
 def measure_all(
-    store: Store,
+    results: Results,
     methods: Sequence[str],
     grid: Grid,
     step: Callable[[Step], dict[str, Any]],
@@ -161,7 +161,7 @@ def measure_all(
     """Measure what is missing; every result is kept as soon as it is there.
 
     Args:
-        store: where.
+        results: where.
         methods: of :data:`METHODS`.
         grid: the sizes.
         step: measures a training step: 'seconds' and 'bytes'.
@@ -176,17 +176,17 @@ def measure_all(
 
     def keep(name: str, result: dict[str, Any]) -> None:
         nonlocal made
-        store.write(name, result)
+        results.write(name, result)
         made += 1
         say(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in result.items() if value is not None))
 
     for method in methods:
         for classes in grid.classes:
-            if store.read(score_name(method, classes)) is None:
+            if results.read(score_name(method, classes)) is None:
                 keep(score_name(method, classes), score(method, classes))
             for clips in grid.clips if method != "zero-shot" else ():
-                while isinstance(needed := cost_of(store, method, classes, clips, grid), Step):
+                while isinstance(needed := cost_of(results, method, classes, clips, grid), Step):
                     keep(needed.name, step(needed))
-    if store.read(EMBEDDING) is None:
+    if results.read(EMBEDDING) is None:
         keep(EMBEDDING, embed())
     return made

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from benchmarks.command import markdown_table
 from benchmarks.cost.plan import EMBEDDING, LIMIT_S, METHODS, REFERENCE, Cost, Grid, Step, cost_of, reckon, score_name
-from benchmarks.cost.store import Store
+from benchmarks.results import Results
 
 _MIB = 2**20
 
@@ -28,9 +28,9 @@ PROPAGATED = {
 """Method → what is propagated in a step, forward and back, and at test."""
 
 
-def report(store: Store, grid: Grid) -> str:
+def report(results: Results, grid: Grid) -> str:
     """The whole file."""
-    on = store.made
+    on = results.made
     clock = (
         "seconds of one processor thread (those in which it worked for other programs, of which there were some, are "
         "not counted)"
@@ -48,7 +48,7 @@ def report(store: Store, grid: Grid) -> str:
         f"measured, because the step would take more than {LIMIT_S:g} s, but reckoned from shorter ones; see below. "
         "≥: memory of the largest of those shorter steps.",
     ]
-    missing = _missing(store, grid)
+    missing = _missing(results, grid)
     if missing:
         parts.append("Missing, not measured yet: " + ", ".join(missing) + ".")
     heads = [f"C = {c}, B = {b}" for b in grid.clips for c in grid.classes]
@@ -59,18 +59,19 @@ def report(store: Store, grid: Grid) -> str:
         "`xmic embed` made once; the frozen text vectors of C classes are among them.",
         "## Seconds of a training step",
         "Forward, backward, optimiser.",
-        markdown_table(["method", *heads], _grid_rows(store, grid, _seconds)),
+        markdown_table(["method", *heads], _grid_rows(results, grid, _seconds)),
         "## Memory of a training step",
         "How far the process grows, at most, while it makes the step: activations, gradients, the optimiser's "
         "averages, without towers, weights and the batch.",
-        markdown_table(["method", *heads], _grid_rows(store, grid, _memory)),
+        markdown_table(["method", *heads], _grid_rows(results, grid, _memory)),
         "## Seconds of a test",
         "*a clip*: to classify it once the names are encoded. *names*: to encode the C names under what was learned, "
         "once for all clips; – where the frozen text vectors do.",
         markdown_table(
-            ["method", *(f"{what}, C = {c}" for c in grid.classes for what in ("a clip", "names"))], _tests(store, grid)
+            ["method", *(f"{what}, C = {c}" for c in grid.classes for what in ("a clip", "names"))],
+            _tests(results, grid),
         ),
-        _embedding(store),
+        _embedding(results),
         "## How ≈ is reckoned",
         "s(C, B) ≈ s(C, b) + (B − b)·a, where s(C, b) is measured and a, what a clip adds, comes from two measured "
         "steps that differ in their clips alone. coop, a5, a6: b = 16, and a from B = 16 and 128 at C = "
@@ -79,12 +80,12 @@ def report(store: Store, grid: Grid) -> str:
         "a sum over clips. For these two small steps are told to compute their activations again on the way back "
         "(`checkpointing=on`), as large ones do by themselves. At test, ≈ is a clip scored alone where a batch of an "
         "evaluation would take too long.",
-        _checked(store, grid),
+        _checked(results, grid),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _grid_rows(store: Store, grid: Grid, show: Callable[[Cost, Cost | None], str]) -> list[list[str]]:
+def _grid_rows(results: Results, grid: Grid, show: Callable[[Cost, Cost | None], str]) -> list[list[str]]:
     rows = []
     for method in PROPAGATED:
         if method == "zero-shot":
@@ -93,7 +94,7 @@ def _grid_rows(store: Store, grid: Grid, show: Callable[[Cost, Cost | None], str
         cells = []
         for clips in grid.clips:
             for classes in grid.classes:
-                cost, beside = (cost_of(store, name, classes, clips, grid) for name in (method, REFERENCE))
+                cost, beside = (cost_of(results, name, classes, clips, grid) for name in (method, REFERENCE))
                 known = None if isinstance(beside, Step) else beside
                 cells.append("not measured" if isinstance(cost, Step) else show(cost, known))
         rows.append([method, *cells])
@@ -112,12 +113,12 @@ def _memory(cost: Cost, beside: Cost | None) -> str:
     return f"{mark}{_times(cost.bytes, beside.bytes if beside else None)}{cost.bytes / _MIB:.0f} MiB"
 
 
-def _tests(store: Store, grid: Grid) -> list[list[str]]:
+def _tests(results: Results, grid: Grid) -> list[list[str]]:
     rows = []
     for method in PROPAGATED:
         cells = []
         for classes in grid.classes:
-            found, beside = (store.read(score_name(name, classes)) for name in (method, REFERENCE))
+            found, beside = (results.read(score_name(name, classes)) for name in (method, REFERENCE))
             if found is None:
                 cells += ["not measured"] * 2
                 continue
@@ -130,8 +131,8 @@ def _tests(store: Store, grid: Grid) -> list[list[str]]:
     return rows
 
 
-def _embedding(store: Store) -> str:
-    found = store.read(EMBEDDING)
+def _embedding(results: Results) -> str:
+    found = results.read(EMBEDDING)
     seconds = "not measured" if found is None else f"{_number(found['clip'])} s"
     return (
         "A clip's vectors are not in these numbers, but for vita-clip, which makes its own in every step and test. All "
@@ -140,12 +141,12 @@ def _embedding(store: Store) -> str:
     )
 
 
-def _checked(store: Store, grid: Grid) -> str:
+def _checked(results: Results, grid: Grid) -> str:
     """How far reckoning is off where the step was measured too."""
     found = []
     for method in METHODS:
         for step in (Step(method, classes, clips) for clips in grid.clips for classes in grid.classes):
-            measured, reckoned = store.read(step.name), reckon(store, step, grid)
+            measured, reckoned = results.read(step.name), reckon(results, step, grid)
             if measured is not None and isinstance(reckoned, Cost):
                 found.append(
                     f"{method} C = {step.classes}, B = {step.clips}: {_number(reckoned.seconds)} s for "
@@ -154,11 +155,11 @@ def _checked(store: Store, grid: Grid) -> str:
     return "Reckoned for measured, where there are both: " + ("; ".join(found) or "nowhere") + "."
 
 
-def _missing(store: Store, grid: Grid) -> list[str]:
-    names = [score_name(m, c) for m in METHODS for c in grid.classes if store.read(score_name(m, c)) is None]
+def _missing(results: Results, grid: Grid) -> list[str]:
+    names = [score_name(m, c) for m in METHODS for c in grid.classes if results.read(score_name(m, c)) is None]
     for method in METHODS:
         for classes in grid.classes if method != "zero-shot" else ():
-            costs = [cost_of(store, method, classes, clips, grid) for clips in grid.clips]
+            costs = [cost_of(results, method, classes, clips, grid) for clips in grid.clips]
             names += [
                 f"{method} C = {classes}, B = {b}"
                 for b, c in zip(grid.clips, costs, strict=True)

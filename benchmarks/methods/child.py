@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks.methods.ledger import Ledger
-from benchmarks.pocket.results import Part
+from benchmarks.pocket.counts import Part
 from benchmarks.process_memory import of_status
 from data_manifests.errors import Interrupted
 from pipelines.evaluate.run import evaluate, find_run

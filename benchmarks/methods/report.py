@@ -11,8 +11,9 @@ from benchmarks.command import markdown_table
 from benchmarks.methods.cells import MethodCell, in_words
 from benchmarks.methods.run import missing
 from benchmarks.pocket.cells import SOURCES
+from benchmarks.pocket.counts import Part
 from benchmarks.pocket.report import Value, value
-from benchmarks.pocket.results import Part, Results, result_name
+from benchmarks.results import Results, result_name
 from data_manifests.schema import LABELS, Label
 from pipelines.evaluate.intervals import harmonic, interval, multiplicities
 
@@ -32,7 +33,7 @@ def report(results: Results, seeds: Sequence[int], cells: Sequence[MethodCell]) 
     """
     found = {
         (cell.name, source): {
-            seed: result for seed in seeds if (result := results.read(seed, result_name(cell.name, source))) is not None
+            seed: result for seed in seeds if (result := results.read(result_name(seed, source, cell.name))) is not None
         }
         for cell in cells
         for source in SOURCES

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from benchmarks.methods.cells import CELLS, MethodCell, overrides, rank, terms
 from benchmarks.methods.child import Task, run_in_child
 from benchmarks.pocket.cells import SOURCES
-from benchmarks.pocket.results import Results, result_name
 from benchmarks.pocket.run import Watch
 from benchmarks.pocket.worlds import World, make_world
+from benchmarks.results import Results, result_name
 from data_manifests.errors import InputError, Interrupted
 from pipelines.machine import Machine
 from pipelines.protocol import ProtocolChoice
@@ -110,7 +110,7 @@ def missing(results: Results, seeds: Sequence[int], cells: Iterable[MethodCell] 
         for cell in cells
         for seed in seeds
         for source in SOURCES
-        if results.read(seed, result_name(cell.name, source)) is None
+        if results.read(result_name(seed, source, cell.name)) is None
     ]
     return sorted(absent, key=lambda step: (rank(step[1]), seeds.index(step[0])))
 
@@ -142,5 +142,5 @@ def run(
     for seed, cell, source in steps:
         if seed not in worlds:
             worlds[seed] = maker.world(seed)
-        results.write(seed, result_name(cell.name, source), maker.measure(cell, source, worlds[seed]))
+        results.write(result_name(seed, source, cell.name), maker.measure(cell, source, worlds[seed]))
     return len(steps)

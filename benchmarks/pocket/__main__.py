@@ -29,8 +29,8 @@ from benchmarks.command import exit_code_of, write_report
 from benchmarks.pocket.cells import CELLS, LATER_CELLS
 from benchmarks.pocket.frozen import STORED, freeze, frozen_now, require_frozen
 from benchmarks.pocket.report import report
-from benchmarks.pocket.results import Results
 from benchmarks.pocket.run import Chain, run
+from benchmarks.results import Results
 from data_manifests.errors import UsageError
 from pipelines.machine import Machine
 

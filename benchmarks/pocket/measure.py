@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.pocket.cells import SOURCES, Cell, recipe
 from benchmarks.pocket.controls import altered_frames, most_frequent, nonsense_names, verbs_of_nouns
-from benchmarks.pocket.results import counted, split_by_class
+from benchmarks.pocket.counts import counted, split_by_class
 from benchmarks.pocket.worlds import World
 from data_manifests.errors import Interrupted
 from data_manifests.schema import Label

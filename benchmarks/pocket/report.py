@@ -22,8 +22,9 @@ from benchmarks.pocket.cells import (
     TABLE6,
     Cell,
 )
-from benchmarks.pocket.results import Part, Results, result_name
+from benchmarks.pocket.counts import Part
 from benchmarks.pocket.run import NUISANCES, missing
+from benchmarks.results import Results, result_name, seed_name
 from data_manifests.errors import InputError
 from data_manifests.schema import LABELS, Label
 from pipelines.evaluate.intervals import harmonic, interval, resampled
@@ -72,7 +73,7 @@ def report(results: Results, seeds: Sequence[int]) -> str:
         for seed in seeds
         for cell in _ALL
         for source in SOURCES
-        if (found := results.read(seed, result_name(cell.name, source))) is not None
+        if (found := results.read(result_name(seed, source, cell.name))) is not None
     }
     lines = [*_head(results, seeds), *_missing(results, seeds)]
     lines += _nuisances(results, seeds)
@@ -118,7 +119,7 @@ def _missing(results: Results, seeds: Sequence[int]) -> list[str]:
 def _nuisances(results: Results, seeds: Sequence[int]) -> list[str]:
     rows = []
     for seed in seeds:
-        domains = (results.read(seed, NUISANCES) or {"domains": {}})["domains"]
+        domains = (results.read(f"{seed_name(seed)}/{NUISANCES}") or {"domains": {}})["domains"]
         for domain, facts in ((name, domains[name]) for name in SOURCES if name in domains):
             shares = [f"{facts[n]:.1f}" for n in ("noun_predicts_verb", "no_hand", "unseen_pairs", "unseen_clips")]
             counts = [

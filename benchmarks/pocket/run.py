@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from benchmarks.pocket.cells import CELLS, SOURCES, Cell
 from benchmarks.pocket.measure import measure
-from benchmarks.pocket.results import Results, result_name
 from benchmarks.pocket.worlds import World, make_world, nuisances
+from benchmarks.results import Results, result_name, seed_name
 from data_manifests.errors import Interrupted
 from pipelines.machine import Machine
 
@@ -127,7 +127,7 @@ def missing(results: Results, seed: int, cells: Iterable[Cell] = CELLS) -> list[
         (cell, source)
         for cell in cells
         for source in SOURCES
-        if results.read(seed, result_name(cell.name, source)) is None
+        if results.read(result_name(seed, source, cell.name)) is None
     ]
 
 
@@ -156,15 +156,15 @@ def run(
         may_train()
     made = 0
     for seed, found in todo.items():
-        untold = results.read(seed, NUISANCES) is None
+        untold = results.read(f"{seed_name(seed)}/{NUISANCES}") is None
         if not found and not untold:
             continue
         world = maker.world(seed)
         if untold:
-            results.write(seed, NUISANCES, {"domains": maker.nuisances(world)})
+            results.write(f"{seed_name(seed)}/{NUISANCES}", {"domains": maker.nuisances(world)})
             made += 1
         for cell, source in found:
             labels = maker.measure(cell, source, world)
-            results.write(seed, result_name(cell.name, source), {"labels": labels})
+            results.write(result_name(seed, source, cell.name), {"labels": labels})
             made += 1
     return made

@@ -13,7 +13,7 @@ from benchmarks.cost.measure import QUICK_ENCODER, Lab
 from benchmarks.cost.names import class_names
 from benchmarks.cost.plan import LIMIT_S, METHODS, Cost, Grid, Step, cost_of, measure_all
 from benchmarks.cost.report import PROPAGATED, report
-from benchmarks.cost.store import Store, stored
+from benchmarks.results import Results, results_of
 from data_manifests.errors import InputError
 from pipelines.methods import METHODS as KNOWN
 
@@ -55,8 +55,8 @@ class FakeLab:
         return {"clip": 5.0}
 
 
-def measured(store: Store, lab: FakeLab, methods: list[str] | None = None) -> int:
-    return measure_all(store, methods or list(METHODS), GRID, lab.step, lab.score, lab.embed, lambda line: None)
+def measured(results: Results, lab: FakeLab, methods: list[str] | None = None) -> int:
+    return measure_all(results, methods or list(METHODS), GRID, lab.step, lab.score, lab.embed, lambda line: None)
 
 
 def test_every_method_is_measured_and_said_what_it_propagates() -> None:
@@ -65,11 +65,11 @@ def test_every_method_is_measured_and_said_what_it_propagates() -> None:
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "zero-shot"])
 def test_a_reckoned_step_is_what_a_measured_one_would_be(tmp_path: Path, method: str) -> None:
-    store = Store(tmp_path, ON)
-    measured(store, FakeLab(), [method])
+    results = Results(tmp_path, ON)
+    measured(results, FakeLab(), [method])
     for classes in GRID.classes:
         for clips in GRID.clips:
-            cost, truth = cost_of(store, method, classes, clips, GRID), true_seconds(Step(method, classes, clips))
+            cost, truth = cost_of(results, method, classes, clips, GRID), true_seconds(Step(method, classes, clips))
             assert isinstance(cost, Cost)
             assert cost.seconds == pytest.approx(truth)
             assert not cost.reckoned or truth > LIMIT_S
@@ -77,7 +77,7 @@ def test_a_reckoned_step_is_what_a_measured_one_would_be(tmp_path: Path, method:
 
 def test_a_step_is_measured_itself_where_it_is_short_enough(tmp_path: Path) -> None:
     lab = FakeLab()
-    measured(Store(tmp_path, ON), lab, ["xmic", "coop", "cocoop"])
+    measured(Results(tmp_path, ON), lab, ["xmic", "coop", "cocoop"])
     steps = [item for item in lab.asked if isinstance(item, Step)]
     assert {(s.classes, s.clips) for s in steps if s.method == "xmic"} == {
         (c, b) for c in GRID.classes for b in GRID.clips
@@ -90,33 +90,33 @@ def test_a_step_is_measured_itself_where_it_is_short_enough(tmp_path: Path) -> N
 
 
 def test_memory_of_a_reckoned_step_is_that_of_the_largest_one_behind_it(tmp_path: Path) -> None:
-    store = Store(tmp_path, ON)
-    measured(store, FakeLab(), ["cocoop"])
-    cost = cost_of(store, "cocoop", 521, 128, GRID)
+    results = Results(tmp_path, ON)
+    measured(results, FakeLab(), ["cocoop"])
+    cost = cost_of(results, "cocoop", 521, 128, GRID)
     assert isinstance(cost, Cost)
     assert (cost.reckoned, cost.bytes) == (True, 2 * 2**20)
 
 
 def test_after_a_stop_only_what_is_missing_is_measured(tmp_path: Path) -> None:
-    store, first, rest = Store(tmp_path, ON), FakeLab(stop_after=20), FakeLab()
+    results, first, rest = Results(tmp_path, ON), FakeLab(stop_after=20), FakeLab()
     with pytest.raises(KeyboardInterrupt):
-        measured(store, first)
-    measured(store, rest)
+        measured(results, first)
+    measured(results, rest)
     assert not set(first.asked) & set(rest.asked)
     again = FakeLab()
-    assert measured(store, again) == 0
+    assert measured(results, again) == 0
     assert again.asked == []
 
 
 def test_seconds_of_another_machine_are_refused(tmp_path: Path) -> None:
-    measured(Store(tmp_path, ON), FakeLab(), ["xmic"])
-    with pytest.raises(InputError, match="measured with machine paper, here it is stone. Name an empty folder: --into"):
-        measured(Store(tmp_path, {**ON, "machine": "stone"}), FakeLab(), ["xmic"])
+    measured(Results(tmp_path, ON), FakeLab(), ["xmic"])
+    with pytest.raises(InputError, match="made with machine paper, here it is stone. Name an empty folder"):
+        measured(Results(tmp_path, {**ON, "machine": "stone"}), FakeLab(), ["xmic"])
 
 
 def test_the_report_marks_what_is_reckoned_and_says_what_is_missing(tmp_path: Path) -> None:
-    measured(Store(tmp_path, ON), FakeLab(), ["xmic", "coop", "cocoop", "zero-shot"])
-    text = report(stored(tmp_path), GRID)
+    measured(Results(tmp_path, ON), FakeLab(), ["xmic", "coop", "cocoop", "zero-shot"])
+    text = report(results_of(tmp_path, "it"), GRID)
     steps = text.split("## Seconds of a training step")[1].split("## Memory")[0]
     row = {line.split(" | ")[0]: line for line in steps.splitlines()}
     assert "10 s | ×1,876, 30 s | " in row["| coop"]
@@ -129,8 +129,8 @@ def test_the_report_marks_what_is_reckoned_and_says_what_is_missing(tmp_path: Pa
     assert "≥ ×" in text
     assert "where there are both: coop C = 100, B = 128: 10.1 s for 10.1 s." in text
     assert "| cocoop | ≈ ×1, 10 ms | –" in text
-    measured(Store(tmp_path, ON), FakeLab())
-    assert "issing" not in report(stored(tmp_path), GRID)
+    measured(Results(tmp_path, ON), FakeLab())
+    assert "issing" not in report(results_of(tmp_path, "it"), GRID)
 
 
 def test_without_a_result_there_is_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,11 +139,11 @@ def test_without_a_result_there_is_no_report(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_report_is_written_from_results_alone(tmp_path: Path) -> None:
-    measured(Store(tmp_path / "results", ON), FakeLab(), ["xmic"])
+    measured(Results(tmp_path / "results", ON), FakeLab(), ["xmic"])
     assert main(["--report", str(tmp_path / "cost.md"), "--into", str(tmp_path / "results")]) == 0
     assert (tmp_path / "cost.md").read_text().startswith("# What a method costs")
     result = json.loads((tmp_path / "results" / "xmic" / "step-c100-b16.json").read_text())
-    assert result == {"seconds": pytest.approx(0.016), "bytes": 16 * 2**20, "on": ON}
+    assert result == {"seconds": pytest.approx(0.016), "bytes": 16 * 2**20, "made": ON}
 
 
 def test_class_names_are_distinct_have_one_to_four_words_and_the_first_are_as_long_as_all() -> None:
@@ -186,5 +186,5 @@ def test_memory_that_a_step_takes_is_seen(lab: Lab) -> None:
 def test_the_limit_is_where_reckoning_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "LIMIT_S", 1e9)
     lab = FakeLab()
-    measured(Store(tmp_path, ON), lab, ["cocoop"])
+    measured(Results(tmp_path, ON), lab, ["cocoop"])
     assert Step("cocoop", 521, 128) in lab.asked

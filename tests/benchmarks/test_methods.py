@@ -15,7 +15,7 @@ from benchmarks.methods.cells import CELLS, CUTS, DEAR, TITLES, MethodCell, in_w
 from benchmarks.methods.report import report, shared_novel_hm
 from benchmarks.methods.run import Children, missing, run
 from benchmarks.pocket.cells import SIZES, SOURCES, recipe
-from benchmarks.pocket.results import Results
+from benchmarks.results import Results
 from data_manifests.errors import InputError, Interrupted
 from pipelines.executors.killable import Outcome
 from pipelines.machine import Machine
@@ -131,7 +131,7 @@ def test_what_is_there_is_not_made_again_and_a_stop_loses_nothing(tmp_path: Path
     assert rest.worlds == [0, 1] or rest.worlds == [1, 0]
     assert run(results, [0, 1], again, cells) == 0
     assert again.worlds == []
-    with pytest.raises(InputError, match="made with frozen f+, here is 0"):
+    with pytest.raises(InputError, match="made with frozen f+, here it is 0"):
         run(Results(tmp_path, {**MADE, "frozen": "0"}), [0], again, cells)
 
 
@@ -194,7 +194,7 @@ def test_the_report_has_the_layout_of_both_tables_with_time_and_memory(tmp_path:
 
 def test_what_is_missing_stands_there_with_its_command(tmp_path: Path) -> None:
     results = Results(tmp_path, MADE)
-    results.write(0, "epic/xmic-published", result(XMIC, 0))
+    results.write("seed-0/epic/xmic-published", result(XMIC, 0))
     text = report(results, [0, 1], [XMIC, COOP])
     start = "`python -m benchmarks.methods WORK --size medium --seeds 0 1 --methods"
     assert f"| X-MIC | published | 0 ego4d, 1 epic, 1 ego4d | {start} xmic --recipes published` |" in text
@@ -204,13 +204,15 @@ def test_what_is_missing_stands_there_with_its_command(tmp_path: Path) -> None:
 
 def test_a_time_that_is_not_known_is_not_reported_and_a_divergence_is(tmp_path: Path) -> None:
     results = Results(tmp_path, MADE)
-    results.write(0, "epic/xmic-published", result(XMIC, 0, training_seconds=None, evaluation_seconds=None, sittings=2))
-    results.write(1, "epic/xmic-published", {"terms": {}, "workers": 1, "diverged": "epoch 1"})
+    results.write(
+        "seed-0/epic/xmic-published", result(XMIC, 0, training_seconds=None, evaluation_seconds=None, sittings=2)
+    )
+    results.write("seed-1/epic/xmic-published", {"terms": {}, "workers": 1, "diverged": "epoch 1"})
     text = report(results, [0, 1], [XMIC])
     assert "| – | 900 | seed 1: diverged; 2 seeds |" in text
     unknown = "1; 1 killed, training time not known; 1 interrupted, evaluation time not known"
     assert f"| X-MIC | published | 1,024 | – | 0.25 | – | 900 | – | {unknown} |" in text
-    results.write(1, "epic/xmic-published", result(XMIC, 1, sittings=3))
+    results.write("seed-1/epic/xmic-published", result(XMIC, 1, sittings=3))
     assert "| 2; 1 interrupted, times summed; 1 killed" in report(results, [0, 1], [XMIC])
 
 
@@ -249,4 +251,4 @@ def test_a_result_has_the_terms_it_was_trained_by(tmp_path: Path) -> None:
     said = json.loads((tmp_path / "seed-0" / "epic" / "vita-clip-published.json").read_text())
     assert (said["terms"]["epochs"], said["terms"]["cut"]["frames"]) == (4, [8, 16])
     assert np.isclose(said["terms"]["lr"], resolve_config(load_method("vita-clip")).recipe.lr)
-    assert said["frozen"] == MADE["frozen"]
+    assert said["made"] == MADE
