@@ -22,9 +22,7 @@ def test_a_result_is_json_with_what_it_was_made_under(tmp_path: Path) -> None:
 @pytest.mark.parametrize("other", [{**MADE, "size": "full"}, {**MADE, "threads": 2}])
 def test_a_result_made_under_something_else_is_refused(tmp_path: Path, other: dict[str, object]) -> None:
     Results(tmp_path, MADE).write("one", {})
-    with pytest.raises(
-        InputError, match="made with (size demo, here it is full|threads None, here it is 2)"
-    ):
+    with pytest.raises(InputError, match="made with (size demo, here it is full|threads None, here it is 2)"):
         Results(tmp_path, other).read("one")
 
 

@@ -79,13 +79,13 @@ def photographs_digest(folder: Path) -> str:
 
 @functools.lru_cache(maxsize=1)
 def read_photographs(folder: Path) -> Photographs:
-    """Read a folder of photographs that show no hands.
+    """Read a folder of photographs that show no hands, in the order of their contents: names do not matter.
 
     Raises:
         InputError: as :func:`photograph_files`; or a file is not readable, or none is opaque, or none is cut out.
     """
     scenes, things = [], []
-    for path in photograph_files(folder):
+    for path in sorted(photograph_files(folder), key=whole_file_sha256):
         picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if picture is None or picture.dtype != np.uint8 or (picture.ndim == 3 and picture.shape[2] not in (3, 4)):
             raise InputError(f"{path}: not a readable picture of 8 bits a colour.")
