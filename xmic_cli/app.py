@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -83,6 +84,19 @@ def root(
     ] = False,
 ) -> None:
     """Options that may stand before any command."""
+
+
+def _fill_lines(group: typer.Typer) -> None:
+    """Let the paragraphs of help fill the terminal: Typer keeps the line breaks of all but the first."""
+    for command in group.registered_commands:
+        text = inspect.cleandoc((command.callback and command.callback.__doc__) or "")
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    for child in group.registered_groups:
+        if child.typer_instance is not None:
+            _fill_lines(child.typer_instance)
+
+
+_fill_lines(app)
 
 
 # ClickException, BadParameter's base: newer typers carry their own copy of click, older ones import it.

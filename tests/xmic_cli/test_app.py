@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -219,3 +221,17 @@ def test_shell_completion_offers_the_commands() -> None:
     code = "import sys; sys.argv = ['xmic']; from xmic_cli.app import main; main()"
     found = subprocess.run([sys.executable, "-c", code], env=asked, cwd=_REPOSITORY, capture_output=True, text=True)
     assert sorted(found.stdout.split()) == ["decode", "demo", "detect-hands"], found.stderr
+
+
+@pytest.mark.parametrize("command", [["evaluate"], ["hands", "train-packaged"], ["prepare", "ego4d"]])
+def test_paragraphs_of_help_fill_the_terminal(
+    command: list[str], capsys: _Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert app.run([*command, "--help"]) == 0
+    described = capsys.readouterr().out.split("\u256d")[0].split("Usage:")[1]
+    paragraphs = [part.splitlines() for part in re.split(r"\n\s*\n", described)[1:]]
+    lines = [(line.rstrip(), after.split()[0]) for lines in paragraphs for line, after in pairwise(lines)]
+    assert len(lines) > 1
+    for line, next_word in lines:
+        assert len(line) + 1 + len(next_word) > 77, line
