@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,8 +15,8 @@ from data_manifests.readers import VideoFacts
 from data_manifests.readers.table import COLUMNS, TableReader, parse_columns, parse_files
 from data_manifests.schema import CLASSES, CLIPS, REJECTS, Label
 from data_manifests.videos import Place
+from tests.data_manifests.clip_tables import write_clips
 
-_COLUMNS = ["video", "start_s", "stop_s", "verb", "noun", "split", "narration", "clip_id", "participant_id"]
 _ROWS: list[dict[str, Any]] = [
     {
         "video": "kitchen/a.mp4",
@@ -36,20 +34,6 @@ _ROWS: list[dict[str, Any]] = [
 ]
 
 
-def _write(file: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = _COLUMNS) -> Path:
-    full = [{name: row.get(name) for name in columns} for row in rows]
-    if file.suffix == ".jsonl":
-        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    elif file.suffix == ".parquet":
-        pq.write_table(pa.Table.from_pylist(full), file)
-    else:
-        comma = "," if file.suffix == ".csv" else "\t"
-        cells = [["" if row[name] is None else str(row[name]).replace('"', '""') for name in columns] for row in full]
-        lines = [comma.join(columns), *(comma.join(f'"{cell}"' if cell else "" for cell in line) for line in cells)]
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return file
-
-
 def _read(
     file: Path, columns: Mapping[str, str] | None = None, class_files: Mapping[Label, Path] | None = None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -59,12 +43,12 @@ def _read(
 
 
 def _one(folder: Path, kind: str = ".jsonl", **row: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    return _read(_write(folder / f"clips{kind}", [{"video": "a.mp4", **row}], list({"video": 0, **row})))
+    return _read(write_clips(folder / f"clips{kind}", [{"video": "a.mp4", **row}], list({"video": 0, **row})))
 
 
 @pytest.mark.parametrize("kind", [".csv", ".tsv", ".jsonl", ".parquet"])
 def test_every_format_gives_the_same_clips_and_classes(tmp_path: Path, kind: str) -> None:
-    reader = TableReader([(_write(tmp_path / f"clips{kind}", _ROWS), None)])
+    reader = TableReader([(write_clips(tmp_path / f"clips{kind}", _ROWS), None)])
     assert reader.splits() == ["train", "val"]
     train = reader.read("train")
     assert train.rejects.num_rows == 0
@@ -122,7 +106,9 @@ def test_a_spreadsheets_byte_order_mark_and_crlf_do_not_matter(tmp_path: Path) -
 def test_an_absolute_path_below_a_root_becomes_relative_to_the_first_such_root(tmp_path: Path) -> None:
     root = tmp_path / "videos"
     (root / "deep").mkdir(parents=True)
-    file = _write(tmp_path / "clips.csv", [{"video": str(root / "deep" / "a.mp4")}, {"video": f"{root}/x/../b.mp4"}])
+    file = write_clips(
+        tmp_path / "clips.csv", [{"video": str(root / "deep" / "a.mp4")}, {"video": f"{root}/x/../b.mp4"}]
+    )
     for roots, names in (([root], ["deep/a.mp4", "b.mp4"]), ([root / "deep", root], ["a.mp4", "b.mp4"])):
         clips = TableReader([(file, "val")], roots=roots).read("val").clips
         assert clips.column("video_id").to_pylist() == names
@@ -132,7 +118,7 @@ def test_an_absolute_path_below_a_root_becomes_relative_to_the_first_such_root(t
 def test_a_path_outside_every_root_is_rejected(tmp_path: Path, video: str) -> None:
     (tmp_path / "root").mkdir()
     video = video.replace("{root}", str(tmp_path / "root"))
-    file = _write(tmp_path / "clips.csv", [{"video": video, "clip_id": "out"}])
+    file = write_clips(tmp_path / "clips.csv", [{"video": video, "clip_id": "out"}])
     rows = TableReader([(file, "val")], roots=[tmp_path / "root"]).read("val")
     assert rows.clips.num_rows == 0
     assert rows.rejects.to_pylist() == [
@@ -152,7 +138,7 @@ def test_a_path_with_a_zero_byte_is_rejected_and_ends_nothing(tmp_path: Path) ->
 
 
 def test_equal_paths_written_differently_are_one_video(tmp_path: Path) -> None:
-    file = _write(tmp_path / "clips.csv", [{"video": "a/b.mp4"}, {"video": "./a//b.mp4", "noun": "cup"}])
+    file = write_clips(tmp_path / "clips.csv", [{"video": "a/b.mp4"}, {"video": "./a//b.mp4", "noun": "cup"}])
     clips, _ = _read(file)
     assert [clip["video_id"] for clip in clips] == ["a/b.mp4"] * 2
     assert TableReader([(file, "val")]).video_places("a/b.mp4") == [Place("a/b.mp4")]
@@ -194,7 +180,7 @@ def test_a_given_clip_id_counts_once_in_a_split(tmp_path: Path) -> None:
         {"video": "b.mp4", "clip_id": "x", "split": "val"},
         {"video": "c.mp4", "clip_id": "x", "split": "val"},
     ]
-    reader = TableReader([(_write(tmp_path / "clips.csv", rows), None)])
+    reader = TableReader([(write_clips(tmp_path / "clips.csv", rows), None)])
     assert reader.read("train").clips.column("video_id").to_pylist() == ["a.mp4"]
     val = reader.read("val")
     assert val.clips.column("video_id").to_pylist() == ["b.mp4"]
@@ -219,7 +205,7 @@ def test_made_ids_are_unique_and_rows_added_at_the_end_change_none(
         [{"video": video, "start_s": start, "stop_s": 5, "noun": f"n{n}"} for n, (video, start) in enumerate(part)]
         for part in (rows, rows + more)
     ]
-    ids = [[clip["clip_id"] for clip in _read(_write(folder / "x.csv", part))[0]] for part in made if part]
+    ids = [[clip["clip_id"] for clip in _read(write_clips(folder / "x.csv", part))[0]] for part in made if part]
     for names in ids:
         assert len(set(names)) == len(names)
     if rows and more:
@@ -229,84 +215,19 @@ def test_made_ids_are_unique_and_rows_added_at_the_end_change_none(
 
 def test_made_ids_say_video_and_times_and_count_repeats(tmp_path: Path) -> None:
     clips, _ = _read(
-        _write(tmp_path / "x.csv", [{"video": "a.mp4", "start_s": 1, "stop_s": 2.5, "noun": n} for n in "xy"])
+        write_clips(tmp_path / "x.csv", [{"video": "a.mp4", "start_s": 1, "stop_s": 2.5, "noun": n} for n in "xy"])
     )
     assert [clip["clip_id"] for clip in clips] == ["a.mp4@1.000-2.500", "a.mp4@1.000-2.500#2"]
 
 
 def test_rows_without_labels_are_clips(tmp_path: Path) -> None:
-    file = _write(tmp_path / "clips.csv", [{"video": "a.mp4"}], ["video"])
+    file = write_clips(tmp_path / "clips.csv", [{"video": "a.mp4"}], ["video"])
     (clip,), rejects = _read(file)
     assert (clip["noun_class"], clip["verb_class"], clip["all_noun_classes"], rejects) == (None, None, None, [])
     assert {label: table.num_rows for label, table in TableReader([(file, "val")]).classes().items()} == {
         "noun": 0,
         "verb": 0,
     }
-
-
-def test_a_class_file_fixes_ids_and_rejects_names_it_lacks(tmp_path: Path) -> None:
-    nouns = tmp_path / "nouns.txt"
-    nouns.write_text("ladle\n\n bowl \n")
-    file = _write(tmp_path / "clips.csv", [{"video": "a.mp4", "noun": "bowl"}, {"video": "a.mp4", "noun": "cup"}])
-    (clip,), (reject,) = _read(file, class_files={"noun": nouns})
-    assert clip["noun_class"] == 1
-    assert (reject["row"], reject["reason"]) == (3, "unknown_class")
-    assert reject["detail"] == "noun 'cup' is not in nouns.txt"
-    reader = TableReader([(file, "val")], class_files={"noun": nouns})
-    assert reader.classes()["noun"].column("name").to_pylist() == ["ladle", "bowl"]
-    assert reader.files("val") == [file, nouns]
-
-
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [
-        (b"a\nb\na\n", "class 'a' stands twice; expected one class name a line, each once."),
-        (b"\n \n", "no class name in it; expected one class name a line, each once."),
-        (None, "no such class file; expected one class name a line."),
-        (b"\xff\n", "not a text file in UTF-8 ("),
-    ],
-)
-def test_a_bad_class_file_is_refused(tmp_path: Path, content: bytes | None, what: str) -> None:
-    verbs = tmp_path / "verbs.txt"
-    if content is not None:
-        verbs.write_bytes(content)
-    file = _write(tmp_path / "clips.csv", [{"video": "a.mp4"}])
-    with pytest.raises(InputError) as error:
-        TableReader([(file, "val")], class_files={"verb": verbs}).classes()
-    assert str(error.value).startswith(f"{verbs}: {what}")
-
-
-def test_a_split_comes_from_the_file_or_from_the_column(tmp_path: Path) -> None:
-    one = _write(tmp_path / "one.csv", [{"video": "a.mp4", "noun": "z"}], ["video", "noun"])
-    two = _write(tmp_path / "two.csv", [{"video": "b.mp4", "noun": "y", "split": "Test"}])
-    reader = TableReader([(one, "train"), (two, None)])
-    assert reader.splits() == ["train", "test"]
-    assert reader.classes()["noun"].column("name").to_pylist() == ["y", "z"]
-    with pytest.raises(InputError) as error:
-        reader.read("val")
-    assert str(error.value) == "no row of split val; the tables have train, test."
-
-
-def test_a_column_that_contradicts_the_given_split_is_refused(tmp_path: Path) -> None:
-    rows = [{"video": "a.mp4", "split": "validation"}, {"video": "c.mp4"}, {"video": "b.mp4", "split": "train"}]
-    file = _write(tmp_path / "clips.csv", rows)
-    with pytest.raises(InputError) as error:
-        TableReader([(file, "val")]).splits()
-    assert str(error.value) == (
-        f"{file}, row 4: split 'train', but the file was given as val=clips.csv. "
-        "Leave the split before '=' out to use the column, or take the column out of the table."
-    )
-    assert TableReader([(_write(file, rows[:2]), "val")]).read("val").clips.num_rows == 2
-
-
-def test_a_row_without_any_split_says_the_three_ways_out(tmp_path: Path) -> None:
-    file = _write(tmp_path / "clips.csv", [{"video": "a.mp4", "split": "val"}, {"video": "a.mp4"}])
-    with pytest.raises(InputError) as error:
-        TableReader([(file, None)]).splits()
-    assert str(error.value) == (
-        f"{file}, row 3: no split. Add a column split (train, val or test), map one with "
-        "--column split=NAME, or say it for the whole file: train=clips.csv."
-    )
 
 
 @pytest.mark.parametrize(
@@ -339,7 +260,7 @@ def test_a_file_that_is_no_table_of_clips_is_refused(
 
 
 def test_a_mapped_column_must_be_there(tmp_path: Path) -> None:
-    file = _write(tmp_path / "clips.csv", [{"video": "a.mp4"}], ["video"])
+    file = write_clips(tmp_path / "clips.csv", [{"video": "a.mp4"}], ["video"])
     with pytest.raises(InputError) as error:
         TableReader([(file, "val")], {"noun": "object"}).read("val")
     assert str(error.value) == (
@@ -411,7 +332,7 @@ def test_a_cell_is_a_name_whatever_it_looks_like(tmp_path: Path, cell: str) -> N
 
 def test_a_row_that_stands_twice_is_rejected_with_the_row_it_repeats(tmp_path: Path) -> None:
     row = {"video": "a.mp4", "start_s": 1, "stop_s": 2, "noun": "cup"}
-    clips, (reject,) = _read(_write(tmp_path / "x.csv", [row, {**row, "noun": "pan"}, row]))
+    clips, (reject,) = _read(write_clips(tmp_path / "x.csv", [row, {**row, "noun": "pan"}, row]))
     assert len(clips) == 2
     assert (reject["row"], reject["reason"]) == (4, "duplicate_row")
     assert reject["detail"] == "the same clip and labels as row 2 of x.csv"
@@ -420,7 +341,7 @@ def test_a_row_that_stands_twice_is_rejected_with_the_row_it_repeats(tmp_path: P
 def test_equal_intervals_with_other_labels_and_equal_rows_with_own_ids_are_kept_and_counted(tmp_path: Path) -> None:
     row = {"video": "a.mp4", "start_s": 1, "stop_s": 2, "noun": "cup"}
     rows = [{**row, "clip_id": "one"}, {**row, "clip_id": "two"}, {**row, "noun": "pan", "clip_id": "three"}]
-    file = _write(tmp_path / "x.csv", rows)
+    file = write_clips(tmp_path / "x.csv", rows)
     assert len(_read(file)[0]) == 3
     assert _findings(file) == [
         "1 rows say the same as an earlier one under a clip_id of their own; they are kept",
@@ -430,7 +351,7 @@ def test_equal_intervals_with_other_labels_and_equal_rows_with_own_ids_are_kept_
 
 def test_names_that_differ_only_in_how_they_are_written_are_found(tmp_path: Path) -> None:
     names = ["cutting board", "Cutting_board", "cup", "cutting  board", "cutting board"]
-    file = _write(tmp_path / "x.csv", [{"video": f"{n}.mp4", "noun": name} for n, name in enumerate(names)])
+    file = write_clips(tmp_path / "x.csv", [{"video": f"{n}.mp4", "noun": name} for n, name in enumerate(names)])
     assert _findings(file) == [
         "nouns 'Cutting_board' (row 3 of x.csv) and 'cutting  board' (row 5 of x.csv) and 'cutting board' "
         "(2 rows, the first is row 2 of x.csv) are 3 classes; if they are one, mend the table or give --nouns FILE"
@@ -440,7 +361,7 @@ def test_names_that_differ_only_in_how_they_are_written_are_found(tmp_path: Path
 def test_a_name_that_a_class_file_writes_otherwise_says_what_was_meant(tmp_path: Path) -> None:
     nouns = tmp_path / "nouns.txt"
     nouns.write_text("cutting board\n")
-    file = _write(tmp_path / "x.csv", [{"video": "a.mp4", "noun": "Cutting-Board"}])
+    file = write_clips(tmp_path / "x.csv", [{"video": "a.mp4", "noun": "Cutting-Board"}])
     _, (reject,) = _read(file, class_files={"noun": nouns})
     assert reject["detail"] == "noun 'Cutting-Board' is not in nouns.txt; did you mean 'cutting board'?"
     assert not TableReader([(file, "val")], class_files={"noun": nouns}).read("val").findings
@@ -449,7 +370,7 @@ def test_a_name_that_a_class_file_writes_otherwise_says_what_was_meant(tmp_path:
 @pytest.mark.parametrize("kind", [".csv", ".jsonl", ".parquet"])
 def test_clips_of_numbered_jpegs_carry_their_numbers(tmp_path: Path, kind: str) -> None:
     rows = [{"video": "frames/a", "start_frame": 12, "stop_frame": 40.0}, {"video": "b.mp4"}]
-    clips, rejects = _read(_write(tmp_path / f"x{kind}", rows, ["video", "start_frame", "stop_frame"]))
+    clips, rejects = _read(write_clips(tmp_path / f"x{kind}", rows, ["video", "start_frame", "stop_frame"]))
     assert not rejects
     assert [(c["clip_id"], c["start_s"], c["stop_s"], c["start_frame"], c["stop_frame"]) for c in clips] == [
         ("frames/a@f12-40", 0.0, None, 12, 40),
@@ -482,6 +403,6 @@ def test_a_link_below_a_root_that_leads_out_of_it_is_rejected(tmp_path: Path) ->
     root.mkdir()
     (tmp_path / "secret.mp4").touch()
     (root / "a.mp4").symlink_to(tmp_path / "secret.mp4")
-    file = _write(tmp_path / "x.csv", [{"video": str(root / "a.mp4")}])
+    file = write_clips(tmp_path / "x.csv", [{"video": str(root / "a.mp4")}])
     (reject,) = TableReader([(file, "val")], roots=[root]).read("val").rejects.to_pylist()
     assert reject["reason"] == "unsafe_path"
