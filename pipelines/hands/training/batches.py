@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from pipelines.hands.training.pictures import Pictures
+from pipelines.hands.training.style import restyled
 from pipelines.hands.yolo import PAD, class_side
 
 _LEAST_LEFT = 0.3  # of a box's area that must lie in the picture
@@ -24,11 +25,13 @@ class Stage:
         until: where it ends, a share of the training.
         image_size: side of the square input, pixels.
         mosaic: share of the inputs that are put together from four pictures.
+        style: share of the inputs that are shown in another style.
     """
 
     until: float
     image_size: int
     mosaic: float
+    style: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class Batches(torch.utils.data.Dataset[Batch]):
             laid = [self._lay(canvas, one, rng, part) for one, part in zip(chosen, parts, strict=True)]
             boxes = np.concatenate([boxes for boxes, _ in laid])
             classes = np.concatenate([classes for _, classes in laid])
-        return _coloured(canvas, rng), boxes, classes
+        shown = _coloured(canvas, rng)
+        return restyled(shown, rng) if rng.random() < self._stage.style else shown, boxes, classes
 
     def _lay(
         self, canvas: np.ndarray, index: int, rng: np.random.Generator, part: tuple[int, int, int, int]

@@ -13,7 +13,7 @@ from pipelines.hands.training.pictures import A_FILE, DrawnPictures
 from pipelines.hands.training.train import Training, train_model
 from pipelines.progress import Progress
 
-STAGES = (Stage(0.5, 192, 0.5), Stage(0.85, 256, 0.4), Stage(1.0, 256, 0.1))
+STAGES = (Stage(0.5, 192, 0.5, 0.4), Stage(0.85, 256, 0.4, 0.4), Stage(1.0, 256, 0.1, 0.4))
 """Small inputs first: a picture of 192 pixels costs a little more than half of one of 256."""
 
 

@@ -70,3 +70,13 @@ def test_every_picture_comes_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> N
     _, _ = batches[0], batches[1]
     assert sorted(asked[:5]) == sorted(asked[5:]) == [0, 1, 2, 3, 4]
     assert asked[:5] != asked[5:]
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.5, 8, 24), (1.0, 30, 32)])
+def test_a_share_of_the_inputs_is_shown_in_another_style_with_the_same_boxes(
+    share: float, least: int, most: int
+) -> None:
+    plain, styled = (Batches(_Squares(), 0, 32, Stage(1.0, 64, 0.5, style))[0] for style in (0.0, share))
+    assert torch.equal(plain.boxes, styled.boxes)
+    pairs = zip(plain.images, styled.images, strict=True)
+    assert least <= sum(not torch.equal(one, other) for one, other in pairs) <= most
