@@ -58,23 +58,23 @@ def _shrunk(picture: np.ndarray, by: np.ndarray, scale: float) -> tuple[np.ndarr
     return picture, by
 
 
-def photograph_files(folder: Path) -> list[Path]:
-    """The pictures below a folder, in the order of their paths.
+def photograph_files(folder: Path) -> dict[str, Path]:
+    """The pictures below a folder by their sha256, sorted by it; a picture that lies there twice counts once.
 
     Raises:
         InputError: there is no such folder, or no picture in it.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of photographs.")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS and path.is_file())
+    found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _ENDINGS and path.is_file()]
     if not found:
         raise InputError(f"{folder}: has no photographs ({', '.join(_ENDINGS)}).")
-    return found
+    return dict(sorted((whole_file_sha256(path), path) for path in found))
 
 
 def photographs_digest(folder: Path) -> str:
     """Eight hexadecimal digits of what the pictures of a folder contain."""
-    return digest_json(sorted(whole_file_sha256(path) for path in photograph_files(folder)))[:8]
+    return digest_json(list(photograph_files(folder)))[:8]
 
 
 @functools.lru_cache(maxsize=1)
@@ -85,7 +85,7 @@ def read_photographs(folder: Path) -> Photographs:
         InputError: as :func:`photograph_files`; or a file is not readable, or none is opaque, or none is cut out.
     """
     scenes, things = [], []
-    for path in sorted(photograph_files(folder), key=whole_file_sha256):
+    for path in photograph_files(folder).values():
         picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if picture is None or picture.dtype != np.uint8 or (picture.ndim == 3 and picture.shape[2] not in (3, 4)):
             raise InputError(f"{path}: not a readable picture of 8 bits a colour.")

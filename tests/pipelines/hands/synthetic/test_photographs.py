@@ -58,6 +58,7 @@ def test_half_of_the_backgrounds_show_a_scene_and_half_of_the_things_are_photogr
 def test_contents_count_and_names_do_not(tmp_path: Path) -> None:
     first, second = write_photographs(tmp_path / "first"), write_photographs(tmp_path / "second")
     (second / "tall.png").rename(second / "zoo.png")
+    (second / "again.jpg").symlink_to(second / "wide.jpg")
     assert photographs_digest(first) == photographs_digest(second)
     pairs = zip(read_photographs(first).scenes, read_photographs(second).scenes, strict=True)
     assert all(np.array_equal(one, other) for one, other in pairs)
