@@ -63,6 +63,10 @@ def train_packaged(
         Path | None,
         typer.Option(help="Folder of photographs without hands (.jpg, .png, .webp), put behind and between them."),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="A model that this command made, to train on. (default: random weights)"),
+    ] = None,
     workers: Workers = None,
     json: Json = False,
 ) -> None:
@@ -75,7 +79,7 @@ def train_packaged(
     from pipelines.hands.training.packaged import train_packaged as train_it
 
     count = machine_of(workers, "cpu", offline=True).workers
-    made = train_it(work, into, seed, budget, pictures, photographs, count, console.progress())
+    made = train_it(work, into, seed, budget, pictures, photographs, start, count, console.progress())
     console.emit(
         made, json, [f"{made['file']}: loss {made['loss']:.2f} after {made['pictures']} pictures; {made['sha256']}"]
     )

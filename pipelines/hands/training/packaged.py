@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pipelines.hands.model_file import read_model
 from pipelines.hands.synthetic.mesh import PACKAGE, fetch_mesh
 from pipelines.hands.synthetic.photographs import photograph_files, photographs_digest, read_photographs
 from pipelines.hands.training.batches import Stage
@@ -16,6 +17,9 @@ from pipelines.progress import Progress
 STAGES = (Stage(0.5, 192, 0.5, 0.4), Stage(0.85, 256, 0.4, 0.4), Stage(1.0, 256, 0.1, 0.4))
 """Small inputs first: a picture of 192 pixels costs a little more than half of one of 256."""
 
+CONTINUED = (Stage(0.8, 256, 0.4, 0.4), Stage(1.0, 256, 0.1, 0.3))
+"""Of a training that starts from a trained model, at half the learning rate."""
+
 
 def train_packaged(
     work: Path,
@@ -24,6 +28,7 @@ def train_packaged(
     budget: int,
     pictures: int,
     photographs: Path | None,
+    start: Path | None,
     workers: int,
     progress: Progress,
 ) -> dict[str, Any]:
@@ -38,6 +43,7 @@ def train_packaged(
         budget: pictures that the training looks at, counted as often as it does.
         pictures: how many different ones are drawn, rounded up to whole files of 200.
         photographs: folder of photographs without hands, behind and between the drawn ones; None draws everything.
+        start: the .safetensors of a model that this command made, to go on from; None starts from random weights.
         workers: processes that draw.
         progress: told of drawing and training.
 
@@ -46,16 +52,22 @@ def train_packaged(
 
     Raises:
         MissingUpstream: the hand is not there and cannot be fetched.
-        InputError: the checkpoint is one of another training; or the photographs are not fit
-            (:func:`pipelines.hands.synthetic.photographs.read_photographs`).
+        InputError: the checkpoint is one of another training; the photographs are not fit
+            (:func:`pipelines.hands.synthetic.photographs.read_photographs`); or ``start`` is no such model.
     """
     if photographs is not None:
         read_photographs(photographs)
+    model = None if start is None else read_model(start)
     drawn = DrawnPictures(work, fetch_mesh(work), seed, -(-pictures // A_FILE), photographs)
     drawn.draw(workers, progress)
-    training = Training(budget, STAGES, seed)
+    training = Training(budget, STAGES, seed) if model is None else Training(budget, CONTINUED, seed, lr=1e-3)
     trained_on = {"pictures": f"{len(drawn)} drawn ones of seed {seed}", "hand": PACKAGE}
     if photographs is not None:
         count = len(photograph_files(photographs))
         trained_on["photographs"] = f"{count} of digest {photographs_digest(photographs)}"
-    return train_model(work, drawn, training, ARCHITECTURE, None, into / "hands.safetensors", progress, trained_on)
+    if model is not None:
+        trained_on["start"] = model.sha256
+    checkpoint = None if model is None else model.checkpoint
+    return train_model(
+        work, drawn, training, ARCHITECTURE, checkpoint, into / "hands.safetensors", progress, trained_on
+    )
