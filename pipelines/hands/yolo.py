@@ -22,7 +22,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import torch
-from torchvision.ops import batched_nms
+from torchvision.ops import nms
 
 from data_manifests.errors import InputError, UsageError
 from pipelines.digest import whole_file_sha256
@@ -51,7 +51,7 @@ class YoloDetector:
         weights: Path | str | None = None,
         hand_class: str | int | None = None,
         image_size: int | None = None,
-        iou: float = 0.7,
+        iou: float = 0.5,
         end_to_end: bool = False,
         batch_size: int = 16,
         precision: str = "fp32",
@@ -68,7 +68,8 @@ class YoloDetector:
                 hand', 'hand_right' and the like; a left and a right one give the boxes their side.
             image_size: side of the square network input in pixels, a multiple of 32. By default what a model of
                 xmic's own was made for, and 640 for others.
-            iou: boxes of one class that overlap more than this with a better one are dropped.
+            iou: boxes that overlap more than this with a better one are dropped, also a left hand's with a right one's:
+                two hands seldom share so much of a picture, and one hand is often taken for both.
             end_to_end: use the head without suppression that YOLOv10 and YOLO26 have besides the usual one.
             batch_size: frames a forward pass.
             precision: of the products: auto, fp32, bf16 or fp16; weights and boxes stay float32.
@@ -105,6 +106,7 @@ class YoloDetector:
             "letterbox": f"square, bilinear, pad {PAD}",
             "head": "end-to-end" if end_to_end else "one-to-many",
             "nms_iou": None if end_to_end else iou,
+            "nms_over": None if end_to_end else "all hand classes",
             "min_score": MIN_SCORE,
             "max_boxes": MAX_BOXES,
             "precision": self._precision,
@@ -173,7 +175,7 @@ class YoloDetector:
         order = _best_first(corners, scores)
         corners, scores, classes = corners[order], scores[order], classes[order]
         if not self._end_to_end:
-            chosen = batched_nms(corners, scores, classes, self._iou)
+            chosen = nms(corners, scores, self._iou)
             corners, scores, classes = corners[chosen], scores[chosen], classes[chosen]
         corners = to_frame(corners, width, height, self._image_size)
         solid = ((corners[:, 2:] - corners[:, :2]) > 0).all(dim=1)

@@ -187,6 +187,17 @@ def test_only_boxes_whose_best_class_is_a_hand_are_kept_with_their_side(
         YoloDetector(path, hand_class="mug")
 
 
+def test_one_hand_that_is_taken_for_a_left_and_a_right_one_is_one(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = save(
+        make_network("yolo11n.yaml", ["left hand", "right hand", "cup"], spread=False),
+        tmp_path_factory.mktemp("pair") / "w.pt",
+    )
+    rows = [[60, 60, 40, 40, 0.6, 0.1, 0], [66, 60, 40, 40, 0.1, 0.8, 0], [100, 60, 40, 40, 0.7, 0.1, 0]]  # IoU 0.74
+    [boxes] = detector_that(Says(rows), path).detect(frames((SIZE, SIZE)))
+    assert [(round(box.score, 1), box.side) for box in boxes] == [(0.8, "right"), (0.7, "left")]
+    assert len(detector_that(Says(rows), path, iou=0.8).detect(frames((SIZE, SIZE)))[0]) == 3
+
+
 def test_classes_named_otherwise_are_listed(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = save(
         make_network("yolo11n.yaml", ["handle", "cup"], spread=False), tmp_path_factory.mktemp("names") / "w.pt"
@@ -209,7 +220,7 @@ def test_detections_are_those_of_ultralytics_own_predictor(
 ) -> None:
     path = two_headed if end_to_end else weights
     [frame] = frames(size)
-    [ours] = YoloDetector(path, image_size=SIZE, batch_size=2, end_to_end=end_to_end).detect([frame])
+    [ours] = YoloDetector(path, image_size=SIZE, iou=0.7, batch_size=2, end_to_end=end_to_end).detect([frame])
     options: dict[str, Any] = {"nms": False} if end_to_end else {}
     [result] = import_ultralytics("ultralytics").YOLO(path, task="detect").predict(
         frame[:, :, ::-1], imgsz=SIZE, rect=False, conf=0.01, iou=0.7, max_det=300, device="cpu", verbose=False,
@@ -224,7 +235,7 @@ def test_detections_are_those_of_ultralytics_own_predictor(
 
 def test_a_two_headed_network_answers_with_its_usual_head_unless_told(two_headed: Path, weights: Path) -> None:
     usual = YoloDetector(two_headed, image_size=SIZE)
-    assert (usual.provenance["head"], usual.provenance["nms_iou"]) == ("one-to-many", 0.7)
+    assert (usual.provenance["head"], usual.provenance["nms_iou"]) == ("one-to-many", 0.5)
     ended = YoloDetector(two_headed, image_size=SIZE, end_to_end=True)
     assert (ended.provenance["head"], ended.provenance["nms_iou"]) == ("end-to-end", None)
     [frame] = frames((200, 160))
@@ -259,12 +270,14 @@ def test_identity_is_known_without_the_network_and_changes_with_what_changes_box
     assert identity.environment == {"batch_shape": [16, 3, 160, 160], "device": "cpu"}
     assert identity.provenance["min_score"] == 0.01
     assert str(weights.parent) not in str(identity.provenance)
-    others = [describe_detector("yolo", weights=weights, **o).provenance for o in ({}, {"image_size": 160, "iou": 0.5})]
+    others = [describe_detector("yolo", weights=weights, **o).provenance for o in ({}, {"image_size": 160, "iou": 0.7})]
     assert len({str(p) for p in [identity.provenance, *others]}) == 3
 
 
 def test_half_the_bits_are_said_in_the_identity_and_give_nearly_the_same_boxes(weights: Path) -> None:
-    exact, reduced = (YoloDetector(weights, image_size=SIZE, batch_size=2, precision=p) for p in ("fp32", "bf16"))
+    exact, reduced = (
+        YoloDetector(weights, image_size=SIZE, iou=0.7, batch_size=2, precision=p) for p in ("fp32", "bf16")
+    )
     sha256 = exact.provenance["weights_sha256"]
     assert (precision_of(exact.slug), precision_of(reduced.slug)) == ("fp32", "bf16")
     assert reduced.slug == f"yolo-hands-160-bf16-{sha256[:8]}"
