@@ -18,11 +18,18 @@ from tests.pipelines.hands.synthetic.photograph_folder import write_photographs
 from tests.pipelines.hands.training.tiny import TINY, TINY_ARCHITECTURE, write_pictures
 
 
-def test_one_call_makes_the_packaged_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of six pictures, and a network and stages that take no time."""
     for module in (pictures_module, packaged_module):
         monkeypatch.setattr(module, "A_FILE", 6)
     monkeypatch.setattr(packaged_module, "ARCHITECTURE", TINY_ARCHITECTURE)
-    monkeypatch.setattr(packaged_module, "STAGES", TINY.stages)
+    for name in ("STAGES", "CONTINUED"):
+        monkeypatch.setattr(packaged_module, name, TINY.stages)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_one_call_makes_the_packaged_model(tmp_path: Path) -> None:
     write_hand(tmp_path / MESH_FILE)
     write_pictures(tmp_path, 5, 6)
     made = train_packaged(tmp_path, tmp_path / "into", 5, 32, 6, None, None, 1, Silent())
@@ -30,13 +37,8 @@ def test_one_call_makes_the_packaged_model(tmp_path: Path, monkeypatch: pytest.M
     assert read_model(tmp_path / "into" / "hands.safetensors").made["pictures"] == "6 drawn ones of seed 5"
 
 
-def test_pictures_with_photographs_are_others_and_the_model_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (pictures_module, packaged_module):
-        monkeypatch.setattr(module, "A_FILE", 6)
-    monkeypatch.setattr(packaged_module, "ARCHITECTURE", TINY_ARCHITECTURE)
-    monkeypatch.setattr(packaged_module, "STAGES", TINY.stages)
+@pytest.mark.usefixtures("tiny")
+def test_pictures_with_photographs_are_others_and_the_model_says_so(tmp_path: Path) -> None:
     photographs = write_photographs(tmp_path / "photographs")
     digest = photographs_digest(photographs)
     write_hand(tmp_path / MESH_FILE)
@@ -60,12 +62,8 @@ def test_the_last_stage_is_the_size_that_the_model_is_used_at() -> None:
     assert STAGES[-1].image_size == 256
 
 
-def test_a_training_goes_on_from_a_model_that_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (pictures_module, packaged_module):
-        monkeypatch.setattr(module, "A_FILE", 6)
-    monkeypatch.setattr(packaged_module, "ARCHITECTURE", TINY_ARCHITECTURE)
-    for name in ("STAGES", "CONTINUED"):
-        monkeypatch.setattr(packaged_module, name, TINY.stages)
+@pytest.mark.usefixtures("tiny")
+def test_a_training_goes_on_from_a_model_that_was_made(tmp_path: Path) -> None:
     write_hand(tmp_path / MESH_FILE)
     for seed in (5, 6):
         write_pictures(tmp_path, seed, 6)

@@ -15,11 +15,13 @@ from tests.pipelines.hands.synthetic.hand_file import write_hand
 from tests.pipelines.hands.synthetic.photograph_folder import write_photographs
 
 
-def test_a_file_of_pictures_is_drawn_once_and_read_picture_by_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(autouse=True)
+def _small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures_module, "A_FILE", 4)
     monkeypatch.setattr(pictures_module, "POCKET", 1)
+
+
+def test_a_file_of_pictures_is_drawn_once_and_read_picture_by_picture(tmp_path: Path) -> None:
     hand = write_hand(tmp_path / "hand.glb")
     drawn = DrawnPictures(tmp_path, hand, 3, 2)
     for number in range(2):
@@ -37,11 +39,7 @@ def test_a_file_of_pictures_is_drawn_once_and_read_picture_by_picture(
     assert drawn.read(7)[0].shape == (192, 256, 3)
 
 
-def test_with_photographs_other_pictures_are_drawn_into_a_folder_of_their_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pictures_module, "A_FILE", 4)
-    monkeypatch.setattr(pictures_module, "POCKET", 1)
+def test_with_photographs_other_pictures_are_drawn_into_a_folder_of_their_own(tmp_path: Path) -> None:
     hand = write_hand(tmp_path / "hand.glb")
     folder = write_photographs(tmp_path / "photographs")
     drawn = DrawnPictures(tmp_path, hand, 3, 1, folder)
