@@ -74,9 +74,14 @@ def photographed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     colours = np.array([1, rng.uniform(0.6, 1), rng.uniform(0.6, 1.2)], np.float32)
     seen = np.clip(picture + grain[..., None] * colours, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
-        written = cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))])[1]
-        seen = np.asarray(cv2.imdecode(written, cv2.IMREAD_COLOR))
+        seen = through_jpeg(seen, int(rng.integers(25, 90)))
     return seen
+
+
+def through_jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
+    """What JPEG of a quality, 1 to 100, leaves of a picture, uint8 ``[H, W, 3]``."""
+    written = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(written, cv2.IMREAD_COLOR))
 
 
 def lit(normals: np.ndarray, albedo: np.ndarray, gloss: np.ndarray, rng: np.random.Generator) -> np.ndarray:

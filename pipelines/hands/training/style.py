@@ -8,6 +8,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pipelines.hands.synthetic.lens import through_jpeg
+
 _KERNELS = (1, 3, 5, 7)
 
 
@@ -55,6 +57,5 @@ def _degraded(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     height, width = image.shape[:2]
     shrink = float(rng.uniform(1, 3))
     small = cv2.resize(image, (max(1, round(width / shrink)), max(1, round(height / shrink))))
-    coded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(12, 60))])[1]
-    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
+    decoded = through_jpeg(small, int(rng.integers(12, 60)))
     return np.asarray(cv2.resize(decoded, (width, height), interpolation=cv2.INTER_LINEAR))
