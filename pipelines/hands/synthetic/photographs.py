@@ -26,10 +26,16 @@ class Photographs:
     Attributes:
         scenes: uint8 ``[H, W, 3]`` RGB each: opaque pictures.
         things: those with transparent pixels.
+        digest: eight hexadecimal digits of what the files contain.
     """
 
     scenes: tuple[np.ndarray, ...]
     things: tuple[Layer, ...]
+    digest: str
+
+    def __len__(self) -> int:
+        """How many pictures."""
+        return len(self.scenes) + len(self.things)
 
     def scene(self, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
         """A part of a scene, turned a little, float32 ``[height, width, 3]``, 0 to 255."""
@@ -58,12 +64,8 @@ def _shrunk(picture: np.ndarray, by: np.ndarray, scale: float) -> tuple[np.ndarr
     return picture, by
 
 
-def photograph_files(folder: Path) -> dict[str, Path]:
-    """The pictures below a folder by their sha256, sorted by it; a picture that lies there twice counts once.
-
-    Raises:
-        InputError: there is no such folder, or no picture in it.
-    """
+def _files(folder: Path) -> dict[str, Path]:
+    """The pictures below a folder by their sha256, sorted by it; a picture that lies there twice counts once."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of photographs.")
     found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _ENDINGS and path.is_file()]
@@ -72,20 +74,17 @@ def photograph_files(folder: Path) -> dict[str, Path]:
     return dict(sorted((whole_file_sha256(path), path) for path in found))
 
 
-def photographs_digest(folder: Path) -> str:
-    """Eight hexadecimal digits of what the pictures of a folder contain."""
-    return digest_json(list(photograph_files(folder)))[:8]
-
-
 @functools.lru_cache(maxsize=1)
 def read_photographs(folder: Path) -> Photographs:
     """Read a folder of photographs that show no hands, in the order of their contents: names do not matter.
 
     Raises:
-        InputError: as :func:`photograph_files`; or a file is not readable, or none is opaque, or none is cut out.
+        InputError: there is no such folder, or no picture in it; a file is not readable; or none is opaque, or none
+            is cut out.
     """
     scenes, things = [], []
-    for path in photograph_files(folder).values():
+    files = _files(folder)
+    for path in files.values():
         picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if picture is None or picture.dtype != np.uint8 or (picture.ndim == 3 and picture.shape[2] not in (3, 4)):
             raise InputError(f"{path}: not a readable picture of 8 bits a colour.")
@@ -98,7 +97,7 @@ def read_photographs(folder: Path) -> Photographs:
     for what, some in (("opaque pictures, for scenes", scenes), ("pictures with transparency, for things", things)):
         if not some:
             raise InputError(f"{folder}: has no {what}; both kinds are needed.")
-    return Photographs(tuple(scenes), tuple(things))
+    return Photographs(tuple(scenes), tuple(things), digest_json(list(files))[:8])
 
 
 def _at_most(picture: np.ndarray, longer: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.hands.model_file import read_model
 from pipelines.hands.synthetic.mesh import PACKAGE, fetch_mesh
-from pipelines.hands.synthetic.photographs import photograph_files, photographs_digest, read_photographs
+from pipelines.hands.synthetic.photographs import read_photographs
 from pipelines.hands.training.batches import Stage
 from pipelines.hands.training.network import ARCHITECTURE
 from pipelines.hands.training.pictures import A_FILE, DrawnPictures
@@ -55,16 +55,14 @@ def train_packaged(
         InputError: the checkpoint is one of another training; the photographs are not fit
             (:func:`pipelines.hands.synthetic.photographs.read_photographs`); or ``start`` is no such model.
     """
-    if photographs is not None:
-        read_photographs(photographs)
+    behind = None if photographs is None else read_photographs(photographs)
     model = None if start is None else read_model(start)
     drawn = DrawnPictures(work, fetch_mesh(work), seed, -(-pictures // A_FILE), photographs)
     drawn.draw(workers, progress)
     training = Training(budget, STAGES, seed) if model is None else Training(budget, CONTINUED, seed, lr=1e-3)
     trained_on = {"pictures": f"{len(drawn)} drawn ones of seed {seed}", "hand": PACKAGE}
-    if photographs is not None:
-        count = len(photograph_files(photographs))
-        trained_on["photographs"] = f"{count} of digest {photographs_digest(photographs)}"
+    if behind is not None:
+        trained_on["photographs"] = f"{len(behind)} of digest {behind.digest}"
     if model is not None:
         trained_on["start"] = model.sha256
     checkpoint = None if model is None else model.checkpoint

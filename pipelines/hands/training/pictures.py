@@ -14,7 +14,7 @@ import numpy as np
 from pipelines.atomic import replace_atomically
 from pipelines.executors.killable import Outcome
 from pipelines.hands.synthetic.mesh import read_mesh
-from pipelines.hands.synthetic.photographs import photographs_digest, read_photographs
+from pipelines.hands.synthetic.photographs import read_photographs
 from pipelines.hands.synthetic.pocket_frames import pocket_pictures
 from pipelines.hands.synthetic.scene import SIDES, Picture, draw_picture
 from pipelines.pocket.missing import make_missing
@@ -108,7 +108,7 @@ class DrawnPictures:
 
     @cached_property
     def _drawings(self) -> Path:
-        of = "" if self.photographs is None else f"-photographs-{photographs_digest(self.photographs)}"
+        of = "" if self.photographs is None else f"-photographs-{read_photographs(self.photographs).digest}"
         return self.folder / f"pictures-{self.seed}{of}"
 
     def _failed(self, outcome: Outcome) -> RuntimeError:

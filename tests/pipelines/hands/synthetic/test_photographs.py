@@ -8,7 +8,7 @@ import pytest
 
 from data_manifests.errors import InputError
 from pipelines.hands.synthetic.backgrounds import paste_thing, random_background
-from pipelines.hands.synthetic.photographs import Photographs, photographs_digest, read_photographs
+from pipelines.hands.synthetic.photographs import Photographs, read_photographs
 from pipelines.pocket.layers import Layer
 from tests.pipelines.hands.synthetic.photograph_folder import write_photographs
 
@@ -30,7 +30,7 @@ def test_large_ones_are_kept_small(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [(48, 64), (300, 400), (64, 36), (5, 7)])
 def test_a_part_of_a_scene_fills_a_background(size: tuple[int, int]) -> None:
     ramp = np.tile(np.linspace(60, 200, 160).astype(np.uint8)[None, :, None], (90, 1, 3))
-    photographs = Photographs((ramp,), ())
+    photographs = Photographs((ramp,), (), "ramp")
     made = [photographs.scene(np.random.default_rng(number), *size) for number in range(20)]
     assert all((one.shape, one.dtype) == ((*size, 3), np.float32) for one in made)
     assert min(one.min() for one in made) >= 59  # no edge shows
@@ -43,7 +43,7 @@ def test_half_of_the_backgrounds_show_a_scene_and_half_of_the_things_are_photogr
     green = np.full((40, 40, 3), (0, 255, 0), np.uint8)
     red = np.zeros((9, 9, 4), np.uint8)
     red[:] = (255, 0, 0, 255)
-    photographs = Photographs((green,), (Layer(red, red[..., 3].copy()),))
+    photographs = Photographs((green,), (Layer(red, red[..., 3].copy()),), "two")
     backgrounds = [random_background(np.random.default_rng(n), 32, 48, photographs) for n in range(100)]
     pure = [(one[..., 1] - np.maximum(one[..., 0], one[..., 2]) > 180).mean() for one in backgrounds]
     assert 35 < sum(share > 0.05 for share in pure) < 65
@@ -59,11 +59,12 @@ def test_contents_count_and_names_do_not(tmp_path: Path) -> None:
     first, second = write_photographs(tmp_path / "first"), write_photographs(tmp_path / "second")
     (second / "tall.png").rename(second / "zoo.png")
     (second / "again.jpg").symlink_to(second / "wide.jpg")
-    assert photographs_digest(first) == photographs_digest(second)
-    pairs = zip(read_photographs(first).scenes, read_photographs(second).scenes, strict=True)
-    assert all(np.array_equal(one, other) for one, other in pairs)
-    (second / "wide.jpg").write_bytes((second / "wide.jpg").read_bytes() + b"\0")
-    assert photographs_digest(first) != photographs_digest(second)
+    one, same = read_photographs(first), read_photographs(second)
+    assert (one.digest, len(one)) == (same.digest, len(same))
+    assert all(np.array_equal(*pair) for pair in zip(one.scenes, same.scenes, strict=True))
+    other = write_photographs(tmp_path / "other")
+    (other / "wide.jpg").write_bytes((other / "wide.jpg").read_bytes() + b"\0")
+    assert read_photographs(other).digest != one.digest
 
 
 def test_folders_that_do_not_serve_are_refused(tmp_path: Path) -> None:

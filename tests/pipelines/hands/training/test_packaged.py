@@ -8,7 +8,7 @@ from data_manifests.errors import InputError, MissingUpstream
 from pipelines.hands.model_file import read_model
 from pipelines.hands.synthetic import mesh as mesh_module
 from pipelines.hands.synthetic.mesh import MESH_FILE
-from pipelines.hands.synthetic.photographs import photographs_digest
+from pipelines.hands.synthetic.photographs import read_photographs
 from pipelines.hands.training import packaged as packaged_module
 from pipelines.hands.training import pictures as pictures_module
 from pipelines.hands.training.packaged import STAGES, train_packaged
@@ -40,7 +40,7 @@ def test_one_call_makes_the_packaged_model(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("tiny")
 def test_pictures_with_photographs_are_others_and_the_model_says_so(tmp_path: Path) -> None:
     photographs = write_photographs(tmp_path / "photographs")
-    digest = photographs_digest(photographs)
+    digest = read_photographs(photographs).digest
     write_hand(tmp_path / MESH_FILE)
     write_pictures(tmp_path, 5, 6).parent.rename(tmp_path / f"pictures-5-photographs-{digest}")
     train_packaged(tmp_path, tmp_path / "into", 5, 32, 6, photographs, None, 1, Silent())

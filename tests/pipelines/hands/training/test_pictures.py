@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipelines.hands.synthetic.mesh import read_mesh
-from pipelines.hands.synthetic.photographs import photographs_digest, read_photographs
+from pipelines.hands.synthetic.photographs import read_photographs
 from pipelines.hands.synthetic.scene import draw_picture
 from pipelines.hands.training import pictures as pictures_module
 from pipelines.hands.training.pictures import DrawnPictures
@@ -46,4 +46,4 @@ def test_with_photographs_other_pictures_are_drawn_into_a_folder_of_their_own(tm
     pictures_module._draw_file((drawn._file(0), hand, 3, 0, folder), lambda: None)
     wanted = draw_picture(read_mesh(hand), 3, 2, 320, read_photographs(folder))
     assert np.abs(drawn.read(2)[0].astype(int) - wanted.rgb).mean() < 6
-    assert drawn._file(0).parent.name == f"pictures-3-photographs-{photographs_digest(folder)}"
+    assert drawn._file(0).parent.name == f"pictures-3-photographs-{read_photographs(folder).digest}"
