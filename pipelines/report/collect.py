@@ -170,12 +170,13 @@ def collect(workspace: Workspace) -> Collected:
 def pairs(evaluations: Sequence[Metrics]) -> list[tuple[Metrics | None, Metrics | None]]:
     """(within, cross) pairs of one run: every evaluation stands in at least one.
 
-    A cross evaluation goes with the one within the run's dataset on the split of the same name, else with the first.
+    A cross evaluation goes with the one within the run's dataset on the split of the same name, else with the first;
+    a split without labels, a challenge's test split, comes last.
     """
-    own = [metrics for metrics in evaluations if metrics.within]
+    own = sorted((metrics for metrics in evaluations if metrics.within), key=lambda metrics: not metrics.labelled)
     found: list[tuple[Metrics | None, Metrics | None]] = []
     for cross in (metrics for metrics in evaluations if not metrics.within):
-        same = [metrics for metrics in own if metrics.target.split == cross.target.split]
+        same = [metrics for metrics in own if metrics.labelled and metrics.target.split == cross.target.split]
         found.append((next(iter(same or own), None), cross))
     used = [id(within) for within, _ in found]
     return [(metrics, None) for metrics in own if id(metrics) not in used] + found

@@ -22,7 +22,7 @@ from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.detector import Box
 from pipelines.hands.stage import read_boxes
 from pipelines.report.metrics_file import Metrics
-from pipelines.report.per_class import PREDICTIONS
+from pipelines.report.per_class import PREDICTIONS, scores_are_there
 from pipelines.shards import read_rows, side_path
 from pipelines.workspace import Workspace
 
@@ -100,15 +100,15 @@ _Evaluation = tuple[Metrics, Path]
 
 
 def _compared(evaluations: Sequence[_Evaluation]) -> Iterator[tuple[_Evaluation, _Evaluation]]:
-    for trained in evaluations:
-        if trained[0].run.method != "xmic" or not (trained[1] / PREDICTIONS).is_file():
+    with_scores = [(metrics, folder) for metrics, folder in evaluations if scores_are_there(metrics, folder)]
+    for trained in with_scores:
+        if trained[0].run.method != "xmic" or trained[0].xmic_vector != "own":
             continue
         same = [
             plain
-            for plain in evaluations
+            for plain in with_scores
             if plain[0].run.method == "zero-shot"
             and plain[0].target == trained[0].target
-            and (plain[1] / PREDICTIONS).is_file()
             and all(plain[0].protocol.get(n) == trained[0].protocol.get(n) for n in ("encoder", "prompt", "names"))
         ]
         # Zero-shot of the same classified stream, where there is one.

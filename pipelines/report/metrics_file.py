@@ -228,6 +228,11 @@ class Metrics(_Part):
         )
 
     @property
+    def labelled(self) -> bool:
+        """Whether the split has labels at all."""
+        return any(numbers.n_official for numbers in self.labels.values())
+
+    @property
     def complete(self) -> bool:
         """Nothing failed in any stage and every labelled clip is in the numbers."""
         partial = any(numbers.n_evaluated < numbers.n_official for numbers in self.labels.values())

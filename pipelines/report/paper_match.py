@@ -20,6 +20,10 @@ CLASSES: dict[str, dict[Label, tuple[int, ...]]] = {
 }
 """The paper's datasets and how many classes they have; drawn ones are called the same, but have other classes."""
 
+CLIPS = {"epic": 9_668, "ego4d": 32_500, "egtea": 6_000}
+"""Labelled clips that their splits have at least: EPIC-KITCHENS-100's validation; the 33K of the paper's Ego4D; EGTEA's
+three test splits have 6,065, of which a few name no noun."""
+
 SPLITS = {"epic": "val", "ego4d": "val", "egtea": "test"}
 """The splits that the paper evaluates on."""
 
@@ -41,13 +45,17 @@ def dataset_named(workspace: Workspace, dataset: str) -> str | None:
 
 
 def real_place(workspace: Workspace, metrics: Metrics | None) -> str | None:
-    """The paper's dataset that an evaluation is on: its name, its split, and its numbers of classes; else None."""
+    """The paper's dataset that an evaluation is on: its name, its split, and its numbers of classes and of clips; else
+    None, as of one of EGTEA's test splits alone."""
     if metrics is None:
         return None
     name = dataset_named(workspace, metrics.target.dataset)
     if name is None or metrics.target.split != SPLITS[name] or not metrics.labels:
         return None
-    as_in_paper = all(numbers.classes in CLASSES[name][label] for label, numbers in metrics.labels.items())
+    as_in_paper = all(
+        numbers.classes in CLASSES[name][label] and numbers.n_official >= CLIPS[name]
+        for label, numbers in metrics.labels.items()
+    )
     return name if as_in_paper else None
 
 
@@ -67,14 +75,15 @@ def v2_named(protocol: Mapping[str, Any]) -> str:
 
 
 def comparable(group: Group, table: int) -> bool:
-    """Whether the paper's row of this setting was made as these runs were: encoder, names, recipe as published, no
-    random or mixed artifacts, and no list of clips."""
+    """Whether the paper's row of this setting was made as these runs were: encoder, names, 16 frames a clip, the
+    published recipe unchanged on all of the training clips, no random or mixed artifacts, and no list of clips."""
     run, said = group.run, group.protocol
     encoder = encoder_named(said)
     if encoder not in ENCODERS or (table != 5 and encoder != "CLIP ViT-B/16"):
         return False
-    as_published = not run.changed_recipe and said.get("names") in (None, "official")
-    return as_published and not set(group.marks) & {"R", "M"} and not any(group.clip_lists)
+    published = run.recipe in (None, "published") and run.source_val is None and not run.changed_recipe
+    sampled = said.get("names") in (None, "official") and str(said.get("plan")).startswith("seg16-")
+    return published and sampled and not set(group.marks) & {"R", "M"} and not any(group.clip_lists)
 
 
 class PaperRows:

@@ -52,8 +52,14 @@ class ClassTable:
     rows: Sequence[ClassRow]
 
 
+def scores_are_there(metrics: Metrics, folder: Path) -> bool:
+    """Whether an evaluation's predictions are still there and are of the clips that its numbers are of: those of one
+    that was held to a list of clips are of all clips."""
+    return metrics.clips_file is None and (folder / PREDICTIONS).is_file()
+
+
 def class_tables(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path]]) -> list[ClassTable]:
-    """A table a label of each evaluation whose predictions are still there.
+    """A table a label of each evaluation for which :func:`scores_are_there`.
 
     Args:
         workspace: where the classes are prepared.
@@ -61,7 +67,7 @@ def class_tables(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path
     """
     found = []
     for metrics, folder in evaluations:
-        if not (folder / PREDICTIONS).is_file():
+        if not scores_are_there(metrics, folder):
             continue
         for label in metrics.labels:
             try:

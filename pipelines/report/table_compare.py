@@ -90,9 +90,14 @@ def _baseline(table: int, group: Group, groups: Sequence[Group]) -> Group | None
 
 
 def _distance(group: Group, other: Group) -> list[bool]:
+    """How little two rows are on equal terms; of baselines as near as each other, the one that is the default."""
     run, mine, theirs = other.run, group.protocol, other.protocol
     return [
         mine.get("encoder") != theirs.get("encoder"),
+        group.run.recipe is not None and (run.recipe or group.run.recipe) != group.run.recipe,
+        group.run.source_val != run.source_val,
+        group.run.select != run.select,
+        (mine.get("classify") or "full") != (theirs.get("classify") or "full"),
         run.preset != "official",
         run.recipe not in (None, "published"),
         run.select != "last",

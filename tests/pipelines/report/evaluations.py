@@ -7,16 +7,16 @@ from typing import Any
 
 CLASSES = {"epic": (300, 97), "ego4d": (521, 117), "egtea": (53, 19)}
 RECORDINGS = 40
-CLIPS = 10
+CLIPS = 1000
 
 
 def counted(right: int, recordings: int = RECORDINGS) -> dict[str, Any]:
-    """``right`` of ten clips in each recording."""
+    """``right`` of ten clips in each recording, as many clips in all as the paper's test splits have at least."""
     return {
         "percent": 10.0 * right,
         "n_evaluated": CLIPS * recordings,
         "n_official": CLIPS * recordings,
-        "recordings": {f"v{number}": [right, CLIPS] for number in range(recordings)},
+        "recordings": {f"v{number}": [right * CLIPS // 10, CLIPS] for number in range(recordings)},
     }
 
 
@@ -78,6 +78,7 @@ def evaluation(
         "classify": "full",
         "prompt": "{}",
         "names": "official",
+        "plan": "seg16-k1-256px-q95",
     }
     cross = target != source
     made = {

@@ -66,6 +66,17 @@ def test_a_cross_evaluation_is_paired_with_the_split_of_the_same_name(
     assert pairs == [("clips test", "ego4d train"), ("clips val", "epic val")]
 
 
+def test_a_test_split_without_labels_does_not_take_the_place_of_one_with_labels(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    challenge = metrics(split="test")
+    for numbers in challenge["labels"].values():
+        numbers |= {"top1": None, "top5": None, "class_mean": None, "n_evaluated": 0, "n_official": 0, "recordings": {}}
+    evaluated(challenge, metrics(split="val"), metrics("egtea", "test"))
+    pairs = [(str(row.within), str(row.cross)) for row in collect(workspace).rows]
+    assert pairs == [("clips test", "None"), ("clips val", "egtea test")]
+
+
 def test_no_evaluation_is_left_out_of_the_table(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
     evaluated(metrics(split="test"), metrics(split="val"), metrics("epic", "val"))
     pairs = [(str(row.within), str(row.cross)) for row in collect(workspace).rows]

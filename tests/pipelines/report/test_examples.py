@@ -13,6 +13,8 @@ from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice
 from pipelines.report.collect import collect
 from pipelines.report.examples import CHANGES, MOST, Example, examples
+from pipelines.report.metrics_file import ClipsFile
+from pipelines.report.per_class import class_tables
 from pipelines.shards import read_rows
 from pipelines.train.run import RunRequest, plan_run, train_run
 from pipelines.workspace import Workspace
@@ -78,6 +80,24 @@ def test_without_frames_the_answers_are_still_shown(evaluated: Workspace) -> Non
     found = found_in(evaluated)
     assert found
     assert all(item.shots == () for item in found)
+
+
+def test_a_control_s_answers_are_not_shown_as_the_run_s(evaluated: Workspace) -> None:
+    before = found_in(evaluated)
+    [xmic] = {item.run for item in before}
+    targets = [("mine", "val"), ("other", "val")]
+    cpu = Machine(device="cpu")
+    evaluate(evaluated, find_run(evaluated, xmic), targets, cpu, Silent(), vectors="shuffled")
+    assert found_in(evaluated) == before
+
+
+def test_evaluations_held_to_a_list_of_clips_give_no_examples_and_no_classes(evaluated: Workspace) -> None:
+    collected = collect(evaluated)
+    held = ClipsFile(sha256="ab", clips=2)
+    listed = [metrics.model_copy(update={"clips_file": held}) for metrics in collected.evaluations]
+    assert class_tables(evaluated, list(zip(collected.evaluations, collected.folders, strict=True)))
+    assert class_tables(evaluated, list(zip(listed, collected.folders, strict=True))) == []
+    assert examples(evaluated, list(zip(listed, collected.folders, strict=True))) == []
 
 
 def test_without_zero_shot_beside_it_there_is_nothing_to_compare(evaluated: Workspace) -> None:

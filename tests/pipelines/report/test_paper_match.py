@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pipelines.report.metrics_file import Metrics
-from pipelines.report.paper_match import PaperRows, dataset_named, encoder_named, real_place, v2_named
+from pipelines.report.paper_match import PaperRows, comparable, dataset_named, encoder_named, real_place, v2_named
+from pipelines.report.table_groups import Group
 from pipelines.workspace import DatasetSettings, Workspace
-from tests.pipelines.report.evaluations import evaluation
+from tests.pipelines.report.evaluations import both, evaluation
 
 
 def test_a_dataset_is_known_by_its_reader_or_its_name(workspace: Workspace) -> None:
@@ -28,6 +31,13 @@ def test_a_dataset_is_the_paper_s_by_its_numbers_of_classes(
 ) -> None:
     made = Metrics.model_validate(evaluation(target=target, classes=classes))
     assert real_place(workspace, made) == name
+
+
+@pytest.mark.parametrize("label", ["noun", "verb"])
+def test_one_of_egtea_s_test_splits_is_not_the_paper_s(workspace: Workspace, label: str) -> None:
+    made = evaluation(target="egtea")
+    made["labels"][label]["n_official"] = 2_022
+    assert real_place(workspace, Metrics.model_validate(made)) is None
 
 
 def test_another_split_is_not_the_paper_s(workspace: Workspace) -> None:
@@ -53,6 +63,26 @@ def test_an_encoder_is_the_paper_s_only_where_its_weights_are_known(spec: str | 
 def test_the_second_encoder_is_named() -> None:
     dino = "timm-vit-large-patch14-dinov2.lvd142m-0a1b2c3d"
     assert [v2_named({"v2": v2}) for v2 in (dino, "other-1", None)] == ["v2=dino", "v2=other-1", ""]
+
+
+@pytest.mark.parametrize(
+    ("how", "as_in_paper"),
+    [
+        ({}, True),
+        ({"method": "zero-shot"}, True),
+        ({"run": {"recipe": "matched", "source_val": 10.0}}, False),
+        ({"run": {"source_val": 50.0}}, False),
+        ({"run": {"changed_recipe": {"epochs": 2}}}, False),
+        ({"protocol": {"plan": "seg4-k1-256px-q95"}}, False),
+        ({"protocol": {"names": "synonyms"}}, False),
+        ({"protocol": {"encoder_spec": "open_clip:ViT-L-14/openai"}}, False),
+        ({"random_weights": ["vit"]}, False),
+        ({"clips_file": {"sha256": "ab", "clips": 4}}, False),
+    ],
+)
+def test_only_runs_made_as_the_paper_s_may_stand_beside_its_numbers(how: dict[str, Any], as_in_paper: bool) -> None:
+    own, other = (Metrics.model_validate(one) for one in both(**how))
+    assert comparable(Group([(own, other)]), 1) == as_in_paper
 
 
 def test_a_direction_that_the_paper_does_not_have_has_no_numbers() -> None:

@@ -29,6 +29,21 @@ def test_the_baseline_is_the_official_published_xmic() -> None:
     assert _pairs(1, paper, _group("xmic"), _group("coop")) == {("xmic (paper)", "xmic"), ("coop", "xmic")}
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"run": {"recipe": "matched", "source_val": 10.0}},
+        {"run": {"source_val": 10.0, "select": "source-val"}},
+        {"protocol": {"classify": "hand"}},
+    ],
+)
+def test_a_baseline_on_equal_terms_comes_before_the_default_one(how: dict[str, Any]) -> None:
+    alike, default = _group("xmic", **how), _group("xmic")
+    coop, other = _group("coop", **how), _group("coop")
+    assert {against for title, against in _pairs(1, default, alike, coop) if title.startswith("coop")} == {alike.method}
+    assert {against for title, against in _pairs(1, alike, default, other) if title == "coop"} == {"xmic"}
+
+
 def test_prompts_are_compared_with_zero_shot_of_the_same_prompt() -> None:
     prompt = {"protocol": {"prompt": "A {}"}}
     groups = [_group("zero-shot"), _group("zero-shot", **prompt), _group("xmic", **prompt)]

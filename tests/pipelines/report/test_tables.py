@@ -31,7 +31,7 @@ def test_runs_that_differ_in_the_seed_only_are_one_row(workspace: Workspace, eva
     made = [one for seed, right in ((0, 3), (1, 4), (2, 5)) for one in both(seed=seed, right=right)]
     (section,) = _table(_tables(workspace, evaluated, *made), 1).sections
     cell = _row(section, "xmic").cells["noun within"]
-    assert (cell.value, cell.sd, cell.evaluated, cell.few) == (40.0, 10.0, 400, False)
+    assert (cell.value, cell.sd, cell.evaluated, cell.few) == (40.0, 10.0, 40_000, False)
     assert _row(section, "xmic").seeds == [0, 1, 2]
     assert cell.interval == (30.0, 50.0)  # every recording is alike: only the seeds move it
 
@@ -65,7 +65,7 @@ def test_what_is_not_the_same_thing_is_not_compared_with_the_paper(
 
 def test_a_cell_without_all_of_its_clips_is_marked_and_not_compared(workspace: Workspace, evaluated: Put) -> None:
     within, cross = both()
-    cross["labels"]["noun"]["n_official"] = 401
+    cross["labels"]["noun"]["n_official"] = 40_001
     (section,) = _table(_tables(workspace, evaluated, within, cross), 1).sections
     cells = _row(section, "xmic").cells
     assert (cells["noun cross"].text, cells["noun cross"].paper) == ("30.00*", None)
