@@ -118,7 +118,7 @@ def resolve(
         )
     hands = None
     if streams in ("hand", "both") or classify == "hand":
-        folder = base / (encoder if classify == "hand" else v2)
+        folder = base / _with_hands(classify, encoder, v2)
         hands = _one(folder, choice.hands, "hand stream", "--hands", command, prefix="hand-")
     made = (plan.segments, plan.short_side, plan.quality)
     protocol = Protocol(encoder, v2, streams, classify, hands, *made, choice.prompt, choice.names)
@@ -127,6 +127,11 @@ def resolve(
         for folder, stream in protocol.needed.values()
     }
     return Protocol(**{**asdict(protocol), "vectors": vectors}), frames
+
+
+def _with_hands(classify: Classified, encoder: str, v2: str) -> str:
+    """The encoder whose hand stream must be there: V_II alone needs one where other frames are classified."""
+    return encoder if classify == "hand" else v2
 
 
 def _one(folder: Path, wanted: str | None, what: str, option: str, command: str, prefix: str = "") -> str:
@@ -186,7 +191,9 @@ def on_target(
     names = {"encoder": protocol.encoder, "v2": protocol.v2, "hands": protocol.hands}
     command = f"xmic embed {dataset} --split {split} -w {workspace.root}"
     for what in ("encoder", "v2", "hands"):
-        folder = base / names["encoder"] if what == "hands" and names["encoder"] else base
+        folder = base
+        if what == "hands":
+            folder /= _with_hands(protocol.classify, str(names["encoder"]), str(names["v2"]))
         wanted = names[what]
         if wanted is None or (folder / wanted).is_dir():
             continue

@@ -33,6 +33,7 @@ from pipelines.export.index import check_export
 from pipelines.machine import Machine
 from pipelines.methods import load_method
 from pipelines.methods.base import Method, Settings, TextBank, resolve_config
+from pipelines.methods.blocks import no_tf32
 from pipelines.methods.xmic import XMIC
 from pipelines.progress import Progress, Silent
 from pipelines.protocol import Protocol, on_target, vector_digests
@@ -239,9 +240,10 @@ class EvaluateStage:
         if self.vectors != "own":
             assert isinstance(method, XMIC)
             rng = np.random.default_rng(number_of(f"xmic-vector/{self.dataset}/{self.split}/{label}"))
-            return scores_under(method, data, text, self.vectors, rng).cpu().numpy()
+            with no_tf32():
+                return scores_under(method, data, text, self.vectors, rng).cpu().numpy()
         scores = np.empty((len(data), len(text.names)), np.float32)
-        with torch.inference_mode():
+        with torch.inference_mode(), no_tf32():
             for indices, batch in in_order(data, filled=method.scored_at_once):
                 scores[indices] = method(batch, text)[: len(indices)].float().cpu().numpy()
         return scores

@@ -41,11 +41,12 @@ def pool_frames(frames: Tensor, how: FramePool) -> Tensor:
 
 @contextmanager
 def no_tf32() -> Iterator[None]:
-    """Products of float32 matrices in full float32."""
+    """Products of float32 matrices, and convolutions of them, in full float32 and the latter in a fixed order."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        yield
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            yield
     finally:
         torch.set_float32_matmul_precision(before)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -46,6 +47,12 @@ class LateFusion(XMIC):
         "official": {},
         "xmic-code": {},
         "paper": {**PAPER, "scale": 1.0, "frame_pool": "norm_then_norm"},
+    }
+
+    sources: ClassVar[Mapping[str, str]] = {
+        "official": "X-MIC's official values: a control, nobody's method",
+        "xmic-code": "X-MIC's values in its code (Annusha/xmic)",
+        "paper": "what the paper states for X-MIC (Kukleva et al., CVPR 2024)",
     }
 
     def classify(self, vector: Tensor, frames: Tensor, text: TextBank) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -108,8 +109,8 @@ class VitaCLIP(Method):
     scored_at_once = 8
     needs = frozenset({"pixels", "text_tower"})
     config = VitaCLIPConfig
-    # X-MIC's repository holds no Vita-CLIP.
     presets: ClassVar[dict[str, dict[str, Any]]] = {"official": _OFFICIAL, "xmic-code": _OFFICIAL, "paper": PAPER}
+    sources: ClassVar[Mapping[str, str]] = {"xmic-code": "as official: X-MIC's code (Annusha/xmic) holds no Vita-CLIP"}
 
     def __init__(self, config: VitaCLIPConfig, backbone: Backbone) -> None:
         """With its initial weights, and the towers of the backbone.

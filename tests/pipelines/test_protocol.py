@@ -98,6 +98,20 @@ def test_a_target_with_other_segments_is_refused(embedded):
         on_target(embedded, "other", "val", resolved(embedded), allow_mixed=False)
 
 
+def test_hand_crops_of_the_second_encoder_alone_condition_on_a_target_too(embedded, world):
+    for dataset, split in (("mine", "train"), ("other", "val")):
+        world.embed_dataset(embedded, dataset, (split,), world.encoder("second"))
+        for folder in (embedded.root / "embeddings" / dataset / split).glob("*/fake-00000000/hand-*"):
+            shutil.rmtree(folder)
+    protocol = resolved(embedded, encoder="fake-00000000", v2="second-00000000", classify="full")
+    target, _, differences = on_target(embedded, "other", "val", protocol, allow_mixed=False)
+    assert (target.needed["hand"], differences) == (("second-00000000", HAND), [])
+    for folder in (embedded.root / "embeddings/other/val").glob("*/second-00000000/hand-*"):
+        shutil.rmtree(folder)
+    with pytest.raises(MissingUpstream, match=f"second-00000000: the run used hands {HAND}, other val has none"):
+        on_target(embedded, "other", "val", protocol, allow_mixed=False)
+
+
 def test_the_class_names_belong_to_the_protocol(embedded):
     assert resolved(embedded).names == "official"
     protocol = resolved(embedded, names="fixed")

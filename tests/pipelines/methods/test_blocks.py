@@ -88,10 +88,12 @@ def test_exact_float32_lifts_autocast_and_tf32_and_puts_them_back() -> None:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             with exact_float32(torch.device("cpu")):
                 assert torch.get_float32_matmul_precision() == "highest"
+                assert not torch.backends.cudnn.allow_tf32
                 assert (a @ a).dtype == torch.float32
             assert (a @ a).dtype == torch.bfloat16
         with pytest.raises(RuntimeError, match="inside"), no_tf32():
             raise RuntimeError("inside")
         assert torch.get_float32_matmul_precision() == "high"
+        assert torch.backends.cudnn.allow_tf32
     finally:
         torch.set_float32_matmul_precision(before)
