@@ -28,7 +28,7 @@ class Compared:
         difference: in points; None where the two are on other clips.
         interval: 95 %, in points.
         p: two-sided, not corrected.
-        corrected: by Holm, for all comparisons of the table; at least 0.0002 times their number, as 10,000 draws say no less.
+        corrected: by Holm, for all comparisons of the table, so at least 0.0002 times their number (10,000 draws).
     """
 
     title: str
