@@ -9,6 +9,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +103,15 @@ class Workspace:
             self.encoders[slug] = spec
             self.save()
 
-    @property
+    # Read once: asked for at every video, the files made planning quadratic. What this process puts is known at once.
+    # A line that another process appends later stays unseen, and costs that one file being looked at twice: an entry
+    # holds for a path with its size and time, which are taken anew at each question, so an old one is never wrong.
+    @cached_property
     def file_digests(self) -> FileDigests:
         """Remembered digests of files outside the workspace (videos, weights)."""
         return FileDigests(FileMemory(self.root / "cache" / "file-digests.jsonl"))
 
-    @property
+    @cached_property
     def probes(self) -> FileMemory:
         """What was found out of videos by looking at their ends (``prepare --check``)."""
         return FileMemory(self.root / "cache" / "probes.jsonl")

@@ -191,3 +191,14 @@ def test_the_split_to_evaluate_on_is_the_named_one_else_val_else_test(tmp_path: 
     add("val")
     assert workspace.evaluation_split("mine") == "val"
     assert workspace.evaluation_split("mine", "train") == "train"
+
+
+def test_what_another_process_remembered_meanwhile_costs_a_second_look_and_is_never_wrong(tmp_path: Path) -> None:
+    video = tmp_path / "a.mp4"
+    video.write_bytes(b"one")
+    here, there = (Workspace(tmp_path / "work").file_digests for _ in range(2))
+    first = here.whole(video)
+    assert there.whole(video) == first
+    assert len((tmp_path / "work" / "cache" / "file-digests.jsonl").read_text().splitlines()) == 2
+    video.write_bytes(b"another")
+    assert here.whole(video) == there.whole(video) != first

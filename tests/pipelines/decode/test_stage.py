@@ -77,6 +77,24 @@ def test_frames_are_those_at_the_centres_of_the_segments(tmp_path, videos, video
     assert frames[taken[0]["pts"]]["time_s"] == pytest.approx(7 / 30)
 
 
+def test_planning_reads_what_is_remembered_of_the_videos_once_however_many_there_are(tmp_path, videos, monkeypatch):
+    names = [f"{number}.mp4" for number in range(20)]
+    for name in names:
+        (videos / name).write_text(name)
+    workspace = prepared(tmp_path, [f"{name},0,1,cut,bread" for name in names], videos)
+    first = DecodeStage(workspace, "mine", "val", PLAN).units()
+    read_text, read = Path.read_text, []
+
+    def counted(path: Path, *args, **kwargs):
+        read.append(path.name)
+        return read_text(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    again = DecodeStage(Workspace.open(workspace.root), "mine", "val", PLAN).units()
+    assert [unit.inputs for unit in again] == [unit.inputs for unit in first]
+    assert read.count("file-digests.jsonl") == 1
+
+
 def test_overlapping_clips_share_frames(tmp_path, videos, video_maker):
     video_maker.make_video(videos / "a.mp4")
     workspace = prepared(tmp_path, ["a.mp4,0,2,cut,bread", "a.mp4,0,2,stir,pan"], videos)
