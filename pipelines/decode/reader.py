@@ -35,6 +35,7 @@ from pipelines.decode.container import VideoError, errors_of, open_stream
 from pipelines.decode.convert import RgbConverter, display_matrix
 from pipelines.decode.forward import play, scan
 from pipelines.decode.gop import GopDecoder, Unreliable
+from pipelines.decode.kept_index import kept_index
 from pipelines.decode.packet_index import Heartbeat, depends_on, read_index
 from pipelines.decode.plan import frame_length_s, nearest_pts
 
@@ -95,7 +96,11 @@ def _nobody_waits() -> None:
 
 
 def open_video(
-    path: Path, threads: int = 1, forward: bool = False, heartbeat: Heartbeat = _nobody_waits
+    path: Path,
+    threads: int = 1,
+    forward: bool = False,
+    heartbeat: Heartbeat = _nobody_waits,
+    indexes: Path | None = None,
 ) -> VideoReader:
     """Open a video and read its packet index; only its first frame is decoded when the index is sound.
 
@@ -104,6 +109,8 @@ def open_video(
         threads: Decoder threads.
         forward: Take the reference mode from the start instead of the fast one.
         heartbeat: Called for every packet read, so that a watcher can tell a long video from a hung one.
+        indexes: A folder where the packet index is kept for whoever opens the file next (see
+            :func:`pipelines.decode.kept_index.kept_index`); None to read it and keep nothing.
 
     Returns:
         A reader, to be used as a context manager.
@@ -111,7 +118,7 @@ def open_video(
     Raises:
         VideoError: The file is missing, unreadable, empty, not a video, or shows no frame.
     """
-    return VideoReader(path, threads, forward, heartbeat)
+    return VideoReader(path, threads, forward, heartbeat, indexes)
 
 
 class VideoReader:
@@ -129,7 +136,7 @@ class VideoReader:
     fallback: str | None
     missing: frozenset[int]
 
-    def __init__(self, path: Path, threads: int, forward: bool, heartbeat: Heartbeat) -> None:
+    def __init__(self, path: Path, threads: int, forward: bool, heartbeat: Heartbeat, indexes: Path | None) -> None:
         """Open the file; see :func:`open_video`."""
         self.path = Path(path)
         self.mode = "forward" if forward else "gop"
@@ -142,7 +149,10 @@ class VideoReader:
         self._container, self._stream = open_stream(self.path, threads)
         try:
             with errors_of(self.path):
-                self._index = read_index(self._container, self._stream, self._heartbeat)
+                if indexes is None:
+                    self._index = read_index(self._container, self._stream, heartbeat)
+                else:
+                    self._index = kept_index(self.path, self._container, self._stream, indexes, heartbeat)
                 if forward:
                     self._scan()
                     return

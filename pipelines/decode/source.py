@@ -104,4 +104,4 @@ def open_source(task: VideoTask, path: Path, heartbeat: Heartbeat) -> FrameSourc
         return ChunkSource(path, task.offset_s, heartbeat)
     if task.kind in ("frames", "tar"):
         return open_jpegs(path, task.jpeg_rate, task.duration_s, heartbeat)
-    return VideoSource(path, task.offset_s, heartbeat)
+    return VideoSource(path, task.offset_s, heartbeat, Path(task.indexes) if task.indexes else None)

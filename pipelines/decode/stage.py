@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from pipelines.workspace import Workspace
 
 _JPEG_BYTES = 20_000
 _GROUPS_A_GIVING_BACK = 8
+_INDEXES = "packet-indexes"
 _TIMED = ("clip_id", "start_s", "stop_s", "start_frame", "stop_frame")
 _PLACED = ("video_id", "path", "kind", "offset_s", "jpeg_rate", "duration_s")
 VIDEO_TIMEOUT_S = 120.0
@@ -113,7 +115,11 @@ class DecodeStage:
         of_video: dict[str, list[Clip]] = {}
         for row in clips.to_pylist():
             of_video.setdefault(row["video_id"], []).append(Clip(*(row[name] for name in _TIMED)))
-        tasks = {row["video_id"]: self._task(row, of_video[row["video_id"]]) for row in videos.to_pylist()}
+        lying_in = Counter(videos.column("path").to_pylist())
+        tasks = {
+            row["video_id"]: self._task(row, of_video[row["video_id"]], lying_in[row["path"]] > 1)
+            for row in videos.to_pylist()
+        }
         digests = digest_groups(clips, "video_id", _TIMED)
         a_clip = self.plan.segments * self.plan.candidates
         groups = group_videos(
@@ -145,7 +151,7 @@ class DecodeStage:
 
         def tasks() -> Iterator[tuple[tuple[str, str], VideoTask]]:
             for unit in units:
-                placed = {task.video_id: self._placed(task, scratch / unit.group) for task in unit.payload}
+                placed = {task.video_id: self._placed(task, scratch, unit.group) for task in unit.payload}
                 pending[unit.group] = _Pending(unit, placed)
                 for task in placed.values():
                     yield (unit.group, task.video_id), task
@@ -171,7 +177,7 @@ class DecodeStage:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def _task(self, video: Mapping[str, Any], clips: list[Clip]) -> VideoTask:
+    def _task(self, video: Mapping[str, Any], clips: list[Clip], shares_file: bool) -> VideoTask:
         return VideoTask(
             video["video_id"],
             video["path"],
@@ -181,6 +187,7 @@ class DecodeStage:
             video["duration_s"],
             clips,
             self.plan,
+            shares_file,
         )
 
     def _file(self, task: VideoTask) -> Path | None:
@@ -200,11 +207,13 @@ class DecodeStage:
         facts = [task.jpeg_rate, task.duration_s] if task.kind in ("frames", "tar") else []
         return digest_json([task.path, task.kind, task.offset_s, size, content, *facts])
 
-    def _placed(self, task: VideoTask, output: Path) -> VideoTask:
+    def _placed(self, task: VideoTask, scratch: Path, group: str) -> VideoTask:
         found = self._file(task)
-        output.mkdir(parents=True, exist_ok=True)
-        name = digest_json(task.video_id)[:24]
-        return replace(task, path=str(found) if found else None, output=str(output / name))
+        output = scratch / group / digest_json(task.video_id)[:24]
+        output.parent.mkdir(parents=True, exist_ok=True)
+        # Videos of one file are scattered over the groups, so its index outlives theirs.
+        indexes = str(scratch / _INDEXES) if task.shares_file else ""
+        return replace(task, path=str(found) if found else None, output=str(output), indexes=indexes)
 
     def _append(self, shard: ShardWriter, task: VideoTask, outcome: Any, progress: Progress) -> None:
         if outcome.reason is not None:

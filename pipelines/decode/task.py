@@ -40,7 +40,9 @@ class VideoTask:
         duration_s: The video's length as the annotation has it, in seconds, None where it has none.
         clips: Its clips.
         plan: Which instants of them.
+        shares_file: Whether other videos of the split lie in the same file.
         output: Where the worker writes its Arrow files.
+        indexes: A folder where the packet index of the file is kept for those others; empty for none.
     """
 
     video_id: str
@@ -51,4 +53,6 @@ class VideoTask:
     duration_s: float | None
     clips: list[Clip]
     plan: FramePlan
+    shares_file: bool = False
     output: str = ""
+    indexes: str = ""

@@ -22,13 +22,14 @@ class VideoSource:
         path: The file.
         offset_s: Where in it the video begins, in seconds: an Ego4D clip begins somewhere in its full-scale video.
         heartbeat: Called for every packet read.
+        indexes: Where the file's packet index is kept for other videos that lie in it; None when none does.
 
     Raises:
         VideoError: The file can not be read.
     """
 
-    def __init__(self, path: Path, offset_s: float, heartbeat: Heartbeat) -> None:
-        self._reader = open_video(path, heartbeat=heartbeat)
+    def __init__(self, path: Path, offset_s: float, heartbeat: Heartbeat, indexes: Path | None = None) -> None:
+        self._reader = open_video(path, heartbeat=heartbeat, indexes=indexes)
         self._offset_s = offset_s
         heartbeat()
 

@@ -4,6 +4,7 @@ import importlib
 import shutil
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,14 +42,36 @@ def videos(tmp_path):
 
 
 @pytest.fixture
-def crashing(monkeypatch):
-    """The worker that dies on some videos, importable by the processes that are spawned."""
+def worker_module(monkeypatch):
+    """``worker_module(name)``: a module of this folder, importable by the processes that are spawned."""
     folder = str(Path(__file__).parent)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("PYTHONPATH", folder)
-    module = importlib.import_module("crashing_worker")
-    yield module.decode_or_die
-    sys.modules.pop("crashing_worker", None)
+    taken = []
+
+    def take(name: str) -> ModuleType:
+        taken.append(name)
+        return importlib.import_module(name)
+
+    yield take
+    for name in taken:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def crashing(worker_module):
+    """The worker that dies on some videos."""
+    return worker_module("crashing_worker").decode_or_die
+
+
+@pytest.fixture
+def counting(worker_module, tmp_path, monkeypatch):
+    """The worker that counts packets, and what it counted: by video, when asked."""
+    folder = tmp_path / "heartbeats"
+    folder.mkdir()
+    monkeypatch.setenv("HEARTBEATS", str(folder))
+    function = worker_module("counting_worker").decode_and_count
+    return function, lambda: {path.name: int(path.read_text()) for path in folder.iterdir()}
 
 
 def failures(decode: DecodeStage) -> list[dict]:
@@ -278,6 +301,40 @@ def test_jpegs_by_number_and_chunks_are_decoded_like_any_video(tmp_path, videos,
     (frames / "frame_0000000121.jpg").write_bytes(picture)
     (item,) = stage.plan(decode).todo
     assert item.why == "input file of P90_01 changed"
+
+
+def test_videos_that_lie_in_one_file_read_through_it_once_and_get_the_frames_they_would_get_alone(
+    tmp_path, videos, video_maker, counting
+):
+    function, counted = counting
+    names = ("a.mp4", "b.mp4", "c.mp4", "z.mp4")
+    for name in names:
+        video_maker.make_video(videos / name, seconds=20)
+    workspace = prepared(tmp_path, [f"{name},0,2,cut,bread" for name in names], videos)
+    file = workspace.manifest("mine", "val") / "videos.parquet"
+    rows = read_rows(file).to_pylist()
+    for row, offset_s in zip(rows, (4.0, 8.0, 12.0), strict=False):
+        row["offset_s"] = offset_s
+    written = read_rows(file).schema
+
+    def decoded() -> list[list[dict]]:
+        pq.write_table(pa.Table.from_pylist(rows, schema=written), file)
+        decode = DecodeStage(workspace, "mine", "val", PLAN, function=function)
+        assert stage.run(decode).failures == {}
+        (part,) = decode.folder.glob("part-*.parquet")
+        return [
+            read_rows(path).to_pylist() for path in (part, side_path(part, "clip_frames"), side_path(part, "videos"))
+        ]
+
+    apart, each = decoded(), counted()
+    assert min(each.values()) > 600
+    for row in rows[:3]:
+        row["path"] = "a.mp4"
+    assert decoded() == apart
+    together = counted()
+    assert sorted(count > 600 for count in together.values()) == [False, False, True, True]
+    assert together["z.mp4"] == each["z.mp4"]
+    assert list((workspace.root / "tmp").iterdir()) == []
 
 
 def test_a_clip_of_a_full_length_video_becomes_stale_when_it_begins_elsewhere(tmp_path, videos, video_maker):
