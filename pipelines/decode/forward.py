@@ -120,14 +120,13 @@ def scan(container: InputContainer, stream: VideoStream, index: PacketIndex, hea
 
 
 def _damage_by_packet(seen: list[_Seen], refusals: list[Refusal], index: PacketIndex, one_each: bool) -> set[int]:
-    positions = index.positions()
     bad = {refusal.position for refusal in refusals}
-    bad |= {positions[frame.pts] for frame in seen if frame.corrupt and frame.pts in positions}
+    bad |= set(index.positions(frame.pts for frame in seen if frame.corrupt).tolist()) - {-1}
     if one_each and seen:
         # A packet that shows nothing and raises nothing was lost on the way. Not so at the start, where
         # leading pictures have nothing to refer to and the decoder still learns the display order.
         silent = ~np.isin(index.pts, [frame.pts for frame in seen]) & ~index.hidden
-        settled = int(np.append(np.flatnonzero(index.restart), len(index.pts))[1])
+        settled = int(np.append(index.restarts, len(index.pts))[1])
         bad |= {position for position in np.flatnonzero(silent).tolist() if position >= settled}
     marked = depends_on(index, [position for position in bad if position < len(index.pts)])
     return set(index.pts[marked].tolist())

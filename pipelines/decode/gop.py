@@ -52,7 +52,6 @@ class GopDecoder:
         self._container = container
         self._stream = stream
         self._index = index
-        self._positions = index.positions()
 
     def first_frame(self) -> VideoFrame:
         """The first frame the decoder shows.
@@ -78,7 +77,7 @@ class GopDecoder:
         """
         packets: Iterator[Packet] = iter(())
         at: int | None = None
-        for run in plan_runs(self._index, [self._positions[pts] for pts in pending]):
+        for run in plan_runs(self._index, self._index.positions(pending)):
             if at is None or self._index.restart[at : run.start].any():
                 packets = self._packets_from(run.start)
             else:
@@ -93,7 +92,7 @@ class GopDecoder:
     def _run(self, run: Run, packets: Iterator[Packet], pending: deque[int]) -> Iterator[tuple[int, VideoFrame]]:
         context = self._stream.codec_context
         may_skip = context.name in NONREF_IS_FINAL
-        left = {int(self._index.pts[position]) for position in run.wanted}
+        left = {int(self._index.pts[position]): position for position in run.wanted}
         # Whether a frame is intact is told when it is shown, and a B frame is shown before the later frame it
         # refers to. So it is held until everything decoded before it may have been seen.
         held: deque[tuple[int, VideoFrame]] = deque()
@@ -113,8 +112,7 @@ class GopDecoder:
                 if frame.pts in left:
                     if frame.pts != pending[len(held)]:
                         raise Unreliable(f"pts {frame.pts} is shown before pts {pending[len(held)]}")
-                    left.discard(frame.pts)
-                    held.append((int(furthest[self._positions[frame.pts] - run.start]), frame))
+                    held.append((int(furthest[left.pop(frame.pts) - run.start]), frame))
                 while held and frame.pts >= held[0][0]:
                     yield pending.popleft(), held.popleft()[1]
         if left:
@@ -125,16 +123,16 @@ class GopDecoder:
     def _packets_from(self, start: int) -> Iterator[Packet]:
         """Seek to the packet at position ``start``, a restart, and read on from there."""
         index = self._index
-        before = np.flatnonzero(index.restart[:start])
-        previous = int(before[-1]) if len(before) else 0
+        before = int(np.searchsorted(index.restarts, start))
+        previous = int(index.restarts[before - 1]) if before else 0
         # Some demuxers search by pts, some by dts, and one without an index may land later than asked.
-        targets = [index.pts[start], index.dts[start], index.dts[previous], index.dts.min() - _FAR_BEFORE]
+        targets = [index.pts[start], index.dts[start], index.dts[previous], index.smallest_dts - _FAR_BEFORE]
         for target in targets:
             self._container.seek(int(target), stream=self._stream)
             packets = read_packets(self._container, self._stream, [], self._heartbeat)
             packet = next(packets, None)
-            at = self._positions.get(packet.pts) if packet is not None and packet.pts is not None else None
-            if at is not None and at <= start:
+            at = int(index.positions([packet.pts])[0]) if packet is not None and packet.pts is not None else -1
+            if 0 <= at <= start:
                 return self._in_step(packet, packets, at, start)
         raise Unreliable(f"seeking to pts {int(self._index.pts[start])} does not lead there")
 

@@ -6,6 +6,7 @@ so that the first displayed frame, the end and every doubt about the file are th
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,8 @@ def kept_index(
 
 
 def _save(index: PacketIndex, file: Path) -> None:
-    columns = {**vars(index), "problem": np.array(index.problem or "")}
+    columns = {each.name: getattr(index, each.name) for each in fields(index)}
+    columns["problem"] = np.array(index.problem or "")
     with file.open("wb") as target:
         np.savez_compressed(target, **columns)
 

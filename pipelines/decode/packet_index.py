@@ -6,8 +6,10 @@ enough to decode only from the needed key packets on, up to the last wanted fram
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import av
 import numpy as np
@@ -68,11 +70,39 @@ class PacketIndex:
     @property
     def addressable(self) -> bool:
         """Whether a pts names exactly one packet."""
-        return bool(np.all(self.pts != NO_PTS)) and len(np.unique(self.pts)) == len(self.pts)
+        shown = self.pts[self._by_pts]
+        return bool(np.all(shown[:1] != NO_PTS) and np.all(shown[1:] != shown[:-1]))
 
-    def positions(self) -> dict[int, int]:
-        """Position in decode order of every pts; only meaningful when :attr:`addressable`."""
-        return {int(pts): position for position, pts in enumerate(self.pts)}
+    @cached_property
+    def restarts(self) -> np.ndarray:
+        """int64 ``[R]``, positions at which decoding can start, ascending."""
+        return np.flatnonzero(self.restart)
+
+    @cached_property
+    def smallest_dts(self) -> int:
+        """The smallest dts, in ticks."""
+        return int(self.dts.min())
+
+    def positions(self, pts: Iterable[int]) -> np.ndarray:
+        """Positions in decode order of some pts; only meaningful when :attr:`addressable`.
+
+        Args:
+            pts: ``[K]``, ticks.
+
+        Returns:
+            int64 ``[K]``; -1 for a pts of no packet.
+        """
+        wanted = np.fromiter(pts, dtype=np.int64)
+        if not len(self.pts):
+            return np.full(wanted.shape, -1)
+        places = np.searchsorted(self.pts, wanted, sorter=self._by_pts)
+        found = self._by_pts[np.minimum(places, len(self.pts) - 1)].astype(np.int64)
+        return np.where(self.pts[found] == wanted, found, -1)
+
+    @cached_property
+    def _by_pts(self) -> np.ndarray:
+        order = np.argsort(self.pts, kind="stable")
+        return order.astype(np.int32) if len(order) < 1 << 31 else order
 
 
 @dataclass(frozen=True)
@@ -102,36 +132,31 @@ def read_packets(
 
 
 def read_index(container: InputContainer, stream: VideoStream, heartbeat: Heartbeat) -> PacketIndex:
-    """Demux the whole stream once and keep no payload."""
+    """Demux the whole stream once and keep no payload: 27 bytes a packet, also on the way."""
     stopped: list[str] = []
-    rows = [
-        (
-            NO_PTS if packet.pts is None else packet.pts,
-            NO_PTS if packet.dts is None else packet.dts,
-            packet.is_keyframe,
-            packet.is_discard,
-            packet.is_corrupt,
-            packet.duration or 0,
-        )
-        for packet in read_packets(container, stream, stopped, heartbeat)
-    ]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 6
+    pts, dts, durations = array("q"), array("q"), array("q")
+    key, hidden, damaged = bytearray(), bytearray(), bytearray()
+    for packet in read_packets(container, stream, stopped, heartbeat):
+        pts.append(NO_PTS if packet.pts is None else packet.pts)
+        dts.append(pts[-1] if packet.dts is None else packet.dts)
+        durations.append(packet.duration or 0)
+        key.append(packet.is_keyframe)
+        hidden.append(packet.is_discard)
+        damaged.append(packet.is_corrupt)
     codec = stream.codec_context.name
-    pts, dts = (np.array(column, dtype=np.int64) for column in columns[:2])
-    key = np.array(columns[2], dtype=bool)
-    restart = key.copy()
+    restart = np.frombuffer(key, dtype=bool)
     if codec not in RESTARTS_AT_KEY:
         restart[1:] = False
     index = PacketIndex(
-        pts=pts,
-        dts=np.where(dts == NO_PTS, pts, dts),
+        pts=np.frombuffer(pts, dtype=np.int64),
+        dts=np.frombuffer(dts, dtype=np.int64),
         restart=restart,
-        hidden=np.array(columns[3], dtype=bool),
-        damaged=np.array(columns[4], dtype=bool),
-        durations=np.array(columns[5], dtype=np.int64),
+        hidden=np.frombuffer(hidden, dtype=bool),
+        damaged=np.frombuffer(damaged, dtype=bool),
+        durations=np.frombuffer(durations, dtype=np.int64),
         problem=None,
     )
-    return PacketIndex(**{**vars(index), "problem": _problem(index, codec, stopped)})
+    return replace(index, problem=_problem(index, codec, stopped))
 
 
 def _problem(index: PacketIndex, codec: str, stopped: list[str]) -> str | None:
@@ -168,20 +193,24 @@ def plan_runs(index: PacketIndex, wanted: Iterable[int]) -> list[Run]:
     Returns:
         Runs in decode order that do not overlap.
     """
-    restarts = np.flatnonzero(index.restart)
-    runs: list[Run] = []
-    for position in sorted(wanted):
-        group = int(np.searchsorted(restarts, position, side="right")) - 1
-        leading = index.pts[position] < index.pts[restarts[group]]
-        start = int(restarts[max(group - 1, 0) if leading else group])
+    positions = np.unique(np.fromiter(wanted, dtype=np.int64))
+    groups = np.searchsorted(index.restarts, positions, side="right") - 1
+    leading = index.pts[positions] < index.pts[index.restarts[groups]]
+    starts = index.restarts[np.where(leading, np.maximum(groups - 1, 0), groups)]
+    # Start, stop and the first of the wanted positions of each run.
+    runs: list[tuple[int, int, int]] = []
+    for number, (position, start) in enumerate(zip(positions.tolist(), starts.tolist(), strict=True)):
+        first = number
         # An earlier start than the run before has (a leading picture of a lone group) joins that run too.
-        joined = {position}
-        while runs and start <= runs[-1].stop:
-            before = runs.pop()
-            joined |= before.wanted
-            start = min(start, before.start)
-        runs.append(Run(start, position + 1, frozenset(joined)))
-    return runs
+        while runs and start <= runs[-1][1]:
+            before, _, first = runs.pop()
+            start = min(start, before)
+        runs.append((start, position + 1, first))
+    bounds = [*(first for _, _, first in runs), len(positions)]
+    return [
+        Run(start, stop, frozenset(positions[first:end].tolist()))
+        for (start, stop, first), end in zip(runs, bounds[1:], strict=True)
+    ]
 
 
 def depends_on(index: PacketIndex, bad: Iterable[int]) -> np.ndarray:
@@ -198,7 +227,7 @@ def depends_on(index: PacketIndex, bad: Iterable[int]) -> np.ndarray:
         bool ``[N]``.
     """
     count = len(index.pts)
-    bounds = [*np.flatnonzero(index.restart).tolist(), count]
+    bounds = [*index.restarts.tolist(), count]
     marked = np.zeros(count, dtype=bool)
     for position in sorted(bad):
         if marked[position]:

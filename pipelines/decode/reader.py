@@ -298,7 +298,7 @@ class VideoReader:
             raise VideoError(f"{self.path}: the stream states no time base; expected one", "decode_error")
         shown = np.sort(shown)
         self._lost = lost[(lost > shown[0]) & (lost < shown[-1])]
-        self._exist = np.union1d(shown, self._lost)
+        self._exist = np.union1d(shown, self._lost) if self._lost.size else shown
         lengths = self._index.durations[self._index.pts == shown[0]]
         if lengths.size and lengths[0] > 0:
             self._lone_frame_s = float(int(lengths[0]) * tick)

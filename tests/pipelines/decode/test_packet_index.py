@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.decode.packet_index import PacketIndex, depends_on, plan_runs, read_index
+from pipelines.decode.packet_index import NO_PTS, PacketIndex, depends_on, plan_runs, read_index
 
 
 def index_of(pts: list[int], restarts: set[int]) -> PacketIndex:
@@ -42,6 +44,7 @@ def test_groups_apart_are_runs_apart_and_groups_that_touch_are_one() -> None:
     assert ranges(OPEN, [1, 10]) == [(0, 2), (10, 11)]
     assert ranges(OPEN, [3, 4]) == [(0, 5)]
     assert ranges(OPEN, [4, 9, 11]) == [(4, 12)]
+    assert ranges(OPEN, []) == []
 
 
 @st.composite
@@ -75,6 +78,40 @@ def test_runs_cover_every_wanted_frame_from_a_restart_it_can_be_decoded_from(
             own = restarts[restarts <= position]
             leading = index.pts[position] < index.pts[own[-1]]
             assert run.start <= (own[-2] if leading else own[-1])
+
+
+def test_a_pts_leads_to_its_packet_and_one_of_no_packet_nowhere() -> None:
+    assert OPEN.positions([6, 0, 11, 12, 13, -1]).tolist() == [4, 0, 12, 10, -1, -1]
+    assert OPEN.positions(iter(OPEN.pts.tolist())).tolist() == list(range(13))
+    assert OPEN.positions([]).tolist() == []
+    assert index_of([], set()).positions([3]).tolist() == [-1]
+
+
+def test_an_index_of_packets_without_pts_or_that_share_one_is_not_addressable() -> None:
+    assert OPEN.addressable
+    assert not index_of([4, 3, 4], {0}).addressable
+    assert not index_of([NO_PTS, 3, 4], {0}).addressable
+    assert index_of([], set()).addressable
+
+
+def test_reading_an_index_and_finding_in_it_needs_tens_of_bytes_a_packet() -> None:
+    count = 50_000
+    packet = SimpleNamespace(size=1, is_keyframe=True, is_discard=False, is_corrupt=False, duration=512)
+
+    def demux(_: object) -> Iterator[SimpleNamespace]:
+        for number in range(count):
+            packet.pts = packet.dts = 10**12 + 512 * number
+            yield packet
+
+    container, stream = SimpleNamespace(demux=demux), SimpleNamespace(codec_context=SimpleNamespace(name="h264"))
+    tracemalloc.start()
+    index = read_index(container, stream, lambda: None)
+    assert index.positions([10**12 + 512]).tolist() == [1]
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # 27 of its columns, 4 of their order by pts and 8 of the restarts, which are all of them here.
+    assert kept / count < 45
+    assert peak / count < 70
 
 
 def test_damage_spreads_to_the_next_key_packet_and_across_it_to_its_leading_pictures() -> None:
