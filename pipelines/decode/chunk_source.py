@@ -49,10 +49,14 @@ class ChunkSource:
         self._starts = np.array(sorted(self._files))
         self._readers: dict[int, VideoReader] = {}
         self._places: dict[int, tuple[int, int]] = {}
+        self._known_end_s: float | None = None
 
     def choose(self, clip: Clip, plan: FramePlan) -> Choice:
         """The nearest frame, within the chunk that an instant falls into."""
-        end_s = self._end_s() - self._offset_s
+        # The last chunk is opened for its length once, not at every clip.
+        if self._known_end_s is None:
+            self._known_end_s = self._end_s()
+        end_s = self._known_end_s - self._offset_s
         stop_s = end_s if clip.stop_s is None else clip.stop_s
         if stop_s <= clip.start_s:
             return nothing_there(clip, plan, end_s)
@@ -113,11 +117,14 @@ class ChunkSource:
             reader.close()
 
     def _reader(self, start: int) -> VideoReader:
-        if start not in self._readers:
+        # In order of use: the first is the one not used for longest.
+        reader = self._readers.pop(start, None)
+        if reader is None:
             while len(self._readers) >= _OPEN_READERS:
                 self._readers.pop(next(iter(self._readers))).close()
-            self._readers[start] = open_video(self._files[start], heartbeat=self._heartbeat)
-        return self._readers[start]
+            reader = open_video(self._files[start], heartbeat=self._heartbeat)
+        self._readers[start] = reader
+        return reader
 
     def _keys(self, start: int, pts: np.ndarray) -> np.ndarray:
         info = self._reader(start).info

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipelines.decode import chunk_source
 from pipelines.decode.chunk_source import ChunkSource, chunk_files
 from pipelines.decode.container import VideoError
 from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.plan import NOWHERE, FramePlan
+from pipelines.decode.reader import open_video
 from pipelines.decode.task import Clip
 
 PLAN = FramePlan(segments=4, candidates=1, short_side=0)
@@ -93,6 +95,26 @@ def test_more_chunks_than_are_kept_open_give_the_same_frames(tmp_path, chunks, v
     with ChunkSource(folder, 0.0, _nothing) as source:
         chosen = source.choose(Clip("a", 0.0, 12.0), plan)
         assert _numbers(source, chosen.pts, video_maker) == [30] * 6
+
+
+def test_the_chunk_not_used_for_longest_is_closed_first_and_the_last_is_opened_once_for_the_end(
+    tmp_path, chunks, monkeypatch
+):
+    folder = tmp_path / "video.mp4"
+    folder.mkdir()
+    for start in range(0, 14, 2):
+        (folder / f"{start}.mp4").hardlink_to(chunks / "0.mp4")
+    opened = []
+
+    def counted(path: Path, **kwargs):
+        opened.append(int(path.stem))
+        return open_video(path, **kwargs)
+
+    monkeypatch.setattr(chunk_source, "open_video", counted)
+    with ChunkSource(folder, 0.0, _nothing) as source:
+        for start in (0, 2, 0, 4, 0, 6, 0, 8, 0, 2):
+            source.choose(Clip(f"{start}", start + 0.5, start + 1.5), PLAN)
+    assert opened == [12, 0, 2, 4, 6, 8, 2]
 
 
 def test_a_folder_without_chunks_and_links_are_refused(tmp_path, chunks):

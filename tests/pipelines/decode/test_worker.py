@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipelines.decode import chunk_source
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.reader import open_video
+from pipelines.decode.task import Clip, VideoTask
+from pipelines.decode.worker import decode_video
+
+PLAN = FramePlan(segments=2, candidates=1, short_side=0)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _rows(path: str) -> list[dict]:
+    with pa.OSFile(path, "rb") as source, pa.ipc.open_stream(source) as stream:
+        return stream.read_all().to_pylist()
+
+
+def test_clips_are_chosen_in_the_order_of_time_and_told_in_the_order_of_the_task(tmp_path, video_maker, monkeypatch):
+    folder = tmp_path / "video.mp4"
+    folder.mkdir()
+    for start in range(0, 14, 2):
+        video_maker.make_video(folder / f"{start}.mp4", seconds=1 if start == 12 else 2)
+    opened = []
+
+    def counted(path: Path, **kwargs):
+        opened.append(int(path.stem))
+        return open_video(path, **kwargs)
+
+    monkeypatch.setattr(chunk_source, "open_video", counted)
+    # The order of EPIC-KITCHENS: by the text of the narration's id, 10 before 2.
+    starts = [20.0, 0.2, 10.2, 2.2, 8.2, 4.2, 15.0, 0.4, 10.4]
+    clips = [Clip(f"clip at {start}", start, start + 1.0) for start in starts]
+    task = VideoTask("v", str(folder), "chunks", 0.0, None, None, clips, PLAN, output=str(tmp_path / "out"))
+    result = decode_video(task, _nothing)
+    assert [failure["clip_id"] for failure in result["failures"]] == ["clip at 20.0", "clip at 15.0"]
+    told = [row["clip_id"] for row in _rows(f"{task.output}.clip_frames.arrow")]
+    assert told == [clip.clip_id for clip in clips for _ in range(2) if clip.start_s < 13]
+    # The last for the end, each to choose from, each to decode, then the first and the last for the facts.
+    assert opened == [12, 0, 2, 4, 8, 10, 12, 0, 2, 4, 8, 10, 0, 12]
