@@ -36,13 +36,14 @@ class ChunkSource:
         path: The folder.
         offset_s: Where in the whole video the wanted one begins, in seconds.
         heartbeat: Called for every packet read.
+        indexes: Where the packet indexes of chunks are kept for other videos that lie in them; None when none does.
 
     Raises:
         VideoError: There is no chunk in the folder.
     """
 
-    def __init__(self, path: Path, offset_s: float, heartbeat: Heartbeat) -> None:
-        self._path, self._offset_s, self._heartbeat = path, offset_s, heartbeat
+    def __init__(self, path: Path, offset_s: float, heartbeat: Heartbeat, indexes: Path | None = None) -> None:
+        self._path, self._offset_s, self._heartbeat, self._indexes = path, offset_s, heartbeat, indexes
         self._files = chunk_files(path)
         if not self._files:
             raise VideoError(f"{path}: no chunk in this folder; expected files such as 0.mp4, 300.mp4", "not_a_video")
@@ -122,7 +123,7 @@ class ChunkSource:
         if reader is None:
             while len(self._readers) >= _OPEN_READERS:
                 self._readers.pop(next(iter(self._readers))).close()
-            reader = open_video(self._files[start], heartbeat=self._heartbeat)
+            reader = open_video(self._files[start], heartbeat=self._heartbeat, indexes=self._indexes)
         self._readers[start] = reader
         return reader
 

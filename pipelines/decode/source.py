@@ -100,8 +100,9 @@ def open_source(task: VideoTask, path: Path, heartbeat: Heartbeat) -> FrameSourc
     from pipelines.decode.jpeg_source import open_jpegs
     from pipelines.decode.video_source import VideoSource
 
+    indexes = Path(task.indexes) if task.indexes else None
     if task.kind == "chunks":
-        return ChunkSource(path, task.offset_s, heartbeat)
+        return ChunkSource(path, task.offset_s, heartbeat, indexes)
     if task.kind in ("frames", "tar"):
         return open_jpegs(path, task.jpeg_rate, task.duration_s, heartbeat)
-    return VideoSource(path, task.offset_s, heartbeat, Path(task.indexes) if task.indexes else None)
+    return VideoSource(path, task.offset_s, heartbeat, indexes)

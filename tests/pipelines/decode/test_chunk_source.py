@@ -117,6 +117,17 @@ def test_the_chunk_not_used_for_longest_is_closed_first_and_the_last_is_opened_o
     assert opened == [12, 0, 2, 4, 6, 8, 2]
 
 
+def test_many_videos_of_the_same_chunks_demux_each_once(tmp_path, chunks):
+    beats, read, chosen = [], [], []
+    for _ in range(2):
+        beats.clear()
+        with ChunkSource(chunks, 1.0, lambda: beats.append(1), tmp_path) as source:
+            chosen.append(source.choose(Clip("a", 0.0, None), PLAN).pts.tolist())
+        read.append(len(beats))
+    assert chosen[0] == chosen[1]
+    assert read[0] > 3 * 60 > 60 > read[1]
+
+
 def test_a_folder_without_chunks_and_links_are_refused(tmp_path, chunks):
     (tmp_path / "0.mp4").symlink_to(chunks / "0.mp4")
     (tmp_path / "notes.txt").touch()
