@@ -61,7 +61,7 @@ def probe(task: tuple[str, Kind], heartbeat: Heartbeat) -> Probe:
 
 
 def _probe_video(path: Path, heartbeat: Heartbeat) -> Probe:
-    container, stream = open_stream(path, threads=1)
+    container, stream = open_stream(path)
     with container, errors_of(path):
         first = next(iter(container.decode(stream)), None)
         heartbeat()
@@ -88,7 +88,7 @@ def _end_pts(path: Path, container: InputContainer, stream: VideoStream, heartbe
         if end is not None:
             return end
     # Less is there than the container states: read what there is.
-    again, whole = open_stream(path, threads=1)
+    again, whole = open_stream(path)
     with again:
         end = _last_packet_end(again, whole, heartbeat)
     if end is None:

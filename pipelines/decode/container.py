@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import av
-from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
@@ -28,12 +27,13 @@ class VideoError(InputError):
         self.reason = reason
 
 
-def open_stream(path: Path, threads: int) -> tuple[InputContainer, VideoStream]:
+def open_stream(path: Path) -> tuple[InputContainer, VideoStream]:
     """Open a file and choose its video stream; the other streams are not even read.
+
+    The decoder has one thread: videos are decoded side by side, each in a process.
 
     Args:
         path: The file.
-        threads: Decoder threads.
 
     Raises:
         VideoError: The file is missing, unreadable, empty or not a video, or has no video stream.
@@ -53,13 +53,13 @@ def open_stream(path: Path, threads: int) -> tuple[InputContainer, VideoStream]:
                 "not_a_video",
             ) from error
         try:
-            return container, _video_stream(container, path, threads)
+            return container, _video_stream(container, path)
         except BaseException:
             container.close()
             raise
 
 
-def _video_stream(container: InputContainer, path: Path, threads: int) -> VideoStream:
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
     if not pictures:
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "none"
@@ -78,9 +78,7 @@ def _video_stream(container: InputContainer, path: Path, threads: int) -> VideoS
     for other in container.streams:
         if other.index != stream.index:
             other.discard = Discard.all
-    stream.codec_context.thread_count = threads
-    if threads > 1:
-        stream.codec_context.thread_type = ThreadType.AUTO
+    stream.codec_context.thread_count = 1
     return stream
 
 

@@ -27,7 +27,6 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from av.codec.context import ThreadType
 from av.video.frame import VideoFrame
 
 from data_manifests.errors import InputError
@@ -97,7 +96,6 @@ def _nobody_waits() -> None:
 
 def open_video(
     path: Path,
-    threads: int = 1,
     forward: bool = False,
     heartbeat: Heartbeat = _nobody_waits,
     indexes: Path | None = None,
@@ -106,7 +104,6 @@ def open_video(
 
     Args:
         path: A file that FFmpeg can read.
-        threads: Decoder threads.
         forward: Take the reference mode from the start instead of the fast one.
         heartbeat: Called for every packet read, so that a watcher can tell a long video from a hung one.
         indexes: A folder where the packet index is kept for whoever opens the file next (see
@@ -118,7 +115,7 @@ def open_video(
     Raises:
         VideoError: The file is missing, unreadable, empty, not a video, or shows no frame.
     """
-    return VideoReader(path, threads, forward, heartbeat, indexes)
+    return VideoReader(path, forward, heartbeat, indexes)
 
 
 class VideoReader:
@@ -136,17 +133,16 @@ class VideoReader:
     fallback: str | None
     missing: frozenset[int]
 
-    def __init__(self, path: Path, threads: int, forward: bool, heartbeat: Heartbeat, indexes: Path | None) -> None:
+    def __init__(self, path: Path, forward: bool, heartbeat: Heartbeat, indexes: Path | None) -> None:
         """Open the file; see :func:`open_video`."""
         self.path = Path(path)
         self.mode = "forward" if forward else "gop"
         self.fallback = None
         self.missing = frozenset()
-        self._threads = threads
         self._heartbeat = heartbeat
         self._converter = RgbConverter()
         self._ordinals: dict[int, int] = {}
-        self._container, self._stream = open_stream(self.path, threads)
+        self._container, self._stream = open_stream(self.path)
         try:
             with errors_of(self.path):
                 if indexes is None:
@@ -287,10 +283,7 @@ class VideoReader:
     def _reopen(self) -> None:
         # Seeking back to the start is not exact in every container.
         self._container.close()
-        self._container, self._stream = open_stream(self.path, self._threads)
-        if not self._index.addressable:
-            # A frame's dts, the only time it has then, is another packet's with frame threads.
-            self._stream.codec_context.thread_type = ThreadType.SLICE
+        self._container, self._stream = open_stream(self.path)
 
     def _describe(self, first: VideoFrame, shown: np.ndarray, lost: np.ndarray) -> None:
         rate, tick = self._stream.average_rate, self._stream.time_base

@@ -75,7 +75,7 @@ def annotate(footage: EmbeddedFootage, answers: Answers, folder: Path, progress:
 def _draw(
     source: Path, target: Path, facts: Mapping[str, Any], boxes: _BoxesInTime, clips: Sequence[ClipAnswers]
 ) -> None:
-    container, stream = open_stream(source, threads=1)
+    container, stream = open_stream(source)
     rate = stream.average_rate or Fraction(30)
     tick = stream.time_base or _TICK
     first_pts, last = facts["first_pts"], -1

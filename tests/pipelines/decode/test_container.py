@@ -78,7 +78,7 @@ def test_a_missing_file_and_a_folder_are_io_errors(tmp_path: Path) -> None:
 def test_the_video_is_found_behind_a_sound_stream(video_maker, tmp_path: Path) -> None:
     path = tmp_path / "both.mkv"
     video_maker.make_audio(path, with_video=True)
-    container, stream = open_stream(path, threads=1)
+    container, stream = open_stream(path)
     assert (stream.type, stream.index) == ("video", 1)
     assert [each.discard == Discard.all for each in container.streams] == [True, False]
     container.close()

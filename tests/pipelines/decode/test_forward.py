@@ -98,18 +98,18 @@ def test_where_packets_have_no_pts_of_their_own_nothing_is_trusted_until_the_nex
 ) -> None:
     bad = tmp_path / "bad.mp4"
     video_maker.damage(video("h264.mp4"), bad, [24])
-    container, stream = open_stream(bad, threads=1)
+    container, stream = open_stream(bad)
     index = read_index(container, stream, lambda: None)
     container.close()
     blind = replace(index, pts=np.full_like(index.pts, NO_PTS))
-    container, stream = open_stream(bad, threads=1)
+    container, stream = open_stream(bad)
     found = scan(container, stream, blind, lambda: None)
     container.close()
     numbers = {pts // 512 for pts in found.ordinals}
     assert set(range(36, 60)) <= numbers
     assert not set(range(24, 36)) & numbers
 
-    container, stream = open_stream(bad, threads=1)
+    container, stream = open_stream(bad)
     converter, wanted = RgbConverter(), {ordinal: pts for pts, ordinal in found.ordinals.items()}
     for ordinal, frame in play(container, stream, [], lambda: None):
         if ordinal in wanted:
@@ -118,12 +118,12 @@ def test_where_packets_have_no_pts_of_their_own_nothing_is_trusted_until_the_nex
 
 
 def test_an_edit_list_hides_frames_and_loses_none(video: Callable[[str], Path]) -> None:
-    container, stream = open_stream(video("h264.mp4"), threads=1)
+    container, stream = open_stream(video("h264.mp4"))
     index = read_index(container, stream, lambda: None)
     container.close()
     pts = np.where(index.pts == 5 * 512, 5 * 512 + 1, index.pts)  # a packet whose frame never comes
     for hidden in (False, True):
-        container, stream = open_stream(video("h264.mp4"), threads=1)
+        container, stream = open_stream(video("h264.mp4"))
         told = replace(index, pts=pts, hidden=(pts == 5 * 512 + 1) & hidden)
         found = scan(container, stream, told, lambda: None)
         container.close()

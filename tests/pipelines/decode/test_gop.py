@@ -70,18 +70,6 @@ def test_the_fast_path_gives_the_bits_of_plain_decoding(video: Callable[[str], P
         assert (fast.mode, fast.fallback, fast.missing) == ("gop", None, frozenset())
 
 
-@pytest.mark.parametrize("kind", ["h264_open.mp4", "hevc_open.mp4", "mpeg2_open.mp4"])
-def test_more_decoder_threads_change_no_bit(video: Callable[[str], Path], kind: str) -> None:
-    with open_video(video(kind), forward=True) as plain:
-        wanted = every_pts(plain)[1::4]
-        reference = pictures(plain, wanted)
-    with open_video(video(kind), threads=2) as fast:
-        got = pictures(fast, wanted)
-        assert fast.mode == "gop"
-    assert len(got) == len(wanted)
-    assert_same(got, reference)
-
-
 @pytest.mark.parametrize("kind", ["h264_open.mp4", "hevc_open.mp4", "mpeg4_open.mp4", "mpeg2_open.mp4"])
 def test_every_leading_picture_alone_is_exact(video: Callable[[str], Path], kind: str) -> None:
     with open_video(video(kind), forward=True) as plain:
