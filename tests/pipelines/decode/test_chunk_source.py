@@ -57,6 +57,9 @@ def test_the_video_may_begin_inside_the_chunks(chunks, video_maker):
         assert _numbers(source, chosen.pts, video_maker) == [37, 52, 7, 22]
         to_the_end = source.choose(Clip("b", 2.0, None), PLAN)
         assert _numbers(source, to_the_end.pts, video_maker) == [34, 41, 49, 56]
+        # Of the video, which begins a second into the chunk of 2 s: its first second ends where the next chunk starts.
+        times = [frame.time_s for frame in source.frames(chosen.pts.flat, PLAN)]
+        assert times == pytest.approx([37 / 30 - 1, 52 / 30 - 1, 7 / 30 + 1, 22 / 30 + 1])
         facts = source.facts()
     assert (facts["time_base_denominator"], facts["first_pts"]) == (90_000, 0)
     assert facts["duration_s"] == pytest.approx(6.0)

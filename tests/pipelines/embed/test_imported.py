@@ -90,6 +90,13 @@ def test_times_are_never_rounded_silently(embedded):
         imported(embedded, shifted(embedded, 0.002)[1], sha256="1" * 64)
 
 
+@pytest.mark.parametrize("seconds", [-0.0009, 0.0009])
+def test_a_frame_a_little_before_or_after_its_row_takes_it(embedded, seconds):
+    rows, source = shifted(embedded, seconds)
+    imported(embedded, source)
+    check_every_place(embedded, source, rows)
+
+
 def test_a_tolerance_that_is_asked_for_is_recorded(embedded):
     rows, source = shifted(embedded, 0.02)
     item = imported(embedded, source, nearest_within_s=0.03)

@@ -47,6 +47,14 @@ def test_a_video_of_2018_is_looked_up_at_60_and_one_of_2020_at_50_frames_a_secon
     assert shown(source_of(tmp_path, "P90_101", 100), timed("P90_101", *times)) == [1, 11, 51]
 
 
+def test_a_frame_of_a_video_file_takes_the_entry_nearest_to_its_time(tmp_path: Path) -> None:
+    # 0.0166 s are 0.996 frames at 60 a second, and 0.0199 s are 0.995 at 50.
+    assert shown(source_of(tmp_path, "P90_01", 700), timed("P90_01", 0.0166, 0.0083, 0.0084)) == [2, 1, 2]
+    assert shown(source_of(tmp_path, "P90_101", 100), timed("P90_101", 0.0199, 0.0099, 0.0101)) == [2, 1, 2]
+    # Files of 2018 run at 59.94 a second: their frame 600 is shown at 10.01 s, when entry 602 of the JPEGs is nearest.
+    assert shown(source_of(tmp_path, "P90_01", 700), timed("P90_01", 600 * 1001 / 60000)) == [602]
+
+
 def test_a_frame_a_little_past_the_last_entry_takes_it_and_a_later_one_fails(tmp_path: Path) -> None:
     source = source_of(tmp_path, "P90_01", 60)
     near, far = source.boxes(jpegs("P90_01", 75, 76))
