@@ -175,7 +175,7 @@ def nearest_pts(
     """
     frames = np.asarray(frame_pts, dtype=np.int64)
     wanted = np.asarray(times, dtype=np.float64)
-    if frames.ndim != 1 or frames.size == 0 or np.any(np.diff(frames) <= 0):
+    if frames.ndim != 1 or frames.size == 0 or np.any(frames[1:] <= frames[:-1]):
         raise InputError("nearest frame: expected at least one frame, with strictly ascending pts")
     bad = wanted[~(np.isfinite(wanted) & (wanted >= 0))]
     if bad.size:
@@ -184,12 +184,21 @@ def nearest_pts(
             "in seconds from the first displayed frame"
         )
     seconds_a_tick = float(time_base)
-    at = (frames - first_pts) * seconds_a_tick
+    near = frames[_around(frames, (wanted - TIE_S) / seconds_a_tick + first_pts)]
+    at = (near - first_pts) * seconds_a_tick
     middle = (at[:-1] + at[1:]) / 2
     index = np.searchsorted(middle, wanted - TIE_S, side="left")
+    end_s = (frames[-1] - first_pts) * seconds_a_tick
     last_s = frame_length_s(frames, time_base, lone_frame_s)
-    past_end = wanted >= at[-1] + 2 * last_s - TIE_S if last_s > 0 else wanted > at[-1] + TIE_S
-    return frames[index], past_end
+    past_end = wanted >= end_s + 2 * last_s - TIE_S if last_s > 0 else wanted > end_s + TIE_S
+    return near[index], past_end
+
+
+def _around(frames: np.ndarray, ticks: np.ndarray) -> slice:
+    """The frames that some ticks may be nearest to, with one more on either side: a clip is little of a long video."""
+    whole = np.clip(ticks, frames[0], frames[-1]).astype(np.int64)
+    places = np.searchsorted(frames, whole)
+    return slice(max(int(places.min(initial=len(frames))) - 3, 0), int(places.max(initial=0)) + 4)
 
 
 def frame_length_s(frame_pts: np.ndarray, time_base: Fraction, lone_frame_s: float) -> float:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -176,6 +177,21 @@ def test_nearest_pts_wins_and_ties_go_to_the_earlier(case: tuple[np.ndarray, Fra
         at = first + Fraction(quarter, 4)
         assert pts == min(frames.tolist(), key=lambda frame: (abs(frame - at), frame))
         assert past == (at >= end + int(frames[-1] - frames[-2]))
+    alone = [nearest_pts(frames, tick, first, time) for time in times]
+    assert [pts for pts, _ in alone] == chosen.tolist()
+    assert [past for _, past in alone] == past_end.tolist()
+
+
+def test_a_clip_of_a_long_video_looks_at_the_frames_near_it_only() -> None:
+    frames = np.arange(10**12, 10**12 + 200_000 * 512, 512)
+    tracemalloc.start()
+    chosen, past_end = nearest_pts(frames, Fraction(1, 512), 10**12, np.array([99_999.6, 100_003.5]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert ((chosen - 10**12) // 512).tolist() == [100_000, 100_003]
+    assert not past_end.any()
+    # One byte a frame to see that they ascend.
+    assert peak < 3 * len(frames)
 
 
 def test_a_midpoint_missed_by_rounding_alone_is_still_a_tie() -> None:
