@@ -1,4 +1,4 @@
-"""A worker function for tests: decode, and tell how many packets were read."""
+"""A worker function for tests: decode, and tell how many packets were read and whether an index is kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.decode.worker import decode_video
 
 
 def decode_and_count(task: VideoTask, heartbeat: Callable[[], None]) -> dict[str, Any]:
-    """Decode; the number of heartbeats goes into a file named for the video, in the folder ``HEARTBEATS``."""
+    """Decode; heartbeats, and 1 where indexes are kept, go into a file named for the video in ``HEARTBEATS``."""
     beats = 0
 
     def counted() -> None:
@@ -21,5 +21,5 @@ def decode_and_count(task: VideoTask, heartbeat: Callable[[], None]) -> dict[str
         heartbeat()
 
     result = decode_video(task, counted)
-    (Path(os.environ["HEARTBEATS"]) / task.video_id).write_text(str(beats))
+    (Path(os.environ["HEARTBEATS"]) / task.video_id).write_text(f"{beats} {int(bool(task.indexes))}")
     return result
