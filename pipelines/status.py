@@ -207,7 +207,8 @@ def _prepared(workspace: Workspace, dataset: str, split: str) -> StageStatus:
     result.rows = read_footer(folder / "clips.parquet").rows
     result.failures = dict(Counter(read_rows(folder / "rejects.parquet").column("reason").to_pylist()))
     if (folder / "videos.parquet").is_file():
-        result.missing_videos = read_rows(folder / "videos.parquet").column("path").null_count
+        paths = read_rows(folder / "videos.parquet").column("path").to_pylist()
+        result.missing_videos = sum(path is None or workspace.find_video(dataset, path) is None for path in paths)
     else:
         result.done, result.missing, result.next = 0, 1, "xmic prepare"
         result.why["videos.parquet"] = "not made yet"

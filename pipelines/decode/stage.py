@@ -29,6 +29,7 @@ from pipelines.workspace import Workspace
 _JPEG_BYTES = 20_000
 _GROUPS_A_GIVING_BACK = 8
 _INDEXES = "packet-indexes"
+_MISSING = "missing"
 _TIMED = ("clip_id", "start_s", "stop_s", "start_frame", "stop_frame")
 _PLACED = ("video_id", "path", "kind", "offset_s", "jpeg_rate", "duration_s")
 VIDEO_TIMEOUT_S = 120.0
@@ -96,12 +97,18 @@ class DecodeStage:
         return f"xmic decode {self.dataset} --split {self.split} -w {self.workspace.root}"
 
     def units(self) -> list[Unit]:
-        """One unit a group of videos; a key covers the clips' times and the identity of each file."""
+        """One unit a group of videos; a key covers the clips' times and the identity of each file.
+
+        What was decoded of a file that is gone by now (a disk that is not mounted, a download that was deleted) stays
+        as it is: such a file counts as the one it was.
+        """
         units = []
         for unit in self.units_by_clips():
-            inputs = dict(unit.inputs)
-            for task in unit.payload:
-                inputs[f"file of {task.video_id}"] = self._identity(task)
+            files = {f"file of {task.video_id}": self._identity(task) for task in unit.payload}
+            if _MISSING in files.values():
+                before = _inputs_of(unit.path)
+                files |= {name: before.get(name, _MISSING) for name, found in files.items() if found == _MISSING}
+            inputs = {**unit.inputs, **files}
             units.append(Unit(unit.group, unit.path, inputs, unit.attempted, unit.size, unit.payload))
         return units
 
@@ -151,11 +158,13 @@ class DecodeStage:
 
         def tasks() -> Iterator[tuple[tuple[str, str], VideoTask]]:
             for unit in units:
+                self._refuse_to_lose(unit)
                 placed = {task.video_id: self._placed(task, scratch, unit.group) for task in unit.payload}
                 pending[unit.group] = _Pending(unit, placed)
                 for task in placed.values():
                     yield (unit.group, task.video_id), task
 
+        found = False
         try:
             for outcome in run_killable(
                 self.function or decode_video,
@@ -167,6 +176,7 @@ class DecodeStage:
                 group, video_id = outcome.task_id
                 waiting = pending[group]
                 waiting.outcomes[video_id] = outcome
+                found = found or outcome.reason != "missing_video"
                 if len(waiting.outcomes) == len(waiting.tasks):
                     with open_shard(waiting.unit) as shard:
                         for video in sorted(waiting.tasks):
@@ -176,6 +186,33 @@ class DecodeStage:
                     yield waiting.unit
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+        if not found:
+            self._refuse_nothing()
+
+    def _refuse_to_lose(self, unit: Unit) -> None:
+        gone = [task for task in unit.payload if self._file(task) is None]
+        lost = [task for task in gone if unit.inputs[f"file of {task.video_id}"] != _MISSING]
+        if lost and _has_rows(unit.path):
+            raise MissingUpstream(
+                f"{unit.path}: must be made anew, but the files of {len(lost)} of its videos are gone and their frames "
+                f"would be lost; the first is {lost[0].path or lost[0].video_id}, searched under {self._roots}. Put "
+                "them back (is the disk mounted?) and run the same xmic prepare again, or remove this shard to do "
+                "without them."
+            )
+
+    def _refuse_nothing(self) -> None:
+        """After a run that found no video: whether there is one at all."""
+        tasks = [task for unit in self.units_by_clips() for task in unit.payload]
+        if tasks and not any(self._file(task) for task in tasks):
+            first = tasks[0].path or tasks[0].video_id
+            raise MissingUpstream(
+                f"{self.of}: none of its {len(tasks)} videos is there; the first, {first}, was searched under "
+                f"{self._roots}. Is the disk mounted? Other roots: the same xmic prepare with --videos."
+            )
+
+    @property
+    def _roots(self) -> str:
+        return ", ".join(self.workspace.datasets[self.dataset].roots) or "no root"
 
     def _task(self, video: Mapping[str, Any], clips: list[Clip], shares_file: bool) -> VideoTask:
         return VideoTask(
@@ -196,7 +233,7 @@ class DecodeStage:
     def _identity(self, task: VideoTask) -> str:
         found = self._file(task)
         if found is None:
-            return "missing"
+            return _MISSING
         digests = self.workspace.file_digests
         size, content = 0, ""
         if found.is_dir():
@@ -251,6 +288,21 @@ class DecodeStage:
         scratch = folder / f"{here}{os.getpid()}"
         scratch.mkdir(parents=True, exist_ok=True)
         return scratch
+
+
+def _inputs_of(path: Path) -> Mapping[str, str]:
+    """What a shard was made from; nothing where it is not there or damaged."""
+    try:
+        return read_footer(path).inputs
+    except (FileNotFoundError, InputError):
+        return {}
+
+
+def _has_rows(path: Path) -> bool:
+    try:
+        return read_footer(path).rows > 0
+    except (FileNotFoundError, InputError):
+        return False
 
 
 @dataclass(frozen=True)
