@@ -13,7 +13,8 @@ import os
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -21,6 +22,8 @@ from data_manifests.errors import InputError
 
 LEASE_S = 120.0
 """A lock of another host that was not touched for this many seconds counts as abandoned."""
+
+_WAIT_S = 0.2
 
 
 class LockedElsewhere(InputError):
@@ -103,3 +106,19 @@ class ShardLock:
         while not self._stop.wait(LEASE_S / 4):
             with suppress(OSError):
                 os.utime(file)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Make a folder while the other processes that would make it, of other hosts too, wait.
+
+    Look again inside whether it is made: another process may have done it meanwhile. The lock file stands beside it.
+    """
+    lock = ShardLock(folder.with_name(f".{folder.name}.lock"))
+    while True:
+        with suppress(LockedElsewhere):
+            if lock.acquire():
+                break
+        time.sleep(_WAIT_S)
+    with lock:
+        yield

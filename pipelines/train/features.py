@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +24,11 @@ from pipelines.atomic import replace_atomically
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_shards
 from pipelines.digest import digest_json
-from pipelines.locks import LockedElsewhere, ShardLock
+from pipelines.locks import alone
 from pipelines.progress import Progress
 from pipelines.shards import Footer, iter_rows, read_footer, read_rows, side_path
 from pipelines.stage import require_same
 from pipelines.workspace import Workspace
-
-_WAIT_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -130,7 +126,7 @@ def load_stream(
     fingerprint = digest_json([parts, list(clip_ids)])
     cache = workspace.root / "cache" / "features" / fingerprint[:32]
     if not (cache / "done.json").is_file():
-        with _alone(cache):
+        with alone(cache):
             if not (cache / "done.json").is_file():
                 progress.note(f"laying out {folder.relative_to(workspace.root)} for training")
                 files = [(folder / s.path.name, side_path(s.path, "clip_frames")) for s in shards]
@@ -161,19 +157,6 @@ def embedding_folder(workspace: Workspace, frames: DecodeStage, encoder_slug: st
     """Where a stream's vectors stand."""
     base = workspace.root / "embeddings" / frames.dataset / frames.split / frames.plan.slug
     return base / encoder_slug / stream_slug
-
-
-@contextmanager
-def _alone(cache: Path) -> Iterator[None]:
-    """Other processes, of other hosts too, wait: cells of a grid lay out the same vectors at the same time."""
-    lock = ShardLock(cache.with_name(f".{cache.name}.lock"))
-    while True:
-        with suppress(LockedElsewhere):
-            if lock.acquire():
-                break
-        time.sleep(_WAIT_S)
-    with lock:
-        yield
 
 
 def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence[str], plan: FramePlan) -> None:

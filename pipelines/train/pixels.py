@@ -27,6 +27,7 @@ from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards
 from pipelines.digest import digest_json
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.stage import read_boxes
+from pipelines.locks import alone
 from pipelines.progress import Progress
 from pipelines.protocol import Protocol
 from pipelines.shards import Footer, read_footer, read_rows
@@ -127,11 +128,13 @@ def load_pictures(
         _check_boxes(frames, boxes, shards, footers)
     parts = [[s.group, s.footer.digest, footers[s.group].inputs.get("hands")] for s in shards]
     cache = workspace.root / "cache" / "pixels" / digest_json([stream.fingerprint, parts, slug])[:32]
-    if not (cache / "done.json").is_file():
-        progress.note(f"laying out {frames.folder.relative_to(workspace.root)} for training on pictures")
-        _lay_out(cache, shards, folder, boxes, policy)
-    facts = json.loads((cache / "done.json").read_text())
-    jpegs = np.memmap(cache / "jpegs.bin", mode="r") if facts["bytes"] else np.zeros(0, np.uint8)
+    if not _laid_out(cache):
+        with alone(cache):
+            if not _laid_out(cache):
+                progress.note(f"laying out {frames.folder.relative_to(workspace.root)} for training on pictures")
+                _lay_out(cache, shards, folder, boxes, policy)
+    file = cache / "jpegs.bin"
+    jpegs = np.memmap(file, mode="r") if file.stat().st_size else np.zeros(0, np.uint8)
     own = np.load(cache / "boxes.npy", mmap_mode="r") if hand else None
     spans = np.load(cache / "spans.npy", mmap_mode="r")
     return Pictures(jpegs, spans, own, policy, towers.picture, towers.visual.size, workers)
@@ -147,6 +150,15 @@ def _check_boxes(frames: DecodeStage, boxes: Path, shards: list[Decoded], footer
             raise MissingUpstream(f"{path}: no hand boxes to cut the pictures by. Run {command}") from None
         if found != footers[shard.group].inputs.get("hands"):
             raise MissingUpstream(f"{path}: other boxes than the vectors were made with. Run xmic embed again.")
+
+
+def _laid_out(cache: Path) -> bool:
+    """Whether it is there and as long as it says: the bytes of a damaged one would be other pictures' or none."""
+    try:
+        facts = json.loads((cache / "done.json").read_text())
+        return (cache / "jpegs.bin").stat().st_size == int(facts["bytes"])
+    except FileNotFoundError:
+        return False
 
 
 def _lay_out(cache: Path, shards: list[Decoded], folder: Path, boxes: Path, policy: CropPolicy | None) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import InputError
-from pipelines.locks import LEASE_S, LockedElsewhere, ShardLock
+from pipelines.locks import LEASE_S, LockedElsewhere, ShardLock, alone
 
 _HOLD = """
 import sys
@@ -152,3 +152,28 @@ def test_a_held_lock_is_touched_so_that_other_hosts_see_it_alive(
     os.utime(tmp_path / "lock", (1, 1))
     time.sleep(0.05)
     assert (tmp_path / "lock").stat().st_mtime == 1
+
+
+def test_a_folder_is_made_alone_and_the_others_wait_until_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = _holder(tmp_path / "cache" / ".made.lock")
+    waits: list[float] = []
+
+    def end_it(seconds: float) -> None:
+        waits.append(seconds)
+        holder.communicate("")
+
+    monkeypatch.setattr("pipelines.locks.time.sleep", end_it)
+    with alone(tmp_path / "cache" / "made"):
+        assert not ShardLock(tmp_path / "cache" / ".made.lock").acquire()
+    assert len(waits) == 1
+    assert ShardLock(tmp_path / "cache" / ".made.lock").acquire()
+
+
+def test_a_fresh_lease_of_another_host_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = _lease(tmp_path / ".made.lock", 0)
+    monkeypatch.setattr("pipelines.locks.time.sleep", lambda seconds: lease.write_text(""))
+    with alone(tmp_path / "made"):
+        pass
+    assert lease.read_text() == ""

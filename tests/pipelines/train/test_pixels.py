@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from types import SimpleNamespace
 
 import cv2
@@ -53,6 +55,12 @@ def stored(workspace):
     return wanted, pictures
 
 
+def layout(workspace):
+    """The folder of the only pictures that are laid out."""
+    (done,) = (workspace.root / "cache/pixels").glob("*/jpegs.bin")
+    return done.parent
+
+
 def data_of(clips, streams, pictures, seed):
     usable = usable_clips(clips, streams, "noun")
     return ClipData(streams, usable, clips.clip_ids, seed, torch.device("cpu"), pictures)
@@ -98,12 +106,12 @@ def test_they_are_laid_out_once_and_again_for_other_crops(embedded):
     assert [text for text in notes.texts if "pictures" in text] == [
         f"laying out frames/mine/train/{PLAN} for training on pictures"
     ] * 2
-    assert len(list((embedded.root / "cache/pixels").iterdir())) == 2
+    assert len(list((embedded.root / "cache/pixels").glob("*/done.json"))) == 2
 
 
 def test_a_layout_that_was_not_finished_is_made_again(embedded):
     _, _, whole = load(embedded)
-    (cache,) = (embedded.root / "cache/pixels").iterdir()
+    cache = layout(embedded)
     (cache / "done.json").unlink()
     # What is mapped stays until it is let go of.
     (cache / "jpegs.bin").unlink()
@@ -111,6 +119,46 @@ def test_a_layout_that_was_not_finished_is_made_again(embedded):
     _, _, again = load(embedded)
     rows = np.arange(len(whole.spans))
     assert torch.equal(again.read(rows), whole.read(rows))
+
+
+def test_a_layout_whose_pictures_were_cut_short_is_made_again(embedded):
+    rows = np.arange(6)
+    whole = load(embedded)[2].read(rows)
+    cache = layout(embedded)
+    data = (cache / "jpegs.bin").read_bytes()
+    (cache / "jpegs.bin").unlink()
+    (cache / "jpegs.bin").write_bytes(data[: len(data) // 2])
+    notes = Notes()
+    assert torch.equal(load(embedded, progress=notes)[2].read(rows), whole)
+    assert len(notes.texts) == 1
+    assert (cache / "jpegs.bin").read_bytes() == data
+
+
+def test_of_two_that_lay_out_the_same_pictures_the_second_waits_for_the_first(embedded):
+    begun, go = threading.Event(), threading.Event()
+
+    class Held(Notes):
+        def note(self, text):
+            super().note(text)
+            begun.set()
+            assert go.wait(30)
+
+    notes, found = Held(), []
+
+    def read():
+        pictures = load(embedded, progress=notes)[2]
+        found.append(pictures.read(np.arange(len(pictures.spans))))
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    readers[0].start()
+    assert begun.wait(30)
+    readers[1].start()
+    time.sleep(0.5)
+    go.set()
+    for reader in readers:
+        reader.join()
+    assert len(notes.texts) == 1
+    assert torch.equal(*found)
 
 
 def test_a_method_that_sees_no_pictures_lays_out_none(embedded):
@@ -144,7 +192,7 @@ def test_boxes_that_are_gone_or_others_are_refused(embedded):
 
 def test_a_damaged_picture_is_named(embedded):
     _, _, pictures = load(embedded)
-    (cache,) = (embedded.root / "cache/pixels").iterdir()
+    cache = layout(embedded)
     (cache / "jpegs.bin").unlink()
     (cache / "jpegs.bin").write_bytes(b"\0" * len(pictures.jpegs))
     with pytest.raises(InputError, match="not a whole JPEG"):
