@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,7 +41,8 @@ def train(
 ) -> None:
     """Fine-tune a hand model on pictures of your own.
 
-    Run it again after a stop: it goes on from its checkpoint. The model is used with
+    Run it again after a stop: it goes on from its checkpoint in INTO/work; other pictures, boxes or settings want
+    another folder. The model is used with
     xmic detect-hands --weights INTO/hands.safetensors.
     """
     from pipelines.hands.training.datasets import teacher_boxes as of_teacher
@@ -49,7 +51,7 @@ def train(
 
     pictures = yolo_dataset(data) if teacher_boxes is None else of_teacher(data, teacher_boxes, teacher_score)
     made = tune_model(pictures, start, into, epochs, image_size, seed, offline, console.progress())
-    console.emit(made, json, [f"{made['file']}: loss {made['loss']:.2f} after {made['pictures']} pictures"])
+    console.emit(made, json, [_trained(made)])
 
 
 @app.command("train-packaged")
@@ -80,9 +82,7 @@ def train_packaged(
 
     count = machine_of(workers, "cpu", offline=True).workers
     made = train_it(work, into, seed, budget, pictures, photographs, start, count, console.progress())
-    console.emit(
-        made, json, [f"{made['file']}: loss {made['loss']:.2f} after {made['pictures']} pictures; {made['sha256']}"]
-    )
+    console.emit(made, json, [f"{_trained(made)}; {made['sha256']}"])
 
 
 @app.command("calibrate")
@@ -163,6 +163,11 @@ def score(
         )
     lines.append(f"{found['frames_per_second']} frames a second")
     console.emit({"model": str(model), **found}, json, lines)
+
+
+def _trained(made: Mapping[str, Any]) -> str:
+    done = "; finished before, nothing to do" if made["already_done"] else ""
+    return f"{made['file']}: loss {made['loss']:.2f} after {made['pictures']} pictures{done}"
 
 
 def _percent(share: float | None) -> str:

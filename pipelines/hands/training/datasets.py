@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from data_manifests.errors import InputError
+from pipelines.digest import digest_json, whole_file_sha256
 from pipelines.hands.box_rows import read_box_rows
 from pipelines.hands.labelled import PICTURES, picture_files, read_picture, read_yolo_text
 
@@ -37,6 +38,11 @@ class FilePictures:
         """See :class:`pipelines.hands.training.pictures.Pictures`."""
         path, classes, _ = self.labelled[index]
         return read_picture(path), self._boxes[index], np.array(classes, np.int64)
+
+    @cached_property
+    def digest(self) -> str:
+        """See :class:`pipelines.hands.training.pictures.Pictures`; where the files lie and their names do not count."""
+        return digest_json([[whole_file_sha256(path), classes, boxes] for path, classes, boxes in self.labelled])
 
     @cached_property
     def _boxes(self) -> list[np.ndarray]:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from pipelines.atomic import replace_atomically
+from pipelines.digest import digest_json, whole_file_sha256
 from pipelines.executors.killable import Outcome
 from pipelines.hands.synthetic.mesh import read_mesh
 from pipelines.hands.synthetic.photographs import read_photographs
@@ -39,6 +40,11 @@ class Pictures(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """Of the classes."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of the pictures in their order, with their classes and boxes."""
         ...
 
     def __len__(self) -> int:
@@ -88,6 +94,11 @@ class DrawnPictures:
         part = self._parts[file]
         mine = part["owner"] == number
         return part_picture(part, number), part["boxes"][mine], part["sides"][mine].astype(np.int64)
+
+    @cached_property
+    def digest(self) -> str:
+        """See :class:`Pictures`; of the files."""
+        return digest_json([whole_file_sha256(self._file(number)) for number in range(self.files)])
 
     def held(self, index: int) -> np.ndarray:
         """What each hand of a picture holds: float32 ``[M, 4]`` shares, NaN where it holds nothing."""

@@ -71,7 +71,8 @@ def train_model(
 ) -> dict[str, Any]:
     """Train and write a model.
 
-    Run it again after a stop: it goes on from its last checkpoint, at most two minutes old.
+    Run it again after a stop: it goes on from its last checkpoint, at most two minutes old. The last one stays beside
+    the finished model: by it the same training is known to be done, and one with other pictures is refused.
 
     Args:
         work: folder of the checkpoint and of ``log.jsonl``.
@@ -85,13 +86,15 @@ def train_model(
 
     Returns:
         'file', 'sha256', 'pictures', 'parameters', 'loss' (mean of the last 20 steps), 'skipped' (steps whose
-        gradients were not finite) and 'seconds' of this call.
+        gradients were not finite), 'already_done' (it was finished before, nothing was trained) and 'seconds' of this
+        call.
 
     Raises:
-        InputError: the checkpoint is one of another training.
+        InputError: the checkpoint is one of another training: other settings, pictures, classes or boxes.
     """
     began = time.monotonic()
     run = _Run(work, pictures, training, architecture, start, dict(trained_on))
+    already_done = run.done >= training.steps
     progress.start("train", training.steps)
     progress.advance(run.done)
     for stage in training.stages:
@@ -105,7 +108,8 @@ def train_model(
                 progress.state(f"loss {run.recent:.2f} at {stage.image_size} px")
             run.save()
     progress.finish()
-    made = {**trained_on, "training": _plain(training), "loss": round(run.recent, 4)}
+    made = {**trained_on, "pictures_digest": pictures.digest}
+    made |= {"training": _plain(training), "loss": round(run.recent, 4)}
     size = training.stages[-1].image_size
     sha256 = write_model(file, architecture, pictures.names, run.average.state_dict(), size, made)
     return {
@@ -115,6 +119,7 @@ def train_model(
         "parameters": sum(weight.numel() for weight in run.network.parameters()),
         "loss": run.recent,
         "skipped": run.skipped,
+        "already_done": already_done,
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -133,7 +138,9 @@ class _Run:
     ) -> None:
         work.mkdir(parents=True, exist_ok=True)
         self._work, self._training = work, training
-        self._identity = digest_json([_plain(training), dict(architecture), list(pictures.names), trained_on])
+        self._identity = digest_json(
+            [_plain(training), dict(architecture), list(pictures.names), pictures.digest, trained_on]
+        )
         self.network = make_network(architecture, len(pictures.names), training.seed)
         if start is not None:
             self._take(start)
@@ -198,8 +205,8 @@ class _Run:
         state = torch.load(file, weights_only=True)
         if state["identity"] != self._identity:
             raise InputError(
-                f"{file}: the checkpoint of a training with other settings or pictures. Name another folder, or "
-                "remove the file."
+                f"{file}: the checkpoint of a training with other settings, pictures or boxes. Name another folder, "
+                "or remove the file."
             )
         self.done, self.skipped, self._losses = int(state["done"]), int(state["skipped"]), list(state["losses"])
         self.network.load_state_dict(state["network"])

@@ -45,7 +45,8 @@ def tune_model(
         See :func:`pipelines.hands.training.train.train_model`.
 
     Raises:
-        InputError: the weights are no detection model, no class is a hand, or a checkpoint of another training.
+        InputError: the weights are no detection model, no class is a hand, or the checkpoint in ``into/work`` is one of
+            another training: other settings, pictures or boxes.
         UsageError: an image size that is not a multiple of 32.
     """
     file = find_weights(weights, offline)

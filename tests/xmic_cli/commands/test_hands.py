@@ -37,7 +37,10 @@ def dataset(tmp_path: Path) -> Path:
 def test_a_model_is_tuned_and_tested(tmp_path: Path, model: Path, dataset: Path, capsys: _Capture) -> None:
     arguments = ["hands", "train", str(dataset / "data.yaml"), "--from", str(model), "--into", str(tmp_path / "new")]
     assert run([*arguments, "--epochs", "1"]) == 0
-    assert "loss" in capsys.readouterr().out
+    first = capsys.readouterr().out
+    assert first.endswith(" after 1 pictures\n")
+    assert run([*arguments, "--epochs", "1"]) == 0
+    assert capsys.readouterr().out == f"{first.rstrip()}; finished before, nothing to do\n"
     tuned = str(tmp_path / "new" / "hands.safetensors")
     assert run(["hands", "test", tuned, str(dataset / "images"), str(dataset / "labels"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

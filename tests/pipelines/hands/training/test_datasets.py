@@ -34,6 +34,21 @@ def test_a_yolo_dataset_is_read_as_ultralytics_reads_it(dataset: Path) -> None:
     assert found.read(1)[1].shape == (0, 4)
 
 
+def test_a_digest_holds_pictures_classes_and_boxes_but_no_paths(dataset: Path) -> None:
+    root = dataset.parent
+    whole = yolo_dataset(dataset).digest
+    (root / "images" / "train" / "b.jpg").rename(root / "images" / "train" / "c.jpg")
+    assert yolo_dataset(dataset).digest == whole
+    text = root / "labels" / "train" / "a.txt"
+    for line in ("0 0.5 0.5 0.5 0.5\n", "1 0.5 0.5 0.5 0.6\n"):
+        text.write_text(line)
+        assert yolo_dataset(dataset).digest != whole
+    text.write_text("1 0.5 0.5 0.5 0.5\n")
+    assert yolo_dataset(dataset).digest == whole
+    cv2.imwrite(str(root / "images" / "train" / "c.jpg"), np.full((20, 40, 3), 90, np.uint8))
+    assert yolo_dataset(dataset).digest != whole
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -76,6 +91,7 @@ def test_another_detectors_boxes_become_labels(tmp_path: Path) -> None:
     found = teacher_boxes(tmp_path, table, 0.5)
     assert (len(found), found.names) == (2, ("left hand", "right hand"))
     assert found.read(0)[1].shape == (0, 4)
+    assert found.digest != teacher_boxes(tmp_path, table, 0.1).digest
     assert found.read(1)[1] == pytest.approx(np.array([[0.1, 0.1, 0.5, 0.5]]))
 
 

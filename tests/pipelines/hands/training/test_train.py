@@ -66,8 +66,19 @@ def test_the_finished_model_is_one_the_detector_takes(tmp_path: Path, drawn: Dra
 
 def test_the_checkpoint_of_another_training_is_refused(tmp_path: Path, drawn: DrawnPictures) -> None:
     trained(tmp_path / "work", drawn, replace(TINY, budget=4))
-    with pytest.raises(InputError, match="with other settings or pictures"):
+    with pytest.raises(InputError, match="with other settings, pictures or boxes"):
         trained(tmp_path / "work", drawn, replace(TINY, budget=4, lr=1e-4))
+
+
+def test_a_checkpoint_of_other_drawings_is_refused(tmp_path: Path, drawn: DrawnPictures) -> None:
+    short = replace(TINY, budget=4)
+    assert not trained(tmp_path / "work", drawn, short)["already_done"]
+    assert trained(tmp_path / "work", drawn, short)["already_done"]
+    (tmp_path / "pictures-0" / "0000.npz").unlink()
+    (tmp_path / "pictures-0").rmdir()
+    write_pictures(tmp_path, 1, 6).parent.rename(tmp_path / "pictures-0")
+    with pytest.raises(InputError, match="with other settings, pictures or boxes"):
+        trained(tmp_path / "work", replace(drawn), short)
 
 
 def test_the_loss_falls_and_is_logged(tmp_path: Path, drawn: DrawnPictures) -> None:
