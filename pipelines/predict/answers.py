@@ -1,4 +1,4 @@
-"""From scores to answers: the best words of every clip, and why a clip has none."""
+"""From scores to answers: the best words of every clip."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from data_manifests.errors import InputError, TooManyFailures
 from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
 from pipelines.evaluate.predictions_file import score_matrix
+from pipelines.predict.reasons import Reasons
 from pipelines.shards import iter_rows, read_footer, read_rows, side_path
 from pipelines.workspace import Workspace
 
@@ -168,29 +169,18 @@ class Answers:
         return {row["video_id"]: row for row in rows}
 
     @cached_property
-    def _failed(self) -> dict[str, list[dict[str, Any]]]:
-        """The failure rows of each video."""
+    def _reasons(self) -> dict[str, Reasons]:
+        """Why clips of a video have no answer, of each video with a failure."""
         found: dict[str, list[dict[str, Any]]] = {}
         for folder in self.failures:
             for part in sorted(folder.glob("part-*.parquet")):
                 for row in read_rows(side_path(part, "failures")).to_pylist():
                     found.setdefault(row["video_id"], []).append(row)
-        return found
+        return {video_id: Reasons(rows, self.video_facts.get(video_id)) for video_id, rows in found.items()}
 
     def _why(self, clip: Mapping[str, Any]) -> str:
-        """The failure that cost a clip its answer: its own, else that of its video or of the frame nearest to it."""
-        rows = self._failed.get(clip["video_id"], [])
-        own = [row for row in rows if row["clip_id"] == clip["clip_id"]]
-        of_video = [row for row in rows if row["clip_id"] is None and row["pts"] is None]
-        of_frames = sorted((row for row in rows if row["pts"] is not None), key=lambda row: self._away(clip, row))
-        first = next(iter([*own, *of_video, *of_frames]), None)
-        return "its frames are not all there" if first is None else f"{first['reason']}: {first['error']}"
-
-    def _away(self, clip: Mapping[str, Any], failure: Mapping[str, Any]) -> float:
-        facts = self.video_facts[clip["video_id"]]
-        tick = facts["time_base_numerator"] / facts["time_base_denominator"]
         middle = (clip["start_s"] + (self._stop(clip) or 0.0)) / 2
-        return float(abs((failure["pts"] - facts["first_pts"]) * tick - middle))
+        return self._reasons.get(clip["video_id"], Reasons((), None)).of(clip["clip_id"], middle)
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:

@@ -1,0 +1,51 @@
+"""Why a clip of new footage has no answer."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+class Reasons:
+    """The failures of one video, sorted once: a clip that failed does not look through those of the others."""
+
+    def __init__(self, failures: Iterable[Mapping[str, Any]], facts: Mapping[str, Any] | None) -> None:
+        """Sort them.
+
+        Args:
+            failures: rows of :data:`pipelines.shards.FAILURES` in the order they count; the first of equals wins.
+            facts: the video's row of VIDEO_FACTS; None where it could not be read, and no frame failed then.
+        """
+        self._of_clips: dict[str, str] = {}
+        self._of_video: str | None = None
+        of_frames: dict[int, tuple[int, str]] = {}
+        for place, row in enumerate(failures):
+            text = f"{row['reason']}: {row['error']}"
+            if row["clip_id"] is not None:
+                self._of_clips.setdefault(row["clip_id"], text)
+            if row["pts"] is not None:
+                of_frames.setdefault(row["pts"], (place, text))
+            elif row["clip_id"] is None and self._of_video is None:
+                self._of_video = text
+        instants = sorted(of_frames)
+        self._frames = [of_frames[pts] for pts in instants]
+        self._seconds: list[float] = []
+        if facts is not None:
+            tick = facts["time_base_numerator"] / facts["time_base_denominator"]
+            self._seconds = [(pts - facts["first_pts"]) * tick for pts in instants]
+
+    def of(self, clip_id: str, middle: float) -> str:
+        """The clip's own failure, else that of its video, else that of the frame nearest to it.
+
+        Args:
+            clip_id: the clip.
+            middle: of its times, seconds from the first displayed frame.
+        """
+        found = self._of_clips.get(clip_id, self._of_video)
+        if found is not None:
+            return found
+        after = bisect.bisect_left(self._seconds, middle)
+        beside = range(max(after - 1, 0), min(after + 1, len(self._seconds)))
+        nearest = min(((abs(self._seconds[at] - middle), *self._frames[at]) for at in beside), default=None)
+        return "its frames are not all there" if nearest is None else nearest[2]
