@@ -20,7 +20,7 @@ from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.stage import DetectHandsStage
 from pipelines.prepare import prepare
-from pipelines.workspace import Workspace
+from pipelines.workspace import DatasetSettings, Workspace
 
 DIM = 64
 SEGMENTS = 4
@@ -78,8 +78,9 @@ def add_dataset(
     clips: int = 6,
     lazy: LazyEncoder | None = None,
     hands: bool = True,
+    groups: int = 1,
 ) -> None:
-    """Draw videos, prepare, decode, detect and embed them."""
+    """Draw videos, prepare, decode, detect and embed them; a split's videos are spread over so many groups."""
     videos = folder / f"{name}-videos"
     videos.mkdir(parents=True, exist_ok=True)
     rows = ["video,start_s,stop_s,verb,noun,split"]
@@ -91,6 +92,7 @@ def add_dataset(
             rows.append(f"{file},0,1,{verb},{noun},{split}")
     table = folder / f"{name}.csv"
     table.write_text("\n".join(rows) + "\n")
+    workspace.datasets[name] = DatasetSettings("table", (str(videos),), groups)
     prepare(workspace, name, TableReader([(table, None)], roots=[videos]), [videos])
     embed_dataset(workspace, name, splits, lazy or encoder(), hands)
 

@@ -30,13 +30,13 @@ def train_frames(workspace):
     return DecodeStage(workspace, "mine", "train", FramePlan(4, 3, 0))
 
 
-def test_every_clip_finds_the_vector_of_each_of_its_frames(embedded):
-    frames = train_frames(embedded)
-    clips = read_clips(embedded, "mine", "train")
-    stream = load_stream(embedded, frames, ENCODER, "full", clips.clip_ids, Silent())
+def test_every_clip_finds_the_vector_of_each_of_its_frames(in_parts):
+    frames = train_frames(in_parts)
+    clips = read_clips(in_parts, "mine", "train")
+    stream = load_stream(in_parts, frames, ENCODER, "full", clips.clip_ids, Silent())
     assert stream.index.shape == (6, 4, 3)
     assert (stream.index >= 0).all()
-    folder = embedded.root / "embeddings/mine/train/seg4-k3-native-q95" / ENCODER / "full"
+    folder = in_parts.root / "embeddings/mine/train/seg4-k3-native-q95" / ENCODER / "full"
     vectors = {}
     wanted = []
     for part in sorted(folder.glob("part-*")):
@@ -124,9 +124,9 @@ def test_clips_without_a_label_have_minus_one(embedded):
 
 
 @pytest.fixture
-def with_clips(embedded, world):
-    stage.run(EmbedClipsStage(train_frames(embedded), world.encoder(), clip_frames=4))
-    return embedded
+def with_clips(in_parts, world):
+    stage.run(EmbedClipsStage(train_frames(in_parts), world.encoder(), clip_frames=4))
+    return in_parts
 
 
 def test_every_clip_finds_the_vector_of_each_of_its_draws(with_clips):
@@ -147,7 +147,7 @@ def test_every_clip_finds_the_vector_of_each_of_its_draws(with_clips):
 def test_clip_vectors_of_other_clips_than_are_there_now_are_refused(with_clips):
     frames = train_frames(with_clips)
     clips = read_clips(with_clips, "mine", "train").clip_ids
-    (part,) = (with_clips.root / "embeddings/mine/train").rglob("clip/part-*.parquet")
+    part = next((with_clips.root / "embeddings/mine/train").rglob("clip/part-*.parquet"))
     footer = read_footer(part)
     assert footer.inputs["clip_frames"] == read_footer(frames.folder / part.name).sides["clip_frames"]
     text = pq.read_metadata(part).metadata[b"xmic"].decode()

@@ -66,9 +66,9 @@ def data_of(clips, streams, pictures, seed):
     return ClipData(streams, usable, clips.clip_ids, seed, torch.device("cpu"), pictures)
 
 
-def test_the_pictures_are_the_frames_that_the_draw_takes_for_the_vectors(embedded):
-    clips, streams, pictures = load(embedded)
-    wanted, frames = stored(embedded)
+def test_the_pictures_are_the_frames_that_the_draw_takes_for_the_vectors(in_parts):
+    clips, streams, pictures = load(in_parts)
+    wanted, frames = stored(in_parts)
     batch = data_of(clips, streams, pictures, 7).batch(np.array([4, 0]), epoch=2)
     assert batch.pixels.shape == (2, 4, 3, 8, 8)
     assert batch.pixels.dtype == torch.uint8
@@ -80,11 +80,11 @@ def test_the_pictures_are_the_frames_that_the_draw_takes_for_the_vectors(embedde
             np.testing.assert_array_equal(batch.pixels[place, segment], expected)
 
 
-def test_hand_crops_are_cut_as_for_the_vectors(embedded):
-    clips, streams, pictures = load(embedded, HAND)
-    wanted, frames = stored(embedded)
+def test_hand_crops_are_cut_as_for_the_vectors(in_parts):
+    clips, streams, pictures = load(in_parts, HAND)
+    wanted, frames = stored(in_parts)
     boxes = {}
-    for part in (embedded.root / "hands/mine/train" / PLAN / "fake-hands-00000000").glob("part-*"):
+    for part in (in_parts.root / "hands/mine/train" / PLAN / "fake-hands-00000000").glob("part-*"):
         boxes |= read_boxes(part)
     batch = data_of(clips, streams, pictures, None).batch(np.arange(6), epoch=0)
     cut = 0
