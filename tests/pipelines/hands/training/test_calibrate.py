@@ -68,3 +68,40 @@ def test_a_model_is_measured_on_drawn_pictures_and_the_curves_are_written(
     assert found["threshold"] <= 0.65
     assert found["margin"] in MARGINS
     assert json.loads((tmp_path / "c.json").read_text()) == found
+
+
+class _OneHand:
+    """A picture of one hand, 0.2 wide, and of what it holds."""
+
+    seed = 0
+
+    def __init__(self, *thing: float) -> None:
+        self._thing = thing
+
+    def __len__(self) -> int:
+        return 1
+
+    def read(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return np.zeros((20, 20, 3), np.uint8), np.array([[0.4, 0.4, 0.6, 0.6]], np.float32), np.zeros(1, np.int64)
+
+    def held(self, number: int) -> np.ndarray:
+        return np.array([self._thing], np.float32)
+
+    def detect(self, images: list[np.ndarray]) -> list[list[Box]]:
+        return [[Box(0.4, 0.4, 0.6, 0.6, 0.9)] for _ in images]
+
+
+@pytest.mark.parametrize(
+    ("thing", "margin"),
+    [
+        ((0.4, 0.4, 0.6, 0.6), 0.0),
+        ((0.5, 0.4, 0.71, 0.6), 0.5),  # 0.1 + 0.2 · margin of 0.21: 86 % at 0.4, 95 % at 0.5
+        ((0.9, 0.9, 1.0, 1.0), None),
+        ((np.nan,) * 4, None),
+    ],
+)
+def test_the_margin_is_the_least_that_keeps_enough_of_what_is_held(
+    tmp_path: Path, thing: tuple[float, ...], margin: float | None
+) -> None:
+    one = _OneHand(*thing)
+    assert calibrate(one, one, tmp_path / "c.json", Silent())["margin"] == margin  # type: ignore[arg-type]

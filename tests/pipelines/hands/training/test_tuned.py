@@ -32,7 +32,8 @@ def one_picture(
 
 
 def test_a_model_of_other_classes_keeps_the_weights_that_fit(tmp_path: Path, start: Path) -> None:
-    made = tune_model(one_picture(tmp_path, "hand"), start, tmp_path / "into", 1, None, 0, True, Silent())
+    made = tune_model(one_picture(tmp_path, "hand"), start, tmp_path / "into", 3, None, 0, True, Silent())
+    assert made["pictures"] == 3  # one picture in each of three epochs
     tuned = read_model(Path(made["file"]))
     assert (tuned.checkpoint.names, tuned.image_size) == (("hand",), 64)
     name = "model.5.conv.weight"
