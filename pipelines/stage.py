@@ -342,21 +342,19 @@ def _as_text(limit: int | float) -> str:
     return f"{100 * limit:g} %" if isinstance(limit, float) else str(limit)
 
 
-def require_same(what: str, values: Mapping[str, Mapping[str, Any]], ignore: Iterable[str] = ()) -> None:
+def require_same(what: str, values: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse artifacts that were not made the same way.
 
     Args:
         what: what they are to be used for, for the message.
         values: where → provenance of each.
-        ignore: provenance entries that may differ.
 
     Raises:
         InputError: two of them disagree; names the entry, both values and both places.
     """
-    skip = set(ignore)
     (first_place, first), *others = values.items()
     for place, other in others:
-        for name in sorted({*first, *other} - skip):
+        for name in sorted({*first, *other}):
             if first.get(name) != other.get(name):
                 raise InputError(
                     f"{what}: {name} is {first.get(name)!r} in {first_place} but {other.get(name)!r} in {place}. "
