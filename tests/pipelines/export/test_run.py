@@ -81,6 +81,20 @@ def test_the_card_has_front_matter_and_every_evaluation(
     assert "The training videos: the terms of whoever recorded them." in card
 
 
+def test_the_results_of_another_run_of_that_name_are_not_in_the_card(
+    trained: tuple[Workspace, TrainedRun], tmp_path: Path
+) -> None:
+    workspace, run = trained
+    score(workspace, run)
+    file = workspace.root / "evaluations" / run.config["name"] / "other-val" / "metrics.json"
+    metrics = json.loads(file.read_text("utf-8"))
+    metrics["run"]["key"] = "0" * 64
+    file.write_text(json.dumps(metrics), "utf-8")
+    written = export_run(workspace, run, tmp_path / "out")
+    assert written.evaluations == ["mine val"]
+    assert "other val" not in (written.folder / "README.md").read_text("utf-8")
+
+
 def test_without_evaluations_the_card_says_so(trained: tuple[Workspace, TrainedRun], tmp_path: Path) -> None:
     written = export_run(*trained, tmp_path / "out")
     card = (written.folder / "README.md").read_text("utf-8")

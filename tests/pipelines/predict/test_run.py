@@ -131,6 +131,18 @@ def test_boxes_of_another_origin_need_leave_and_the_answers_say_so(kitchen: Kitc
     assert any("mixed detector: run boxes-hand_boxes, here boxes-mine" in line for line in answers.warnings)
 
 
+def test_answers_by_random_weights_are_said_to_mean_nothing(
+    seen: tuple[Predictor, EmbeddedFootage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor, footage = seen
+    encoder = predictor.run.protocol.encoder
+    line = f"warning: {encoder} has random weights; these answers mean nothing"
+    assert line not in predictor.predict(footage).warnings
+    made = {"spec": "ViT-B-32/random", "random_weights": True}
+    monkeypatch.setattr("pipelines.predict.run.made_by", lambda protocol, folder: made)
+    assert line in predictor.predict(footage).warnings
+
+
 def test_windows_of_a_file_that_is_no_video_fail_with_its_reason(kitchen: Kitchen, tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").write_bytes(b"")
     predictor = kitchen.load(kitchen.zero_shot)
