@@ -84,6 +84,22 @@ class Reader(Protocol):
         ...
 
 
+class VideosByPath:
+    """The part of a :class:`Reader` that is about videos, where their ids are paths and nothing is said of them."""
+
+    def video_places(self, video_id: str) -> list[Place]:
+        """The id is the path below a root."""
+        return [Place(video_id)]
+
+    def video_facts(self, video_id: str) -> VideoFacts:
+        """Nothing is annotated."""
+        return VideoFacts()
+
+    def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
+        """One path a line."""
+        return list(video_ids)
+
+
 @dataclass(frozen=True)
 class SplitFiles:
     """The annotation files of a dataset that has one for each split.

@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from data_manifests.classes import class_row, class_table
 from data_manifests.errors import InputError, UsageError
-from data_manifests.readers import Reject, RejectRows, SplitRows, VideoFacts
+from data_manifests.readers import Reject, RejectRows, SplitRows, VideosByPath
 from data_manifests.readers.table_cells import frame_number, meant, names, other_spellings, seconds, text
 from data_manifests.readers.table_files import Row, open_table, read_names
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label, canonical_split
-from data_manifests.videos import Place, is_safe_relative
+from data_manifests.videos import is_safe_relative
 
 COLUMNS = {
     "video": "path of the video, relative to a video root (or absolute below one)",
@@ -39,7 +39,7 @@ COLUMNS = {
 _NAMES_OF = {"train": ("train",), "val": ("val", "validation"), "test": ("test",)}
 
 
-class TableReader:
+class TableReader(VideosByPath):
     """Reads one or more tables of clips.
 
     Args:
@@ -232,18 +232,6 @@ class TableReader:
         if not is_safe_relative(video):
             raise Reject("unsafe_path", f"{video!r} does not stay below a video root (--videos)")
         return Path(video).as_posix()
-
-    def video_places(self, video_id: str) -> list[Place]:
-        """The id is the path."""
-        return [Place(video_id)]
-
-    def video_facts(self, video_id: str) -> VideoFacts:
-        """A table says nothing of its videos."""
-        return VideoFacts()
-
-    def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
-        """One path a line."""
-        return list(video_ids)
 
 
 def parse_files(items: Sequence[str]) -> list[tuple[Path, str | None]]:

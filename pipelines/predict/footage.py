@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from data_manifests.errors import InputError, UsageError
-from data_manifests.readers import SplitRows, VideoFacts
+from data_manifests.readers import SplitRows, VideosByPath
 from data_manifests.schema import CLIPS, REJECTS, Label
-from data_manifests.videos import Place, kind_of
+from data_manifests.videos import kind_of
 from pipelines.check.probe import Probe
 from pipelines.check.run import probe_files
 from pipelines.digest import FileDigests, digest_json
@@ -137,7 +137,7 @@ def windows(video_id: str, duration_s: float, window_s: float, stride_s: float) 
     return found
 
 
-class FootageReader:
+class FootageReader(VideosByPath):
     """See :class:`data_manifests.readers.Reader`.
 
     Args:
@@ -179,15 +179,3 @@ class FootageReader:
         ]
         origins = [(self.name, number) for number in range(1, len(rows) + 1)]
         return SplitRows(pa.Table.from_pylist(rows, schema=CLIPS), pa.Table.from_pylist([], schema=REJECTS), origins)
-
-    def video_places(self, video_id: str) -> list[Place]:
-        """The id is the path below the root."""
-        return [Place(video_id)]
-
-    def video_facts(self, video_id: str) -> VideoFacts:
-        """Nothing is annotated."""
-        return VideoFacts()
-
-    def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
-        """One path a line."""
-        return list(video_ids)
