@@ -272,6 +272,6 @@ def _precision(workspace: Workspace, asked: str, device: str) -> str:
     if asked != "auto":
         return resolve_precision(asked, device)
     if device not in workspace.precision:
-        workspace.precision[device] = resolve_precision("auto", device)
-        workspace.save()
+        with workspace.changing():
+            workspace.precision.setdefault(device, resolve_precision("auto", device))
     return workspace.precision[device]

@@ -109,12 +109,12 @@ class ShardLock:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Make a folder while the other processes that would make it, of other hosts too, wait.
+def alone(path: Path) -> Iterator[None]:
+    """Make or change a folder or a file while the other processes that would, of other hosts too, wait.
 
-    Look again inside whether it is made: another process may have done it meanwhile. The lock file stands beside it.
+    Look again inside what is there: another process may have changed it meanwhile. Its lock stands in ``.locks``.
     """
-    lock = ShardLock(folder.with_name(f".{folder.name}.lock"))
+    lock = ShardLock(path.parent / ".locks" / f"{path.name}.lock")
     while True:
         with suppress(LockedElsewhere):
             if lock.acquire():

@@ -223,8 +223,8 @@ def _remember(workspace: Workspace, dataset: str, reader: Reader, roots: Sequenc
         )
     groups = known.groups if known else _bucket_count(clips)
     absolute = tuple(str(root.resolve()) for root in roots) or (known.roots if known else ())
-    workspace.datasets[dataset] = DatasetSettings(reader.name, absolute, groups)
-    workspace.save()
+    with workspace.changing():
+        workspace.datasets[dataset] = DatasetSettings(reader.name, absolute, groups)
 
 
 def _bucket_count(clips: int) -> int:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from data_manifests.schema import SPLITS, canonical_split
 from pipelines.atomic import replace_atomically
 from pipelines.digest import FileDigests
 from pipelines.file_memory import FileMemory
+from pipelines.locks import alone
 
 SETTINGS = "workspace.toml"
 _LAYOUT = 1
@@ -77,9 +79,22 @@ class Workspace:
                 raise InputError(f"{file}: {error} is missing in [datasets.{_toml(name)}]. Put it back.") from None
         return cls(root, datasets, stored.get("precision", {}), stored.get("encoders", {}))
 
-    def save(self) -> None:
-        """Write ``workspace.toml``."""
-        self.root.mkdir(parents=True, exist_ok=True)
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Change entries and write ``workspace.toml``; other processes wait, and what they wrote since is kept.
+
+        Raises:
+            InputError: as :meth:`open`.
+        """
+        with alone(self.root / SETTINGS):
+            now = Workspace.open(self.root)
+            self.datasets = {**self.datasets, **now.datasets}
+            self.precision = {**self.precision, **now.precision}
+            self.encoders = {**self.encoders, **now.encoders}
+            yield
+            self._save()
+
+    def _save(self) -> None:
         lines = [f"layout = {_LAYOUT}", ""]
         if self.precision:
             lines += ["[precision]", *(f"{k} = {_toml(v)}" for k, v in sorted(self.precision.items())), ""]
@@ -100,8 +115,8 @@ class Workspace:
             spec: with absolute paths; see :attr:`pipelines.embed.encoders.spec.ModelSpec.located`.
         """
         if self.encoders.get(slug) != spec:
-            self.encoders[slug] = spec
-            self.save()
+            with self.changing():
+                self.encoders[slug] = spec
 
     # Read once: asked for at every video, the files made planning quadratic. What this process puts is known at once.
     # A line that another process appends later stays unseen, and costs that one file being looked at twice: an entry

@@ -40,6 +40,7 @@ def _holder(path: Path) -> subprocess.Popen[str]:
 
 
 def _lease(path: Path, age_s: float, host: str = "node-7", pid: int = 4711) -> Path:
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"host": host, "pid": pid}))
     then = time.time() - age_s
     os.utime(path, (then, then))
@@ -157,7 +158,7 @@ def test_a_held_lock_is_touched_so_that_other_hosts_see_it_alive(
 def test_a_folder_is_made_alone_and_the_others_wait_until_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    holder = _holder(tmp_path / "cache" / ".made.lock")
+    holder = _holder(tmp_path / "cache" / ".locks" / "made.lock")
     waits: list[float] = []
 
     def end_it(seconds: float) -> None:
@@ -166,13 +167,13 @@ def test_a_folder_is_made_alone_and_the_others_wait_until_it_is(
 
     monkeypatch.setattr("pipelines.locks.time.sleep", end_it)
     with alone(tmp_path / "cache" / "made"):
-        assert not ShardLock(tmp_path / "cache" / ".made.lock").acquire()
+        assert not ShardLock(tmp_path / "cache" / ".locks" / "made.lock").acquire()
     assert len(waits) == 1
-    assert ShardLock(tmp_path / "cache" / ".made.lock").acquire()
+    assert ShardLock(tmp_path / "cache" / ".locks" / "made.lock").acquire()
 
 
 def test_a_fresh_lease_of_another_host_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lease = _lease(tmp_path / ".made.lock", 0)
+    lease = _lease(tmp_path / ".locks" / "made.lock", 0)
     monkeypatch.setattr("pipelines.locks.time.sleep", lambda seconds: lease.write_text(""))
     with alone(tmp_path / "made"):
         pass

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import tomllib
 from pathlib import Path
 
@@ -42,9 +43,39 @@ def test_workspace_toml_keeps_every_name_and_path(
     encoders: dict[str, str],
 ) -> None:
     root = tmp_path_factory.mktemp("work")
-    Workspace(root, datasets, precision, encoders).save()
+    with Workspace(root, datasets, precision, encoders).changing():
+        pass
     assert Workspace.open(root) == Workspace(root, datasets, precision, encoders)
-    assert [file.name for file in root.iterdir()] == ["workspace.toml"]
+    assert [file.name for file in root.iterdir() if file.name != ".locks"] == ["workspace.toml"]
+
+
+def test_what_two_processes_add_is_kept_of_both(tmp_path: Path) -> None:
+    first, second = Workspace.open(tmp_path), Workspace.open(tmp_path)
+    for workspace, name in ((first, "epic"), (second, "ego4d")):
+        with workspace.changing():
+            workspace.datasets[name] = DatasetSettings(name, ("/videos",), 4)
+    with first.changing():
+        first.datasets["epic"] = DatasetSettings("epic", ("/other",), 4)
+    second.remember_encoder("vit-00000000", "open_clip:ViT-B-16=/weights/b16.pt")
+    found = Workspace.open(tmp_path)
+    assert {name: of.roots for name, of in found.datasets.items()} == {"epic": ("/other",), "ego4d": ("/videos",)}
+    assert list(found.encoders) == ["vit-00000000"]
+
+
+def test_whoever_changes_the_workspace_waits_for_another(tmp_path: Path) -> None:
+    first, second = Workspace.open(tmp_path), Workspace.open(tmp_path)
+
+    def add() -> None:
+        with second.changing():
+            second.datasets["ego4d"] = DatasetSettings("ego4d", (), 1)
+
+    with first.changing():
+        waiting = threading.Thread(target=add)
+        waiting.start()
+        first.datasets["epic"] = DatasetSettings("epic", (), 1)
+        assert "ego4d" not in second.datasets
+    waiting.join()
+    assert set(Workspace.open(tmp_path).datasets) == {"epic", "ego4d"}
 
 
 def test_a_folder_that_is_not_there_yet_is_an_empty_workspace_and_stays_so(tmp_path: Path) -> None:
@@ -54,7 +85,8 @@ def test_a_folder_that_is_not_there_yet_is_an_empty_workspace_and_stays_so(tmp_p
 
 
 def test_the_file_is_plain_toml_for_a_person_to_edit(tmp_path: Path) -> None:
-    Workspace(tmp_path, {"epic": DatasetSettings("epic", ("/videos",), 4)}, {"cpu": "fp32"}).save()
+    with Workspace(tmp_path, {"epic": DatasetSettings("epic", ("/videos",), 4)}, {"cpu": "fp32"}).changing():
+        pass
     assert (tmp_path / "workspace.toml").read_text() == (
         'layout = 1\n\n[precision]\ncpu = "fp32"\n\n'
         '[datasets."epic"]\nreader = "epic"\nroots = ["/videos"]\ngroups = 4\n'

@@ -170,9 +170,9 @@ def test_vectors_that_another_process_lays_out_are_waited_for(embedded):
     frames = train_frames(embedded)
     clips = read_clips(embedded, "mine", "train").clip_ids
     load_stream(embedded, frames, ENCODER, "full", clips, Silent())
-    (cache,) = (path for path in (embedded.root / "cache/features").iterdir() if path.is_dir())
+    (cache,) = (path for path in (embedded.root / "cache/features").iterdir() if path.name != ".locks")
     shutil.rmtree(cache)
-    lock = ShardLock(cache.with_name(f".{cache.name}.lock"))
+    lock = ShardLock(cache.parent / ".locks" / f"{cache.name}.lock")
     assert lock.acquire()
     found = []
     waiting = threading.Thread(
