@@ -10,11 +10,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from data_manifests.errors import InputError, UsageError
+from data_manifests.errors import InputError
 from pipelines import stage
 from pipelines.progress import Progress
 from pipelines.shards import DamagedShard, read_footer, read_rows, side_path
-from pipelines.stage import Choice, OpenShard, State, Unit, inspect, parse_shard, require_same
+from pipelines.stage import Choice, OpenShard, State, Unit, inspect, require_same
 from tests.pipelines.stage_fixtures import NumbersStage, run, tree
 
 
@@ -247,17 +247,6 @@ def test_every_nth_shard_from_the_ith_is_taken(tmp_path: Path) -> None:
     assert run(item, shard=(6, 8)) == ["g"]
     assert run(item, shard=(7, 8)) == []
     assert run(item) == ["c", "f"]
-
-
-@pytest.mark.parametrize("text", ["", "3", "/", "1/", "/2", "2/2", "3/2", "-1/2", "a/b", "0/0", "1/2/3", "²/4", " 0/2"])
-def test_a_shard_choice_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(UsageError) as error:
-        parse_shard(text)
-    assert str(error.value) == f"--shard {text}: expected i/N with 0 <= i < N, for instance 0/8"
-
-
-def test_a_shard_choice_is_read() -> None:
-    assert [parse_shard(text) for text in ("0/1", "7/8", "00/10")] == [(0, 1), (7, 8), (0, 10)]
 
 
 def test_require_same_names_the_entry_both_values_and_both_places() -> None:

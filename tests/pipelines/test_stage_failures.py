@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from data_manifests.errors import TooManyFailures, UsageError
+from data_manifests.errors import TooManyFailures
 from pipelines import stage
 from pipelines.shards import read_footer, read_rows, side_path
-from pipelines.stage import Choice, State, inspect, parse_max_failures
+from pipelines.stage import Choice, State, inspect
 from tests.pipelines.stage_fixtures import NumbersStage, run, tree
 
 _MANY: dict[str, Any] = {"max_failures": 1000}
@@ -128,16 +128,3 @@ def test_failures_of_shards_made_earlier_count_too(tmp_path: Path) -> None:
     assert "30 of 128 rows failed" in _message(item)
     assert "30 of 128 rows failed" in _message(item)
     assert item.made == ["a", "b", "c"]
-
-
-def test_max_failures_is_a_number_of_rows_or_a_share_of_them() -> None:
-    values = [parse_max_failures(text) for text in ("0", "20", "5%", "0%", "100%", "2.5%")]
-    assert values == [0, 20, 0.05, 0.0, 1.0, 0.025]
-    assert [type(value) for value in values] == [int, int, float, float, float, float]
-
-
-@pytest.mark.parametrize("text", ["", "%", "-1", "-1%", "101%", "0.05", "five", "5 rows", "nan%", "inf%", "1e3"])
-def test_max_failures_that_is_neither_is_refused(text: str) -> None:
-    with pytest.raises(UsageError) as error:
-        parse_max_failures(text)
-    assert str(error.value) == f"--max-failures {text}: expected a number of rows (20) or a percentage (5%)"

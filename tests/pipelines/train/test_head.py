@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data_manifests.errors import InputError
+from pipelines.machine import Machine
+from pipelines.train import run as run_module
+from pipelines.train.run import RunRequest, plan_run, train_run
+from tests.pipelines.train.loop_world import Notes
+
+
+@pytest.fixture
+def train_without(embedded, monkeypatch):
+    """Train nouns as if the first clips had no vectors: (clips without) → (result, notes)."""
+    real = run_module.load_streams
+
+    def train(lost):
+        def lacking(*given):
+            streams = real(*given)
+            rows = {role: np.array(stream.index) for role, stream in streams.items()}
+            for index in rows.values():
+                index[:lost] = -1
+            return {role: replace(stream, index=rows[role]) for role, stream in streams.items()}
+
+        monkeypatch.setattr(run_module, "load_streams", lacking)
+        planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 1, "batch": 2}, labels=("noun",)))
+        notes = Notes()
+        return train_run(embedded, planned, Machine(device="cpu"), notes)["heads"]["noun"], notes.texts
+
+    return train
+
+
+def test_clips_that_lack_frames_are_left_out_and_counted(train_without):
+    summary, notes = train_without(2)
+    assert (summary["clips"], summary["labelled"]) == (4, 6)
+    assert "noun: training on 4 of 6 labelled clips; the others lack frames" in notes
+
+
+def test_a_head_without_a_usable_clip_is_refused(train_without):
+    with pytest.raises(InputError, match="noun: none of 6 labelled training clips has all its vectors"):
+        train_without(6)
