@@ -12,7 +12,7 @@ class Machine:
     """Workers, device and network.
 
     Attributes:
-        workers: worker processes (decode) or threads (image decoding elsewhere).
+        workers: worker processes (decode) or threads (pictures prepared for a network).
         device: 'auto', 'cpu' or 'cuda'.
         offline: never touch the network.
     """

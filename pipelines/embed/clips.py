@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby, islice
-from operator import itemgetter
+from itertools import accumulate, groupby
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from data_manifests.errors import InputError, UsageError
+from data_manifests.errors import UsageError
+from pipelines.batches import PIECE, Failed, in_batches, in_pieces
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import decoded_shards, note_missing
-from pipelines.embed.stage import EmbedStage, Stream, in_float16
+from pipelines.embed.stage import EmbedStage, Stream, storable, vector_column
 from pipelines.embed.tables import clip_vectors
-from pipelines.images import decode_ahead
+from pipelines.images import ahead, picture_of, stored
 from pipelines.progress import Progress
 from pipelines.shards import Layout, ShardWriter, read_rows, side_path
 from pipelines.stage import OpenShard, Unit
-
-_FRAMES_AT_ONCE = 64
 
 
 @dataclass
@@ -78,43 +76,45 @@ class EmbedClipsStage(EmbedStage):
         return units
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Embed the draws in the order of their last frames, in batches of one fixed shape."""
+        """Embed the draws in the order of their last frames, in batches of one fixed shape that go on over a shard."""
         note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         for unit in units:
             draws = _draws(read_rows(side_path(unit.payload.path, "clip_frames")), self.segments)
             found = _with_frames(unit.payload.rows(), draws)
             with open_shard(unit) as shard:
                 shard.attempted = sum(len(of_video) for of_video in draws.values())
-                while group := list(islice(found, max(1, _FRAMES_AT_ONCE // self.clip_frames))):
-                    self._append_clips(shard, group)
+                for rows in in_pieces(self._clip_vectors(found), max(1, PIECE // self.clip_frames)):
+                    self._write_clips(shard, rows)
             yield unit
 
-    def _append_clips(self, shard: ShardWriter, group: Sequence[tuple[Draw, list[bytes]]]) -> None:
-        model = self.encoder.model
-        jpegs = pa.chunked_array([pa.array([jpeg for _, frames in group for jpeg in frames], pa.binary())])
-        pictures = decode_ahead(jpegs, self.workers)
-        draws: list[Draw] = []
-        clips: list[list[Any]] = []
-        for draw, frames in group:
-            decoded = list(islice(pictures, len(frames)))
-            broken = next((picture for picture in decoded if isinstance(picture, InputError)), None)
-            if broken is not None:
-                shard.fail("decode_error", str(broken), clip_id=draw.clip_id)
-                continue
-            draws.append(draw)
-            clips.append([model.preprocess(picture) for picture in decoded])
-        if not clips:
-            return
-        stored, finite = in_float16(model.embed_clips(clips))
-        for index in np.flatnonzero(~finite):
-            shard.fail("not_finite", "the vector does not fit in float16", clip_id=draws[index].clip_id)
-        kept = np.flatnonzero(finite)
-        columns = {
-            "clip_id": [draws[index].clip_id for index in kept],
-            "draw": [draws[index].number for index in kept],
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(stored[kept].reshape(-1), pa.float16()), model.dim),
-        }
-        shard.write(pa.table(columns, schema=self.layout.schema))
+    def _clip_vectors(self, found: Iterable[tuple[Draw, list[bytes]]]) -> Iterator[tuple[Draw, np.ndarray | Failed]]:
+        model, size = self.encoder.model, max(1, self.encoder.batch_size // self.clip_frames)
+        frames = ((draw, jpeg) for draw, jpegs in found for jpeg in jpegs)
+        prepared = ahead(frames, self._prepared_frame, self.workers, size * self.clip_frames)
+        clips = (_clip(frames) for frames in in_pieces(prepared, self.clip_frames))
+        return in_batches(clips, size, model.embed_clips)
+
+    def _prepared_frame(self, frame: tuple[Draw, bytes]) -> tuple[Draw, Any | Failed]:
+        draw, jpeg = frame
+        picture = picture_of(jpeg)
+        return draw, picture if isinstance(picture, Failed) else self.encoder.model.preprocess(picture)
+
+    def _write_clips(self, shard: ShardWriter, rows: Sequence[tuple[Draw, np.ndarray | Failed]]) -> None:
+        draws, vectors = storable(shard, rows, lambda draw: {"clip_id": draw.clip_id})
+        if draws:
+            columns = {
+                "clip_id": [draw.clip_id for draw in draws],
+                "draw": [draw.number for draw in draws],
+                "vector": vector_column(vectors),
+            }
+            shard.write(pa.table(columns, schema=self.layout.schema))
+
+
+def _clip(frames: Sequence[tuple[Draw, Any | Failed]]) -> tuple[Draw, list[Any] | Failed]:
+    """A draw with its frames, or with what is wrong with the first bad one."""
+    inputs = [prepared for _, prepared in frames]
+    failed = next((prepared for prepared in inputs if isinstance(prepared, Failed)), None)
+    return frames[0][0], inputs if failed is None else failed
 
 
 def clip_segments(plan: FramePlan, count: int) -> list[int]:
@@ -157,12 +157,12 @@ def _draws(wanted: pa.Table, segments: Sequence[int]) -> dict[str, list[Draw]]:
 
 def _with_frames(rows: Iterable[pa.Table], draws: Mapping[str, Sequence[Draw]]) -> Iterator[tuple[Draw, list[bytes]]]:
     """Each draw with its JPEGs, from frames in order of (video, pts); holds no frame that no later draw needs."""
-    for video, frames in groupby(_frames(rows), itemgetter(0)):
+    for video, frames in groupby(stored(rows), lambda frame: frame[0][0]):
         waiting = draws.get(video, [])
         needed_from = list(accumulate((min(draw.pts) for draw in reversed(waiting)), min))[::-1]
         held: dict[int, bytes] = {}
         done = 0
-        for _, pts, jpeg in frames:
+        for (_, pts), jpeg in frames:
             held[pts] = jpeg
             before = done
             while done < len(waiting) and max(waiting[done].pts) <= pts:
@@ -172,8 +172,3 @@ def _with_frames(rows: Iterable[pa.Table], draws: Mapping[str, Sequence[Draw]]) 
                 break
             if done > before:
                 held = {one: kept for one, kept in held.items() if one >= needed_from[done]}
-
-
-def _frames(rows: Iterable[pa.Table]) -> Iterator[tuple[str, int, bytes]]:
-    for table in rows:
-        yield from zip(*(table.column(name).to_pylist() for name in ("video_id", "pts", "jpeg")), strict=True)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from data_manifests.errors import InputError, MissingUpstream
-from pipelines.decode.stage import DecodeStage, decoded_shards, note_missing
+from pipelines.batches import About, Failed, batch_size, in_batches, in_pieces
+from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
 from pipelines.embed.encoders.spec import EncoderIdentity
 from pipelines.embed.tables import SIDES, frame_vectors
 from pipelines.environment import versions
 from pipelines.hands.crops import CropPolicy, crop, union_box
-from pipelines.hands.stage import BoxesInStep
-from pipelines.images import decode_ahead
+from pipelines.hands.detector import Box
+from pipelines.hands.stage import BoxesInStep, FrameKey
+from pipelines.images import ahead, picture_of, stored
 from pipelines.progress import Progress
 from pipelines.shards import Layout, ShardWriter, read_footer
 from pipelines.stage import OpenShard, Unit
@@ -38,6 +40,11 @@ class LazyEncoder:
         """The loaded encoder."""
         return self._load()
 
+    @property
+    def batch_size(self) -> int:
+        """Pictures a forward pass."""
+        return batch_size(self.identity.environment)
+
 
 @dataclass
 class EmbedStage:
@@ -48,6 +55,7 @@ class EmbedStage:
         encoder: identity and loader.
         hands: folder of the boxes to crop by (None for the full stream), and the detector's name.
         policy: how boxes become a crop.
+        workers: threads that decode, crop and preprocess frames while the network runs.
     """
 
     frames: DecodeStage
@@ -142,71 +150,75 @@ class EmbedStage:
         return units
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Embed, frame rows in order, in batches of one fixed shape."""
+        """Embed, frame rows in order, in batches of one fixed shape that go on over the row groups of a shard."""
         note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         for unit in units:
             boxes = BoxesInStep(self.hands / unit.path.name) if self.hands is not None else None
             with open_shard(unit) as shard:
-                for rows in unit.payload.rows():
-                    self._append(shard, rows, boxes)
+                for rows in in_pieces(self._vectors(unit.payload, boxes)):
+                    self._write(shard, rows)
                 if boxes is not None:
                     boxes.finish()
             yield unit
 
-    def _append(self, shard: ShardWriter, rows: pa.Table, boxes: BoxesInStep | None) -> None:
-        model = self.encoder.model
-        keys: list[tuple[str, int]] = []
-        whole: list[bool] = []
-        inputs: list[Any] = []
-        pictures = decode_ahead(rows.column("jpeg"), self.workers)
-        names = zip(rows.column("video_id").to_pylist(), rows.column("pts").to_pylist(), strict=True)
-        for key, picture in zip(names, pictures, strict=True):
-            of_frame = boxes.of(key) if boxes is not None else None
-            if isinstance(picture, InputError):
-                shard.fail("decode_error", str(picture), video_id=key[0], pts=key[1])
-                continue
-            box = None
-            if boxes is not None and self.policy is not None:
-                if of_frame is None:
-                    shard.fail("no_boxes", "hand detection failed on this frame", video_id=key[0], pts=key[1])
-                    continue
-                height, width = picture.shape[:2]
-                box = union_box(of_frame, self.policy, width, height)
-                picture = crop(picture, box, self.policy)
-            keys.append(key)
-            whole.append(boxes is not None and box is None)
-            inputs.append(model.preprocess(picture))
-        if not keys:
-            return
-        stored, finite = in_float16(model.embed(inputs))
-        for index in np.flatnonzero(~finite):
-            video_id, pts = keys[index]
-            shard.fail("not_finite", "the vector does not fit in float16", video_id=video_id, pts=pts)
-        kept = np.flatnonzero(finite)
-        shard.write(_vector_table(keys, whole, stored, kept, shard_schema=self.layout.schema))
+    def _vectors(self, frames: Decoded, boxes: BoxesInStep | None) -> Iterator[tuple[_Frame, np.ndarray | Failed]]:
+        model, size = self.encoder.model, self.encoder.batch_size
+        rows = ((key, jpeg, boxes.of(key) if boxes is not None else None) for key, jpeg in stored(frames.rows()))
+        return in_batches(ahead(rows, self._prepared, self.workers, size), size, model.embed)
+
+    def _prepared(self, row: tuple[FrameKey, bytes, list[Box] | None]) -> tuple[_Frame, Any | Failed]:
+        (video_id, pts), jpeg, boxes = row
+        frame, picture = _Frame(video_id, pts, whole_frame=self.hands is not None), picture_of(jpeg)
+        if isinstance(picture, Failed):
+            return frame, picture
+        if self.hands is not None and self.policy is not None:
+            if boxes is None:
+                return frame, Failed("no_boxes", "hand detection failed on this frame")
+            height, width = picture.shape[:2]
+            box = union_box(boxes, self.policy, width, height)
+            picture, frame = crop(picture, box, self.policy), frame._replace(whole_frame=box is None)
+        return frame, self.encoder.model.preprocess(picture)
+
+    def _write(self, shard: ShardWriter, rows: Sequence[tuple[_Frame, np.ndarray | Failed]]) -> None:
+        frames, vectors = storable(shard, rows, lambda frame: {"video_id": frame.video_id, "pts": frame.pts})
+        if frames:
+            columns = {name: [getattr(frame, name) for frame in frames] for name in _Frame._fields}
+            shard.write(pa.table({**columns, "vector": vector_column(vectors)}, schema=self.layout.schema))
 
 
-def in_float16(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors [n, D] as they are stored, and which of them are finite then, bool [n]."""
+class _Frame(NamedTuple):
+    video_id: str
+    pts: int
+    whole_frame: bool
+
+
+def storable(
+    shard: ShardWriter, rows: Sequence[tuple[About, np.ndarray | Failed]], name: Callable[[About], dict[str, Any]]
+) -> tuple[list[About], np.ndarray]:
+    """The vectors of rows as they are stored; rows that have none become failures of the shard.
+
+    Args:
+        shard: gets the failures.
+        rows: what each row is about, with its raw vector, float32 [D].
+        name: how a failure names a row.
+
+    Returns:
+        What the good rows are about, and their vectors, float16 [n, D].
+    """
+    for about, vector in rows:
+        if isinstance(vector, Failed):
+            shard.fail(vector.reason, vector.error, **name(about))
+    made = [(about, vector) for about, vector in rows if not isinstance(vector, Failed)]
+    if not made:
+        return [], np.zeros((0, 0), np.float16)
     with np.errstate(over="ignore"):
-        stored = vectors.astype(np.float16)
-    return stored, np.asarray(np.isfinite(stored).all(axis=1))
+        vectors = np.stack([vector for _, vector in made]).astype(np.float16)
+    finite = np.isfinite(vectors).all(axis=1)
+    for index in np.flatnonzero(~finite):
+        shard.fail("not_finite", "the vector does not fit in float16", **name(made[index][0]))
+    return [made[index][0] for index in np.flatnonzero(finite)], vectors[finite]
 
 
-def _vector_table(
-    keys: list[tuple[str, int]],
-    whole: list[bool],
-    vectors: np.ndarray,
-    kept: np.ndarray,
-    shard_schema: pa.Schema,
-) -> pa.Table:
-    flat = pa.array(vectors[kept].reshape(-1), pa.float16())
-    return pa.table(
-        {
-            "video_id": [keys[i][0] for i in kept],
-            "pts": [keys[i][1] for i in kept],
-            "whole_frame": [whole[i] for i in kept],
-            "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
-        },
-        schema=shard_schema,
-    )
+def vector_column(vectors: np.ndarray) -> pa.FixedSizeListArray:
+    """A column of vectors, float16 [n, D]."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1), pa.float16()), vectors.shape[1])

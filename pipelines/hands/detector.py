@@ -74,7 +74,8 @@ class DetectorIdentity:
         provenance: what made the boxes: weights sha256, classes used, image size, IoU of the NMS, minimum
             score, precision. It stands in the artifacts' headers and is part of their keys, so it holds no
             absolute path, time or host.
-        environment: batch shape and device: recorded, not part of the keys.
+        environment: device and ``batch_shape``, whose first number is the frames that are looked at in one call:
+            recorded, not part of the keys.
     """
 
     slug: str

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
 
 from data_manifests.errors import InputError
+from pipelines.batches import Failed, batch_size, in_batches, in_pieces
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
 from pipelines.environment import versions
 from pipelines.hands.detector import Box, Detector, DetectorIdentity
 from pipelines.hands.tables import HANDS_LAYOUT, SIDES
-from pipelines.images import decode_ahead
+from pipelines.images import ahead, picture_of, stored
 from pipelines.progress import Progress
 from pipelines.shards import Layout, ShardWriter, iter_rows
 from pipelines.stage import OpenShard, Unit
@@ -109,28 +110,32 @@ class DetectHandsStage(HandsStage):
         }
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Detect, frame rows in order."""
+        """Detect, frame rows in order, in batches of one fixed shape that go on over the row groups of a shard."""
         note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         detector: Detector | None = None
         for unit in units:
             detector = detector or self.load()
             with open_shard(unit) as shard:
-                for rows in unit.payload.rows():
-                    self._append(shard, detector, rows)
+                # Whole pictures are large and quickly decoded: no second batch of them waits while one is looked at.
+                pictures = ahead(stored(unit.payload.rows()), _picture, self.workers)
+                for rows in in_pieces(in_batches(pictures, batch_size(self.identity.environment), detector.detect)):
+                    _write(shard, rows)
             yield unit
 
-    def _append(self, shard: ShardWriter, detector: Detector, rows: pa.Table) -> None:
-        keys = list(zip(rows.column("video_id").to_pylist(), rows.column("pts").to_pylist(), strict=True))
-        pictures: list[Any] = []
-        good: list[tuple[str, int]] = []
-        for key, picture in zip(keys, decode_ahead(rows.column("jpeg"), self.workers), strict=True):
-            if isinstance(picture, InputError):
-                shard.fail("decode_error", str(picture), video_id=key[0], pts=key[1])
-            else:
-                pictures.append(picture)
-                good.append(key)
-        found = detector.detect(pictures)
-        shard.write([boxes_row(video_id, pts, boxes) for (video_id, pts), boxes in zip(good, found, strict=True)])
+
+def _picture(frame: tuple[FrameKey, bytes]) -> tuple[FrameKey, np.ndarray | Failed]:
+    key, jpeg = frame
+    return key, picture_of(jpeg)
+
+
+def _write(shard: ShardWriter, rows: Iterable[tuple[FrameKey, list[Box] | Failed]]) -> None:
+    found = []
+    for (video_id, pts), boxes in rows:
+        if isinstance(boxes, Failed):
+            shard.fail(boxes.reason, boxes.error, video_id=video_id, pts=pts)
+        else:
+            found.append(boxes_row(video_id, pts, boxes))
+    shard.write(found)
 
 
 def boxes_row(video_id: str, pts: int, boxes: Sequence[Box]) -> dict[str, Any]:

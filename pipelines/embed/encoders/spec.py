@@ -103,7 +103,7 @@ class EncoderIdentity:
         slug: folder name of its vectors, weights hash in it.
         provenance: what decides the image vectors; plain values.
         text_provenance: what decides the text vectors.
-        environment: device and batch shape.
+        environment: device and ``batch_shape``, whose first number is the pictures that are embedded at once.
         clips: it can make one vector of several frames (``embed_clips``).
     """
 

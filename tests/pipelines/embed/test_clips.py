@@ -14,6 +14,7 @@ from pipelines.embed.clips import Draw, EmbedClipsStage, _with_frames, clip_segm
 from pipelines.embed.stage import LazyEncoder
 from pipelines.shards import read_footer, read_rows, side_path
 from pipelines.stage import Choice
+from tests.pipelines.frame_shards import write_again
 
 
 def frames_of(workspace, split="train"):
@@ -60,6 +61,47 @@ def test_draw_j_is_made_of_the_jth_candidate_of_each_segment(embedded, world, co
     facts = read_footer(next(item.folder.glob("part-*"))).provenance
     assert (facts["stream"], facts["clip_frames"], facts["clip_segments"]) == ("clip", count, segments)
     assert not stage.plan(item).todo
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "count", "calls"),
+    [(8, 4, [2] * 9), (20, 4, [5, 5, 5, 3]), (2, 4, [1] * 18), (64, 4, [16, 2]), (128, 2, [18])],
+)
+def test_clips_go_through_the_network_in_full_batches_over_row_groups(embedded, world, batch_size, count, calls):
+    made = []
+
+    class Counted(world.FakeEncoder):
+        def embed_clips(self, clips):
+            made.append(len(clips))
+            return super().embed_clips(clips)
+
+    frames = frames_of(embedded)
+    write_again(frames.folder, 7)
+    identity = world.encoder("clips").identity
+    identity.environment["batch_shape"] = [batch_size, 3, 8, 8]
+    stage.run(EmbedClipsStage(frames, LazyEncoder(identity, Counted), workers=3, clip_frames=count))
+    assert made == calls
+
+
+def test_a_broken_frame_fails_its_own_draws_in_a_carried_batch(embedded, world):
+    frames = frames_of(embedded)
+    identity = world.encoder("clips").identity
+    identity.environment["batch_shape"] = [20, 3, 8, 8]
+    item = EmbedClipsStage(frames, LazyEncoder(identity, world.FakeEncoder), workers=2, clip_frames=4)
+    stage.run(item)
+    whole = {(row["clip_id"], row["draw"]): row["vector"] for row in rows_of(item)}
+    (part,) = frames.folder.glob("part-*.parquet")
+    wanted = read_rows(side_path(part, "clip_frames")).to_pylist()
+    broken = wanted[len(wanted) // 2]["video_id"], wanted[len(wanted) // 2]["pts"]
+    of_it = {(row["clip_id"], row["candidate"]) for row in wanted if (row["video_id"], row["pts"]) == broken}
+    write_again(frames.folder, 7, {broken: b"no"})
+    next(item.folder.glob("part-*.parquet")).unlink()
+    report = stage.run(item, Choice(max_failures=5))
+    assert report.failures == {"decode_error": len(of_it)}
+    failed = read_rows(side_path(next(item.folder.glob("part-*.parquet")), "failures")).to_pylist()
+    assert sorted(row["clip_id"] for row in failed) == sorted(clip for clip, _ in of_it)
+    there = {(row["clip_id"], row["draw"]): row["vector"] for row in rows_of(item)}
+    assert there == {key: vector for key, vector in whole.items() if key not in of_it}
 
 
 def test_another_number_of_frames_makes_the_stream_anew(embedded, world):
