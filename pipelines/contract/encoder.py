@@ -10,6 +10,7 @@ import numpy as np
 from pipelines.contract.promise import NotTried, Promise, expect, expect_folder_name, expect_plain
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.spec import EncoderIdentity
+from pipelines.images import ahead
 
 _OPTIONS: dict[str, Any] = {
     "precision": "fp32",
@@ -18,6 +19,7 @@ _OPTIONS: dict[str, Any] = {
     "offline": True,
     "allow_random_weights": True,
 }
+_THREADS, _ROUNDS = 4, 8
 _SIZES = ((48, 64), (64, 48), (240, 320), (97, 33), (64, 64), (50, 50))
 
 
@@ -31,6 +33,7 @@ def promises(spec: str) -> list[Promise]:
         Promise("gives finite float32 vectors [n, D] that fit in float16", trial.gives_vectors, True),
         Promise("gives raw vectors, not normalised ones", trial.is_raw),
         Promise("gives a picture the same vector whatever pictures are beside it", trial.ignores_neighbours),
+        Promise("prepares pictures in several threads as it does one by one", trial.prepares_in_threads),
         Promise("gives the same vectors when it is loaded again", trial.is_repeatable),
         Promise("embeds texts, and has a logit scale", trial.embeds_texts),
     ]
@@ -62,9 +65,13 @@ class _Trial:
         dim = self._model.dim
         expect(isinstance(dim, int) and dim > 0, f"dim is {dim!r}; expected the width of its vectors")
 
-    def _inputs(self, model: Any) -> list[Any]:
+    @cached_property
+    def _pictures(self) -> list[np.ndarray]:
         draw = np.random.default_rng(0)
-        return [model.preprocess(draw.integers(0, 256, (*size, 3), np.uint8)) for size in _SIZES]
+        return [draw.integers(0, 256, (*size, 3), np.uint8) for size in _SIZES]
+
+    def _inputs(self, model: Any) -> list[Any]:
+        return [model.preprocess(picture) for picture in self._pictures]
 
     @cached_property
     def _vectors(self) -> np.ndarray:
@@ -87,6 +94,11 @@ class _Trial:
         alone = np.concatenate([self._model.embed(inputs[index : index + 1]) for index in range(len(inputs))])
         difference = float(np.abs(alone - self._vectors).max())
         expect(difference == 0, f"alone they differ by up to {difference:.3g}; pad every batch to one fixed shape")
+
+    def prepares_in_threads(self) -> None:
+        found = self._model.embed(list(ahead(self._pictures * _ROUNDS, self._model.preprocess, _THREADS)))
+        same = np.array_equal(found, np.tile(self._vectors, (_ROUNDS, 1)))
+        expect(same, "they differ: preprocess may keep nothing between its calls, --workers threads call it at once")
 
     def is_repeatable(self) -> None:
         again = load_encoder(self._spec, **_OPTIONS)

@@ -34,7 +34,10 @@ class FrozenImageEncoder:
         self._dtype, self._device = DTYPES[options.precision], torch.device(options.device)
 
     def preprocess(self, picture: np.ndarray) -> Tensor:
-        """uint8 RGB [H, W, 3] → float32 [3, S, S], by the encoder's own transform."""
+        """uint8 RGB [H, W, 3] → float32 [3, S, S], by the encoder's own transform.
+
+        Called in several threads at once: the transforms of open_clip, timm and LaViLa keep nothing between calls.
+        """
         tensor: Tensor = self._transform(Image.fromarray(picture))
         return tensor
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,16 @@ class LooksAround(Good):
         return super().embed(inputs) + np.float32(len(inputs))
 
 
+class KeepsThePicture(Good):
+    several = threading.Barrier(4)
+
+    def preprocess(self, picture):
+        self.picture = picture
+        if threading.current_thread() is not threading.main_thread():
+            self.several.wait(60)
+        return super().preprocess(self.picture)
+
+
 class Changing(Good):
     count = 0
 
@@ -98,6 +110,7 @@ def test_a_good_one_keeps_all_and_the_packaged_one_too():
         ("Normalised", "every vector has length 1"),
         ("TooLarge", "some value is not finite in float16"),
         ("LooksAround", "pad every batch to one fixed shape"),
+        ("KeepsThePicture", "preprocess may keep nothing between its calls"),
         ("Changing", "they differ"),
         ("NoScale", "logit_scale is None"),
     ],
