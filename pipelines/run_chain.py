@@ -33,6 +33,7 @@ from pipelines.protocol import ProtocolChoice
 from pipelines.readers import reader_of
 from pipelines.report.write import write_report
 from pipelines.stage import Choice, Stage, parse_max_failures
+from pipelines.train.finished import is_summarised, what_is_damaged
 from pipelines.train.run import PlannedRun, RunRequest, plan_run, train_run
 from pipelines.workspace import Workspace
 
@@ -220,7 +221,11 @@ def state_of(cell: Cell) -> CellState:
 
 
 def _untrained(planned: PlannedRun) -> list[str]:
-    return [label for label in planned.request.labels if not (planned.folder / label / "summary.json").is_file()]
+    return [
+        label
+        for label in planned.request.labels
+        if not is_summarised(planned.folder / label) or what_is_damaged(planned.folder / label)
+    ]
 
 
 def _prepare(workspace: Workspace, section: DatasetSection, **options: Any) -> Prepared:

@@ -31,6 +31,7 @@ from pipelines.shards import (
     side_path,
 )
 from pipelines.stage import Inspection, State, Unit, inspect
+from pipelines.train.finished import is_summarised, what_is_damaged
 from pipelines.workspace import Workspace
 
 
@@ -95,7 +96,7 @@ def status(workspace: Workspace, *, verify: bool = False) -> list[StageStatus]:
             for recorded, what, command in _of_frames(frames):
                 found.append(_summarise(recorded, recorded.name, frames, what, command, verify))
     found += list(_texts(workspace, verify))
-    found += list(_runs(workspace))
+    found += list(_runs(workspace, verify))
     found += list(_evaluations(workspace, verify))
     return found
 
@@ -242,7 +243,7 @@ def _texts(workspace: Workspace, verify: bool) -> Iterator[StageStatus]:
         yield result
 
 
-def _runs(workspace: Workspace) -> Iterator[StageStatus]:
+def _runs(workspace: Workspace, verify: bool) -> Iterator[StageStatus]:
     folder = workspace.root / "runs"
     for run in sorted(folder.iterdir()) if folder.is_dir() else []:
         if run.is_symlink() or not run.is_dir():
@@ -252,7 +253,11 @@ def _runs(workspace: Workspace) -> Iterator[StageStatus]:
             head = run / label
             if not head.is_dir():
                 continue
-            if (head / "summary.json").is_file():
+            damage = what_is_damaged(head) if verify else None
+            if damage:
+                result.damaged += 1
+                result.why[label] = f"{damage}; the same xmic train trains it again"
+            elif is_summarised(head):
                 result.done += 1
             else:
                 result.missing += 1

@@ -20,6 +20,7 @@ from pipelines.evaluate.run import evaluate, find_run
 from pipelines.executors.killable import Outcome, run_killable
 from pipelines.machine import Machine
 from pipelines.progress import Silent
+from pipelines.train.finished import is_summarised
 from pipelines.train.run import PlannedRun, RunRequest, plan_run, train_run
 from pipelines.workspace import Workspace
 
@@ -146,7 +147,7 @@ def _train(
     began: float,
 ) -> dict[str, Any]:
     """What the training says of each head; a sitting that trains stands in the ledger, whatever ends it."""
-    finished = all((planned.folder / label / "summary.json").is_file() for label in task.request.labels)
+    finished = all(is_summarised(planned.folder / label) for label in task.request.labels)
     watch = Stopwatch(heartbeat)
     left = None if task.seconds is None else (task.seconds - (time.monotonic() - began)) / 60
     if not finished:

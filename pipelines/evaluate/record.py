@@ -19,6 +19,7 @@ from pipelines.methods import load_method
 from pipelines.methods.base import resolve_config
 from pipelines.shards import read_footer
 from pipelines.train.features import StreamVectors
+from pipelines.train.finished import SUMMARY
 from pipelines.vocabulary import identity_of
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _differing(found: Mapping[str, Any], preset: Any, ignored: set[str]) -> dict
 
 def _chosen(item: EvaluateStage, label: str) -> dict[str, Any]:
     """'selected_epoch' from 1, and with the recipe ``matched`` the chosen 'lr'."""
-    summary = json.loads((item.run.folder / label / "summary.json").read_text(encoding="utf-8"))
+    summary = json.loads((item.run.folder / label / SUMMARY).read_text(encoding="utf-8"))
     return {name: summary[name] for name in ("selected_epoch", "lr") if name in summary}
 
 

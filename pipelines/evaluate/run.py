@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from data_manifests.errors import MissingUpstream, UsageError
+from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines import stage
 from pipelines.atomic import replace_atomically
@@ -42,6 +42,7 @@ from pipelines.stage import Choice, OpenShard, Unit
 from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import BATCH, ClipData, in_order, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, read_clips, require_width
+from pipelines.train.finished import is_summarised, what_is_damaged
 from pipelines.train.loop import load_weights
 from pipelines.train.pixels import Pictures, load_pictures
 from pipelines.train.run import fresh_method, load_streams, load_text, text_file
@@ -72,7 +73,7 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
 
     Raises:
         MissingUpstream: there is no such run, or no head of it is finished.
-        InputError: an exported folder is not whole.
+        InputError: an exported folder is not whole, or the weights of a head are not those it was finished with.
     """
     runs = workspace.root / "runs"
     folder = (
@@ -88,7 +89,10 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
     check_export(folder)
     heads: dict[Label, Mapping[str, Any]] = {}
     for label in LABELS:
-        if (folder / label / "summary.json").is_file():
+        if is_summarised(folder / label):
+            damage = what_is_damaged(folder / label)
+            if damage:
+                raise InputError(f"{damage}. Run the same xmic train command again: it trains this head anew.")
             heads[label] = json.loads((folder / label / "config.json").read_text())
     if not heads:
         raise MissingUpstream(f"{folder}: no head of this run is finished. Run the same xmic train command again.")

@@ -18,10 +18,11 @@ from pipelines.export.card import Card, result_rows, terms_of, warnings_of
 from pipelines.export.index import CARD, CLASSES, write_index
 from pipelines.report.metrics_file import Metrics, Run, read_metrics
 from pipelines.shards import read_rows
+from pipelines.train.finished import SUMMARY, WEIGHTS
 from pipelines.train.run import text_file
 from pipelines.workspace import Workspace
 
-_OF_HEAD = ("config.json", "weights.safetensors", "summary.json")
+_OF_HEAD = ("config.json", WEIGHTS, SUMMARY)
 _HEADS: Mapping[Label, str] = {"noun": "nouns", "verb": "verbs"}
 
 
@@ -61,7 +62,7 @@ def export_run(workspace: Workspace, run: TrainedRun, into: Path, licence: str |
         raise UsageError(f"--into {into}: it is not empty. Name a new folder; nothing is overwritten.")
     evaluations = _evaluations(workspace, run)
     names = {label: _class_names(workspace, run, label) for label in run.heads}
-    summaries = {label: json.loads((run.folder / label / "summary.json").read_text("utf-8")) for label in run.heads}
+    summaries = {label: json.loads((run.folder / label / SUMMARY).read_text("utf-8")) for label in run.heads}
     card = _card(workspace, run, summaries, evaluations, licence)
     building = into.with_name(f".{into.name}.{os.getpid()}")
     try:

@@ -18,7 +18,7 @@ from pipelines.atomic import replace_atomically
 from pipelines.methods.base import Method
 from pipelines.progress import Progress
 
-WEIGHTS, STATE = "weights.safetensors", "state.pt"
+STATE = "state.pt"
 
 
 @dataclass

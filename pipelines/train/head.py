@@ -12,12 +12,12 @@ import torch
 
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
-from pipelines.atomic import replace_atomically
-from pipelines.digest import canonical_json, digest_json
+from pipelines.digest import digest_json
 from pipelines.methods.base import Method, TextBank, trained_count
 from pipelines.progress import Progress
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, require_width
+from pipelines.train.finished import write_summary
 from pipelines.train.loop import TrainOutcome, train_head
 from pipelines.train.matched import train_matched
 from pipelines.train.optim import Recipe
@@ -116,5 +116,4 @@ def train_label(
         outcome = train(method, recipe, key, folder)
     if outcome.final:
         summary["selected_epoch"] = outcome.final["epoch"]
-    with replace_atomically(folder / "summary.json") as temporary:
-        temporary.write_text(canonical_json(summary) + "\n")
+    write_summary(folder, summary)

@@ -21,7 +21,6 @@ from pipelines.methods.blocks import no_tf32
 from pipelines.progress import Progress, Silent
 from pipelines.train.checkpoint import (
     STATE,
-    WEIGHTS,
     Checkpoint,
     Place,
     is_finished,
@@ -31,6 +30,7 @@ from pipelines.train.checkpoint import (
     write_weights,
 )
 from pipelines.train.data import TrainData
+from pipelines.train.finished import WEIGHTS
 from pipelines.train.optim import Diverged, Recipe, learning_rate, make_optimiser
 from pipelines.train.selection import Watched, kept_line, require_clips
 

@@ -12,7 +12,8 @@ from pipelines.atomic import replace_atomically
 from pipelines.digest import digest_json
 from pipelines.methods.base import Method
 from pipelines.progress import Progress
-from pipelines.train.checkpoint import STATE, WEIGHTS, load_weights, saved_tensors, write_weights
+from pipelines.train.checkpoint import STATE, load_weights, saved_tensors, write_weights
+from pipelines.train.finished import WEIGHTS
 from pipelines.train.loop import METRICS, TrainOutcome
 from pipelines.train.optim import Diverged, Recipe
 from pipelines.train.terms import LEARNING_RATES

@@ -31,6 +31,7 @@ from pipelines.shards import read_footer, read_rows
 from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
+from pipelines.train.finished import SUMMARY, is_summarised, set_damaged_aside
 from pipelines.train.head import Sitting, train_label
 from pipelines.train.optim import Recipe
 from pipelines.train.pixels import load_pictures
@@ -281,7 +282,8 @@ def train_run(
     limit: int | None = None,
     stop: Callable[[], str | None] = lambda: None,
 ) -> dict[str, Any]:
-    """Train the heads that are not finished, at most ``limit`` of them; a finished run is never touched.
+    """Train the heads that are not finished, at most ``limit`` of them; a finished run is never touched, but for a head
+    whose weights are damaged, which is trained again.
 
     Returns:
         What ``--json`` prints: the run, its folder and a summary of each head.
@@ -292,6 +294,10 @@ def train_run(
     """
     deadline = time.monotonic() + 60 * time_limit_minutes if time_limit_minutes is not None else None
     heads: dict[str, Any] = {}
+    for label in planned.request.labels:
+        damage = set_damaged_aside(planned.folder / label)
+        if damage:
+            progress.note(f"{damage}; training this head again")
     todo = [label for label in planned.request.labels if not _finished(planned, label)][:limit]
     if todo:
         source = planned.config["source"]["dataset"]
@@ -314,7 +320,7 @@ def train_run(
             train_label(planned, label, fresh, clips, streams, pictures, text, target, sitting)
     for label in planned.request.labels:
         if _finished(planned, label):
-            heads[label] = json.loads((planned.folder / label / "summary.json").read_text())
+            heads[label] = json.loads((planned.folder / label / SUMMARY).read_text())
     if heads:
         _point_latest(workspace, planned)
     return {"run": planned.name, "folder": str(planned.folder), "trained": todo, "heads": heads}
@@ -333,7 +339,7 @@ def _watched_target(
 
 
 def _finished(planned: PlannedRun, label: Label) -> bool:
-    return (planned.folder / label / "summary.json").is_file()
+    return is_summarised(planned.folder / label)
 
 
 def _write_config(planned: PlannedRun, streams: Mapping[str, StreamVectors], device: torch.device) -> None:

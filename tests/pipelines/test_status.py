@@ -110,6 +110,11 @@ def test_runs_show_their_heads(embedded):
     train_run(embedded, planned, Machine(device="cpu"), Silent())
     found = next(s for s in status(embedded) if s.stage == "train")
     assert (found.what, found.done) == (planned.name, 1)
+    weights = planned.folder / "noun/weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    found = next(s for s in status(embedded, verify=True) if s.stage == "train")
+    assert (found.done, found.damaged) == (0, 1)
+    assert "not the weights that the head was finished with" in found.why["noun"]
 
 
 def test_an_evaluation_is_stale_when_its_vectors_are_gone(embedded):

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from data_manifests.errors import Interrupted, MissingUpstream, UsageError
+from data_manifests.errors import InputError, Interrupted, MissingUpstream, UsageError
+from pipelines.evaluate.run import find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice
@@ -49,6 +50,20 @@ def test_a_finished_run_is_never_touched(embedded):
     again = train_run(embedded, plan_run(embedded, request()), Machine(device="cpu"), Silent())
     assert again["trained"] == []
     assert files(planned.folder) == before
+
+
+def test_a_head_with_damaged_weights_is_refused_and_trained_again(embedded):
+    planned, _ = train(embedded)
+    whole = files(planned.folder)
+    weights = planned.folder / "noun/weights.safetensors"
+    for content in (weights.read_bytes()[:100], weights.read_bytes()[:-1] + b"!"):
+        weights.write_bytes(content)
+        with pytest.raises(InputError, match=r"not the weights .* finished with\. Run the same xmic train command"):
+            find_run(embedded, planned.name)
+        again = train_run(embedded, plan_run(embedded, request()), Machine(device="cpu"), Silent())
+        assert again["trained"] == ["noun"]
+        weights.with_name("weights.safetensors.damaged").unlink()
+        assert files(planned.folder) == whole
 
 
 def test_a_run_stopped_after_any_step_and_resumed_has_the_same_bytes(embedded):

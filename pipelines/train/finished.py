@@ -1,0 +1,53 @@
+"""What a finished head is: a summary, and the weights that it was written for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipelines.atomic import replace_atomically
+from pipelines.digest import canonical_json, whole_file_sha256
+from pipelines.shards import set_aside
+
+SUMMARY, WEIGHTS = "summary.json", "weights.safetensors"
+_SHA256 = "weights_sha256"
+
+
+def write_summary(folder: Path, summary: dict[str, Any]) -> None:
+    """Write ``summary.json`` of a head with the sha256 of its weights: then it is finished."""
+    with replace_atomically(folder / SUMMARY) as temporary:
+        temporary.write_text(canonical_json({**summary, _SHA256: whole_file_sha256(folder / WEIGHTS)}) + "\n")
+
+
+def is_summarised(folder: Path) -> bool:
+    """Whether a head was finished once, without a look at its weights."""
+    return (folder / SUMMARY).is_file()
+
+
+def what_is_damaged(folder: Path) -> str | None:
+    """What is wrong with a head that was finished, in words; None where its weights are those it was finished with, or
+    where it was not finished."""
+    if not is_summarised(folder):
+        return None
+    try:
+        known = json.loads((folder / SUMMARY).read_text("utf-8")).get(_SHA256)
+    except (ValueError, AttributeError):
+        return f"{folder / SUMMARY}: not JSON as xmic train writes it"
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        return f"{weights}: is missing"
+    # Summaries of older versions do not say.
+    if known is not None and whole_file_sha256(weights) != known:
+        return f"{weights}: not the weights that the head was finished with"
+    return None
+
+
+def set_damaged_aside(folder: Path) -> str | None:
+    """Make a damaged head one that is to be trained, its weights kept as ``.damaged``; see :func:`what_is_damaged`."""
+    found = what_is_damaged(folder)
+    if found:
+        if (folder / WEIGHTS).is_file():
+            set_aside(folder / WEIGHTS)
+        (folder / SUMMARY).unlink()
+    return found
