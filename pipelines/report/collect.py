@@ -139,6 +139,12 @@ class Collected:
         found = [metrics.run for metrics in self.evaluations if metrics.run.leaking]
         return list(dict.fromkeys(f"{run.name}, chosen by {run.select_target}" for run in found))
 
+    @property
+    def common_versions(self) -> Mapping[str, str] | None:
+        """The library versions when all evaluations have the same."""
+        first = self.evaluations[0].versions
+        return first if all(metrics.versions == first for metrics in self.evaluations) else None
+
 
 def collect(workspace: Workspace) -> Collected:
     """Read every ``metrics.json``.

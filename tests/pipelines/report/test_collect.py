@@ -170,6 +170,15 @@ def test_another_preset_than_the_default_stands_with_the_method(
     assert collect(workspace).rows[0].method == "xmic (paper)"
 
 
+def test_versions_are_common_only_when_all_evaluations_have_them(
+    workspace: Workspace, evaluated: Put, metrics: Make
+) -> None:
+    evaluated(metrics(), metrics("epic"))
+    assert collect(workspace).common_versions == {"torch": "2.14.1", "xmic": "0.1.0"}
+    evaluated(metrics("epic", versions={"torch": "2.6.0"}))
+    assert collect(workspace).common_versions is None
+
+
 def test_rows_of_an_encoder_that_was_pretrained_on_egocentric_data_are_marked(
     workspace: Workspace, evaluated: Put, metrics: Make
 ) -> None:
