@@ -9,20 +9,28 @@ from pathlib import Path
 
 import numpy as np
 
-from data_manifests.errors import MissingUpstream
+from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
 from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.intervals import Interval, harmonic, interval, resampled
 from pipelines.evaluate.metrics import harmonic_mean
 from pipelines.report.metrics_file import Metrics, Place, Run, read_metrics
+from pipelines.shards import read_footer
 from pipelines.workspace import Workspace
 
+PREDICTIONS = "predictions.parquet"
 KINDS = ("within", "cross", "hm", "top-5", "class mean")
 COLUMNS = [f"{label} {kind}" for label in LABELS for kind in KINDS]
 """Columns of the table in order: top-1 within the run's own dataset and across, their harmonic mean, and top-5 and
 class mean of the cross target (of the own dataset where there is no cross target)."""
 
-MARKS = {"R": "random weights", "M": "mixed artifacts", "P": "pretrained on egocentric data", "L": "leaking"}
+MARKS = {
+    "R": "random weights",
+    "M": "mixed artifacts",
+    "P": "pretrained on egocentric data",
+    "L": "leaking",
+    "O": "out of date",
+}
 """What the letters behind a row stand for."""
 
 
@@ -75,6 +83,7 @@ class Row:
     random_weights: bool
     mixed: bool
     pretrained_on: str
+    outdated: bool
     xmic_vector: str
     cells: Mapping[str, Cell]
 
@@ -91,9 +100,9 @@ class Row:
     @property
     def marks(self) -> str:
         """'R' random weights, 'M' mixed artifacts, 'P' an encoder that was pretrained on egocentric data, 'L' leaking:
-        the epoch was chosen by a target's labels."""
+        the epoch was chosen by a target's labels, 'O' out of date: a target's clips have changed since."""
         pretrained, leaking = "P" * bool(self.pretrained_on), "L" * self.run.leaking
-        return "R" * self.random_weights + "M" * self.mixed + pretrained + leaking
+        return "R" * self.random_weights + "M" * self.mixed + pretrained + leaking + "O" * self.outdated
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,11 @@ class Collected:
         ]
 
     @property
+    def outdated(self) -> list[str]:
+        """Evaluations whose target was prepared anew since, with other clips or labels, in words."""
+        return [f"{metrics.name} on {metrics.target}" for metrics in self.evaluations if metrics.outdated]
+
+    @property
     def leaking(self) -> list[str]:
         """Runs whose epoch was chosen by a target's labels, in words."""
         found = [metrics.run for metrics in self.evaluations if metrics.run.leaking]
@@ -155,7 +169,7 @@ def collect(workspace: Workspace) -> Collected:
     """
     folder = workspace.root / "evaluations"
     files = sorted(folder.glob("*/*/metrics.json"))
-    evaluations = [read_metrics(file) for file in files]
+    evaluations = [_dated(workspace, read_metrics(file), file.parent) for file in files]
     if not evaluations:
         raise MissingUpstream(f"{folder}: no evaluation. Run xmic evaluate -w {shlex.quote(str(workspace.root))}")
     by_run: dict[str, list[Metrics]] = {}
@@ -165,6 +179,16 @@ def collect(workspace: Workspace) -> Collected:
     rows = [_row(*pair) for group in by_run.values() for pair in pairs(group)]
     gaps = [gap for group in by_run.values() for gap in _gaps(group, datasets)]
     return Collected(evaluations, [file.parent for file in files], rows, gaps)
+
+
+def _dated(workspace: Workspace, metrics: Metrics, folder: Path) -> Metrics:
+    """An evaluation, marked where its target was prepared anew since, with other clips or labels."""
+    clips = workspace.manifest(metrics.target.dataset, metrics.target.split) / "clips.parquet"
+    try:
+        then, now = read_footer(folder / PREDICTIONS).inputs.get("clips"), read_footer(clips).digest
+    except (FileNotFoundError, InputError):  # What is not there any more says nothing.
+        return metrics
+    return metrics.model_copy(update={"outdated": then is not None and then != now})
 
 
 def pairs(evaluations: Sequence[Metrics]) -> list[tuple[Metrics | None, Metrics | None]]:
@@ -213,6 +237,7 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
         any(metrics.random_weights for metrics in there),
         any(metrics.mixed for metrics in there),
         ", ".join(sorted({on for metrics in there for on in metrics.pretrained_on.values()})),
+        any(metrics.outdated for metrics in there),
         known.xmic_vector,
         cells,
     )
@@ -237,6 +262,10 @@ def _mean(own: Cell, other: Cell) -> Cell:
 
 def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[Gap]:
     run, source = evaluations[0].run, evaluations[0].source.dataset
+    for metrics in evaluations:
+        if metrics.outdated:
+            why = f"{metrics.name} on {metrics.target} is out of date: its clips or labels have changed"
+            yield Gap(why, _evaluate_again(metrics))
     if run.scored or run.preset is None:
         return
     name, shown = shlex.quote(run.name), evaluations[0].name
@@ -259,6 +288,14 @@ def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[G
             if numbers and not numbers.n_evaluated and numbers.n_official:
                 why = f"{shown} on {metrics.target}: no clip with a {label} has its vectors"
                 yield Gap(why, f"xmic status; then xmic embed {shlex.quote(metrics.target.dataset)}")
+
+
+def _evaluate_again(metrics: Metrics) -> str:
+    name, dataset, split = (shlex.quote(word) for word in (metrics.run.name, *metrics.target.model_dump().values()))
+    if metrics.run.scored:
+        return f"xmic score FILE --dataset {dataset} --split {split} --name {name}"
+    control = "" if metrics.xmic_vector == "own" else f" --xmic-vector {shlex.quote(metrics.xmic_vector)}"
+    return f"xmic evaluate {name}{'' if metrics.within else f' --cross {dataset}'} --split {split}{control}"
 
 
 def term_options(run: Run) -> str:

@@ -192,7 +192,8 @@ class SharedAndNovel(_Part):
 
 
 class Metrics(_Part):
-    """One evaluation. A label whose head was not trained is not in ``labels``."""
+    """One evaluation. A label whose head was not trained is not in ``labels``. ``outdated`` is not in the file: the
+    target's clips have changed since."""
 
     run: Run
     source: Annotated[Place, BeforeValidator(lambda found: _NOT_SAID if found is None else found)]
@@ -212,6 +213,7 @@ class Metrics(_Part):
     failures: dict[str, dict[str, int]]
     versions: dict[str, str]
     commands: list[str]
+    outdated: bool = False
 
     @property
     def name(self) -> str:

@@ -83,7 +83,7 @@ def comparable(group: Group, table: int) -> bool:
         return False
     published = run.recipe in (None, "published") and run.source_val is None and not run.changed_recipe
     sampled = said.get("names") in (None, "official") and str(said.get("plan")).startswith("seg16-")
-    return published and sampled and not set(group.marks) & {"R", "M"} and not any(group.clip_lists)
+    return published and sampled and not set(group.marks) & {"R", "M", "O"} and not any(group.clip_lists)
 
 
 class PaperRows:

@@ -12,11 +12,10 @@ from data_manifests.errors import MissingUpstream
 from data_manifests.schema import Label
 from pipelines.classes import read_classes
 from pipelines.evaluate.predictions_file import labelled_scores
+from pipelines.report.collect import PREDICTIONS
 from pipelines.report.metrics_file import Metrics
 from pipelines.vocabulary import vocabulary_of
 from pipelines.workspace import Workspace
-
-PREDICTIONS = "predictions.parquet"
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ def _plain(row: Row) -> dict[str, Any]:
         "recipe": row.run.recipe,
         "select": row.run.select,
         "leaking": row.run.leaking,
+        "out_of_date": row.outdated,
         "xmic_vector": row.xmic_vector,
         "source": str(row.source),
         "within": str(row.within) if row.within else None,
@@ -139,7 +140,7 @@ def table_csv(found: Collected) -> str:
     """The table with full precision; empty where there is no number."""
     sizes = [f"{column} {what}" for column in COLUMNS for what in ("%", "low", "high", "n_evaluated", "n_official")]
     head = ["method", "preset", "seed", "run", "key", "recipe", "select", "xmic_vector"]
-    head += ["source", "within", "cross", "random_weights", "mixed", "pretrained_on", "leaking"]
+    head += ["source", "within", "cross", "random_weights", "mixed", "pretrained_on", "leaking", "out_of_date"]
     rows = []
     for row in found.rows:
         numbers: list[Any] = []
@@ -150,7 +151,6 @@ def table_csv(found: Collected) -> str:
         run = [row.run.method, row.run.preset, row.run.seed, row.run.name, row.run.key]
         run += [row.run.recipe, row.run.select, row.xmic_vector]
         places = [str(place or "") for place in (row.source, row.within, row.cross)]
-        rows.append(
-            [*run, *places, int(row.random_weights), int(row.mixed), row.pretrained_on, int(row.run.leaking), *numbers]
-        )
+        marked = [int(row.random_weights), int(row.mixed), row.pretrained_on, int(row.run.leaking), int(row.outdated)]
+        rows.append([*run, *places, *marked, *numbers])
     return csv_text([*head, *sizes], rows)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import csv
+import shutil
+
+from pipelines.evaluate.run import evaluate, find_run
+from pipelines.machine import Machine
+from pipelines.progress import Silent
+from pipelines.report.collect import collect
+from pipelines.report.write import write_report
+from pipelines.train.run import RunRequest, plan_run, train_run
+from pipelines.workspace import Workspace
+
+
+def test_an_evaluation_whose_target_was_prepared_anew_is_out_of_date(embedded: Workspace) -> None:
+    planned = plan_run(embedded, RunRequest("mine", "zero-shot"))
+    train_run(embedded, planned, Machine(device="cpu"), Silent())
+    targets = [("mine", "val"), ("other", "val")]
+    evaluate(embedded, find_run(embedded, planned.name), targets, Machine(device="cpu"), Silent())
+    assert collect(embedded).outdated == []
+    manifests = embedded.root / "manifests"
+    shutil.copyfile(manifests / "mine/train/clips.parquet", manifests / "other/val/clips.parquet")
+    found = collect(embedded)
+    assert found.outdated == [f"{planned.name} on other val"]
+    assert [row.marks for row in found.rows] == ["O"]
+    [gap] = [gap for gap in found.gaps if "out of date" in gap.why]
+    assert gap.command == f"xmic evaluate {planned.name} --cross other --split val"
+    write_report(embedded)
+    folder = embedded.root / "reports/report"
+    page = (folder / "index.html").read_text("utf-8")
+    assert f"{planned.name} on other val" in page
+    assert '<span class="badge">out of date</span>' in page
+    assert "> **Out of date** (rows marked O)" in (folder / "report.md").read_text("utf-8")
+    with next(folder.glob("*.csv")).open(encoding="utf-8") as file:
+        assert [row["out_of_date"] for row in csv.DictReader(file)] == ["1"]
+    shutil.rmtree(manifests / "other")
+    assert collect(embedded).outdated == []
