@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ def fsync_folder(folder: Path) -> None:
 def replace_atomically(path: Path) -> Iterator[Path]:
     """Give a temporary path in the same folder; leaving the block without error renames it to ``path``.
 
-    A reader sees the old file or the new one, never a part; after an error the temporary file is gone.
+    A reader sees the old file or the new one, never a part; after an error the temporary file is gone. The error of a
+    full disk, which comes without a file name, gets that of ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
@@ -32,8 +34,10 @@ def replace_atomically(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+            error.filename = str(path)
         raise
     fsync_folder(path.parent)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 FileKey = tuple[str, str, int, int]
@@ -13,7 +14,8 @@ class FileMemory:
     """Texts remembered by (kind, path, size, modification time) in one JSON-lines file.
 
     A forgotten or damaged memory costs time, never a wrong answer: of a file whose size or time changed
-    nothing is known. A folder's time changes when files are added to it or removed.
+    nothing is known. A folder's time changes when files are added to it or removed. A memory that can not be read or
+    written (a shared workspace, a full disk) ends nothing either: then things are known to this process alone.
 
     Args:
         file: where the lines stand; made when something is put.
@@ -22,24 +24,27 @@ class FileMemory:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._known: dict[FileKey, str] = {}
-        if file.is_file():
-            for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    kind, path, size, mtime, value = json.loads(line)
-                    self._known[(kind, path, size, mtime)] = value
-                except (ValueError, TypeError):
-                    continue
+        lines = []
+        with suppress(OSError):
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        for line in lines:
+            try:
+                kind, path, size, mtime, value = json.loads(line)
+                self._known[(kind, path, size, mtime)] = value
+            except (ValueError, TypeError):
+                continue
 
     def get(self, key: FileKey) -> str | None:
         """What is known under a key of :func:`file_key`."""
         return self._known.get(key)
 
     def put(self, key: FileKey, value: str) -> None:
-        """Remember it."""
+        """Remember it; for this process alone where the file can not be written."""
         self._known[key] = value
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([*key, value]) + "\n")
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([*key, value]) + "\n")
 
 
 def file_key(kind: str, path: Path) -> FileKey:

@@ -10,19 +10,34 @@ from typing import Any
 
 import typer
 
+from xmic_cli.disk_errors import STDOUT
+
 
 def note(text: str) -> None:
     """A line for a person, on stderr."""
     typer.echo(_harmless(text), err=True)
 
 
+def print_text(text: str) -> None:
+    """Text on stdout as it is.
+
+    Raises:
+        OSError: stdout can not be written to; its file name says so.
+    """
+    try:
+        typer.echo(text, nl=False)
+    except OSError as error:
+        error.filename = error.filename or STDOUT
+        raise
+
+
 def emit(value: Any, as_json: bool, lines: Sequence[str] = ()) -> None:
     """The result, on stdout: JSON when asked for, else the given lines."""
     if as_json:
-        typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+        print_text(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
     else:
         for line in lines:
-            typer.echo(_harmless(line))
+            print_text(_harmless(line) + "\n")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -30,7 +45,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     shown = [[_printable(str(cell)) for cell in row] for row in (columns, *rows)]
     if not sys.stdout.isatty():
         for row in shown:
-            typer.echo("\t".join(row))
+            print_text("\t".join(row) + "\n")
         return
     from rich.console import Console
     from rich.table import Table

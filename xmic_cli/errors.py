@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from types import FrameType
@@ -11,6 +13,7 @@ from typing import NoReturn
 
 from data_manifests.errors import XmicError
 from xmic_cli.console import note
+from xmic_cli.disk_errors import disk_error_of, in_words
 
 BUG, INTERRUPTED = 1, 130
 
@@ -29,18 +32,49 @@ def exit_code_of(call: Callable[[], int | None]) -> int:
         with contextlib.suppress(ValueError):  # not the main thread
             signal.signal(number, _terminated)
     try:
-        return call() or 0
+        code = call() or 0
+        with contextlib.suppress(BrokenPipeError):  # whoever read it has seen enough
+            sys.stdout.flush()
+        return code
     except XmicError as error:
         note(f"{'interrupted' if error.exit_code == INTERRUPTED else 'error'}: {error}")
         return error.exit_code
     except KeyboardInterrupt:
         note("interrupted: everything finished so far is kept; the same command goes on from there.")
         return INTERRUPTED
-    except OSError as error:
-        note(f"error: {error.strerror or error} ({error.filename})" if error.filename else f"error: {error}")
-        traceback.print_exc()
-        return 3
-    except Exception:
-        traceback.print_exc()
-        note("error: this is a bug in xmic; the lines above say where. What was finished is kept.")
-        return BUG
+    except Exception as error:
+        return _disk_or_bug(error)
+
+
+def _disk_or_bug(error: Exception) -> int:
+    refused = disk_error_of(error)
+    broken = _give_up_output() or _was_drawing(error)
+    with contextlib.suppress(OSError):  # stderr may be on the same full disk
+        if refused is not None:
+            note(f"error: {in_words(refused, broken)}")
+        elif isinstance(error, OSError):
+            note(f"error: {error.strerror or error} ({error.filename})" if error.filename else f"error: {error}")
+            traceback.print_exc()
+        else:
+            traceback.print_exc()
+            note("error: this is a bug in xmic; the lines above say where. What was finished is kept.")
+    return 3 if refused is not None or isinstance(error, OSError) else BUG
+
+
+def _give_up_output() -> bool:
+    """Whether standard output takes nothing any more; what is left for it is dropped then, or Python's end fails."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
+        return True
+    return False
+
+
+def _was_drawing(error: Exception) -> bool:
+    """Whether rich was printing, as for --help: a long text does not stay in the buffer that could not be emptied."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return frames[-1].f_globals.get("__name__") == "rich.console"

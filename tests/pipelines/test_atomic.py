@@ -68,3 +68,9 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_and_a_living_one_is_le
     with replace_atomically(tmp_path / "a.txt") as temporary:
         temporary.write_text("new")
     assert sorted(os.listdir(tmp_path)) == sorted(["a.txt", living.name, elsewhere.name])
+
+
+def test_a_full_disk_is_reported_with_the_file_that_was_to_be_written(tmp_path):
+    with pytest.raises(OSError) as raised, replace_atomically(tmp_path / "out.parquet"):
+        raise OSError(28, "No space left on device")
+    assert raised.value.filename == str(tmp_path / "out.parquet")

@@ -23,3 +23,14 @@ def test_nothing_is_known_of_a_folder_that_a_file_was_added_to(tmp_path: Path) -
     memory.put(file_key("listing", folder), "empty")
     (folder / "frame_0000000001.jpg").touch()
     assert memory.get(file_key("listing", folder)) is None
+
+
+def test_a_memory_that_can_not_be_written_or_read_ends_nothing(tmp_path: Path) -> None:
+    video, in_the_way = tmp_path / "video.mp4", tmp_path / "cache"
+    video.write_bytes(b"one")
+    in_the_way.write_text("a file where the folder of the memory must be")
+    memory = FileMemory(in_the_way / "memory.jsonl")
+    memory.put(file_key("length", video), "3 s")
+    assert memory.get(file_key("length", video)) == "3 s"
+    (tmp_path / "memory.jsonl").mkdir()
+    assert FileMemory(tmp_path / "memory.jsonl").get(file_key("length", video)) is None

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -19,6 +22,8 @@ from data_manifests.errors import (
 from pipelines.locks import LockedElsewhere
 from pipelines.shards import DamagedShard
 from xmic_cli.errors import exit_code_of
+
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -98,15 +103,35 @@ def test_a_command_may_run_in_a_thread_where_signals_can_not_be_set() -> None:
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (PermissionError(13, "Permission denied", "/data/a.csv"), "error: Permission denied (/data/a.csv)"),
-        (OSError(28, "No space left on device"), "error: [Errno 28] No space left on device"),
+        (PermissionError(13, "Permission denied", "/data/a.csv"), "error: /data/a.csv: no permission. Give"),
+        (OSError(28, "No space left on device"), "error: no space left on the disk. Free some"),
     ],
 )
-def test_a_disk_that_refuses_is_bad_input_and_names_the_file(
+def test_a_disk_that_refuses_is_bad_input_in_one_line(
     capsys: pytest.CaptureFixture[str], error: OSError, line: str
 ) -> None:
     assert exit_code_of(_raising(error)) == 3
-    assert capsys.readouterr().err.splitlines()[0] == line
+    (only,) = capsys.readouterr().err.splitlines()
+    assert only.startswith(line)
+
+
+def test_what_else_the_system_refuses_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code_of(_raising(OSError(5, "Input/output error", "/data/a.csv"))) == 3
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "error: Input/output error (/data/a.csv)"
+    assert lines[1].startswith("Traceback")
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full")
+@pytest.mark.parametrize("arguments", [["--help"], ["methods"]])
+def test_output_that_takes_nothing_is_one_line_and_no_success(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "xmic_cli", *arguments], cwd=_ROOT, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 3
+    (only,) = done.stderr.splitlines()
+    assert only.startswith("error: standard output can not be written to (No space left on device).")
 
 
 def test_a_bug_shows_its_traceback_and_says_whose_it_is(capsys: pytest.CaptureFixture[str]) -> None:

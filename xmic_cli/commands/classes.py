@@ -67,7 +67,7 @@ def _print_csv(found: dict[str, Any]) -> None:
         for label, item in found["labels"].items()
         for row in item["classes"]
     ]
-    typer.echo(csv_text([*names, "sha256", *_COLUMNS], rows), nl=False)
+    console.print_text(csv_text([*names, "sha256", *_COLUMNS], rows))
 
 
 def _print(found: dict[str, Any]) -> None:

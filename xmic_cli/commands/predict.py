@@ -197,7 +197,7 @@ def _show(answers: Answers, form: str, out: Path | None) -> None:
     texts = _json_lines(answers) if form == "jsonl" else iter([_csv(answers)])
     if out is None:
         for text in texts:
-            typer.echo(text, nl=False)
+            console.print_text(text)
         return
     from pipelines.atomic import replace_atomically
 
