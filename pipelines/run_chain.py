@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data_manifests.errors import InputError, MissingUpstream
-from data_manifests.schema import LABELS, canonical_split
+from data_manifests.errors import InputError, MissingUpstream, UsageError
+from data_manifests.schema import LABELS, SPLITS, canonical_split
 from pipelines import stage
 from pipelines.chain import (
     DecodeOptions,
@@ -135,16 +135,43 @@ def _train_and_evaluate(
 
 
 def check_settings(cells: Sequence[Cell]) -> None:
-    """Refuse what a method does not take, before hours go into its frames.
+    """Refuse what a method does not take and datasets that are not there, before hours go into its frames.
 
     Raises:
         UsageError: unknown method, preset or setting, a value that does not fit, or a control of a method without an
             X-MIC vector.
+        UsageError, InputError: see :func:`check_datasets`.
     """
     for cell in cells:
         for training in cell.config.train:
             resolve_config(load_method(training.method), training.preset, training.set)
             checked_vectors(cell.config.evaluate.xmic_vector, {"method": training.method})
+        check_datasets(cell.config)
+
+
+def check_datasets(config: Config) -> None:
+    """Refuse names that training or evaluation would look for in vain when everything before them is done.
+
+    Raises:
+        InputError: a dataset is none of the file's and none that is prepared in the workspace.
+        UsageError: a split is none of train, val and test.
+    """
+    workspace = Workspace.open(config.workspace)
+    named = [("[evaluate] cross", name) for name in config.evaluate.cross]
+    for training in config.train:
+        target, _, split = (training.target or "").partition(":")
+        named += [("[[train]] dataset", training.dataset or ""), ("[[train]] target", target)]
+        if split:
+            canonical_split(split)
+    if config.evaluate.split is not None and config.evaluate.split not in SPLITS:
+        raise UsageError(f"[evaluate] split {config.evaluate.split!r}: expected {', '.join(SPLITS)}")
+    for place, name in named:
+        if name and name not in _names(config) and not workspace.splits(name):
+            known = dict.fromkeys([*_names(config), *(dataset for dataset, _ in workspace.prepared())])
+            raise InputError(
+                f"{place}: {name!r} is no [[dataset]] of this file, and none that is prepared in {workspace.root}. "
+                f"Known: {', '.join(known)}. Add a [[dataset]] of that name, or correct the name."
+            )
 
 
 def plan_chain(cells: Sequence[Cell], machine: Machine) -> PlannedChain:
@@ -197,7 +224,7 @@ def state_of(cell: Cell) -> CellState:
     """How a cell stands, by what is in the workspace; nothing is computed.
 
     Raises:
-        UsageError: its method, preset or settings are wrong.
+        UsageError, InputError: see :func:`check_settings`.
     """
     check_settings([cell])
     config = cell.config

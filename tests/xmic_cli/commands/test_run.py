@@ -25,6 +25,42 @@ def test_a_dry_run_says_the_first_step_and_what_follows(tmp_path, capsys):
     assert not (tmp_path / "xmic-work").exists()
 
 
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ('[evaluate]\ncross = ["ego4d"]\n', "[evaluate] cross"),
+        ('[[train]]\ndataset = "ego4d"\n', "[[train]] dataset"),
+        ('[[train]]\nselect = "target"\ntarget = "ego4d:val"\n', "[[train]] target"),
+    ],
+)
+@pytest.mark.parametrize("option", [[], ["--dry-run"], ["--list-cells"]])
+def test_a_dataset_that_is_nowhere_is_an_error_before_anything_runs(tmp_path, capsys, more, place, option):
+    (tmp_path / "clips.csv").write_text("video,start_s,stop_s,verb,noun\na.mp4,0,1,cut,bread\n")
+    file = tmp_path / "xmic.toml"
+    head = '[[dataset]]\nname = "a"\nreader = "table"\nfiles = ["val=clips.csv"]\n[embed]\nencoder = "x:y"\n'
+    file.write_text(head + more)
+    assert run(["run", str(file), *option]) == 3
+    error = capsys.readouterr().err
+    assert f"{place}: 'ego4d' is no [[dataset]] of this file, and none that is prepared in {tmp_path}" in error
+    assert "Known: a. Add a [[dataset]]" in error
+    assert not (tmp_path / "xmic-work").exists()
+
+
+def test_a_dataset_that_is_prepared_already_need_not_stand_in_the_file(tmp_path, capsys):
+    (tmp_path / "clips.csv").write_text("video,start_s,stop_s,verb,noun\na.mp4,0,1,cut,bread\n")
+    work = tmp_path / "work"
+    assert run(["prepare", "table", f"val={tmp_path}/clips.csv", "--name", "other", "-w", str(work)]) == 0
+    file = tmp_path / "xmic.toml"
+    head = '[[dataset]]\nname = "a"\nreader = "table"\nfiles = ["val=clips.csv"]\n[embed]\nencoder = "x:y"\n'
+    file.write_text(head + '[evaluate]\ncross = ["other"]\n')
+    assert run(["run", str(file), "--dry-run", "-w", str(work)]) == 0
+    assert run(["run", str(file), "--dry-run"]) == 3
+    capsys.readouterr()
+    file.write_text(head + '[evaluate]\nsplit = "dev"\n')
+    assert run(["run", str(file), "--dry-run"]) == 2
+    assert "[evaluate] split 'dev': expected train, val, test" in capsys.readouterr().err
+
+
 GRID = """
 workspace = "work"
 [[dataset]]
