@@ -105,13 +105,13 @@ class TrainSection(_Section):
     streams: Literal["full", "hand", "both"] | None = None
     classify: Literal["full", "hand", "clip"] | None = None
     label: Literal["noun", "verb", "both"] = "both"
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
     fixed_frames: bool = False
     recipe: Literal["published", "matched"] = "published"
     source_val: float | str | None = None
     select: Literal["last", "source-val", "target"] = "last"
     target: str | None = None
-    checkpoint_minutes: float | None = None
+    checkpoint_minutes: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     set: dict[str, Any] = {}
 
     @property
@@ -167,12 +167,18 @@ def read_toml(file: Path) -> dict[str, Any]:
     """What stands in the file.
 
     Raises:
-        InputError: it is missing or not TOML.
+        InputError: it is missing, not text in UTF-8 or not TOML.
     """
     if not file.is_file():
         raise InputError(f"{file}: no such file; expected the configuration of a chain, xmic.toml.")
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8-sig")  # editors on Windows write the mark that -sig leaves out
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:  # UTF-16 without a mark
+        raise InputError(f"{file}: not UTF-8; save it as UTF-8.")
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{file}: not valid TOML ({error}).") from None
 

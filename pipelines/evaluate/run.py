@@ -48,6 +48,8 @@ from pipelines.train.pixels import Pictures, load_pictures
 from pipelines.train.run import fresh_method, load_streams, load_text, text_file
 from pipelines.workspace import SPLITS, Workspace
 
+_OF_CONFIG = {"key", "method", "method_config", "name", "preset", "protocol", "seed", "source", "versions"}
+
 
 @dataclass(frozen=True)
 class TrainedRun:
@@ -73,7 +75,7 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
 
     Raises:
         MissingUpstream: there is no such run, or no head of it is finished.
-        InputError: an exported folder is not whole, or the weights of a head are not those it was finished with.
+        InputError: an exported folder is not whole, or a head is damaged: its weights or its configuration.
     """
     runs = workspace.root / "runs"
     folder = (
@@ -93,10 +95,30 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
             damage = what_is_damaged(folder / label)
             if damage:
                 raise InputError(f"{damage}. Run the same xmic train command again: it trains this head anew.")
-            heads[label] = json.loads((folder / label / "config.json").read_text())
+            heads[label] = _config_of(folder / label / "config.json")
     if not heads:
         raise MissingUpstream(f"{folder}: no head of this run is finished. Run the same xmic train command again.")
     return TrainedRun(folder.resolve(), heads)
+
+
+def _config_of(file: Path) -> dict[str, Any]:
+    """What a head was trained as.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        lacking = _OF_CONFIG - set(config)
+        problem = f"without {', '.join(sorted(lacking))}" if lacking else ""
+    except (FileNotFoundError, ValueError, TypeError) as error:
+        problem = str(error)
+    if problem:
+        raise InputError(
+            f"{file}: not the configuration of a trained head ({problem}). Put the file back as it was, or remove "
+            f"{file.parents[1]} and run the same xmic train command again."
+        )
+    return config
 
 
 @dataclass

@@ -29,7 +29,10 @@ def check_export(folder: Path) -> None:
     """
     if not (folder / INDEX).is_file():
         return
-    index = json.loads((folder / INDEX).read_text("utf-8"))
+    try:
+        index = json.loads((folder / INDEX).read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{folder / INDEX}: damaged ({error}). Copy or download the folder again.") from None
     if index["format"] != FORMAT:
         raise InputError(f"{folder / INDEX}: format {index['format']}, this xmic reads {FORMAT}. Update xmic.")
     for name, sha256 in index["files"].items():

@@ -86,6 +86,13 @@ def test_a_tag_is_left_alone(tmp_path):
             r"evaluate\.xmic_vector: Input should be 'own', 'mean', 'shuffled' or 'zero'; found 'none'",
         ),
         (("[[train]]", "[[train]"), r"not valid TOML"),
+        (
+            ("[[train]]", "[[train]]\nseed = -1"),
+            r"train\.0\.seed: Input should be greater than or equal to 0; found -1",
+        ),
+        (("[[train]]", f"[[train]]\nseed = {2**63}"), r"train\.0\.seed: Input should be less than 9223372036854775808"),
+        (("[[train]]", "[[train]]\ncheckpoint_minutes = -5"), r"train\.0\.checkpoint_minutes: Input should be greater"),
+        (("[[train]]", "[[train]]\ncheckpoint_minutes = nan"), r"checkpoint_minutes: Input should be a finite number"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_nearest_known_key(tmp_path, change, message):
@@ -97,6 +104,18 @@ def test_what_is_wrong_is_named_with_the_nearest_known_key(tmp_path, change, mes
 def test_a_missing_file_says_what_was_expected(tmp_path):
     with pytest.raises(InputError, match="no such file; expected the configuration of a chain"):
         read_config(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+def test_text_that_is_not_utf_8_is_to_be_saved_as_utf_8(tmp_path, encoding):
+    (tmp_path / "xmic.toml").write_bytes(f"# Küche\n{GOOD}".encode(encoding))
+    with pytest.raises(InputError, match=r"xmic\.toml: not UTF-8; save it as UTF-8\."):
+        read_config(tmp_path / "xmic.toml")
+
+
+def test_the_mark_that_windows_puts_before_utf_8_is_no_error(tmp_path):
+    (tmp_path / "xmic.toml").write_bytes(GOOD.encode("utf-8-sig"))
+    assert read_config(tmp_path / "xmic.toml").dataset[0].name == "mine"
 
 
 def test_embedding_and_training_read_the_same_class_names(tmp_path):

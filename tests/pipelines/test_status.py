@@ -117,7 +117,7 @@ def test_runs_show_their_heads(embedded):
     assert "not the weights that the head was finished with" in found.why["noun"]
 
 
-def test_an_evaluation_is_stale_when_its_vectors_are_gone(embedded):
+def test_an_evaluation_is_stale_when_its_run_is_damaged_or_its_vectors_are_gone(embedded):
     from pipelines.evaluate.run import evaluate, find_run
 
     planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 1}))
@@ -125,6 +125,10 @@ def test_an_evaluation_is_stale_when_its_vectors_are_gone(embedded):
     evaluate(embedded, find_run(embedded, None), [("mine", "val")], Machine(device="cpu"), Silent())
     found = next(s for s in status(embedded) if s.stage == "evaluate")
     assert (found.dataset, found.split, found.done) == ("mine", "val", 1)
+    (planned.folder / "noun" / "config.json").rename(planned.folder / "noun" / "kept.json")
+    found = next(s for s in status(embedded) if s.stage == "evaluate")
+    assert "noun/config.json: not the configuration of a trained head" in found.why["predictions.parquet"]
+    (planned.folder / "noun" / "kept.json").rename(planned.folder / "noun" / "config.json")
     shutil.rmtree(embedded.root / "embeddings/mine/val")
     found = next(s for s in status(embedded) if s.stage == "evaluate")
     assert (found.done, found.stale) == (0, 1)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from xmic_cli import console
-from xmic_cli.options import Device, Json, Offline, Workers, machine_of
+from xmic_cli.options import LARGEST_SEED, Device, Json, Offline, Workers, machine_of
 
 app = typer.Typer(no_args_is_help=True, help="Hand models for xmic detect-hands: train one, test one.")
 
@@ -35,7 +35,7 @@ def train(
     image_size: Annotated[
         int | None, typer.Option(min=32, help="Side of the square input, pixels. (default: that of the weights)")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the batches.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the batches.")] = 0,
     offline: Offline = False,
     json: Json = False,
 ) -> None:
@@ -58,7 +58,7 @@ def train(
 def train_packaged(
     work: Annotated[Path, typer.Argument(help="Where the hand, drawings and checkpoint are kept (0.5 GB).")],
     into: _Into = Path("hand-model"),
-    seed: Annotated[int, typer.Option(min=0, help="Of pictures, weights and batches.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of pictures, weights and batches.")] = 0,
     budget: Annotated[int, typer.Option(min=1, help="Pictures to look at, counted as often as it does.")] = 150_000,
     pictures: Annotated[int, typer.Option(min=1, help="How many different ones to draw.")] = 20_000,
     photographs: Annotated[
@@ -91,7 +91,9 @@ def calibrate(
     weights: Annotated[Path | None, typer.Option(help="The model. (default: the one that comes with xmic)")] = None,
     into: Annotated[Path | None, typer.Option(help="The curves. (default: beside the model, .json)")] = None,
     pictures: Annotated[int, typer.Option(min=1, help="How many to draw.")] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the pictures; not one that was trained on.")] = 9_000,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Of the pictures; not one that was trained on.")
+    ] = 9_000,
     workers: Workers = None,
     json: Json = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from xmic_cli import console
-from xmic_cli.options import Device, Json, Offline, Workers, machine_of
+from xmic_cli.options import LARGEST_SEED, Device, Json, Offline, Workers, machine_of
 
 app = typer.Typer(no_args_is_help=True, help="Pocket Kitchens: a small drawn world, written as the real datasets are.")
 
@@ -16,8 +16,10 @@ app = typer.Typer(no_args_is_help=True, help="Pocket Kitchens: a small drawn wor
 @app.command("build")
 def build(
     folder: Annotated[Path, typer.Argument(help="Where to.")] = Path("pocket"),
-    size: Annotated[str, typer.Option(help="small: 40 clips a domain; demo: 100; full: 7,000.")] = "demo",
-    seed: Annotated[int, typer.Option(min=0, help="Which world.")] = 0,
+    size: Annotated[
+        str, typer.Option(help="small: 40 clips a domain; demo: 100; medium: 1,750; full: 7,000.")
+    ] = "demo",
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Which world.")] = 0,
     workers: Workers = None,
     json: Json = False,
 ) -> None:
@@ -43,7 +45,7 @@ def build(
 def train_encoder(
     work: Annotated[Path, typer.Argument(help="Where drawings, checkpoint and log are kept (1.7 GB).")],
     into: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("pocket-encoder"),
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, pictures and captions.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of weights, pictures and captions.")] = 0,
     steps: Annotated[int, typer.Option(min=1, help="Steps of 256 pictures.")] = 2400,
     workers: Workers = None,
     json: Json = False,
@@ -65,7 +67,7 @@ def train_encoder(
 def measure_encoder(
     encoder: Annotated[str, typer.Option(help="Any encoder with a text tower.")] = "pocket",
     clips: Annotated[int, typer.Option(min=1, help="Clips of each domain, and pictures of each kind.")] = 500,
-    seed: Annotated[int, typer.Option(min=0, help="Of pictures and clips.")] = 7_000,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of pictures and clips.")] = 7_000,
     device: Device = "auto",
     offline: Offline = False,
     json: Json = False,

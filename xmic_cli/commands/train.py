@@ -9,6 +9,7 @@ import typer
 
 from xmic_cli import console
 from xmic_cli.options import (
+    LARGEST_SEED,
     Device,
     DryRun,
     Json,
@@ -40,7 +41,7 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. epochs=5; may be repeated."),
     ] = None,
     label: Annotated[str, typer.Option(help="noun, verb or both.")] = "both",
-    seed: Annotated[int, typer.Option(help="Seed of weights, order and frame draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights, order and frame draws.")] = 0,
     recipe: Annotated[
         str,
         typer.Option(
@@ -120,6 +121,9 @@ def train(
 
     if label not in (*LABELS, "both"):
         raise UsageError(f"--label {label}: expected noun, verb or both")
+    for option, minutes in (("--checkpoint-minutes", checkpoint_minutes), ("--time-limit", time_limit)):
+        if minutes is not None and not minutes >= 0:  # not a number is not at least 0 either
+            raise UsageError(f"{option} {minutes:g}: expected minutes, 0 or more")
     request = RunRequest(
         dataset=dataset,
         method=method,

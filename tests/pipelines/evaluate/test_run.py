@@ -135,6 +135,17 @@ def test_runs_are_found_by_name_and_the_newest_by_default(trained):
         find_run(workspace, "other")
 
 
+@pytest.mark.parametrize("content", [b'{"name": "x"', b"\xff\xfe", b"3", b"{}"])
+def test_a_damaged_configuration_names_the_file_and_what_to_do(trained, content):
+    workspace, run = trained
+    file = run.folder / "noun" / "config.json"
+    file.write_bytes(content)
+    with pytest.raises(
+        InputError, match=r"noun/config\.json: not the configuration of a trained head \(.*remove .*again"
+    ):
+        find_run(workspace, None)
+
+
 def test_weights_of_another_configuration_are_refused(trained):
     workspace, run = trained
     weights = run.folder / "noun" / "weights.safetensors"

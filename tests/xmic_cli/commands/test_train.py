@@ -48,6 +48,11 @@ def test_a_time_limit_exits_130_and_the_same_command_goes_on(embedded, capsys):
         (["--recipe", "best"], "--recipe best: expected published, matched"),
         (["--select", "source-val"], "needs recordings that are held out: add --source-val 10%"),
         (["--source-val", "some"], "--source-val some: expected a percentage, for instance 10%"),
+        (["--seed", "-1"], "Invalid value for '--seed'"),
+        (["--seed", "99999999999999999999999"], "Invalid value for '--seed'"),
+        (["--time-limit", "-1"], "--time-limit -1: expected minutes, 0 or more"),
+        (["--time-limit", "nan"], "--time-limit nan: expected minutes, 0 or more"),
+        (["--checkpoint-minutes", "-5"], "--checkpoint-minutes -5: expected minutes, 0 or more"),
         (["--target", "other"], "--target other: it is for --select target"),
     ],
 )
