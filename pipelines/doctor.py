@@ -304,6 +304,13 @@ def _workspace(workspace: Path, settings: Mapping[str, Any], problem: str | None
     return {**found, "error": problem} if problem else found
 
 
+# Not from the modules that read them: a doctor imports nothing that may be broken.
+_PACKAGED = {
+    "encoder": Path(__file__).parent / "pocket" / "encoder" / "pocket.safetensors",
+    "detector": Path(__file__).parent / "hands" / "model" / "hands.safetensors",
+}
+
+
 def _offline(probes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     def usable(*modules: str) -> tuple[list[dict[str, Any]], list[str]]:
         parts = [_details(probes, module) for module in modules]
@@ -314,6 +321,7 @@ def _offline(probes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "encoders": encoders,
         "detectors": detectors,
+        "packaged": {what: file.stat().st_size for what, file in _PACKAGED.items() if file.is_file()},
         "errors": encoder_errors + detector_errors,
         "fetch_encoder": "xmic embed --encoder open_clip:ViT-B-16/openai",
         "fetch_detector": "xmic detect-hands --weights FILE.pt",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -87,10 +88,14 @@ def root(
 
 
 def _fill_lines(group: typer.Typer) -> None:
-    """Let the paragraphs of help fill the terminal: Typer keeps the line breaks of all but the first."""
+    """Let the paragraphs of help fill the terminal: Typer keeps the line breaks of all but the first.
+
+    And let brackets be brackets: Typer takes ``[embed]`` for the name of a colour.
+    """
     for command in group.registered_commands:
         text = inspect.cleandoc((command.callback and command.callback.__doc__) or "")
-        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+        filled = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+        command.help = re.sub(r"\[(?=[a-z#/@])", r"\\[", filled)
     for child in group.registered_groups:
         if child.typer_instance is not None:
             _fill_lines(child.typer_instance)

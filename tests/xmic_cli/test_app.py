@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+import typer
 
 from tests.data_manifests.epic_files import write_epic
 from xmic_cli import app
@@ -235,3 +237,24 @@ def test_paragraphs_of_help_fill_the_terminal(
     assert len(lines) > 1
     for line, next_word in lines:
         assert len(line) + 1 + len(next_word) > 77, line
+
+
+def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, (*path, name))
+
+
+@pytest.mark.parametrize("path", [path for path, _ in _commands(typer.main.get_command(app.app))], ids=" ".join)
+def test_help_shows_every_text_as_it_was_written(
+    path: tuple[str, ...], capsys: _Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing in brackets is taken for a colour, nothing between colons for a picture."""
+    monkeypatch.setenv("COLUMNS", "2000")  # no text is broken into lines
+    assert app.run([*path, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    command = dict(_commands(typer.main.get_command(app.app)))[path]
+    documented = inspect.getdoc(command.callback) if path and command.callback else command.help
+    texts = [*(documented or "").split("\n\n"), *(getattr(item, "help", None) or "" for item in command.params)]
+    for text in texts:
+        assert " ".join(text.split()) in shown

@@ -133,7 +133,15 @@ def _workspace(workspace: Mapping[str, Any]) -> Iterator[str]:
         yield f"!! video root {root} is not there; mount it, or run xmic prepare with the new place"
 
 
+_PACKAGED = {
+    "encoder": "encoder pocket ({}): comes with xmic, for drawn worlds: xmic embed --encoder pocket",
+    "detector": "detector hands ({}): comes with xmic; xmic detect-hands takes it unless --weights names another",
+}
+
+
 def _offline(offline: Mapping[str, Any]) -> Iterator[str]:
+    for what, size in offline["packaged"].items():
+        yield _PACKAGED[what].format(_size(size))
     for what in ("encoders", "detectors"):
         for item in offline[what]:
             yield f"{what[:-1]} {item['spec']} ({_size(item['bytes'])})"
@@ -142,11 +150,11 @@ def _offline(offline: Mapping[str, Any]) -> Iterator[str]:
     if offline["errors"]:
         return
     if not offline["encoders"]:
-        yield f"encoders: none cached; with a network this fetches one: {offline['fetch_encoder']}"
+        yield f"other encoders: none cached; with a network this fetches one: {offline['fetch_encoder']}"
     if not offline["detectors"]:
         yield (
-            "detectors: none cached; train an Ultralytics detection model with a class 'hand' and name it: "
-            f"{offline['fetch_detector']}. Without one: xmic embed --streams full"
+            "other detectors: none cached; an Ultralytics detection model with a class 'hand' is named so: "
+            f"{offline['fetch_detector']}. Without hands: xmic embed --streams full"
         )
 
 

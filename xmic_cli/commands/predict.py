@@ -37,7 +37,8 @@ def predict(
     segments: Annotated[
         Path | None,
         typer.Option(
-            help="Table of clips: start and stop (seconds or h:m:s), name where you like; video if there are several.",
+            help="Table of clips: start and stop (seconds, or hours:minutes:seconds), name where you like; video if "
+            "there are several.",
             rich_help_panel=_CLIPS,
         ),
     ] = None,

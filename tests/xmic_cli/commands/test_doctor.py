@@ -37,8 +37,11 @@ def test_a_sound_machine_gives_exit_0_and_says_none_cached_plainly(
     assert "  ok rich " in result.stdout
     assert "--device auto is " in result.stdout
     assert "decoders: h264" in result.stdout
-    assert "encoders: none cached; with a network this fetches one: xmic embed --encoder open_clip:" in result.stdout
-    assert "detectors: none cached" in result.stdout
+    assert "encoder pocket (14.3 MB): comes with xmic" in result.stdout
+    assert "detector hands (5.3 MB): comes with xmic; xmic detect-hands takes it" in result.stdout
+    other = "other encoders: none cached; with a network this fetches one: xmic embed --encoder open_clip:"
+    assert other in result.stdout
+    assert "other detectors: none cached" in result.stdout
     assert f"{tmp_path / 'ws'}: not there yet; xmic prepare makes it" in result.stdout
     assert "All required dependencies import." in result.stdout
     assert "takes some seconds" in result.stderr
