@@ -48,15 +48,10 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
             print_text("\t".join(row) + "\n")
         return
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    drawn = Table(title=Text(_printable(title)), title_justify="left")
-    for number, name in enumerate(shown[0]):
-        drawn.add_column(Text(name), no_wrap=number == 0)
-    for row in shown[1:]:
-        drawn.add_row(*(Text(cell) for cell in row))
-    Console().print(drawn)
+    from xmic_cli.tables import draw
+
+    draw(Console(), _printable(title), shown[0], shown[1:])
 
 
 def _harmless(text: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -48,6 +49,15 @@ def test_a_table_on_a_terminal_is_drawn_with_cells_as_they_are(
     assert "[b]stage[/b]" in text
     assert "[red]x[/red] :apple:" in text
     assert "\t" not in text
+
+
+def test_a_table_is_as_wide_as_the_terminal_and_whole(capsys: _Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    console.table("title", ["method", "what"], [["xmic", "one word after the other until the line is full"]])
+    text = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert max(len(line) for line in text.splitlines()) <= 40
+    assert "".join(re.findall(r"\w", text)).endswith("methodwhatxmiconewordaftertheotheruntilthelineisfull")
 
 
 @pytest.mark.parametrize("terminal", [True, False])
