@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.command_lines import of_split
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import VIDEO_TIMEOUT_S, DecodeStage, default_plan, plan_of
 from pipelines.embed.clips import EmbedClipsStage
@@ -229,7 +230,7 @@ def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
     """Whose boxes the hand stream crops by: the named detector's, or the only ones there."""
     base = frames.workspace.root / "hands" / frames.dataset / frames.split / frames.plan.slug
     there = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
-    command = f"xmic detect-hands {frames.dataset} --split {frames.split} -w {frames.workspace.root}"
+    command = f"xmic detect-hands {of_split(frames.dataset, frames.split, frames.workspace.root)}"
     if detector is not None and detector not in there:
         raise MissingUpstream(f"{base}: no boxes of {detector}; there is {', '.join(there) or 'none'}. Run {command}")
     if not there:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,8 @@ def choose_cell(cells: Sequence[Cell], number: int, file: Path) -> Cell:
     """
     if number >= len(cells):
         raise InputError(
-            f"{file}: --cell {number}, but its cells are 0 to {len(cells) - 1}. See xmic run {file} --list-cells."
+            f"{file}: --cell {number}, but its cells are 0 to {len(cells) - 1}. "
+            f"See xmic run {shlex.quote(str(file))} --list-cells."
         )
     return cells[number]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.command_lines import encoder_option, of_split
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_plans, plan_of
 from pipelines.digest import digest_json
@@ -107,9 +108,14 @@ def resolve(
     plan = plan_of(workspace, dataset, split, choice.plan)
     frames = DecodeStage(workspace, dataset, split, plan)
     base = workspace.root / "embeddings" / dataset / split / plan.slug
-    command = f"xmic embed {dataset} --split {split} -w {workspace.root}"
-    encoder = _one(base, choice.encoder, "encoder", "--encoder", command)
-    v2 = _one(base, choice.v2, "second encoder", "--v2", command) if choice.v2 else encoder
+
+    def command(wanted: str | None) -> str:
+        recorded = _spec_of(base / wanted) if wanted is not None and (base / wanted).is_dir() else None
+        made_by = encoder_option(workspace, wanted, recorded)
+        return f"xmic embed {of_split(dataset, split, workspace.root)} {made_by}"
+
+    encoder = _one(base, choice.encoder, "encoder", "--encoder", command(choice.encoder))
+    v2 = _one(base, choice.v2, "second encoder", "--v2", command(choice.v2)) if choice.v2 else encoder
     streams: Streams | None = (choice.streams or "both") if conditioned else None
     classify: Any = choice.classify or classify_default
     if classify not in ("full", "hand", "clip") or streams not in ("full", "hand", "both", None):
@@ -118,12 +124,12 @@ def resolve(
         )
     hands = None
     if streams in ("hand", "both") or classify == "hand":
-        folder = base / _with_hands(classify, encoder, v2)
-        hands = _one(folder, choice.hands, "hand stream", "--hands", command, prefix="hand-")
+        owner = _with_hands(classify, encoder, v2)
+        hands = _one(base / owner, choice.hands, "hand stream", "--hands", command(owner), prefix="hand-")
     made = (plan.segments, plan.short_side, plan.quality)
     protocol = Protocol(encoder, v2, streams, classify, hands, *made, choice.prompt, choice.names)
     vectors = {
-        f"{folder}/{stream}": _comparable(_provenance(base / folder / stream, command))
+        f"{folder}/{stream}": _comparable(_provenance(base / folder / stream, command(folder)))
         for folder, stream in protocol.needed.values()
     }
     return Protocol(**{**asdict(protocol), "vectors": vectors}), frames
@@ -189,19 +195,25 @@ def on_target(
     base = workspace.root / "embeddings" / dataset / split / plan.slug
     differences: list[dict[str, Any]] = []
     names = {"encoder": protocol.encoder, "v2": protocol.v2, "hands": protocol.hands}
-    command = f"xmic embed {dataset} --split {split} -w {workspace.root}"
+
+    def command(wanted: str) -> str:
+        recorded = (made.get("spec") for place, made in protocol.vectors.items() if place.startswith(f"{wanted}/"))
+        made_by = encoder_option(workspace, wanted, next(recorded, None))
+        return f"xmic embed {of_split(dataset, split, workspace.root)} {made_by}"
+
     for what in ("encoder", "v2", "hands"):
-        folder = base
+        folder, wanted = base, names[what]
+        owner = str(wanted)
         if what == "hands":
-            folder /= _with_hands(protocol.classify, str(names["encoder"]), str(names["v2"]))
-        wanted = names[what]
+            owner = _with_hands(protocol.classify, str(names["encoder"]), str(names["v2"]))
+            folder = base / owner
         if wanted is None or (folder / wanted).is_dir():
             continue
         prefix = "hand-" if what == "hands" else ""
         there = sorted(p.name for p in folder.iterdir() if p.name.startswith(prefix)) if folder.is_dir() else []
         message = f"{folder}: the run used {what} {wanted}, {dataset} {split} has {', '.join(there) or 'none'}."
         if not there:
-            raise MissingUpstream(f"{message} Run {command}")
+            raise MissingUpstream(f"{message} Run {command(owner)}")
         if not allow_mixed:
             raise InputError(f"{message} Make it the same way, or pass --allow-mixed; every table then says so.")
         if len(there) > 1:
@@ -212,7 +224,7 @@ def on_target(
     for (folder_name, stream), (old_folder, old_stream) in zip(
         target.needed.values(), protocol.needed.values(), strict=True
     ):
-        now = _comparable(_provenance(base / folder_name / stream, command))
+        now = _comparable(_provenance(base / folder_name / stream, command(folder_name)))
         then = protocol.vectors.get(f"{old_folder}/{old_stream}", {})
         for entry in sorted({*now, *then}):
             if now.get(entry) != then.get(entry):
@@ -238,7 +250,7 @@ def _plan_on_target(workspace: Workspace, dataset: str, split: str, protocol: Pr
         raise MissingUpstream(
             f"{folder}: no frames with {protocol.segments} segments, short side {protocol.short_side} and quality "
             f"{protocol.quality} (an odd number of candidates), as the run has. "
-            f"Run xmic decode {dataset} --split {split} -w {workspace.root}"
+            f"Run xmic decode {of_split(dataset, split, workspace.root)}"
         )
     return min(fitting, key=lambda plan: plan.candidates)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.schema import LABELS
+from pipelines.command_lines import encoder_option, in_workspace, of_split
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_plans, decoded_shards, default_plan
 from pipelines.embed.stage import EmbedStage
 from pipelines.embed.text import TextStage, text_command
@@ -114,7 +115,7 @@ def _of_frames(frames: DecodeStage) -> Iterator[tuple[Recorded, str, str]]:
         shards = []
     where = Path(frames.dataset) / frames.split / frames.plan.slug
     root = frames.workspace.root
-    tail = f"{frames.dataset} --split {frames.split} -w {root}"
+    tail = of_split(frames.dataset, frames.split, root)
     for folder, footer in _folders(root / "hands" / where):
         units = [Unit(s.group, folder / s.path.name, _hands_inputs(s, folder / s.path.name)) for s in shards]
         # A folder without a whole shard no longer says how it was made: all of it is missing.
@@ -136,7 +137,7 @@ def _of_frames(frames: DecodeStage) -> Iterator[tuple[Recorded, str, str]]:
                 for s in shards
             ]
             recorded = Recorded("embed", EmbedStage.version, footer.params if footer else {}, folder, units)
-            spec = f" --encoder {provenance['spec']}" if "spec" in provenance else ""
+            spec = f" {encoder_option(frames.workspace, encoder.name, provenance.get('spec'))}"
             stream = "hand" if folder.name.startswith("hand-") else "full"
             clips = f" --clip-frames {provenance.get('clip_frames', 16)}" if folder.name == "clip" else ""
             yield recorded, f"{encoder.name}/{folder.name}", f"xmic embed {tail}{spec} --streams {stream}{clips}"
@@ -229,7 +230,8 @@ def _texts(workspace: Workspace, verify: bool) -> Iterator[StageStatus]:
     for file in sorted(folder.glob("*/*/*.parquet")):
         dataset, encoder = file.parent.parent.name, file.parent.name
         result = StageStatus("embed text", dataset, "", f"{encoder}/{file.stem}", str(file.parent))
-        command = f"xmic embed {dataset} -w {workspace.root}"
+        made_by = encoder_option(workspace, encoder)
+        command = f"xmic embed {shlex.quote(dataset)} {in_workspace(workspace.root)} {made_by}"
         try:
             footer = read_footer(file)
             label, command = footer.params["label"], text_command(workspace, dataset, footer.params)
@@ -285,8 +287,8 @@ def _given_scores(workspace: Workspace, file: Path, verify: bool) -> StageStatus
     except (FileNotFoundError, InputError) as error:
         item = Inspection(Unit(file.name, file, {}), State.STALE, str(error))
     _count(result, _verified(item) if verify and item.state is State.DONE else item)
-    again = f"xmic score FILE --dataset {dataset} --split {split} --name {shlex.quote(name)} -w {workspace.root}"
-    result.next = again if result.why else ""
+    again = f"--dataset {shlex.quote(dataset)} --split {split} --name {shlex.quote(name)}"
+    result.next = f"xmic score FILE {again} {in_workspace(workspace.root)}" if result.why else ""
     return result
 
 
@@ -314,5 +316,6 @@ def _evaluations(workspace: Workspace, verify: bool) -> Iterator[StageStatus]:
             item = Inspection(Unit(file.name, file, {}), State.STALE, str(error))
         _count(result, _verified(item) if verify and item.state is State.DONE else item)
         option = "" if vectors == "own" else f" --xmic-vector {vectors}"
-        result.next = f"xmic evaluate {run} --cross {dataset}{option} -w {workspace.root}" if result.why else ""
+        again = f"xmic evaluate {shlex.quote(run)} --cross {shlex.quote(dataset)}{option}"
+        result.next = f"{again} {in_workspace(workspace.root)}" if result.why else ""
         yield result

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from data_manifests.errors import InputError, MissingUpstream
+from pipelines.command_lines import of_split
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.tables import FRAMES_LAYOUT, SIDES
 from pipelines.decode.task import Clip, VideoTask
@@ -94,7 +95,7 @@ class DecodeStage:
     @property
     def command(self) -> str:
         """The command line that makes these shards."""
-        return f"xmic decode {self.dataset} --split {self.split} -w {self.workspace.root}"
+        return f"xmic decode {of_split(self.dataset, self.split, self.workspace.root)}"
 
     def units(self) -> list[Unit]:
         """One unit a group of videos; a key covers the clips' times and the identity of each file.
@@ -378,7 +379,7 @@ def plan_of(workspace: Workspace, dataset: str, split: str, slug: str | None) ->
     folder = workspace.root / "frames" / dataset / split
     plans = decoded_plans(workspace, dataset, split)
     if not plans:
-        raise MissingUpstream(f"{folder}: no frames. Run xmic decode {dataset} --split {split} -w {workspace.root}")
+        raise MissingUpstream(f"{folder}: no frames. Run xmic decode {of_split(dataset, split, workspace.root)}")
     if slug is not None and slug not in plans:
         raise MissingUpstream(f"{folder}: no frame plan {slug}; there are {', '.join(plans)}.")
     if slug is None and len(plans) > 1 and default_plan(split).slug not in plans:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.command_lines import of_split
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
 from pipelines.embed.stage import EmbedStage, Stream
 from pipelines.embed.tables import SIDES, frame_vectors
@@ -145,7 +146,7 @@ class ImportFeaturesStage:
     def command(self) -> str:
         """The command line that makes these shards."""
         frames = self.frames
-        where = f"{frames.dataset} --split {frames.split} -w {frames.workspace.root}"
+        where = of_split(frames.dataset, frames.split, frames.workspace.root)
         return f"xmic import-features {where} --name {self.encoder} --stream {self.stream} --vectors FILE"
 
     def units(self) -> list[Unit]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ import pyarrow as pa
 from data_manifests.errors import InputError, UsageError
 from data_manifests.schema import Label
 from pipelines.classes import read_classes
+from pipelines.command_lines import in_workspace
 from pipelines.embed.imported import encoder_slug, facts_of
 from pipelines.embed.tables import text_vectors
 from pipelines.embed.text import TextStage, text_slug
@@ -132,7 +134,7 @@ class ImportTextStage:
     @property
     def command(self) -> str:
         """The command line that makes them."""
-        where = f"{self.dataset} -w {self.workspace.root} --name {self.encoder}"
+        where = f"{shlex.quote(self.dataset)} {in_workspace(self.workspace.root)} --name {self.encoder}"
         return f"xmic import-features {where} --text {self.label}=FILE --logit-scale {self._scale:g}"
 
     def units(self) -> list[Unit]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from data_manifests.errors import InputError, MissingUpstream
 from pipelines.batches import About, Failed, batch_size, in_batches, in_pieces
+from pipelines.command_lines import encoder_option, of_split
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
 from pipelines.embed.encoders.spec import EncoderIdentity
 from pipelines.embed.tables import SIDES, frame_vectors
@@ -127,9 +128,10 @@ class EmbedStage:
     @property
     def command(self) -> str:
         """The command line that makes these shards."""
-        spec = self.encoder.identity.provenance["spec"]
-        where = f"{self.frames.dataset} --split {self.frames.split} -w {self.frames.workspace.root}"
-        return f"xmic embed {where} --encoder {spec} --streams {self.stream}"
+        frames, identity = self.frames, self.encoder.identity
+        where = of_split(frames.dataset, frames.split, frames.workspace.root)
+        encoder = encoder_option(frames.workspace, identity.slug, identity.provenance["spec"])
+        return f"xmic embed {where} {encoder} --streams {self.stream}"
 
     def units(self) -> list[Unit]:
         """One unit a shard of frames (whose boxes, for the hand stream, must be there)."""
@@ -142,7 +144,7 @@ class EmbedStage:
                 except (FileNotFoundError, InputError):
                     raise MissingUpstream(
                         f"{self.hands / shard.path.name}: no hand boxes for these frames. Run xmic detect-hands "
-                        f"{self.frames.dataset} --split {self.frames.split} -w {self.frames.workspace.root}, "
+                        f"{of_split(self.frames.dataset, self.frames.split, self.frames.workspace.root)}, "
                         "or embed without hands: --streams full"
                     ) from None
             size = shard.footer.rows * (2 * 1024 + 40)

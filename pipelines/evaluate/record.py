@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_manifests.schema import Label
 from data_manifests.vocabulary import Vocabulary
+from pipelines.command_lines import in_workspace
 from pipelines.environment import versions
 from pipelines.evaluate.calibration import Temperature
 from pipelines.evaluate.clip_list import ClipList
@@ -96,7 +97,7 @@ def metrics_of(
         **numbers,
         "failures": _failures(item),
         "versions": versions("xmic", "torch", "open_clip_torch", "timm", "ultralytics", "av", "numpy", "pyarrow"),
-        "commands": [item.command.removesuffix(f" -w {item.workspace.root}")],
+        "commands": [item.command.removesuffix(f" {in_workspace(item.workspace.root)}")],
     }
 
 

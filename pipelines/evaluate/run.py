@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,7 @@ from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines import stage
 from pipelines.atomic import replace_atomically
+from pipelines.command_lines import in_workspace
 from pipelines.decode.stage import DecodeStage
 from pipelines.digest import number_of
 from pipelines.environment import versions
@@ -86,7 +88,8 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
     if not folder.is_dir():
         known = sorted(p.name for p in runs.iterdir() if p.is_dir() and not p.is_symlink()) if runs.is_dir() else []
         raise MissingUpstream(
-            f"{folder}: no such run; there is {', '.join(known) or 'none'}. Run xmic train -w {workspace.root}"
+            f"{folder}: no such run; there is {', '.join(known) or 'none'}. "
+            f"Run xmic train {in_workspace(workspace.root)}"
         )
     check_export(folder)
     heads: dict[Label, Mapping[str, Any]] = {}
@@ -196,7 +199,8 @@ class EvaluateStage:
     def command(self) -> str:
         """The command line that makes it."""
         option = "" if self.vectors == "own" else f" --xmic-vector {self.vectors}"
-        return f"xmic evaluate {self.run.config['name']} --cross {self.dataset}{option} -w {self.workspace.root}"
+        what = f"{self.run.config['name']} --cross {shlex.quote(self.dataset)}{option}"
+        return f"xmic evaluate {what} {in_workspace(self.workspace.root)}"
 
     @cached_property
     def clips(self) -> SplitClips:

@@ -11,6 +11,7 @@ import numpy as np
 
 from data_manifests.errors import InputError
 from pipelines.batches import Failed, batch_size, in_batches, in_pieces
+from pipelines.command_lines import of_split
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
 from pipelines.environment import versions
 from pipelines.hands.detector import Box, Detector, DetectorIdentity
@@ -68,7 +69,8 @@ class HandsStage:
     @property
     def command(self) -> str:
         """The command line that makes these shards."""
-        return f"xmic detect-hands {self.frames.dataset} --split {self.frames.split} -w {self.frames.workspace.root}"
+        frames = self.frames
+        return f"xmic detect-hands {of_split(frames.dataset, frames.split, frames.workspace.root)}"
 
     def units(self) -> list[Unit]:
         """One unit a shard of frames."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
+from pipelines.command_lines import in_workspace
 from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.intervals import Interval, harmonic, interval, resampled
 from pipelines.evaluate.metrics import harmonic_mean
@@ -171,7 +172,7 @@ def collect(workspace: Workspace) -> Collected:
     files = sorted(folder.glob("*/*/metrics.json"))
     evaluations = [_dated(workspace, read_metrics(file), file.parent) for file in files]
     if not evaluations:
-        raise MissingUpstream(f"{folder}: no evaluation. Run xmic evaluate -w {shlex.quote(str(workspace.root))}")
+        raise MissingUpstream(f"{folder}: no evaluation. Run xmic evaluate {in_workspace(workspace.root)}")
     by_run: dict[str, list[Metrics]] = {}
     for metrics in evaluations:
         by_run.setdefault(metrics.name, []).append(metrics)

@@ -21,12 +21,13 @@ import pyarrow.parquet as pq
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
 from pipelines.atomic import replace_atomically
+from pipelines.command_lines import encoder_option, of_split
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_shards
 from pipelines.digest import digest_json
 from pipelines.locks import alone
 from pipelines.progress import Progress
-from pipelines.shards import Footer, iter_rows, read_footer, read_rows, side_path
+from pipelines.shards import Footer, any_footer, iter_rows, read_footer, read_rows, side_path
 from pipelines.stage import require_same
 from pipelines.workspace import Workspace
 
@@ -108,11 +109,13 @@ def load_stream(
     if absent:
         raise MissingUpstream(f"{frames.folder}: {len(absent)} shards of frames are missing. Run {frames.command}")
     footers: dict[str, Footer] = {}
+    made = any_footer(folder)
+    spec = made.provenance.get("spec") if made else None
     for shard in shards:
         path = folder / shard.path.name
         command = (
-            f"xmic embed {frames.dataset} --split {frames.split} -w {workspace.root} "
-            f"(for encoder {encoder_slug}, stream {stream_slug})"
+            f"xmic embed {of_split(frames.dataset, frames.split, workspace.root)} "
+            f"{encoder_option(workspace, encoder_slug, spec)} (for encoder {encoder_slug}, stream {stream_slug})"
         )
         try:
             footers[shard.group] = read_footer(path)

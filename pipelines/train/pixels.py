@@ -22,6 +22,7 @@ from torch import Tensor
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.atomic import replace_atomically
+from pipelines.command_lines import of_split
 from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards
 from pipelines.digest import digest_json
@@ -141,7 +142,7 @@ def load_pictures(
 
 
 def _check_boxes(frames: DecodeStage, boxes: Path, shards: list[Decoded], footers: Mapping[str, Footer]) -> None:
-    command = f"xmic detect-hands {frames.dataset} --split {frames.split} -w {frames.workspace.root}"
+    command = f"xmic detect-hands {of_split(frames.dataset, frames.split, frames.workspace.root)}"
     for shard in shards:
         path = boxes / shard.path.name
         try:

@@ -19,7 +19,7 @@ from data_manifests.schema import LABELS, Label
 from pipelines.atomic import replace_atomically
 from pipelines.decode.stage import DecodeStage
 from pipelines.digest import digest_json
-from pipelines.embed.text import text_slug
+from pipelines.embed.text import text_command, text_slug
 from pipelines.environment import versions
 from pipelines.machine import Machine
 from pipelines.methods import load_method
@@ -218,10 +218,12 @@ def text_file(workspace: Workspace, dataset: str, protocol: Protocol, label: Lab
     folder = workspace.root / "text" / dataset / protocol.encoder
     file = folder / f"{label}-{text_slug(protocol.prompt, protocol.names)}.parquet"
     if not file.is_file():
+        recorded = [of for place, of in protocol.vectors.items() if place.startswith(f"{protocol.encoder}/")]
+        spec = workspace.encoders.get(protocol.encoder) or next((of["spec"] for of in recorded if "spec" in of), "NAME")
+        made = {"spec": spec, "prompt": protocol.prompt, "names": protocol.names}
         raise MissingUpstream(
             f"{file}: the {protocol.names} {label} class names are not embedded with prompt {protocol.prompt!r}. "
-            f"Run xmic embed {dataset} -w {workspace.root} --prompt {protocol.prompt!r} --names {protocol.names} "
-            "with the same --encoder."
+            f"Run {text_command(workspace, dataset, made)}"
         )
     return file
 

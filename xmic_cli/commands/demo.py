@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,7 +59,7 @@ def _lines(result: dict[str, Any], folder: Path) -> list[str]:
         "The clips are drawn, and the packaged hand model has seen such hands: this says nothing of real video."
     )
     lines.append(f"report: {report['html']}")
-    lines.append(f"the same again, step by step: xmic run {folder / 'xmic.toml'}")
+    lines.append(f"the same again, step by step: xmic run {shlex.quote(str(folder / 'xmic.toml'))}")
     return [*lines, "With real data (the README has every dataset):", *(f"  {command}" for command in _NEXT)]
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from xmic_cli.options import Dataset, Split, StageOptions
+from xmic_cli.options import PLAN, Dataset, Split, StageOptions
+from xmic_cli.plans import note_plans
 from xmic_cli.spread import spread
 
 _IMPORT = "Boxes made elsewhere"
@@ -48,7 +49,7 @@ def detect_hands(
     boxes_tolerance: Annotated[
         float, typer.Option(help="A row of the table counts for a frame this near, seconds.", rich_help_panel=_IMPORT)
     ] = 0.05,
-    plan: Annotated[str | None, typer.Option(help="Frame plan (folder name). (default: the only one)")] = None,
+    plan: Annotated[str | None, typer.Option(help=PLAN)] = None,
     *,
     shared: StageOptions,
 ) -> None:
@@ -80,5 +81,7 @@ def detect_hands(
         boxes_tolerance=boxes_tolerance,
         plan=plan,
     )
-    stages = hands_stages(shared.open(context), dataset, split, options, shared.machine)
+    workspace = shared.open(context)
+    note_plans(workspace, workspace.choose(dataset, split), plan)
+    stages = hands_stages(workspace, dataset, split, options, shared.machine)
     run_stages(stages, shared.choice, dry_run=shared.dry_run, json=shared.json)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from xmic_cli.options import Dataset, Split, StageOptions
+from xmic_cli.options import PLAN, Dataset, Split, StageOptions
+from xmic_cli.plans import note_plans
 from xmic_cli.spread import spread
 
 _CROP = "Hand crops"
@@ -62,7 +63,7 @@ def embed(
         bool,
         typer.Option("--allow-random-weights", help="Accept a model without trained weights (tests only)."),
     ] = False,
-    plan: Annotated[str | None, typer.Option(help="Frame plan (folder name). (default: the only one)")] = None,
+    plan: Annotated[str | None, typer.Option(help=PLAN)] = None,
     *,
     shared: StageOptions,
 ) -> None:
@@ -87,5 +88,7 @@ def embed(
         plan=plan,
         clip_frames=clip_frames,
     )
-    stages = embed_stages(shared.open(context), dataset, split, options, shared.machine)
+    workspace = shared.open(context)
+    note_plans(workspace, workspace.choose(dataset, split), plan)
+    stages = embed_stages(workspace, dataset, split, options, shared.machine)
     run_stages(stages, shared.choice, dry_run=shared.dry_run, json=shared.json)

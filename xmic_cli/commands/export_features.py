@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from xmic_cli import console
-from xmic_cli.options import Dataset, Json, Split, WorkspaceOption, open_workspace
+from xmic_cli.options import PLAN, Dataset, Json, Split, WorkspaceOption, open_workspace
+from xmic_cli.plans import note_plans
 
 
 def export_features(
@@ -21,7 +22,7 @@ def export_features(
     encoder: Annotated[str | None, typer.Option(help="Whose vectors. (default: the only one's)")] = None,
     stream: Annotated[str, typer.Option(help="full or hand.")] = "full",
     hands: Annotated[str | None, typer.Option(help="Hand stream (folder name). (default: the only one)")] = None,
-    plan: Annotated[str | None, typer.Option(help="Frame plan (folder name). (default: the only one)")] = None,
+    plan: Annotated[str | None, typer.Option(help=PLAN)] = None,
     workspace: WorkspaceOption = None,
     json: Json = False,
 ) -> None:
@@ -33,6 +34,7 @@ def export_features(
     from pipelines.protocol import ProtocolChoice
 
     space = open_workspace(context, workspace)
+    note_plans(space, space.choose(dataset, split), plan)
     choice = ProtocolChoice(encoder=encoder, classify=stream, hands=hands, plan=plan)  # type: ignore[arg-type]
     progress = console.progress()
     found = [

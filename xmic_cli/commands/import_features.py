@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xmic_cli import console
-from xmic_cli.options import StageOptions
+from xmic_cli.options import PLAN, StageOptions
+from xmic_cli.plans import note_plans
 from xmic_cli.spread import spread
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def import_features(
         typer.Option(metavar="noun=FILE", help="Class vectors with their names; once for noun and once for verb."),
     ] = None,
     logit_scale: Annotated[float | None, typer.Option(help="By what their encoder multiplies cosines.")] = None,
-    plan: Annotated[str | None, typer.Option(help="Frame plan (folder name). (default: the only one)")] = None,
+    plan: Annotated[str | None, typer.Option(help=PLAN)] = None,
     list_frames: Annotated[
         bool, typer.Option("--list-frames", help="Print the frames of --split to make vectors of, as CSV.")
     ] = False,
@@ -64,6 +65,8 @@ def import_features(
     if (vectors or list_frames) and not split:
         raise UsageError("--split is missing: train, val or test.")
     chosen = canonical_split(split) if split else ""
+    if list_frames or vectors:
+        note_plans(workspace, [(dataset, chosen)], plan)
     if list_frames:
         _print_frames(DecodeStage(workspace, dataset, chosen, plan_of(workspace, dataset, chosen, plan)), shared.json)
         return

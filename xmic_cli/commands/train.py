@@ -10,6 +10,7 @@ import typer
 from xmic_cli import console
 from xmic_cli.options import (
     LARGEST_SEED,
+    PLAN,
     Device,
     DryRun,
     Json,
@@ -19,6 +20,7 @@ from xmic_cli.options import (
     machine_of,
     open_workspace,
 )
+from xmic_cli.plans import note_plans
 from xmic_cli.settings import pairs
 from xmic_cli.signals import saving_signals
 
@@ -88,9 +90,7 @@ def train(
     names: Annotated[
         str, typer.Option(help="Class names: official, fixed or synonyms.", rich_help_panel=_PROTOCOL)
     ] = "official",
-    plan: Annotated[
-        str | None, typer.Option(help="Frame plan. (default: the only one)", rich_help_panel=_PROTOCOL)
-    ] = None,
+    plan: Annotated[str | None, typer.Option(help=PLAN, rich_help_panel=_PROTOCOL)] = None,
     fixed_frames: Annotated[
         bool, typer.Option("--fixed-frames", help="Train on segment centres.", rich_help_panel=_PROTOCOL)
     ] = False,
@@ -137,6 +137,7 @@ def train(
     )
     space = open_workspace(context, workspace)
     planned = plan_run(space, request)
+    note_plans(space, [(planned.frames.dataset, planned.frames.split)], plan)
     if dry_run:
         from pipelines.train.estimate import estimate
 

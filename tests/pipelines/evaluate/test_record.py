@@ -82,7 +82,7 @@ def test_a_run_is_evaluated_with_the_class_names_it_was_trained_with(embedded, w
     assert run.protocol.names == "synonyms"
     with pytest.raises(
         MissingUpstream, match=r"other/.*noun-bare-synonyms.parquet: the synonyms noun class names are not embedded.*"
-        r"Run xmic embed other .* --names synonyms with the same --encoder",
+        r"Run xmic embed other -w .* --encoder fake --names synonyms",
     ):  # fmt: skip
         score(embedded, run)
     for text in text_stages(embedded, "other", world.encoder(), "{}", "synonyms"):
