@@ -31,7 +31,7 @@ def test_an_evaluation_whose_target_was_prepared_anew_is_out_of_date(embedded: W
     assert f"{planned.name} on other val" in page
     assert '<span class="badge">out of date</span>' in page
     assert "> **Out of date** (rows marked O)" in (folder / "report.md").read_text("utf-8")
-    with next(folder.glob("*.csv")).open(encoding="utf-8") as file:
+    with next(folder.rglob("results.csv")).open(encoding="utf-8") as file:
         assert [row["out_of_date"] for row in csv.DictReader(file)] == ["1"]
     shutil.rmtree(manifests / "other")
     assert collect(embedded).outdated == []
