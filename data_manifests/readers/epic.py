@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -15,6 +14,7 @@ import pyarrow as pa
 from data_manifests.classes import class_row, class_table, epic_fixed_name, epic_name
 from data_manifests.errors import InputError
 from data_manifests.readers import Reject, RejectRows, SplitFiles, SplitRows, VideoFacts
+from data_manifests.readers.csv_files import ends_with_line, read_csv
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label
 from data_manifests.videos import Place, check_patterns
 
@@ -170,7 +170,8 @@ class EpicReader:
             origins.append((file.name, line))
             for name, values in columns.items():
                 values.append(clip.get(name))
-        return SplitRows(pa.table(columns, schema=CLIPS), pa.Table.from_pylist(rejects.rows, schema=REJECTS), origins)
+        clips, rejected = pa.table(columns, schema=CLIPS), pa.Table.from_pylist(rejects.rows, schema=REJECTS)
+        return SplitRows(clips, rejected, origins, _unended(file))
 
     def video_places(self, video_id: str) -> list[Place]:
         """See :data:`PATTERNS`."""
@@ -212,18 +213,24 @@ def _csv_rows(file: Path, expected: list[str]) -> Iterator[tuple[int, dict[str, 
     """Each row with its line number, after a check of the columns."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            found = reader.fieldnames or []
+            rows = read_csv(file, lines)
+            _, found = next(rows, (1, []))
             missing = [name for name in expected if name not in found]
             if missing:
                 raise InputError(
                     f"{file}, line 1: the columns {', '.join(missing)} are missing; "
                     f"found {', '.join(found) or 'nothing'}."
                 )
-            for row in reader:
-                yield reader.line_num, row
-    except (UnicodeDecodeError, csv.Error) as error:
+            for line, cells in rows:
+                yield line, dict(zip(found, cells, strict=True))
+    except UnicodeDecodeError as error:
         raise InputError(f"{file}: not a csv file in UTF-8 ({error})") from None
+
+
+def _unended(file: Path) -> list[str]:
+    if ends_with_line(file):
+        return []
+    return [f"{file.name}: its last line has no line end, as the released file has; it may be cut off there"]
 
 
 def _literal_list(text: str) -> list[Any] | None:

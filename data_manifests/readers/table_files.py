@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,17 @@ import pyarrow.parquet as pq
 
 from data_manifests.errors import InputError
 from data_manifests.json_files import refuse_half_characters
+from data_manifests.readers.csv_files import ends_with_line, read_csv
 from data_manifests.readers.text_files import text_of
 
 Row = tuple[int, dict[Any, Any]]
 """A row's number (the line it ends on; in Parquet from 1) and its cells by column."""
 
 
-def open_table(file: Path) -> tuple[list[str], Iterator[Row]]:
+_CSV = {".csv": ",", ".tsv": "\t"}
+
+
+def open_table(file: Path) -> tuple[list[str], list[Row]]:
     """The columns and the rows of a table; cells are values, whatever they look like.
 
     Raises:
@@ -30,26 +33,33 @@ def open_table(file: Path) -> tuple[list[str], Iterator[Row]]:
     if not file.is_file():
         raise InputError(f"{file}: no such file; expected a table of clips (.csv, .tsv, .parquet or .jsonl).")
     kind = file.suffix.lower()
-    if kind in (".csv", ".tsv"):
-        reader = csv.DictReader(io.StringIO(text_of(file), newline=""), delimiter="\t" if kind == ".tsv" else ",")
-        try:
-            rows = [(reader.line_num, row) for row in reader]
-        except csv.Error as error:
-            raise InputError(f"{file}, line {reader.line_num}: not a row of a table ({error})") from None
-        found = list(reader.fieldnames or [])
-        _refuse_shifted(file, found, rows)
-        return found, iter(rows)
+    if kind in _CSV:
+        return _csv_rows(file, _CSV[kind])
     if kind in (".parquet", ".pq"):
         try:
             table = pq.read_table(file)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{file}: not a Parquet file ({error})") from None
-        return table.column_names, iter(list(enumerate(table.to_pylist(), start=1)))
+        return table.column_names, list(enumerate(table.to_pylist(), start=1))
     if kind in (".jsonl", ".ndjson"):
         parsed = list(_json_lines(file))
         found = list(dict.fromkeys(name for _, row in parsed for name in row))
-        return found, iter(parsed)
+        return found, parsed
     raise InputError(f"{file}: tables end in .csv, .tsv, .parquet or .jsonl, not {kind or 'nothing'}.")
+
+
+def maybe_cut_off(file: Path, columns: Sequence[str], rows: Sequence[Row]) -> str | None:
+    """A sentence on a last line of text without its end whose last cell stands nowhere else, else None."""
+    if not rows or file.suffix.lower() not in _CSV or ends_with_line(file):
+        return None
+    name = columns[-1]
+    last = rows[-1][1][name]
+    if any(row[name] == last for _, row in rows[:-1]):
+        return None
+    return (
+        f"{file.name}: its last line has no line end; if the file was cut off there, {name} {last!r} in row "
+        f"{rows[-1][0]} is not whole"
+    )
 
 
 def read_names(file: Path, *, comments: bool = False) -> list[str]:
@@ -74,17 +84,14 @@ def read_names(file: Path, *, comments: bool = False) -> list[str]:
     return names
 
 
-def _refuse_shifted(file: Path, columns: list[str], rows: list[Row]) -> None:
-    """A cell too many means that a text with a comma stands without quotes, and that the cells after it are others'."""
+def _csv_rows(file: Path, delimiter: str) -> tuple[list[str], list[Row]]:
+    """The columns without the blanks around their names, and the rows."""
+    rows = list(read_csv(file, io.StringIO(text_of(file), newline=""), delimiter))
+    columns = [name.strip() for name in rows[0][1]] if rows else []
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
         raise InputError(f"{file}, line 1: the column {twice[0]!r} stands {columns.count(twice[0])} times.")
-    for line, row in rows:
-        if None in row:
-            raise InputError(
-                f"{file}, line {line}: {len(columns) + len(row[None])} cells, expected {len(columns)}; "
-                "put texts with a comma in quotes."
-            )
+    return columns, [(line, dict(zip(columns, cells, strict=True))) for line, cells in rows[1:]]
 
 
 def _json_lines(file: Path) -> Iterator[Row]:

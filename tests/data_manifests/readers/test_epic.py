@@ -209,13 +209,32 @@ def test_the_second_row_of_an_id_is_rejected_and_the_first_kept(tmp_path: Path) 
     assert reject["detail"] == "narration_id P90_01_0 stands on an earlier line"
 
 
-def test_a_line_cut_short_is_rejected(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("added", "why"),
+    [
+        ("P90_01_1,P90,P90_01,00:00:05.000,00:00:0", "5 cells, expected 15; the file ends in the middle of this line"),
+        ("P90_01_1,P90\n", "2 cells, expected 15; every row needs a cell for each column"),
+        ('P90_01_1,P90,"P90_01', r"not a row of a table \(unexpected end of data\): a quote .* or the file is cut off"),
+    ],
+)
+def test_a_file_cut_short_is_refused(tmp_path: Path, added: str, why: str) -> None:
     folder = write_epic(tmp_path)
     with (folder / FILES["val"]).open("a", encoding="utf-8") as file:
-        file.write("P90_01_1,P90,P90_01,00:00:05.000,00:00:0")
+        file.write(added)
+    with pytest.raises(InputError, match=rf"EPIC_100_validation\.csv, line 3: {why}"):
+        EpicReader(folder).read("val")
+
+
+def test_a_file_cut_off_in_its_last_cell_says_so(tmp_path: Path) -> None:
+    folder = write_epic(tmp_path)
+    assert EpicReader(folder).read("val").findings == []
+    file = folder / FILES["val"]
+    file.write_bytes(file.read_bytes()[:-2])
     rows = EpicReader(folder).read("val")
-    assert rows.clips.num_rows == 1
-    assert rows.rejects.column("reason").to_pylist() == ["bad_time"]
+    assert rows.rejects.column("detail").to_pylist() == ["all_noun_classes '[0', expected a list of noun ids"]
+    assert rows.findings == [
+        "EPIC_100_validation.csv: its last line has no line end, as the released file has; it may be cut off there"
+    ]
 
 
 def test_test_timestamps_have_no_labels(tmp_path: Path) -> None:
@@ -294,7 +313,7 @@ def test_a_class_line_cut_short_is_refused(tmp_path: Path) -> None:
     folder = write_epic(tmp_path)
     file = folder / "EPIC_100_verb_classes.csv"
     file.write_bytes(b"id,key,instances,category\r\n0,stir,['stir'],x\r\n1,ch")
-    with pytest.raises(InputError, match="line 3: id '1' with instances ''; expected id 1"):
+    with pytest.raises(InputError, match="line 3: 2 cells, expected 4; the file ends in the middle of this line"):
         EpicReader(folder).classes()
 
 

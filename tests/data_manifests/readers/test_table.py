@@ -195,7 +195,7 @@ def test_rows_without_labels_are_clips(tmp_path: Path) -> None:
         ("x.csv", b"", "no column video; found none. Map a column"),
         ("x.csv", b"video\n", "no row in it."),
         ("x.csv", b"video\n\xff\n", "not a text file in UTF-8 ("),
-        ("x.csv", b"video\n" + b"a" * 140_000, "line 1: not a row of a table (field larger than field limit"),
+        ("x.csv", b"video\n" + b"a" * 140_000, "line 2: not a row of a table (field larger than field limit"),
         ("x.jsonl", b'{"video": "a"}\n\n{video}\n', "line 3: not JSON ("),
         ("x.jsonl", b'["a.mp4"]\n', "line 1: found list, expected one JSON object a line."),
         ("x.parquet", b"PAR1", "not a Parquet file ("),
