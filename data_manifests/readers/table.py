@@ -15,7 +15,8 @@ from data_manifests.classes import class_row, class_table
 from data_manifests.errors import InputError, UsageError
 from data_manifests.readers import Reject, RejectRows, SplitRows, VideosByPath
 from data_manifests.readers.table_cells import frame_number, meant, names, other_spellings, seconds, text
-from data_manifests.readers.table_files import Row, open_table, read_names
+from data_manifests.readers.table_columns import check_columns
+from data_manifests.readers.table_files import Row, maybe_cut_off, open_table, read_names
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label, canonical_split
 from data_manifests.videos import is_safe_relative
 
@@ -44,7 +45,8 @@ class TableReader(VideosByPath):
 
     Args:
         files: tables with the split that all rows of each belong to, or None when a column says it.
-        columns: our column name → the table's, for those that differ.
+        columns: our column name → the table's, for those that differ; '' for one that the table does not have,
+            although another column looks like it.
         roots: the video roots, to turn absolute paths below them into relative ones.
         class_files: a text file with one class name a line, for the labels whose classes are not to be
             taken from the data.
@@ -65,12 +67,13 @@ class TableReader(VideosByPath):
     ) -> None:
         self._files = list(files)
         self._columns = {name: name for name in COLUMNS} | dict(columns or {})
-        self._named = set(columns or {})
+        self._named = {"video"} | {name for name, theirs in (columns or {}).items() if theirs}
         unknown = sorted(set(self._columns) - set(COLUMNS))
         if unknown:
             raise UsageError(f"--column {unknown[0]}=…: no such column; the columns are {', '.join(COLUMNS)}.")
         self._roots = [root.resolve() for root in roots]
         self._class_files = dict(class_files or {})
+        self._about_files: dict[Path, list[str]] = {}
         self.parameters: Mapping[str, Any] = {
             "reader": self.name,
             "columns": self._columns,
@@ -116,15 +119,20 @@ class TableReader(VideosByPath):
 
     def _named_rows(self, file: Path) -> Iterator[Row]:
         found, rows = open_table(file)
-        needed = sorted({"video"} | self._named)
-        missing = [self._columns[name] for name in needed if self._columns[name] not in found]
+        # Blanks around the names in a header are no part of them, those in a mapping neither.
+        columns = {
+            name: theirs if theirs in found else theirs.strip() for name, theirs in self._columns.items() if theirs
+        }
+        missing = [columns.get(name, "video") for name in sorted(self._named) if columns.get(name) not in found]
         if missing:
             raise InputError(
                 f"{file}: no column {', '.join(missing)}; found {', '.join(found) or 'none'}. "
                 "Map a column with --column OURS=THEIRS, for instance --column video=path."
             )
+        unread = check_columns(file, found, {name: columns.get(name, "") for name in COLUMNS})
+        self._about_files[file] = [about for about in (unread, maybe_cut_off(file, found, rows)) if about]
         for line, row in rows:
-            yield line, {name: row.get(theirs) for name, theirs in self._columns.items()}
+            yield line, {name: row.get(theirs) for name, theirs in columns.items()}
 
     def classes(self) -> dict[Label, pa.Table]:
         """Class names from the class files, else every name in the data in alphabetical order."""
@@ -179,7 +187,9 @@ class TableReader(VideosByPath):
             seen.add(clip_id)
             clips.append({"clip_id": clip_id, **clip})
             origins.append((file.name, line))
-        findings = [*earlier.findings(), *self._spellings()]
+        files = dict.fromkeys(file for file, _, _ in self._rows[split])
+        about_files = [sentence for file in files for sentence in self._about_files[file]]
+        findings = [*about_files, *earlier.findings(), *self._spellings()]
         return SplitRows(
             pa.Table.from_pylist(clips, schema=CLIPS),
             pa.Table.from_pylist(rejects.rows, schema=REJECTS),
@@ -248,15 +258,15 @@ def parse_files(items: Sequence[str]) -> list[tuple[Path, str | None]]:
 
 
 def parse_columns(items: Sequence[str]) -> dict[str, str]:
-    """'video=path' says that our column ``video`` is called ``path`` in the table.
+    """'video=path' says that our column ``video`` is called ``path`` in the table, 'noun=' that it has no nouns.
 
     Raises:
-        UsageError: an item without '='.
+        UsageError: an item without '=', or that the table has no videos.
     """
     pairs = {}
     for item in items:
         ours, equals, theirs = item.partition("=")
-        if not equals or not theirs:
+        if not equals or (ours == "video" and not theirs):
             raise UsageError(f"--column {item}: expected OURS=THEIRS, for instance video=path")
         pairs[ours] = theirs
     return pairs

@@ -23,7 +23,9 @@ def table(
     name: Annotated[str, typer.Option(help="Name in the workspace.")],
     column: Annotated[
         list[str] | None,
-        typer.Option(metavar="OURS=THEIRS", help="Map a column, e.g. video=path; may be repeated."),
+        typer.Option(
+            metavar="OURS=THEIRS", help="Map a column, e.g. video=path; noun= if it has no nouns; may be repeated."
+        ),
     ] = None,
     nouns: Annotated[Path | None, typer.Option(help="Noun classes, one a line. (default: those in the data)")] = None,
     verbs: Annotated[Path | None, typer.Option(help="Verb classes, one a line. (default: those in the data)")] = None,
