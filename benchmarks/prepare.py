@@ -47,7 +47,8 @@ def make_annotations(folder: Path) -> None:
             cells = [
                 f"P01_01_{number}", "P01", "P01_01", "00:00:01.250",
                 f"00:{start // 60:02d}:{start % 60:02d}.50", f"00:{(start + 4) // 60:02d}:{(start + 4) % 60:02d}.25",
-                60 * start + 30, 60 * start + 255, f"move thing{noun}", "move", number % 97, f"thing{noun}", noun,
+                60 * start + 30, 60 * start + 255, f"move thing{noun}", f"thing{number % 97}", number % 97,
+                f"thing{noun}", noun,
                 f"['thing{noun}', 'thing{other}']" if both else f"['thing{noun}']",
                 f"[{noun}, {other}]" if both else f"[{noun}]",
             ]  # fmt: skip

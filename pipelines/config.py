@@ -55,6 +55,7 @@ class DatasetSection(_Section):
     videos: list[Path] = []
     splits: list[str] = []
     limit: int | None = None
+    max_failures: str = "50%"
     annotations: Path | None = None
     patterns: list[str] = []
     preset: Literal["official", "paper"] | None = None

@@ -20,6 +20,7 @@ from data_manifests.videos import FoundVideo, LeavesRoots, VideoFinder
 from pipelines import stage
 from pipelines.digest import digest_table, whole_file_sha256
 from pipelines.progress import Progress, Silent
+from pipelines.rejected import MAX_REJECTS, first_of_each, refuse_too_many
 from pipelines.shards import Layout, read_rows
 from pipelines.stage import Choice, OpenShard, Unit
 from pipelines.workspace import DatasetSettings, Workspace
@@ -90,6 +91,7 @@ def prepare(
     limit: int | None = None,
     dry_run: bool = False,
     break_lock: bool = False,
+    max_failures: int | float = MAX_REJECTS,
     progress: Progress | None = None,
 ) -> Prepared:
     """Write the manifests of a dataset's splits.
@@ -103,11 +105,13 @@ def prepare(
         limit: keep only the first so many clips of each split (part of the key).
         dry_run: say what would be written and write nothing.
         break_lock: take over locks of other hosts.
+        max_failures: how many rows of a split may be rejected, a number or a share.
         progress: told of each file.
 
     Raises:
         UsageError: the dataset's name is no folder name.
         InputError: an annotation file is wrong, or its classes are not those of the splits prepared before.
+        TooManyFailures: more rows of a split were rejected, or all of them; the manifests are written.
     """
     progress = progress or Silent()
     if Path(dataset).name != dataset or dataset in ("", ".."):
@@ -136,7 +140,7 @@ def prepare(
             result.plan += [f"{i.unit.path}: {i.why}" for s in stages for i in stage.plan(s).todo]
         else:
             result.made += sum(stage.run(s, Choice(break_lock=break_lock), progress).made for s in stages)
-            result.splits[split] = _summary(item)
+            result.splits[split] = _summary(item, workspace.manifest(dataset, split))
             for label in LABELS:
                 present[label] |= set(pc.unique(clips.column(f"{label}_class")).to_pylist()) - {None}
         stages = []
@@ -145,15 +149,19 @@ def prepare(
     for counts in result.splits.values():
         for name in ("clips", "rejects", "videos", "missing_videos"):
             setattr(result, name, getattr(result, name) + counts[name])
+    for split, counts in result.splits.items():
+        item = found[split]
+        refuse_too_many(f"{dataset} {split}", item.rows.rejects, item.read, max_failures, counts["rejects_file"])
     return result
 
 
 @dataclass(frozen=True)
 class _Found:
-    """The rows of a split once its videos were looked for (None where no root has one), and how many clips its
-    annotation has with or without a limit."""
+    """The rows of a split once its videos were looked for (None where no root has one), how many clips its
+    annotation has with or without a limit, and how many rows."""
 
     annotated: int
+    read: int
     rows: SplitRows
     videos: Mapping[str, FoundVideo | None]
 
@@ -162,6 +170,10 @@ def _found(reader: Reader, split: str, roots: Sequence[Path], limit: int | None)
     """Read a split and look for its videos; rows whose video is a link out of the roots become rejects."""
     rows = reader.read(split)
     annotated = rows.clips.num_rows
+    read = annotated + rows.rejects.num_rows
+    if not read:
+        files = ", ".join(str(file) for file in reader.files(split))
+        raise InputError(f"split {split}: no row in {files or 'what the reader read'}; expected at least one clip.")
     if limit is not None:
         rows = SplitRows(rows.clips.slice(0, limit), rows.rejects, rows.origins[:limit], rows.findings)
     finder = VideoFinder(roots)
@@ -172,7 +184,7 @@ def _found(reader: Reader, split: str, roots: Sequence[Path], limit: int | None)
             videos[video_id] = finder.find(reader.video_places(video_id))
         except LeavesRoots as error:
             leaving[video_id] = str(error)
-    return _Found(annotated, _without(rows, leaving) if leaving else rows, videos)
+    return _Found(annotated, read, _without(rows, leaving) if leaving else rows, videos)
 
 
 def _without(rows: SplitRows, leaving: Mapping[str, str]) -> SplitRows:
@@ -193,12 +205,14 @@ def _without(rows: SplitRows, leaving: Mapping[str, str]) -> SplitRows:
     )
 
 
-def _summary(found: _Found) -> dict[str, Any]:
+def _summary(found: _Found, folder: Path) -> dict[str, Any]:
     clips, rejects = found.rows.clips, found.rows.rejects
     return {
         "clips": clips.num_rows,
         "rejects": rejects.num_rows,
         "reject_reasons": dict(sorted(Counter(rejects.column("reason").to_pylist()).items())),
+        "first_rejects": first_of_each(rejects),
+        "rejects_file": str(folder / "rejects.parquet"),
         "videos": len(found.videos),
         "missing_videos": sum(video is None for video in found.videos.values()),
         "classes_present": {

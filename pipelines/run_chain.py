@@ -257,8 +257,8 @@ def _untrained(planned: PlannedRun) -> list[str]:
 
 def _prepare(workspace: Workspace, section: DatasetSection, **options: Any) -> Prepared:
     splits = [canonical_split(split) for split in section.splits]
-    reader = reader_of(section)
-    return prepare(workspace, section.name, reader, section.videos, splits=splits, limit=section.limit, **options)
+    options |= {"limit": section.limit, "max_failures": parse_max_failures(section.max_failures)}
+    return prepare(workspace, section.name, reader_of(section), section.videos, splits=splits, **options)
 
 
 def request_of(config: Config, section: TrainSection) -> RunRequest:

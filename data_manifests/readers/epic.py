@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ _TIMESTAMP_COLUMNS = [
     "stop_frame",
 ]
 _LABEL_COLUMNS = ["narration", "verb", "verb_class", "noun", "noun_class", "all_nouns", "all_noun_classes"]
+_WRONG_CLASSES, _A_FEW = 0.1, 10
 _VISOR_NOUNS = ["hand:left", "hand:right", "foot", "glove:left", "glove:right"]
 _VIDEO_ID = re.compile(r"P\d{2}_\d{2,3}")
 _ONE_NUMBER = re.compile(r"\[(?:0|[1-9][0-9]{0,8})\]")
@@ -160,18 +162,54 @@ class EpicReader:
         origins: list[tuple[str, int]] = []
         rejects = RejectRows()
         seen: set[str] = set()
+        beyond: dict[Label, list[tuple[int, str]]] = {label: [] for label in LABELS}
         for line, row in _csv_rows(file, _TIMESTAMP_COLUMNS + (_LABEL_COLUMNS if labelled else [])):
             try:
                 clip = _clip(row, counts if labelled else {}, seen)
             except Reject as reject:
                 rejects.add(file, line, row["narration_id"], reject.reason, reject.detail)
+                if reject.reason == "unknown_class":
+                    _note_beyond(row, counts, line, beyond)
                 continue
             seen.add(row["narration_id"])
             origins.append((file.name, line))
             for name, values in columns.items():
                 values.append(clip.get(name))
+        if labelled:
+            self._refuse_other_classes(file, columns, origins, beyond)
         clips, rejected = pa.table(columns, schema=CLIPS), pa.Table.from_pylist(rejects.rows, schema=REJECTS)
         return SplitRows(clips, rejected, origins, _unended(file))
+
+    def _refuse_other_classes(
+        self,
+        file: Path,
+        columns: Mapping[str, list[Any]],
+        origins: Sequence[tuple[str, int]],
+        beyond: Mapping[Label, list[tuple[int, str]]],
+    ) -> None:
+        """A class file that was cut off lacks ids of many rows; one of something else does not have their words."""
+        for label, lacking in beyond.items():
+            table = self._classes[label]
+            few = max(_A_FEW, _WRONG_CLASSES * (len(origins) + len(lacking)))
+            if len(lacking) > few:
+                line, found = lacking[0]
+                raise InputError(
+                    f"{self._class_file(label)}: {table.num_rows} classes, but {len(lacking)} rows of {file.name} have "
+                    f"others, the first is line {line}: {label}_class {found}, expected 0 to {table.num_rows - 1}. The "
+                    "class file is cut off or of something else; take both files from epic-kitchens-100-annotations."
+                )
+            words = _words(table)
+            ids, used = columns[f"{label}_class"], columns[label]
+            pairs = Counter(zip(ids, used, strict=True))
+            foreign = {pair: count for pair, count in pairs.items() if epic_name(pair[1]) not in words[pair[0]]}
+            if sum(foreign.values()) > few:
+                at = next(at for at, pair in enumerate(zip(ids, used, strict=True)) if pair in foreign)
+                raise InputError(
+                    f"{file}, line {origins[at][1]}: {label} {used[at]!r} of {label}_class {ids[at]}, expected "
+                    f"{_some(words[ids[at]])}, the words of that class in {self._class_file(label).name}; so in "
+                    f"{sum(foreign.values())} rows. The class file is another one; take both from "
+                    "epic-kitchens-100-annotations."
+                )
 
     def video_places(self, video_id: str) -> list[Place]:
         """See :data:`PATTERNS`."""
@@ -289,6 +327,24 @@ def _clip(row: dict[str, str], class_counts: Mapping[Label, int], seen: set[str]
         raise Reject("unknown_class", f"all_noun_classes {row['all_noun_classes']!r}, expected a list of noun ids")
     words = {name: row[name] for name in ("noun", "verb", "narration")}
     return clip | {"all_noun_classes": nouns} | words
+
+
+def _note_beyond(
+    row: Mapping[str, str], counts: Mapping[Label, int], line: int, beyond: Mapping[Label, list[tuple[int, str]]]
+) -> None:
+    """Note a rejected row with a class id that would be one, did the class list go further."""
+    for label, count in counts.items():
+        found = _whole_number(row[f"{label}_class"], _INT32_MAX)
+        if found is not None and found >= count:
+            beyond[label].append((line, row[f"{label}_class"]))
+
+
+def _words(classes: pa.Table) -> list[set[str]]:
+    return [{row["name"], row["fixed"], *row["synonyms"]} for row in classes.to_pylist()]
+
+
+def _some(words: Collection[str]) -> str:
+    return ", ".join(repr(word) for word in sorted(words)[:5]) + " …" * (len(words) > 5)
 
 
 def _whole_number(text: str | None, limit: int) -> int | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from data_manifests.errors import InputError, UsageError
+from data_manifests.errors import InputError, TooManyFailures, UsageError
 from data_manifests.readers.epic import EpicReader
 from data_manifests.readers.table import TableReader
 from data_manifests.schema import Label
@@ -56,6 +56,11 @@ def test_every_split_gets_clips_videos_rejects_and_the_dataset_its_classes(
 ) -> None:
     found = _prepare(work, epic_csv, [videos])
     counts = {"clips": 3, "rejects": 1, "reject_reasons": {"unsafe_path": 1}, "videos": 2, "missing_videos": 1}
+    detail = "video_id 'x' is not of the form P01_01 or P01_101"
+    first = {"unsafe_path": {"file": "EPIC_100_train.csv", "row": 5, "detail": detail}}
+    train_rejects, val_rejects = (
+        str(work / "manifests/epic" / split / "rejects.parquet") for split in ("train", "val")
+    )
     # Both clips of P90_01 stand at the same time and have other nouns.
     whole = {
         "overlaps": {"noun": {"clips": 2, "share": pytest.approx(2 / 3)}, "verb": {"clips": 0, "share": 0.0}},
@@ -64,11 +69,19 @@ def test_every_split_gets_clips_videos_rejects_and_the_dataset_its_classes(
     assert vars(found) == {
         "dataset": "epic",
         "splits": {
-            "train": {**counts, **whole, "classes_present": {"noun": 2, "verb": 2}},
+            "train": {
+                **counts,
+                **whole,
+                "classes_present": {"noun": 2, "verb": 2},
+                "first_rejects": first,
+                "rejects_file": train_rejects,
+            },
             "val": {
                 "clips": 2,
                 "rejects": 0,
                 "reject_reasons": {},
+                "first_rejects": {},
+                "rejects_file": val_rejects,
                 "videos": 1,
                 "missing_videos": 1,
                 "classes_present": {"noun": 1, "verb": 1},
@@ -274,7 +287,7 @@ def test_roots_and_files_that_are_not_there_are_named(work: Path, epic_csv: Path
     assert not work.exists()
 
 
-@pytest.mark.parametrize(("clips", "groups"), [(0, 1), (85, 1), (86, 2), (171, 4), (9668, 128)])
+@pytest.mark.parametrize(("clips", "groups"), [(1, 1), (85, 1), (86, 2), (171, 4), (9668, 128)])
 def test_the_bucket_count_follows_the_first_preparation_and_stays(
     work: Path, tmp_path: Path, clips: int, groups: int
 ) -> None:
@@ -324,7 +337,8 @@ def test_files_given_to_the_wrong_splits_are_redone_when_put_right(tmp_path: Pat
 def test_class_files_given_the_wrong_way_round_are_redone_when_put_right(tmp_path: Path) -> None:
     tables = _Tables(tmp_path)
     wrong: dict[Label, Path] = {"noun": tables.verbs, "verb": tables.nouns}
-    assert tables.prepare([(tables.one, "val")], tables.root, wrong).rejects == 1
+    with pytest.raises(TooManyFailures, match="mine val: 1 of 1 rows are rejected"):
+        tables.prepare([(tables.one, "val")], tables.root, wrong)
     right: dict[Label, Path] = {"noun": tables.nouns, "verb": tables.verbs}
     found = tables.prepare([(tables.one, "val")], tables.root, right)
     assert (found.rejects, tables.nouns_of("val")) == (0, ["cup"])
@@ -334,7 +348,8 @@ def test_a_wrong_video_root_is_forgotten_when_put_right(tmp_path: Path) -> None:
     tables = _Tables(tmp_path)
     other = tmp_path / "elsewhere"
     other.mkdir()
-    assert tables.prepare([(tables.one, "val")], other).rejects == 1
+    with pytest.raises(TooManyFailures, match="mine val: 1 of 1 rows are rejected"):
+        tables.prepare([(tables.one, "val")], other)
     found = tables.prepare([(tables.one, "val")], tables.root)
     assert (found.rejects, found.clips) == (0, 1)
     assert read_rows(tables.work / "manifests/mine/val/videos.parquet").column("video_id").to_pylist() == [
@@ -356,7 +371,8 @@ def test_of_two_files_with_one_name_either_may_change(tmp_path: Path) -> None:
 
 def test_no_absolute_path_of_a_class_file_stands_in_the_manifest(tmp_path: Path) -> None:
     tables = _Tables(tmp_path)
-    tables.prepare([(tables.one, "val")], tables.root, {"noun": tables.verbs})
+    with pytest.raises(TooManyFailures):
+        tables.prepare([(tables.one, "val")], tables.root, {"noun": tables.verbs})
     file = tables.work / "manifests" / "mine" / "val" / "rejects.parquet"
     assert read_rows(file).column("detail").to_pylist() == ["noun 'cup' is not in verbs.txt"]
     assert not any(str(tmp_path).encode() in path.read_bytes() for path in tables.work.rglob("*.parquet"))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xmic_cli.options import BreakLock, Device, DryRun, Json, Offline, Workers, WorkspaceOption
+from xmic_cli.options import BreakLock, Device, DryRun, Json, MaxFailures, Offline, Workers, WorkspaceOption
 
 _CHECK = "Videos"
 
@@ -58,6 +58,7 @@ class PrepareOptions:
     list_needed: ListNeeded = False
     split: Splits = None
     limit: LimitClips = None
+    max_failures: MaxFailures = "50%"
     workspace: WorkspaceOption = None
     workers: Workers = None
     device: Device = "auto"

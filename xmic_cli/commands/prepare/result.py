@@ -23,6 +23,7 @@ _SHOWN = 10
 def run(context: typer.Context, name: str, reader: Reader, options: PrepareOptions) -> None:
     """Write the manifests, look at the videos where that was asked for, and show both."""
     from data_manifests.schema import canonical_split
+    from pipelines.choice import parse_max_failures
     from pipelines.prepare import prepare
 
     workspace = open_workspace(context, options.workspace)
@@ -35,6 +36,7 @@ def run(context: typer.Context, name: str, reader: Reader, options: PrepareOptio
         limit=options.limit,
         dry_run=options.dry_run,
         break_lock=options.break_lock,
+        max_failures=parse_max_failures(options.max_failures),
         progress=console.progress(),
     )
     if options.dry_run:
@@ -104,7 +106,13 @@ def _lines(name: str, result: Mapping[str, Any]) -> list[str]:
             f"({counts['missing_videos']} of them not found), {counts['rejects']} rejected rows, "
             + ", ".join(f"{present[label]} of {result['classes'][label]} {label} classes" for label in present)
         )
-        lines += [f"  rejected: {count} {reason}" for reason, count in counts["reject_reasons"].items()]
+        for reason, count in counts["reject_reasons"].items():
+            first = counts["first_rejects"][reason]
+            lines.append(
+                f"  rejected: {count} {reason}, the first in {first['file']}, row {first['row']}: {first['detail']}"
+            )
+        if counts["reject_reasons"]:
+            lines.append(f"  all rejected rows: {counts['rejects_file']}")
         lines += [f"  {line}" for line in _overlap_lines(counts)]
         lines += [f"  {finding}" for finding in counts["findings"]]
     if not result["made"]:

@@ -25,7 +25,8 @@ def test_the_result_is_told_in_lines_and_a_second_call_has_nothing_to_do(here: P
     lines = [
         "epic train: 2 clips of 2 videos (1 of them not found), 1 rejected rows, "
         "2 of 3 noun classes, 1 of 2 verb classes",
-        "  rejected: 1 unknown_class",
+        "  rejected: 1 unknown_class, the first in EPIC_100_train.csv, row 4: verb_class '7', expected 0 to 1",
+        "  all rejected rows: xmic-work/manifests/epic/train/rejects.parquet",
         "epic val: 1 clips of 1 videos (0 of them not found), 0 rejected rows, "
         "1 of 3 noun classes, 1 of 2 verb classes",
     ]
@@ -47,6 +48,14 @@ def test_json_has_counts_by_split_and_in_all(here: Path, capsys: _Capture) -> No
                 "clips": 2,
                 "rejects": 1,
                 "reject_reasons": {"unknown_class": 1},
+                "first_rejects": {
+                    "unknown_class": {
+                        "file": "EPIC_100_train.csv",
+                        "row": 4,
+                        "detail": "verb_class '7', expected 0 to 1",
+                    }
+                },
+                "rejects_file": "xmic-work/manifests/epic/train/rejects.parquet",
                 "videos": 2,
                 "missing_videos": 1,
                 "classes_present": {"noun": 2, "verb": 1},
@@ -57,6 +66,8 @@ def test_json_has_counts_by_split_and_in_all(here: Path, capsys: _Capture) -> No
                 "clips": 1,
                 "rejects": 0,
                 "reject_reasons": {},
+                "first_rejects": {},
+                "rejects_file": "xmic-work/manifests/epic/val/rejects.parquet",
                 "videos": 1,
                 "missing_videos": 0,
                 "classes_present": {"noun": 1, "verb": 1},

@@ -28,6 +28,14 @@ def test_a_table_finds_its_videos_beside_it_and_maps_columns(here: Path, capsys:
         "clips": 2,
         "rejects": 1,
         "reject_reasons": {"unsafe_path": 1},
+        "first_rejects": {
+            "unsafe_path": {
+                "file": "clips.tsv",
+                "row": 4,
+                "detail": "'../c.mp4' does not stay below a video root (--videos)",
+            }
+        },
+        "rejects_file": "xmic-work/manifests/mine/test/rejects.parquet",
         "videos": 2,
         "missing_videos": 1,
         "classes_present": {"noun": 2, "verb": 0},
