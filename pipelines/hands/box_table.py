@@ -14,7 +14,7 @@ from data_manifests.errors import InputError, UsageError
 from pipelines.digest import digest_table
 from pipelines.hands.box_rows import read_box_rows
 from pipelines.hands.detector import Box, DetectorIdentity
-from pipelines.hands.imported import NoBoxes, VideoFrames
+from pipelines.hands.imported import FarBoxes, NoBoxes, VideoFrames
 
 TOLERANCE_S = 0.05
 """A row counts for a frame that is no further away than this, in seconds."""
@@ -61,7 +61,7 @@ class BoxTable:
         """The boxes of each frame: of its number, or of the nearest time that is near enough, ties to the earlier.
 
         Raises:
-            NoBoxes: the table has no row of this video.
+            NoBoxes: the table has no row of this video, or none that is near enough to one of its frames.
             InputError: the table has numbers for frames that have times, or the other way round.
         """
         rows = self._of_video.get(frames.video_id)
@@ -74,11 +74,39 @@ class BoxTable:
         right = np.clip(np.searchsorted(places, wanted), 0, len(places) - 1)
         left = np.maximum(right - 1, 0)
         nearest = np.where(np.abs(wanted - places[left]) <= np.abs(places[right] - wanted), left, right)
-        near = np.abs(wanted - places[nearest]) <= tolerance
+        away = np.abs(wanted - places[nearest])
+        near = away <= tolerance
+        if not near.any():
+            at = int(away.argmin())
+            raise self._far(frames.video_id, rows, float(places[nearest][at]), float(wanted[at]))
         return [
             _boxes(rows.slice(first[at], stop[at] - first[at])) if told else None
             for at, told in zip(nearest, near, strict=True)
         ]
+
+    def _far(self, video_id: str, rows: pa.Table, nearest: float, wanted: float) -> FarBoxes:
+        by = rows.column_names[0]
+        row, value = self._first_rows[video_id]
+        meaning = "the number of a JPEG" if by == "frame" else "seconds from the video's first frame"
+        reach = "" if by == "frame" else f" within {self._tolerance_s:g} s (--boxes-tolerance)"
+        return FarBoxes(
+            f"{self._file}, row {row}: {by} {value:g} of {video_id!r}; expected {meaning}. None of the video's "
+            f"{len(rows)} rows is at a decoded frame{reach}: the nearest has {by} {nearest:g}, the frame {wanted:g}."
+        )
+
+    @cached_property
+    def _first_rows(self) -> dict[str, tuple[int, float]]:
+        """Each video's first row in the file: its number and its place. Read again, for only an error asks."""
+        table = read_box_rows(self._file)
+        names = table.column("video").combine_chunks().dictionary_encode()
+        first = np.unique(names.indices.to_numpy(), return_index=True)[1]
+        counted_from = 2 if self._file.suffix.lower() == ".csv" else 1  # as read_box_rows counts them
+        values = table.column(1).to_numpy()[first]
+        videos = names.dictionary.to_pylist()
+        return {
+            video: (int(row) + counted_from, float(value))
+            for video, row, value in zip(videos, first, values, strict=True)
+        }
 
     def _wanted(self, frames: VideoFrames, by: str) -> tuple[np.ndarray, float]:
         if by == "frame" and not frames.numbered:

@@ -13,7 +13,7 @@ from pipelines.environment import versions
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.stage import HandsStage, boxes_row
 from pipelines.progress import Progress
-from pipelines.shards import Footer, ShardWriter, read_rows, side_path
+from pipelines.shards import Footer, ShardWriter, read_footer, read_rows, side_path
 from pipelines.stage import OpenShard, Unit
 
 _NUMBERED = ("frames", "tar")
@@ -31,6 +31,14 @@ class NoBoxes(InputError):
         """Say what is wrong with which file, and the reason code."""
         super().__init__(message)
         self.reason = reason
+
+
+class FarBoxes(NoBoxes):
+    """There are boxes of a video, and none of them is of one of its decoded frames."""
+
+    def __init__(self, message: str) -> None:
+        """Say what was found where, and what was expected."""
+        super().__init__(message, "no_boxes")
 
 
 @dataclass(frozen=True)
@@ -101,29 +109,41 @@ class ImportHandsStage(HandsStage):
         return inputs
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Look the boxes up, frame rows in order, and say at the end how many frames the source knows."""
+        """Look the boxes up, frame rows in order, and say at the end how many frames the source knows.
+
+        Raises:
+            InputError: it has boxes of these videos and knows no frame of any: their places are of another unit.
+        """
         note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         total = known = 0
+        far: list[FarBoxes] = []
         for unit in units:
             with open_shard(unit) as shard:
                 for frames in _frames_by_video(unit.payload):
                     total += len(frames.pts)
-                    known += self._append(shard, frames, progress)
+                    known += self._append(shard, frames, far, progress)
             yield unit
+        slug, place = self.identity.slug, f"{self.frames.dataset} {self.frames.split}"
+        if far and not known and not self._has_rows():
+            raise InputError(f"{slug}: has 0 of {total} frames of {place}. {far[0]}")
         if total:
-            slug, place = self.identity.slug, f"{self.frames.dataset} {self.frames.split}"
             progress.note(
                 f"{slug}: has {known} of {total} frames of {place}; other frames of the videos it has count as frames "
                 "without a hand"
             )
 
-    def _append(self, shard: ShardWriter, frames: VideoFrames, progress: Progress) -> int:
-        """Write the rows of one video; how many of its frames the source knows."""
+    def _has_rows(self) -> bool:
+        """Whether any shard has: a call may be about one video alone of which there are few boxes."""
+        return any(read_footer(part).rows for part in self.folder.glob("part-*.parquet"))
+
+    def _append(self, shard: ShardWriter, frames: VideoFrames, far: list[FarBoxes], progress: Progress) -> int:
+        """Write the rows of one video; how many of its frames the source knows. What is far goes into ``far``, too."""
         try:
             found = self.source.boxes(frames)
         except NoBoxes as error:
             shard.fail(error.reason, str(error), video_id=frames.video_id, rows=len(frames.pts))
             progress.note(f"{frames.video_id}: {error.reason}: {error}")
+            far += [error] if isinstance(error, FarBoxes) else []
             return 0
         rows = []
         for pts, boxes in zip(frames.pts, found, strict=True):

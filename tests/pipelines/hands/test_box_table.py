@@ -7,7 +7,7 @@ import pytest
 from data_manifests.errors import InputError, UsageError
 from pipelines.hands.box_table import BoxTable
 from pipelines.hands.detector import Box
-from pipelines.hands.imported import NoBoxes, VideoFrames
+from pipelines.hands.imported import FarBoxes, NoBoxes, VideoFrames
 
 TIMES = "video,time_s,x0,y0,x1,y1,score,side,kind,contact"
 FRAMES = "video,frame,x0,y0,x1,y1,score"
@@ -107,3 +107,25 @@ def test_a_missing_file_and_a_negative_tolerance_are_refused(tmp_path: Path) -> 
         BoxTable(tmp_path / "none.csv")
     with pytest.raises(UsageError, match="--boxes-tolerance -1: expected seconds, 0 or more"):
         table(tmp_path, tolerance_s=-1)
+
+
+def test_a_video_with_rows_of_none_of_its_frames_has_no_boxes_and_says_how_far_the_nearest_is(tmp_path: Path) -> None:
+    other = "b.mp4,1,0,0,0.1,1,0.9,,,"
+    source = table(tmp_path, other, "a.mp4,1500,0,0,0.1,1,0.9,,,", "a.mp4,500,0,0,0.2,1,0.9,,,")
+    with pytest.raises(FarBoxes) as error:
+        source.boxes(timed(0.5, 1.5))
+    assert error.value.reason == "no_boxes"
+    assert str(error.value) == (
+        f"{tmp_path / 'my boxes.csv'}, row 3: time_s 1500 of 'a.mp4'; expected seconds from the video's first frame. "
+        "None of the video's 2 rows is at a decoded frame within 0.05 s (--boxes-tolerance): the nearest has time_s "
+        "500, the frame 1.5."
+    )
+    assert edges(source.boxes(timed(1.0, 2.0, video="b.mp4"))) == [[0.1], None]
+
+
+def test_numbers_of_other_jpegs_are_told_without_a_tolerance(tmp_path: Path) -> None:
+    source = table(tmp_path, "a,10,0,0,0.1,1,0.9", header=FRAMES)
+    with pytest.raises(
+        FarBoxes, match=r"row 2: frame 10 of 'a'; expected the number of a JPEG\. .* at a decoded frame: "
+    ):
+        source.boxes(jpegs(60, 120))

@@ -162,6 +162,35 @@ def test_a_table_that_does_not_fit_the_frames_ends_the_stage(embedded, tmp_path)
         stage.run(imported(frames, BoxTable(tmp_path / "b.csv")))
 
 
+def _times(file: Path, factors: list[int]) -> BoxTable:
+    rows = [
+        f"val{video}.mp4,{at * factor},0,0,1,1,0.9" for video, factor in enumerate(factors) for at in (0.125, 0.875)
+    ]
+    file.write_text("\n".join(["video,time_s,x0,y0,x1,y1,score", *rows]))
+    return BoxTable(file, 0.1)
+
+
+def test_times_in_milliseconds_end_the_stage_with_the_first_row(embedded, tmp_path):
+    frames = DecodeStage(embedded, "mine", "val", FramePlan(SEGMENTS, 1, 0))
+    source = _times(tmp_path / "b.csv", [1000] * 6)
+    message = (
+        r"boxes-b: has 0 of 24 frames of mine val\. .*b\.csv, row \d+: time_s 125 of 'val\d\.mp4'; expected seconds"
+    )
+    with pytest.raises(InputError, match=message):
+        stage.run(imported(frames, source), Choice(max_failures=1.0))
+    with pytest.raises(TooManyFailures, match="24 no_boxes"):
+        stage.run(imported(frames, source), Choice(max_failures=1.0))
+    assert stage.run(imported(frames, _times(tmp_path / "b.csv", [1] * 6))).rows == 24, "a mended table is read anew"
+
+
+def test_one_video_in_milliseconds_fails_alone(embedded, tmp_path):
+    frames = DecodeStage(embedded, "mine", "val", FramePlan(SEGMENTS, 1, 0))
+    hands = imported(frames, _times(tmp_path / "b.csv", [1, 1, 1000, 1, 1, 1]))
+    report = stage.run(hands, Choice(max_failures=0.5))
+    assert (report.rows, report.failures) == (20, {"no_boxes": 4})
+    assert [row["video_id"] for row in failures_of(hands)] == ["val2.mp4"]
+
+
 def test_the_annotated_length_counts_before_that_of_the_file(tmp_path: Path, jpeg_frames):
     info = tmp_path / "csv" / "EPIC_100_video_info.csv"
     info.write_text("video_id,duration,fps,resolution\nP90_01,1.1,59.94,64x48\nP91_101,1.68,50,64x48\n")
