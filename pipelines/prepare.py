@@ -16,6 +16,7 @@ from data_manifests.errors import InputError, UsageError
 from data_manifests.overlaps import overlaps
 from data_manifests.readers import Reader, SplitRows
 from data_manifests.schema import CLASSES, CLIPS, LABELS, REJECTS, VIDEOS
+from data_manifests.shared_clips import NEEDED, shared_clips
 from data_manifests.videos import FoundVideo, LeavesRoots, VideoFinder
 from pipelines import stage
 from pipelines.digest import digest_table, whole_file_sha256
@@ -144,6 +145,9 @@ def prepare(
             for label in LABELS:
                 present[label] |= set(pc.unique(clips.column(f"{label}_class")).to_pylist()) - {None}
         stages = []
+    for split, sentences in _shared_with_others(workspace, dataset, found).items():
+        if split in result.splits:
+            result.splits[split]["findings"] += sentences
     result.classes = {label: table.num_rows for label, table in reader.classes().items()}
     result.classes_present = {label: len(ids) for label, ids in present.items()}
     for counts in result.splits.values():
@@ -221,6 +225,16 @@ def _summary(found: _Found, folder: Path) -> dict[str, Any]:
         "overlaps": {label: vars(counts) for label, counts in overlaps(clips).items()},
         "findings": list(found.rows.findings),
     }
+
+
+def _shared_with_others(workspace: Workspace, dataset: str, found: Mapping[str, _Found]) -> dict[str, list[str]]:
+    """Split → what it shares with others, those that were prepared before among them."""
+    clips = {
+        split: read_rows(workspace.manifest(dataset, split) / "clips.parquet", NEEDED)
+        for split in workspace.splits(dataset)
+        if split not in found
+    }
+    return shared_clips(clips | {split: item.rows.clips for split, item in found.items()})
 
 
 def _known_roots(workspace: Workspace, dataset: str) -> list[Path]:

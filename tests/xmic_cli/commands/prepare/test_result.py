@@ -29,6 +29,7 @@ def test_the_result_is_told_in_lines_and_a_second_call_has_nothing_to_do(here: P
         "  all rejected rows: xmic-work/manifests/epic/train/rejects.parquet",
         "epic val: 1 clips of 1 videos (0 of them not found), 0 rejected rows, "
         "1 of 3 noun classes, 1 of 2 verb classes",
+        "  1 of 1 clips are clips of train too, by video, start and stop; the first is P90_01_5",
     ]
     assert run(_EPIC) == 0
     output = capsys.readouterr()
@@ -72,7 +73,7 @@ def test_json_has_counts_by_split_and_in_all(here: Path, capsys: _Capture) -> No
                 "missing_videos": 0,
                 "classes_present": {"noun": 1, "verb": 1},
                 "overlaps": none,
-                "findings": [],
+                "findings": ["1 of 1 clips are clips of train too, by video, start and stop; the first is P90_01_5"],
             },
         },
         "clips": 3,
