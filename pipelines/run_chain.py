@@ -21,7 +21,8 @@ from pipelines.chain import (
 from pipelines.config import Config, DatasetSection, TrainSection
 from pipelines.embed.stage import EmbedStage
 from pipelines.evaluate.folders import folder_name
-from pipelines.evaluate.run import evaluate, find_run, targets_of
+from pipelines.evaluate.run import evaluate, targets_of
+from pipelines.evaluate.trained import find_run
 from pipelines.evaluate.vectors import checked_vectors
 from pipelines.grid import Cell
 from pipelines.machine import Machine

@@ -297,7 +297,8 @@ def _evaluations(workspace: Workspace, verify: bool) -> Iterator[StageStatus]:
     if not files:
         return
     # Only here, since it brings torch along.
-    from pipelines.evaluate.run import evaluation_stage, find_run
+    from pipelines.evaluate.run import evaluation_stage
+    from pipelines.evaluate.trained import find_run
     from pipelines.evaluate.vectors import checked_vectors
 
     for file in files:

@@ -16,7 +16,8 @@ from benchmarks.methods.ledger import Ledger
 from benchmarks.pocket.counts import Part
 from benchmarks.process_memory import of_status
 from data_manifests.errors import Interrupted
-from pipelines.evaluate.run import evaluate, find_run
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.trained import find_run
 from pipelines.executors.killable import Outcome, run_killable
 from pipelines.machine import Machine
 from pipelines.progress import Silent

@@ -19,7 +19,8 @@ from pipelines.classes import read_classes
 from pipelines.digest import number_of
 from pipelines.embed.encoders import load_encoder
 from pipelines.evaluate.metrics import hits
-from pipelines.evaluate.run import EvaluateStage, TrainedRun, evaluate, evaluation_stage, find_run
+from pipelines.evaluate.run import EvaluateStage, evaluate, evaluation_stage
+from pipelines.evaluate.trained import TrainedRun, find_run
 from pipelines.evaluate.vectors import scores_under
 from pipelines.machine import Machine
 from pipelines.methods.base import TextBank

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from data_manifests.errors import InputError, MissingUpstream, UsageError
-from data_manifests.schema import LABELS, Label
+from data_manifests.errors import MissingUpstream, UsageError
+from data_manifests.schema import Label
 from pipelines import stage
 from pipelines.atomic import replace_atomically
 from pipelines.command_lines import in_workspace
@@ -30,8 +29,8 @@ from pipelines.evaluate.result_card import write_card
 from pipelines.evaluate.scored import predictions_of
 from pipelines.evaluate.submission import Submission, write_submission
 from pipelines.evaluate.temperature import temperatures_of
+from pipelines.evaluate.trained import TrainedRun
 from pipelines.evaluate.vectors import checked_vectors, scores_under
-from pipelines.export.index import check_export
 from pipelines.machine import Machine
 from pipelines.methods import load_method
 from pipelines.methods.base import Method, Settings, TextBank, resolve_config
@@ -44,84 +43,10 @@ from pipelines.stage import Choice, OpenShard, Unit
 from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import BATCH, ClipData, in_order, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, read_clips, require_width
-from pipelines.train.finished import is_summarised, what_is_damaged
 from pipelines.train.loop import load_weights
 from pipelines.train.pixels import Pictures, load_pictures
 from pipelines.train.run import fresh_method, load_streams, load_text, text_file
 from pipelines.workspace import SPLITS, Workspace
-
-_OF_CONFIG = {"key", "method", "method_config", "name", "preset", "protocol", "seed", "source", "versions"}
-
-
-@dataclass(frozen=True)
-class TrainedRun:
-    """A run as its folder says it."""
-
-    folder: Path
-    heads: Mapping[Label, Mapping[str, Any]]
-    """label → config.json"""
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """The configuration that both heads share."""
-        return next(iter(self.heads.values()))
-
-    @property
-    def protocol(self) -> Protocol:
-        """What it was trained under."""
-        return Protocol(**self.config["protocol"])
-
-
-def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
-    """A run by name or folder; the newest one by default.
-
-    Raises:
-        MissingUpstream: there is no such run, or no head of it is finished.
-        InputError: an exported folder is not whole, or a head is damaged: its weights or its configuration.
-    """
-    runs = workspace.root / "runs"
-    folder = (
-        Path(name)
-        if name and (Path(name) / "noun").is_dir() | (Path(name) / "verb").is_dir()
-        else runs / (name or "latest")
-    )
-    if not folder.is_dir():
-        known = sorted(p.name for p in runs.iterdir() if p.is_dir() and not p.is_symlink()) if runs.is_dir() else []
-        raise MissingUpstream(
-            f"{folder}: no such run; there is {', '.join(known) or 'none'}. "
-            f"Run xmic train {in_workspace(workspace.root)}"
-        )
-    check_export(folder)
-    heads: dict[Label, Mapping[str, Any]] = {}
-    for label in LABELS:
-        if is_summarised(folder / label):
-            damage = what_is_damaged(folder / label)
-            if damage:
-                raise InputError(f"{damage}. Run the same xmic train command again: it trains this head anew.")
-            heads[label] = _config_of(folder / label / "config.json")
-    if not heads:
-        raise MissingUpstream(f"{folder}: no head of this run is finished. Run the same xmic train command again.")
-    return TrainedRun(folder.resolve(), heads)
-
-
-def _config_of(file: Path) -> dict[str, Any]:
-    """What a head was trained as.
-
-    Raises:
-        InputError: the file is missing or damaged.
-    """
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        lacking = _OF_CONFIG - set(config)
-        problem = f"without {', '.join(sorted(lacking))}" if lacking else ""
-    except (FileNotFoundError, ValueError, TypeError) as error:
-        problem = str(error)
-    if problem:
-        raise InputError(
-            f"{file}: not the configuration of a trained head ({problem}). Put the file back as it was, or remove "
-            f"{file.parents[1]} and run the same xmic train command again."
-        )
-    return config
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any
 from data_manifests.errors import UsageError
 from data_manifests.schema import Label
 from pipelines.evaluate.record import run_facts
-from pipelines.evaluate.run import TrainedRun
+from pipelines.evaluate.trained import TrainedRun
 from pipelines.export.card import Card, result_rows, terms_of, warnings_of
 from pipelines.export.index import CARD, CLASSES, write_index
 from pipelines.report.metrics_file import Metrics, Run, read_metrics

@@ -13,7 +13,7 @@ from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.stage import EmbedStage, LazyEncoder
-from pipelines.evaluate.run import TrainedRun
+from pipelines.evaluate.trained import TrainedRun
 from pipelines.hands.box_table import TOLERANCE_S
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import IMPORTED, Box, DetectorIdentity, precision_of

@@ -24,7 +24,8 @@ from pipelines.digest import digest_json
 from pipelines.embed.encoders.spec import POCKET
 from pipelines.embed.stage import LazyEncoder
 from pipelines.embed.text import TextStage
-from pipelines.evaluate.run import EvaluateStage, TrainedRun, find_run
+from pipelines.evaluate.run import EvaluateStage
+from pipelines.evaluate.trained import TrainedRun, find_run
 from pipelines.export.index import CLASSES
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.stage import HandsStage

@@ -9,7 +9,8 @@ from typing import Any
 from data_manifests.readers.table import TableReader
 from pipelines import stage
 from pipelines.chain import DecodeOptions, EmbedOptions, HandsOptions, decode_stages, embed_stages, hands_stages
-from pipelines.evaluate.run import evaluate, find_run
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
 from pipelines.predict import Predictor, load_run
 from pipelines.prepare import prepare

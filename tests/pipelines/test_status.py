@@ -118,7 +118,8 @@ def test_runs_show_their_heads(embedded):
 
 
 def test_an_evaluation_is_stale_when_its_run_is_damaged_or_its_vectors_are_gone(embedded):
-    from pipelines.evaluate.run import evaluate, find_run
+    from pipelines.evaluate.run import evaluate
+    from pipelines.evaluate.trained import find_run
 
     planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 1}))
     train_run(embedded, planned, Machine(device="cpu"), Silent())

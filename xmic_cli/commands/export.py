@@ -26,7 +26,7 @@ def export(
     The folder stands alone: commands that take a run take it in the place of a run's name. The frozen encoder is named
     in it, not copied.
     """
-    from pipelines.evaluate.run import find_run
+    from pipelines.evaluate.trained import find_run
     from pipelines.export.run import export_run
 
     space = open_workspace(context, workspace)

@@ -10,7 +10,8 @@ from pipelines import stage
 from pipelines.embed.text import text_stages
 from pipelines.evaluate import epic
 from pipelines.evaluate.record import changes, metrics_text
-from pipelines.evaluate.run import evaluate, find_run
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice

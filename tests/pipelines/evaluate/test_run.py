@@ -9,8 +9,9 @@ import torch
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.evaluate import epic
 from pipelines.evaluate.clip_list import read_clip_list
-from pipelines.evaluate.run import evaluate, find_run, targets_of
+from pipelines.evaluate.run import evaluate, targets_of
 from pipelines.evaluate.submission import Submission
+from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
 from pipelines.methods.xmic import XMIC
 from pipelines.progress import Silent

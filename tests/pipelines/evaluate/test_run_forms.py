@@ -12,7 +12,8 @@ from torch.nn.functional import normalize
 from data_manifests.errors import UsageError
 from pipelines import stage
 from pipelines.embed.text import text_stages
-from pipelines.evaluate.run import evaluate, find_run
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice

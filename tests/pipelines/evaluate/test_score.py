@@ -9,8 +9,9 @@ import pytest
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.evaluate.clip_list import read_clip_list
 from pipelines.evaluate.result_card import read_card
-from pipelines.evaluate.run import evaluate, find_run
+from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.score import ScoreRequest, score
+from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.evaluate.run import evaluation_stage, find_run
+from pipelines.evaluate.run import evaluation_stage
 from pipelines.evaluate.scored import clips_to_evaluate, read_predictions
+from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from pipelines.evaluate.calibration import Temperature, fit_temperature
-from pipelines.evaluate.run import evaluate, evaluation_stage, find_run
+from pipelines.evaluate.run import evaluate, evaluation_stage
 from pipelines.evaluate.scored import predictions_of
 from pipelines.evaluate.temperature import temperatures_of
+from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice

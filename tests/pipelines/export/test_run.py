@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.evaluate.run import TrainedRun, evaluate, find_run
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.trained import TrainedRun, find_run
 from pipelines.export.run import Exported, export_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent

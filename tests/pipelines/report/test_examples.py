@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pipelines.decode.encode_jpeg import from_jpeg
-from pipelines.evaluate.run import evaluate, find_run
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice

@@ -3,7 +3,8 @@ from __future__ import annotations
 import csv
 import shutil
 
-from pipelines.evaluate.run import evaluate, find_run
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.report.collect import collect

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.evaluate.run import evaluate, find_run
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice

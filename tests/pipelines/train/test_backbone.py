@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.spec import parse_spec
-from pipelines.evaluate.run import evaluate, find_run
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.protocol import Protocol, ProtocolChoice

@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 
 from data_manifests.errors import InputError, Interrupted, MissingUpstream, UsageError
-from pipelines.evaluate.run import find_run
+from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice
@@ -184,7 +184,8 @@ def test_zero_shot_needs_no_train_split(embedded):
     request_ = RunRequest("other", "zero-shot", protocol=ProtocolChoice(classify="full"))
     planned = plan_run(embedded, request_)
     train_run(embedded, planned, Machine(device="cpu"), Silent())
-    from pipelines.evaluate.run import evaluate, find_run
+    from pipelines.evaluate.run import evaluate
+    from pipelines.evaluate.trained import find_run
 
     (metrics,) = evaluate(
         embedded, find_run(embedded, planned.name), [("other", "val")], Machine(device="cpu"), Silent()

@@ -10,7 +10,8 @@ import pytest
 from safetensors.torch import load_file
 
 from data_manifests.errors import Interrupted, MissingUpstream, UsageError
-from pipelines.evaluate.run import evaluate, find_run
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.protocol import Protocol, ProtocolChoice

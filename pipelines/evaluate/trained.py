@@ -1,0 +1,90 @@
+"""A trained run as its folder says it, found by its name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_manifests.errors import InputError, MissingUpstream
+from data_manifests.schema import LABELS, Label
+from pipelines.command_lines import in_workspace
+from pipelines.export.index import check_export
+from pipelines.protocol import Protocol
+from pipelines.train.finished import is_summarised, what_is_damaged
+from pipelines.workspace import Workspace
+
+_OF_CONFIG = {"key", "method", "method_config", "name", "preset", "protocol", "seed", "source", "versions"}
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run as its folder says it."""
+
+    folder: Path
+    heads: Mapping[Label, Mapping[str, Any]]
+    """label → config.json"""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The configuration that both heads share."""
+        return next(iter(self.heads.values()))
+
+    @property
+    def protocol(self) -> Protocol:
+        """What it was trained under."""
+        return Protocol(**self.config["protocol"])
+
+
+def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
+    """A run by name or folder; the newest one by default.
+
+    Raises:
+        MissingUpstream: there is no such run, or no head of it is finished.
+        InputError: an exported folder is not whole, or a head is damaged: its weights or its configuration.
+    """
+    runs = workspace.root / "runs"
+    folder = (
+        Path(name)
+        if name and (Path(name) / "noun").is_dir() | (Path(name) / "verb").is_dir()
+        else runs / (name or "latest")
+    )
+    if not folder.is_dir():
+        known = sorted(p.name for p in runs.iterdir() if p.is_dir() and not p.is_symlink()) if runs.is_dir() else []
+        raise MissingUpstream(
+            f"{folder}: no such run; there is {', '.join(known) or 'none'}. "
+            f"Run xmic train {in_workspace(workspace.root)}"
+        )
+    check_export(folder)
+    heads: dict[Label, Mapping[str, Any]] = {}
+    for label in LABELS:
+        if is_summarised(folder / label):
+            damage = what_is_damaged(folder / label)
+            if damage:
+                raise InputError(f"{damage}. Run the same xmic train command again: it trains this head anew.")
+            heads[label] = _config_of(folder / label / "config.json")
+    if not heads:
+        raise MissingUpstream(f"{folder}: no head of this run is finished. Run the same xmic train command again.")
+    return TrainedRun(folder.resolve(), heads)
+
+
+def _config_of(file: Path) -> dict[str, Any]:
+    """What a head was trained as.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        lacking = _OF_CONFIG - set(config)
+        problem = f"without {', '.join(sorted(lacking))}" if lacking else ""
+    except (FileNotFoundError, ValueError, TypeError) as error:
+        problem = str(error)
+    if problem:
+        raise InputError(
+            f"{file}: not the configuration of a trained head ({problem}). Put the file back as it was, or remove "
+            f"{file.parents[1]} and run the same xmic train command again."
+        )
+    return config
