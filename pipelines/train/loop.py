@@ -77,7 +77,7 @@ def train_head(
     """Train a method on labelled clips, or go on where the same training was stopped.
 
     The loss is the cross-entropy, averaged over the batch. The state is saved after every epoch, every
-    ``checkpoint_minutes`` and when asked to stop. On a CPU and with the same library versions, a resumed
+    ``checkpoint_minutes`` and when asked to stop. On a CPU, with the same library versions and threads, a resumed
     training writes the same bytes as an uninterrupted one; on CUDA some gradients (of attention) are sums
     in no fixed order, and neither do two uninterrupted ones.
 

@@ -351,6 +351,8 @@ def _write_config(planned: PlannedRun, streams: Mapping[str, StreamVectors], dev
         folder.mkdir(parents=True, exist_ok=True)
         config = {**planned.config, "name": planned.name, "key": planned.key, "label": label, "dims": dims}
         config["versions"] = {**versions("xmic", "torch", "numpy"), "device": device.type}
+        # Sums on a CPU round by how many threads share them.
+        config["threads"] = torch.get_num_threads()
         with replace_atomically(folder / "config.json") as temporary:
             temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 

@@ -40,6 +40,7 @@ def test_a_run_has_two_heads_with_their_artifacts(embedded):
         lines = [json.loads(line) for line in (planned.folder / label / "metrics.jsonl").read_text().splitlines()]
         assert [line["epoch"] for line in lines] == [1, 2, 3]
         assert {"loss", "learning_rate", "logit_scale", "text_norm", "xmic_norm"} <= set(lines[0])
+    assert json.loads((planned.folder / "verb/config.json").read_text())["threads"] == torch.get_num_threads()
     assert planned.name.endswith(planned.key[:8])
     assert (embedded.root / "runs/latest").resolve() == planned.folder.resolve()
 
