@@ -107,7 +107,8 @@ class DecodeStage:
         for unit in self.units_by_clips():
             files = {f"file of {task.video_id}": self._identity(task) for task in unit.payload}
             if _MISSING in files.values():
-                before = _inputs_of(unit.path)
+                there = _footer_of(unit.path)
+                before = there.inputs if there else {}
                 files |= {name: before.get(name, _MISSING) for name, found in files.items() if found == _MISSING}
             inputs = {**unit.inputs, **files}
             units.append(Unit(unit.group, unit.path, inputs, unit.attempted, unit.size, unit.payload))
@@ -193,7 +194,8 @@ class DecodeStage:
     def _refuse_to_lose(self, unit: Unit) -> None:
         gone = [task for task in unit.payload if self._file(task) is None]
         lost = [task for task in gone if unit.inputs[f"file of {task.video_id}"] != _MISSING]
-        if lost and _has_rows(unit.path):
+        there = _footer_of(unit.path)
+        if lost and there and there.rows:
             raise MissingUpstream(
                 f"{unit.path}: must be made anew, but the files of {len(lost)} of its videos are gone and their frames "
                 f"would be lost; the first is {lost[0].path or lost[0].video_id}, searched under {self._roots}. Put "
@@ -291,19 +293,12 @@ class DecodeStage:
         return scratch
 
 
-def _inputs_of(path: Path) -> Mapping[str, str]:
-    """What a shard was made from; nothing where it is not there or damaged."""
+def _footer_of(path: Path) -> Footer | None:
+    """What a shard says of itself; None where it is not there or damaged."""
     try:
-        return read_footer(path).inputs
+        return read_footer(path)
     except (FileNotFoundError, InputError):
-        return {}
-
-
-def _has_rows(path: Path) -> bool:
-    try:
-        return read_footer(path).rows > 0
-    except (FileNotFoundError, InputError):
-        return False
+        return None
 
 
 @dataclass(frozen=True)
@@ -348,9 +343,8 @@ def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
     found: list[Decoded] = []
     missing: list[str] = []
     for unit in stage.units_by_clips():
-        try:
-            footer = read_footer(unit.path)
-        except (FileNotFoundError, InputError):
+        footer = _footer_of(unit.path)
+        if footer is None:
             missing.append(unit.group)
             continue
         clips = {name: value for name, value in footer.inputs.items() if name.startswith("clips of ")}

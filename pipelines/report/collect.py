@@ -270,8 +270,7 @@ def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[G
     if run.scored or run.preset is None:
         return
     name, shown = shlex.quote(run.name), evaluations[0].name
-    vector = evaluations[0].xmic_vector
-    control = "" if vector == "own" else f" --xmic-vector {shlex.quote(vector)}"
+    control = _control(evaluations[0])
     if not any(metrics.within for metrics in evaluations):
         yield Gap(f"{shown} is not evaluated within {source}", f"xmic evaluate {name}{control}")
     if all(metrics.within for metrics in evaluations):
@@ -295,8 +294,12 @@ def _evaluate_again(metrics: Metrics) -> str:
     name, dataset, split = (shlex.quote(word) for word in (metrics.run.name, *metrics.target.model_dump().values()))
     if metrics.run.scored:
         return f"xmic score FILE --dataset {dataset} --split {split} --name {name}"
-    control = "" if metrics.xmic_vector == "own" else f" --xmic-vector {shlex.quote(metrics.xmic_vector)}"
-    return f"xmic evaluate {name}{'' if metrics.within else f' --cross {dataset}'} --split {split}{control}"
+    return f"xmic evaluate {name}{'' if metrics.within else f' --cross {dataset}'} --split {split}{_control(metrics)}"
+
+
+def _control(metrics: Metrics) -> str:
+    """The option of ``xmic evaluate`` that a control was asked for by, nothing of an ordinary evaluation."""
+    return "" if metrics.xmic_vector == "own" else f" --xmic-vector {shlex.quote(metrics.xmic_vector)}"
 
 
 def term_options(run: Run) -> str:

@@ -24,9 +24,9 @@ def _error(number: int, name: str | None = None) -> OSError:
     ],
 )
 def test_a_refusal_names_the_path_and_the_next_step(number: int, said: str) -> None:
-    found = disk_error_of(_error(number, "/data/work/a.parquet"))
+    found = disk_error_of(_error(number, "/disk/a.parquet"))
     assert found is not None
-    assert in_words(found).startswith(f"/data/work/a.parquet: {said}")
+    assert in_words(found).startswith(f"/disk/a.parquet: {said}")
 
 
 def test_a_file_where_a_folder_must_be_is_named_itself(tmp_path: Path) -> None:
