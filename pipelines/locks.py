@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -109,16 +109,21 @@ class ShardLock:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def alone(path: Path, while_waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Make or change a folder or a file while the other processes that would, of other hosts too, wait.
 
     Look again inside what is there: another process may have changed it meanwhile. Its lock stands in ``.locks``.
+
+    Args:
+        path: what is made or changed.
+        while_waiting: called again and again while another process has it; what it raises ends the wait.
     """
     lock = ShardLock(path.parent / ".locks" / f"{path.name}.lock")
     while True:
         with suppress(LockedElsewhere):
             if lock.acquire():
                 break
+        while_waiting()
         time.sleep(_WAIT_S)
     with lock:
         yield

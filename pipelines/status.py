@@ -32,7 +32,7 @@ from pipelines.shards import (
     side_path,
 )
 from pipelines.stage import Inspection, State, Unit, inspect
-from pipelines.train.finished import is_summarised, what_is_damaged
+from pipelines.train.finished import is_summarised, what_is_damaged, what_it_learned_from_has_changed
 from pipelines.workspace import Workspace
 
 
@@ -256,9 +256,13 @@ def _runs(workspace: Workspace, verify: bool) -> Iterator[StageStatus]:
             if not head.is_dir():
                 continue
             damage = what_is_damaged(head) if verify else None
+            changed = what_it_learned_from_has_changed(workspace, head)
             if damage:
                 result.damaged += 1
                 result.why[label] = f"{damage}; the same xmic train trains it again"
+            elif changed:
+                result.stale += 1
+                result.why[label] = f"the clips or labels of {changed} have changed since; xmic train makes a new run"
             elif is_summarised(head):
                 result.done += 1
             else:

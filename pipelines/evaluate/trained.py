@@ -13,7 +13,7 @@ from data_manifests.schema import LABELS, Label
 from pipelines.command_lines import in_workspace
 from pipelines.export.index import check_export
 from pipelines.protocol import Protocol
-from pipelines.train.finished import is_summarised, what_is_damaged
+from pipelines.train.finished import CONFIG, is_summarised, what_is_damaged
 from pipelines.workspace import Workspace
 
 _OF_CONFIG = {"key", "method", "method_config", "name", "preset", "protocol", "seed", "source", "versions"}
@@ -64,7 +64,7 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
             damage = what_is_damaged(folder / label)
             if damage:
                 raise InputError(f"{damage}. Run the same xmic train command again: it trains this head anew.")
-            heads[label] = _config_of(folder / label / "config.json")
+            heads[label] = _config_of(folder / label / CONFIG)
     if not heads:
         raise MissingUpstream(f"{folder}: no head of this run is finished. Run the same xmic train command again.")
     return TrainedRun(folder.resolve(), heads)

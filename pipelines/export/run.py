@@ -18,11 +18,11 @@ from pipelines.export.card import Card, result_rows, terms_of, warnings_of
 from pipelines.export.index import CARD, CLASSES, write_index
 from pipelines.report.metrics_file import Metrics, Run, read_metrics
 from pipelines.shards import read_rows
-from pipelines.train.finished import SUMMARY, WEIGHTS
+from pipelines.train.finished import CONFIG, SUMMARY, WEIGHTS
 from pipelines.train.run import text_file
 from pipelines.workspace import Workspace
 
-_OF_HEAD = ("config.json", WEIGHTS, SUMMARY)
+_OF_HEAD = (CONFIG, WEIGHTS, SUMMARY)
 _HEADS: Mapping[Label, str] = {"noun": "nouns", "verb": "verbs"}
 
 

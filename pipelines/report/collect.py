@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from pipelines.evaluate.intervals import Interval, harmonic, interval, resampled
 from pipelines.evaluate.metrics import harmonic_mean
 from pipelines.report.metrics_file import Metrics, Place, Run, read_metrics
 from pipelines.shards import read_footer
+from pipelines.train.finished import what_it_learned_from_has_changed
 from pipelines.workspace import Workspace
 
 PREDICTIONS = "predictions.parquet"
@@ -33,6 +35,9 @@ MARKS = {
     "O": "out of date",
 }
 """What the letters behind a row stand for."""
+
+_OTHER_CLIPS = "of which the clips or labels have changed"
+_AS_IT_WAS = "as it was before its clips or labels changed"
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,8 @@ class Row:
     @property
     def marks(self) -> str:
         """'R' random weights, 'M' mixed artifacts, 'P' an encoder that was pretrained on egocentric data, 'L' leaking:
-        the epoch was chosen by a target's labels, 'O' out of date: a target's clips have changed since."""
+        the epoch was chosen by a target's labels, 'O' out of date: clips or labels that were trained or
+        evaluated on have changed since."""
         pretrained, leaking = "P" * bool(self.pretrained_on), "L" * self.run.leaking
         return "R" * self.random_weights + "M" * self.mixed + pretrained + leaking + "O" * self.outdated
 
@@ -145,8 +151,9 @@ class Collected:
 
     @property
     def outdated(self) -> list[str]:
-        """Evaluations whose target was prepared anew since, with other clips or labels, in words."""
-        return [f"{metrics.name} on {metrics.target}" for metrics in self.evaluations if metrics.outdated]
+        """Evaluations of which something was prepared anew since, with other clips or labels, in words."""
+        found = [metrics for metrics in self.evaluations if metrics.outdated]
+        return [f"{metrics.name} on {metrics.target}, {metrics.outdated}" for metrics in found]
 
     @property
     def leaking(self) -> list[str]:
@@ -183,13 +190,17 @@ def collect(workspace: Workspace) -> Collected:
 
 
 def _dated(workspace: Workspace, metrics: Metrics, folder: Path) -> Metrics:
-    """An evaluation, marked where its target was prepared anew since, with other clips or labels."""
+    """An evaluation, marked where what its run learned from, or its target, has other clips or labels since."""
+    run = workspace.root / "runs" / metrics.run.name
+    learned = next(filter(None, (what_it_learned_from_has_changed(workspace, run / label) for label in LABELS)), None)
+    if learned:
+        return metrics.model_copy(update={"outdated": f"trained on {learned} {_AS_IT_WAS}"})
     clips = workspace.manifest(metrics.target.dataset, metrics.target.split) / "clips.parquet"
     try:
         then, now = read_footer(folder / PREDICTIONS).inputs.get("clips"), read_footer(clips).digest
     except (FileNotFoundError, InputError):  # What is not there any more says nothing.
         return metrics
-    return metrics.model_copy(update={"outdated": then is not None and then != now})
+    return metrics.model_copy(update={"outdated": _OTHER_CLIPS if then not in (None, now) else ""})
 
 
 def pairs(evaluations: Sequence[Metrics]) -> list[tuple[Metrics | None, Metrics | None]]:
@@ -238,7 +249,7 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
         any(metrics.random_weights for metrics in there),
         any(metrics.mixed for metrics in there),
         ", ".join(sorted({on for metrics in there for on in metrics.pretrained_on.values()})),
-        any(metrics.outdated for metrics in there),
+        any(bool(metrics.outdated) for metrics in there),
         known.xmic_vector,
         cells,
     )
@@ -264,9 +275,12 @@ def _mean(own: Cell, other: Cell) -> Cell:
 def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[Gap]:
     run, source = evaluations[0].run, evaluations[0].source.dataset
     for metrics in evaluations:
-        if metrics.outdated:
+        if metrics.outdated == _OTHER_CLIPS:
             why = f"{metrics.name} on {metrics.target} is out of date: its clips or labels have changed"
             yield Gap(why, _evaluate_again(metrics))
+        elif metrics.outdated:
+            yield Gap(f"{metrics.name} is out of date: {metrics.outdated}", train_command(run, source))
+            break
     if run.scored or run.preset is None:
         return
     name, shown = shlex.quote(run.name), evaluations[0].name
@@ -279,10 +293,7 @@ def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[G
         yield Gap(f"{shown} is not evaluated on another dataset", command)
     for label in LABELS:
         if not control and not any(label in metrics.labels for metrics in evaluations):
-            options = f"--method {shlex.quote(run.method)} --preset {shlex.quote(run.preset)} --seed {run.seed}"
-            options += term_options(run)
-            command = f"xmic train {shlex.quote(source)} {options} --label {label}"
-            yield Gap(f"{run.name} has no {label} head", command)
+            yield Gap(f"{run.name} has no {label} head", f"{train_command(run, source)} --label {label}")
         for metrics in evaluations:
             numbers = metrics.labels.get(label)
             if numbers and not numbers.n_evaluated and numbers.n_official:
@@ -302,9 +313,20 @@ def _control(metrics: Metrics) -> str:
     return "" if metrics.xmic_vector == "own" else f" --xmic-vector {shlex.quote(metrics.xmic_vector)}"
 
 
-def term_options(run: Run) -> str:
-    """The options of ``xmic train`` that a run's recipe and selection were asked for by."""
-    options = " --recipe matched" if run.recipe and run.recipe.startswith("matched") else ""
+def train_command(run: Run, source: str) -> str:
+    """The command line that trains such a run, but for what the protocol decides."""
+    options = f"--method {shlex.quote(run.method)} --preset {shlex.quote(run.preset or '')} --seed {run.seed}"
+    for name, value in {**run.changed_settings, **run.changed_recipe}.items():
+        options += " --fixed-frames" if name == "fixed_frames" else f" --set {shlex.quote(f'{name}={_typed(value)}')}"
+    options += " --recipe matched" if run.recipe and run.recipe.startswith("matched") else ""
     options += "" if run.source_val is None else f" --source-val {run.source_val:g}%"
     options += "" if run.select == "last" else f" --select {shlex.quote(run.select)}"
-    return options + (f" --target {shlex.quote(run.select_target)}" if run.select_target else "")
+    options += f" --target {shlex.quote(run.select_target)}" if run.select_target else ""
+    return f"xmic train {shlex.quote(source)} {options}"
+
+
+def _typed(value: Any) -> str:
+    """A setting as ``--set`` reads it."""
+    if isinstance(value, list):
+        return ",".join(map(_typed, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

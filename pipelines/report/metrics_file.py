@@ -192,8 +192,8 @@ class SharedAndNovel(_Part):
 
 
 class Metrics(_Part):
-    """One evaluation. A label whose head was not trained is not in ``labels``. ``outdated`` is not in the file: the
-    target's clips have changed since."""
+    """One evaluation. A label whose head was not trained is not in ``labels``. ``outdated`` is not in the file:
+    what has changed since, in words."""
 
     run: Run
     source: Annotated[Place, BeforeValidator(lambda found: _NOT_SAID if found is None else found)]
@@ -213,7 +213,7 @@ class Metrics(_Part):
     failures: dict[str, dict[str, int]]
     versions: dict[str, str]
     commands: list[str]
-    outdated: bool = False
+    outdated: str = ""
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from data_manifests.schema import LABELS
-from pipelines.report.collect import term_options
+from pipelines.report.collect import train_command
 from pipelines.report.metrics_file import Run
 from pipelines.report.table_groups import Group
 from pipelines.report.table_plans import NORMS
@@ -37,9 +37,7 @@ def to_fill(group: Group, cross: str | None) -> list[str]:
                 commands.append(f"xmic evaluate {shlex.quote(name)}{option}")
     for label in LABELS:
         if not any(label in metrics.labels for metrics in group.known):
-            source = shlex.quote(group.first.source.dataset)
-            options = f"--method {shlex.quote(run.method)} --preset {shlex.quote(run.preset)} --seed {run.seed}"
-            commands.append(f"xmic train {source} {options}{term_options(run)} --label {label}")
+            commands.append(f"{train_command(run, group.first.source.dataset)} --label {label}")
     return commands
 
 

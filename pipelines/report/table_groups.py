@@ -95,7 +95,7 @@ class Group:
         random = any(metrics.random_weights for metrics in self.known)
         mixed = any(metrics.mixed for metrics in self.known)
         pretrained = any(metrics.pretrained_on for metrics in self.known)
-        outdated = any(metrics.outdated for metrics in self.known)
+        outdated = any(bool(metrics.outdated) for metrics in self.known)
         return "R" * random + "M" * mixed + "P" * pretrained + "L" * self.run.leaking + "O" * outdated
 
 

@@ -1,4 +1,4 @@
-"""What a finished head is: a summary, and the weights that it was written for."""
+"""What a finished head is: a summary, the weights that it was written for, and the clips that it was trained on."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from data_manifests.errors import InputError
 from pipelines.atomic import replace_atomically
 from pipelines.digest import canonical_json, whole_file_sha256
-from pipelines.shards import set_aside
+from pipelines.shards import read_footer, set_aside
+from pipelines.workspace import Workspace
 
-SUMMARY, WEIGHTS = "summary.json", "weights.safetensors"
+CONFIG, SUMMARY, WEIGHTS = "config.json", "summary.json", "weights.safetensors"
 _SHA256 = "weights_sha256"
 
 
@@ -51,3 +53,19 @@ def set_damaged_aside(folder: Path) -> str | None:
             set_aside(folder / WEIGHTS)
         (folder / SUMMARY).unlink()
     return found
+
+
+def what_it_learned_from_has_changed(workspace: Workspace, folder: Path) -> str | None:
+    """The dataset and split that a head was trained on, where it was prepared anew since with other clips or labels.
+
+    None where it was not, where that can not be told any more, and of a method that learns nothing.
+    """
+    try:
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        source, then = config["source"], config["inputs"]["clips"]
+        learns = config["recipe"] is not None
+        clips = workspace.manifest(source["dataset"], source["split"]) / "clips.parquet"
+        changed = learns and read_footer(clips).digest != then
+    except (FileNotFoundError, ValueError, KeyError, TypeError, InputError):
+        return None
+    return f"{source['dataset']} {source['split']}" if changed else None

@@ -150,7 +150,7 @@ def train_head(
             order = epoch_order(seed, epoch, len(labels))
             method.train()
             while place.step < steps:
-                reason = "time limit" if deadline is not None and time.monotonic() >= deadline else stop()
+                reason = why_to_end(deadline, stop)
                 if reason:
                     checkpoint.save(place)
                     raise Interrupted(
@@ -211,6 +211,11 @@ def train_head(
         (folder / STATE).unlink(missing_ok=True)
         progress.finish()
     return TrainOutcome(weights, _kept_line(folder, chosen_by), resumed_at=resumed_at)
+
+
+def why_to_end(deadline: float | None, stop: Callable[[], str | None]) -> str | None:
+    """Why no further step is to be made, in words; None while there is no reason. See :func:`train_head`."""
+    return "time limit" if deadline is not None and time.monotonic() >= deadline else stop()
 
 
 def epoch_order(seed: int, epoch: int, clips: int) -> np.ndarray:

@@ -14,13 +14,14 @@ from typing import Any
 
 import torch
 
-from data_manifests.errors import InputError, MissingUpstream, UsageError
+from data_manifests.errors import InputError, Interrupted, MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.atomic import replace_atomically
 from pipelines.decode.stage import DecodeStage
 from pipelines.digest import digest_json
 from pipelines.embed.text import text_command, text_slug
 from pipelines.environment import versions
+from pipelines.locks import alone
 from pipelines.machine import Machine
 from pipelines.methods import load_method
 from pipelines.methods.backbone import Backbone
@@ -31,8 +32,9 @@ from pipelines.shards import read_footer, read_rows
 from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
-from pipelines.train.finished import SUMMARY, is_summarised, set_damaged_aside
+from pipelines.train.finished import CONFIG, SUMMARY, is_summarised, set_damaged_aside
 from pipelines.train.head import Sitting, train_label
+from pipelines.train.loop import why_to_end
 from pipelines.train.optim import Recipe
 from pipelines.train.pixels import load_pictures
 from pipelines.train.selection import Watched
@@ -285,7 +287,7 @@ def train_run(
     stop: Callable[[], str | None] = lambda: None,
 ) -> dict[str, Any]:
     """Train the heads that are not finished, at most ``limit`` of them; a finished run is never touched, but for a head
-    whose weights are damaged, which is trained again.
+    whose weights are damaged, which is trained again. A head that another process trains is waited for.
 
     Returns:
         What ``--json`` prints: the run, its folder and a summary of each head.
@@ -296,6 +298,7 @@ def train_run(
     """
     deadline = time.monotonic() + 60 * time_limit_minutes if time_limit_minutes is not None else None
     heads: dict[str, Any] = {}
+    trained: list[Label] = []
     for label in planned.request.labels:
         damage = set_damaged_aside(planned.folder / label)
         if damage:
@@ -310,22 +313,29 @@ def train_run(
         towers = load_towers(workspace, planned.protocol, needs, machine, planned.request.protocol.encoder)
         pictures = load_pictures(planned.frames, planned.protocol, streams, towers, machine.workers, progress)
         sitting = Sitting(device, progress, checkpoint_minutes, deadline, stop)
-        _write_config(planned, streams, device)
+        for label in planned.request.labels:
+            if not (planned.folder / label / CONFIG).is_file():
+                _write_config(planned, label, streams, device)
         for label in todo:
-            text = load_text(workspace, source, planned.protocol, label, device)
-            target = _watched_target(planned.target, label, towers, machine, progress) if planned.target else []
+            with alone(planned.folder / label, _patience(planned, label, sitting)):
+                if _finished(planned, label):
+                    continue
+                _write_config(planned, label, streams, device)
+                text = load_text(workspace, source, planned.protocol, label, device)
+                target = _watched_target(planned.target, label, towers, machine, progress) if planned.target else []
 
-            def fresh(text: TextBank = text) -> Method:
-                settings, seed = planned.settings.config, planned.request.seed
-                return fresh_method(planned.method_class, settings, streams, text.logit_scale, seed, towers)
+                def fresh(text: TextBank = text) -> Method:
+                    settings, seed = planned.settings.config, planned.request.seed
+                    return fresh_method(planned.method_class, settings, streams, text.logit_scale, seed, towers)
 
-            train_label(planned, label, fresh, clips, streams, pictures, text, target, sitting)
+                train_label(planned, label, fresh, clips, streams, pictures, text, target, sitting)
+                trained.append(label)
     for label in planned.request.labels:
         if _finished(planned, label):
             heads[label] = json.loads((planned.folder / label / SUMMARY).read_text())
     if heads:
         _point_latest(workspace, planned)
-    return {"run": planned.name, "folder": str(planned.folder), "trained": todo, "heads": heads}
+    return {"run": planned.name, "folder": str(planned.folder), "trained": trained, "heads": heads}
 
 
 def _watched_target(
@@ -344,17 +354,37 @@ def _finished(planned: PlannedRun, label: Label) -> bool:
     return is_summarised(planned.folder / label)
 
 
-def _write_config(planned: PlannedRun, streams: Mapping[str, StreamVectors], device: torch.device) -> None:
+def _patience(planned: PlannedRun, label: Label, sitting: Sitting) -> Callable[[], None]:
+    """What is done while another process trains a head: it is said once, and a reason to stop ends the wait."""
+    told = False
+
+    def wait() -> None:
+        nonlocal told
+        if not told:
+            sitting.progress.note(f"{label}: another process trains {planned.name} at the moment; waiting for it")
+            told = True
+        reason = why_to_end(sitting.deadline, sitting.stop)
+        if reason:
+            raise Interrupted(
+                f"training of {label}: stopped ({reason}) while another process trains {planned.name}. "
+                "The same command goes on from there."
+            )
+
+    return wait
+
+
+def _write_config(
+    planned: PlannedRun, label: Label, streams: Mapping[str, StreamVectors], device: torch.device
+) -> None:
+    folder = planned.folder / label
+    folder.mkdir(parents=True, exist_ok=True)
     dims = {role: stream.dim for role, stream in streams.items()}
-    for label in planned.request.labels:
-        folder = planned.folder / label
-        folder.mkdir(parents=True, exist_ok=True)
-        config = {**planned.config, "name": planned.name, "key": planned.key, "label": label, "dims": dims}
-        config["versions"] = {**versions("xmic", "torch", "numpy"), "device": device.type}
-        # Sums on a CPU round by how many threads share them.
-        config["threads"] = torch.get_num_threads()
-        with replace_atomically(folder / "config.json") as temporary:
-            temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    config = {**planned.config, "name": planned.name, "key": planned.key, "label": label, "dims": dims}
+    config["versions"] = {**versions("xmic", "torch", "numpy"), "device": device.type}
+    # Sums on a CPU round by how many threads share them.
+    config["threads"] = torch.get_num_threads()
+    with replace_atomically(folder / CONFIG) as temporary:
+        temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
 def _point_latest(workspace: Workspace, planned: PlannedRun) -> None:

@@ -178,3 +178,16 @@ def test_a_fresh_lease_of_another_host_is_waited_for(tmp_path: Path, monkeypatch
     with alone(tmp_path / "made"):
         pass
     assert lease.read_text() == ""
+
+
+def test_what_is_done_while_waiting_may_end_the_wait(tmp_path: Path) -> None:
+    holder = _holder(tmp_path / ".locks" / "made.lock")
+
+    def give_up() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError), alone(tmp_path / "made", give_up):
+        raise AssertionError("the lock was held")
+    holder.communicate("")
+    with alone(tmp_path / "made", give_up):
+        pass

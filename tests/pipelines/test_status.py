@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from data_manifests.errors import MissingUpstream
+from data_manifests.readers.table import TableReader
 from pipelines.machine import Machine
+from pipelines.prepare import prepare
 from pipelines.progress import Silent
 from pipelines.status import status
 from pipelines.train.run import RunRequest, plan_run, train_run
@@ -115,6 +117,17 @@ def test_runs_show_their_heads(embedded):
     found = next(s for s in status(embedded, verify=True) if s.stage == "train")
     assert (found.done, found.damaged) == (0, 1)
     assert "not the weights that the head was finished with" in found.why["noun"]
+
+
+def test_a_run_is_stale_when_its_labels_were_prepared_anew(embedded, embedded_once, tmp_path):
+    planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 1}))
+    train_run(embedded, planned, Machine(device="cpu"), Silent())
+    table, videos = tmp_path / "mine.csv", embedded_once / "mine-videos"
+    table.write_text((embedded_once / "mine.csv").read_text().replace("cut,bread,train", "cut,jar,train"))
+    prepare(embedded, "mine", TableReader([(table, None)], roots=[videos]), [videos])
+    found = next(s for s in status(embedded) if s.stage == "train")
+    assert (found.done, found.stale) == (0, 2)
+    assert found.why["verb"] == "the clips or labels of mine train have changed since; xmic train makes a new run"
 
 
 def test_an_evaluation_is_stale_when_its_run_is_damaged_or_its_vectors_are_gone(embedded):

@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import shutil
 
+import pytest
+
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.machine import Machine
@@ -22,7 +24,7 @@ def test_an_evaluation_whose_target_was_prepared_anew_is_out_of_date(embedded: W
     manifests = embedded.root / "manifests"
     shutil.copyfile(manifests / "mine/train/clips.parquet", manifests / "other/val/clips.parquet")
     found = collect(embedded)
-    assert found.outdated == [f"{planned.name} on other val"]
+    assert found.outdated == [f"{planned.name} on other val, of which the clips or labels have changed"]
     assert [row.marks for row in found.rows] == ["O"]
     [gap] = [gap for gap in found.gaps if "out of date" in gap.why]
     assert gap.command == f"xmic evaluate {planned.name} --cross other --split val"
@@ -36,3 +38,26 @@ def test_an_evaluation_whose_target_was_prepared_anew_is_out_of_date(embedded: W
         assert [row["out_of_date"] for row in csv.DictReader(file)] == ["1"]
     shutil.rmtree(manifests / "other")
     assert collect(embedded).outdated == []
+
+
+@pytest.mark.parametrize("learns", [True, False])
+def test_a_run_that_learned_from_other_clips_is_out_of_date_wherever_it_is_evaluated(
+    embedded: Workspace, learns: bool
+) -> None:
+    changed = {"epochs": 1, "scale": 0.5, "n1": False} if learns else {}
+    request = RunRequest("mine", "xmic" if learns else "zero-shot", overrides=changed, fixed_frames=learns)
+    planned = plan_run(embedded, request)
+    train_run(embedded, planned, Machine(device="cpu"), Silent())
+    targets = [("mine", "val"), ("other", "val")]
+    evaluate(embedded, find_run(embedded, planned.name), targets, Machine(device="cpu"), Silent())
+    assert collect(embedded).outdated == []
+    manifests = embedded.root / "manifests"
+    shutil.copyfile(manifests / "mine/val/clips.parquet", manifests / "mine/train/clips.parquet")
+    found = collect(embedded)
+    why = "trained on mine train as it was before its clips or labels changed"
+    assert found.outdated == [f"{planned.name} on {target} val, {why}" for target in ("mine", "other") if learns]
+    assert [row.marks for row in found.rows] == ["O" * learns]
+    gaps = [gap for gap in found.gaps if gap.why == f"{planned.name} is out of date: {why}"]
+    # A change that is the default of neither: the epochs and the settings.
+    options = "--method xmic --preset official --seed 0 --set n1=false --set scale=0.5 --set epochs=1 --fixed-frames"
+    assert [gap.command for gap in gaps] == [f"xmic train mine {options}"] * learns

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.train.finished import is_summarised, set_damaged_aside, what_is_damaged, write_summary
+from pipelines.train.finished import (
+    is_summarised,
+    set_damaged_aside,
+    what_is_damaged,
+    what_it_learned_from_has_changed,
+    write_summary,
+)
+from pipelines.workspace import Workspace
 
 
 @pytest.fixture
@@ -48,3 +55,10 @@ def test_missing_weights_and_a_damaged_summary_are_said(head: Path) -> None:
 def test_a_summary_of_an_older_version_does_not_say_and_is_believed(head: Path) -> None:
     (head / "summary.json").write_text('{"clips": 3}')
     assert what_is_damaged(head) is None
+
+
+@pytest.mark.parametrize("config", [None, "{", "[]", '{"source": null, "inputs": {}, "recipe": {}}'])
+def test_a_head_that_does_not_say_what_it_learned_from_is_believed(head: Path, config: str | None) -> None:
+    if config is not None:
+        (head / "config.json").write_text(config)
+    assert what_it_learned_from_has_changed(Workspace.open(head), head) is None

@@ -10,6 +10,7 @@ from safetensors import safe_open
 
 from data_manifests.errors import InputError, Interrupted, MissingUpstream, UsageError
 from pipelines.evaluate.trained import find_run
+from pipelines.locks import ShardLock
 from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.protocol import ProtocolChoice
@@ -82,6 +83,53 @@ def test_a_run_stopped_after_any_step_and_resumed_has_the_same_bytes(embedded):
             train_run(embedded, planned, Machine(device="cpu"), Silent(), stop=stop)
         train_run(embedded, planned, Machine(device="cpu"), Silent())
         assert files(planned.folder) == whole
+
+
+def test_a_head_that_another_process_trains_is_waited_for_and_not_trained_twice(embedded, monkeypatch):
+    planned, _ = train(embedded)
+    whole = files(planned.folder)
+    shutil.rmtree(planned.folder)
+    other = ShardLock(planned.folder / ".locks/noun.lock")
+    assert other.acquire()
+    asked, notes = [], []
+
+    class Notes(Silent):
+        def note(self, text):
+            notes.append(text)
+
+    def sleep(seconds):
+        asked.append(1)
+        if len(asked) == 3:
+            other.release()
+            monkeypatch.undo()
+            train_run(embedded, planned, Machine(device="cpu"), Silent())
+
+    monkeypatch.setattr("pipelines.locks.time.sleep", sleep)
+    result = train_run(embedded, planned, Machine(device="cpu"), Notes())
+    assert [text for text in notes if "another process" in text] == [
+        f"noun: another process trains {planned.name} at the moment; waiting for it"
+    ]
+    assert (result["trained"], sorted(result["heads"])) == ([], ["noun", "verb"])
+    assert files(planned.folder) == whole
+
+
+def test_waiting_for_another_process_ends_when_asked_to_stop(embedded):
+    planned = plan_run(embedded, request())
+    other = ShardLock(planned.folder / ".locks/noun.lock")
+    assert other.acquire()
+    with pytest.raises(Interrupted, match=r"noun: stopped \(SIGTERM\) while another process trains xmic-official-mine"):
+        train_run(embedded, planned, Machine(device="cpu"), Silent(), stop=lambda: "SIGTERM")
+    other.release()
+
+
+def test_a_head_keeps_what_it_was_trained_with_when_the_other_is_trained_elsewhere(embedded, monkeypatch):
+    planned, _ = train(embedded)
+    threads = torch.get_num_threads()
+    shutil.rmtree(planned.folder / "verb")
+    monkeypatch.setattr("pipelines.train.run.torch.get_num_threads", lambda: 77)
+    train_run(embedded, planned, Machine(device="cpu"), Silent())
+    said = [json.loads((planned.folder / label / "config.json").read_text())["threads"] for label in ("noun", "verb")]
+    assert said == [threads, 77]
 
 
 def test_the_time_limit_saves_and_exits_130(embedded):
