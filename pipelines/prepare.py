@@ -21,7 +21,7 @@ from data_manifests.videos import FoundVideo, LeavesRoots, VideoFinder
 from pipelines import stage
 from pipelines.digest import digest_table, whole_file_sha256
 from pipelines.progress import Progress, Silent
-from pipelines.rejected import MAX_REJECTS, first_of_each, refuse_too_many
+from pipelines.rejected import MAX_REJECTS, first_of_each, refuse_too_many, would_reject
 from pipelines.shards import Layout, read_rows
 from pipelines.stage import Choice, OpenShard, Unit
 from pipelines.workspace import DatasetSettings, Workspace
@@ -80,6 +80,8 @@ class Prepared:
     """Files written by this call; 0 when everything was there already."""
     plan: list[str] = field(default_factory=list)
     """With ``dry_run``: what would be written, and why."""
+    would_reject: list[str] = field(default_factory=list)
+    """With ``dry_run``: which rows are rejected, a line a split and reason."""
 
 
 def prepare(
@@ -139,6 +141,7 @@ def prepare(
         ]
         if dry_run:
             result.plan += [f"{i.unit.path}: {i.why}" for s in stages for i in stage.plan(s).todo]
+            result.would_reject += would_reject(f"{dataset} {split}", item.rows.rejects, item.read)
         else:
             result.made += sum(stage.run(s, Choice(break_lock=break_lock), progress).made for s in stages)
             result.splits[split] = _summary(item, workspace.manifest(dataset, split))

@@ -22,6 +22,22 @@ def first_of_each(rejects: pa.Table) -> dict[str, dict[str, Any]]:
     return first
 
 
+def would_reject(split: str, rejects: pa.Table, rows: int) -> list[str]:
+    """What a dry run says of the rejects of a split: a line a reason, none where there are none.
+
+    Args:
+        split: dataset and split.
+        rejects: rows of :data:`data_manifests.schema.REJECTS`.
+        rows: how many rows the split's files have.
+    """
+    counts = {item["values"]: item["counts"] for item in pc.value_counts(rejects.column("reason")).to_pylist()}
+    return [
+        f"{split}: {counts[reason]} of {rows} rows rejected ({reason}); the first is {first['file']}, row "
+        f"{first['row']}: {first['detail']}"
+        for reason, first in first_of_each(rejects).items()
+    ]
+
+
 def refuse_too_many(split: str, rejects: pa.Table, rows: int, limit: int | float, rejects_file: str) -> None:
     """Raise when more rows were rejected than are allowed, or all of them.
 

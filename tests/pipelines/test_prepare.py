@@ -97,6 +97,7 @@ def test_every_split_gets_clips_videos_rejects_and_the_dataset_its_classes(
         "classes_present": {"noun": 2, "verb": 2},
         "made": 6,
         "plan": [],
+        "would_reject": [],
     }
     names = [f"{split}/{file}.parquet" for split in ("train", "val") for file in ("clips", "rejects", "videos")]
     expected = {f"manifests/epic/{name}" for name in [*names, "classes_noun.parquet", "classes_verb.parquet"]}
@@ -209,6 +210,10 @@ def test_a_dry_run_says_what_would_be_written_and_writes_nothing_at_all(
     assert not work.exists()
     names = ["classes_noun", "classes_verb", "train/clips", "train/videos", "val/clips", "val/videos"]
     assert dry.plan == [f"{work}/manifests/epic/{name}.parquet: not made yet" for name in names]
+    assert dry.would_reject == [
+        "epic train: 1 of 4 rows rejected (unsafe_path); the first is EPIC_100_train.csv, row 5: "
+        "video_id 'x' is not of the form P01_01 or P01_101"
+    ]
     assert _prepare(work, epic_csv, dry_run=True).plan == dry.plan
     _prepare(work, epic_csv, [videos])
     before = tree(work)

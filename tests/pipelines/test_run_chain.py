@@ -12,6 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from data_manifests.errors import TooManyFailures, XmicError
+from pipelines.grid import read_cells
+from pipelines.machine import Machine
+from pipelines.progress import Silent
+from pipelines.run_chain import run_chain
+
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ("manifests", "frames", "hands", "embeddings", "text", "runs", "evaluations", "reports")
 
@@ -112,3 +118,30 @@ def test_killed_in_the_middle_of_any_stage_it_goes_on_to_the_same_bytes(example,
     assert found.keys() == whole.keys()
     assert [name for name in whole if found[name] != whole[name]] == []
     assert not list((workspace / "tmp").glob("*")), "what a killed decode left is cleaned"
+
+
+_EMBED = '[embed]\nencoder = "pocket"\n'
+
+
+@pytest.mark.parametrize(
+    ("allowed", "shown"), [("", "50 %"), ('max_failures = "2"', "2"), ('max_failures = "70%"', "70 %")]
+)
+def test_a_dataset_says_how_many_of_its_rows_may_be_rejected(tmp_path, allowed, shown):
+    rows = ["video,start_s,stop_s,verb,noun", "a.mp4,0,1,cut,bread", *["a.mp4,1,0,cut,bread"] * 3]
+    (tmp_path / "clips.csv").write_text("\n".join(rows) + "\n")
+    file = tmp_path / "xmic.toml"
+    file.write_text(f'[[dataset]]\nname = "mine"\nreader = "table"\nfiles = ["train=clips.csv"]\n{allowed}\n{_EMBED}')
+    with pytest.raises(TooManyFailures, match=rf"mine .*: 3 of 4 rows .*--max-failures allows {shown}\. "):
+        run_chain(read_cells(file), Machine(device="cpu"), Silent())
+
+
+def test_as_many_rows_as_allowed_may_be_rejected(tmp_path):
+    (tmp_path / "clips.csv").write_text("video,start_s,stop_s,verb,noun\na.mp4,0,1,cut,bread\na.mp4,1,0,cut,bread\n")
+    file = tmp_path / "xmic.toml"
+    file.write_text(
+        '[[dataset]]\nname = "mine"\nreader = "table"\nfiles = ["train=clips.csv"]\nmax_failures = "1"\n' + _EMBED
+    )
+    with pytest.raises(XmicError) as stopped:
+        run_chain(read_cells(file), Machine(device="cpu"), Silent())
+    assert "rejected" not in str(stopped.value)
+    assert "mine" in str(stopped.value)

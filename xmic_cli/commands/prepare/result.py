@@ -41,7 +41,8 @@ def run(context: typer.Context, name: str, reader: Reader, options: PrepareOptio
     )
     if options.dry_run:
         lines = found.plan or ["nothing to do: the manifests are up to date"]
-        console.emit({"would_write": found.plan}, options.json, lines)
+        told = {"would_write": found.plan, "would_reject": found.would_reject}
+        console.emit(told, options.json, [*lines, *found.would_reject])
         return
     tables = _check(workspace, options, found) if options.check else {}
     if options.list_needed:

@@ -84,6 +84,7 @@ def test_json_has_counts_by_split_and_in_all(here: Path, capsys: _Capture) -> No
         "classes_present": {"noun": 2, "verb": 1},
         "made": 6,
         "plan": [],
+        "would_reject": [],
     }
     assert _json(capsys, *_EPIC) == {**found, "made": 0}
 
@@ -108,12 +109,16 @@ def test_a_dry_run_tells_the_plan_and_leaves_the_disk_as_it_was(here: Path, caps
     names = ["classes_noun", "classes_verb", "val/clips", "val/videos"]
     plan = [f"xmic-work/manifests/epic/{name}.parquet: not made yet" for name in names]
     assert capsys.readouterr().out.splitlines() == plan
-    assert _json(capsys, *_EPIC, "--split", "val", "-n") == {"would_write": plan}
+    assert _json(capsys, *_EPIC, "--split", "val", "-n") == {"would_write": plan, "would_reject": []}
     assert sorted(here.rglob("*")) == before
     assert run(_EPIC) == 0
     capsys.readouterr()
     assert run([*_EPIC, "-n"]) == 0
-    assert capsys.readouterr().out == "nothing to do: the manifests are up to date\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "nothing to do: the manifests are up to date",
+        "epic train: 1 of 3 rows rejected (unknown_class); the first is EPIC_100_train.csv, row 4: verb_class '7', "
+        "expected 0 to 1",
+    ]
 
 
 def test_several_video_roots_are_searched_in_order(here: Path, capsys: _Capture) -> None:
