@@ -21,6 +21,7 @@ from pipelines.evaluate.predictions_file import GIVEN, SCORE, SCORE_VERSION, man
 from pipelines.hands.detector import IMPORTED
 from pipelines.hands.imported import inputs_remembered
 from pipelines.hands.stage import HandsStage
+from pipelines.locks import holder_of
 from pipelines.shards import (
     DamagedShard,
     Footer,
@@ -267,9 +268,15 @@ def _runs(workspace: Workspace, verify: bool) -> Iterator[StageStatus]:
                 result.done += 1
             else:
                 result.missing += 1
-                stopped = any(head.rglob("state.pt"))
-                result.why[label] = "stopped, goes on with the same command" if stopped else "not trained yet"
+                result.why[label] = _why_unfinished(head)
         yield result
+
+
+def _why_unfinished(head: Path) -> str:
+    holder = holder_of(head)
+    if holder:
+        return f"{holder} trains it"
+    return "stopped, goes on with the same command" if any(head.rglob("state.pt")) else "not trained yet"
 
 
 def _is_scored(file: Path) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import InputError
-from pipelines.locks import LEASE_S, LockedElsewhere, ShardLock, alone
+from pipelines.locks import LEASE_S, LockedElsewhere, ShardLock, alone, holder_of
 
 _HOLD = """
 import sys
@@ -191,3 +191,18 @@ def test_what_is_done_while_waiting_may_end_the_wait(tmp_path: Path) -> None:
     holder.communicate("")
     with alone(tmp_path / "made", give_up):
         pass
+
+
+def test_who_holds_a_lock_is_told_without_touching_it(tmp_path: Path) -> None:
+    assert holder_of(tmp_path / "made") is None
+    with alone(tmp_path / "made"):
+        assert holder_of(tmp_path / "made") == f"process {os.getpid()} on host {socket.gethostname()}"
+    assert holder_of(tmp_path / "made") is None
+    lease = _lease(tmp_path / ".locks" / "made.lock", LEASE_S - 30)
+    assert str(holder_of(tmp_path / "made")).startswith("process 4711 on host ")
+    lease = _lease(tmp_path / ".locks" / "made.lock", LEASE_S + 30)
+    before = lease.stat().st_mtime_ns
+    assert holder_of(tmp_path / "made") is None
+    assert lease.stat().st_mtime_ns == before
+    lease.write_text("{")
+    assert holder_of(tmp_path / "made") is None

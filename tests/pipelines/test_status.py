@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 from dataclasses import replace
 
 import pytest
 
-from data_manifests.errors import MissingUpstream
+from data_manifests.errors import Interrupted, MissingUpstream
 from data_manifests.readers.table import TableReader
 from pipelines.machine import Machine
 from pipelines.prepare import prepare
@@ -117,6 +119,24 @@ def test_runs_show_their_heads(embedded):
     found = next(s for s in status(embedded, verify=True) if s.stage == "train")
     assert (found.done, found.damaged) == (0, 1)
     assert "not the weights that the head was finished with" in found.why["noun"]
+
+
+def test_a_head_is_stopped_being_trained_or_not_begun(embedded, monkeypatch):
+    planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 1}))
+
+    def why():
+        return next(s for s in status(embedded) if s.stage == "train").why
+
+    seen = []
+    monkeypatch.setattr("pipelines.train.run.train_label", lambda *arguments: seen.append(why()))
+    train_run(embedded, planned, Machine(device="cpu"), Silent(), limit=1)
+    monkeypatch.undo()
+    assert seen == [
+        {"noun": f"process {os.getpid()} on host {socket.gethostname()} trains it", "verb": "not trained yet"}
+    ]
+    with pytest.raises(Interrupted):
+        train_run(embedded, planned, Machine(device="cpu"), Silent(), stop=lambda: "SIGTERM")
+    assert why() == {"noun": "stopped, goes on with the same command", "verb": "not trained yet"}
 
 
 def test_a_run_is_stale_when_its_labels_were_prepared_anew(embedded, embedded_once, tmp_path):
