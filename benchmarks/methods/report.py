@@ -11,11 +11,11 @@ from benchmarks.command import markdown_table
 from benchmarks.methods.cells import MethodCell, in_words
 from benchmarks.methods.run import missing
 from benchmarks.pocket.cells import SOURCES
-from benchmarks.pocket.counts import Part
+from benchmarks.pocket.counts import Part, drawn_by_seed, harmonics_drawn
 from benchmarks.pocket.report import Value, value
 from benchmarks.results import Results, result_name
 from data_manifests.schema import LABELS, Label
-from pipelines.evaluate.intervals import harmonic, interval, multiplicities
+from pipelines.evaluate.intervals import interval
 
 OTHER = {"epic": "ego4d", "ego4d": "epic"}
 
@@ -173,17 +173,11 @@ def shared_novel_hm(parts: Mapping[int, Mapping[str, Part]]) -> Value | None:
     mean = value({seed: {"within": one["shared"], "cross": one["novel"]} for seed, one in parts.items()}, "hm")
     if mean is None:
         return None
-    counts = {
-        name: {f"{s}/{r}": counts for s, one in parts.items() for r, counts in one[name]["recordings"].items()}
-        for name in ("shared", "novel")
-    }
-    recordings = sorted({*counts["shared"], *counts["novel"]})
-    times = multiplicities(len(recordings), 1)
-    drawn = []
-    for of_part in counts.values():
-        right, clips = (times @ np.array([of_part.get(name, (0, 0)) for name in recordings], np.float64)).T
-        drawn.append(np.divide(100 * right, clips, out=np.zeros_like(right), where=clips > 0))
-    return Value(mean.mean, mean.deviation, interval(harmonic(*drawn)))
+    names = ("shared", "novel")
+    recordings = sorted({(seed, of) for seed, one in parts.items() for name in names for of in one[name]["recordings"]})
+    drawn = [drawn_by_seed({seed: one[name] for seed, one in parts.items()}, recordings, 1) for name in names]
+    values = harmonics_drawn(*drawn)
+    return Value(mean.mean, mean.deviation, interval(values[np.isfinite(values)]))
 
 
 def _costs(found: Found, cells: Sequence[MethodCell]) -> list[str]:

@@ -232,6 +232,16 @@ def test_shared_and_novel_clips_are_drawn_with_the_same_recordings() -> None:
     assert shared_novel_hm({0: {"shared": part(1, 2), "novel": part(0, 0)}}) is None
 
 
+def test_a_harmonic_mean_over_seeds_lies_within_its_interval() -> None:
+    # Each seed is good at one part only: its harmonic mean is 0, that of the pooled accuracies were 50.
+    def of(right: int) -> dict[str, Any]:
+        return {"clips": 40, "right": 40.0 * right, "recordings": {f"r{n}": [float(right), 1] for n in range(40)}}
+
+    found = shared_novel_hm({0: {"shared": of(1), "novel": of(0)}, 1: {"shared": of(0), "novel": of(1)}})
+    assert found is not None
+    assert (found.mean, found.bounds) == (0, (0, 0))
+
+
 def test_the_command_reports_on_a_folder_and_refuses_half_a_call(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -365,3 +365,15 @@ def test_a_value_is_the_mean_over_seeds_and_a_difference_is_paired() -> None:
     assert difference(one, {}, "within") is None
     there = {(0, "xmic", "epic"): {"noun": one[0]}}
     assert entries(there, [0, 1], OF["xmic"], "epic", "noun") == {0: one[0]}
+
+
+def test_the_interval_of_a_harmonic_mean_is_that_of_the_mean_over_seeds() -> None:
+    # Each seed is good at one side only: its harmonic mean is 0, that of the pooled accuracies were 50.
+    found = value({0: entry(10, 0), 1: entry(0, 10)}, "hm")
+    assert found is not None
+    assert (found.mean, found.bounds) == (0, (0, 0))
+    # A seed without clips on one side has no harmonic mean, and the others keep theirs.
+    alone = entry(5, 5) | {"cross": part(0, 0)}
+    found = value({0: entry(5, 5), 1: alone}, "hm")
+    assert found is not None
+    assert (found.mean, found.bounds) == (50, (50, 50))
