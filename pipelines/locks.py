@@ -138,9 +138,9 @@ def holder_of(path: Path) -> str | None:
     except OSError:
         return None
     found = _named_in(text)
-    return (
-        f"process {found['pid']} on host {found['host']}" if {"pid", "host"} <= set(found) and age < LEASE_S else None
-    )
+    if age >= LEASE_S or not {"pid", "host"} <= set(found):
+        return None
+    return f"process {found['pid']} on host {found['host']}"
 
 
 def _lock_file(path: Path) -> Path:

@@ -30,7 +30,7 @@ def would_reject(split: str, rejects: pa.Table, rows: int) -> list[str]:
         rejects: rows of :data:`data_manifests.schema.REJECTS`.
         rows: how many rows the split's files have.
     """
-    counts = {item["values"]: item["counts"] for item in pc.value_counts(rejects.column("reason")).to_pylist()}
+    counts = _by_reason(rejects)
     return [
         f"{split}: {counts[reason]} of {rows} rows rejected ({reason}); the first is {first['file']}, row "
         f"{first['row']}: {first['detail']}"
@@ -51,8 +51,7 @@ def refuse_too_many(split: str, rejects: pa.Table, rows: int, limit: int | float
     Raises:
         TooManyFailures: names the first reject and the file of all.
     """
-    reasons = pc.value_counts(rejects.column("reason")).to_pylist()
-    counts = {item["values"]: item["counts"] for item in reasons if item["values"] not in _UNCOUNTED}
+    counts = {reason: count for reason, count in _by_reason(rejects).items() if reason not in _UNCOUNTED}
     rejected = sum(counts.values())
     allowed = limit * rows if isinstance(limit, float) else limit
     if not rejected or (rejected <= allowed and rejected < rows):
@@ -65,3 +64,7 @@ def refuse_too_many(split: str, rejects: pa.Table, rows: int, limit: int | float
         f"{', and never all' if rejected <= allowed else ''}. The first is {first['file']}, row {first['row']}: "
         f"{first['detail']}. All are in {rejects_file}; the rest of the manifest is written."
     )
+
+
+def _by_reason(rejects: pa.Table) -> dict[str, int]:
+    return {item["values"]: item["counts"] for item in pc.value_counts(rejects.column("reason")).to_pylist()}

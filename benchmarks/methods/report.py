@@ -176,8 +176,7 @@ def shared_novel_hm(parts: Mapping[int, Mapping[str, Part]]) -> Value | None:
     names = ("shared", "novel")
     recordings = sorted({(seed, of) for seed, one in parts.items() for name in names for of in one[name]["recordings"]})
     drawn = [drawn_by_seed({seed: one[name] for seed, one in parts.items()}, recordings, 1) for name in names]
-    values = harmonics_drawn(*drawn)
-    return Value(mean.mean, mean.deviation, interval(values[np.isfinite(values)]))
+    return Value(mean.mean, mean.deviation, interval(harmonics_drawn(*drawn)))
 
 
 def _costs(found: Found, cells: Sequence[MethodCell]) -> list[str]:

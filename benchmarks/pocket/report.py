@@ -27,7 +27,7 @@ from benchmarks.pocket.run import NUISANCES, missing
 from benchmarks.results import Results, result_name, seed_name
 from data_manifests.errors import InputError
 from data_manifests.schema import LABELS, Label
-from pipelines.evaluate.intervals import Interval, interval, resampled
+from pipelines.evaluate.intervals import interval, resampled
 from pipelines.evaluate.metrics import harmonic_mean
 
 COLUMNS = ("within", "cross", "hm", "shared", "novel")
@@ -168,7 +168,7 @@ def value(found: dict[int, Entry], column: str) -> Value | None:
     of_seeds = [number for entry in found.values() if (number := _accuracy(entry, column)) is not None]
     if not of_seeds:
         return None
-    return Value(float(np.mean(of_seeds)), _deviation(of_seeds), _interval(draws(found, column)))
+    return Value(float(np.mean(of_seeds)), _deviation(of_seeds), interval(draws(found, column)))
 
 
 def difference(one: dict[int, Entry], other: dict[int, Entry], column: str) -> Value | None:
@@ -182,7 +182,7 @@ def difference(one: dict[int, Entry], other: dict[int, Entry], column: str) -> V
     ]
     if not points:
         return None
-    return Value(float(np.mean(points)), _deviation(points), _interval(draws(mine, column) - draws(theirs, column)))
+    return Value(float(np.mean(points)), _deviation(points), interval(draws(mine, column) - draws(theirs, column)))
 
 
 def draws(found: dict[int, Entry], column: str) -> np.ndarray:
@@ -209,10 +209,6 @@ def _accuracy(entry: Entry, column: str) -> float | None:
         return None if own is None or other is None else harmonic_mean(own, other)
     part: Part = entry[column]
     return 100 * part["right"] / part["clips"] if part["clips"] else None
-
-
-def _interval(values: np.ndarray) -> Interval | None:
-    return interval(values[np.isfinite(values)])
 
 
 def _deviation(values: Sequence[float]) -> float | None:

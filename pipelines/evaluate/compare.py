@@ -82,8 +82,7 @@ def side_interval(side: Side) -> Interval | None:
         _refuse_unpaired(seeds)
     if any(not seeds or not any(clips for _, clips in seeds[0].values()) for seeds in side.targets):
         return None
-    draws = _draws(side, 0)
-    return interval(draws[np.isfinite(draws)])
+    return interval(_draws(side, 0))
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -58,7 +58,8 @@ def resampled(recordings: Mapping[str, Sequence[float]], seed: int = 0) -> np.nd
 
 
 def interval(values: np.ndarray) -> Interval | None:
-    """Between the 2.5th and the 97.5th percentile; None of no values."""
+    """Between the 2.5th and the 97.5th percentile of the finite values (a draw without clips has NaN); None of none."""
+    values = values[np.isfinite(values)]
     if not len(values):
         return None
     low, high = np.percentile(values, (2.5, 97.5))

@@ -11,15 +11,21 @@ from pipelines.machine import Machine
 from pipelines.progress import Silent
 from pipelines.report.collect import collect
 from pipelines.report.write import write_report
-from pipelines.train.run import RunRequest, plan_run, train_run
+from pipelines.train.run import PlannedRun, RunRequest, plan_run, train_run
 from pipelines.workspace import Workspace
 
 
-def test_an_evaluation_whose_target_was_prepared_anew_is_out_of_date(embedded: Workspace) -> None:
-    planned = plan_run(embedded, RunRequest("mine", "zero-shot"))
-    train_run(embedded, planned, Machine(device="cpu"), Silent())
+def _evaluated(workspace: Workspace, request: RunRequest) -> PlannedRun:
+    """A run, trained and evaluated within its dataset and on the other one."""
+    planned = plan_run(workspace, request)
+    train_run(workspace, planned, Machine(device="cpu"), Silent())
     targets = [("mine", "val"), ("other", "val")]
-    evaluate(embedded, find_run(embedded, planned.name), targets, Machine(device="cpu"), Silent())
+    evaluate(workspace, find_run(workspace, planned.name), targets, Machine(device="cpu"), Silent())
+    return planned
+
+
+def test_an_evaluation_whose_target_was_prepared_anew_is_out_of_date(embedded: Workspace) -> None:
+    planned = _evaluated(embedded, RunRequest("mine", "zero-shot"))
     assert collect(embedded).outdated == []
     manifests = embedded.root / "manifests"
     shutil.copyfile(manifests / "mine/train/clips.parquet", manifests / "other/val/clips.parquet")
@@ -46,10 +52,7 @@ def test_a_run_that_learned_from_other_clips_is_out_of_date_wherever_it_is_evalu
 ) -> None:
     changed = {"epochs": 1, "scale": 0.5, "n1": False} if learns else {}
     request = RunRequest("mine", "xmic" if learns else "zero-shot", overrides=changed, fixed_frames=learns)
-    planned = plan_run(embedded, request)
-    train_run(embedded, planned, Machine(device="cpu"), Silent())
-    targets = [("mine", "val"), ("other", "val")]
-    evaluate(embedded, find_run(embedded, planned.name), targets, Machine(device="cpu"), Silent())
+    planned = _evaluated(embedded, request)
     assert collect(embedded).outdated == []
     manifests = embedded.root / "manifests"
     shutil.copyfile(manifests / "mine/val/clips.parquet", manifests / "mine/train/clips.parquet")
