@@ -7,15 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pipelines.pocket
+import pocket_kitchens
 from benchmarks.pocket.cells import CELLS, COMPARED, SIZES, recipe
 from data_manifests.errors import InputError
-from pipelines.atomic import replace_atomically
-from pipelines.digest import digest_json, whole_file_sha256
 from pipelines.embed.encoders.spec import parse_spec
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.digest import digest_json, whole_file_sha256
 
 STORED = Path(__file__).parents[1] / "pocket-frozen.json"
-_SOURCE = Path(pipelines.pocket.__file__).parent
+_SOURCE = Path(pocket_kitchens.__file__).parent
 _SHOWN = ("section", "title")
 _COMMAND = "python -m benchmarks.pocket --freeze"
 

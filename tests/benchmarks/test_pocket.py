@@ -40,11 +40,11 @@ from benchmarks.pocket.report import difference, entries, report, value
 from benchmarks.pocket.run import Watch, run
 from benchmarks.results import Results
 from data_manifests.errors import InputError, Interrupted
-from pipelines.demo import demo_config
 from pipelines.methods.base import ClipBatch, resolve_config
 from pipelines.methods.xmic import XMIC
-from pipelines.pocket.domains import EPIC
-from pipelines.pocket.world import Size, noun_predicts_verb, plan_world
+from pocket_kitchens.demo import demo_config
+from pocket_kitchens.drawing.domains import EPIC
+from pocket_kitchens.world import Size, noun_predicts_verb, plan_world
 
 MADE = {"frozen": "f" * 64, "size": "demo"}
 
