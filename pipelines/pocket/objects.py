@@ -9,21 +9,13 @@ from pipelines.digest import number_of
 from pipelines.plugins import did_you_mean
 from pipelines.pocket.canvas import Canvas
 from pipelines.pocket.colours import Palette
-from pipelines.pocket.kinds_cleaning import CLEANING
-from pipelines.pocket.kinds_dishes import DISHES
-from pipelines.pocket.kinds_meals import MEALS
-from pipelines.pocket.kinds_produce import PRODUCE
-from pipelines.pocket.kinds_rooms import ROOMS
-from pipelines.pocket.kinds_things import THINGS
-from pipelines.pocket.kinds_tools import TOOLS
+from pipelines.pocket.kinds import read_kinds
 from pipelines.pocket.motifs import motif_shapes
 from pipelines.pocket.parts import Kind, Part
 
 LONGER_SIDE = 0.92  # of the picture's side
 
-_BY_NAME: dict[str, Kind] = {
-    kind.name: kind for kind in (*DISHES, *TOOLS, *PRODUCE, *MEALS, *ROOMS, *CLEANING, *THINGS)
-}
+_BY_NAME = read_kinds()
 KINDS: tuple[str, ...] = tuple(_BY_NAME)
 
 
