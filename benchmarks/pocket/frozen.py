@@ -31,7 +31,10 @@ def frozen_now(encoder: str) -> dict[str, Any]:
         raise InputError(
             f"--encoder {encoder}: {weights or 'no file of weights'} is not there; it is part of the hash."
         )
-    world = {file.name: whole_file_sha256(file) for file in sorted(_SOURCE.glob("*.py")) if file.name != "__init__.py"}
+    files = sorted([*_SOURCE.rglob("*.py"), *_SOURCE.rglob("*.toml")])
+    world = {
+        file.relative_to(_SOURCE).as_posix(): whole_file_sha256(file) for file in files if file.name != "__init__.py"
+    }
     cells = [{name: value for name, value in asdict(cell).items() if name not in _SHOWN} for cell in CELLS]
     measured = [cells, COMPARED, {size: recipe(size) for size in SIZES}]
     facts = {"world": world, "encoder": whole_file_sha256(weights), "cells": digest_json(measured)}

@@ -16,7 +16,7 @@ COLOURS = {
     name: np.array([int(code[i : i + 2], 16) for i in (0, 2, 4)], dtype=np.float32)
     for name, code in zip(_NAMED.split()[::2], _NAMED.split()[1::2], strict=True)
 }
-_ROLES = ("body", "accent", "third")
+ROLES = ("body", "accent", "third")
 
 
 class Palette:
@@ -24,7 +24,7 @@ class Palette:
 
     def __init__(self, names: str, rng: np.random.Generator) -> None:
         self._colours = dict(COLOURS)
-        for role, name in zip(_ROLES, names.split("/"), strict=False):
+        for role, name in zip(ROLES, names.split("/"), strict=False):
             tint = rng.uniform(0.9, 1.08) + rng.uniform(-0.05, 0.05, 3)
             self._colours[role] = np.clip(COLOURS[name] * tint, 0, 255).astype(np.float32)
 

@@ -9,21 +9,13 @@ from pipelines.engine.digest import number_of
 from pipelines.engine.plugins import did_you_mean
 from pocket_kitchens.drawing.canvas import Canvas
 from pocket_kitchens.drawing.colours import Palette
-from pocket_kitchens.drawing.kinds_cleaning import CLEANING
-from pocket_kitchens.drawing.kinds_dishes import DISHES
-from pocket_kitchens.drawing.kinds_meals import MEALS
-from pocket_kitchens.drawing.kinds_produce import PRODUCE
-from pocket_kitchens.drawing.kinds_rooms import ROOMS
-from pocket_kitchens.drawing.kinds_things import THINGS
-from pocket_kitchens.drawing.kinds_tools import TOOLS
+from pocket_kitchens.drawing.kinds import read_kinds
 from pocket_kitchens.drawing.motifs import motif_shapes
 from pocket_kitchens.drawing.parts import Kind, Part
 
 LONGER_SIDE = 0.92  # of the picture's side
 
-_BY_NAME: dict[str, Kind] = {
-    kind.name: kind for kind in (*DISHES, *TOOLS, *PRODUCE, *MEALS, *ROOMS, *CLEANING, *THINGS)
-}
+_BY_NAME = read_kinds()
 KINDS: tuple[str, ...] = tuple(_BY_NAME)
 
 

@@ -1,8 +1,7 @@
-"""The language in which the kinds of objects are described: parts with an outline, a colour role and a shade.
+"""What a kind of object is made of: parts with an outline, a colour role and a shade, and the shapes of parts.
 
 A kind is drawn from its parts in order, the first at the back. Coordinates are free units, x to the right and
-y down; a kind is scaled as a whole when it is drawn, so that only proportions matter. By habit a kind is about
-100 units long and upright, with x = 0 in its middle.
+y down; a kind is scaled as a whole when it is drawn, so that only proportions matter.
 
 A role is a colour of the kind's palette (``body``, ``accent``, ``third``) or a colour name; a trailing ``-`` or ``+``
 means darker or lighter.
@@ -77,14 +76,13 @@ class Kind:
     mirrored: bool = True
 
 
-def kind(name: str, size: float, palettes: str, *parts: Part | Pattern, **rest: Any) -> Kind:
-    """A kind; ``palettes`` are written with spaces between them."""
-    return Kind(name, size, tuple(palettes.split()), parts, **rest)
+def _on_circle(angle: np.ndarray) -> np.ndarray:
+    return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
-def points(text: str) -> np.ndarray:
-    """'x,y x,y …' as float32 [n, 2]."""
-    return np.array([pair.split(",") for pair in text.split()], dtype=np.float32)
+_CIRCLE = _on_circle(np.linspace(0, 2 * np.pi, 40, endpoint=False))
+_ARCS = np.stack([_on_circle(np.linspace(0, np.pi / 2, 5) + quarter * np.pi / 2) for quarter in range(4)])
+_CORNERS = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
 
 
 def smooth(corners: np.ndarray, closed: bool, steps: int = 6) -> np.ndarray:
@@ -103,69 +101,39 @@ def smooth(corners: np.ndarray, closed: bool, steps: int = 6) -> np.ndarray:
 
 def oval(role: str, x: float, y: float, w: float, h: float, **style: Any) -> Part:
     """An ellipse around (x, y)."""
-    angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-    outline = np.stack([x + w / 2 * np.cos(angle), y + h / 2 * np.sin(angle)], axis=1).astype(np.float32)
-    return Part(role, outline, **({"shade": "round"} | style))
-
-
-def ovals(role: str, centres: str, w: float, h: float, **style: Any) -> tuple[Part, ...]:
-    """Equal ellipses around several centres."""
-    return tuple(oval(role, float(x), float(y), w, h, **style) for x, y in points(centres))
-
-
-def ring(role: str, x: float, y: float, w: float, h: float, width: float, **style: Any) -> Part:
-    """The line of an ellipse around (x, y)."""
-    return oval(role, x, y, w, h, width=width, **style)
+    outline = np.array([x, y]) + np.array([w / 2, h / 2]) * _CIRCLE
+    return Part(role, outline.astype(np.float32), **({"shade": "round"} | style))
 
 
 def block(role: str, x: float, y: float, w: float, h: float, r: float = 3, **style: Any) -> Part:
     """A rectangle around (x, y) with corners rounded by r."""
-    turn = np.linspace(0, np.pi / 2, 5)
-    corners = []
-    for quarter, (sx, sy) in enumerate([(1, 1), (-1, 1), (-1, -1), (1, -1)]):
-        angle = turn + quarter * np.pi / 2
-        centre = np.array([x + sx * (w / 2 - r), y + sy * (h / 2 - r)])
-        corners.append(centre + r * np.stack([np.cos(angle), np.sin(angle)], axis=1))
-    return Part(role, np.concatenate(corners).astype(np.float32), **style)
+    centres = np.array([x, y]) + _CORNERS * np.array([w / 2 - r, h / 2 - r])
+    outline = centres[:, None] + r * _ARCS
+    return Part(role, outline.reshape(-1, 2).astype(np.float32), **style)
 
 
-def poly(role: str, text: str, **style: Any) -> Part:
-    """A filled shape with straight sides."""
-    return Part(role, points(text), **style)
-
-
-def blob(role: str, text: str, **style: Any) -> Part:
+def blob(role: str, points: np.ndarray, **style: Any) -> Part:
     """A filled shape with a smooth outline through the points."""
-    return Part(role, smooth(points(text), closed=True), **({"shade": "round"} | style))
+    return Part(role, smooth(points, closed=True), **({"shade": "round"} | style))
 
 
-def turned(role: str, text: str, soft: bool = False, **style: Any) -> Part:
-    """A shape as from a lathe, symmetrical about x = 0: 'y,half-width …' from top to bottom."""
-    right = points(text)[:, ::-1]
+def turned(role: str, points: np.ndarray, soft: bool = False, **style: Any) -> Part:
+    """A shape as from a lathe, symmetrical about x = 0; points are (y, half-width) from top to bottom."""
+    right = points[:, ::-1]
     outline = np.concatenate([right, right[::-1] * np.array([-1, 1], dtype=np.float32)])
     return Part(role, smooth(outline, closed=True) if soft else outline, **({"shade": "across"} | style))
 
 
-def rod(role: str, text: str, width: float, **style: Any) -> Part:
+def rod(role: str, points: np.ndarray, width: float, **style: Any) -> Part:
     """A line with straight pieces and round ends."""
-    return Part(role, points(text), width=width, closed=False, **style)
+    return Part(role, points, width=width, closed=False, **style)
 
 
-def rods(role: str, text: str, width: float, **style: Any) -> tuple[Part, ...]:
-    """Several lines, ';' between them."""
-    return tuple(rod(role, line, width, **style) for line in text.split(";"))
-
-
-def curve(role: str, text: str, width: float, **style: Any) -> Part:
+def curve(role: str, points: np.ndarray, width: float, **style: Any) -> Part:
     """A smooth line with round ends."""
-    return Part(role, smooth(points(text), closed=False), width=width, closed=False, **style)
+    return rod(role, smooth(points, closed=False), width, **style)
 
 
 def shine(x: float, y: float, w: float, h: float) -> Part:
     """The reflection of a window on the last part."""
     return oval("white", x, y, w, h, shade="flat", clip=True, opacity=0.45)
-
-
-def pattern(role: str, *motifs: Motif) -> Pattern:
-    """A decoration of the last part."""
-    return Pattern(role, motifs)

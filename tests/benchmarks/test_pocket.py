@@ -292,17 +292,18 @@ def test_no_adapter_is_trained_when_nothing_or_something_else_is_frozen(tmp_path
         frozen.require_frozen(frozen.frozen_now(encoder), stored)
 
 
+@pytest.mark.parametrize("name", ["world.py", "kinds.toml"])
 def test_a_changed_source_file_of_the_world_is_named(
-    tmp_path: Path, encoder: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, encoder: str, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     source = tmp_path / "pocket"
     source.mkdir()
-    (source / "world.py").write_text("A = 1\n")
+    (source / name).write_text("A = 1\n")
     (source / "__init__.py").write_text("")
     monkeypatch.setattr(frozen, "_SOURCE", source)
     frozen.freeze(frozen.frozen_now(encoder), tmp_path / "frozen.json")
-    (source / "world.py").write_text("A = 2\n")
-    with pytest.raises(InputError, match=r"changed: world\.py\."):
+    (source / name).write_text("A = 2\n")
+    with pytest.raises(InputError, match=rf"changed: {name}\."):
         frozen.freeze(frozen.frozen_now(encoder), tmp_path / "frozen.json")
 
 
