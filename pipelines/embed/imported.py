@@ -100,9 +100,9 @@ class ImportFeaturesStage:
         return "clip_id" not in self.source.columns
 
     @property
-    def of(self) -> str:
+    def title(self) -> str:
         """Dataset, split and stream."""
-        return f"{self.frames.of} {self.stream}"
+        return f"{self.frames.title} {self.stream}"
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -237,8 +237,8 @@ class ImportFeaturesStage:
             candidates = np.zeros(len(clips), np.int64)
         else:
             raise InputError(
-                f"{self.source.path}: {self.frames.of} has {plan.candidates} frames a segment; which of them is each "
-                "vector of? Add candidate, from 0."
+                f"{self.source.path}: {self.frames.title} has {plan.candidates} frames a segment; which of them is "
+                "each vector of? Add candidate, from 0."
             )
         found: dict[tuple[str, int, int], int] = {}
         for row, key in enumerate(zip(clips, segments.tolist(), candidates.tolist(), strict=True)):

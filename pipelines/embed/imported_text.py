@@ -99,7 +99,7 @@ class ImportTextStage:
         return [row_of[name] for name in wanted]
 
     @property
-    def of(self) -> str:
+    def title(self) -> str:
         """Dataset and label."""
         return f"{self.dataset} {self.label}s"
 

@@ -71,7 +71,7 @@ class TextStage:
     sides: Mapping[str, Layout] = field(default_factory=dict)
 
     @property
-    def of(self) -> str:
+    def title(self) -> str:
         """Dataset and label."""
         return f"{self.dataset} {self.label}s"
 

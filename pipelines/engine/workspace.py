@@ -19,7 +19,7 @@ from data_manifests.schema import SPLITS, canonical_split
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.digest import FileDigests
 from pipelines.engine.file_memory import FileMemory
-from pipelines.engine.locks import alone
+from pipelines.engine.locks import exclusive_lock
 
 SETTINGS = "workspace.toml"
 _LAYOUT = 1
@@ -86,7 +86,7 @@ class Workspace:
         Raises:
             InputError: as :meth:`open`.
         """
-        with alone(self.root / SETTINGS):
+        with exclusive_lock(self.root / SETTINGS):
             now = Workspace.open(self.root)
             self.datasets = {**self.datasets, **now.datasets}
             self.precision = {**self.precision, **now.precision}

@@ -18,7 +18,7 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.intervals import Interval, harmonic, interval, resampled
 from pipelines.evaluate.metrics import harmonic_mean
-from pipelines.report.metrics_file import Metrics, Place, Run, read_metrics
+from pipelines.report.metrics_file import DatasetSplit, Metrics, Run, read_metrics
 from pipelines.train.finished import what_it_learned_from_has_changed
 
 PREDICTIONS = "predictions.parquet"
@@ -83,9 +83,9 @@ class Row:
     which dataset an encoder was pretrained on, '' where none says so."""
 
     run: Run
-    source: Place
-    within: Place | None
-    cross: Place | None
+    source: DatasetSplit
+    within: DatasetSplit | None
+    cross: DatasetSplit | None
     random_weights: bool
     mixed: bool
     pretrained_on: str

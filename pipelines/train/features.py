@@ -26,7 +26,7 @@ from pipelines.embed.encoders.spec import encoder_option
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.command_lines import of_split
 from pipelines.engine.digest import digest_json
-from pipelines.engine.locks import alone
+from pipelines.engine.locks import exclusive_lock
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import Footer, any_footer, iter_rows, read_footer, read_rows, side_path
 from pipelines.engine.stage import require_same
@@ -130,7 +130,7 @@ def load_stream(
     fingerprint = digest_json([parts, list(clip_ids)])
     cache = workspace.root / "cache" / "features" / fingerprint[:32]
     if not (cache / "done.json").is_file():
-        with alone(cache):
+        with exclusive_lock(cache):
             if not (cache / "done.json").is_file():
                 progress.note(f"laying out {folder.relative_to(workspace.root)} for training")
                 files = [(folder / s.path.name, side_path(s.path, "clip_frames")) for s in shards]

@@ -19,7 +19,7 @@ from pipelines.engine.workspace import Workspace
 
 Streams = Literal["full", "hand", "both"]
 Classified = Literal["full", "hand", "clip"]
-FREE = ("plan",)
+IGNORED_PROVENANCE = ("plan",)
 """Provenance that may differ between training and evaluation: their plans differ in candidates by design."""
 
 
@@ -174,7 +174,7 @@ def _provenance(folder: Path, command: str) -> Mapping[str, Any]:
 
 
 def _comparable(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in provenance.items() if name not in FREE}
+    return {name: value for name, value in provenance.items() if name not in IGNORED_PROVENANCE}
 
 
 def on_target(
