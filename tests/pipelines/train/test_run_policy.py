@@ -20,7 +20,7 @@ QUICK = {"epochs": 2, "batch": 2, "warmup_epochs": 1}
 
 
 def request(policy, **changes):
-    return RunRequest(**{"dataset": "mine", "overrides": QUICK, "labels": ("noun",), "terms": policy, **changes})
+    return RunRequest(**{"dataset": "mine", "overrides": QUICK, "labels": ("noun",), "policy": policy, **changes})
 
 
 def train(workspace, policy, stop=lambda: None, **changes):
