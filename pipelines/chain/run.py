@@ -244,8 +244,8 @@ def state_of(cell: Cell) -> CellState:
         targets, _ = targets_of(workspace, run, config.evaluate.cross, config.evaluate.split)
     except MissingUpstream:
         return CellState(planned.name, trained=True)
-    folder = workspace.root / "evaluations" / folder_name(planned.name, config.evaluate.xmic_vector)
-    evaluated = all((folder / f"{dataset}-{split}" / "metrics.json").is_file() for dataset, split in targets)
+    name = folder_name(planned.name, config.evaluate.xmic_vector)
+    evaluated = all((workspace.evaluation(name, *target) / "metrics.json").is_file() for target in targets)
     return CellState(planned.name, True, evaluated)
 
 

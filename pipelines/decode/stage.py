@@ -90,7 +90,7 @@ class DecodeStage:
     @property
     def folder(self) -> Path:
         """``frames/<dataset>/<split>/<plan>``."""
-        return self.workspace.root / "frames" / self.dataset / self.split / self.plan.slug
+        return self.workspace.frames(self.dataset, self.split, self.plan.slug)
 
     @property
     def command(self) -> str:
@@ -358,7 +358,7 @@ def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
 
 def decoded_plans(workspace: Workspace, dataset: str, split: str) -> dict[str, FramePlan]:
     """The frame plans that a split has frames of, by folder name."""
-    folder = workspace.root / "frames" / dataset / split
+    folder = workspace.frames(dataset, split)
     footers = {path.name: any_footer(path) for path in sorted(folder.iterdir())} if folder.is_dir() else {}
     return {name: FramePlan(**footer.params["plan"]) for name, footer in footers.items() if footer is not None}
 
@@ -370,7 +370,7 @@ def plan_of(workspace: Workspace, dataset: str, split: str, slug: str | None) ->
         MissingUpstream: nothing is decoded, or not under that name.
         InputError: several plans are there and none was named.
     """
-    folder = workspace.root / "frames" / dataset / split
+    folder = workspace.frames(dataset, split)
     plans = decoded_plans(workspace, dataset, split)
     if not plans:
         raise MissingUpstream(f"{folder}: no frames. Run xmic decode {of_split(dataset, split, workspace.root)}")

@@ -139,8 +139,9 @@ class ImportFeaturesStage:
     def folder(self) -> Path:
         """``embeddings/<dataset>/<split>/<plan>/imported-<name>/{full,hand-imported}``."""
         frames = self.frames
-        base = frames.workspace.root / "embeddings" / frames.dataset / frames.split / frames.plan.slug
-        return base / encoder_slug(self.encoder) / ("full" if self.stream == "full" else "hand-imported")
+        stream = "full" if self.stream == "full" else "hand-imported"
+        slug = encoder_slug(self.encoder)
+        return frames.workspace.embeddings(frames.dataset, frames.split, frames.plan.slug, slug, stream)
 
     @property
     def command(self) -> str:

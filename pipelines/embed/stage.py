@@ -122,8 +122,8 @@ class EmbedStage:
     def folder(self) -> Path:
         """``embeddings/<dataset>/<split>/<plan>/<encoder>/<stream>``."""
         frames = self.frames
-        base = frames.workspace.root / "embeddings" / frames.dataset / frames.split / frames.plan.slug
-        return base / self.encoder.identity.slug / self.stream_slug
+        slug = self.encoder.identity.slug
+        return frames.workspace.embeddings(frames.dataset, frames.split, frames.plan.slug, slug, self.stream_slug)
 
     @property
     def command(self) -> str:

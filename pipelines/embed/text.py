@@ -99,7 +99,7 @@ class TextStage:
     @property
     def folder(self) -> Path:
         """``text/<dataset>/<encoder>``."""
-        return self.workspace.root / "text" / self.dataset / self.encoder.identity.slug
+        return self.workspace.text(self.dataset, self.encoder.identity.slug)
 
     @property
     def command(self) -> str:

@@ -141,7 +141,7 @@ class ScoreStage:
 
 def scored_folder(workspace: Workspace, request: ScoreRequest) -> Path:
     """Where a model's predictions and numbers stand."""
-    return workspace.root / "evaluations" / request.name / f"{request.dataset}-{request.split}"
+    return workspace.evaluation(request.name, request.dataset, request.split)
 
 
 def score(
@@ -219,7 +219,7 @@ def _refuse_name(workspace: Workspace, request: ScoreRequest) -> None:
     name = request.name
     if not re.fullmatch(r"[\w][\w.+ -]*", name) or name == "latest":
         raise UsageError(f"--name {name!r}: expected letters, digits, '.', '_', '+', '-' or spaces, not a path.")
-    taken = (workspace.root / "runs" / name).is_dir()
+    taken = workspace.run(name).is_dir()
     file = scored_folder(workspace, request) / "predictions.parquet"
     if file.is_file() and not taken:
         try:

@@ -119,7 +119,7 @@ class EvaluateStage:
     def folder(self) -> Path:
         """``evaluations/<run>/<dataset>-<split>``; of a control ``evaluations/<run>@<vectors>/…``."""
         name = folder_name(self.run.config["name"], self.vectors)
-        return self.workspace.root / "evaluations" / name / f"{self.dataset}-{self.split}"
+        return self.workspace.evaluation(name, self.dataset, self.split)
 
     @property
     def command(self) -> str:

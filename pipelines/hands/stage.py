@@ -63,8 +63,8 @@ class HandsStage:
     @property
     def folder(self) -> Path:
         """``hands/<dataset>/<split>/<plan>/<detector>``."""
-        base = self.frames.workspace.root / "hands" / self.frames.dataset / self.frames.split
-        return base / self.frames.plan.slug / self.identity.slug
+        frames = self.frames
+        return frames.workspace.hands(frames.dataset, frames.split, frames.plan.slug, self.identity.slug)
 
     @property
     def command(self) -> str:

@@ -203,7 +203,7 @@ class Predictor:
         # Boxes of another detector are not put beside those that the run asks for.
         other = [overrides.detector, *(path and path.name for path in (overrides.weights, overrides.boxes))]
         name = digest_json([footage.digest(self.home.file_digests), other if overrides.allow_mixed else None])
-        return self.home.root / "cache" / "predict" / name[:16]
+        return self.home.cache("predict", name[:16])
 
     def _classes(self, label: Label, words: Sequence[str] | None) -> pa.Table:
         if words is not None:

@@ -175,7 +175,7 @@ def collect(workspace: Workspace) -> Collected:
         MissingUpstream: there is none.
         InputError: see :func:`pipelines.report.metrics_file.read_metrics`.
     """
-    folder = workspace.root / "evaluations"
+    folder = workspace.evaluations
     files = sorted(folder.glob("*/*/metrics.json"))
     evaluations = [_dated(workspace, read_metrics(file), file.parent) for file in files]
     if not evaluations:
@@ -191,7 +191,7 @@ def collect(workspace: Workspace) -> Collected:
 
 def _dated(workspace: Workspace, metrics: Metrics, folder: Path) -> Metrics:
     """An evaluation, marked where what its run learned from, or its target, has other clips or labels since."""
-    run = workspace.root / "runs" / metrics.run.name
+    run = workspace.run(metrics.run.name)
     learned = next(filter(None, (what_it_learned_from_has_changed(workspace, run / label) for label in LABELS)), None)
     if learned:
         return metrics.model_copy(update={"outdated": f"trained on {learned} {_AS_IT_WAS}"})

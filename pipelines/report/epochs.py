@@ -62,7 +62,7 @@ def training_curves(workspace: Workspace, evaluations: Sequence[Metrics]) -> lis
     found = []
     for run in dict.fromkeys(metrics.run.name for metrics in evaluations):
         for label in LABELS:
-            file = workspace.root / "runs" / run / label / "metrics.jsonl"
+            file = workspace.run(run) / label / "metrics.jsonl"
             lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
             if lines:
                 found.append(training_curve(run, label, [json.loads(line) for line in lines]))

@@ -45,7 +45,7 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
         raise UsageError(f"--name {name}: expected a folder name, not a path")
     found = collect(workspace)
     tables = tables_of(found, workspace)
-    folder = workspace.root / "reports" / name
+    folder = workspace.report(name)
     outputs = {
         "html": (folder / "index.html", html(found, tables, workspace)),
         "markdown": (folder / "report.md", markdown(found, tables)),

@@ -128,7 +128,7 @@ def load_stream(
     require_same(f"vectors of {folder}", {str(folder / s.path.name): footers[s.group].provenance for s in shards})
     parts = [[s.group, footers[s.group].digest, s.footer.sides["clip_frames"]] for s in shards]
     fingerprint = digest_json([parts, list(clip_ids)])
-    cache = workspace.root / "cache" / "features" / fingerprint[:32]
+    cache = workspace.cache("features", fingerprint[:32])
     if not (cache / "done.json").is_file():
         with exclusive_lock(cache):
             if not (cache / "done.json").is_file():
@@ -159,8 +159,7 @@ def require_width(streams: Mapping[str, StreamVectors], text_dim: int) -> None:
 
 def embedding_folder(workspace: Workspace, frames: DecodeStage, encoder_slug: str, stream_slug: str) -> Path:
     """Where a stream's vectors stand."""
-    base = workspace.root / "embeddings" / frames.dataset / frames.split / frames.plan.slug
-    return base / encoder_slug / stream_slug
+    return workspace.embeddings(frames.dataset, frames.split, frames.plan.slug, encoder_slug, stream_slug)
 
 
 def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence[str], plan: FramePlan) -> None:

@@ -124,11 +124,11 @@ def load_pictures(
     hand = stream_slug != "full"
     detector, slug = stream.provenance["detector"], stream.provenance["crop"]
     policy = CropPolicy.of_slug(slug) if hand else None
-    boxes = workspace.root / "hands" / frames.dataset / frames.split / frames.plan.slug / str(detector)
+    boxes = workspace.hands(frames.dataset, frames.split, frames.plan.slug, str(detector))
     if hand:
         _check_boxes(frames, boxes, shards, footers)
     parts = [[s.group, s.footer.digest, footers[s.group].inputs.get("hands")] for s in shards]
-    cache = workspace.root / "cache" / "pixels" / digest_json([stream.fingerprint, parts, slug])[:32]
+    cache = workspace.cache("pixels", digest_json([stream.fingerprint, parts, slug])[:32])
     if not _laid_out(cache):
         with exclusive_lock(cache):
             if not _laid_out(cache):

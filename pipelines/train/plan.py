@@ -128,7 +128,7 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
     key = digest_json(config)
     safe = re.sub(r"[^A-Za-z0-9]+", "-", request.method).strip("-").lower()
     name = f"{safe}-{request.preset}-{source}-s{request.seed}-{key[:8]}"
-    folder = workspace.root / "runs" / name
+    folder = workspace.run(name)
     return PlannedRun(name, key, folder, config, protocol, frames, method_class, settings, request, target)
 
 
@@ -197,7 +197,7 @@ def text_file(workspace: Workspace, dataset: str, protocol: Protocol, label: Lab
     Raises:
         MissingUpstream: they are not embedded.
     """
-    folder = workspace.root / "text" / dataset / protocol.encoder
+    folder = workspace.text(dataset, protocol.encoder)
     file = folder / f"{label}-{text_slug(protocol.prompt, protocol.names)}.parquet"
     if not file.is_file():
         recorded = [of for place, of in protocol.vectors.items() if place.startswith(f"{protocol.encoder}/")]

@@ -194,7 +194,7 @@ def _write_config(
 
 
 def _point_latest(workspace: Workspace, planned: PlannedRun) -> None:
-    link = workspace.root / "runs" / "latest"
+    link = workspace.run("latest")
     temporary = link.with_name(f".latest.{os.getpid()}")
     with suppress(FileNotFoundError):
         temporary.unlink()
