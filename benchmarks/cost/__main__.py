@@ -1,14 +1,15 @@
 """What a method costs: seconds and memory of a training step, and seconds of a test, as ratios to X-MIC.
 
-    python -m benchmarks.cost [--methods NAME …] [--device auto|cpu|cuda] [--into benchmarks/cost-results]
-    python -m benchmarks.cost --report benchmarks/cost.md [--into benchmarks/cost-results]
+    python -m benchmarks.cost [--methods NAME …] [--device auto|cpu|cuda] [--results FILE]
+    python -m benchmarks.cost --report benchmarks/cost.md [--results FILE]
     python -m benchmarks.cost --quick
 
 At the sizes of CLIP ViT-B/16 with 16 frames a clip, C = 100, 300 and 521 classes and B = 16 and 128 clips a step. The
 encoder has random weights and the vectors are drawn: what a step costs does not depend on their values. The first form
-measures what is missing and may be stopped at any time; a result is a small file, under version control by default. A
-step that would take too long is reckoned from shorter ones, and the report marks it. --quick measures a tiny encoder
-and few classes in a temporary folder, to see that the harness works: its numbers mean nothing.
+measures what is missing and may be stopped at any time; a result is a line of the file --results, by default the one
+under version control, benchmarks/results/cost.jsonl. A step that would take too long is reckoned from shorter ones, and
+the report marks it. --quick measures a tiny encoder and few classes in a temporary folder, to see that the harness
+works: its numbers mean nothing.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from benchmarks.results import Results, results_of
 from pipelines.environment import versions
 from pipelines.machine import Machine
 
+STORED = Path("benchmarks/results/cost.jsonl")
 QUICK = Grid((4, 8), (2, 4), 2)
 
 
@@ -40,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="NAME")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--into", type=Path, default=Path("benchmarks/cost-results"), metavar="FOLDER")
+    parser.add_argument("--results", type=Path, default=STORED, metavar="FILE", help="where results are kept")
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write the tables of what is there, and run nothing"
     )
@@ -53,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _act(options: argparse.Namespace) -> int:
     if options.report is not None:
-        found = results_of(options.into, f"python -m benchmarks.cost --into {options.into}")
+        found = results_of(options.results, f"python -m benchmarks.cost --results {options.results}")
         return write_report(options.report, report(found, Grid()))
     device = Machine(device=options.device).resolve_device()
     # One thread, so that its time is the processor's time.
@@ -61,15 +63,15 @@ def _act(options: argparse.Namespace) -> int:
     encoder = QUICK_ENCODER if options.quick else ENCODER
     grid = QUICK if options.quick else Grid()
     with tempfile.TemporaryDirectory() as temporary_folder:
-        folder = Path(temporary_folder) if options.quick else options.into
-        results, lab = Results(folder, _measured_on(encoder, device)), Lab(encoder, device)
+        file = Path(temporary_folder) / "cost.jsonl" if options.quick else options.results
+        results, lab = Results(file, _measured_on(encoder, device)), Lab(encoder, device)
         made = measure_all(
             results, options.methods, grid, lab.step, lab.score, lab.embed, lambda line: print(line, flush=True)
         )
         if options.quick:
             print(report(results, grid))
         else:
-            print(f"{folder}: {made} results written, everything asked for is there")
+            print(f"{file}: {made} results written, everything asked for is there")
     return 0
 
 

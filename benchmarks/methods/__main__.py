@@ -1,15 +1,15 @@
 """Every method on drawn worlds, by its published and by the matched recipe: accuracy, time and memory.
 
     python -m benchmarks.methods WORK [--size full|medium|demo] [--seeds 0 1 2] [--recipes published matched]
-                                      [--methods NAME …] [--limit-minutes M] [--results FOLDER]
+                                      [--methods NAME …] [--limit-minutes M] [--results FILE]
     python -m benchmarks.methods WORK --report benchmarks/methods.md [the same]
     python -m benchmarks.methods --quick [--recipes …] [--methods NAME …]
 
 WORK may be that of benchmarks.pocket: both share worlds and vectors, and nothing is trained unless what is frozen there
 fits. The first command does what is missing and may be stopped at any time; it makes cheap methods first, and of these
-the published recipe first. Results, a small file a run, are kept below --results, which may be a folder under version
-control; no result that is there is made again. --quick makes everything on a tiny world in a temporary folder, to see
-that the harness works: its numbers mean nothing, and it needs nothing frozen.
+the published recipe first. Results, a line per run, are kept in the file --results, which may be under version control;
+no result that is there is made again. --quick makes everything on a tiny world in a temporary folder, to see that the
+harness works: its numbers mean nothing, and it needs nothing frozen.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--recipes", choices=RECIPES, nargs="+", default=list(RECIPES), help="those to train by")
     parser.add_argument("--methods", choices=TITLES, nargs="+", default=list(TITLES), metavar="NAME", help="which")
     parser.add_argument(
-        "--results", type=Path, metavar="FOLDER", help="where results are kept (default: WORK/methods-results)"
+        "--results", type=Path, metavar="FILE", help="where results are kept (default: WORK/methods.jsonl)"
     )
     parser.add_argument("--workers", type=int, default=1, help="threads of a run; processes that draw and decode")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where methods are trained")
@@ -68,12 +68,11 @@ def _act(options: argparse.Namespace) -> int:
     machine = Machine(workers=options.workers, device=options.device)
     if options.quick:
         with tempfile.TemporaryDirectory() as name:
-            results = Results(Path(name) / "results", {"frozen": now["hash"], "size": "small"})
+            results = Results(Path(name) / "methods.jsonl", {"frozen": now["hash"], "size": "small"})
             run(results, [_QUICK_SEED], Children(Path(name), "small", machine, deadline), cells)
             print(report(results, [_QUICK_SEED], cells))
         return 0
-    folder = options.results or options.work / "methods-results"
-    results = Results(folder, {"frozen": now["hash"], "size": options.size})
+    results = Results(options.results or options.work / "methods.jsonl", {"frozen": now["hash"], "size": options.size})
     if options.report is not None:
         return write_report(options.report, report(results, options.seeds, cells))
     maker = Children(options.work, options.size, machine, deadline)

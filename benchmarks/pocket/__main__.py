@@ -8,9 +8,9 @@
 
 The first run is --freeze, whose file is committed: it holds a hash of the source of the world, of the encoder's weights
 and of the cells, and no adapter is trained when it does not fit. The second does what is missing and may be stopped at
-any time. Worlds and runs can be made again; results, a small file a cell, are kept below --results, which may be a
-folder under version control. --untrained measures only what trains nothing: by it and on other seeds a world may be
-tuned before it is frozen. --detected adds the cells of the packaged hand model, which is younger than the freeze.
+any time. Worlds and runs can be made again; results, a line per cell, are kept in the file --results, which may be
+under version control. --untrained measures only what trains nothing: by it and on other seeds a world may be tuned
+before it is frozen. --detected adds the cells of the packaged hand model, which is younger than the freeze.
 --quick runs all cells on a tiny world of another seed in a temporary folder, to see that the harness works: its numbers
 mean nothing, and it needs nothing frozen.
 """
@@ -45,7 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("work", type=Path, nargs="?", metavar="WORK", help="folder of worlds, runs and results")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of worlds and trainings")
     parser.add_argument("--size", choices=("full", "medium", "demo"), default="full", help="of a world")
-    parser.add_argument("--results", type=Path, metavar="FOLDER", help="where results are kept (default: WORK/results)")
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help="where results are kept (default: WORK/pocket.jsonl)"
+    )
     parser.add_argument("--encoder", default="pocket", metavar="SPEC", help="as of xmic embed")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw and decode")
     parser.add_argument("--limit-minutes", type=float, metavar="M", help="stop cleanly after so many minutes")
@@ -74,12 +76,11 @@ def _act(options: argparse.Namespace) -> int:
     machine = Machine(workers=options.workers, device="cpu")
     if options.quick:
         with tempfile.TemporaryDirectory() as name:
-            results = Results(Path(name) / "results", {"frozen": now["hash"], "size": "small"})
+            results = Results(Path(name) / "pocket.jsonl", {"frozen": now["hash"], "size": "small"})
             run(results, [_QUICK_SEED], Chain(Path(name), "small", options.encoder, machine, deadline))
             print(report(results, [_QUICK_SEED]))
         return 0
-    folder = options.results or options.work / "results"
-    results = Results(folder, {"frozen": now["hash"], "size": options.size})
+    results = Results(options.results or options.work / "pocket.jsonl", {"frozen": now["hash"], "size": options.size})
     if options.report is not None:
         return write_report(options.report, report(results, options.seeds))
     asked = (*CELLS, *LATER_CELLS) if options.detected else CELLS
