@@ -27,7 +27,7 @@ from benchmarks.command import exit_code_of, write_report
 from benchmarks.cost.measure import ENCODER, QUICK_ENCODER, Lab
 from benchmarks.cost.plan import METHODS, Grid, measure_all
 from benchmarks.cost.report import report
-from benchmarks.results import Results, results_of
+from benchmarks.result_file import Results, results_of
 from pipelines.environment import versions
 from pipelines.machine import Machine
 

@@ -27,7 +27,7 @@ from benchmarks.methods.cells import CELLS, RECIPES, TITLES
 from benchmarks.methods.report import report
 from benchmarks.methods.run import ENCODER, Children, run
 from benchmarks.pocket.frozen import frozen_now, require_frozen
-from benchmarks.results import Results
+from benchmarks.result_file import Results
 from data_manifests.errors import UsageError
 from pipelines.machine import Machine
 

@@ -13,7 +13,7 @@ from benchmarks.methods.run import missing
 from benchmarks.pocket.cells import SOURCES
 from benchmarks.pocket.counts import Part, drawn_by_seed, harmonics_drawn
 from benchmarks.pocket.report import Value, value
-from benchmarks.results import Results, result_name
+from benchmarks.result_file import Results, result_name
 from data_manifests.schema import LABELS, Label
 from pipelines.evaluate.intervals import interval
 

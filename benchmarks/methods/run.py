@@ -12,7 +12,7 @@ from benchmarks.methods.child import Task, run_in_child
 from benchmarks.pocket.cells import SOURCES
 from benchmarks.pocket.run import Watch
 from benchmarks.pocket.worlds import World, make_world
-from benchmarks.results import Results, result_name
+from benchmarks.result_file import Results, result_name
 from data_manifests.errors import InputError, Interrupted
 from pipelines.machine import Machine
 from pipelines.protocol import ProtocolChoice

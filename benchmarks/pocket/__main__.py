@@ -30,7 +30,7 @@ from benchmarks.pocket.cells import CELLS, LATER_CELLS
 from benchmarks.pocket.frozen import STORED, freeze, frozen_now, require_frozen
 from benchmarks.pocket.report import report
 from benchmarks.pocket.run import Chain, run
-from benchmarks.results import Results
+from benchmarks.result_file import Results
 from data_manifests.errors import UsageError
 from pipelines.machine import Machine
 

@@ -24,7 +24,7 @@ from benchmarks.pocket.cells import (
 )
 from benchmarks.pocket.counts import Part, drawn_by_seed, harmonics_drawn
 from benchmarks.pocket.run import NUISANCES, missing
-from benchmarks.results import Results, result_name, seed_name
+from benchmarks.result_file import Results, result_name, seed_name
 from data_manifests.errors import InputError
 from data_manifests.schema import LABELS, Label
 from pipelines.evaluate.intervals import interval, resampled

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from benchmarks.pocket.cells import CELLS, SOURCES, Cell
 from benchmarks.pocket.measure import measure
 from benchmarks.pocket.worlds import World, make_world, nuisances
-from benchmarks.results import Results, result_name, seed_name
+from benchmarks.result_file import Results, result_name, seed_name
 from data_manifests.errors import Interrupted
 from pipelines.machine import Machine
 

@@ -12,7 +12,7 @@ from benchmarks.cost.measure import QUICK_ENCODER, Lab
 from benchmarks.cost.names import class_names
 from benchmarks.cost.plan import LIMIT_S, METHODS, Cost, Grid, Step, cost_of, measure_all
 from benchmarks.cost.report import PROPAGATED, report
-from benchmarks.results import Results, results_of
+from benchmarks.result_file import Results, results_of
 from data_manifests.errors import InputError
 from pipelines.methods import METHODS as KNOWN
 

@@ -14,7 +14,7 @@ from benchmarks.methods.cells import CELLS, CUTS, DEAR, TITLES, MethodCell, in_w
 from benchmarks.methods.report import report, shared_novel_hm
 from benchmarks.methods.run import Children, missing, run
 from benchmarks.pocket.cells import SIZES, SOURCES, recipe
-from benchmarks.results import Results
+from benchmarks.result_file import Results
 from data_manifests.errors import InputError, Interrupted
 from pipelines.executors.killable import Outcome
 from pipelines.machine import Machine

@@ -38,7 +38,7 @@ from benchmarks.pocket.controls import (
 from benchmarks.pocket.counts import counted, split_by_class
 from benchmarks.pocket.report import difference, entries, report, value
 from benchmarks.pocket.run import Watch, run
-from benchmarks.results import Results
+from benchmarks.result_file import Results
 from data_manifests.errors import InputError, Interrupted
 from pipelines.demo import demo_config
 from pipelines.methods.base import ClipBatch, resolve_config

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.results import Results, result_name, results_of
+from benchmarks.result_file import Results, result_name, results_of
 from data_manifests.errors import InputError
 
 MADE = {"frozen": "f" * 64, "size": "demo"}
@@ -16,7 +16,7 @@ MADE = {"frozen": "f" * 64, "size": "demo"}
 _WRITE = """
 import sys
 from pathlib import Path
-from benchmarks.results import Results
+from benchmarks.result_file import Results
 results = Results(Path(sys.argv[1]), {})
 print("ready", flush=True)
 sys.stdin.readline()
