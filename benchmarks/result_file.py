@@ -87,7 +87,7 @@ def result_name(seed: int, source: str, cell: str) -> str:
 
 
 def seed_name(seed: int) -> str:
-    """Of a world's results, before the first stroke of their names."""
+    """Of a world's folder, and before the first stroke of the names of its results."""
     return f"seed-{seed}"
 
 

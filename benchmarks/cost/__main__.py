@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.command import exit_code_of, write_report
+from benchmarks.command import exit_code_of, parser_of, write_report
 from benchmarks.cost.measure import ENCODER, QUICK_ENCODER, Lab
 from benchmarks.cost.plan import METHODS, Grid, measure_all
 from benchmarks.cost.report import report
@@ -37,16 +37,10 @@ QUICK = Grid((4, 8), (2, 4), 2)
 
 def main(arguments: list[str] | None = None) -> int:
     """Run it; the exit code, 130 when it was stopped."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.cost", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of("cost", __doc__)
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="NAME")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--results", type=Path, default=STORED, metavar="FILE", help="where results are kept")
-    parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="write the tables of what is there, and run nothing"
-    )
-    parser.add_argument("--quick", action="store_true", help="a tiny encoder, few classes, nothing kept")
     options = parser.parse_args(arguments)
     return exit_code_of(
         lambda: _act(options), "stopped; what was measured is kept, and the same command goes on from here"

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import torch
@@ -27,31 +26,17 @@ from benchmarks.methods.cells import CELLS, RECIPES, TITLES
 from benchmarks.methods.report import report
 from benchmarks.methods.run import ENCODER, Children, run
 from benchmarks.pocket.frozen import frozen_now, require_frozen
-from benchmarks.result_file import Results
+from benchmarks.pocket.options import QUICK_SEED, deadline_after, results_in, world_parser
 from data_manifests.errors import UsageError
 from pipelines.machine import Machine
-
-_QUICK_SEED = 1000
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run it; the exit code, 130 when the time was over."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.methods", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("work", type=Path, nargs="?", metavar="WORK", help="folder of worlds and runs")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of worlds and trainings")
-    parser.add_argument("--size", choices=("full", "medium", "demo"), default="full", help="of a world")
+    parser = world_parser("methods", __doc__)
     parser.add_argument("--recipes", choices=RECIPES, nargs="+", default=list(RECIPES), help="those to train by")
     parser.add_argument("--methods", choices=TITLES, nargs="+", default=list(TITLES), metavar="NAME", help="which")
-    parser.add_argument(
-        "--results", type=Path, metavar="FILE", help="where results are kept (default: WORK/methods.jsonl)"
-    )
-    parser.add_argument("--workers", type=int, default=1, help="threads of a run; processes that draw and decode")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where methods are trained")
-    parser.add_argument("--limit-minutes", type=float, metavar="M", help="stop cleanly after so many minutes")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the tables of what is there, run nothing")
-    parser.add_argument("--quick", action="store_true", help="a tiny world, one seed, nothing kept")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.workers)
     return exit_code_of(lambda: _act(options), "stopped; the same command goes on from here")
@@ -64,15 +49,15 @@ def _act(options: argparse.Namespace) -> int:
         raise UsageError("--report is of a WORK; --quick prints its report.")
     now = frozen_now(ENCODER)
     cells = [cell for cell in CELLS if cell.method in options.methods and cell.recipe in (None, *options.recipes)]
-    deadline = None if options.limit_minutes is None else time.monotonic() + 60 * options.limit_minutes
+    deadline = deadline_after(options.limit_minutes)
     machine = Machine(workers=options.workers, device=options.device)
     if options.quick:
         with tempfile.TemporaryDirectory() as name:
-            results = Results(Path(name) / "methods.jsonl", {"frozen": now["hash"], "size": "small"})
-            run(results, [_QUICK_SEED], Children(Path(name), "small", machine, deadline), cells)
-            print(report(results, [_QUICK_SEED], cells))
+            results = results_in(Path(name) / "methods.jsonl", now, "small")
+            run(results, [QUICK_SEED], Children(Path(name), "small", machine, deadline), cells)
+            print(report(results, [QUICK_SEED], cells))
         return 0
-    results = Results(options.results or options.work / "methods.jsonl", {"frozen": now["hash"], "size": options.size})
+    results = results_in(options.results or options.work / "methods.jsonl", now, options.size)
     if options.report is not None:
         return write_report(options.report, report(results, options.seeds, cells))
     maker = Children(options.work, options.size, machine, deadline)

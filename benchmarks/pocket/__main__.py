@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import torch
@@ -28,36 +27,20 @@ import torch
 from benchmarks.command import exit_code_of, write_report
 from benchmarks.pocket.cells import CELLS, LATER_CELLS
 from benchmarks.pocket.frozen import STORED, freeze, frozen_now, require_frozen
+from benchmarks.pocket.options import QUICK_SEED, deadline_after, results_in, world_parser
 from benchmarks.pocket.report import report
 from benchmarks.pocket.run import Chain, run
-from benchmarks.result_file import Results
 from data_manifests.errors import UsageError
 from pipelines.machine import Machine
-
-_QUICK_SEED = 1000
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run it; the exit code, 130 when the time was over."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.pocket", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("work", type=Path, nargs="?", metavar="WORK", help="folder of worlds, runs and results")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of worlds and trainings")
-    parser.add_argument("--size", choices=("full", "medium", "demo"), default="full", help="of a world")
-    parser.add_argument(
-        "--results", type=Path, metavar="FILE", help="where results are kept (default: WORK/pocket.jsonl)"
-    )
+    parser = world_parser("pocket", __doc__)
     parser.add_argument("--encoder", default="pocket", metavar="SPEC", help="as of xmic embed")
-    parser.add_argument("--workers", type=int, default=1, help="processes that draw and decode")
-    parser.add_argument("--limit-minutes", type=float, metavar="M", help="stop cleanly after so many minutes")
     parser.add_argument("--untrained", action="store_true", help="only cells that train nothing")
     parser.add_argument("--detected", action="store_true", help="also the cells on boxes of the packaged hand model")
-    parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="write the tables of what is there, and run nothing"
-    )
     parser.add_argument("--freeze", action="store_true", help=f"store, or check, the hash in {STORED.name}")
-    parser.add_argument("--quick", action="store_true", help="a tiny world, one seed, all cells, nothing kept")
     options = parser.parse_args(arguments)
     # A bare benchmark on a shared machine: as many threads as it was given workers.
     torch.set_num_threads(options.workers)
@@ -72,15 +55,15 @@ def _act(options: argparse.Namespace) -> int:
         stored = freeze(now)
         print(f"{now['hash']}  {STORED}: {'stored' if stored else 'as it was frozen'}")
         return 0
-    deadline = None if options.limit_minutes is None else time.monotonic() + 60 * options.limit_minutes
+    deadline = deadline_after(options.limit_minutes)
     machine = Machine(workers=options.workers, device="cpu")
     if options.quick:
         with tempfile.TemporaryDirectory() as name:
-            results = Results(Path(name) / "pocket.jsonl", {"frozen": now["hash"], "size": "small"})
-            run(results, [_QUICK_SEED], Chain(Path(name), "small", options.encoder, machine, deadline))
-            print(report(results, [_QUICK_SEED]))
+            results = results_in(Path(name) / "pocket.jsonl", now, "small")
+            run(results, [QUICK_SEED], Chain(Path(name), "small", options.encoder, machine, deadline))
+            print(report(results, [QUICK_SEED]))
         return 0
-    results = Results(options.results or options.work / "pocket.jsonl", {"frozen": now["hash"], "size": options.size})
+    results = results_in(options.results or options.work / "pocket.jsonl", now, options.size)
     if options.report is not None:
         return write_report(options.report, report(results, options.seeds))
     asked = (*CELLS, *LATER_CELLS) if options.detected else CELLS

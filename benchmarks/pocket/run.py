@@ -102,7 +102,7 @@ class Chain:
 
     def world(self, seed: int) -> World:
         watch = Watch(self._deadline, f"seed {seed}")
-        folder = self._folder / f"seed-{seed}"
+        folder = self._folder / seed_name(seed)
         return make_world(folder, self._size, seed, self._encoder, self._machine, watch, self._detected)
 
     def nuisances(self, world: World) -> dict[str, Any]:

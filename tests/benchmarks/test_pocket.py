@@ -36,7 +36,8 @@ from benchmarks.pocket.controls import (
     verbs_of_nouns,
 )
 from benchmarks.pocket.counts import counted, split_by_class
-from benchmarks.pocket.report import difference, entries, report, value
+from benchmarks.pocket.numbers import difference, value
+from benchmarks.pocket.report import entries, report
 from benchmarks.pocket.run import Watch, run
 from benchmarks.result_file import Results
 from data_manifests.errors import InputError, Interrupted
