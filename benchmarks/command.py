@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from data_manifests.errors import XmicError
-from pipelines.atomic import replace_atomically
+from pipelines.engine.atomic import replace_atomically
 
 
 def parser_of(module: str, description: str | None) -> argparse.ArgumentParser:

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from data_manifests.errors import InputError
-from pipelines.atomic import replace_atomically
-from pipelines.locks import alone
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.locks import alone
 
 _FORM = {"made": dict, "name": str, "result": dict}
 """The members of a line."""

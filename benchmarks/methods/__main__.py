@@ -28,7 +28,7 @@ from benchmarks.methods.run import ENCODER, Children, run
 from benchmarks.pocket.frozen import frozen_now, require_frozen
 from benchmarks.pocket.options import QUICK_SEED, deadline_after, results_in, world_parser
 from data_manifests.errors import UsageError
-from pipelines.machine import Machine
+from pipelines.engine.machine import Machine
 
 
 def main(arguments: list[str] | None = None) -> int:

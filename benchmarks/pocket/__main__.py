@@ -31,7 +31,7 @@ from benchmarks.pocket.options import QUICK_SEED, deadline_after, results_in, wo
 from benchmarks.pocket.report import report
 from benchmarks.pocket.run import Chain, run
 from data_manifests.errors import UsageError
-from pipelines.machine import Machine
+from pipelines.engine.machine import Machine
 
 
 def main(arguments: list[str] | None = None) -> int:
