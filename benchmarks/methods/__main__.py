@@ -27,6 +27,7 @@ from benchmarks.methods.report import report
 from benchmarks.methods.run import ENCODER, Children, run
 from benchmarks.pocket.frozen import frozen_now, require_frozen
 from benchmarks.pocket.options import QUICK_SEED, deadline_after, results_in, world_parser
+from benchmarks.result_file import results_of
 from data_manifests.errors import UsageError
 from pipelines.engine.machine import Machine
 
@@ -57,9 +58,12 @@ def _act(options: argparse.Namespace) -> int:
             run(results, [QUICK_SEED], Children(Path(name), "small", machine, deadline), cells)
             print(report(results, [QUICK_SEED], cells))
         return 0
-    results = results_in(options.results or options.work / "methods.jsonl", now, options.size)
+    file = options.results or options.work / "methods.jsonl"
     if options.report is not None:
-        return write_report(options.report, report(results, options.seeds, cells))
+        # Tables of what was measured, though the world's source may have changed since.
+        found = results_of(file, f"python -m benchmarks.methods {options.work} --results {file}")
+        return write_report(options.report, report(found, options.seeds, cells))
+    results = results_in(file, now, options.size)
     maker = Children(options.work, options.size, machine, deadline)
     made = run(results, options.seeds, maker, cells, lambda: require_frozen(now))
     print(f"{options.work}: {made} results written, everything asked for is there")

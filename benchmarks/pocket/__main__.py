@@ -3,7 +3,7 @@
     python -m benchmarks.pocket --freeze [--encoder SPEC]
     python -m benchmarks.pocket WORK [--seeds 0 1 2] [--size full|medium|demo] [--limit-minutes M] [--untrained]
     python -m benchmarks.pocket WORK --detected [the same]
-    python -m benchmarks.pocket WORK --report benchmarks/pocket.md [--seeds 0 1 2] [--size full|medium|demo]
+    python -m benchmarks.pocket WORK --report benchmarks/pocket.md [--seeds 0 1 2] [--results FILE]
     python -m benchmarks.pocket --quick [--encoder SPEC]
 
 The first run is --freeze, whose file is committed: it holds a hash of the source of the world, of the encoder's weights
@@ -30,6 +30,7 @@ from benchmarks.pocket.frozen import STORED, freeze, frozen_now, require_frozen
 from benchmarks.pocket.options import QUICK_SEED, deadline_after, results_in, world_parser
 from benchmarks.pocket.report import report
 from benchmarks.pocket.run import Chain, run
+from benchmarks.result_file import results_of
 from data_manifests.errors import UsageError
 from pipelines.engine.machine import Machine
 
@@ -63,9 +64,12 @@ def _act(options: argparse.Namespace) -> int:
             run(results, [QUICK_SEED], Chain(Path(name), "small", options.encoder, machine, deadline))
             print(report(results, [QUICK_SEED]))
         return 0
-    results = results_in(options.results or options.work / "pocket.jsonl", now, options.size)
+    file = options.results or options.work / "pocket.jsonl"
     if options.report is not None:
-        return write_report(options.report, report(results, options.seeds))
+        # Tables of what was measured, though the world's source may have changed since.
+        found = results_of(file, f"python -m benchmarks.pocket {options.work} --results {file}")
+        return write_report(options.report, report(found, options.seeds))
+    results = results_in(file, now, options.size)
     asked = (*CELLS, *LATER_CELLS) if options.detected else CELLS
     cells = tuple(cell for cell in asked if not (options.untrained and cell.trains))
     chain = Chain(options.work, options.size, options.encoder, machine, deadline, options.detected)

@@ -23,6 +23,7 @@ from pipelines.methods.base import resolve_config
 
 MADE = {"frozen": "f" * 64, "size": "medium"}
 XMIC, COOP = MethodCell("xmic", "published"), MethodCell("coop", "matched")
+A5 = MethodCell("a5", "published")
 
 
 def part(right: float, clips: int, recording: str = "a") -> dict[str, Any]:
@@ -241,12 +242,17 @@ def test_a_harmonic_mean_over_seeds_lies_within_its_interval() -> None:
     assert (found.mean, found.bounds) == (0, (0, 0))
 
 
-def test_the_command_reports_on_a_folder_and_refuses_half_a_call(
+def test_the_command_reports_what_was_measured_and_refuses_half_a_call(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "methods.md"
+    assert command.main([str(tmp_path), "--report", str(file)]) == 3
+    assert "methods.jsonl: there is no result to report. Run python -m benchmarks.methods" in capsys.readouterr().err
+    # Their world was another one than today's.
+    Results(tmp_path / "methods.jsonl", MADE).write("seed-4/epic/a5-published", result(A5, 4))
     assert command.main([str(tmp_path), "--report", str(file), "--seeds", "4", "--methods", "a5"]) == 0
     assert "--seeds 4 --methods a5 --recipes published`" in file.read_text()
+    assert "Size medium, seeds 4; world and encoder frozen as `ffffffffffff`" in file.read_text()
     assert "Vita-CLIP" not in file.read_text()
     assert command.main([]) == 2
     assert command.main([str(tmp_path), "--quick"]) == 2

@@ -329,6 +329,12 @@ def test_the_report_has_every_table_and_says_what_is_missing(tmp_path: Path) -> 
     assert "| – | 10; 10 = 10 + 0 |" in row
 
 
+def test_the_command_reports_what_was_measured_on_a_world_that_has_changed_since(tmp_path: Path) -> None:
+    run(Results(tmp_path / "pocket.jsonl", MADE), [0], FakeMaker())
+    assert main([str(tmp_path), "--report", str(tmp_path / "pocket.md"), "--seeds", "0"]) == 0
+    assert "Size demo, seeds 0; frozen as `ffffffffffff`" in (tmp_path / "pocket.md").read_text()
+
+
 def test_cells_of_a_later_hand_model_are_not_frozen_and_stand_apart(tmp_path: Path, encoder: str) -> None:
     stored = json.loads(frozen.STORED.read_text())
     now = frozen.frozen_now(encoder)
