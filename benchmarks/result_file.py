@@ -12,7 +12,7 @@ from typing import Any
 
 from data_manifests.errors import InputError
 from pipelines.engine.atomic import replace_atomically
-from pipelines.engine.locks import alone
+from pipelines.engine.locks import exclusive_lock
 
 _FORM = {"made": dict, "name": str, "result": dict}
 """The members of a line."""
@@ -59,7 +59,7 @@ class Results:
         record = {"made": self.made, "name": name, "result": result}
         line = json.dumps(record, sort_keys=True, separators=(",", ":")).encode()
         # Another process may write another result meanwhile: the file is read again once nobody else has it.
-        with alone(self.file):
+        with exclusive_lock(self.file):
             lines = {**_lines_of(self.file), name: line}
             with replace_atomically(self.file) as temporary:
                 temporary.write_bytes(b"".join(lines[of] + b"\n" for of in sorted(lines)))

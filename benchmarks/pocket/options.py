@@ -15,7 +15,7 @@ QUICK_SEED = 1000
 
 
 def world_parser(module: str, description: str | None) -> argparse.ArgumentParser:
-    """Make the parser of an experiment; :func:`results_in` reads its ``--results``."""
+    """Make the parser of an experiment; :func:`results_in` opens its results."""
     parser = parser_of(module, description)
     parser.add_argument("work", type=Path, nargs="?", metavar="WORK", help="folder of worlds and runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of worlds and trainings")
