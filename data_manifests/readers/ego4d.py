@@ -274,7 +274,7 @@ class Ego4dReader:
 def window_of(preset: str | None, window_s: float | None) -> float | None:
     """Return the window in seconds of a preset or a number.
 
-    The preset is 'official' when neither is given.
+    The preset is 'official' when neither is given. None means that segments are used whole.
 
 
     """
