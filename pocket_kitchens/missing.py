@@ -1,4 +1,4 @@
-"""Files that are drawn by processes side by side, those that are not there yet."""
+"""Draw missing files in parallel processes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ def make_missing(
     failed: Callable[[Outcome], Exception],
     progress: Progress,
 ) -> int:
-    """Call a function for every task whose file is missing; how many those were.
+    """Call a function for every task whose file is missing.
 
     Args:
-        what: of the progress.
-        function: importable by name; makes a task's file.
-        tasks: (file, task).
-        workers: processes.
-        timeout_s: after so long without a heartbeat a process is killed.
-        failed: the error to raise of the first task that could not be done.
-        progress: told of each task.
+        what: name of the work in the progress.
+        function: makes a task's file; importable by name.
+        tasks: (file, task) pairs.
+        workers: number of processes.
+        timeout_s: seconds without a heartbeat after which a process is killed.
+        failed: returns the error to raise for the first task that failed.
+        progress: updated with each task.
+
+    Returns:
+        The number of tasks that were missing.
     """
     todo = [task for path, task in tasks if not path.is_file()]
     progress.start(what, len(tasks))
