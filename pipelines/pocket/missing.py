@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import av
+
+from data_manifests.errors import XmicError
 from pipelines.executors.killable import Outcome, run_killable
 from pipelines.progress import Progress
 
@@ -27,8 +30,11 @@ def make_missing(
         tasks: (file, task).
         workers: processes.
         timeout_s: after so long without a heartbeat a process is killed.
-        failed: the error to raise of the first task that could not be done.
+        failed: the error to raise of the first task that the machine would not do.
         progress: told of each task.
+
+    Raises:
+        WorkerBug: the function itself is wrong.
     """
     todo = [task for path, task in tasks if not path.is_file()]
     progress.start(what, len(tasks))
@@ -41,5 +47,6 @@ def make_missing(
     return len(todo)
 
 
-def _reason(error: BaseException) -> str:
-    return type(error).__name__
+def _reason(error: BaseException) -> str | None:
+    of_the_machine = isinstance(error, XmicError | OSError | av.error.FFmpegError)
+    return type(error).__name__ if of_the_machine else None
