@@ -17,7 +17,8 @@ from pipelines import stage
 from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, default_plan, plan_of
-from pipelines.executors.killable import WorkerBug
+from pipelines.decode.worker import reason_of
+from pipelines.executors.killable import WorkerBug, run_killable
 from pipelines.prepare import prepare
 from pipelines.shards import read_footer, read_rows, side_path
 from pipelines.stage import Choice
@@ -69,6 +70,12 @@ def crashing(worker_module):
 def mistaken(worker_module):
     """The worker that calls a library wrongly on some videos."""
     return worker_module("mistaken_worker").decode_wrongly
+
+
+@pytest.fixture
+def damaging(worker_module):
+    """The worker that damages videos at random."""
+    return worker_module("damaging_worker").damage_and_decode
 
 
 @pytest.fixture
@@ -176,6 +183,18 @@ def test_a_mistake_of_ours_is_no_failure_row_and_loses_no_shard_that_was_made(tm
     (left,) = stage.plan(decode).todo
     assert [task.video_id for task in left.unit.payload] == ["bug.mp4"]
     assert list((workspace.root / "tmp").iterdir()) == []
+
+
+def test_a_video_damaged_at_random_is_never_taken_for_a_mistake_of_ours(tmp_path, videos, video_maker, damaging):
+    kinds = {"a.mp4": {}, "b.mkv": {"open_gop": True}, "c.ts": {}, "d.avi": {"codec": "mpeg4", "b_frames": 0}}
+    for name, options in kinds.items():
+        video_maker.make_video(videos / name, seconds=1.2, size=(96, 64), **options)
+    tasks = [((name, seed), (str(videos / name), str(tmp_path), seed)) for name in kinds for seed in range(40)]
+    outcomes = list(run_killable(damaging, tasks, workers=1, timeout_s=30, reason_of=reason_of))
+    assert len(outcomes) == len(tasks)
+    seen = {outcome.reason for outcome in outcomes}
+    assert {None, "not_a_video", "decode_error"} <= seen
+    assert any(outcome.value for outcome in outcomes)
 
 
 def test_bad_videos_are_failure_rows_with_their_reason(tmp_path, videos, video_maker):
