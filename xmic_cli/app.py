@@ -129,5 +129,5 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the command line and exit; :mod:`xmic_cli.__main__` calls it when it has found our packages."""
     sys.exit(run())
