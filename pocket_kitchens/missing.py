@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import av
+
+from data_manifests.errors import XmicError
 from pipelines.engine.progress import Progress
 from pipelines.engine.workers import Outcome, run_killable
 
@@ -44,5 +47,6 @@ def make_missing(
     return len(todo)
 
 
-def _reason(error: BaseException) -> str:
-    return type(error).__name__
+def _reason(error: BaseException) -> str | None:
+    of_the_machine = isinstance(error, XmicError | OSError | av.error.FFmpegError)
+    return type(error).__name__ if of_the_machine else None

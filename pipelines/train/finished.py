@@ -62,10 +62,12 @@ def what_it_learned_from_has_changed(workspace: Workspace, folder: Path) -> str 
     """
     try:
         config = json.loads((folder / CONFIG).read_text("utf-8"))
-        source, then = config["source"], config["inputs"]["clips"]
+        dataset, split, then = config["source"]["dataset"], config["source"]["split"], config["inputs"]["clips"]
         learns = config["recipe"] is not None
-        clips = workspace.manifest(source["dataset"], source["split"]) / "clips.parquet"
-        changed = learns and read_footer(clips).digest != then
-    except (FileNotFoundError, ValueError, KeyError, TypeError, InputError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # what stands in a damaged file may be anything
         return None
-    return f"{source['dataset']} {source['split']}" if changed else None
+    try:
+        changed = learns and read_footer(workspace.manifest(dataset, split) / "clips.parquet").digest != then
+    except (FileNotFoundError, InputError):
+        return None
+    return f"{dataset} {split}" if changed else None

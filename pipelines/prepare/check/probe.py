@@ -15,6 +15,7 @@ from data_manifests.videos import Kind
 from pipelines.decode.chunk_source import chunk_files
 from pipelines.decode.container import VideoError, errors_of, open_stream
 from pipelines.decode.jpeg_source import open_jpegs
+from pipelines.decode.packet_index import demuxed
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.source import LostFrame
 
@@ -101,7 +102,7 @@ def _last_packet_end(container: InputContainer, stream: VideoStream, heartbeat: 
     ends: list[int] = []
     usual = round(1 / (stream.average_rate * stream.time_base)) if stream.average_rate else 0
     try:
-        for packet in container.demux(stream):
+        for packet in demuxed(container, stream):
             heartbeat()
             if packet.size and packet.pts is not None and not packet.is_corrupt:
                 ends.append(packet.pts + (packet.duration or usual))
