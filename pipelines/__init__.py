@@ -1,1 +1,4 @@
-"""The stages and what they are made of. Never imports typer or rich; progress arrives as a callback."""
+"""Stages of the toolkit and the parts they are made of.
+
+Nothing here imports typer or rich; progress is reported through a callback.
+"""
