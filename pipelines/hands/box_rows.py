@@ -37,10 +37,18 @@ _ARROW_ERROR = re.compile(r"In CSV column #(\d+): (?:Row #(\d+): )?(.*)", re.DOT
 def read_box_rows(file: Path) -> pa.Table:
     """Read a table of boxes.
 
-    Its columns: ``video``, the manifest's id; ``frame``, the number of a JPEG, for videos that were decoded from
-    numbered JPEGs, or ``time_s``, seconds from the video's first frame, for all others; ``x0, y0, x1, y1``, shares of
-    the frame's width and height, or pixels where the columns ``width`` and ``height`` say of what; ``score``; and, if
-    there, ``side`` ('left', 'right'), ``kind`` ('hand', which an empty cell means too, or 'object') and ``contact``.
+    Its columns are:
+
+    - ``video``: the manifest's id.
+    - ``frame``: the number of a JPEG, for videos that were decoded from numbered JPEGs; or ``time_s``: seconds from the
+      video's first frame, for all others.
+    - ``x0``, ``y0``, ``x1``, ``y1``: shares of the frame's width and height, or pixels where there are the columns
+      ``width`` and ``height``, the frame's size in pixels.
+    - ``score``: from 0 to 1.
+    - ``side`` (optional): 'left' or 'right'.
+    - ``kind`` (optional): 'hand' or 'object'; an empty cell means 'hand'.
+    - ``contact`` (optional): true or false.
+
     A row without corners means that the frame was searched and has no box. Other columns are ignored.
 
     Args:

@@ -40,8 +40,8 @@ class CropPolicy:
         object_threshold: least score of a touched object (0.01 in the official code).
         margin: added on each side, as a fraction of the union box's longer side. Boxes of hands alone cut
             the held object off; a margin brings it back.
-        fit: 'center' leaves the rectangle, so that the encoder's own resize of the shorter side and centre
-            crop cut the ends of a long box off, as in the official code; 'pad' makes it square with
+        fit: 'center' keeps the rectangle. The encoder's own resize of the shorter side and its centre crop then cut
+            off the ends of a long box, as in the official code. 'pad' makes the rectangle square with
             :data:`PAD_COLOUR`, so that nothing is lost.
     """
 

@@ -39,9 +39,9 @@ def labelled_frames(frames: Path, labels: Path) -> Iterator[LabelledFrame]:
     Args:
         frames: folder of videos or pictures.
         labels: a table (.csv) with the columns clip (a file in ``frames``), frame (its number, from 0, as displayed),
-            x0, y0, x1, y1 (shares of the frame; all empty in a row of a frame without hands) and, if there, difficult
-            (0 or 1). Or a folder with one YOLO text file (class, centre x, centre y, width, height) per picture,
-            where a picture without a file has no hands.
+            x0, y0, x1, y1 (shares of the frame; all empty in a row of a frame without hands). The column difficult
+            (0 or 1) is optional. Or a folder with one YOLO text file (class, centre x, centre y, width, height) per
+            picture, where a picture without a file has no hands.
 
     Raises:
         InputError: a file is missing or not of this form.

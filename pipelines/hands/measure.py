@@ -31,8 +31,8 @@ def measure_detector(
 
     Returns:
         'frames', 'hands', 'iou', 'ap' (AP50 at IoU 0.5), 'recall' (a list of 'false_alarms', 'recall' and 'threshold'),
-        'frames_per_second' of the detector alone, its batch shape included, and 'at_threshold' (None without one):
-        'threshold', 'found', 'false_alarms' and 'missed'.
+        'frames_per_second' of the detector alone, its batch shape included, and 'at_threshold'. The last is
+        None without a threshold; else it has 'threshold', 'found', 'false_alarms' and 'missed'.
 
     Raises:
         InputError: frames or labels are missing or not of the expected form, or no frame is labelled.

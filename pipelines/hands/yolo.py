@@ -2,8 +2,8 @@
 
 Its weights are Ultralytics' or xmic's own. Pre- and post-processing are done here.
 
-The network sees one fixed batch shape and the suppression of overlapping boxes has no time limit (Ultralytics'
-own stops after some seconds and returns fewer boxes on a slow machine), so equal frames give equal boxes.
+Equal frames give equal boxes. The network sees one fixed batch shape, and the suppression of overlapping boxes has no
+time limit. Ultralytics' own stops after some seconds and returns fewer boxes on a slow machine.
 
 Ultralytics is AGPL-3.0. It is imported in this file only, when a network is built.
 """

@@ -129,8 +129,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read an Ultralytics detection checkpoint.
 
     Raises:
-        InputError: there is no such file, it is not a torch archive, or it mentions a name that no Ultralytics
-            detection checkpoint needs; or it is a model of another task, or its configuration is not plain.
+        InputError: there is no such file, or it is not a torch archive. Or it mentions a name that no Ultralytics
+            detection checkpoint needs, is a model of another task, or its configuration is not plain.
     """
     if not path.is_file():
         raise InputError(

@@ -80,7 +80,7 @@ class Method(nn.Module):
     A method has one file and one subclass.
 
     A subclass is constructed as ``Method(config, backbone)``: its configuration, and what the frozen
-    encoders are. Parameters that are not trained have ``requires_grad`` off; they are not saved, but for
+    encoders are. Parameters that are not trained have ``requires_grad`` off; they are not saved, except
     :meth:`random_buffers`.
 
     Attributes:
@@ -95,7 +95,7 @@ class Method(nn.Module):
         scored_at_once: clips per batch of an evaluation; the last batch is filled up, so a method that costs much per
             clip takes few.
         presets: preset → the settings, its own or the recipe's, that differ from the defaults.
-        sources: preset → where its values come from, where that is not what :data:`PRESET_SOURCES` says.
+        sources: preset → where its values come from, where it differs from :data:`PRESET_SOURCES`.
     """
 
     name: ClassVar[str]
