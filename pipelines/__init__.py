@@ -1,4 +1,7 @@
-"""The stages and what they are made of. Never imports typer or rich; progress arrives as a callback."""
+"""Stages of the toolkit and the parts they are made of.
+
+Nothing here imports typer or rich; progress is reported through a callback.
+"""
 
 from pipelines.engine.waiting import wait_briefly
 

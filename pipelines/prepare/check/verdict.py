@@ -1,4 +1,4 @@
-"""What a probe means for the clips of a video."""
+"""Judge from a probe whether a video fits its clips."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ STATUSES: dict[Status, str] = {
     "incomplete": "chunks or frames in between are missing",
     "other_timing": "longer or shorter than the annotation says, or JPEGs of another frame rate",
 }
-"""Every status a video may have, in words; the first that holds in the order unreadable, other_timing (JPEGs),
-shorter, incomplete, other_timing."""
+"""Status of a video → its meaning in words. A video has the first that holds, in the order missing, unreadable,
+other_timing (JPEGs), shorter, incomplete, other_timing."""
 
 _OTHER_S, _OTHER_SHARE = 1.0, 0.01
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is wrong with a video, and how many of its clips that concerns."""
+    """Problem of a video, if any, and the number of clips concerned."""
 
     status: Status
     detail: str = ""
@@ -35,12 +35,12 @@ class Verdict:
 
 
 def judge(video: Mapping[str, Any], clips: Sequence[Mapping[str, Any]], probe: Probe) -> Verdict:
-    """Compare what is there with what the annotation says.
+    """Compare the probe of a video with its annotation.
 
     Args:
         video: a row of :data:`data_manifests.schema.VIDEOS` that has a path.
         clips: its clips, with ``start_s``, ``stop_s`` and ``stop_frame``.
-        probe: what was found.
+        probe: the facts found at the video's ends.
     """
     if probe.last_frame is not None:
         return _judge_jpegs(video, clips, probe.frames or 0, probe.last_frame, probe.gap)
@@ -54,7 +54,7 @@ def judge(video: Mapping[str, Any], clips: Sequence[Mapping[str, Any]], probe: P
     if probe.gap:
         return Verdict("incomplete", probe.gap, len(clips))
     stated = video["duration_s"]
-    # A stretch of a longer file ends where its annotation says, not where the file does.
+    # A video that is a part of a longer file ends where its annotation says, not at the end of the file.
     if stated and not offset and abs(end - stated) > max(_OTHER_S, _OTHER_SHARE * stated):
         return Verdict("other_timing", f"lasts {end:.3f} s, the annotation says {stated:.3f} s", len(clips))
     return Verdict("ok")
