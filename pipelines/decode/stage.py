@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -21,6 +19,7 @@ from pipelines.engine.command_lines import of_split
 from pipelines.engine.digest import digest_groups, digest_json
 from pipelines.engine.environment import versions
 from pipelines.engine.groups import group_videos
+from pipelines.engine.leftovers import remove_leftovers, temporary_name
 from pipelines.engine.memory import release_memory
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, read_footer, read_rows
@@ -278,17 +277,8 @@ class DecodeStage:
             progress.note(f"{task.video_id}: read from start to end, because {result['video']['fallback']}")
 
     def _fresh_scratch(self) -> Path:
-        folder = self.workspace.root / "tmp"
-        here = f"decode-{socket.gethostname()}-"
-        for left in folder.glob(f"{here}*"):
-            pid = left.name.removeprefix(here)
-            try:
-                os.kill(int(pid), 0)
-            except (ProcessLookupError, ValueError):
-                shutil.rmtree(left, ignore_errors=True)
-            except PermissionError:
-                pass
-        scratch = folder / f"{here}{os.getpid()}"
+        remove_leftovers(self.workspace.scratch, "decode-")
+        scratch = self.workspace.scratch / temporary_name("decode-")
         scratch.mkdir(parents=True, exist_ok=True)
         return scratch
 

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from data_manifests.errors import InputError
 from pipelines.engine.atomic import fsync_folder
 from pipelines.engine.digest import canonical_json, update_with_table
+from pipelines.engine.leftovers import remove_leftovers, temporary_name
 
 _FOOTER = b"xmic"
 _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)  # the last for a column name that is no text
@@ -214,11 +215,11 @@ class PartWriter:
 
     def __init__(self, final: Path, layout: Layout) -> None:
         final.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in final.parent.glob(f".{final.name}.*.tmp"):
-            leftover.unlink()
+        # A shard is written under its lock.
+        remove_leftovers(final.parent, f".{final.name}.", ".tmp", locked=True)
         self.final = final
         self.rows = 0
-        self._temporary = final.parent / f".{final.name}.{os.getpid()}.tmp"
+        self._temporary = final.parent / temporary_name(f".{final.name}.", ".tmp")
         self._layout = layout
         self._digest = hashlib.sha256()
         self._pending: list[pa.Table] = []

@@ -186,6 +186,11 @@ class Workspace:
         """Place of something that is made again when it is gone."""
         return self.root / "cache" / kind / key
 
+    @property
+    def scratch(self) -> Path:
+        """Folder of what a running stage writes down for itself."""
+        return self.root / "tmp"
+
     def splits(self, dataset: str) -> list[str]:
         """The prepared splits of a dataset, in the order train, val, test."""
         return [split for split in SPLITS if (self.manifest(dataset, split) / "clips.parquet").is_file()]
