@@ -14,15 +14,16 @@ import pyarrow as pa
 from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.tables import FRAMES_LAYOUT, SIDES
-from pipelines.decode.task import Clip, VideoTask
+from pipelines.decode.task import VideoTask
+from pipelines.engine.clips import Clip, read_clips, read_videos
 from pipelines.engine.command_lines import of_split
-from pipelines.engine.digest import digest_groups, digest_json
+from pipelines.engine.digest import digest_json
 from pipelines.engine.environment import versions
 from pipelines.engine.groups import group_videos
 from pipelines.engine.leftovers import remove_leftovers, temporary_name
 from pipelines.engine.memory import release_memory
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, read_footer, read_rows
+from pipelines.engine.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, read_footer
 from pipelines.engine.stage import OpenShard, Unit
 from pipelines.engine.workspace import Workspace
 
@@ -30,7 +31,6 @@ _JPEG_BYTES = 20_000
 _GROUPS_A_GIVING_BACK = 8
 _INDEXES = "packet-indexes"
 _MISSING = "missing"
-_TIMED = ("clip_id", "start_s", "stop_s", "start_frame", "stop_frame")
 _PLACED = ("video_id", "path", "kind", "offset_s", "jpeg_rate", "duration_s")
 VIDEO_TIMEOUT_S = 120.0
 """A video whose decoder gives no frame for this many seconds is given up."""
@@ -115,20 +115,14 @@ class DecodeStage:
 
     def units_by_clips(self) -> list[Unit]:
         """The same units with the clips as their only inputs: needs no video, for those who read the shards."""
-        folder = self.workspace.manifest(self.dataset, self.split)
-        if not (folder / "clips.parquet").is_file():
-            raise MissingUpstream(f"{folder}: not prepared. Run xmic prepare for {self.dataset} {self.split}.")
-        clips = read_rows(folder / "clips.parquet", ["video_id", *_TIMED])
-        videos = read_rows(folder / "videos.parquet", _PLACED)
-        of_video: dict[str, list[Clip]] = {}
-        for row in clips.to_pylist():
-            of_video.setdefault(row["video_id"], []).append(Clip(*(row[name] for name in _TIMED)))
+        clips = read_clips(self.workspace, self.dataset, self.split)
+        of_video, digests = clips.by_video(), clips.digests_by_video()
+        videos = read_videos(self.workspace, self.dataset, self.split, _PLACED)
         lying_in = Counter(videos.column("path").to_pylist())
         tasks = {
             row["video_id"]: self._task(row, of_video[row["video_id"]], lying_in[row["path"]] > 1)
             for row in videos.to_pylist()
         }
-        digests = digest_groups(clips, "video_id", _TIMED)
         a_clip = self.plan.segments * self.plan.candidates
         groups = group_videos(
             {video: len(rows) * a_clip for video, rows in of_video.items()},

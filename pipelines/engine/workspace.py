@@ -140,6 +140,14 @@ class Workspace:
         """Folder of a split's manifest."""
         return self.manifests / dataset / split
 
+    def clips_file(self, dataset: str, split: str) -> Path:
+        """The clips of a split; see :mod:`pipelines.engine.clips`."""
+        return self.manifest(dataset, split) / "clips.parquet"
+
+    def videos_file(self, dataset: str, split: str) -> Path:
+        """The videos of a split."""
+        return self.manifest(dataset, split) / "videos.parquet"
+
     def classes_file(self, dataset: str, label: str) -> Path:
         """The class list of a dataset for ``label`` 'noun' or 'verb'."""
         return self.manifests / dataset / f"classes_{label}.parquet"
@@ -193,7 +201,7 @@ class Workspace:
 
     def splits(self, dataset: str) -> list[str]:
         """The prepared splits of a dataset, in the order train, val, test."""
-        return [split for split in SPLITS if (self.manifest(dataset, split) / "clips.parquet").is_file()]
+        return [split for split in SPLITS if self.clips_file(dataset, split).is_file()]
 
     def evaluation_split(self, dataset: str, split: str | None = None) -> str | None:
         """The split to evaluate on: the named one, else val, else test; None when it is not prepared."""

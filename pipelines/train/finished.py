@@ -8,8 +8,9 @@ from typing import Any
 
 from data_manifests.errors import InputError
 from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.clips import clips_footer
 from pipelines.engine.digest import canonical_json, whole_file_sha256
-from pipelines.engine.shards import read_footer, set_aside
+from pipelines.engine.shards import set_aside
 from pipelines.engine.workspace import Workspace
 
 CONFIG, SUMMARY, WEIGHTS = "config.json", "summary.json", "weights.safetensors"
@@ -64,8 +65,7 @@ def what_it_learned_from_has_changed(workspace: Workspace, folder: Path) -> str 
         config = json.loads((folder / CONFIG).read_text("utf-8"))
         source, then = config["source"], config["inputs"]["clips"]
         learns = config["recipe"] is not None
-        clips = workspace.manifest(source["dataset"], source["split"]) / "clips.parquet"
-        changed = learns and read_footer(clips).digest != then
+        changed = learns and clips_footer(workspace, source["dataset"], source["split"]).digest != then
     except (FileNotFoundError, ValueError, KeyError, TypeError, InputError):
         return None
     return f"{source['dataset']} {source['split']}" if changed else None
