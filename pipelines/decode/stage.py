@@ -23,9 +23,9 @@ from pipelines.engine.groups import group_videos
 from pipelines.engine.leftovers import remove_leftovers, temporary_name
 from pipelines.engine.memory import release_memory
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, read_footer
+from pipelines.engine.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, known_footer
 from pipelines.engine.stage import OpenShard, Unit
-from pipelines.engine.workspace import Workspace
+from pipelines.engine.workspace import Workspace, subfolders
 
 _JPEG_BYTES = 20_000
 _GROUPS_A_GIVING_BACK = 8
@@ -106,7 +106,7 @@ class DecodeStage:
         for unit in self.units_by_clips():
             files = {f"file of {task.video_id}": self._identity(task) for task in unit.payload}
             if _MISSING in files.values():
-                there = _footer_of(unit.path)
+                there = known_footer(unit.path)
                 before = there.inputs if there else {}
                 files |= {name: before.get(name, _MISSING) for name, found in files.items() if found == _MISSING}
             inputs = {**unit.inputs, **files}
@@ -187,7 +187,7 @@ class DecodeStage:
     def _refuse_to_lose(self, unit: Unit) -> None:
         gone = [task for task in unit.payload if self._file(task) is None]
         lost = [task for task in gone if unit.inputs[f"file of {task.video_id}"] != _MISSING]
-        there = _footer_of(unit.path)
+        there = known_footer(unit.path)
         if lost and there and there.rows:
             raise MissingUpstream(
                 f"{unit.path}: must be made anew, but the files of {len(lost)} of its videos are gone and their frames "
@@ -277,14 +277,6 @@ class DecodeStage:
         return scratch
 
 
-def _footer_of(path: Path) -> Footer | None:
-    """What a shard says of itself; None where it is not there or damaged."""
-    try:
-        return read_footer(path)
-    except (FileNotFoundError, InputError):
-        return None
-
-
 @dataclass(frozen=True)
 class Decoded:
     """A finished shard of frames, as those who read it see it.
@@ -327,7 +319,7 @@ def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
     found: list[Decoded] = []
     missing: list[str] = []
     for unit in stage.units_by_clips():
-        footer = _footer_of(unit.path)
+        footer = known_footer(unit.path)
         if footer is None:
             missing.append(unit.group)
             continue
@@ -342,8 +334,7 @@ def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
 
 def decoded_plans(workspace: Workspace, dataset: str, split: str) -> dict[str, FramePlan]:
     """The frame plans that a split has frames of, by folder name."""
-    folder = workspace.frames(dataset, split)
-    footers = {path.name: any_footer(path) for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+    footers = {folder.name: any_footer(folder) for folder in subfolders(workspace.frames(dataset, split))}
     return {name: FramePlan(**footer.params["plan"]) for name, footer in footers.items() if footer is not None}
 
 

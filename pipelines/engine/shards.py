@@ -371,12 +371,18 @@ class ShardWriter:
         self._main.commit()
 
 
+def known_footer(path: Path) -> Footer | None:
+    """The footer of a shard; None where it is missing or damaged."""
+    try:
+        return read_footer(path)
+    except (DamagedShard, FileNotFoundError):
+        return None
+
+
 def any_footer(folder: Path) -> Footer | None:
     """The footer of the first readable shard of a folder: how the folder was made; None when it has none."""
-    for part in sorted(folder.glob("part-*.parquet")):
-        with suppress(DamagedShard, FileNotFoundError):
-            return read_footer(part)
-    return None
+    footers = (known_footer(part) for part in sorted(folder.glob("part-*.parquet")))
+    return next((footer for footer in footers if footer is not None), None)
 
 
 def footer_of_side(path: Path, side: str) -> str | None:

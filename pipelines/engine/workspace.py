@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ from pipelines.engine.locks import exclusive_lock
 
 SETTINGS = "workspace.toml"
 _LAYOUT = 1
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """The folders in a folder, by name; none where it is not there."""
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
 @dataclass(frozen=True)
@@ -168,6 +174,21 @@ class Workspace:
         """Folder of a dataset's class-name vectors by an encoder."""
         return self.root / "text" / dataset / encoder
 
+    def boxes_by(self, detector: str) -> list[Path]:
+        """The folders of a detector's boxes, of every split and frame plan."""
+        return self._matching(self.hands("*", "*", "*", escape(detector)))
+
+    def vectors_by(self, encoder: str, dataset: str) -> list[Path]:
+        """The folders of an encoder's streams of a dataset, of every split and frame plan."""
+        return self._matching(self.embeddings(escape(dataset), "*", "*", escape(encoder), "*"))
+
+    def texts(self) -> list[Path]:
+        """The files of class-name vectors, of every dataset and encoder."""
+        return self._matching(self.text("*", "*") / "*.parquet")
+
+    def _matching(self, pattern: Path) -> list[Path]:
+        return sorted(self.root.glob(pattern.relative_to(self.root).as_posix()))
+
     @property
     def runs(self) -> Path:
         """Folder of all runs; ``latest`` in it points to the newest one."""
@@ -176,6 +197,10 @@ class Workspace:
     def run(self, name: str) -> Path:
         """Folder of a run."""
         return self.runs / name
+
+    def run_folders(self) -> list[Path]:
+        """The folders of all runs, by name."""
+        return [run for run in subfolders(self.runs) if not run.is_symlink()]
 
     @property
     def evaluations(self) -> Path:
@@ -210,8 +235,7 @@ class Workspace:
 
     def prepared(self) -> list[tuple[str, str]]:
         """Every prepared (dataset, split)."""
-        folder = self.manifests
-        names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        names = [folder.name for folder in subfolders(self.manifests)]
         return [(name, split) for name in names for split in self.splits(name)]
 
     def choose(self, dataset: str | None, splits: Iterable[str] | None = None) -> list[tuple[str, str]]:

@@ -11,13 +11,12 @@ from pipelines.decode.stage import Decoded, decoded_shards, note_missing
 from pipelines.engine.digest import digest_json
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import Footer, ShardWriter, read_footer, read_rows, side_path
+from pipelines.engine.shards import ShardWriter, read_footer, read_rows, side_path
 from pipelines.engine.stage import OpenShard, Unit
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.stage import HandsStage, boxes_row
 
 _NUMBERED = ("frames", "tar")
-_BOXES_OF = "boxes of "
 
 
 class NoBoxes(InputError):
@@ -102,10 +101,10 @@ class ImportHandsStage(HandsStage):
 
     def inputs_of(self, shard: Decoded) -> dict[str, str]:
         """The frames, and what the source holds of each of their videos."""
-        inputs = _frame_inputs(shard)
+        inputs = {"frames": shard.footer.digest, "videos": shard.footer.sides["videos"]}
         for video in shard.videos:
             digest = self.source.digest(video.video_id)
-            inputs[_BOXES_OF + video.video_id] = digest_json([digest, video.duration_s]) if digest else "missing"
+            inputs[f"boxes of {video.video_id}"] = digest_json([digest, video.duration_s]) if digest else "missing"
         return inputs
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
@@ -153,22 +152,6 @@ class ImportHandsStage(HandsStage):
                 rows.append(boxes_row(frames.video_id, pts, boxes or []))
         shard.write(rows)
         return sum(isinstance(boxes, list) for boxes in found)
-
-
-def inputs_remembered(shard: Decoded, made: Footer) -> dict[str, str]:
-    """The inputs of finished boxes for those who do not have what they came from: frames as they are now, boxes as
-    they were then. Boxes that a detector found have no such inputs.
-
-    Args:
-        shard: the frames as they are now.
-        made: the footer of their boxes.
-    """
-    boxes = {name: value for name, value in made.inputs.items() if name.startswith(_BOXES_OF)}
-    return {**_frame_inputs(shard), **boxes} if boxes else {"frames": shard.footer.digest}
-
-
-def _frame_inputs(shard: Decoded) -> dict[str, str]:
-    return {"frames": shard.footer.digest, "videos": shard.footer.sides["videos"]}
 
 
 def _frames_by_video(shard: Decoded) -> list[VideoFrames]:
