@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.pocket.cells import SOURCES, Cell, recipe
+from benchmarks.pocket.cells import OTHER, SOURCES, Cell, recipe
 from benchmarks.pocket.controls import altered_frames, most_frequent, nonsense_names, verbs_of_nouns
 from benchmarks.pocket.counts import counted, split_by_class
 from benchmarks.pocket.worlds import World
@@ -58,7 +58,7 @@ def measure(
     Raises:
         Interrupted: the time is over; a training goes on from there when asked again.
     """
-    target = next(name for name in SOURCES if name != source)
+    target = OTHER[source]
     run = None if cell.method not in ("xmic", "zero-shot") else _run(cell, source, world, size, machine, deadline)
     found: dict[str, Any] = {}
     for label in cell.labels:
