@@ -1,4 +1,4 @@
-"""The clips and videos of a prepared split. Of their tables only the columns that are asked for are read."""
+"""Read the clips and videos of a prepared split, only those columns that are asked for."""
 
 from __future__ import annotations
 
@@ -92,25 +92,25 @@ class Clips:
         return [of or [] for of in _values(self.read(["all_noun_classes"]), "all_noun_classes")]
 
     def by_video(self) -> dict[str, list[Clip]]:
-        """Video → its clips in manifest order."""
+        """Group the clips by video, in manifest order."""
         found: dict[str, list[Clip]] = {}
         for video, *interval in zip(*(_values(self._timed, name) for name in _TIMED), strict=True):
             found.setdefault(video, []).append(Clip(*interval))
         return found
 
     def digests_by_video(self) -> dict[str, str]:
-        """Video → digest of the ids and intervals of its clips, as the keys of frames carry them."""
+        """Digest the ids and intervals of each video's clips, as keys of frames carry them."""
         return digest_groups(self._timed, "video_id", _INTERVAL)
 
     def only(self, clip_ids: Set[str]) -> Clips:
-        """Those of them that are named."""
+        """Select the clips of these ids, in manifest order."""
         rows = pa.array([row for row, clip_id in enumerate(self.clip_ids) if clip_id in clip_ids], pa.int64())
         named = self._named.take(rows)
         return Clips(lambda columns: named if columns == _NAMED else self.read(columns).take(rows))
 
 
 def read_clips(workspace: Workspace, dataset: str, split: str) -> Clips:
-    """The clips of a prepared split.
+    """Read the clips of a prepared split.
 
     Raises:
         MissingUpstream: it is not prepared.
@@ -122,12 +122,12 @@ def read_clips(workspace: Workspace, dataset: str, split: str) -> Clips:
 
 
 def iter_clips(workspace: Workspace, dataset: str, split: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Some columns of the clips of a split, a row at a time in manifest order and bounded memory."""
+    """Read columns of the clips row by row, in manifest order and bounded memory."""
     return (row for rows in iter_rows(workspace.clips_file(dataset, split), columns) for row in rows.to_pylist())
 
 
 def clips_footer(workspace: Workspace, dataset: str, split: str) -> Footer:
-    """What the table of clips says of itself: their number and digest.
+    """Read the footer of the table of clips: their number and digest.
 
     Raises:
         FileNotFoundError: the split is not prepared.
@@ -137,7 +137,13 @@ def clips_footer(workspace: Workspace, dataset: str, split: str) -> Footer:
 
 
 def read_videos(workspace: Workspace, dataset: str, split: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """The videos of a prepared split: columns of :data:`data_manifests.schema.VIDEOS`, all of them by default.
+    """Read the videos of a prepared split.
+
+    Args:
+        workspace: where it is prepared.
+        dataset: its dataset.
+        split: its name.
+        columns: of :data:`data_manifests.schema.VIDEOS`; None = all of them.
 
     Raises:
         FileNotFoundError: it is not prepared.

@@ -372,7 +372,7 @@ class ShardWriter:
 
 
 def known_footer(path: Path) -> Footer | None:
-    """The footer of a shard; None where it is missing or damaged."""
+    """Read the footer of a shard; None where it is missing or damaged."""
     try:
         return read_footer(path)
     except (DamagedShard, FileNotFoundError):

@@ -27,7 +27,7 @@ _LAYOUT = 1
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder, by name; none where it is not there."""
+    """List the folders in a folder, by name; none where it is not there."""
     return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
@@ -175,15 +175,15 @@ class Workspace:
         return self.root / "text" / dataset / encoder
 
     def boxes_by(self, detector: str) -> list[Path]:
-        """The folders of a detector's boxes, of every split and frame plan."""
+        """List the folders of a detector's boxes, of every split and frame plan."""
         return self._matching(self.hands("*", "*", "*", escape(detector)))
 
     def vectors_by(self, encoder: str, dataset: str) -> list[Path]:
-        """The folders of an encoder's streams of a dataset, of every split and frame plan."""
+        """List the folders of an encoder's streams of a dataset, of every split and plan."""
         return self._matching(self.embeddings(escape(dataset), "*", "*", escape(encoder), "*"))
 
     def texts(self) -> list[Path]:
-        """The files of class-name vectors, of every dataset and encoder."""
+        """List the files of class-name vectors, of every dataset and encoder."""
         return self._matching(self.text("*", "*") / "*.parquet")
 
     def _matching(self, pattern: Path) -> list[Path]:
@@ -199,7 +199,7 @@ class Workspace:
         return self.runs / name
 
     def run_folders(self) -> list[Path]:
-        """The folders of all runs, by name."""
+        """List the folders of all runs, by name."""
         return [run for run in subfolders(self.runs) if not run.is_symlink()]
 
     @property
