@@ -21,8 +21,9 @@ def _try_video(folder: Path) -> None:
 
     from pipelines.decode.encode_jpeg import from_jpeg
     from pipelines.decode.plan import FramePlan
-    from pipelines.decode.task import Clip, VideoTask
+    from pipelines.decode.task import VideoTask
     from pipelines.decode.worker import decode_video
+    from pipelines.engine.clips import Clip
 
     video = folder / "clip.mp4"
     with av.open(str(video), "w") as container:

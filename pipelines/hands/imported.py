@@ -14,13 +14,12 @@ from pipelines.decode.stage import Decoded, decoded_shards, note_missing
 from pipelines.engine.digest import digest_json
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import Footer, ShardWriter, read_footer, read_rows, side_path
+from pipelines.engine.shards import ShardWriter, read_footer, read_rows, side_path
 from pipelines.engine.stage import OpenShard, Unit
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.stage import HandsStage, boxes_row
 
 _NUMBERED = ("frames", "tar")
-_BOXES_OF = "boxes of "
 
 
 class NoBoxes(InputError):
@@ -112,10 +111,10 @@ class ImportHandsStage(HandsStage):
 
     def inputs_of(self, shard: Decoded) -> dict[str, str]:
         """Return the digests of the frames and of each video's boxes."""
-        inputs = _frame_inputs(shard)
+        inputs = {"frames": shard.footer.digest, "videos": shard.footer.sides["videos"]}
         for video in shard.videos:
             digest = self.source.digest(video.video_id)
-            inputs[_BOXES_OF + video.video_id] = digest_json([digest, video.duration_s]) if digest else "missing"
+            inputs[f"boxes of {video.video_id}"] = digest_json([digest, video.duration_s]) if digest else "missing"
         return inputs
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
@@ -172,24 +171,6 @@ class ImportHandsStage(HandsStage):
                 rows.append(boxes_row(frames.video_id, pts, boxes or []))
         shard.write(rows)
         return sum(isinstance(boxes, list) for boxes in found)
-
-
-def inputs_remembered(shard: Decoded, made: Footer) -> dict[str, str]:
-    """Return the inputs of finished boxes whose source is not at hand.
-
-    These are the frames as they are now, and the boxes as they were then. Boxes that a detector found have no such
-    inputs.
-
-    Args:
-        shard: the frames as they are now.
-        made: the footer of the shard of their boxes.
-    """
-    boxes = {name: value for name, value in made.inputs.items() if name.startswith(_BOXES_OF)}
-    return {**_frame_inputs(shard), **boxes} if boxes else {"frames": shard.footer.digest}
-
-
-def _frame_inputs(shard: Decoded) -> dict[str, str]:
-    return {"frames": shard.footer.digest, "videos": shard.footer.sides["videos"]}
 
 
 def _frames_by_video(shard: Decoded) -> list[VideoFrames]:

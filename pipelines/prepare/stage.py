@@ -22,6 +22,7 @@ from data_manifests.schema import CLASSES, CLIPS, LABELS, REJECTS, VIDEOS
 from data_manifests.shared_clips import NEEDED, shared_clips
 from data_manifests.videos import FoundVideo, LeavesRoots, VideoFinder
 from pipelines.engine import stage
+from pipelines.engine.clips import read_clips
 from pipelines.engine.digest import digest_table, whole_file_sha256
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import Layout, read_rows
@@ -252,7 +253,7 @@ def _summary(found: _Found, folder: Path) -> dict[str, Any]:
 def _shared_with_others(workspace: Workspace, dataset: str, found: Mapping[str, _Found]) -> dict[str, list[str]]:
     """Report the clips that each split shares with others, those prepared before included."""
     clips = {
-        split: read_rows(workspace.manifest(dataset, split) / "clips.parquet", NEEDED)
+        split: read_clips(workspace, dataset, split).read(NEEDED)
         for split in workspace.splits(dataset)
         if split not in found
     }
@@ -341,7 +342,7 @@ def _clips_stage(
         title=f"{dataset} {split}",
         layout=Layout(CLIPS),
         folder=workspace.manifest(dataset, split),
-        file="clips.parquet",
+        file=workspace.clips_file(dataset, split).name,
         inputs={**_file_inputs(reader, split), **read},
         params={**reader.parameters, "split": split, "limit": limit},
         build=lambda: (rows.clips, {"rejects": rows.rejects}),
@@ -370,7 +371,7 @@ def _videos_stage(workspace: Workspace, dataset: str, reader: Reader, split: str
         title=f"{dataset} {split}",
         layout=Layout(VIDEOS),
         folder=workspace.manifest(dataset, split),
-        file="videos.parquet",
+        file=workspace.videos_file(dataset, split).name,
         inputs={"videos": digest_table(table)},
         params={},
         build=partial(_as_is, table),

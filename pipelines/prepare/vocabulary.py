@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from data_manifests.errors import MissingUpstream
 from data_manifests.schema import Label
 from data_manifests.vocabulary import PARTS, TargetClass, Vocabulary, compare
-from pipelines.engine.shards import read_rows
+from pipelines.engine.clips import read_clips
 from pipelines.engine.workspace import Workspace
 from pipelines.prepare.classes import read_classes
 
@@ -114,6 +114,6 @@ def _row(item: TargetClass, vocabulary: Vocabulary, clips: Counter[int] | None) 
 
 
 def _clips_by_class(workspace: Workspace, dataset: str, split: str, label: Label) -> Counter[int]:
-    file = workspace.manifest(dataset, split) / "clips.parquet"
-    counts = pc.value_counts(read_rows(file, [f"{label}_class"]).column(0).drop_null())
+    classes = read_clips(workspace, dataset, split).read([f"{label}_class"]).column(0)
+    counts = pc.value_counts(classes.drop_null())
     return Counter({entry["values"]: entry["counts"] for entry in counts.to_pylist()})

@@ -8,8 +8,9 @@ from typing import Any
 
 from data_manifests.errors import InputError
 from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.clips import clips_footer
 from pipelines.engine.digest import canonical_json, whole_file_sha256
-from pipelines.engine.shards import read_footer, set_aside
+from pipelines.engine.shards import set_aside
 from pipelines.engine.workspace import Workspace
 
 CONFIG, SUMMARY, WEIGHTS = "config.json", "summary.json", "weights.safetensors"
@@ -64,10 +65,10 @@ def what_it_learned_from_has_changed(workspace: Workspace, folder: Path) -> str 
         config = json.loads((folder / CONFIG).read_text("utf-8"))
         dataset, split, then = config["source"]["dataset"], config["source"]["split"], config["inputs"]["clips"]
         learns = config["recipe"] is not None
-    except (FileNotFoundError, ValueError, KeyError, TypeError):  # what stands in a damaged file may be anything
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # a damaged file may hold anything
         return None
     try:
-        changed = learns and read_footer(workspace.manifest(dataset, split) / "clips.parquet").digest != then
+        changed = learns and clips_footer(workspace, dataset, split).digest != then
     except (FileNotFoundError, InputError):
         return None
     return f"{dataset} {split}" if changed else None

@@ -13,16 +13,16 @@ from typing import Any
 
 from data_manifests.videos import Kind
 from pipelines.decode.worker import reason_of
+from pipelines.engine.clips import Clip, read_clips, read_videos
 from pipelines.engine.file_memory import FileKey, FileMemory, file_key
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import TRANSIENT, read_rows
+from pipelines.engine.shards import TRANSIENT
 from pipelines.engine.workers import run_killable
 from pipelines.engine.workspace import Workspace
 from pipelines.prepare.check.probe import Probe, probe
 from pipelines.prepare.check.verdict import STATUSES, Verdict, judge
 
 _TIMEOUT_S = 60.0
-_CLIP_COLUMNS = ["video_id", "start_s", "stop_s", "stop_frame"]
 
 
 @dataclass
@@ -67,13 +67,11 @@ def check(
     Returns:
         Split → its check.
     """
-    tables = {split: read_rows(workspace.manifest(dataset, split) / "videos.parquet").to_pylist() for split in splits}
+    tables = {split: read_videos(workspace, dataset, split).to_pylist() for split in splits}
     found = _probe_all(workspace, dataset, [row for rows in tables.values() for row in rows], workers, progress)
     result = {}
     for split, videos in tables.items():
-        clips: dict[str, list[dict[str, Any]]] = {}
-        for clip in read_rows(workspace.manifest(dataset, split) / "clips.parquet", _CLIP_COLUMNS).to_pylist():
-            clips.setdefault(clip["video_id"], []).append(clip)
+        clips = read_clips(workspace, dataset, split).by_video()
         result[split] = SplitCheck()
         for video in videos:
             result[split].add(video, _verdict(video, clips[video["video_id"]], found))
@@ -88,12 +86,12 @@ def needed(tables: Mapping[str, SplitCheck]) -> list[str]:
 
 def missing_videos(workspace: Workspace, dataset: str, splits: Sequence[str]) -> list[str]:
     """List the ids of the videos that no root has."""
-    files = [workspace.manifest(dataset, split) / "videos.parquet" for split in splits]
-    rows = [row for file in files for row in read_rows(file, ["video_id", "path"]).to_pylist()]
+    tables = [read_videos(workspace, dataset, split, ["video_id", "path"]) for split in splits]
+    rows = [row for table in tables for row in table.to_pylist()]
     return sorted({row["video_id"] for row in rows if row["path"] is None})
 
 
-def _verdict(video: Mapping[str, Any], clips: Sequence[Mapping[str, Any]], found: Mapping[str, Probe | str]) -> Verdict:
+def _verdict(video: Mapping[str, Any], clips: Sequence[Clip], found: Mapping[str, Probe | str]) -> Verdict:
     if video["path"] is None:
         return Verdict("missing", STATUSES["missing"], len(clips))
     seen = found[video["path"]]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipelines.decode.jpeg_source import END_SLACK, wrong_rate
+from pipelines.engine.clips import Clip
 from pipelines.prepare.check.probe import Probe
 
 Status = Literal["ok", "missing", "unreadable", "shorter", "incomplete", "other_timing"]
@@ -34,12 +35,12 @@ class Verdict:
     clips: int = 0
 
 
-def judge(video: Mapping[str, Any], clips: Sequence[Mapping[str, Any]], probe: Probe) -> Verdict:
+def judge(video: Mapping[str, Any], clips: Sequence[Clip], probe: Probe) -> Verdict:
     """Compare the probe of a video with its annotation.
 
     Args:
         video: a row of :data:`data_manifests.schema.VIDEOS` that has a path.
-        clips: its clips, with ``start_s``, ``stop_s`` and ``stop_frame``.
+        clips: its clips.
         probe: the facts found at the video's ends.
     """
     if probe.last_frame is not None:
@@ -47,9 +48,9 @@ def judge(video: Mapping[str, Any], clips: Sequence[Mapping[str, Any]], probe: P
     offset = video["offset_s"] or 0.0
     end = (probe.duration_s or 0.0) - offset
     slack = 1 / (probe.fps or 25.0)
-    late = [clip for clip in clips if max(clip["start_s"], clip["stop_s"] or 0.0) > end + slack]
+    late = [clip for clip in clips if max(clip.start_s, clip.stop_s or 0.0) > end + slack]
     if late:
-        stop = max(clip["stop_s"] or clip["start_s"] for clip in late)
+        stop = max(clip.stop_s or clip.start_s for clip in late)
         return Verdict("shorter", f"ends at {end:.3f} s, its clips at {stop:.3f} s", len(late))
     if probe.gap:
         return Verdict("incomplete", probe.gap, len(clips))
@@ -60,14 +61,12 @@ def judge(video: Mapping[str, Any], clips: Sequence[Mapping[str, Any]], probe: P
     return Verdict("ok")
 
 
-def _judge_jpegs(
-    video: Mapping[str, Any], clips: Sequence[Mapping[str, Any]], frames: int, last: int, gap: str | None
-) -> Verdict:
+def _judge_jpegs(video: Mapping[str, Any], clips: Sequence[Clip], frames: int, last: int, gap: str | None) -> Verdict:
     problem = wrong_rate(frames, video["jpeg_rate"], video["duration_s"])
     if problem:
         return Verdict("other_timing", problem, len(clips))
-    late = [clip for clip in clips if (clip["stop_frame"] or 0) > last + END_SLACK]
+    late = [clip for clip in clips if (clip.stop_frame or 0) > last + END_SLACK]
     if late:
-        stop = max(clip["stop_frame"] for clip in late)
+        stop = max(clip.stop_frame or 0 for clip in late)
         return Verdict("shorter", f"the last frame is {last}, its clips go to {stop}", len(late))
     return Verdict("incomplete", gap, len(clips)) if gap else Verdict("ok")

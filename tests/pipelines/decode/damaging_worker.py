@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pipelines.decode.container import VideoError
 from pipelines.decode.plan import FramePlan
-from pipelines.decode.task import Clip, VideoTask
+from pipelines.decode.task import VideoTask
 from pipelines.decode.worker import decode_video
+from pipelines.engine.clips import Clip
 from pipelines.prepare.check.probe import probe
 
 

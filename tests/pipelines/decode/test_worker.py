@@ -15,8 +15,9 @@ from pipelines.decode import chunk_source
 from pipelines.decode.container import VideoError
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.reader import open_video
-from pipelines.decode.task import Clip, VideoTask
+from pipelines.decode.task import VideoTask
 from pipelines.decode.worker import decode_video, reason_of
+from pipelines.engine.clips import Clip
 
 PLAN = FramePlan(segments=2, candidates=1, short_side=0)
 
