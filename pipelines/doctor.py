@@ -103,10 +103,12 @@ def _version(distribution: str) -> str | None:
 
 
 def _probe_all(dependencies: Sequence[Dependency], timeout_s: float) -> dict[str, dict[str, Any]]:
+    from pipelines.machine import usable_cores
+
     modules = [item.module for item in dependencies]
     with (
         tempfile.TemporaryDirectory(prefix="xmic-doctor-") as folder,
-        ThreadPoolExecutor(max(2, len(usable_cores()))) as pool,
+        ThreadPoolExecutor(max(2, usable_cores())) as pool,
     ):
         found = pool.map(lambda module: _probe(module, Path(folder), timeout_s), modules)
         return dict(zip(modules, found, strict=True))
@@ -205,16 +207,11 @@ def _details(probes: Mapping[str, Mapping[str, Any]], module: str) -> dict[str, 
     return details or {"error": f"{module} can not be asked: {probe.get('error') or probe.get('details_error')}"}
 
 
-def usable_cores() -> set[int]:
-    """The CPU cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
-
-
 def _devices(torch: Mapping[str, Any], precision: Mapping[str, str]) -> dict[str, Any]:
+    from pipelines.machine import usable_cores
+
     details = torch.get("details")
-    found: dict[str, Any] = {"cpu_cores": len(usable_cores()), **_memory()}
+    found: dict[str, Any] = {"cpu_cores": usable_cores(), **_memory()}
     if details is None:
         return {**found, "error": f"PyTorch can not be asked: {torch.get('error') or torch.get('details_error')}"}
     from pipelines.precision import resolve_precision

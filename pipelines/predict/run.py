@@ -7,7 +7,6 @@ same scores here as there, to the bit on one machine; and the same call again ma
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,7 @@ from pipelines.evaluate.trained import TrainedRun, find_run
 from pipelines.export.index import CLASSES
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.stage import HandsStage
-from pipelines.machine import Machine
+from pipelines.machine import Machine, usable_cores
 from pipelines.predict.answers import Answers
 from pipelines.predict.as_trained import (
     Means,
@@ -283,7 +282,7 @@ def load_run(
     return Predictor(
         run,
         _home(run, given),
-        machine or Machine(len(os.sched_getaffinity(0))),
+        machine or Machine(usable_cores()),
         means,
         choice or Choice(),
         progress or Silent(),
