@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from data_manifests.errors import XmicError
-from pipelines.atomic import replace_atomically
+from pipelines.engine.atomic import replace_atomically
 
 
 def exit_code_of(act: Callable[[], int], stopped: str) -> int:

@@ -22,14 +22,14 @@ import numpy as np
 import torch
 
 from data_manifests.readers.table import TableReader
-from pipelines import stage
-from pipelines.chain import EmbedOptions, embed_stages
+from pipelines.chain.stages import EmbedOptions, embed_stages
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.stage import EmbedStage
-from pipelines.machine import Machine
-from pipelines.prepare import prepare
-from pipelines.workspace import Workspace
+from pipelines.engine import stage
+from pipelines.engine.machine import Machine
+from pipelines.engine.workspace import Workspace
+from pipelines.prepare.stage import prepare
 from xmic_cli.options import machine_of
 
 SIZES = (16, 64, 256)

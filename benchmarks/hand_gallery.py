@@ -2,7 +2,7 @@
 
     python benchmarks/hand_gallery.py WORK OUT.jpg [--weights FILE] [--threshold T] [--seed 9000] [--pictures 24]
 
-WORK is the folder of ``xmic hands train-packaged``; the pictures are of another seed than the training's.
+WORK is the folder of ``python -m packaged_models.hands train``; the pictures are of another seed than the training's.
 Green: a hand that was found (IoU 0.5 or more). Yellow: a hand that was missed. Red: a box without a hand.
 """
 
@@ -14,12 +14,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from packaged_models.hands.drawing.mesh import fetch_mesh
+from packaged_models.hands.pictures import A_FILE, DrawnPictures
+from pipelines.engine.progress import Silent
 from pipelines.hands.detector import load_detector
 from pipelines.hands.model_file import find_weights
 from pipelines.hands.scoring import corners, hand_boxes, overlap
-from pipelines.hands.synthetic.mesh import fetch_mesh
-from pipelines.hands.training.pictures import A_FILE, DrawnPictures
-from pipelines.progress import Silent
 
 _FOUND, _MISSED, _ALARM = (60, 200, 90), (240, 210, 40), (230, 60, 60)
 _COLUMNS, _SIDE = 6, 240

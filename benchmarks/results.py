@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError
-from pipelines.atomic import replace_atomically
+from pipelines.engine.atomic import replace_atomically
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from pipelines.workspace import Workspace
+from pipelines.engine.workspace import Workspace
 from tests.pipelines.kitchen_world import Kitchen, build
 
 

@@ -33,14 +33,22 @@ from xmic_cli.commands.train import train
 from xmic_cli.errors import INTERRUPTED, exit_code_of
 from xmic_cli.options import WorkspaceOption
 
-app = typer.Typer(
-    name="xmic",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Egocentric action generalisation: adapt a frozen vision-language model to first-person video "
+
+def make_app(text: str, epilog: str | None = None) -> typer.Typer:
+    """Make an app whose help is ``text`` and whose errors reach the caller."""
+    return typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help=text,
+        epilog=epilog,
+    )
+
+
+app = make_app(
+    "Egocentric action generalisation: adapt a frozen vision-language model to first-person video "
     "(X-MIC and the methods it is compared with) and measure how verbs and nouns carry over.",
-    epilog="A run is a chain: prepare, decode, detect-hands, embed, train, evaluate, report. "
+    "A run is a chain: prepare, decode, detect-hands, embed, train, evaluate, report. "
     "Each command goes on where it was stopped.",
 )
 
@@ -101,19 +109,22 @@ def _fill_lines(group: typer.Typer) -> None:
             _fill_lines(child.typer_instance)
 
 
-_fill_lines(app)
-
-
 # ClickException, BadParameter's base: newer typers carry their own copy of click, older ones import it.
 _ClickError: Any = typer.BadParameter.mro()[2]
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code."""
+    return run_app(app, "xmic", arguments)
+
+
+def run_app(app: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
+    """Run a command line of an app and return its exit code."""
+    _fill_lines(app)
 
     def call() -> int | None:
         try:
-            code = typer.main.get_command(app).main(arguments, prog_name="xmic", standalone_mode=False)
+            code = typer.main.get_command(app).main(arguments, prog_name=name, standalone_mode=False)
         except typer.Exit as exit:
             code = exit.exit_code
         except typer.Abort:

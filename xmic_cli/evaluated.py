@@ -8,7 +8,7 @@ from typing import Any
 from xmic_cli import console
 
 Result = Mapping[str, Any]
-"""What :func:`pipelines.evaluate.run.evaluate` returns of a target."""
+"""What :func:`pipelines.evaluate.stage.evaluate` returns of a target."""
 
 
 def print_results(name: str, results: list[dict[str, Any]]) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pipelines.machine import Machine
-    from pipelines.stage import Choice
-    from pipelines.workspace import Workspace
+    from pipelines.engine.machine import Machine
+    from pipelines.engine.stage import Choice
+    from pipelines.engine.workspace import Workspace
 
 _STAGE = "Which shards"
 _MACHINE = "Machine"
@@ -59,7 +59,7 @@ Split = Annotated[
 
 def open_workspace(context: typer.Context, given: Path | None) -> Workspace:
     """The workspace named after the command, before it, by XMIC_WORKSPACE, or ./xmic-work."""
-    from pipelines.workspace import Workspace
+    from pipelines.engine.workspace import Workspace
 
     before = context.find_root().params.get("workspace")
     return Workspace.open(given or before or Path(os.environ.get("XMIC_WORKSPACE") or "xmic-work"))
@@ -67,7 +67,7 @@ def open_workspace(context: typer.Context, given: Path | None) -> Workspace:
 
 def machine_of(workers: int | None, device: str, offline: bool) -> Machine:
     """The shared machine options as one value; ``--workers`` defaults to the cores of this process."""
-    from pipelines.machine import Machine, usable_cores
+    from pipelines.engine.machine import Machine, usable_cores
 
     return Machine(workers or usable_cores(), device, offline)
 
@@ -100,7 +100,7 @@ class StageOptions:
     @property
     def choice(self) -> Choice:
         """Which shards, and how to bear failure."""
-        from pipelines.stage import Choice, parse_max_failures, parse_shard
+        from pipelines.engine.stage import Choice, parse_max_failures, parse_shard
 
         return Choice(
             limit=self.limit,

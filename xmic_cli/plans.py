@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xmic_cli import console
 
 if TYPE_CHECKING:
-    from pipelines.workspace import Workspace
+    from pipelines.engine.workspace import Workspace
 
 
 def note_plans(workspace: Workspace, splits: Iterable[tuple[str, str]], named: str | None) -> None:

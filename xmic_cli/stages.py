@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines import stage
-from pipelines.stage import Choice, Stage
+from pipelines.engine import stage
+from pipelines.engine.stage import Choice, Stage
 from xmic_cli import console
 
 

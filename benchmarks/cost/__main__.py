@@ -27,8 +27,8 @@ from benchmarks.cost.measure import ENCODER, QUICK_ENCODER, Lab
 from benchmarks.cost.plan import METHODS, Grid, measure_all
 from benchmarks.cost.report import report
 from benchmarks.results import Results, results_of
-from pipelines.environment import versions
-from pipelines.machine import Machine
+from pipelines.engine.environment import versions
+from pipelines.engine.machine import Machine
 
 QUICK = Grid((4, 8), (2, 4), 2)
 

@@ -16,7 +16,7 @@ from benchmarks.cost.names import class_names
 from benchmarks.cost.plan import LIMIT_S, Step
 from benchmarks.process_memory import of_status
 from pipelines.embed.encoders import load_encoder
-from pipelines.memory import give_back
+from pipelines.engine.memory import give_back
 from pipelines.methods import load_method
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, build_method, resolve_config

@@ -29,7 +29,7 @@ from benchmarks.methods.run import ENCODER, Children, run
 from benchmarks.pocket.frozen import frozen_now, require_frozen
 from benchmarks.results import Results
 from data_manifests.errors import UsageError
-from pipelines.machine import Machine
+from pipelines.engine.machine import Machine
 
 _QUICK_SEED = 1000
 

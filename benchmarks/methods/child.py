@@ -16,14 +16,15 @@ from benchmarks.methods.ledger import Ledger
 from benchmarks.pocket.counts import Part
 from benchmarks.process_memory import of_status
 from data_manifests.errors import Interrupted
-from pipelines.evaluate.run import evaluate
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
+from pipelines.engine.workers import Outcome, run_killable
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
-from pipelines.executors.killable import Outcome, run_killable
-from pipelines.machine import Machine
-from pipelines.progress import Silent
 from pipelines.train.finished import is_summarised
-from pipelines.train.run import PlannedRun, RunRequest, plan_run, train_run
-from pipelines.workspace import Workspace
+from pipelines.train.plan import PlannedRun, RunRequest, plan_run
+from pipelines.train.run import train_run
 
 _SUFFIX = "-methods"
 """Behind the name of a run: ``benchmarks.pocket`` may have trained and evaluated the same one in this workspace, and

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic import replace_atomically
+from pipelines.engine.atomic import replace_atomically
 
 
 @dataclass

@@ -14,10 +14,10 @@ from benchmarks.pocket.run import Watch
 from benchmarks.pocket.worlds import World, make_world
 from benchmarks.results import Results, result_name
 from data_manifests.errors import InputError, Interrupted
-from pipelines.machine import Machine
-from pipelines.protocol import ProtocolChoice
+from pipelines.engine.machine import Machine
 from pipelines.train.optim import Diverged
-from pipelines.train.run import RunRequest
+from pipelines.train.plan import RunRequest
+from pipelines.train.protocol import ProtocolChoice
 from pipelines.train.terms import Terms
 
 ENCODER = "pocket"

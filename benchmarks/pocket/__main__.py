@@ -32,7 +32,7 @@ from benchmarks.pocket.report import report
 from benchmarks.pocket.run import Chain, run
 from benchmarks.results import Results
 from data_manifests.errors import UsageError
-from pipelines.machine import Machine
+from pipelines.engine.machine import Machine
 
 _QUICK_SEED = 1000
 

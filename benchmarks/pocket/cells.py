@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from data_manifests.schema import LABELS, Label
-from pipelines.demo import demo_config
+from pocket_kitchens.demo import demo_config
 
 SOURCES = ("epic", "ego4d")
 SIZES = ("full", "medium", "demo", "small")

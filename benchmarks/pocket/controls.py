@@ -30,7 +30,7 @@ def random_boxes(table: pa.Table, seed: int) -> pa.Table:
     Moved one by one, their union, which is what is cropped, would be larger than the true one.
 
     Args:
-        table: of :func:`pipelines.pocket.box_tables.table_path`.
+        table: of :func:`pocket_kitchens.box_tables.table_path`.
         seed: of the places.
     """
     frame = frames_of(table)

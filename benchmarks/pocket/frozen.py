@@ -7,15 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pipelines.pocket
+import pocket_kitchens
 from benchmarks.pocket.cells import CELLS, COMPARED, SIZES, recipe
 from data_manifests.errors import InputError
-from pipelines.atomic import replace_atomically
-from pipelines.digest import digest_json, whole_file_sha256
 from pipelines.embed.encoders.spec import parse_spec
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.digest import digest_json, whole_file_sha256
 
 STORED = Path(__file__).parents[1] / "pocket-frozen.json"
-_SOURCE = Path(pipelines.pocket.__file__).parent
+_SOURCE = Path(pocket_kitchens.__file__).parent
 _SHOWN = ("section", "title")
 _COMMAND = "python -m benchmarks.pocket --freeze"
 
@@ -31,7 +31,10 @@ def frozen_now(encoder: str) -> dict[str, Any]:
         raise InputError(
             f"--encoder {encoder}: {weights or 'no file of weights'} is not there; it is part of the hash."
         )
-    world = {file.name: whole_file_sha256(file) for file in sorted(_SOURCE.glob("*.py")) if file.name != "__init__.py"}
+    files = sorted([*_SOURCE.rglob("*.py"), *_SOURCE.rglob("*.toml")])
+    world = {
+        file.relative_to(_SOURCE).as_posix(): whole_file_sha256(file) for file in files if file.name != "__init__.py"
+    }
     cells = [{name: value for name, value in asdict(cell).items() if name not in _SHOWN} for cell in CELLS]
     measured = [cells, COMPARED, {size: recipe(size) for size in SIZES}]
     facts = {"world": world, "encoder": whole_file_sha256(weights), "cells": digest_json(measured)}

@@ -15,23 +15,24 @@ from benchmarks.pocket.counts import counted, split_by_class
 from benchmarks.pocket.worlds import World
 from data_manifests.errors import Interrupted
 from data_manifests.schema import Label
-from pipelines.classes import read_classes
-from pipelines.digest import number_of
 from pipelines.embed.encoders import load_encoder
+from pipelines.engine.digest import number_of
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
+from pipelines.engine.shards import read_rows
+from pipelines.evaluate.controls import scores_under
 from pipelines.evaluate.metrics import hits
-from pipelines.evaluate.run import EvaluateStage, evaluate, evaluation_stage
+from pipelines.evaluate.stage import EvaluateStage, evaluate, evaluation_stage
 from pipelines.evaluate.trained import TrainedRun, find_run
-from pipelines.evaluate.vectors import scores_under
-from pipelines.machine import Machine
 from pipelines.methods.base import TextBank
 from pipelines.methods.xmic import XMIC
-from pipelines.progress import Silent
-from pipelines.protocol import ProtocolChoice
-from pipelines.shards import read_rows
+from pipelines.prepare.classes import read_classes
+from pipelines.prepare.vocabulary import vocabulary_of
 from pipelines.train.data import ClipData, in_order, usable_clips
 from pipelines.train.features import SplitClips, read_clips
-from pipelines.train.run import RunRequest, plan_run, train_run
-from pipelines.vocabulary import vocabulary_of
+from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.run import train_run
 
 _NORMS = ("n1", "n2", "n3")
 _CPU = torch.device("cpu")

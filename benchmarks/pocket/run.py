@@ -13,7 +13,7 @@ from benchmarks.pocket.measure import measure
 from benchmarks.pocket.worlds import World, make_world, nuisances
 from benchmarks.results import Results, result_name, seed_name
 from data_manifests.errors import Interrupted
-from pipelines.machine import Machine
+from pipelines.engine.machine import Machine
 
 NUISANCES = "nuisances"
 

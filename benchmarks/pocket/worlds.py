@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from benchmarks.pocket.cells import SOURCES
 from benchmarks.pocket.controls import frames_of, random_boxes
 from data_manifests.schema import LABELS
-from pipelines import stage
-from pipelines.atomic import replace_atomically
-from pipelines.chain import (
+from pipelines.chain.config import DatasetSection
+from pipelines.chain.readers import reader_of
+from pipelines.chain.stages import (
     DecodeOptions,
     EmbedOptions,
     HandsOptions,
@@ -23,18 +23,18 @@ from pipelines.chain import (
     embed_stages,
     hands_stages,
 )
-from pipelines.config import DatasetSection
-from pipelines.digest import number_of
 from pipelines.embed.stage import EmbedStage
-from pipelines.machine import Machine
-from pipelines.pocket import box_tables
-from pipelines.pocket.build import FORMS, build_world
-from pipelines.pocket.domains import EGO4D, EPIC
-from pipelines.pocket.world import SIZES, SPLITS, PlannedVideo, noun_predicts_verb, plan_world
-from pipelines.prepare import prepare
-from pipelines.progress import Progress
-from pipelines.readers import reader_of
-from pipelines.workspace import Workspace
+from pipelines.engine import stage
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.digest import number_of
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Progress
+from pipelines.engine.workspace import Workspace
+from pipelines.prepare.stage import prepare
+from pocket_kitchens import box_tables
+from pocket_kitchens.build import FORMS, build_world
+from pocket_kitchens.drawing.domains import EGO4D, EPIC
+from pocket_kitchens.world import SIZES, SPLITS, PlannedVideo, noun_predicts_verb, plan_world
 
 _DOMAINS = {"epic": EPIC, "ego4d": EGO4D}
 _EMBED_BATCH = 64
@@ -73,7 +73,7 @@ def make_world(
 
     Args:
         folder: of this seed.
-        size: a key of :data:`pipelines.pocket.world.SIZES`.
+        size: a key of :data:`pocket_kitchens.world.SIZES`.
         seed: which world.
         encoder: a model spec.
         machine: workers, device.

@@ -13,10 +13,10 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from pipelines.atomic import replace_atomically
 from pipelines.decode.packet_index import Heartbeat, PacketIndex, read_index
-from pipelines.digest import digest_json
-from pipelines.file_memory import file_key
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.digest import digest_json
+from pipelines.engine.file_memory import file_key
 
 
 def kept_index(

@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.digest import number_of
+from pipelines.engine.digest import number_of
 
 # Two float64 instants computed in different ways differ by far less, two frames of a video by far more.
 TIE_S = 1e-9

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import numpy as np
 
-from pipelines.decode.packet_index import Heartbeat
 from pipelines.decode.plan import FramePlan
-from pipelines.decode.task import Clip, VideoTask
+from pipelines.decode.task import Clip
 
 
 @dataclass(frozen=True)
@@ -88,21 +86,3 @@ class FrameSource(Protocol):
     ) -> None:
         """Close it."""
         ...
-
-
-def open_source(task: VideoTask, path: Path, heartbeat: Heartbeat) -> FrameSource:
-    """Open what stands for a video.
-
-    Raises:
-        VideoError: It can not be read, or is not what its kind says.
-    """
-    from pipelines.decode.chunk_source import ChunkSource
-    from pipelines.decode.jpeg_source import open_jpegs
-    from pipelines.decode.video_source import VideoSource
-
-    indexes = Path(task.indexes) if task.indexes else None
-    if task.kind == "chunks":
-        return ChunkSource(path, task.offset_s, heartbeat, indexes)
-    if task.kind in ("frames", "tar"):
-        return open_jpegs(path, task.jpeg_rate, task.duration_s, heartbeat)
-    return VideoSource(path, task.offset_s, heartbeat, indexes)

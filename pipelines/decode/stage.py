@@ -14,18 +14,18 @@ from typing import Any
 import pyarrow as pa
 
 from data_manifests.errors import InputError, MissingUpstream
-from pipelines.command_lines import of_split
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.tables import FRAMES_LAYOUT, SIDES
 from pipelines.decode.task import Clip, VideoTask
-from pipelines.digest import digest_groups, digest_json
-from pipelines.environment import versions
-from pipelines.groups import group_videos
-from pipelines.memory import give_back
-from pipelines.progress import Progress
-from pipelines.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, read_footer, read_rows
-from pipelines.stage import OpenShard, Unit
-from pipelines.workspace import Workspace
+from pipelines.engine.command_lines import of_split
+from pipelines.engine.digest import digest_groups, digest_json
+from pipelines.engine.environment import versions
+from pipelines.engine.groups import group_videos
+from pipelines.engine.memory import give_back
+from pipelines.engine.progress import Progress
+from pipelines.engine.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, read_footer, read_rows
+from pipelines.engine.stage import OpenShard, Unit
+from pipelines.engine.workspace import Workspace
 
 _JPEG_BYTES = 20_000
 _GROUPS_A_GIVING_BACK = 8
@@ -51,7 +51,7 @@ class _Pending:
 
 @dataclass
 class DecodeStage:
-    """Frames of one split of one dataset under one plan. See :class:`pipelines.stage.Stage`."""
+    """Frames of one split of one dataset under one plan. See :class:`pipelines.engine.stage.Stage`."""
 
     workspace: Workspace
     dataset: str
@@ -153,7 +153,7 @@ class DecodeStage:
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
         """Decode videos of many shards side by side, each in a process; a shard is written with its last video."""
         from pipelines.decode.worker import decode_video, reason_of
-        from pipelines.executors.killable import run_killable
+        from pipelines.engine.workers import run_killable
 
         scratch = self._fresh_scratch()
         pending: dict[str, _Pending] = {}

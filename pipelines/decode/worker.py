@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.decode.container import VideoError
+from pipelines.decode.open_source import open_source
 from pipelines.decode.plan import NOWHERE
-from pipelines.decode.source import FrameSource, LostFrame, open_source
+from pipelines.decode.source import FrameSource, LostFrame
 from pipelines.decode.tables import CLIP_FRAMES, FRAMES
 from pipelines.decode.task import VideoTask
 

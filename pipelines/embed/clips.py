@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 from data_manifests.errors import UsageError
-from pipelines.batches import PIECE, Failed, in_batches, in_pieces
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import decoded_shards, note_missing
+from pipelines.decode.stored_frames import ahead, picture_of, stored
 from pipelines.embed.stage import EmbedStage, Stream, storable, vector_column
 from pipelines.embed.tables import clip_vectors
-from pipelines.images import ahead, picture_of, stored
-from pipelines.progress import Progress
-from pipelines.shards import Layout, ShardWriter, read_rows, side_path
-from pipelines.stage import OpenShard, Unit
+from pipelines.engine.batches import PIECE, Failed, in_batches, in_pieces
+from pipelines.engine.progress import Progress
+from pipelines.engine.shards import Layout, ShardWriter, read_rows, side_path
+from pipelines.engine.stage import OpenShard, Unit
 
 
 @dataclass

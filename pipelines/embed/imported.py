@@ -13,15 +13,15 @@ import numpy as np
 import pyarrow as pa
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.command_lines import of_split
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
 from pipelines.embed.stage import EmbedStage, Stream
 from pipelines.embed.tables import SIDES, frame_vectors
 from pipelines.embed.vector_files import VectorFile
-from pipelines.environment import versions
-from pipelines.progress import Progress
-from pipelines.shards import Layout, ShardWriter, read_rows, side_path
-from pipelines.stage import OpenShard, Unit
+from pipelines.engine.command_lines import of_split
+from pipelines.engine.environment import versions
+from pipelines.engine.progress import Progress
+from pipelines.engine.shards import Layout, ShardWriter, read_rows, side_path
+from pipelines.engine.stage import OpenShard, Unit
 
 EXACT_S = 0.001
 """How far, in seconds, an imported time may be from a frame's when nothing else is said: what rounding to
@@ -54,7 +54,7 @@ def facts_of(name: str, normalised: bool) -> dict[str, Any]:
 
 @dataclass
 class ImportFeaturesStage:
-    """Vectors of one stream of one split from a file. See :class:`pipelines.stage.Stage`.
+    """Vectors of one stream of one split from a file. See :class:`pipelines.engine.stage.Stage`.
 
     A row is of a frame by (clip_id, segment, candidate), or by (video_id, time_s). A frame without a row is a failure
     row ``not_imported``. Reads like a shard of :class:`pipelines.embed.stage.EmbedStage`.

@@ -15,22 +15,22 @@ import pyarrow as pa
 
 from data_manifests.errors import InputError, UsageError
 from data_manifests.schema import Label
-from pipelines.classes import read_classes
-from pipelines.command_lines import in_workspace
 from pipelines.embed.imported import encoder_slug, facts_of
 from pipelines.embed.tables import text_vectors
 from pipelines.embed.text import TextStage, text_slug
 from pipelines.embed.vector_files import VectorFile
-from pipelines.environment import versions
-from pipelines.progress import Progress
-from pipelines.shards import Layout, read_footer
-from pipelines.stage import OpenShard, Unit
-from pipelines.workspace import Workspace
+from pipelines.engine.command_lines import in_workspace
+from pipelines.engine.environment import versions
+from pipelines.engine.progress import Progress
+from pipelines.engine.shards import Layout, read_footer
+from pipelines.engine.stage import OpenShard, Unit
+from pipelines.engine.workspace import Workspace
+from pipelines.prepare.classes import read_classes
 
 
 @dataclass
 class ImportTextStage:
-    """Vectors of a dataset's class names from a file. See :class:`pipelines.stage.Stage`.
+    """Vectors of a dataset's class names from a file. See :class:`pipelines.engine.stage.Stage`.
 
     A row is of a class by its official ``name``. Reads like what :class:`pipelines.embed.text.TextStage` writes.
 

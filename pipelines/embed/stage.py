@@ -12,19 +12,19 @@ import numpy as np
 import pyarrow as pa
 
 from data_manifests.errors import InputError, MissingUpstream
-from pipelines.batches import About, Failed, batch_size, in_batches, in_pieces
-from pipelines.command_lines import encoder_option, of_split
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
-from pipelines.embed.encoders.spec import EncoderIdentity
+from pipelines.decode.stored_frames import ahead, picture_of, stored
+from pipelines.embed.encoders.spec import EncoderIdentity, encoder_option
 from pipelines.embed.tables import SIDES, frame_vectors
-from pipelines.environment import versions
+from pipelines.engine.batches import About, Failed, batch_size, in_batches, in_pieces
+from pipelines.engine.command_lines import of_split
+from pipelines.engine.environment import versions
+from pipelines.engine.progress import Progress
+from pipelines.engine.shards import Layout, ShardWriter, read_footer
+from pipelines.engine.stage import OpenShard, Unit
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.detector import Box
 from pipelines.hands.stage import BoxesInStep, FrameKey
-from pipelines.images import ahead, picture_of, stored
-from pipelines.progress import Progress
-from pipelines.shards import Layout, ShardWriter, read_footer
-from pipelines.stage import OpenShard, Unit
 
 Stream = Literal["full", "hand", "clip"]
 
@@ -49,7 +49,7 @@ class LazyEncoder:
 
 @dataclass
 class EmbedStage:
-    """Vectors of one stream of one split by one encoder. See :class:`pipelines.stage.Stage`.
+    """Vectors of one stream of one split by one encoder. See :class:`pipelines.engine.stage.Stage`.
 
     Attributes:
         frames: the decode stage whose shards are read.

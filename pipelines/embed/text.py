@@ -15,14 +15,14 @@ import pyarrow as pa
 
 from data_manifests.errors import UsageError
 from data_manifests.schema import LABELS, Label
-from pipelines.classes import read_classes
 from pipelines.embed.stage import LazyEncoder
 from pipelines.embed.tables import text_vectors
-from pipelines.environment import versions
-from pipelines.progress import Progress
-from pipelines.shards import Layout, read_footer
-from pipelines.stage import OpenShard, Unit
-from pipelines.workspace import Workspace
+from pipelines.engine.environment import versions
+from pipelines.engine.progress import Progress
+from pipelines.engine.shards import Layout, read_footer
+from pipelines.engine.stage import OpenShard, Unit
+from pipelines.engine.workspace import Workspace
+from pipelines.prepare.classes import read_classes
 
 NAMES = ("official", "fixed", "synonyms")
 """Which texts stand for a class: its official name, the one with its slips mended, or all of its texts together."""
@@ -57,7 +57,7 @@ def text_command(workspace: Workspace, dataset: str, params: Mapping[str, Any]) 
 
 @dataclass
 class TextStage:
-    """Vectors of a dataset's class names by one encoder and prompt. See :class:`pipelines.stage.Stage`."""
+    """Vectors of a dataset's class names by one encoder and prompt. See :class:`pipelines.engine.stage.Stage`."""
 
     workspace: Workspace
     dataset: str
@@ -171,7 +171,7 @@ def text_stages(
 
     Raises:
         UsageError: see :func:`text_slug`.
-        MissingUpstream, InputError: see :func:`pipelines.classes.read_classes`.
+        MissingUpstream, InputError: see :func:`pipelines.prepare.classes.read_classes`.
     """
     stages = [TextStage(workspace, dataset, label, encoder, prompt, names) for label in LABELS]
     for item in stages:

@@ -11,8 +11,8 @@ import numpy as np
 from data_manifests.schema import Label
 from data_manifests.vocabulary import Vocabulary
 from pipelines.evaluate.calibration import log_probabilities
-from pipelines.evaluate.counts import Recordings, counted
-from pipelines.evaluate.scored import Predictions
+from pipelines.evaluate.cluster_counts import Recordings, counted
+from pipelines.evaluate.predictions import Predictions
 
 _ROWS = 256
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_manifests.errors import InputError
-from pipelines.digest import whole_file_sha256
+from pipelines.engine.digest import whole_file_sha256
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 
 from data_manifests.schema import Label
 from pipelines.evaluate.actions import RankedActions
-from pipelines.evaluate.counts import Counted, counted
-from pipelines.evaluate.scored import Predictions
+from pipelines.evaluate.cluster_counts import Counted, counted
+from pipelines.evaluate.predictions import Predictions
 
 CLASSES: dict[Label, int] = {"noun": 300, "verb": 97}
 

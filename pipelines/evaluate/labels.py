@@ -8,11 +8,11 @@ import numpy as np
 
 from data_manifests.vocabulary import Vocabulary
 from pipelines.evaluate.calibration import BINS, Temperature, calibration_error
-from pipelines.evaluate.counts import counted
+from pipelines.evaluate.cluster_counts import counted
 from pipelines.evaluate.metrics import class_mean
-from pipelines.evaluate.parts import by_scores, novel_called_shared, parts_of, shared_novel_means
+from pipelines.evaluate.predictions import Scored
 from pipelines.evaluate.references import references_of
-from pipelines.evaluate.scored import Scored
+from pipelines.evaluate.seen_novel import by_scores, novel_called_shared, parts_of, shared_novel_means
 
 
 def label_metrics(

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.csv_text import csv_text
-from pipelines.digest import digest_json
+from pipelines.engine.csv_text import csv_text
+from pipelines.engine.digest import digest_json
+from pipelines.engine.markdown import markdown_text
 from pipelines.evaluate.result_card import CARD, Number, Protocol, ResultCard, read_card
-from pipelines.markdown import markdown_text
 
 BY = "noun top1"
 _OF = ("noun", "verb", "action")

@@ -8,15 +8,15 @@ from typing import Any
 
 from data_manifests.schema import LABELS, Label
 from data_manifests.vocabulary import Vocabulary
+from pipelines.engine.progress import Progress
+from pipelines.engine.shards import read_footer, read_rows
+from pipelines.engine.workspace import Workspace
 from pipelines.evaluate import epic
 from pipelines.evaluate.actions import Pair, action_metrics, rank_actions, seen_pairs
 from pipelines.evaluate.calibration import Temperature
 from pipelines.evaluate.labels import any_noun, label_metrics
-from pipelines.evaluate.scored import Predictions
-from pipelines.progress import Progress
-from pipelines.shards import read_footer, read_rows
-from pipelines.vocabulary import vocabulary_of
-from pipelines.workspace import Workspace
+from pipelines.evaluate.predictions import Predictions
+from pipelines.prepare.vocabulary import vocabulary_of
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from data_manifests.schema import LABELS, Label
-from pipelines.shards import Layout, read_footer, read_rows
+from pipelines.engine.shards import Layout, read_footer, read_rows
+from pipelines.engine.workspace import Workspace
 from pipelines.train.features import SplitClips
-from pipelines.workspace import Workspace
 
 SCORE = "score"
 """The stage in the footer of predictions that were given to ``xmic score``; of a run's it is 'evaluate'."""

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from data_manifests.schema import Label
 from data_manifests.vocabulary import Vocabulary
-from pipelines.command_lines import in_workspace
-from pipelines.environment import versions
+from pipelines.engine.command_lines import in_workspace
+from pipelines.engine.environment import versions
+from pipelines.engine.shards import read_footer
 from pipelines.evaluate.calibration import Temperature
 from pipelines.evaluate.clip_list import ClipList
 from pipelines.evaluate.numbers import Subject, numbers_of
-from pipelines.evaluate.scored import Predictions
+from pipelines.evaluate.predictions import Predictions
 from pipelines.methods import load_method
 from pipelines.methods.base import resolve_config
-from pipelines.shards import read_footer
+from pipelines.prepare.vocabulary import identity_of
 from pipelines.train.features import StreamVectors
 from pipelines.train.finished import SUMMARY
-from pipelines.vocabulary import identity_of
 
 if TYPE_CHECKING:
-    from pipelines.evaluate.run import EvaluateStage
+    from pipelines.evaluate.stage import EvaluateStage
 
 METRICS_SCHEMA = 3
 _LAST = {"select": "last", "source_val": None, "target": None, "leaking": False}
@@ -51,7 +51,7 @@ def metrics_of(
     Args:
         item: an evaluation whose predictions are written.
         predictions: those of the clips to evaluate.
-        mixed: what differs between run and target, from :func:`pipelines.protocol.on_target`.
+        mixed: what differs between run and target, from :func:`pipelines.train.protocol.on_target`.
         vocabularies: from :func:`pipelines.evaluate.numbers.vocabularies_of`.
         temperatures: of each head.
         listed: the list that the evaluation is held to.

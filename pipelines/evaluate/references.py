@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from data_manifests.vocabulary import Vocabulary
-from pipelines.evaluate.counts import counted
-from pipelines.evaluate.parts import Judge, by_scores, parts_of, shared_novel_means
-from pipelines.evaluate.scored import Scored
+from pipelines.evaluate.cluster_counts import counted
+from pipelines.evaluate.predictions import Scored
+from pipelines.evaluate.seen_novel import Judge, by_scores, parts_of, shared_novel_means
 
 ORACLES = ("target_majority",)
 """References that know the target's labels: no method could be them."""
@@ -26,7 +26,7 @@ def references_of(
     'zero_shot_prior' adds the logarithm of (n + 1) / (Σn + C) to zero-shot logits, n being a class's training clips in
     the source by name. Of equally frequent classes the first is taken.
 
-    Each is a :data:`pipelines.evaluate.counts.Counted` with 'oracle'; across datasets also 'parts' and
+    Each is a :data:`pipelines.evaluate.cluster_counts.Counted` with 'oracle'; across datasets also 'parts' and
     'shared_novel_hm', as the method's own.
 
     Args:

@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from data_manifests.errors import InputError
 from data_manifests.json_files import json_object
 from data_manifests.schema import LABELS, Label
-from pipelines.atomic import replace_atomically
-from pipelines.classes import read_classes
-from pipelines.digest import digest_json, whole_file_sha256
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.digest import digest_json, whole_file_sha256
+from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.intervals import interval, resampled, too_few
-from pipelines.evaluate.scored import Clips
-from pipelines.vocabulary import vocabulary_of
-from pipelines.workspace import Workspace
+from pipelines.evaluate.predictions import Clips
+from pipelines.prepare.classes import read_classes
+from pipelines.prepare.vocabulary import vocabulary_of
 
 KIND = "xmic result card"
 SCHEMA = 1

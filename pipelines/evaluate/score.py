@@ -14,15 +14,19 @@ import numpy as np
 
 from data_manifests.errors import MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
-from pipelines import stage
-from pipelines.atomic import replace_atomically
-from pipelines.classes import read_classes
-from pipelines.digest import whole_file_sha256
-from pipelines.environment import versions
+from pipelines.engine import stage
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.digest import whole_file_sha256
+from pipelines.engine.environment import versions
+from pipelines.engine.progress import Progress
+from pipelines.engine.shards import DamagedShard, Layout, read_footer
+from pipelines.engine.stage import Choice, OpenShard, Unit
+from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.calibration import Temperature
 from pipelines.evaluate.clip_list import ClipList
 from pipelines.evaluate.given_scores import GivenScores, read_scores
 from pipelines.evaluate.numbers import Subject, numbers_of, vocabularies_of
+from pipelines.evaluate.predictions import clips_to_evaluate, read_predictions
 from pipelines.evaluate.predictions_file import (
     GIVEN,
     SCORE,
@@ -33,13 +37,9 @@ from pipelines.evaluate.predictions_file import (
 )
 from pipelines.evaluate.record import METRICS_SCHEMA, metrics_text
 from pipelines.evaluate.result_card import write_card
-from pipelines.evaluate.scored import clips_to_evaluate, read_predictions
-from pipelines.progress import Progress
-from pipelines.shards import DamagedShard, Layout, read_footer
-from pipelines.stage import Choice, OpenShard, Unit
+from pipelines.prepare.classes import read_classes
+from pipelines.prepare.vocabulary import identity_of
 from pipelines.train.features import SplitClips, read_clips
-from pipelines.vocabulary import identity_of
-from pipelines.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ScoreRequest:
 
 @dataclass
 class ScoreStage:
-    """The given scores as ``predictions.parquet``, one row a clip. See :class:`pipelines.stage.Stage`."""
+    """The given scores as ``predictions.parquet``, one row a clip. See :class:`pipelines.engine.stage.Stage`."""
 
     workspace: Workspace
     request: ScoreRequest

@@ -17,10 +17,10 @@ import numpy as np
 
 from data_manifests.errors import InputError, UsageError
 from data_manifests.schema import Label
-from pipelines.atomic import replace_atomically
+from pipelines.engine.atomic import replace_atomically
 from pipelines.evaluate.actions import top_actions
 from pipelines.evaluate.calibration import log_probabilities
-from pipelines.evaluate.scored import Predictions
+from pipelines.evaluate.predictions import Predictions
 
 ACTIONS = 100
 _ROWS = 512

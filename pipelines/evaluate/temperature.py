@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import Label
-from pipelines import stage
+from pipelines.engine import stage
 from pipelines.evaluate.calibration import Temperature, fit_temperature
-from pipelines.evaluate.scored import predictions_of
-from pipelines.protocol import on_target
+from pipelines.evaluate.predictions import predictions_of
+from pipelines.train.protocol import on_target
 
 if TYPE_CHECKING:
-    from pipelines.evaluate.run import EvaluateStage
+    from pipelines.evaluate.stage import EvaluateStage
 
 
 def temperatures_of(item: EvaluateStage) -> dict[Label, Temperature]:

@@ -10,11 +10,11 @@ from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
-from pipelines.command_lines import in_workspace
-from pipelines.export.index import check_export
-from pipelines.protocol import Protocol
+from pipelines.engine.command_lines import in_workspace
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.exported import check_export
 from pipelines.train.finished import CONFIG, is_summarised, what_is_damaged
-from pipelines.workspace import Workspace
+from pipelines.train.protocol import Protocol
 
 _OF_CONFIG = {"key", "method", "method_config", "name", "preset", "protocol", "seed", "source", "versions"}
 

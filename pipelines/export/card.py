@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_manifests.schema import Label
+from pipelines.engine.markdown import render_template
 from pipelines.evaluate.intervals import interval, resampled
-from pipelines.markdown import render_template
 from pipelines.report.metrics_file import Metrics
 
 _DATASET_TERMS = {

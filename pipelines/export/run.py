@@ -12,15 +12,15 @@ from typing import Any
 
 from data_manifests.errors import UsageError
 from data_manifests.schema import Label
+from pipelines.engine.shards import read_rows
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.exported import CARD, CLASSES, write_index
 from pipelines.evaluate.record import run_facts
 from pipelines.evaluate.trained import TrainedRun
 from pipelines.export.card import Card, result_rows, terms_of, warnings_of
-from pipelines.export.index import CARD, CLASSES, write_index
 from pipelines.report.metrics_file import Metrics, Run, read_metrics
-from pipelines.shards import read_rows
 from pipelines.train.finished import CONFIG, SUMMARY, WEIGHTS
-from pipelines.train.run import text_file
-from pipelines.workspace import Workspace
+from pipelines.train.plan import text_file
 
 _OF_HEAD = (CONFIG, WEIGHTS, SUMMARY)
 _HEADS: Mapping[Label, str] = {"noun": "nouns", "verb": "verbs"}

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.digest import digest_table
+from pipelines.engine.digest import digest_table
 from pipelines.hands.box_rows import read_box_rows
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.imported import FarBoxes, NoBoxes, VideoFrames

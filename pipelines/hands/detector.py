@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from data_manifests.errors import InputError
-from pipelines.plugins import check_options, load_class
+from pipelines.engine.plugins import check_options, load_class
 
 MIN_SCORE = 0.01
 """Boxes below this score are not kept; everything above is, so that thresholds can change without a GPU."""

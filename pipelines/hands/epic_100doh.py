@@ -17,7 +17,7 @@ from data_manifests.errors import InputError
 from data_manifests.readers.epic import jpeg_rate
 from data_manifests.videos import LeavesRoots, Place, VideoFinder
 from pipelines.decode.jpeg_source import END_SLACK, wrong_rate
-from pipelines.digest import whole_file_sha256
+from pipelines.engine.digest import whole_file_sha256
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.hoa_message import decode_message
 from pipelines.hands.imported import NoBoxes, VideoFrames

@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 from data_manifests.errors import InputError
 from pipelines.decode.stage import Decoded, decoded_shards, note_missing
-from pipelines.digest import digest_json
-from pipelines.environment import versions
+from pipelines.engine.digest import digest_json
+from pipelines.engine.environment import versions
+from pipelines.engine.progress import Progress
+from pipelines.engine.shards import Footer, ShardWriter, read_footer, read_rows, side_path
+from pipelines.engine.stage import OpenShard, Unit
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.stage import HandsStage, boxes_row
-from pipelines.progress import Progress
-from pipelines.shards import Footer, ShardWriter, read_footer, read_rows, side_path
-from pipelines.stage import OpenShard, Unit
 
 _NUMBERED = ("frames", "tar")
 _BOXES_OF = "boxes of "

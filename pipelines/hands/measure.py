@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError
+from pipelines.engine.progress import Progress
 from pipelines.hands.detector import Box, Detector
 from pipelines.hands.labelled import labelled_frames
 from pipelines.hands.scoring import FALSE_ALARMS, Truth, hand_boxes, matched, score
-from pipelines.progress import Progress
 
 
 def measure_detector(

@@ -13,8 +13,8 @@ import torch
 import yaml
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
-from pipelines.atomic import replace_atomically
-from pipelines.digest import whole_file_sha256
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.digest import whole_file_sha256
 from pipelines.hands.packaged import PACKAGED
 from pipelines.hands.yolo_checkpoint import Checkpoint, checked_config
 

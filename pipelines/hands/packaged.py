@@ -6,8 +6,8 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from pipelines.digest import whole_file_sha256
-from pipelines.file_memory import FileKey, file_key
+from pipelines.engine.digest import whole_file_sha256
+from pipelines.engine.file_memory import FileKey, file_key
 
 PACKAGED = Path(__file__).parent / "model" / "hands.safetensors"
 """Its weights; the architecture (.yaml) and the calibration (.json) lie beside it."""

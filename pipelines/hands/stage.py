@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from data_manifests.errors import InputError
-from pipelines.batches import Failed, batch_size, in_batches, in_pieces
-from pipelines.command_lines import of_split
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
-from pipelines.environment import versions
+from pipelines.decode.stored_frames import ahead, picture_of, stored
+from pipelines.engine.batches import Failed, batch_size, in_batches, in_pieces
+from pipelines.engine.command_lines import of_split
+from pipelines.engine.environment import versions
+from pipelines.engine.progress import Progress
+from pipelines.engine.shards import Layout, ShardWriter, iter_rows
+from pipelines.engine.stage import OpenShard, Unit
 from pipelines.hands.detector import Box, Detector, DetectorIdentity
 from pipelines.hands.tables import HANDS_LAYOUT, SIDES
-from pipelines.images import ahead, picture_of, stored
-from pipelines.progress import Progress
-from pipelines.shards import Layout, ShardWriter, iter_rows
-from pipelines.stage import OpenShard, Unit
 
 _BOXES_BYTES = 120
 _ROWS_AT_ONCE = 64
@@ -30,7 +30,7 @@ FrameKey = tuple[str, int]
 
 @dataclass
 class HandsStage:
-    """What all stages share that give one split's frames their boxes. See :class:`pipelines.stage.Stage`.
+    """What all stages share that give one split's frames their boxes. See :class:`pipelines.engine.stage.Stage`.
 
     Attributes:
         frames: the decode stage whose shards are read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from pipelines.shards import FAILURES_LAYOUT, Layout
+from pipelines.engine.shards import FAILURES_LAYOUT, Layout
 
 BOX = pa.struct(
     [

@@ -25,11 +25,11 @@ import torch
 from torchvision.ops import nms
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.digest import whole_file_sha256
+from pipelines.engine.digest import whole_file_sha256
+from pipelines.engine.precision import resolve_precision
 from pipelines.hands.detector import MIN_SCORE, Box, DetectorIdentity
 from pipelines.hands.model_file import find_weights, read_model
 from pipelines.hands.yolo_checkpoint import Checkpoint, read_checkpoint
-from pipelines.precision import resolve_precision
 
 MAX_BOXES = 300
 PAD = 114

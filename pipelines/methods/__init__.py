@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from data_manifests.errors import UsageError
-from pipelines.plugins import load_class
+from pipelines.engine.plugins import load_class
 
 if TYPE_CHECKING:
     from pipelines.methods.base import Method

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from data_manifests.errors import InputError, UsageError
 from pipelines.methods.backbone import Backbone, Widths
+from pipelines.methods.recipe import Recipe
 from pipelines.methods.weightless import weightless
-from pipelines.train.optim import Recipe
 
 NEEDS = frozenset({"frame_vectors", "hand_vectors", "v2_vectors", "text_vectors", "text_tower", "pixels"})
 """All that a method can ask for; see :attr:`Method.needs`."""

@@ -14,7 +14,7 @@ from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
 from pipelines.methods.blocks import attention_stack, exact_float32, normalise
 from pipelines.methods.coop import DASSL_SGD
-from pipelines.train.optim import PAPER
+from pipelines.methods.recipe import PAPER
 
 Sides = Literal["both", "visual", "text"]
 

@@ -16,8 +16,8 @@ from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
 from pipelines.methods.blocks import at_least_float32, exact_float32, normalise, pool_frames
 from pipelines.methods.coop import DASSL_SGD, CoOpConfig
 from pipelines.methods.prompts import PerBank, context_start, encode_prompts, lay_out
+from pipelines.methods.recipe import PAPER
 from pipelines.methods.text_tower import tower_of
-from pipelines.train.optim import PAPER
 
 _REDUCTION = 16
 """D over the hidden width of the meta-net."""

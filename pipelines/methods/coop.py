@@ -14,8 +14,8 @@ from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
 from pipelines.methods.blocks import FramePool, exact_float32, normalise, pool_frames
 from pipelines.methods.prompts import PerBank, PromptConfig, context_start, encode_prompts, lay_out
+from pipelines.methods.recipe import PAPER
 from pipelines.methods.text_tower import tower_of
-from pipelines.train.optim import PAPER
 
 DASSL_SGD: dict[str, Any] = {
     "optimiser": "sgd",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pipelines.methods import load_method
 from pipelines.methods.backbone import Widths
 from pipelines.methods.base import PRESET_SOURCES, Method, resolve_config
-from pipelines.train.optim import Recipe
+from pipelines.methods.recipe import Recipe
 
 _ORDER = ("frame_vectors", "hand_vectors", "v2_vectors", "text_vectors", "text_tower", "pixels")
 

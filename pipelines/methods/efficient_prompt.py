@@ -15,8 +15,8 @@ from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
 from pipelines.methods.blocks import AttentionBlock, exact_float32, normalise
 from pipelines.methods.prompts import PerBank, PromptConfig, context_start, encode_prompts, lay_out
+from pipelines.methods.recipe import PAPER
 from pipelines.methods.text_tower import tower_of
-from pipelines.train.optim import PAPER
 
 _STD = 0.01
 """Of the first values of prompt table and temporal positions."""

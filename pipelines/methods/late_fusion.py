@@ -11,8 +11,8 @@ from torch import Tensor
 
 from pipelines.methods.base import ClipBatch, TextBank, stream_of
 from pipelines.methods.blocks import at_least_float32, exact_float32, normalise
+from pipelines.methods.recipe import PAPER
 from pipelines.methods.xmic import XMIC, XMICConfig
-from pipelines.train.optim import PAPER
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank
 from pipelines.methods.blocks import WideLayerNorm, at_least_float32, exact_float32, normalise
 from pipelines.methods.prompts import PerBank, PromptConfig, encode_prompts, lay_out
+from pipelines.methods.recipe import PAPER
 from pipelines.methods.text_tower import tower_of
-from pipelines.train.optim import PAPER
 
 _AT_ONCE = 2**31
 """Bytes of activations that are kept for the way back before clips, or layers, are computed again instead. A constant:

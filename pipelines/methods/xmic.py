@@ -20,7 +20,7 @@ from pipelines.methods.blocks import (
     normalise,
     pool_frames,
 )
-from pipelines.train.optim import PAPER
+from pipelines.methods.recipe import PAPER
 
 
 @dataclass(frozen=True)

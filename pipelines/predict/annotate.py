@@ -14,17 +14,17 @@ from av.codec.codec import Codec, UnknownCodecError
 from av.video.stream import VideoStream
 
 from data_manifests.errors import InputError
-from pipelines.atomic import replace_atomically
 from pipelines.decode.container import VideoError, errors_of, open_stream
 from pipelines.decode.convert import RgbConverter
 from pipelines.decode.forward import play
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.progress import Progress
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import Box
 from pipelines.hands.stage import boxes_in_order
 from pipelines.predict.answers import Answers, ClipAnswers
 from pipelines.predict.panel import Panel
 from pipelines.predict.run import EmbeddedFootage
-from pipelines.progress import Progress
 
 SHORT_SIDE = 720
 """Pictures are drawn no larger than this, pixels of the short side."""

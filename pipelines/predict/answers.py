@@ -14,10 +14,10 @@ import pyarrow as pa
 from data_manifests.errors import InputError, TooManyFailures
 from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
+from pipelines.engine.shards import iter_rows, read_footer, read_rows, side_path
+from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.predictions_file import score_matrix
 from pipelines.predict.reasons import Reasons
-from pipelines.shards import iter_rows, read_footer, read_rows, side_path
-from pipelines.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.chain import EmbedOptions, HandsOptions, hands_stages
+from pipelines.chain.stages import EmbedOptions, HandsOptions, hands_stages
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.stage import EmbedStage, LazyEncoder
+from pipelines.engine.machine import Machine
+from pipelines.engine.precision import resolve_precision
+from pipelines.engine.shards import any_footer
+from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.trained import TrainedRun
 from pipelines.hands.box_table import TOLERANCE_S
 from pipelines.hands.crops import CropPolicy
@@ -20,11 +24,7 @@ from pipelines.hands.detector import IMPORTED, Box, DetectorIdentity, precision_
 from pipelines.hands.imported import BoxSource, ImportHandsStage, NoBoxes, VideoFrames
 from pipelines.hands.packaged import is_packaged
 from pipelines.hands.stage import DetectHandsStage
-from pipelines.machine import Machine
-from pipelines.precision import resolve_precision
-from pipelines.protocol import Protocol
-from pipelines.shards import any_footer
-from pipelines.workspace import Workspace
+from pipelines.train.protocol import Protocol
 
 _INSTEAD = "or detect hands with --detector yolo --weights FILE --allow-mixed"
 

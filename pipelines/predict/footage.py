@@ -14,12 +14,12 @@ from data_manifests.errors import InputError, UsageError
 from data_manifests.readers import SplitRows, VideosByPath
 from data_manifests.schema import CLIPS, REJECTS, Label
 from data_manifests.videos import kind_of
-from pipelines.check.probe import Probe
-from pipelines.check.run import probe_files
-from pipelines.digest import FileDigests, digest_json
-from pipelines.file_memory import FileMemory
+from pipelines.engine.digest import FileDigests, digest_json
+from pipelines.engine.file_memory import FileMemory
+from pipelines.engine.progress import Progress
 from pipelines.predict.segments import Segment, read_segments
-from pipelines.progress import Progress
+from pipelines.prepare.check.probe import Probe
+from pipelines.prepare.check.run import probe_files
 
 DATASET, SPLIT = "footage", "test"
 """What new footage is called in its workspace."""

@@ -14,7 +14,8 @@ class Reasons:
         """Sort them.
 
         Args:
-            failures: rows of :data:`pipelines.shards.FAILURES` in the order they count; the first of equals wins.
+            failures: rows of :data:`pipelines.engine.shards.FAILURES` in the order they count; the first of equals
+                wins.
             facts: the video's row of VIDEO_FACTS; None where it could not be read, and no frame failed then.
         """
         self._of_clips: dict[str, str] = {}

@@ -16,19 +16,22 @@ import pyarrow as pa
 
 from data_manifests.errors import MissingUpstream, TooManyFailures, UsageError
 from data_manifests.schema import LABELS, Label
-from pipelines import stage
-from pipelines.classes import read_classes
 from pipelines.decode.stage import DecodeStage
-from pipelines.digest import digest_json
 from pipelines.embed.encoders.spec import POCKET
 from pipelines.embed.stage import LazyEncoder
 from pipelines.embed.text import TextStage
-from pipelines.evaluate.run import EvaluateStage
+from pipelines.engine import stage
+from pipelines.engine.digest import digest_json
+from pipelines.engine.machine import Machine, usable_cores
+from pipelines.engine.progress import Progress, Silent
+from pipelines.engine.shards import read_footer
+from pipelines.engine.stage import Choice, Stage
+from pipelines.engine.workspace import SETTINGS, Workspace
+from pipelines.evaluate.exported import CLASSES
+from pipelines.evaluate.stage import EvaluateStage
 from pipelines.evaluate.trained import TrainedRun, find_run
-from pipelines.export.index import CLASSES
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.stage import HandsStage
-from pipelines.machine import Machine, usable_cores
 from pipelines.predict.answers import Answers
 from pipelines.predict.as_trained import (
     Means,
@@ -41,12 +44,9 @@ from pipelines.predict.as_trained import (
 )
 from pipelines.predict.footage import DATASET, SPLIT, ClipRule, Footage, FootageReader, find_footage
 from pipelines.predict.words import outside_pocket, pocket_warning, refuse_repeated, word_classes
-from pipelines.prepare import prepare
-from pipelines.progress import Progress, Silent
-from pipelines.protocol import on_target
-from pipelines.shards import read_footer
-from pipelines.stage import Choice, Stage
-from pipelines.workspace import SETTINGS, Workspace
+from pipelines.prepare.classes import read_classes
+from pipelines.prepare.stage import prepare
+from pipelines.train.protocol import on_target
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from data_manifests.classes import class_row, class_table
 from data_manifests.errors import UsageError
 from data_manifests.readers.table_files import read_names
 from data_manifests.schema import Label
+from pipelines.embed.encoders.spec import POCKET_WORDS
 
 _SHOWN = 5
 
@@ -54,12 +56,7 @@ def word_classes(words: Sequence[str]) -> pa.Table:
 
 def outside_pocket(label: Label, words: Sequence[str]) -> list[str]:
     """The words that the packaged encoder never met in its captions: what it says of them means little."""
-    from pipelines.pocket.domains import SYNONYMS
-    from pipelines.pocket.objects import KINDS
-    from pipelines.pocket.pretraining.captions import VERBS
-
-    names = KINDS if label == "noun" else VERBS
-    known = {*names, *(other for name in names for other in SYNONYMS.get(name, ()))}
+    known = set(json.loads(POCKET_WORDS.read_text(encoding="utf-8"))[label])
     return [word for word in words if " ".join(word.casefold().split()) not in known]
 
 

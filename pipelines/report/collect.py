@@ -12,14 +12,14 @@ import numpy as np
 
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
-from pipelines.command_lines import in_workspace
+from pipelines.engine.command_lines import in_workspace
+from pipelines.engine.shards import read_footer
+from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.intervals import Interval, harmonic, interval, resampled
 from pipelines.evaluate.metrics import harmonic_mean
 from pipelines.report.metrics_file import Metrics, Place, Run, read_metrics
-from pipelines.shards import read_footer
 from pipelines.train.finished import what_it_learned_from_has_changed
-from pipelines.workspace import Workspace
 
 PREDICTIONS = "predictions.parquet"
 KINDS = ("within", "cross", "hm", "top-5", "class mean")

@@ -14,17 +14,17 @@ import numpy as np
 
 from data_manifests.errors import MissingUpstream
 from data_manifests.schema import LABELS, Label
-from pipelines.classes import read_classes
 from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.stage import DecodeStage, decoded_plans, decoded_shards
+from pipelines.engine.shards import read_rows, side_path
+from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.predictions_file import labelled_scores
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.detector import Box
 from pipelines.hands.stage import read_boxes
+from pipelines.prepare.classes import read_classes
 from pipelines.report.metrics_file import Metrics
 from pipelines.report.per_class import PREDICTIONS, scores_are_there
-from pipelines.shards import read_rows, side_path
-from pipelines.workspace import Workspace
 
 MOST = 40
 """Examples on a page."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_manifests.schema import Label
+from pipelines.engine.workspace import Workspace
 from pipelines.report.metrics_file import Metrics
 from pipelines.report.paper import PaperCell, paper_cells
 from pipelines.report.table_cells import PaperNumber
 from pipelines.report.table_groups import Group
-from pipelines.workspace import Workspace
 
 CLASSES: dict[str, dict[Label, tuple[int, ...]]] = {
     "epic": {"noun": (300,), "verb": (97,)},

@@ -10,12 +10,12 @@ import numpy as np
 
 from data_manifests.errors import MissingUpstream
 from data_manifests.schema import Label
-from pipelines.classes import read_classes
+from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.predictions_file import labelled_scores
+from pipelines.prepare.classes import read_classes
+from pipelines.prepare.vocabulary import vocabulary_of
 from pipelines.report.collect import PREDICTIONS
 from pipelines.report.metrics_file import Metrics
-from pipelines.vocabulary import vocabulary_of
-from pipelines.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.digest import digest_json
+from pipelines.engine.digest import digest_json
 from pipelines.report.collect import Collected, method_title, pairs
 from pipelines.report.metrics_file import Metrics, Place, Run
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from data_manifests.schema import LABELS, Label
+from pipelines.engine.workspace import Workspace
 from pipelines.report.paper_match import dataset_named, encoder_named, v2_named
 from pipelines.report.table_groups import Group
-from pipelines.workspace import Workspace
 
 PLACES = ("within", "cross", "hm")
 PARTS = ("shared", "novel", "shared-novel hm")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.csv_text import csv_text
+from pipelines.engine.csv_text import csv_text
 from pipelines.report.table_cells import TableCell
 from pipelines.report.tables import Section, Table, TableRow
 

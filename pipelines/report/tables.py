@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import Collected, Gap
 from pipelines.report.metrics_file import Place
 from pipelines.report.paper_match import PaperRows, comparable, real_place, variants
@@ -14,7 +15,6 @@ from pipelines.report.table_commands import to_begin, to_fill, to_train
 from pipelines.report.table_compare import Compared, comparisons, corrected, row_title
 from pipelines.report.table_groups import Group, groups_of
 from pipelines.report.table_plans import NUMBERS, TITLES, Column, begun, columns, fits, setting_of
-from pipelines.workspace import Workspace
 
 REFERENCES = {
     "chance": "chance",

@@ -9,9 +9,10 @@ import jinja2
 
 from data_manifests.errors import UsageError
 from data_manifests.schema import LABELS
-from pipelines.atomic import replace_atomically
-from pipelines.csv_text import csv_text
-from pipelines.markdown import render_template
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.csv_text import csv_text
+from pipelines.engine.markdown import render_template
+from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import COLUMNS, KINDS, MARKS, Collected, Row, collect
 from pipelines.report.epochs import courses
 from pipelines.report.examples import examples
@@ -22,7 +23,6 @@ from pipelines.report.per_class import class_tables
 from pipelines.report.table_plans import NUMBERS
 from pipelines.report.table_values import table_lines, table_values
 from pipelines.report.tables import Tables, tables_of
-from pipelines.workspace import Workspace
 
 
 def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:

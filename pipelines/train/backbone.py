@@ -10,12 +10,12 @@ import numpy as np
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.embed.encoders import describe_encoder, load_encoder
-from pipelines.embed.encoders.spec import POCKET, parse_spec
-from pipelines.machine import Machine
+from pipelines.embed.encoders.spec import is_spec, parse_spec
+from pipelines.engine.machine import Machine
+from pipelines.engine.workspace import Workspace
 from pipelines.methods.text_tower import TextTower
 from pipelines.methods.visual_tower import VisualTower
-from pipelines.protocol import Protocol
-from pipelines.workspace import Workspace
+from pipelines.train.protocol import Protocol
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _provenance(protocol: Protocol) -> dict[str, Any]:
 
 def _located(workspace: Workspace, slug: str, recorded: str, given: str | None) -> str:
     """The spec of an encoder with the places of its files: as given, as remembered, or where it needs none."""
-    if given is not None and (":" in given or given == POCKET):
+    if given is not None and is_spec(given):
         return parse_spec(given).located
     known = workspace.encoders.get(slug)
     option = f"--encoder {recorded.split(':')[0]}:MODEL=FILE (it was {recorded})"

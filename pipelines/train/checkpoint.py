@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from data_manifests.errors import InputError
-from pipelines.atomic import replace_atomically
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.progress import Progress
 from pipelines.methods.base import Method
-from pipelines.progress import Progress
 
 STATE = "state.pt"
 

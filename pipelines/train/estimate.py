@@ -13,14 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from data_manifests.schema import Label
-from pipelines.machine import Machine
+from pipelines.engine.machine import Machine
+from pipelines.engine.workspace import Workspace
 from pipelines.methods.base import ClipBatch, Method, TextBank, trained_count
+from pipelines.methods.recipe import Recipe
 from pipelines.train.backbone import load_towers
 from pipelines.train.features import StreamVectors, embedding_folder, read_clips, vector_width
-from pipelines.train.optim import Recipe, make_optimiser
-from pipelines.train.run import PlannedRun, fresh_method, load_text
+from pipelines.train.optim import make_optimiser
+from pipelines.train.plan import PlannedRun
+from pipelines.train.run import fresh_method, load_text
 from pipelines.train.terms import LEARNING_RATES, hold_out
-from pipelines.workspace import Workspace
 
 _STEPS = 3
 _PATIENCE_S = 10.0

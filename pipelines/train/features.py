@@ -20,16 +20,17 @@ import pyarrow.parquet as pq
 
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
-from pipelines.atomic import replace_atomically
-from pipelines.command_lines import encoder_option, of_split
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_shards
-from pipelines.digest import digest_json
-from pipelines.locks import alone
-from pipelines.progress import Progress
-from pipelines.shards import Footer, any_footer, iter_rows, read_footer, read_rows, side_path
-from pipelines.stage import require_same
-from pipelines.workspace import Workspace
+from pipelines.embed.encoders.spec import encoder_option
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.command_lines import of_split
+from pipelines.engine.digest import digest_json
+from pipelines.engine.locks import alone
+from pipelines.engine.progress import Progress
+from pipelines.engine.shards import Footer, any_footer, iter_rows, read_footer, read_rows, side_path
+from pipelines.engine.stage import require_same
+from pipelines.engine.workspace import Workspace
 
 
 @dataclass(frozen=True)

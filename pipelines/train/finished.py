@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError
-from pipelines.atomic import replace_atomically
-from pipelines.digest import canonical_json, whole_file_sha256
-from pipelines.shards import read_footer, set_aside
-from pipelines.workspace import Workspace
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.digest import canonical_json, whole_file_sha256
+from pipelines.engine.shards import read_footer, set_aside
+from pipelines.engine.workspace import Workspace
 
 CONFIG, SUMMARY, WEIGHTS = "config.json", "summary.json", "weights.safetensors"
 _SHA256 = "weights_sha256"

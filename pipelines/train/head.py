@@ -5,28 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
-from pipelines.digest import digest_json
+from pipelines.engine.digest import digest_json
+from pipelines.engine.progress import Progress
 from pipelines.methods.base import Method, TextBank, trained_count
-from pipelines.progress import Progress
+from pipelines.methods.recipe import Recipe
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, require_width
 from pipelines.train.finished import write_summary
 from pipelines.train.loop import TrainOutcome, train_head
 from pipelines.train.matched import train_matched
-from pipelines.train.optim import Recipe
 from pipelines.train.pixels import Pictures
+from pipelines.train.plan import PlannedRun
 from pipelines.train.selection import Watched
 from pipelines.train.terms import hold_out
-
-if TYPE_CHECKING:
-    from pipelines.train.run import PlannedRun
 
 
 @dataclass(frozen=True)

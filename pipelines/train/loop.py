@@ -15,10 +15,11 @@ import torch
 import torch.nn.functional as F
 
 from data_manifests.errors import InputError, Interrupted, UsageError
-from pipelines.atomic import replace_atomically
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.progress import Progress, Silent
 from pipelines.methods.base import ClipBatch, Method, TextBank
 from pipelines.methods.blocks import no_tf32
-from pipelines.progress import Progress, Silent
+from pipelines.methods.recipe import Recipe
 from pipelines.train.checkpoint import (
     STATE,
     Checkpoint,
@@ -31,7 +32,7 @@ from pipelines.train.checkpoint import (
 )
 from pipelines.train.data import TrainData
 from pipelines.train.finished import WEIGHTS
-from pipelines.train.optim import Diverged, Recipe, learning_rate, make_optimiser
+from pipelines.train.optim import Diverged, learning_rate, make_optimiser
 from pipelines.train.selection import Watched, kept_line, require_clips
 
 METRICS = "metrics.jsonl"

@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic import replace_atomically
-from pipelines.digest import digest_json
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.digest import digest_json
+from pipelines.engine.progress import Progress
 from pipelines.methods.base import Method
-from pipelines.progress import Progress
+from pipelines.methods.recipe import Recipe
 from pipelines.train.checkpoint import STATE, load_weights, saved_tensors, write_weights
 from pipelines.train.finished import WEIGHTS
 from pipelines.train.loop import METRICS, TrainOutcome
-from pipelines.train.optim import Diverged, Recipe
+from pipelines.train.optim import Diverged
 from pipelines.train.terms import LEARNING_RATES
 
 TRIALS = "trials"

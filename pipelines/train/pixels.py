@@ -21,19 +21,19 @@ import torch
 from torch import Tensor
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
-from pipelines.atomic import replace_atomically
-from pipelines.command_lines import of_split
 from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards
-from pipelines.digest import digest_json
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.command_lines import of_split
+from pipelines.engine.digest import digest_json
+from pipelines.engine.locks import alone
+from pipelines.engine.progress import Progress
+from pipelines.engine.shards import Footer, read_footer, read_rows
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.stage import read_boxes
-from pipelines.locks import alone
-from pipelines.progress import Progress
-from pipelines.protocol import Protocol
-from pipelines.shards import Footer, read_footer, read_rows
 from pipelines.train.backbone import Towers
 from pipelines.train.features import StreamVectors, embedding_folder
+from pipelines.train.protocol import Protocol
 
 _KEY = ("video_id", "pts")
 

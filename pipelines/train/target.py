@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from data_manifests.errors import MissingUpstream, UsageError
 from data_manifests.schema import canonical_split
 from pipelines.decode.stage import DecodeStage
-from pipelines.protocol import Protocol, on_target
-from pipelines.workspace import Workspace
+from pipelines.engine.workspace import Workspace
+from pipelines.train.protocol import Protocol, on_target
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.digest import number_of
+from pipelines.engine.digest import number_of
 
 RecipeName = Literal["published", "matched"]
 Select = Literal["last", "source-val", "target"]

@@ -17,8 +17,8 @@ from benchmarks.methods.run import Children, missing, run
 from benchmarks.pocket.cells import SIZES, SOURCES, recipe
 from benchmarks.results import Results
 from data_manifests.errors import InputError, Interrupted
-from pipelines.executors.killable import Outcome
-from pipelines.machine import Machine
+from pipelines.engine.machine import Machine
+from pipelines.engine.workers import Outcome
 from pipelines.methods import METHODS, load_method
 from pipelines.methods.base import resolve_config
 

@@ -12,11 +12,12 @@ from benchmarks.methods import child
 from benchmarks.methods.child import Stopwatch, Task, named_apart, parts_of, peak_mb, run_in_child, sit
 from benchmarks.methods.ledger import Ledger
 from data_manifests.errors import Interrupted
-from pipelines.machine import Machine
-from pipelines.progress import Silent
-from pipelines.protocol import ProtocolChoice
-from pipelines.train.run import RunRequest, plan_run, train_run
-from pipelines.workspace import Workspace
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
+from pipelines.engine.workspace import Workspace
+from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.run import train_run
 
 CPU = Machine(device="cpu")
 TARGETS = (("mine", "val"), ("other", "val"))

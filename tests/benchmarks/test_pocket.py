@@ -40,11 +40,11 @@ from benchmarks.pocket.report import difference, entries, report, value
 from benchmarks.pocket.run import Watch, run
 from benchmarks.results import Results
 from data_manifests.errors import InputError, Interrupted
-from pipelines.demo import demo_config
 from pipelines.methods.base import ClipBatch, resolve_config
 from pipelines.methods.xmic import XMIC
-from pipelines.pocket.domains import EPIC
-from pipelines.pocket.world import Size, noun_predicts_verb, plan_world
+from pocket_kitchens.demo import demo_config
+from pocket_kitchens.drawing.domains import EPIC
+from pocket_kitchens.world import Size, noun_predicts_verb, plan_world
 
 MADE = {"frozen": "f" * 64, "size": "demo"}
 
@@ -292,17 +292,18 @@ def test_no_adapter_is_trained_when_nothing_or_something_else_is_frozen(tmp_path
         frozen.require_frozen(frozen.frozen_now(encoder), stored)
 
 
+@pytest.mark.parametrize("name", ["world.py", "kinds.toml"])
 def test_a_changed_source_file_of_the_world_is_named(
-    tmp_path: Path, encoder: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, encoder: str, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     source = tmp_path / "pocket"
     source.mkdir()
-    (source / "world.py").write_text("A = 1\n")
+    (source / name).write_text("A = 1\n")
     (source / "__init__.py").write_text("")
     monkeypatch.setattr(frozen, "_SOURCE", source)
     frozen.freeze(frozen.frozen_now(encoder), tmp_path / "frozen.json")
-    (source / "world.py").write_text("A = 2\n")
-    with pytest.raises(InputError, match=r"changed: world\.py\."):
+    (source / name).write_text("A = 2\n")
+    with pytest.raises(InputError, match=rf"changed: {name}\."):
         frozen.freeze(frozen.frozen_now(encoder), tmp_path / "frozen.json")
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.grid import read_cells
-from pipelines.run_chain import check_settings
+from pipelines.chain.grid import read_cells
+from pipelines.chain.run import check_settings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

@@ -6,11 +6,11 @@ from functools import partial
 
 import pyarrow as pa
 
-from pipelines import stage
-from pipelines.digest import digest_table
-from pipelines.prepare import OneFile
-from pipelines.shards import Layout
-from pipelines.workspace import Workspace
+from pipelines.engine import stage
+from pipelines.engine.digest import digest_table
+from pipelines.engine.shards import Layout
+from pipelines.engine.workspace import Workspace
+from pipelines.prepare.stage import OneFile
 
 
 def write_classes(workspace: Workspace, dataset: str, label: str, table: pa.Table) -> None:

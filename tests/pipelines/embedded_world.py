@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from data_manifests.readers.table import TableReader
-from pipelines import stage
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.embed.text import text_stages
+from pipelines.engine import stage
+from pipelines.engine.workspace import DatasetSettings, Workspace
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.stage import DetectHandsStage
-from pipelines.prepare import prepare
-from pipelines.workspace import DatasetSettings, Workspace
+from pipelines.prepare.stage import prepare
 
 DIM = 64
 SEGMENTS = 4

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.readers.table import TableReader
-from pipelines import stage
-from pipelines.chain import DecodeOptions, EmbedOptions, HandsOptions, decode_stages, embed_stages, hands_stages
-from pipelines.evaluate.run import evaluate
+from pipelines.chain.stages import DecodeOptions, EmbedOptions, HandsOptions, decode_stages, embed_stages, hands_stages
+from pipelines.engine import stage
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
-from pipelines.machine import Machine
 from pipelines.predict import Predictor, load_run
-from pipelines.prepare import prepare
-from pipelines.progress import Silent
-from pipelines.protocol import ProtocolChoice
-from pipelines.train.run import RunRequest, plan_run, train_run
-from pipelines.workspace import Workspace
+from pipelines.prepare.stage import prepare
+from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.run import train_run
 
 MACHINE = Machine(1, "cpu", offline=True)
 SEGMENTS = (("a.mp4", 0.0, 1.0), ("a.mp4", 0.5, 1.75), ("b.mp4", 0.25, 1.0), ("b.mp4", 0.0, 2.0), ("a.mp4", 1.0, 2.0))

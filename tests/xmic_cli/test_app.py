@@ -41,7 +41,7 @@ def _break_prepare(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object]) 
     def broken(*_: Any, **__: Any) -> object:
         return what()
 
-    monkeypatch.setattr("pipelines.prepare.prepare", broken)
+    monkeypatch.setattr("pipelines.prepare.stage.prepare", broken)
 
 
 def test_0_is_done(prepare_epic: list[str], capsys: _Capture) -> None:
@@ -225,7 +225,7 @@ def test_shell_completion_offers_the_commands() -> None:
     assert sorted(found.stdout.split()) == ["decode", "demo", "detect-hands"], found.stderr
 
 
-@pytest.mark.parametrize("command", [["evaluate"], ["hands", "train-packaged"], ["prepare", "ego4d"]])
+@pytest.mark.parametrize("command", [["evaluate"], ["hands", "train"], ["prepare", "ego4d"]])
 def test_paragraphs_of_help_fill_the_terminal(
     command: list[str], capsys: _Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,8 +19,8 @@ from data_manifests.errors import (
     UsageError,
     XmicError,
 )
-from pipelines.locks import LockedElsewhere
-from pipelines.shards import DamagedShard
+from pipelines.engine.locks import LockedElsewhere
+from pipelines.engine.shards import DamagedShard
 from xmic_cli.errors import exit_code_of
 
 _ROOT = Path(__file__).resolve().parents[2]

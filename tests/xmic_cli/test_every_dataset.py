@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipelines.decode.encode_jpeg import to_jpeg
-from pipelines.shards import read_rows
+from pipelines.engine.shards import read_rows
 from tests.data_manifests import ego4d_files, egtea_files, epic_files
 from tests.pipelines.hands import hoa_files
 from xmic_cli.app import run

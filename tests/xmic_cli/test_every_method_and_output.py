@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from pipelines.engine.shards import read_rows
 from pipelines.methods import METHODS
-from pipelines.shards import read_rows
 from xmic_cli.app import run
 
 Call = Callable[..., Any]

@@ -4,7 +4,7 @@ import pytest
 
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import default_plan
-from pipelines.workspace import Workspace
+from pipelines.engine.workspace import Workspace
 from xmic_cli.plans import note_plans
 
 

@@ -29,8 +29,8 @@ def check_plugin(
     Prints a line for each promise; exits 3 when one is broken.
     """
     from data_manifests.errors import InputError, UsageError
-    from pipelines.contract.check import KINDS, kind_of
-    from pipelines.contract.check import check_plugin as check
+    from pipelines.plugin_check.check import KINDS, kind_of
+    from pipelines.plugin_check.check import check_plugin as check
 
     if kind is not None and kind not in KINDS:
         raise UsageError(f"--kind {kind}: expected {', '.join(KINDS[:-1])} or {KINDS[-1]}")

@@ -36,7 +36,7 @@ def classes(
     """
     from data_manifests.errors import UsageError
     from data_manifests.schema import LABELS, canonical_split
-    from pipelines.vocabulary import compare_datasets
+    from pipelines.prepare.vocabulary import compare_datasets
 
     if label not in (*LABELS, "both"):
         raise UsageError(f"--label {label}: expected noun, verb or both")
@@ -59,7 +59,7 @@ def classes(
 
 
 def _print_csv(found: dict[str, Any]) -> None:
-    from pipelines.csv_text import csv_text
+    from pipelines.engine.csv_text import csv_text
 
     names = ["source", "target", "rule", "split"]
     rows = [

@@ -30,7 +30,7 @@ def decode(
 
     Each video is decoded in a process of its own: one that crashes or hangs becomes a failure row.
     """
-    from pipelines.chain import DecodeOptions, decode_stages
+    from pipelines.chain.stages import DecodeOptions, decode_stages
     from xmic_cli.stages import run_stages
 
     options = DecodeOptions(segments, candidates, short_side, quality, video_timeout)

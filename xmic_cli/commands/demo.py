@@ -33,7 +33,7 @@ def demo(
     It is written as EPIC-KITCHENS-100 and as Ego4D, and read as those are. Zero-shot CLIP and X-MIC are evaluated
     within each dataset and on the other one. Run it again after a stop: what is done is skipped.
     """
-    from pipelines.demo import run_demo
+    from pocket_kitchens.demo import run_demo
 
     result = run_demo(
         folder, "small" if small else "demo", machine_of(workers, device, True), console.progress(), saving_signals

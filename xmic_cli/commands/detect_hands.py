@@ -67,7 +67,7 @@ def detect_hands(
 
     A row without corners says that the frame has no box. EgoClip's .handobj.pkl files are not read.
     """
-    from pipelines.chain import HandsOptions, hands_stages
+    from pipelines.chain.stages import HandsOptions, hands_stages
     from xmic_cli.stages import run_stages
 
     options = HandsOptions(

@@ -20,7 +20,7 @@ def doctor(context: typer.Context, workspace: WorkspaceOption = None, json: Json
 
     Nothing is downloaded. Exits with 3 when a required dependency does not import.
     """
-    from pipelines.doctor import examine
+    from pipelines.doctor.checks import examine
 
     # Not options.open_workspace: that reads manifests' schemas and needs pyarrow.
     before = context.find_root().params.get("workspace")

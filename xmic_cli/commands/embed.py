@@ -68,7 +68,7 @@ def embed(
     shared: StageOptions,
 ) -> None:
     """Run a frozen encoder over full frames, hand crops and class names; vectors are kept raw in float16."""
-    from pipelines.chain import EmbedOptions, embed_stages
+    from pipelines.chain.stages import EmbedOptions, embed_stages
     from xmic_cli.stages import run_stages
 
     options = EmbedOptions(

@@ -69,13 +69,13 @@ def evaluate(
     """
     from data_manifests.errors import UsageError
     from data_manifests.schema import canonical_split
+    from pipelines.engine.stage import Choice
     from pipelines.evaluate.clip_list import read_clip_list
     from pipelines.evaluate.folders import folder_name
-    from pipelines.evaluate.run import evaluate as evaluate_run
-    from pipelines.evaluate.run import targets_of
+    from pipelines.evaluate.stage import evaluate as evaluate_run
+    from pipelines.evaluate.stage import targets_of
     from pipelines.evaluate.submission import Submission, parse_levels
     from pipelines.evaluate.trained import find_run
-    from pipelines.stage import Choice
 
     if (submission is None) != (sls is None):
         raise UsageError(

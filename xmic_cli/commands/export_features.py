@@ -30,8 +30,8 @@ def export_features(
 
     Each split has a folder <dataset>-<split> with vectors.safetensors, index.parquet and dataset.py.
     """
-    from pipelines.export_features import export_features as export
-    from pipelines.protocol import ProtocolChoice
+    from pipelines.export.features import export_features as export
+    from pipelines.train.protocol import ProtocolChoice
 
     space = open_workspace(context, workspace)
     note_plans(space, space.choose(dataset, split), plan)

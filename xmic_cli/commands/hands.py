@@ -9,11 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from xmic_cli import console
-from xmic_cli.options import LARGEST_SEED, Device, Json, Offline, Workers, machine_of
+from xmic_cli.options import LARGEST_SEED, Device, Json, Offline, machine_of
 
 app = typer.Typer(no_args_is_help=True, help="Hand models for xmic detect-hands: train one, test one.")
 
-_Into = Annotated[Path, typer.Option(help="Where hands.safetensors and hands.yaml go.")]
+Into = Annotated[Path, typer.Option(help="Where hands.safetensors and hands.yaml go.")]
+"""The folder of a trained model."""
 
 
 @app.command("train")
@@ -26,7 +27,7 @@ def train(
         Path | None,
         typer.Option("--from", help="Weights to start from. (default: the model that comes with xmic)"),
     ] = None,
-    into: _Into = Path("hand-model"),
+    into: Into = Path("hand-model"),
     teacher_boxes: Annotated[
         Path | None, typer.Option(help="Boxes of another detector (.csv, .parquet; columns video and frame).")
     ] = None,
@@ -45,73 +46,13 @@ def train(
     another folder. The model is used with
     xmic detect-hands --weights INTO/hands.safetensors.
     """
-    from pipelines.hands.training.datasets import teacher_boxes as of_teacher
-    from pipelines.hands.training.datasets import yolo_dataset
-    from pipelines.hands.training.tuned import tune_model
+    from pipelines.hands.finetune.datasets import teacher_boxes as of_teacher
+    from pipelines.hands.finetune.datasets import yolo_dataset
+    from pipelines.hands.finetune.tune import tune_model
 
     pictures = yolo_dataset(data) if teacher_boxes is None else of_teacher(data, teacher_boxes, teacher_score)
     made = tune_model(pictures, start, into, epochs, image_size, seed, offline, console.progress())
-    console.emit(made, json, [_trained(made)])
-
-
-@app.command("train-packaged")
-def train_packaged(
-    work: Annotated[Path, typer.Argument(help="Where the hand, drawings and checkpoint are kept (0.5 GB).")],
-    into: _Into = Path("hand-model"),
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of pictures, weights and batches.")] = 0,
-    budget: Annotated[int, typer.Option(min=1, help="Pictures to look at, counted as often as it does.")] = 150_000,
-    pictures: Annotated[int, typer.Option(min=1, help="How many different ones to draw.")] = 20_000,
-    photographs: Annotated[
-        Path | None,
-        typer.Option(help="Folder of photographs without hands (.jpg, .png, .webp), put behind and between them."),
-    ] = None,
-    start: Annotated[
-        Path | None,
-        typer.Option("--from", help="A model that this command made, to train on. (default: random weights)"),
-    ] = None,
-    workers: Workers = None,
-    json: Json = False,
-) -> None:
-    """Train the packaged hand model anew, from random weights and drawn hands only.
-
-    The hand that is drawn is fetched with npm. Of the photographs, those with transparent pixels are things that lie
-    about, the others are what is behind them; half of the pictures show some. Run it again after a stop: it goes on
-    from its checkpoint.
-    """
-    from pipelines.hands.training.packaged import train_packaged as train_it
-
-    count = machine_of(workers, "cpu", offline=True).workers
-    made = train_it(work, into, seed, budget, pictures, photographs, start, count, console.progress())
-    console.emit(made, json, [f"{_trained(made)}; {made['sha256']}"])
-
-
-@app.command("calibrate")
-def calibrate(
-    work: Annotated[Path, typer.Argument(help="The folder of train-packaged.")],
-    weights: Annotated[Path | None, typer.Option(help="The model. (default: the one that comes with xmic)")] = None,
-    into: Annotated[Path | None, typer.Option(help="The curves. (default: beside the model, .json)")] = None,
-    pictures: Annotated[int, typer.Option(min=1, help="How many to draw.")] = 1_000,
-    seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST_SEED, help="Of the pictures; not one that was trained on.")
-    ] = 9_000,
-    workers: Workers = None,
-    json: Json = False,
-) -> None:
-    """Find the threshold and the crop margin that fit a model, on drawn pictures it was not trained on."""
-    from pipelines.hands.detector import load_detector
-    from pipelines.hands.model_file import find_weights
-    from pipelines.hands.synthetic.mesh import fetch_mesh
-    from pipelines.hands.training.calibrate import calibrate as measure
-    from pipelines.hands.training.pictures import A_FILE, DrawnPictures
-
-    file = find_weights(weights, offline=True)
-    detector = load_detector("yolo", weights=file)
-    drawn = DrawnPictures(work, fetch_mesh(work), seed, -(-pictures // A_FILE))
-    drawn.draw(machine_of(workers, "cpu", offline=True).workers, console.progress())
-    found = measure(detector, drawn, into or file.with_suffix(".json"), console.progress())
-    ap50 = ", ".join(f"{name} {_percent(value)}" for name, value in found["ap50"].items())
-    lines = [f"threshold {found['threshold']:.2f}, margin {found['margin']}; AP50: {ap50}"]
-    console.emit(found, json, lines)
+    console.emit(made, json, [trained_line(made)])
 
 
 @app.command("test")
@@ -152,9 +93,9 @@ def score(
         offline=offline,
     )
     found = measure_detector(detector, frames, labels, console.progress(), iou, threshold)
-    lines = [f"{found['hands']} hands in {found['frames']} frames: AP{100 * iou:.0f} {_percent(found['ap'])}"]
+    lines = [f"{found['hands']} hands in {found['frames']} frames: AP{100 * iou:.0f} {percent(found['ap'])}"]
     lines += [
-        f"recall {_percent(row['recall'])} at {row['false_alarms']:g} false alarms a frame"
+        f"recall {percent(row['recall'])} at {row['false_alarms']:g} false alarms a frame"
         + ("" if row["threshold"] is None else f" (threshold {row['threshold']:.2f})")
         for row in found["recall"]
     ]
@@ -167,11 +108,12 @@ def score(
     console.emit({"model": str(model), **found}, json, lines)
 
 
-def _trained(made: Mapping[str, Any]) -> str:
+def trained_line(made: Mapping[str, Any]) -> str:
+    """Say what a training made, in one line."""
     done = "; finished before, nothing to do" if made["already_done"] else ""
     return f"{made['file']}: loss {made['loss']:.2f} after {made['pictures']} pictures{done}"
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
     """'81.3 %', or 'none' where there is nothing to find."""
     return "none" if share is None else f"{100 * share:.1f} %"

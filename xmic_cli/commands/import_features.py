@@ -58,7 +58,7 @@ def import_features(
     from pipelines.embed.imported import ImportFeaturesStage
     from pipelines.embed.imported_text import ImportTextStage
     from pipelines.embed.vector_files import read_vectors
-    from pipelines.stage import Stage
+    from pipelines.engine.stage import Stage
     from xmic_cli.stages import run_stages
 
     workspace = shared.open(context)
@@ -95,8 +95,8 @@ def import_features(
 
 
 def _print_frames(frames: DecodeStage, json: bool) -> None:
-    from pipelines.csv_text import csv_text
     from pipelines.embed.imported import wanted_frames
+    from pipelines.engine.csv_text import csv_text
 
     rows = list(wanted_frames(frames))
     columns = ["clip_id", "segment", "candidate", "video_id", "time_s"]

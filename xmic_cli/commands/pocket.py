@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from xmic_cli import console
-from xmic_cli.options import LARGEST_SEED, Device, Json, Offline, Workers, machine_of
+from xmic_cli.options import LARGEST_SEED, Json, Workers, machine_of
 
 app = typer.Typer(no_args_is_help=True, help="Pocket Kitchens: a small drawn world, written as the real datasets are.")
 
@@ -27,7 +27,7 @@ def build(
 
     Run it again after a stop: videos that are there are kept. xmic prepare epic and xmic prepare ego4d read them.
     """
-    from pipelines.pocket.build import build_world
+    from pocket_kitchens.build import build_world
 
     count = machine_of(workers, "cpu", offline=True).workers
     built = build_world(folder, size, seed, count, console.progress())
@@ -39,49 +39,3 @@ def build(
     if not built.made:
         lines.append("nothing to render: every video was there")
     console.emit(vars(built), json, lines)
-
-
-@app.command("train-encoder")
-def train_encoder(
-    work: Annotated[Path, typer.Argument(help="Where drawings, checkpoint and log are kept (1.7 GB).")],
-    into: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("pocket-encoder"),
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of weights, pictures and captions.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of 256 pictures.")] = 2400,
-    workers: Workers = None,
-    json: Json = False,
-) -> None:
-    """Train the pocket encoder anew, as the packaged one was: on drawn third-person pictures only.
-
-    Run it again after a stop: it goes on from its checkpoint. Its weights are used with
-    --encoder open_clip:INTO/pocket.json=INTO/pocket.safetensors.
-    """
-    from pipelines.pocket.pretraining.train import Training
-    from pipelines.pocket.pretraining.train import train_encoder as train
-
-    count = machine_of(workers, "cpu", offline=True).workers
-    made = train(work, Training(seed=seed, steps=steps), into, count, console.progress())
-    console.emit(made, json, [f"{made['file']}: {made['pictures']} pictures, sha256 {made['sha256']}"])
-
-
-@app.command("measure-encoder")
-def measure_encoder(
-    encoder: Annotated[str, typer.Option(help="Any encoder with a text tower.")] = "pocket",
-    clips: Annotated[int, typer.Option(min=1, help="Clips of each domain, and pictures of each kind.")] = 500,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of pictures and clips.")] = 7_000,
-    device: Device = "auto",
-    offline: Offline = False,
-    json: Json = False,
-) -> None:
-    """Zero-shot accuracy of an encoder on third-person pictures, on first-person clips and on true hand crops."""
-    from pipelines.embed.encoders import load_encoder
-    from pipelines.pocket.pretraining.measure import measure_encoder as measure
-
-    where = machine_of(None, device, offline).resolve_device()
-    loaded = load_encoder(encoder, precision="fp32", batch_size=32, device=where, offline=offline)
-    rows = measure(loaded, seed, clips, console.progress())
-    lines = [
-        f"{row['domain']:6} {row['pictures']:15} {row['count']:5} of {row['classes']} nouns: {row['noun']:5.1f} %"
-        + ("" if row["verb"] is None else f"   verbs: {row['verb']:5.1f} %")
-        for row in rows
-    ]
-    console.emit({"encoder": encoder, "seed": seed, "rows": rows}, json, lines)

@@ -138,9 +138,9 @@ def predict(
     that xmic evaluate gives it, and the same videos with other words cost next to nothing.
     """
     form = _format(format, out, json)
+    from pipelines.engine.stage import Choice, parse_max_failures
     from pipelines.predict import load_run
     from pipelines.predict.words import read_words
-    from pipelines.stage import Choice, parse_max_failures
 
     own_nouns, own_verbs = read_words("noun", nouns, noun or []), read_words("verb", verbs, verb or [])
     progress = console.progress()
@@ -200,7 +200,7 @@ def _show(answers: Answers, form: str, out: Path | None) -> None:
         for text in texts:
             console.print_text(text)
         return
-    from pipelines.atomic import replace_atomically
+    from pipelines.engine.atomic import replace_atomically
 
     with replace_atomically(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         file.writelines(texts)
@@ -232,7 +232,7 @@ def _json_lines(answers: Iterable[ClipAnswers]) -> Iterator[str]:
 
 
 def _csv(answers: Answers) -> str:
-    from pipelines.csv_text import csv_text
+    from pipelines.engine.csv_text import csv_text
 
     ranks = {label: min(answers.top, len(names)) for label, names in answers.names.items()}
     columns = ["video", "start_s", "stop_s", "name"]

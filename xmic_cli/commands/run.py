@@ -14,7 +14,7 @@ from xmic_cli.options import Device, DryRun, Json, Offline, Workers, WorkspaceOp
 from xmic_cli.signals import saving_signals
 
 if TYPE_CHECKING:
-    from pipelines.grid import Cell
+    from pipelines.chain.grid import Cell
 
 
 def run(
@@ -38,8 +38,8 @@ def run(
     Run it again after a stop: what is done is skipped. Its workspace is the one in the file, unless -w names another.
     Lists in [embed] (encoder, v2, prompt, names), in a [[train]] and in its set make a grid: all combinations are run.
     """
-    from pipelines.grid import choose_cell, read_cells
-    from pipelines.run_chain import plan_chain, run_chain
+    from pipelines.chain.grid import choose_cell, read_cells
+    from pipelines.chain.run import plan_chain, run_chain
 
     cells = read_cells(file)
     other = workspace or context.find_root().params.get("workspace")
@@ -65,7 +65,7 @@ _STATES = {True: "finished", False: "to do", None: "nothing to train"}
 
 
 def _list(cells: list[Cell], json: bool) -> None:
-    from pipelines.run_chain import state_of
+    from pipelines.chain.run import state_of
 
     rows = []
     for item in cells:
@@ -90,7 +90,7 @@ def _list(cells: list[Cell], json: bool) -> None:
 
 
 def _lines(result: dict[str, Any]) -> list[str]:
-    from pipelines.stage import Report
+    from pipelines.engine.stage import Report
     from xmic_cli.stages import report_line
 
     lines = [report_line(Report(**stage)) for stage in result["stages"]]

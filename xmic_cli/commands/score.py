@@ -39,11 +39,11 @@ def score(
     """
     from data_manifests.errors import MissingUpstream
     from data_manifests.schema import canonical_split
+    from pipelines.engine.stage import Choice
     from pipelines.evaluate.clip_list import read_clip_list
     from pipelines.evaluate.result_card import copy_card
     from pipelines.evaluate.score import ScoreRequest
     from pipelines.evaluate.score import score as score_files
-    from pipelines.stage import Choice
 
     space = open_workspace(context, workspace)
     wanted = canonical_split(split) if split else None

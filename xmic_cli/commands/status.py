@@ -19,7 +19,7 @@ def status(
     json: Json = False,
 ) -> None:
     """Show each stage's shards: done, stale, missing, damaged, incomplete, and why."""
-    from pipelines.status import status as find_status
+    from pipelines.chain.status import status as find_status
 
     found = find_status(open_workspace(context, workspace), verify=verify)
     if json:

@@ -115,8 +115,9 @@ def train(
     """
     from data_manifests.errors import UsageError
     from data_manifests.schema import LABELS
-    from pipelines.protocol import ProtocolChoice
-    from pipelines.train.run import RunRequest, plan_run, train_run
+    from pipelines.train.plan import RunRequest, plan_run
+    from pipelines.train.protocol import ProtocolChoice
+    from pipelines.train.run import train_run
     from pipelines.train.terms import Terms, parse_percent
 
     if label not in (*LABELS, "both"):

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from pipelines.embed.encoders.spec import POCKET, EncoderIdentity, EncoderOptions
-from pipelines.plugins import load_class
+from pipelines.engine.plugins import load_class
 
 ENCODERS = {
     "lavila": "pipelines.embed.encoders.lavila:LavilaEncoder",

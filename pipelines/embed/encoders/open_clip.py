@@ -22,7 +22,6 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
-from pipelines.digest import canonical_json, digest_json
 from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
 from pipelines.embed.encoders.open_clip_text import open_text_tower
 from pipelines.embed.encoders.open_clip_visual import open_visual_tower
@@ -36,6 +35,7 @@ from pipelines.embed.encoders.spec import (
     refuse_random,
 )
 from pipelines.embed.encoders.weights import hub_file, load_strict, read_state_dict
+from pipelines.engine.digest import canonical_json, digest_json
 from pipelines.methods.text_tower import TextTower
 from pipelines.methods.visual_tower import VisualTower
 

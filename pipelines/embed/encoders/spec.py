@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.digest import whole_file_sha256
+from pipelines.engine.digest import whole_file_sha256
+from pipelines.engine.workspace import Workspace
 
 POCKET = "pocket"
-"""The encoder that comes with xmic: a small CLIP of the drawn world (:mod:`pipelines.pocket.pretraining`)."""
+"""The encoder that comes with xmic: a small CLIP of the drawn world (:mod:`packaged_models.encoder`)."""
 
-_POCKET_FILES = Path(__file__).parents[2] / "pocket" / "encoder"
+_POCKET_FILES = Path(__file__).parents[1] / "model"
+
+POCKET_WORDS = _POCKET_FILES / "pocket.words.json"
+"""'noun' and 'verb' → the words that were in the captions it was trained on."""
 
 RANDOM = "random"
 SEED = 0
@@ -160,3 +165,22 @@ def refuse_random(spec: ModelSpec, allowed: bool) -> None:
 def random_sha256(description: str) -> str:
     """Stands for the weights' hash where they are random: the model's description and the seed."""
     return hashlib.sha256(f"random weights, seed {SEED}: {description}".encode()).hexdigest()
+
+
+def is_spec(text: str) -> bool:
+    """Tell a model spec from the folder name of an encoder."""
+    return ":" in text or text == POCKET
+
+
+def encoder_option(workspace: Workspace, encoder: str | None, recorded: str | None = None) -> str:
+    """``--encoder`` with the spec that is wanted; with NAME, for the user to fill in, where it is not known.
+
+    Args:
+        workspace: knows where the files of encoders lie.
+        encoder: a folder name, or a spec as a user gives it; None = any.
+        recorded: the spec that the encoder's vectors were made with, which holds no folders.
+    """
+    spec = workspace.encoders.get(encoder or "") or recorded
+    if spec is None and encoder is not None and is_spec(encoder):
+        spec = encoder
+    return f"--encoder {shlex.quote(spec) if spec else 'NAME'}"

@@ -13,7 +13,6 @@ import timm.data
 import torch
 
 from data_manifests.errors import UsageError
-from pipelines.digest import canonical_json
 from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
 from pipelines.embed.encoders.spec import (
     SEED,
@@ -25,6 +24,7 @@ from pipelines.embed.encoders.spec import (
     refuse_random,
 )
 from pipelines.embed.encoders.weights import hub_file, load_strict, read_state_dict
+from pipelines.engine.digest import canonical_json
 
 _HUB_NAMES = ("model.safetensors", "pytorch_model.bin")
 _DINOV2_SIZE, _DINOV2_CROP = 224, 224 / 256

@@ -8,11 +8,11 @@ import pytest
 
 from data_manifests.errors import MissingUpstream
 from data_manifests.readers.table import TableReader
-from pipelines import stage
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
-from pipelines.prepare import prepare
-from pipelines.workspace import Workspace
+from pipelines.engine import stage
+from pipelines.engine.workspace import Workspace
+from pipelines.prepare.stage import prepare
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ import pytest
 from data_manifests.errors import MissingUpstream, TooManyFailures
 from data_manifests.readers.epic import EpicReader
 from data_manifests.readers.table import TableReader
-from pipelines import stage
 from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, default_plan, plan_of
-from pipelines.prepare import prepare
-from pipelines.shards import read_footer, read_rows, side_path
-from pipelines.stage import Choice
-from pipelines.workspace import Workspace
+from pipelines.engine import stage
+from pipelines.engine.shards import read_footer, read_rows, side_path
+from pipelines.engine.stage import Choice
+from pipelines.engine.workspace import Workspace
+from pipelines.prepare.stage import prepare
 from tests.data_manifests import epic_files
 
 PLAN = FramePlan(segments=4, candidates=1, short_side=0)

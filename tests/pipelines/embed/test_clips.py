@@ -6,14 +6,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_manifests.errors import UsageError
-from pipelines import stage
 from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.clips import Draw, EmbedClipsStage, _with_frames, clip_segments
 from pipelines.embed.stage import LazyEncoder
-from pipelines.shards import read_footer, read_rows, side_path
-from pipelines.stage import Choice
+from pipelines.engine import stage
+from pipelines.engine.shards import read_footer, read_rows, side_path
+from pipelines.engine.stage import Choice
 from tests.pipelines.frame_shards import write_again
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from data_manifests.errors import InputError, TooManyFailures, UsageError
-from pipelines import stage
+from pipelines.chain.status import status
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.imported import ImportFeaturesStage, wanted_frames
 from pipelines.embed.vector_files import VectorFile
-from pipelines.progress import Silent
-from pipelines.shards import read_footer, read_rows
-from pipelines.status import status
+from pipelines.engine import stage
+from pipelines.engine.progress import Silent
+from pipelines.engine.shards import read_footer, read_rows
 from pipelines.train.features import load_stream, read_clips
 
 DIM = 8

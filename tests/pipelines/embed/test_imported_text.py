@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from data_manifests.errors import InputError, UsageError
-from pipelines import stage
-from pipelines.classes import read_classes
+from pipelines.chain.status import status
 from pipelines.embed.imported_text import ImportTextStage
 from pipelines.embed.vector_files import VectorFile
-from pipelines.protocol import Protocol
-from pipelines.status import status
+from pipelines.engine import stage
+from pipelines.prepare.classes import read_classes
+from pipelines.train.protocol import Protocol
 from pipelines.train.run import load_text
 
 

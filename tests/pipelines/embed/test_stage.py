@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from data_manifests.errors import MissingUpstream
-from pipelines import stage
 from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.stage import EmbedStage, LazyEncoder
+from pipelines.engine import stage
+from pipelines.engine.shards import read_footer, read_rows
+from pipelines.engine.stage import Choice
 from pipelines.hands import stage as hands_stage
 from pipelines.hands.crops import CropPolicy, crop
 from pipelines.hands.detector import Box
 from pipelines.hands.stage import read_boxes
-from pipelines.shards import read_footer, read_rows
-from pipelines.stage import Choice
 
 HANDS = "fake-hands-00000000"
 

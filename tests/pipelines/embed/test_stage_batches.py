@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines import stage
 from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
@@ -17,11 +16,12 @@ from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.base import FrozenImageEncoder
 from pipelines.embed.encoders.spec import EncoderOptions
 from pipelines.embed.stage import EmbedStage, LazyEncoder
+from pipelines.engine import stage
+from pipelines.engine.shards import read_rows, side_path
+from pipelines.engine.stage import Choice
 from pipelines.hands.crops import CropPolicy, crop
 from pipelines.hands.detector import DetectorIdentity
 from pipelines.hands.stage import DetectHandsStage
-from pipelines.shards import read_rows, side_path
-from pipelines.stage import Choice
 from tests.pipelines.frame_shards import write_again
 
 TINY = f"open_clip:{Path(__file__).resolve().parents[3] / 'examples' / 'tiny-clip.json'}/random"

@@ -6,9 +6,9 @@ import pytest
 
 from data_manifests.classes import class_row, class_table
 from data_manifests.errors import InputError, MissingUpstream, UsageError
-from pipelines import stage
 from pipelines.embed.text import TextStage, class_vectors, text_slug, text_stages
-from pipelines.shards import read_footer, read_rows
+from pipelines.engine import stage
+from pipelines.engine.shards import read_footer, read_rows
 from tests.pipelines.class_lists import write_classes
 
 CLASSES = class_table(

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipelines.digest import digest_json
+from pipelines.engine.digest import digest_json
 from pipelines.evaluate.result_card import KIND, LABEL_SPACE, METRIC_VERSIONS, SCHEMA
 
 NUMBERS: dict[str, Any] = {

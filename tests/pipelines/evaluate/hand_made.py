@@ -8,8 +8,8 @@ import numpy as np
 
 from data_manifests.schema import Label
 from data_manifests.vocabulary import TargetClass, Vocabulary
-from pipelines.evaluate.counts import Recordings
-from pipelines.evaluate.scored import Clips, Predictions, Scored
+from pipelines.evaluate.cluster_counts import Recordings
+from pipelines.evaluate.predictions import Clips, Predictions, Scored
 
 
 def scored(

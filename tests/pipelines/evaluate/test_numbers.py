@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipelines.engine.progress import Silent
+from pipelines.engine.workspace import DatasetSettings
 from pipelines.evaluate.calibration import Temperature
 from pipelines.evaluate.numbers import Subject, class_counts, is_epic, numbers_of, vocabularies_of
-from pipelines.progress import Silent
-from pipelines.workspace import DatasetSettings
 from tests.pipelines.evaluate.hand_made import predictions
 
 ONES = {"noun": Temperature(), "verb": Temperature()}

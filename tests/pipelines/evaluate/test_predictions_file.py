@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipelines.engine.shards import PartWriter
 from pipelines.evaluate.predictions_file import (
     labelled_scores,
     predictions_layout,
     predictions_table,
     score_matrix,
 )
-from pipelines.shards import PartWriter
 from pipelines.train.features import SplitClips
 
 

@@ -6,19 +6,20 @@ import shutil
 import pytest
 
 from data_manifests.errors import InputError, MissingUpstream
-from pipelines import stage
 from pipelines.embed.text import text_stages
+from pipelines.engine import stage
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
+from pipelines.engine.workspace import DatasetSettings
 from pipelines.evaluate import epic
 from pipelines.evaluate.record import changes, metrics_text
-from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
-from pipelines.machine import Machine
-from pipelines.progress import Silent
-from pipelines.protocol import ProtocolChoice
+from pipelines.prepare.vocabulary import vocabulary_of
 from pipelines.report.metrics_file import read_metrics
-from pipelines.train.run import RunRequest, plan_run, train_run
-from pipelines.vocabulary import vocabulary_of
-from pipelines.workspace import DatasetSettings
+from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.run import train_run
 from tests.pipelines.class_lists import write_classes
 
 TARGETS = [("mine", "val"), ("other", "val")]
@@ -67,7 +68,7 @@ def test_a_source_that_is_not_in_this_workspace_is_said_and_nothing_is_guessed(e
 
 
 def test_a_class_list_of_another_version_is_named_before_anything_is_scored(embedded):
-    from pipelines.classes import read_classes
+    from pipelines.prepare.classes import read_classes
 
     run = trained(embedded)
     write_classes(embedded, "mine", "noun", read_classes(embedded, "mine", "noun").drop(["synonyms"]))

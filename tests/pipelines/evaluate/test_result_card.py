@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from data_manifests.errors import InputError
-from pipelines.evaluate.counts import Recordings
+from pipelines.evaluate.cluster_counts import Recordings
+from pipelines.evaluate.predictions import Clips
 from pipelines.evaluate.result_card import copy_card, read_card, write_card
-from pipelines.evaluate.scored import Clips
 from tests.pipelines.evaluate.cards import METRICS, NUMBERS
 
 ACROSS = {"source": {"dataset": "other", "split": "train"}, "vocabulary": {"noun": {"sha256": "1"}}}

@@ -7,19 +7,20 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.chain.status import status
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
+from pipelines.engine.shards import read_rows
 from pipelines.evaluate.clip_list import read_clip_list
 from pipelines.evaluate.result_card import read_card
-from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.score import ScoreRequest, score
+from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
-from pipelines.machine import Machine
-from pipelines.progress import Silent
-from pipelines.protocol import ProtocolChoice
 from pipelines.report.collect import collect
 from pipelines.report.write import write_report
-from pipelines.shards import read_rows
-from pipelines.status import status
-from pipelines.train.run import RunRequest, plan_run, train_run
+from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.run import train_run
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ def test_what_is_not_prepared_is_named_and_nothing_is_written_of_a_bad_file(embe
 
 
 def test_status_tells_when_the_classes_or_clips_are_others_now(embedded, scores):
-    from pipelines.classes import read_classes
+    from pipelines.prepare.classes import read_classes
     from tests.pipelines.class_lists import write_classes
 
     score(embedded, request(scores()), Silent())

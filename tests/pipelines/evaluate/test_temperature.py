@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
 from pipelines.evaluate.calibration import Temperature, fit_temperature
-from pipelines.evaluate.run import evaluate, evaluation_stage
-from pipelines.evaluate.scored import predictions_of
+from pipelines.evaluate.predictions import predictions_of
+from pipelines.evaluate.stage import evaluate, evaluation_stage
 from pipelines.evaluate.temperature import temperatures_of
 from pipelines.evaluate.trained import find_run
-from pipelines.machine import Machine
-from pipelines.progress import Silent
-from pipelines.protocol import ProtocolChoice
-from pipelines.train.run import RunRequest, plan_run, train_run
+from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.run import train_run
 
 
 @pytest.fixture

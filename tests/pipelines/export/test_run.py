@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.evaluate.run import evaluate
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
+from pipelines.engine.shards import read_rows
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import TrainedRun, find_run
 from pipelines.export.run import Exported, export_run
-from pipelines.machine import Machine
-from pipelines.progress import Silent
-from pipelines.shards import read_rows
-from pipelines.train.run import RunRequest, plan_run, train_run
-from pipelines.workspace import Workspace
+from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.run import train_run
 
 
 @pytest.fixture

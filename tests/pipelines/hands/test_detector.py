@@ -87,7 +87,7 @@ def test_yolo_without_weights_names_the_option_where_no_model_comes_with_xmic(
 def test_planning_modules_import_no_torch() -> None:
     code = (
         "import sys, pipelines.hands.detector, pipelines.hands.crops, pipelines.embed.encoders.spec, "
-        "pipelines.embed.encoders, pipelines.precision; "
+        "pipelines.embed.encoders, pipelines.engine.precision; "
         "print([m for m in ('torch', 'cv2', 'ultralytics', 'open_clip', 'timm') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -7,19 +7,19 @@ import pytest
 
 from data_manifests.errors import InputError, TooManyFailures
 from data_manifests.readers.epic import EpicReader
-from pipelines import stage
 from pipelines.decode.encode_jpeg import to_jpeg
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
+from pipelines.engine import stage
+from pipelines.engine.progress import Silent
+from pipelines.engine.shards import read_footer, read_rows, side_path
+from pipelines.engine.stage import Choice
+from pipelines.engine.workspace import Workspace
 from pipelines.hands.box_table import BoxTable
 from pipelines.hands.epic_100doh import Epic100doh
 from pipelines.hands.imported import ImportHandsStage
 from pipelines.hands.stage import read_boxes
-from pipelines.prepare import prepare
-from pipelines.progress import Silent
-from pipelines.shards import read_footer, read_rows, side_path
-from pipelines.stage import Choice
-from pipelines.workspace import Workspace
+from pipelines.prepare.stage import prepare
 from tests.data_manifests import epic_files
 from tests.pipelines.hands.hoa_files import messages, write
 

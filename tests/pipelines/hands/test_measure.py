@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from data_manifests.errors import InputError
+from pipelines.engine.progress import Silent
 from pipelines.hands.detector import Box
 from pipelines.hands.measure import measure_detector
-from pipelines.progress import Silent
 
 
 class _Finds:

@@ -13,9 +13,9 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.hands import model_file
 from pipelines.hands.detector import describe_detector, load_detector
+from pipelines.hands.finetune.network import make_network
 from pipelines.hands.model_file import find_weights, read_model, write_model
-from pipelines.hands.training.network import make_network
-from tests.pipelines.hands.training.tiny import TINY_ARCHITECTURE
+from tests.pipelines.hands.finetune.tiny import TINY_ARCHITECTURE
 
 NAMES = ("left hand", "right hand")
 

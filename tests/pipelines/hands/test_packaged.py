@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.digest import whole_file_sha256
+from pipelines.engine.digest import whole_file_sha256
 from pipelines.hands import packaged
 from pipelines.hands.detector import describe_detector, load_detector
 from pipelines.hands.model_file import read_model
 from pipelines.hands.packaged import PACKAGED, calibration_of, is_packaged
 from pipelines.hands.scoring import Truth, score
-from pipelines.pocket.clip import render
-from pipelines.pocket.domains import EGO4D, EPIC, Domain
-from pipelines.pocket.world import SIZES, plan_world
+from pocket_kitchens.drawing.clip import render
+from pocket_kitchens.drawing.domains import EGO4D, EPIC, Domain
+from pocket_kitchens.world import SIZES, plan_world
 
 
 def test_the_packaged_model_is_small_and_is_what_its_description_says() -> None:

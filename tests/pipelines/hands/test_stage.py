@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from data_manifests.errors import InputError, MissingUpstream
-from pipelines import stage
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
+from pipelines.engine import stage
+from pipelines.engine.shards import read_rows
+from pipelines.engine.stage import Choice
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.stage import BoxesInStep, DetectHandsStage, read_boxes
-from pipelines.shards import read_rows
-from pipelines.stage import Choice
 
 
 def frames_of(workspace, split="val"):
@@ -61,7 +61,7 @@ def test_changed_weights_redo_the_boxes(embedded):
 
 
 def test_a_frame_that_is_no_jpeg_is_a_failure_row_and_the_others_have_boxes(embedded, monkeypatch):
-    from pipelines import images
+    from pipelines.decode import stored_frames as images
 
     real = images.from_jpeg
     calls = []
@@ -105,9 +105,9 @@ def test_without_frames_the_command_is_named(embedded):
 
 def test_frames_that_are_not_decoded_yet_are_said(tmp_path, make_video):
     from data_manifests.readers.table import TableReader
-    from pipelines.prepare import prepare
-    from pipelines.progress import Silent
-    from pipelines.workspace import DatasetSettings, Workspace
+    from pipelines.engine.progress import Silent
+    from pipelines.engine.workspace import DatasetSettings, Workspace
+    from pipelines.prepare.stage import prepare
 
     rows = ["video,start_s,stop_s,verb,noun"]
     for index in range(8):

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines import stage
 from pipelines.decode.encode_jpeg import to_jpeg
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
+from pipelines.engine import stage
+from pipelines.engine.shards import read_rows, side_path
+from pipelines.engine.stage import Choice
 from pipelines.hands.detector import DetectorIdentity, load_detector
 from pipelines.hands.stage import DetectHandsStage, read_boxes
-from pipelines.pocket.clip import render
-from pipelines.pocket.domains import EPIC
-from pipelines.pocket.world import SIZES, plan_world
-from pipelines.shards import read_rows, side_path
-from pipelines.stage import Choice
+from pocket_kitchens.drawing.clip import render
+from pocket_kitchens.drawing.domains import EPIC
+from pocket_kitchens.world import SIZES, plan_world
 from tests.pipelines.frame_shards import write_again
 
 FRAMES, GROUP = 24, 5

@@ -14,9 +14,9 @@ from data_manifests.errors import InputError, UsageError
 from pipelines.methods import METHODS, load_method
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import NEEDS, ClipBatch, Method, TextBank, build_method, resolve_config, stream_of
+from pipelines.methods.recipe import Recipe
 from pipelines.methods.xmic import XMIC
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
-from pipelines.train.optim import Recipe
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from pipelines.methods.clip_adapter import (
     CLIPAdapterTemporalConfig,
 )
 from pipelines.methods.coop import DASSL_SGD
+from pipelines.methods.recipe import PAPER, Recipe
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
-from pipelines.train.optim import PAPER, Recipe
 from tests.pipelines.methods.reference import reference_stack, single, state_of, world
 from tests.pipelines.methods.slow import unit
 

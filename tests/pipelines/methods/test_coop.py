@@ -12,7 +12,7 @@ from data_manifests.errors import InputError, UsageError
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, build_method, resolve_config
 from pipelines.methods.coop import CoOp, CoOpConfig
-from pipelines.train.optim import Recipe
+from pipelines.methods.recipe import Recipe
 from tests.pipelines.methods import slow
 from tests.pipelines.methods.tiny_tower import (
     DIM,

@@ -12,7 +12,7 @@ from data_manifests.errors import InputError, Interrupted, UsageError
 from pipelines.methods import load_method, prompts
 from pipelines.methods.base import Method, TextBank, build_method, resolve_config
 from pipelines.methods.prompts import PerBank, PromptConfig, automatic_chunk, context_start, encode_prompts, lay_out
-from pipelines.train.optim import Recipe
+from pipelines.methods.recipe import Recipe
 from tests.pipelines.methods.tiny_tower import (
     DIM,
     LAYERS,

@@ -11,8 +11,8 @@ import torch
 
 from data_manifests.errors import InputError, Interrupted
 from pipelines.methods.base import ClipBatch, Method
+from pipelines.methods.recipe import Recipe
 from pipelines.train.loop import TrainOutcome, train_head
-from pipelines.train.optim import Recipe
 from tests.pipelines.methods.small_towers import NAMES, backbone, make, world
 from tests.pipelines.train.loop_world import files, stop_before_step
 from tests.pipelines.train.loop_world import train as train_vectors

@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
+from pipelines.engine.progress import Silent
 from pipelines.predict import EmbeddedFootage, Predictor
 from pipelines.predict.annotate import annotate
-from pipelines.progress import Silent
 from tests.pipelines.kitchen_world import Kitchen
 
 

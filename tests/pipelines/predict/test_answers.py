@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.engine.shards import FAILURES, side_path
 from pipelines.predict.answers import Answer, ClipAnswers, softmax
-from pipelines.shards import FAILURES, side_path
 from tests.pipelines.kitchen_world import Kitchen
 
 

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from data_manifests.errors import InputError, UsageError
 from pipelines.decode.plan import FramePlan
 from pipelines.embed.encoders.spec import parse_spec
+from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.trained import TrainedRun, find_run
 from pipelines.predict.as_trained import Means, check_means, encoders_of, frame_plan, made_by
-from pipelines.workspace import Workspace
 from tests.pipelines.kitchen_world import MACHINE, Kitchen
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.digest import FileDigests
-from pipelines.file_memory import FileMemory
+from pipelines.engine.digest import FileDigests
+from pipelines.engine.file_memory import FileMemory
+from pipelines.engine.progress import Silent
+from pipelines.engine.shards import read_rows
+from pipelines.engine.workspace import Workspace
 from pipelines.predict.footage import ClipRule, Footage, FootageReader, find_footage, windows
 from pipelines.predict.segments import Segment
-from pipelines.prepare import prepare
-from pipelines.progress import Silent
-from pipelines.shards import read_rows
-from pipelines.workspace import Workspace
+from pipelines.prepare.stage import prepare
 
 
 def find(*videos: Path, rule: ClipRule | None = None) -> Footage:

@@ -10,8 +10,8 @@ import pytest
 
 import pipelines.predict
 from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.engine.shards import read_rows
 from pipelines.predict import EmbeddedFootage, Predictor, load_run
-from pipelines.shards import read_rows
 from tests.pipelines.kitchen_world import MACHINE, SEGMENTS, Kitchen
 
 

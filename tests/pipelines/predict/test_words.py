@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import UsageError
-from pipelines.pocket.domains import EGO4D, EPIC
 from pipelines.predict.words import outside_pocket, pocket_warning, read_words, word_classes
+from pocket_kitchens.drawing.domains import EGO4D, EPIC
 
 
 def test_words_of_a_file_come_first_and_comments_are_left_out(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.workspace import Workspace
+from pipelines.engine.workspace import Workspace
 
 NUMBERS = {
     "top1": 25.0,

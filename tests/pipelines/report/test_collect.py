@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import MissingUpstream
+from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import Gap, collect
-from pipelines.workspace import Workspace
 
 Make = Callable[..., dict]
 Put = Callable[..., Path]

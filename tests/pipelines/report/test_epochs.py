@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from pipelines.engine.workspace import Workspace
 from pipelines.report.epochs import course, courses
 from pipelines.report.metrics_file import Metrics
-from pipelines.workspace import Workspace
 
 
 def epoch(train: float, loss: float = 1.0, **others: float) -> dict[str, float]:

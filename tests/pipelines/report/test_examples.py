@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 
 from pipelines.decode.encode_jpeg import from_jpeg
-from pipelines.evaluate.run import evaluate
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
+from pipelines.engine.shards import read_rows
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
-from pipelines.machine import Machine
-from pipelines.progress import Silent
-from pipelines.protocol import ProtocolChoice
 from pipelines.report.collect import collect
 from pipelines.report.examples import CHANGES, MOST, Example, examples
 from pipelines.report.metrics_file import ClipsFile
 from pipelines.report.per_class import class_tables
-from pipelines.shards import read_rows
-from pipelines.train.run import RunRequest, plan_run, train_run
-from pipelines.workspace import Workspace
+from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.run import train_run
 
 
 @pytest.fixture

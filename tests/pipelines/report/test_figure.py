@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import collect
 from pipelines.report.figure import FULL, Figure, draw
-from pipelines.workspace import Workspace
 
 RUN = "xmic-official-clips-s0-1a2b3c4d"
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import collect
 from pipelines.report.latex import latex, latex_text
 from pipelines.report.tables import tables_of
-from pipelines.workspace import Workspace
 from tests.pipelines.report.evaluations import both
 
 Put = Callable[..., Path]

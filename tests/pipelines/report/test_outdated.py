@@ -5,14 +5,15 @@ import shutil
 
 import pytest
 
-from pipelines.evaluate.run import evaluate
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
-from pipelines.machine import Machine
-from pipelines.progress import Silent
 from pipelines.report.collect import collect
 from pipelines.report.write import write_report
-from pipelines.train.run import PlannedRun, RunRequest, plan_run, train_run
-from pipelines.workspace import Workspace
+from pipelines.train.plan import PlannedRun, RunRequest, plan_run
+from pipelines.train.run import train_run
 
 
 def _evaluated(workspace: Workspace, request: RunRequest) -> PlannedRun:

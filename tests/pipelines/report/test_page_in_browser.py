@@ -13,14 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.evaluate.run import evaluate
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
-from pipelines.machine import Machine
-from pipelines.progress import Silent
-from pipelines.protocol import ProtocolChoice
 from pipelines.report.write import write_report
-from pipelines.train.run import RunRequest, plan_run, train_run
-from pipelines.workspace import Workspace
+from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.run import train_run
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not BROWSER or not DRIVER, reason="chromium and chromedriver are not installed")

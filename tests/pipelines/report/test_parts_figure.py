@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import collect
 from pipelines.report.parts_figure import FULL, PartsPanel, draw_parts
 from pipelines.report.tables import tables_of
-from pipelines.workspace import Workspace
 from tests.pipelines.report.evaluations import both, evaluation
 
 Put = Callable[..., Path]

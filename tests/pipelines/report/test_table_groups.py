@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import collect
 from pipelines.report.table_groups import Group, groups_of
-from pipelines.workspace import Workspace
 from tests.pipelines.report.evaluations import both, evaluation
 
 Put = Callable[..., Path]

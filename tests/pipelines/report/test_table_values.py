@@ -5,10 +5,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import collect
 from pipelines.report.table_values import table_lines, table_values
 from pipelines.report.tables import Table, tables_of
-from pipelines.workspace import Workspace
 from tests.pipelines.report.evaluations import both
 
 Put = Callable[..., Path]

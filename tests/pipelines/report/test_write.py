@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import UsageError
+from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import COLUMNS
 from pipelines.report.write import write_report
-from pipelines.workspace import Workspace
 from tests.pipelines.report.evaluations import both
 
 Make = Callable[..., dict]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.workspace import Workspace
+from pipelines.engine.workspace import Workspace
 from tests.pipelines.one_thread import one_thread
 from tests.pipelines.train.loop_world import train
 

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, build_method
 from pipelines.methods.blocks import pool_frames
+from pipelines.methods.recipe import Recipe
 from pipelines.methods.xmic import XMIC, XMICConfig
 from pipelines.train.loop import TrainOutcome, train_head
-from pipelines.train.optim import Recipe
 
 CLASSES, SEGMENTS, CANDIDATES, DIM = 6, 4, 3, 16
 RECIPE = Recipe(epochs=3, batch=16, lr=2e-3, warmup_epochs=1)

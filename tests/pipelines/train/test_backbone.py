@@ -13,14 +13,15 @@ from safetensors.torch import load_file, save_file
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.spec import parse_spec
-from pipelines.evaluate.run import evaluate
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
-from pipelines.machine import Machine
-from pipelines.progress import Silent
-from pipelines.protocol import Protocol, ProtocolChoice
 from pipelines.train.backbone import Towers, load_towers
-from pipelines.train.run import RunRequest, plan_run, train_run
-from pipelines.workspace import Workspace
+from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.protocol import Protocol, ProtocolChoice
+from pipelines.train.run import train_run
 from tests.pipelines import towered_encoder
 from tests.pipelines.towered_encoder import LOADED, SPEC
 
@@ -76,8 +77,8 @@ def test_what_needs_no_tower_loads_none(towered: Workspace) -> None:
 
 
 def test_prompted_names_and_synonyms_are_refused_before_anything_is_loaded(towered: Workspace, world: Any) -> None:
-    from pipelines import stage
     from pipelines.embed.text import text_stages
+    from pipelines.engine import stage
 
     for prompt, names in (("a {}", "official"), ("{}", "synonyms")):
         for text in text_stages(towered, "mine", towered_encoder.lazy(), prompt, names):

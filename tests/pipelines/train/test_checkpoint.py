@@ -11,10 +11,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from data_manifests.errors import InputError
+from pipelines.engine.progress import Silent
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import Method, build_method
+from pipelines.methods.recipe import Recipe
 from pipelines.methods.xmic import XMIC, XMICConfig
-from pipelines.progress import Silent
 from pipelines.train.checkpoint import (
     Checkpoint,
     Place,
@@ -23,7 +24,7 @@ from pipelines.train.checkpoint import (
     trained_tensors,
     write_weights,
 )
-from pipelines.train.optim import Recipe, make_optimiser
+from pipelines.train.optim import make_optimiser
 
 IDENTITY = {"key": "k1", "label": "verb", "method": "xmic"}
 PLACE = Place(epoch=2, step=3, loss_sum=0.1 + 0.2, correct=7, clips=9, lines=['{"epoch": 1}', '{"epoch": 2}'])

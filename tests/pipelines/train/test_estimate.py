@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.machine import Machine
+from pipelines.engine.machine import Machine
 from pipelines.train.estimate import estimate
-from pipelines.train.run import RunRequest, plan_run
+from pipelines.train.plan import RunRequest, plan_run
 from pipelines.train.terms import Terms
 
 CPU = Machine(device="cpu")

@@ -10,16 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_manifests.errors import InputError, MissingUpstream
-from pipelines import stage
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed import stage as embed_stage
 from pipelines.embed.clips import EmbedClipsStage
 from pipelines.embed.stage import EmbedStage
 from pipelines.embed.tables import frame_vectors
-from pipelines.locks import ShardLock
-from pipelines.progress import Silent
-from pipelines.shards import read_footer, read_rows, side_path
+from pipelines.engine import stage
+from pipelines.engine.locks import ShardLock
+from pipelines.engine.progress import Silent
+from pipelines.engine.shards import read_footer, read_rows, side_path
 from pipelines.train.features import load_stream, read_clips, require_width
 
 ENCODER = "fake-00000000"
@@ -107,7 +107,7 @@ def test_vectors_of_other_frames_are_refused(embedded):
 
 def test_shards_made_in_different_ways_are_refused_with_both_values(embedded, world):
     from pipelines.embed.stage import EmbedStage
-    from pipelines.stage import require_same
+    from pipelines.engine.stage import require_same
 
     part = next((embedded.root / "embeddings/mine/train").rglob("full/part-*"))
     one = read_footer(part).provenance

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.engine.workspace import Workspace
 from pipelines.train.finished import (
     is_summarised,
     set_damaged_aside,
@@ -13,7 +14,6 @@ from pipelines.train.finished import (
     what_it_learned_from_has_changed,
     write_summary,
 )
-from pipelines.workspace import Workspace
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from data_manifests.errors import InputError
-from pipelines.machine import Machine
+from pipelines.engine.machine import Machine
 from pipelines.train import run as run_module
-from pipelines.train.run import RunRequest, plan_run, train_run
+from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.run import train_run
 from tests.pipelines.train.loop_world import Notes
 
 

@@ -16,10 +16,10 @@ from data_manifests.errors import InputError, Interrupted, UsageError
 from pipelines.evaluate.metrics import top_k
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import Method, build_method
+from pipelines.methods.recipe import Recipe
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
 from pipelines.train.checkpoint import Checkpoint, Place
 from pipelines.train.loop import epoch_order
-from pipelines.train.optim import Recipe
 from tests.pipelines.train.loop_world import (
     DIM,
     RECIPE,

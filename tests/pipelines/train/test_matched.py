@@ -10,12 +10,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from data_manifests.errors import InputError, Interrupted
+from pipelines.engine.progress import Silent
 from pipelines.methods.base import Method
-from pipelines.progress import Silent
+from pipelines.methods.recipe import Recipe
 from pipelines.train import matched
 from pipelines.train.loop import TrainOutcome
 from pipelines.train.matched import train_matched
-from pipelines.train.optim import Recipe
 from pipelines.train.selection import Watched
 from tests.pipelines.train.loop_world import Notes, small_xmic, stop_before_step, train, world
 

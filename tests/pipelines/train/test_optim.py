@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from data_manifests.errors import UsageError
-from pipelines.train.optim import PAPER, Recipe, learning_rate, make_optimiser
+from pipelines.methods.recipe import PAPER, Recipe
+from pipelines.train.optim import learning_rate, make_optimiser
 
 
 def test_the_default_recipe_warms_up_over_five_epochs_and_stays() -> None:

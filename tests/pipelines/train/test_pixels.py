@@ -14,10 +14,10 @@ from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.plan import FramePlan, clip_key, draw_candidates
 from pipelines.decode.stage import DecodeStage
+from pipelines.engine.progress import Silent
+from pipelines.engine.shards import read_rows, side_path
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.stage import read_boxes
-from pipelines.progress import Silent
-from pipelines.shards import read_rows, side_path
 from pipelines.train.backbone import Towers
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import load_stream, read_clips

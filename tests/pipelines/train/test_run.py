@@ -9,12 +9,13 @@ import torch
 from safetensors import safe_open
 
 from data_manifests.errors import InputError, Interrupted, MissingUpstream, UsageError
+from pipelines.engine.locks import ShardLock
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
 from pipelines.evaluate.trained import find_run
-from pipelines.locks import ShardLock
-from pipelines.machine import Machine
-from pipelines.progress import Silent
-from pipelines.protocol import ProtocolChoice
-from pipelines.train.run import RunRequest, choose_source, load_text, plan_run, train_run
+from pipelines.train.plan import RunRequest, choose_source, plan_run
+from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.run import load_text, train_run
 
 QUICK = {"epochs": 3, "batch": 4, "warmup_epochs": 1}
 
@@ -104,7 +105,7 @@ def test_a_head_that_another_process_trains_is_waited_for_and_not_trained_twice(
             monkeypatch.undo()
             train_run(embedded, planned, Machine(device="cpu"), Silent())
 
-    monkeypatch.setattr("pipelines.locks.time.sleep", sleep)
+    monkeypatch.setattr("pipelines.engine.locks.time.sleep", sleep)
     result = train_run(embedded, planned, Machine(device="cpu"), Notes())
     assert [text for text in notes if "another process" in text] == [
         f"noun: another process trains {planned.name} at the moment; waiting for it"
@@ -167,10 +168,10 @@ def test_settings_of_the_protocol_can_not_be_set_behind_its_back(embedded):
 def test_one_candidate_needs_fixed_frames(embedded, world):
     shutil.rmtree(embedded.root / "frames/mine/train")
     shutil.rmtree(embedded.root / "embeddings/mine/train")
-    from pipelines import stage
     from pipelines.decode.plan import FramePlan
     from pipelines.decode.stage import DecodeStage
     from pipelines.embed.stage import EmbedStage
+    from pipelines.engine import stage
 
     frames = DecodeStage(embedded, "mine", "train", FramePlan(4, 1, 0))
     stage.run(frames)
@@ -213,8 +214,8 @@ def test_class_names_that_are_not_embedded_name_the_command(embedded):
 
 
 def test_bare_texts_come_with_the_classes_unless_they_are_prompted_or_several(embedded, world):
-    from pipelines import stage
     from pipelines.embed.text import text_stages
+    from pipelines.engine import stage
 
     protocol = plan_run(embedded, request()).protocol
     found = {}
@@ -233,7 +234,7 @@ def test_zero_shot_needs_no_train_split(embedded):
     request_ = RunRequest("other", "zero-shot", protocol=ProtocolChoice(classify="full"))
     planned = plan_run(embedded, request_)
     train_run(embedded, planned, Machine(device="cpu"), Silent())
-    from pipelines.evaluate.run import evaluate
+    from pipelines.evaluate.stage import evaluate
     from pipelines.evaluate.trained import find_run
 
     (metrics,) = evaluate(
@@ -244,8 +245,8 @@ def test_zero_shot_needs_no_train_split(embedded):
 
 
 def test_other_class_names_are_another_run(embedded, world):
-    from pipelines import stage
     from pipelines.embed.text import text_stages
+    from pipelines.engine import stage
 
     with pytest.raises(MissingUpstream, match="the fixed noun class names are not embedded.* --names fixed"):
         plan_run(embedded, request(protocol=ProtocolChoice(names="fixed")))

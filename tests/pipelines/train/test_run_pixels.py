@@ -10,14 +10,15 @@ import pytest
 from safetensors.torch import load_file
 
 from data_manifests.errors import Interrupted, MissingUpstream, UsageError
-from pipelines.evaluate.run import evaluate
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
-from pipelines.machine import Machine
-from pipelines.progress import Silent
-from pipelines.protocol import Protocol, ProtocolChoice
 from pipelines.train.backbone import Towers, load_towers
-from pipelines.train.run import PlannedRun, RunRequest, plan_run, train_run
-from pipelines.workspace import Workspace
+from pipelines.train.plan import PlannedRun, RunRequest, plan_run
+from pipelines.train.protocol import Protocol, ProtocolChoice
+from pipelines.train.run import train_run
 from tests.pipelines import seeing_encoder
 from tests.pipelines.train.loop_world import files, stop_before_step
 

@@ -9,10 +9,11 @@ import pytest
 from safetensors import safe_open
 
 from data_manifests.errors import Interrupted, MissingUpstream, UsageError
-from pipelines.machine import Machine
-from pipelines.progress import Silent
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
 from pipelines.train import matched
-from pipelines.train.run import RunRequest, plan_run, train_run
+from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.run import train_run
 from pipelines.train.terms import LEARNING_RATES, Terms
 
 QUICK = {"epochs": 2, "batch": 2, "warmup_epochs": 1}

@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from data_manifests.errors import InputError, Interrupted
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import Method, build_method
+from pipelines.methods.recipe import Recipe
 from pipelines.train.loop import train_head
-from pipelines.train.optim import Diverged, Recipe
+from pipelines.train.optim import Diverged
 from pipelines.train.selection import Watched, kept_line, require_clips
 from tests.pipelines.train.loop_world import (
     CPU,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.train.optim import Recipe
+from pipelines.methods.recipe import Recipe
 from pipelines.train.terms import LEARNING_RATES, Terms, hold_out, parse_percent
 
 RECORDINGS = [f"P{n // 5:02d}_{n % 3}" for n in range(100)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.pocket import build as build_module
+from pocket_kitchens import build as build_module
 from xmic_cli.app import run
 
 

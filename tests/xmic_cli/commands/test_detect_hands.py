@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from pipelines.engine.workspace import Workspace
 from pipelines.hands import model_file
-from pipelines.workspace import Workspace
 from xmic_cli.app import run
 
 

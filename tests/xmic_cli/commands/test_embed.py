@@ -20,7 +20,7 @@ def test_random_weights_are_refused_and_with_the_flag_said_in_the_header(embedde
     for made in ([1, 1, 1], [0, 0, 0]):
         assert run(command) == 0
         assert [stage["made"] for stage in json.loads(capsys.readouterr().out)["stages"]] == made
-    from pipelines.shards import read_footer
+    from pipelines.engine.shards import read_footer
 
     (part,) = (embedded.root / "embeddings/mine/val").glob("*/open-clip-tiny-clip-random-*/full/part-*")
     provenance = read_footer(part).provenance
@@ -30,13 +30,13 @@ def test_random_weights_are_refused_and_with_the_flag_said_in_the_header(embedde
 
 
 def test_the_precision_is_decided_once_for_a_workspace(embedded, capsys, monkeypatch):
-    from pipelines.workspace import Workspace
+    from pipelines.engine.workspace import Workspace
 
     command = ["embed", "mine", "--split", "val", "-w", str(embedded.root), "--encoder", f"open_clip:{TINY}/random"]
     command += ["--streams", "full", "--no-text", "--allow-random-weights", "--device", "cpu"]
-    monkeypatch.setattr("pipelines.chain.resolve_precision", lambda asked, device: "fp32")
+    monkeypatch.setattr("pipelines.chain.stages.resolve_precision", lambda asked, device: "fp32")
     assert run(command) == 0
-    monkeypatch.setattr("pipelines.chain.resolve_precision", lambda asked, device: "bf16")
+    monkeypatch.setattr("pipelines.chain.stages.resolve_precision", lambda asked, device: "bf16")
     capsys.readouterr()
     assert run(command) == 0
     assert "nothing to do" in capsys.readouterr().out

@@ -47,7 +47,7 @@ def test_the_tables_of_another_dataset_have_parts_and_references(trained, capsys
 
 
 def test_a_list_of_clips_is_named_with_the_numbers(trained, capsys, tmp_path):
-    from pipelines.shards import read_rows
+    from pipelines.engine.shards import read_rows
 
     file = tmp_path / "clips.txt"
     file.write_text(read_rows(trained.manifest("mine", "val") / "clips.parquet").column("clip_id")[0].as_py())
@@ -89,7 +89,7 @@ def test_the_encoder_option_says_where_weights_lie(trained, capsys, monkeypatch)
         said.append(args[-1])
         return Towers()
 
-    monkeypatch.setattr("pipelines.evaluate.run.load_towers", load)
+    monkeypatch.setattr("pipelines.evaluate.stage.load_towers", load)
     assert run(["evaluate", "-w", str(trained.root), "--encoder", "open_clip:ViT-B-16=moved.pt"]) == 0
     assert said == ["open_clip:ViT-B-16=moved.pt"]
 

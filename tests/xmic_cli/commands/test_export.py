@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.workspace import Workspace
+from pipelines.engine.workspace import Workspace
 from xmic_cli.app import run
 
 

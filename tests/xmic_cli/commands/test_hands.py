@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from pipelines.hands import model_file
+from pipelines.hands.finetune.network import make_network
 from pipelines.hands.model_file import write_model
-from pipelines.hands.synthetic import mesh as mesh_module
-from pipelines.hands.training.network import make_network
-from tests.pipelines.hands.training.tiny import TINY_ARCHITECTURE
+from tests.pipelines.hands.finetune.tiny import TINY_ARCHITECTURE
 from xmic_cli.app import run
 
 _Capture = pytest.CaptureFixture[str]
@@ -57,12 +56,3 @@ def test_without_a_packaged_model_one_must_be_named(
     monkeypatch.setattr(model_file, "PACKAGED", dataset / "none.safetensors")
     assert run(["hands", "train", str(dataset / "data.yaml")]) == 2
     assert "--weights is missing" in capsys.readouterr().err
-    assert run(["hands", "calibrate", str(dataset)]) == 2
-
-
-def test_the_packaged_training_says_what_it_misses(
-    tmp_path: Path, capsys: _Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mesh_module.shutil, "which", lambda name: None)
-    assert run(["hands", "train-packaged", str(tmp_path)]) == 5
-    assert "npm pack" in capsys.readouterr().err

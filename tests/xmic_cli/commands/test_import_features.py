@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from pipelines.shards import read_rows
+from pipelines.engine.shards import read_rows
 from xmic_cli.app import run
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.pocket.world import SIZES, Size
+from pocket_kitchens.world import SIZES, Size
 from xmic_cli.app import run
 
 _Capture = pytest.CaptureFixture[str]

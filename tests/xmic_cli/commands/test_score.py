@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipelines.shards import read_rows
+from pipelines.engine.shards import read_rows
 from xmic_cli.app import run
 
 

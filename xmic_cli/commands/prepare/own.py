@@ -29,6 +29,6 @@ def own(
 
     The class has the form of data_manifests.readers.Reader. --device and --offline are taken, as by every stage.
     """
-    from pipelines.readers import own_reader
+    from pipelines.chain.readers import own_reader
 
     run(context, name, own_reader(reader, annotations, toml_settings(set_ or [])), shared)

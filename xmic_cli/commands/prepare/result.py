@@ -13,9 +13,9 @@ from xmic_cli.options import open_workspace
 
 if TYPE_CHECKING:
     from data_manifests.readers import Reader
-    from pipelines.check.run import SplitCheck
-    from pipelines.prepare import Prepared
-    from pipelines.workspace import Workspace
+    from pipelines.engine.workspace import Workspace
+    from pipelines.prepare.check.run import SplitCheck
+    from pipelines.prepare.stage import Prepared
 
 _SHOWN = 10
 
@@ -23,8 +23,8 @@ _SHOWN = 10
 def run(context: typer.Context, name: str, reader: Reader, options: PrepareOptions) -> None:
     """Write the manifests, look at the videos where that was asked for, and show both."""
     from data_manifests.schema import canonical_split
-    from pipelines.choice import parse_max_failures
-    from pipelines.prepare import prepare
+    from pipelines.engine.choice import parse_max_failures
+    from pipelines.prepare.stage import prepare
 
     workspace = open_workspace(context, options.workspace)
     found = prepare(
@@ -55,7 +55,7 @@ def run(context: typer.Context, name: str, reader: Reader, options: PrepareOptio
 
 
 def _check(workspace: Workspace, options: PrepareOptions, found: Prepared) -> dict[str, SplitCheck]:
-    from pipelines.check.run import check
+    from pipelines.prepare.check.run import check
     from xmic_cli.options import machine_of
 
     workers = machine_of(options.workers, "cpu", offline=True).workers
@@ -69,7 +69,7 @@ def _print_needed(
     found: Prepared,
     tables: Mapping[str, SplitCheck],
 ) -> None:
-    from pipelines.check.run import missing_videos, needed
+    from pipelines.prepare.check.run import missing_videos, needed
 
     ids = needed(tables) if tables else missing_videos(workspace, found.dataset, list(found.splits))
     for line in _lines(found.dataset, vars(found)):
@@ -79,7 +79,7 @@ def _print_needed(
 
 
 def _print_check(name: str, tables: Mapping[str, SplitCheck]) -> None:
-    from pipelines.check.verdict import STATUSES
+    from pipelines.prepare.check.verdict import STATUSES
 
     rows = [
         [split, status.replace("_", " "), table.videos[status], table.clips[status], words]

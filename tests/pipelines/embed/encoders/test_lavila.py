@@ -11,9 +11,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.digest import whole_file_sha256
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.lavila_network import DualEncoder
+from pipelines.engine.digest import whole_file_sha256
 from tests.pipelines.embed.encoders.lavila_checkpoint import MODEL, SIZES, random_state, write_checkpoint
 
 

@@ -11,9 +11,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
-from pipelines.digest import whole_file_sha256
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.spec import parse_spec
+from pipelines.engine.digest import whole_file_sha256
 
 TINY = Path(__file__).resolve().parents[4] / "examples" / "tiny-clip.json"
 SPEC = f"open_clip:{TINY}/random"
@@ -109,7 +109,7 @@ def test_weights_from_a_file_are_those_and_named_by_their_hash(tiny, tmp_path, p
     inputs = [tiny.preprocess(picture) for picture in pictures]
     np.testing.assert_array_equal(loaded.embed(inputs), tiny.embed(inputs))
     identity = describe_encoder(spec, **options(allow_random_weights=False))
-    from pipelines.digest import whole_file_sha256
+    from pipelines.engine.digest import whole_file_sha256
 
     assert identity.provenance["weights_sha256"] == whole_file_sha256(file)
     assert identity.slug.endswith(whole_file_sha256(file)[:8])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.shards import read_rows
+from pipelines.engine.shards import read_rows
 from tests.data_manifests.ego4d_files import entry, write_ego4d
 from xmic_cli.app import run
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.shards import read_rows
+from pipelines.engine.shards import read_rows
 from tests.data_manifests.egtea_files import line, write_egtea
 from xmic_cli.app import run
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.workspace import Workspace
+from pipelines.engine.workspace import Workspace
 from tests.data_manifests.epic_files import row, write_epic
 from xmic_cli.app import run
 

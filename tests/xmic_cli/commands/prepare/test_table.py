@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.shards import read_rows
-from pipelines.workspace import Workspace
+from pipelines.engine.shards import read_rows
+from pipelines.engine.workspace import Workspace
 from xmic_cli.app import run
 
 _Capture = pytest.CaptureFixture[str]

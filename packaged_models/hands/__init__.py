@@ -1,0 +1,1 @@
+"""The packaged hand model: drawn pictures, training and calibration."""

@@ -1,0 +1,346 @@
+"""``xmic run``: every stage of a config file, in order. What is done is skipped, as in each single command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data_manifests.errors import InputError, MissingUpstream, UsageError
+from data_manifests.schema import LABELS, SPLITS, canonical_split
+from pipelines.chain.config import Config, DatasetSection, TrainSection
+from pipelines.chain.grid import Cell
+from pipelines.chain.readers import reader_of
+from pipelines.chain.stages import (
+    DecodeOptions,
+    EmbedOptions,
+    HandsOptions,
+    decode_stages,
+    embed_stages,
+    hands_stages,
+)
+from pipelines.embed.stage import EmbedStage
+from pipelines.engine import stage
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Progress
+from pipelines.engine.stage import Choice, Stage, parse_max_failures
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.controls import checked_vectors
+from pipelines.evaluate.folders import folder_name
+from pipelines.evaluate.stage import evaluate, targets_of
+from pipelines.evaluate.trained import find_run
+from pipelines.methods import load_method
+from pipelines.methods.base import resolve_config
+from pipelines.prepare.stage import Prepared, prepare
+from pipelines.report.write import write_report
+from pipelines.train.finished import is_summarised, what_is_damaged
+from pipelines.train.plan import PlannedRun, RunRequest, plan_run
+from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.run import train_run
+
+
+@dataclass
+class ChainResult:
+    """What each part of the chain did; ``made`` counts shards, trained heads and evaluations."""
+
+    workspace: str
+    made: int = 0
+    prepared: list[dict[str, Any]] = field(default_factory=list)
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class PlannedChain:
+    """What a chain would do next: later stages can not be planned before the earlier ones are done."""
+
+    todo: list[str] = field(default_factory=list)
+    then: list[str] = field(default_factory=list)
+
+
+def run_chain(
+    cells: Sequence[Cell],
+    machine: Machine,
+    progress: Progress,
+    stop: Callable[[], Any] = lambda: None,
+    *,
+    report: bool = True,
+) -> ChainResult:
+    """Run the chain: what the cells share once, then each cell's training and evaluation, and one report.
+
+    Args:
+        cells: some or all of :func:`pipelines.chain.grid.read_cells`; at least one.
+        machine: workers, device, network.
+        progress: told of each stage.
+        stop: gives a context manager within which a training may be asked to save and stop.
+        report: write the report at the end.
+
+    Raises:
+        XmicError: as the single stages do; what was done stays.
+    """
+    check_settings(cells)
+    config = cells[0].config
+    workspace = Workspace.open(config.workspace)
+    result = ChainResult(str(config.workspace))
+    for section in config.dataset:
+        made = _prepare(workspace, section, progress=progress)
+        result.prepared.append(vars(made))
+        result.made += made.made
+    choice = Choice(max_failures=parse_max_failures(config.max_failures))
+    for _, build in _STEPS:
+        for item in build(workspace, cells, machine):
+            done = stage.run(item, choice, progress)
+            result.stages.append(vars(done))
+            result.made += done.made
+    for cell in cells:
+        for training in cell.config.train:
+            _train_and_evaluate(workspace, cell.config, training, machine, progress, stop, result)
+    if report and any(cell.config.train for cell in cells):
+        result.report = write_report(workspace, config.report.name)
+    return result
+
+
+def _train_and_evaluate(
+    workspace: Workspace,
+    config: Config,
+    training: TrainSection,
+    machine: Machine,
+    progress: Progress,
+    stop: Callable[[], Any],
+    result: ChainResult,
+) -> None:
+    planned = plan_run(workspace, request_of(config, training))
+    with stop() as asked:
+        trained = train_run(
+            workspace,
+            planned,
+            machine,
+            progress,
+            checkpoint_minutes=training.checkpoint_minutes,
+            stop=asked,
+        )
+    result.runs.append(trained)
+    result.made += len(trained["trained"])
+    run = find_run(workspace, planned.name)
+    targets, notes = targets_of(workspace, run, config.evaluate.cross, config.evaluate.split)
+    for text in notes:
+        progress.note(text)
+    chosen = config.evaluate
+    metrics = evaluate(
+        workspace, run, targets, machine, progress, allow_mixed=chosen.allow_mixed, vectors=chosen.xmic_vector
+    )
+    result.evaluations += metrics
+    result.made += sum(item["made"] for item in metrics)
+
+
+def check_settings(cells: Sequence[Cell]) -> None:
+    """Refuse what a method does not take and datasets that are not there, before hours go into its frames.
+
+    Raises:
+        UsageError: unknown method, preset or setting, a value that does not fit, or a control of a method without an
+            X-MIC vector.
+        UsageError, InputError: see :func:`check_datasets`.
+    """
+    for cell in cells:
+        for training in cell.config.train:
+            resolve_config(load_method(training.method), training.preset, training.set)
+            checked_vectors(cell.config.evaluate.xmic_vector, {"method": training.method})
+        check_datasets(cell.config)
+
+
+def check_datasets(config: Config) -> None:
+    """Refuse names that training or evaluation would look for in vain when everything before them is done.
+
+    Raises:
+        InputError: a dataset is none of the file's and none that is prepared in the workspace.
+        UsageError: a split is none of train, val and test.
+    """
+    workspace = Workspace.open(config.workspace)
+    named = [("[evaluate] cross", name) for name in config.evaluate.cross]
+    for training in config.train:
+        target, _, split = (training.target or "").partition(":")
+        named += [("[[train]] dataset", training.dataset or ""), ("[[train]] target", target)]
+        if split:
+            canonical_split(split)
+    if config.evaluate.split is not None and config.evaluate.split not in SPLITS:
+        raise UsageError(f"[evaluate] split {config.evaluate.split!r}: expected {', '.join(SPLITS)}")
+    for place, name in named:
+        if name and name not in _names(config) and not workspace.splits(name):
+            known = dict.fromkeys([*_names(config), *(dataset for dataset, _ in workspace.prepared())])
+            raise InputError(
+                f"{place}: {name!r} is no [[dataset]] of this file, and none that is prepared in {workspace.root}. "
+                f"Known: {', '.join(known)}. Add a [[dataset]] of that name, or correct the name."
+            )
+
+
+def plan_chain(cells: Sequence[Cell], machine: Machine) -> PlannedChain:
+    """What :func:`run_chain` would do first, without doing it."""
+    check_settings(cells)
+    config = cells[0].config
+    workspace = Workspace.open(config.workspace)
+    plan = PlannedChain()
+    for section in config.dataset:
+        found = _prepare(workspace, section, dry_run=True)
+        plan.todo += found.plan
+    for position, (_, build) in enumerate(_STEPS):
+        if plan.todo:
+            plan.then = [name for name, _ in _STEPS[position:]] + ["train", "evaluate", "report"]
+            return plan
+        for item in build(workspace, cells, machine):
+            plan.todo += [f"{i.unit.path}: {i.state.value}, {i.why}" for i in stage.plan(item).todo]
+    if plan.todo:
+        plan.then = ["train", "evaluate", "report"]
+        return plan
+    for cell in cells:
+        for training in cell.config.train:
+            planned = plan_run(workspace, request_of(cell.config, training))
+            plan.todo += [f"{planned.folder / label}: not trained yet" for label in _untrained(planned)]
+    plan.then = ["evaluate", "report"] if plan.todo else []
+    return plan
+
+
+@dataclass(frozen=True)
+class CellState:
+    """How a cell stands.
+
+    Attributes:
+        run: the name of its run; None while what it is made from is not there.
+        trained: all its heads are.
+        evaluated: on every split that it is to be.
+    """
+
+    run: str | None = None
+    trained: bool = False
+    evaluated: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to do."""
+        return self.trained and self.evaluated
+
+
+def state_of(cell: Cell) -> CellState:
+    """How a cell stands, by what is in the workspace; nothing is computed.
+
+    Raises:
+        UsageError, InputError: see :func:`check_settings`.
+    """
+    check_settings([cell])
+    config = cell.config
+    workspace = Workspace.open(config.workspace)
+    if not config.train:
+        return CellState()
+    try:
+        planned = plan_run(workspace, request_of(config, config.train[0]))
+    except (MissingUpstream, InputError):
+        return CellState()
+    if _untrained(planned):
+        return CellState(planned.name)
+    run = find_run(workspace, planned.name)
+    try:
+        targets, _ = targets_of(workspace, run, config.evaluate.cross, config.evaluate.split)
+    except MissingUpstream:
+        return CellState(planned.name, trained=True)
+    folder = workspace.root / "evaluations" / folder_name(planned.name, config.evaluate.xmic_vector)
+    evaluated = all((folder / f"{dataset}-{split}" / "metrics.json").is_file() for dataset, split in targets)
+    return CellState(planned.name, True, evaluated)
+
+
+def _untrained(planned: PlannedRun) -> list[str]:
+    return [
+        label
+        for label in planned.request.labels
+        if not is_summarised(planned.folder / label) or what_is_damaged(planned.folder / label)
+    ]
+
+
+def _prepare(workspace: Workspace, section: DatasetSection, **options: Any) -> Prepared:
+    splits = [canonical_split(split) for split in section.splits]
+    options |= {"limit": section.limit, "max_failures": parse_max_failures(section.max_failures)}
+    return prepare(workspace, section.name, reader_of(section), section.videos, splits=splits, **options)
+
+
+def request_of(config: Config, section: TrainSection) -> RunRequest:
+    """A ``[[train]]`` section as a run request; the protocol's encoder is that of ``[embed]``."""
+    labels = LABELS if section.label == "both" else (section.label,)
+    streams = section.streams
+    classify = section.classify
+    if not all(config.hands_of(name) for name in _names(config)):
+        streams, classify = streams or "full", classify or "full"
+    choice = ProtocolChoice(
+        encoder=config.embed.encoder,
+        v2=config.embed.v2,
+        streams=streams,
+        classify=classify,
+        prompt=config.embed.prompt,
+        names=config.embed.names,
+    )
+    return RunRequest(
+        section.dataset,
+        section.method,
+        section.preset,
+        section.set,
+        choice,
+        section.seed,
+        labels,
+        section.fixed_frames,
+        section.terms,
+    )
+
+
+def _names(config: Config) -> list[str]:
+    return list(dict.fromkeys(section.name for section in config.dataset))
+
+
+def _decode(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:
+    config = cells[0].config
+    options = DecodeOptions(**config.decode.model_dump())
+    return [item for name in _names(config) for item in decode_stages(workspace, name, None, options, machine)]
+
+
+def _hands(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:
+    config = cells[0].config
+    stages: list[Stage] = []
+    for name in _names(config):
+        hands = config.hands_of(name)
+        if hands is not None:
+            stages += hands_stages(workspace, name, None, HandsOptions(**hands.model_dump()), machine)
+    return stages
+
+
+def _embed(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:
+    """The stages of every different ``[embed]``; a folder that several of them share comes once."""
+    configs: list[Config] = []
+    for cell in cells:
+        if all(cell.config.embed != config.embed for config in configs):
+            configs.append(cell.config)
+    stages = [item for config in configs for item in _embed_one(workspace, config, machine)]
+    folders: set[Path] = set()
+    kept = []
+    for item in stages:
+        if isinstance(item, EmbedStage):
+            if item.folder in folders:
+                continue
+            folders.add(item.folder)
+        kept.append(item)
+    return kept
+
+
+def _embed_one(workspace: Workspace, config: Config, machine: Machine) -> list[Stage]:
+    values = config.embed.model_dump()
+    v2 = values.pop("v2")
+    stages: list[Stage] = []
+    for name in _names(config):
+        streams = values["streams"] or ("both" if config.hands_of(name) else "full")
+        of_dataset = {**values, "streams": streams}
+        stages += embed_stages(workspace, name, None, EmbedOptions(**of_dataset), machine)
+        if v2 is not None:
+            second = EmbedOptions(**{**of_dataset, "encoder": v2, "text": False, "clip_frames": None})
+            stages += embed_stages(workspace, name, None, second, machine)
+    return stages
+
+
+_STEPS = (("decode", _decode), ("detect-hands", _hands), ("embed", _embed))

@@ -1,0 +1,278 @@
+"""The stages of a command or a config file, built from its options: one place for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.stage import VIDEO_TIMEOUT_S, DecodeStage, default_plan, plan_of
+from pipelines.embed.clips import EmbedClipsStage
+from pipelines.embed.encoders import describe_encoder, load_encoder
+from pipelines.embed.encoders.spec import parse_spec
+from pipelines.embed.stage import EmbedStage, LazyEncoder
+from pipelines.embed.text import text_stages
+from pipelines.engine.command_lines import of_split
+from pipelines.engine.machine import Machine
+from pipelines.engine.precision import resolve_precision
+from pipelines.engine.shards import any_footer
+from pipelines.engine.stage import Stage
+from pipelines.engine.workspace import Workspace
+from pipelines.hands.box_table import TOLERANCE_S, BoxTable
+from pipelines.hands.crops import HAND_THRESHOLD, HAND_THRESHOLDS, CropPolicy
+from pipelines.hands.detector import IMPORTED, Detector, describe_detector, load_detector
+from pipelines.hands.epic_100doh import Epic100doh
+from pipelines.hands.imported import BoxSource, ImportHandsStage
+from pipelines.hands.packaged import calibration_of
+from pipelines.hands.stage import DetectHandsStage
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """Options of ``xmic decode``; ``candidates`` None = 3 for train, 1 else."""
+
+    segments: int = 16
+    candidates: int | None = None
+    short_side: int = 256
+    quality: int = 95
+    video_timeout: float = VIDEO_TIMEOUT_S
+
+
+@dataclass(frozen=True)
+class HandsOptions:
+    """Options of ``xmic detect-hands``."""
+
+    detector: str = "yolo"
+    weights: Path | None = None
+    hand_class: str | None = None
+    image_size: int | None = None
+    precision: str = "auto"
+    batch_size: int = 16
+    boxes: Path | None = None
+    boxes_tolerance: float = TOLERANCE_S
+    plan: str | None = None
+
+
+@dataclass(frozen=True)
+class EmbedOptions:
+    """Options of ``xmic embed``; ``hand_threshold`` None = what fits the boxes, ``clip_frames`` None = no clips."""
+
+    encoder: str
+    streams: str = "both"
+    text: bool = True
+    prompt: str = "{}"
+    names: str = "official"
+    precision: str = "auto"
+    batch_size: int = 16
+    detector: str | None = None
+    hand_threshold: float | None = None
+    object_threshold: float = 0.01
+    crop_margin: float | None = None
+    crop_fit: str = "center"
+    allow_random_weights: bool = False
+    plan: str | None = None
+    clip_frames: int | None = None
+
+
+def decode_stages(
+    workspace: Workspace,
+    dataset: str | None,
+    splits: Sequence[str] | None,
+    options: DecodeOptions,
+    machine: Machine,
+) -> list[Stage]:
+    """One decode stage a prepared split."""
+    return [
+        DecodeStage(
+            workspace,
+            name,
+            split,
+            FramePlan(
+                options.segments,
+                options.candidates or default_plan(split).candidates,
+                options.short_side,
+                options.quality,
+            ),
+            workers=machine.workers,
+            timeout_s=options.video_timeout,
+        )
+        for name, split in workspace.choose(dataset, splits)
+    ]
+
+
+def hands_stages(
+    workspace: Workspace,
+    dataset: str | None,
+    splits: Sequence[str] | None,
+    options: HandsOptions,
+    machine: Machine,
+) -> list[Stage]:
+    """One stage a prepared split that detects hands or imports their boxes; a detector is loaded when the first of
+    them has work.
+
+    Raises:
+        UsageError: no weights or no boxes, an unknown detector or option, or a precision the device has not.
+        InputError: the weights are not a detection model with a hand class; the boxes are not of their format.
+    """
+    chosen = workspace.choose(dataset, splits)
+    source = _box_source(workspace, options)
+    frames = [
+        DecodeStage(workspace, name, split, plan_of(workspace, name, split, options.plan)) for name, split in chosen
+    ]
+    if source is not None:
+        return [ImportHandsStage(item, source.identity, source) for item in frames]
+    if options.detector == "yolo":
+        options = replace(options, precision=_precision(workspace, options.precision, machine.resolve_device()))
+    settings = detector_settings(options, machine, workspace.file_digests.whole)
+    identity = describe_detector(options.detector, **settings)
+
+    @cache
+    def load() -> Detector:
+        return load_detector(options.detector, **settings)
+
+    return [DetectHandsStage(item, identity, load, machine.workers) for item in frames]
+
+
+def detector_settings(options: HandsOptions, machine: Machine, file_sha256: Callable[[Path], str]) -> dict[str, Any]:
+    """The arguments that a detector is built and described with; what is left to it is not among them."""
+    settings: dict[str, Any] = {
+        "weights": options.weights,
+        "hand_class": options.hand_class,
+        "batch_size": options.batch_size,
+        "device": machine.resolve_device(),
+        "file_sha256": file_sha256,
+    }
+    if options.image_size is not None:
+        settings["image_size"] = options.image_size
+    if options.detector == "yolo":
+        settings |= {"precision": options.precision, "offline": machine.offline}
+    elif options.precision != "auto":
+        raise UsageError(
+            f"--precision {options.precision}: it is for --detector yolo; {options.detector} decides itself."
+        )
+    return settings
+
+
+def _box_source(workspace: Workspace, options: HandsOptions) -> BoxSource | None:
+    """Where boxes are imported from; None when a detector is to look at the frames."""
+    if options.detector not in IMPORTED:
+        if options.boxes is not None:
+            raise UsageError(
+                f"--boxes {options.boxes}: the detector {options.detector} finds boxes itself. To import some, say "
+                "what they are with --detector epic-100doh or --detector boxes."
+            )
+        return None
+    if options.weights is not None:
+        raise UsageError(f"--weights {options.weights}: --detector {options.detector} reads boxes and runs no network.")
+    if options.precision != "auto":
+        raise UsageError(f"--precision {options.precision}: --detector {options.detector} runs no network.")
+    if options.boxes is None:
+        what = {
+            "epic-100doh": "the folder with EPIC-KITCHENS' hand-objects/P01/P01_01.pkl, …",
+            "boxes": "a table of boxes (.parquet or .csv)",
+        }[options.detector]
+        raise UsageError(f"--boxes is missing: --detector {options.detector} needs {what}.")
+    if options.detector == "epic-100doh":
+        return Epic100doh(options.boxes, workspace.file_digests.whole)
+    return BoxTable(options.boxes, options.boxes_tolerance)
+
+
+def embed_stages(
+    workspace: Workspace,
+    dataset: str | None,
+    splits: Sequence[str] | None,
+    options: EmbedOptions,
+    machine: Machine,
+) -> list[Stage]:
+    """The streams of every prepared split, and the class names of every dataset, by one encoder.
+
+    Raises:
+        UsageError: unknown streams, encoder, crop, precision or class names; random weights that were not allowed;
+            clips that the encoder can not make, or of a number of frames that does not divide the plan's segments.
+        MissingUpstream: no frames, or no boxes for the hand stream, or weights that are not here.
+        InputError: a class list that another version of xmic wrote.
+    """
+    if options.streams not in ("full", "hand", "both"):
+        raise UsageError(f"--streams {options.streams}: expected full, hand or both")
+    chosen = workspace.choose(dataset, splits)
+    encoder = _lazy_encoder(workspace, options, machine)
+    if options.clip_frames is not None and not encoder.identity.clips:
+        raise UsageError(
+            f"--clip-frames {options.clip_frames}: {options.encoder} makes vectors of single frames. Only lavila makes "
+            "one of several; leave --clip-frames out."
+        )
+    stages: list[Stage] = []
+    for name, split in chosen:
+        frames = DecodeStage(workspace, name, split, plan_of(workspace, name, split, options.plan))
+        if options.streams in ("full", "both"):
+            stages.append(EmbedStage(frames, encoder, workers=machine.workers))
+        if options.streams in ("hand", "both"):
+            boxes = _boxes_folder(frames, options.detector)
+            stages.append(EmbedStage(frames, encoder, boxes, _policy(options, boxes), machine.workers))
+        if options.clip_frames is not None:
+            stages.append(EmbedClipsStage(frames, encoder, workers=machine.workers, clip_frames=options.clip_frames))
+    if options.text and not encoder.identity.text_provenance:
+        raise UsageError(
+            f"--encoder {options.encoder}: it has no text tower, so it can not embed class names. Pass --no-text, and "
+            "train with --v2 naming it."
+        )
+    if options.text:
+        for name in dict.fromkeys(name for name, _ in chosen):
+            stages += text_stages(workspace, name, encoder, options.prompt, options.names)
+    return stages
+
+
+def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
+    """Whose boxes the hand stream crops by: the named detector's, or the only ones there."""
+    base = frames.workspace.root / "hands" / frames.dataset / frames.split / frames.plan.slug
+    there = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
+    command = f"xmic detect-hands {of_split(frames.dataset, frames.split, frames.workspace.root)}"
+    if detector is not None and detector not in there:
+        raise MissingUpstream(f"{base}: no boxes of {detector}; there is {', '.join(there) or 'none'}. Run {command}")
+    if not there:
+        raise MissingUpstream(f"{base}: no hand boxes. Run {command}, or embed without hands: --streams full")
+    if detector is None and len(there) > 1:
+        raise InputError(f"{base}: boxes of several detectors ({', '.join(there)}); choose one with --detector.")
+    return base / (detector or there[0])
+
+
+def _policy(options: EmbedOptions, boxes: Path) -> CropPolicy:
+    """What the user asked for; else what fits the detector that found the boxes."""
+    footer = any_footer(boxes)
+    made = footer.provenance if footer else {}
+    fitting = HAND_THRESHOLDS.get(made.get("detector", ""), HAND_THRESHOLD), 0.0
+    threshold, margin = calibration_of(made.get("weights_sha256")) or fitting
+    threshold = threshold if options.hand_threshold is None else options.hand_threshold
+    margin = margin if options.crop_margin is None else options.crop_margin
+    return CropPolicy(threshold, options.object_threshold, margin, options.crop_fit)  # type: ignore[arg-type]
+
+
+def _lazy_encoder(workspace: Workspace, options: EmbedOptions, machine: Machine) -> LazyEncoder:
+    device = machine.resolve_device()
+    settings: dict[str, Any] = {
+        "precision": _precision(workspace, options.precision, device),
+        "batch_size": options.batch_size,
+        "device": device,
+        "offline": machine.offline,
+        "allow_random_weights": options.allow_random_weights,
+        "file_sha256": workspace.file_digests.whole,
+    }
+    identity = describe_encoder(options.encoder, **settings)
+    spec = parse_spec(options.encoder)
+    if spec.located != spec.text:
+        workspace.remember_encoder(identity.slug, spec.located)
+    return LazyEncoder(identity, lambda: load_encoder(options.encoder, **settings))
+
+
+def _precision(workspace: Workspace, asked: str, device: str) -> str:
+    """Resolve 'auto' once for a workspace and kind of device, so that every later call agrees with the first."""
+    if asked != "auto":
+        return resolve_precision(asked, device)
+    if device not in workspace.precision:
+        with workspace.changing():
+            workspace.precision.setdefault(device, resolve_precision("auto", device))
+    return workspace.precision[device]

@@ -1,0 +1,1 @@
+"""Videos to the frames that a plan asks for."""

@@ -1,0 +1,1 @@
+"""Frames, hand crops and class names to raw vectors."""

@@ -1,0 +1,201 @@
+"""The workspace: one folder with every artifact, and ``workspace.toml``, the only place of absolute paths.
+
+Nothing in ``workspace.toml`` is hashed, so a workspace can be moved, and its video roots changed.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from data_manifests.errors import InputError, MissingUpstream
+from data_manifests.schema import SPLITS, canonical_split
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.digest import FileDigests
+from pipelines.engine.file_memory import FileMemory
+from pipelines.engine.locks import alone
+
+SETTINGS = "workspace.toml"
+_LAYOUT = 1
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """What a workspace remembers of a dataset.
+
+    Attributes:
+        reader: the reader that made its manifests.
+        roots: absolute video roots, first hit wins.
+        groups: how many buckets share the videos that have no group of their own; fixed for good
+            at the first prepare, since it decides which shard holds which video.
+    """
+
+    reader: str
+    roots: tuple[str, ...]
+    groups: int
+
+
+@dataclass
+class Workspace:
+    """Paths and settings of one workspace folder."""
+
+    root: Path
+    datasets: dict[str, DatasetSettings] = field(default_factory=dict)
+    precision: dict[str, str] = field(default_factory=dict)
+    """What ``--precision auto`` was resolved to, by device type, when it was first needed."""
+    encoders: dict[str, str] = field(default_factory=dict)
+    """Folder name of an encoder → its spec with the places of its files, where it has any."""
+
+    @classmethod
+    def open(cls, root: Path) -> Workspace:
+        """Read a workspace; a folder that does not exist yet is an empty one.
+
+        Raises:
+            InputError: ``workspace.toml`` is not TOML or of a later layout.
+        """
+        file = root / SETTINGS
+        if not file.is_file():
+            return cls(root)
+        try:
+            stored = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{file}: not valid TOML ({error})") from None
+        if stored.get("layout") != _LAYOUT:
+            raise InputError(
+                f"{file}: layout {stored.get('layout')!r}, this xmic reads layout {_LAYOUT}. "
+                "Use the xmic that made it, or another folder with -w."
+            )
+        datasets = {}
+        for name, entry in stored.get("datasets", {}).items():
+            try:
+                datasets[name] = DatasetSettings(entry["reader"], tuple(entry["roots"]), entry["groups"])
+            except KeyError as error:
+                raise InputError(f"{file}: {error} is missing in [datasets.{_toml(name)}]. Put it back.") from None
+        return cls(root, datasets, stored.get("precision", {}), stored.get("encoders", {}))
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Change entries and write ``workspace.toml``; other processes wait, and what they wrote since is kept.
+
+        Raises:
+            InputError: as :meth:`open`.
+        """
+        with alone(self.root / SETTINGS):
+            now = Workspace.open(self.root)
+            self.datasets = {**self.datasets, **now.datasets}
+            self.precision = {**self.precision, **now.precision}
+            self.encoders = {**self.encoders, **now.encoders}
+            yield
+            self._save()
+
+    def _save(self) -> None:
+        lines = [f"layout = {_LAYOUT}", ""]
+        if self.precision:
+            lines += ["[precision]", *(f"{k} = {_toml(v)}" for k, v in sorted(self.precision.items())), ""]
+        if self.encoders:
+            lines += ["[encoders]", *(f"{_toml(k)} = {_toml(v)}" for k, v in sorted(self.encoders.items())), ""]
+        for name, entry in sorted(self.datasets.items()):
+            lines.append(f"[datasets.{_toml(name)}]")
+            lines += [f"{k} = {_toml(v)}" for k, v in vars(entry).items()]
+            lines.append("")
+        with replace_atomically(self.root / SETTINGS) as temporary:
+            temporary.write_text("\n".join(lines), encoding="utf-8")
+
+    def remember_encoder(self, slug: str, spec: str) -> None:
+        """Remember where an encoder's files lie, for those who load it again.
+
+        Args:
+            slug: its folder name.
+            spec: with absolute paths; see :attr:`pipelines.embed.encoders.spec.ModelSpec.located`.
+        """
+        if self.encoders.get(slug) != spec:
+            with self.changing():
+                self.encoders[slug] = spec
+
+    # Read once: asked for at every video, the files made planning quadratic. What this process puts is known at once.
+    # A line that another process appends later stays unseen, and costs that one file being looked at twice: an entry
+    # holds for a path with its size and time, which are taken anew at each question, so an old one is never wrong.
+    @cached_property
+    def file_digests(self) -> FileDigests:
+        """Remembered digests of files outside the workspace (videos, weights)."""
+        return FileDigests(FileMemory(self.root / "cache" / "file-digests.jsonl"))
+
+    @cached_property
+    def probes(self) -> FileMemory:
+        """What was found out of videos by looking at their ends (``prepare --check``)."""
+        return FileMemory(self.root / "cache" / "probes.jsonl")
+
+    def manifest(self, dataset: str, split: str) -> Path:
+        """Folder of a split's manifest."""
+        return self.root / "manifests" / dataset / split
+
+    def classes_file(self, dataset: str, label: str) -> Path:
+        """The class list of a dataset for ``label`` 'noun' or 'verb'."""
+        return self.root / "manifests" / dataset / f"classes_{label}.parquet"
+
+    def splits(self, dataset: str) -> list[str]:
+        """The prepared splits of a dataset, in the order train, val, test."""
+        return [split for split in SPLITS if (self.manifest(dataset, split) / "clips.parquet").is_file()]
+
+    def evaluation_split(self, dataset: str, split: str | None = None) -> str | None:
+        """The split to evaluate on: the named one, else val, else test; None when it is not prepared."""
+        there = self.splits(dataset)
+        return next((name for name in ([split] if split else ["val", "test"]) if name in there), None)
+
+    def prepared(self) -> list[tuple[str, str]]:
+        """Every prepared (dataset, split)."""
+        folder = self.root / "manifests"
+        names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        return [(name, split) for name in names for split in self.splits(name)]
+
+    def choose(self, dataset: str | None, splits: Iterable[str] | None = None) -> list[tuple[str, str]]:
+        """The prepared (dataset, split) pairs that a command means.
+
+        Raises:
+            MissingUpstream: nothing, or nothing of that name, is prepared.
+        """
+        wanted = {canonical_split(split) for split in splits} if splits else set(SPLITS)
+        everything = self.prepared()
+        if not everything:
+            raise MissingUpstream(
+                f"{self.root}: no dataset is prepared in this workspace. Run xmic prepare first (xmic prepare --help), "
+                "or name another workspace with -w."
+            )
+        chosen = [pair for pair in everything if dataset in (None, pair[0]) and pair[1] in wanted]
+        if not chosen:
+            known = ", ".join(f"{name} ({split})" for name, split in everything)
+            asked = dataset or "any dataset"
+            raise MissingUpstream(
+                f"{self.root}: {asked} has no prepared split among {', '.join(sorted(wanted))}. "
+                f"Prepared: {known}. Run xmic prepare for it."
+            )
+        return chosen
+
+    def find_video(self, dataset: str, relative: str) -> Path | None:
+        """A video of the manifest under the first root that has it, looked for now: roots may change after prepare."""
+        roots = (Path(root) for root in self.datasets[dataset].roots)
+        return next((root / relative for root in roots if (root / relative).exists()), None)
+
+    def groups(self, dataset: str) -> int:
+        """The bucket count of a dataset.
+
+        Raises:
+            MissingUpstream: the dataset was never prepared here.
+        """
+        if dataset not in self.datasets:
+            raise MissingUpstream(f"{self.root}: dataset {dataset} is not prepared. Run xmic prepare.")
+        return self.datasets[dataset].groups
+
+
+def _toml(value: Any) -> str:
+    # JSON strings, numbers and arrays of them are valid TOML as they stand, but for the raw DEL.
+    if isinstance(value, Mapping):
+        raise TypeError("tables are written by their own header")
+    text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    return text.replace("\x7f", "\\u007f")

@@ -1,0 +1,1 @@
+"""A run to predictions and metrics, within a dataset and across datasets."""

@@ -1,0 +1,140 @@
+"""The clips that an evaluation is over, and the scores that its predictions hold of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data_manifests.schema import Label
+from pipelines.engine.shards import read_rows
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.cluster_counts import Recordings
+from pipelines.evaluate.metrics import ranks
+from pipelines.evaluate.predictions_file import score_matrix
+from pipelines.train.features import SplitClips
+
+if TYPE_CHECKING:
+    from pipelines.evaluate.stage import EvaluateStage
+
+
+@dataclass(frozen=True)
+class Clips:
+    """The clips there are to evaluate, M of them in manifest order.
+
+    Attributes:
+        ids: M ids.
+        recordings: the recording of each.
+        labels: label → int64 [M], −1 where the clip has none.
+        participants: M ids, None where the dataset does not say.
+        nouns: every annotated noun class of each clip.
+    """
+
+    ids: list[str]
+    recordings: Recordings
+    labels: Mapping[Label, np.ndarray]
+    participants: list[str | None]
+    nouns: list[list[int]]
+
+
+def clips_to_evaluate(
+    workspace: Workspace, dataset: str, split: str, clips: SplitClips, listed: Set[str] | None = None
+) -> Clips:
+    """The clips of a split, or those of them that are listed."""
+    file = workspace.manifest(dataset, split) / "clips.parquet"
+    table = read_rows(file, ["participant_id", "all_noun_classes"])
+    participants, nouns = (table.column(name).to_pylist() for name in ("participant_id", "all_noun_classes"))
+    rows = [row for row, clip_id in enumerate(clips.clip_ids) if listed is None or clip_id in listed]
+    return Clips(
+        [clips.clip_ids[row] for row in rows],
+        Recordings.from_ids([clips.recordings[row] for row in rows]),
+        {label: values[rows] for label, values in clips.labels.items()},
+        [participants[row] for row in rows],
+        [nouns[row] or [] for row in rows],
+    )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The clips of one label that carry it and are scored, K of them.
+
+    Attributes:
+        scores: [K, C], logits of all the target's classes.
+        truth: int64 [K].
+        recordings: of the K clips.
+        rows: int64 [K], rows among all clips that there are to evaluate.
+        official: int64 [O], the classes of all clips that carry the label, scored or not.
+    """
+
+    scores: np.ndarray
+    truth: np.ndarray
+    recordings: Recordings
+    rows: np.ndarray
+    official: np.ndarray
+
+    @property
+    def classes(self) -> int:
+        """C."""
+        return int(self.scores.shape[1])
+
+    @cached_property
+    def ranks(self) -> np.ndarray:
+        """How many classes stand before each clip's own, [K]; see :func:`pipelines.evaluate.metrics.ranks`."""
+        return ranks(self.scores, self.truth)
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """The best scored class, int64 [K]; of equal ones the lowest."""
+        return self.scores.argmax(1)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What ``predictions.parquet`` holds of the clips to evaluate.
+
+    Attributes:
+        clips: M clips.
+        rows: int64 [R], which of them are scored.
+        scores: label → float32 [R, C].
+    """
+
+    clips: Clips
+    rows: np.ndarray
+    scores: Mapping[Label, np.ndarray]
+
+    def of(self, label: Label) -> Scored:
+        """The scored clips that carry a label."""
+        official = self.clips.labels[label]
+        kept = official[self.rows] >= 0
+        rows = self.rows[kept]
+        return Scored(
+            self.scores[label][kept], official[rows], self.clips.recordings.only(rows), rows, official[official >= 0]
+        )
+
+
+def read_predictions(file: Path, clips: Clips, counts: Mapping[Label, int]) -> Predictions:
+    """Read the scores of the clips to evaluate; those of other clips of the file are left out.
+
+    Args:
+        file: ``predictions.parquet`` of an evaluation.
+        clips: of the split it is of.
+        counts: label of a head → classes of the target.
+    """
+    table = read_rows(file, ["clip_id", *(f"{label}_scores" for label in counts)])
+    row_of = {clip_id: row for row, clip_id in enumerate(clips.ids)}
+    rows = np.array([row_of.get(clip_id, -1) for clip_id in table.column("clip_id").to_pylist()], np.int64)
+    kept = rows >= 0
+    scores = {label: score_matrix(table, label)[kept] for label in counts}
+    return Predictions(clips, rows[kept], scores)
+
+
+def predictions_of(item: EvaluateStage, listed: Set[str] | None = None) -> Predictions:
+    """The predictions of an evaluation that is made, of all clips or of those that are listed."""
+    clips = clips_to_evaluate(item.workspace, item.dataset, item.split, item.clips, listed)
+    return read_predictions(
+        item.folder / "predictions.parquet", clips, {label: item.counts[label] for label in item.run.heads}
+    )

@@ -1,0 +1,77 @@
+"""Accuracy on parts of the target's classes: shared and novel ones (X-MIC, Kukleva et al., CVPR 2024, Table 2).
+
+*Restricted*: only the classes of the part compete, the form of Table 2. *Unrestricted*: all of the target's classes
+do, the headline of generalised zero-shot classification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from data_manifests.vocabulary import PARTS, Part, Vocabulary
+from pipelines.evaluate.cluster_counts import counted
+from pipelines.evaluate.metrics import harmonic_mean
+from pipelines.evaluate.predictions import Scored
+
+FORMS = ("restricted", "unrestricted")
+
+Judge = Callable[[np.ndarray, np.ndarray], np.ndarray | None]
+"""(rows of scored clips [K], ids of the classes that compete [C′]) → how right each clip is [K], bool or 0 to 1; None
+when it has nothing to say of these classes."""
+
+
+def by_scores(scored: Scored) -> Judge:
+    """The best scored class of those that compete is the answer."""
+
+    def judge(rows: np.ndarray, ids: np.ndarray) -> np.ndarray | None:
+        if len(ids) == scored.classes:
+            return scored.predicted[rows] == scored.truth[rows]
+        if not len(ids):
+            return np.zeros(0, bool)
+        answers: np.ndarray = ids[scored.scores[np.ix_(rows, ids)].argmax(1)]
+        return answers == scored.truth[rows]
+
+    return judge
+
+
+def parts_of(scored: Scored, vocabulary: Vocabulary, judge: Judge) -> dict[str, Any]:
+    """Part → 'classes', and 'restricted' and 'unrestricted' top-1, each a
+    :data:`pipelines.evaluate.cluster_counts.Counted`.
+
+    A part is None where it is not known which classes are in it, a form where the judge has nothing to say.
+    """
+    return {part: _part(scored, vocabulary, part, judge) for part in PARTS}
+
+
+def _part(scored: Scored, vocabulary: Vocabulary, part: Part, judge: Judge) -> dict[str, Any] | None:
+    known = vocabulary.ids(part)
+    if known is None:
+        return None
+    ids = np.array(known, np.int64)
+    rows = np.flatnonzero(np.isin(scored.truth, ids))
+    official = int(np.isin(scored.official, ids).sum())
+    result: dict[str, Any] = {"classes": len(ids)}
+    for form, competing in zip(FORMS, (ids, np.arange(scored.classes)), strict=True):
+        right = judge(rows, competing)
+        result[form] = None if right is None else counted(right, scored.recordings.only(rows), official)
+    return result
+
+
+def shared_novel_means(parts: dict[str, Any]) -> dict[str, float | None]:
+    """The harmonic mean of the shared and the novel accuracy in each form, percent; None where one is missing."""
+    means: dict[str, float | None] = {}
+    for form in FORMS:
+        shared, novel = ((parts[part][form] or {}).get("percent") for part in ("shared", "novel"))
+        means[form] = None if shared is None or novel is None else harmonic_mean(shared, novel)
+    return means
+
+
+def novel_called_shared(scored: Scored, vocabulary: Vocabulary) -> dict[str, Any]:
+    """How many clips of novel classes get a shared class, when all classes compete."""
+    shared, novel = (np.array(vocabulary.ids(part) or [], np.int64) for part in ("shared", "novel"))
+    rows = np.flatnonzero(np.isin(scored.truth, novel))
+    called = np.isin(scored.predicted[rows], shared)
+    return counted(called, scored.recordings.only(rows), int(np.isin(scored.official, novel).sum()))

@@ -1,0 +1,340 @@
+"""``evaluate``: a run on the split it belongs to and on other datasets, with all of the target's own classes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from data_manifests.errors import MissingUpstream, UsageError
+from data_manifests.schema import Label
+from pipelines.decode.stage import DecodeStage
+from pipelines.engine import stage
+from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.command_lines import in_workspace
+from pipelines.engine.digest import number_of
+from pipelines.engine.environment import versions
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Progress, Silent
+from pipelines.engine.shards import Layout, read_footer
+from pipelines.engine.stage import Choice, OpenShard, Unit
+from pipelines.engine.workspace import SPLITS, Workspace
+from pipelines.evaluate.clip_list import ClipList
+from pipelines.evaluate.controls import checked_vectors, scores_under
+from pipelines.evaluate.folders import Vectors, folder_name
+from pipelines.evaluate.numbers import class_counts, is_epic, vocabularies_of
+from pipelines.evaluate.predictions import predictions_of
+from pipelines.evaluate.predictions_file import predictions_layout, predictions_table
+from pipelines.evaluate.record import metrics_of, metrics_text, subject_of
+from pipelines.evaluate.result_card import write_card
+from pipelines.evaluate.submission import Submission, write_submission
+from pipelines.evaluate.temperature import temperatures_of
+from pipelines.evaluate.trained import TrainedRun
+from pipelines.methods import load_method
+from pipelines.methods.base import Method, Settings, TextBank, resolve_config
+from pipelines.methods.blocks import no_tf32
+from pipelines.methods.xmic import XMIC
+from pipelines.train.backbone import Towers, load_towers
+from pipelines.train.data import BATCH, ClipData, in_order, usable_clips
+from pipelines.train.features import SplitClips, StreamVectors, read_clips, require_width
+from pipelines.train.loop import load_weights
+from pipelines.train.pixels import Pictures, load_pictures
+from pipelines.train.plan import text_file
+from pipelines.train.protocol import Protocol, on_target, vector_digests
+from pipelines.train.run import fresh_method, load_streams, load_text
+
+
+@dataclass
+class EvaluateStage:
+    """Scores of one run on one split, one row a clip. See :class:`pipelines.engine.stage.Stage`.
+
+    Clips without all their vectors have no row. ``<label>_scores`` are the logits of all the target's classes.
+    With other ``vectors`` than a clip's own it is a control, which stands beside the ordinary evaluation.
+
+    Attributes:
+        encoder: the run's encoder again with the places of its files, where the workspace does not know them.
+    """
+
+    workspace: Workspace
+    run: TrainedRun
+    dataset: str
+    split: str
+    target: Protocol
+    frames: DecodeStage
+    machine: Machine
+    progress: Progress
+    vectors: Vectors = "own"
+    sides: Mapping[str, Layout] = field(default_factory=dict)
+    encoder: str | None = None
+
+    name = "evaluate"
+    version = 2
+
+    @property
+    def of(self) -> str:
+        """The run, the dataset and the split."""
+        return f"{self.run.config['name']} on {self.dataset} {self.split}"
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The run and the target's protocol."""
+        ordinary = {
+            "run": self.run.config["key"],
+            "labels": list(self.run.heads),
+            "protocol": self.target.as_dict(),
+        }
+        return ordinary if self.vectors == "own" else {**ordinary, "xmic_vector": self.vectors}
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """The run's name, for people."""
+        return {"run": self.run.config["name"], "dataset": self.dataset, "split": self.split}
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """Versions and device."""
+        return {
+            **versions("torch", "numpy"),
+            "device": self.machine.resolve_device(),
+            "batch": self.method[0].scored_at_once,
+        }
+
+    @cached_property
+    def counts(self) -> dict[Label, int]:
+        """Classes of the target."""
+        return class_counts(self.workspace, self.dataset)
+
+    @property
+    def layout(self) -> Layout:
+        """One score a class of the target."""
+        return predictions_layout(list(self.run.heads), self.counts)
+
+    @property
+    def folder(self) -> Path:
+        """``evaluations/<run>/<dataset>-<split>``; of a control ``evaluations/<run>@<vectors>/…``."""
+        name = folder_name(self.run.config["name"], self.vectors)
+        return self.workspace.root / "evaluations" / name / f"{self.dataset}-{self.split}"
+
+    @property
+    def command(self) -> str:
+        """The command line that makes it."""
+        option = "" if self.vectors == "own" else f" --xmic-vector {self.vectors}"
+        what = f"{self.run.config['name']} --cross {shlex.quote(self.dataset)}{option}"
+        return f"xmic evaluate {what} {in_workspace(self.workspace.root)}"
+
+    @cached_property
+    def clips(self) -> SplitClips:
+        """The clips of the split."""
+        return read_clips(self.workspace, self.dataset, self.split)
+
+    @cached_property
+    def streams(self) -> dict[str, StreamVectors]:
+        """The vectors of the split."""
+        return load_streams(self.workspace, self.frames, self.target, self.clips, self.progress)
+
+    @cached_property
+    def method(self) -> tuple[type[Method], Settings]:
+        """The run's method and its settings, which both heads share."""
+        method_class = load_method(self.run.config["method"])
+        return method_class, resolve_config(method_class, self.run.config["preset"], self.run.config["method_config"])
+
+    @cached_property
+    def towers(self) -> Towers:
+        """What the method needs of the encoder itself."""
+        method_class, settings = self.method
+        needs = method_class.needed_by(settings.config)
+        return load_towers(self.workspace, self.target, needs, self.machine, self.encoder)
+
+    @cached_property
+    def pictures(self) -> Pictures | None:
+        """What the method sees of the split, where it looks at pictures."""
+        workers = self.machine.workers
+        return load_pictures(self.frames, self.target, self.streams, self.towers, workers, self.progress)
+
+    def units(self) -> list[Unit]:
+        """One file; it depends on the weights, the vectors, the class names and the clips."""
+        inputs = {"clips": read_footer(self.workspace.manifest(self.dataset, self.split) / "clips.parquet").digest}
+        inputs |= vector_digests(self.frames, self.target)
+        for label in self.run.heads:
+            inputs[f"{label} names"] = read_footer(text_file(self.workspace, self.dataset, self.target, label)).digest
+            weights = self.run.folder / label / "weights.safetensors"
+            inputs[f"{label} weights"] = self.workspace.file_digests.whole(weights)
+        return [Unit("predictions", self.folder / "predictions.parquet", inputs, len(self.clips.clip_ids))]
+
+    def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
+        """Score every clip that has its vectors."""
+        for unit in units:
+            device = torch.device(self.machine.resolve_device())
+            usable = usable_clips(self.clips, self.streams, None)
+            data = ClipData(self.streams, usable, self.clips.clip_ids, None, device, self.pictures)
+            scores = {label: self._scores(label, data, device) for label in self.run.heads}
+            with open_shard(unit) as shard:
+                for start in range(0, len(usable.rows), BATCH):
+                    part = slice(start, start + BATCH)
+                    of_part = {label: values[part] for label, values in scores.items()}
+                    shard.write(predictions_table(self.clips, usable.rows[part], of_part))
+            yield unit
+
+    def head(self, label: Label, device: torch.device) -> tuple[Method, TextBank]:
+        """The trained method of a label, in evaluation mode, and the target's classes."""
+        text = load_text(self.workspace, self.dataset, self.target, label, device)
+        require_width(self.streams, text.vectors.shape[1])
+        method_class, settings = self.method
+        seed = self.run.config["seed"]
+        method = fresh_method(method_class, settings.config, self.streams, text.logit_scale, seed, self.towers)
+        load_weights(method, self.run.folder / label / "weights.safetensors")
+        return method.to(device).eval(), text
+
+    def _scores(self, label: Label, data: ClipData, device: torch.device) -> np.ndarray:
+        method, text = self.head(label, device)
+        if self.vectors != "own":
+            assert isinstance(method, XMIC)
+            rng = np.random.default_rng(number_of(f"xmic-vector/{self.dataset}/{self.split}/{label}"))
+            with no_tf32():
+                return scores_under(method, data, text, self.vectors, rng).cpu().numpy()
+        scores = np.empty((len(data), len(text.names)), np.float32)
+        with torch.inference_mode(), no_tf32():
+            for indices, batch in in_order(data, filled=method.scored_at_once):
+                scores[indices] = method(batch, text)[: len(indices)].float().cpu().numpy()
+        return scores
+
+
+def evaluate(
+    workspace: Workspace,
+    run: TrainedRun,
+    targets: Sequence[tuple[str, str]],
+    machine: Machine,
+    progress: Progress,
+    *,
+    allow_mixed: bool = False,
+    vectors: str = "own",
+    choice: Choice | None = None,
+    encoder: str | None = None,
+    listed: ClipList | None = None,
+    submission: Submission | None = None,
+) -> list[dict[str, Any]]:
+    """Score a run on each (dataset, split) and write predictions.parquet, metrics.json and card.json.
+
+    Args:
+        workspace: where the run and the targets are.
+        run: what to evaluate.
+        targets: (dataset, split) pairs.
+        machine: device.
+        progress: told of each target.
+        allow_mixed: accept a target that was made otherwise than the run's data.
+        vectors: one of :data:`pipelines.evaluate.folders.Vectors`; other than 'own' it is a control.
+        choice: locks.
+        encoder: as in :class:`EvaluateStage`.
+        listed: the clips that the numbers are over. A target without a listed clip keeps all of its own, and a note
+            says so; the scores are those of all clips either way.
+        submission: also write the file of the EPIC-KITCHENS-100 challenge.
+
+    Returns:
+        The metrics of each target, with 'made' telling whether anything was computed.
+
+    Raises:
+        MissingUpstream: a target lacks an artifact; names the command.
+        InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off, another version
+            of xmic wrote a class list, a listed clip is in no target, or not all clips to submit are scored.
+        UsageError: such vectors are unknown, or the method has none; there is no EPIC-KITCHENS-100 target to submit,
+            or a list is to be submitted.
+    """
+    chosen = checked_vectors(vectors, run.config)
+    _warn_of_versions(run, progress)
+    found = [on_target(workspace, dataset, split, run.protocol, allow_mixed=allow_mixed) for dataset, split in targets]
+    items = [
+        EvaluateStage(workspace, run, dataset, split, target, frames, machine, progress, chosen, encoder=encoder)
+        for (dataset, split), (target, frames, _) in zip(targets, found, strict=True)
+    ]
+    if listed is not None:
+        listed.refuse_unknown([set(item.clips.clip_ids) for item in items])
+    if submission is not None:
+        _refuse_submission(items, listed)
+    results = []
+    for item, (_, _, mixed) in zip(items, found, strict=True):
+        vocabularies = vocabularies_of(subject_of(item), progress)
+        report = stage.run(item, choice, progress)
+        only = _listed_of(item, listed)
+        predictions = predictions_of(item, only.ids if only else None)
+        temperatures = temperatures_of(item)
+        metrics = metrics_of(item, predictions, mixed, vocabularies, temperatures, only)
+        with replace_atomically(item.folder / "metrics.json") as temporary:
+            temporary.write_text(metrics_text(metrics), encoding="utf-8")
+        write_card(workspace, item.folder, metrics, predictions.clips)
+        if submission is not None and is_epic(item.workspace, item.dataset):
+            write_submission(submission, predictions, {label: of.value for label, of in temperatures.items()})
+        results.append({**metrics, "made": report.made, "folder": str(item.folder)})
+    return results
+
+
+def _refuse_submission(items: Sequence[EvaluateStage], listed: ClipList | None) -> None:
+    if listed is not None:
+        raise UsageError("--submission with --clips: the challenge wants every clip of the split; leave --clips out.")
+    if sum(is_epic(item.workspace, item.dataset) for item in items) != 1:
+        names = ", ".join(item.dataset for item in items)
+        raise UsageError(
+            f"--submission: none of {names} is EPIC-KITCHENS-100 (read by xmic prepare epic, 300 nouns and 97 verbs). "
+            "Name it with --cross, and --split test for the challenge's clips."
+        )
+
+
+def _listed_of(item: EvaluateStage, listed: ClipList | None) -> ClipList | None:
+    if listed is None or not listed.ids.isdisjoint(item.clips.clip_ids):
+        return listed
+    item.progress.note(f"{item.dataset} {item.split}: {listed.path} lists no clip of it; evaluated on all of its clips")
+    return None
+
+
+def evaluation_stage(
+    workspace: Workspace, run: TrainedRun, dataset: str, split: str, vectors: Vectors = "own"
+) -> EvaluateStage:
+    """The stage of an evaluation that was made, for those who ask whether it is up to date."""
+    target, frames, _ = on_target(workspace, dataset, split, run.protocol, allow_mixed=True)
+    return EvaluateStage(workspace, run, dataset, split, target, frames, Machine(device="cpu"), Silent(), vectors)
+
+
+def _warn_of_versions(run: TrainedRun, progress: Progress) -> None:
+    then = {name: value for name, value in run.config["versions"].items() if name != "device"}
+    now = versions(*then)
+    for name in then:
+        if then[name] != now[name]:
+            progress.note(f"warning: {run.config['name']} was trained with {name} {then[name]}, here is {now[name]}")
+
+
+def targets_of(
+    workspace: Workspace, run: TrainedRun, cross: Sequence[str], split: str | None
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """The splits to evaluate on: the run's own dataset first, then each cross dataset.
+
+    Returns:
+        The (dataset, split) pairs, and notes about what can not be evaluated.
+
+    Raises:
+        UsageError: an unknown split.
+        MissingUpstream: a cross dataset has no split to evaluate on.
+    """
+    if split is not None and split not in SPLITS:
+        raise UsageError(f"--split {split}: expected {', '.join(SPLITS)}")
+    own = run.config["source"]["dataset"]
+    targets, notes = [], []
+    within = workspace.evaluation_split(own, split)
+    if within:
+        targets.append((own, within))
+    else:
+        notes.append(f"{own} has no {split or 'val or test'} split: nothing to evaluate within the dataset")
+    for dataset in cross:
+        if dataset == own:
+            continue
+        found = workspace.evaluation_split(dataset, split)
+        if not found:
+            raise MissingUpstream(
+                f"{workspace.root}: {dataset} has no prepared {split or 'val or test'} split. Run xmic prepare for it."
+            )
+        targets.append((dataset, found))
+    return targets, notes

@@ -1,0 +1,1 @@
+"""Frames to hand boxes, and boxes to crops."""

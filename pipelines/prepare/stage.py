@@ -1,0 +1,355 @@
+"""``prepare``: from annotation files to manifests. Opens no video; a missing video is a fact, not an error."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data_manifests.errors import InputError, UsageError
+from data_manifests.overlaps import overlaps
+from data_manifests.readers import Reader, SplitRows
+from data_manifests.schema import CLASSES, CLIPS, LABELS, REJECTS, VIDEOS
+from data_manifests.shared_clips import NEEDED, shared_clips
+from data_manifests.videos import FoundVideo, LeavesRoots, VideoFinder
+from pipelines.engine import stage
+from pipelines.engine.digest import digest_table, whole_file_sha256
+from pipelines.engine.progress import Progress, Silent
+from pipelines.engine.shards import Layout, read_rows
+from pipelines.engine.stage import Choice, OpenShard, Unit
+from pipelines.engine.workspace import DatasetSettings, Workspace
+from pipelines.prepare.rejected import MAX_REJECTS, first_of_each, refuse_too_many, would_reject
+
+_FRAMES_PER_GROUP = 4096
+_SEGMENTS, _CANDIDATES = 16, 3
+
+
+@dataclass(frozen=True)
+class OneFile:
+    """A stage that writes one table: a class list, the clips or the videos of a split."""
+
+    name: str
+    of: str
+    layout: Layout
+    folder: Path
+    file: str
+    inputs: Mapping[str, str]
+    params: Mapping[str, Any]
+    build: Callable[[], tuple[pa.Table, Mapping[str, pa.Table]]]
+    command: str
+    sides: Mapping[str, Layout] = field(default_factory=dict)
+    version: int = 2
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    def units(self) -> list[Unit]:
+        """The one file."""
+        return [Unit(self.file, self.folder / self.file, self.inputs)]
+
+    def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
+        """Build the table and write it."""
+        for unit in units:
+            rows, sides = self.build()
+            with open_shard(unit) as shard:
+                shard.attempted = rows.num_rows
+                shard.write(rows)
+                for side, table in sides.items():
+                    shard.write_side(side, table)
+            yield unit
+
+
+@dataclass
+class Prepared:
+    """What prepare found; ``classes_present`` counts the classes that occur among the clips."""
+
+    dataset: str
+    splits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    clips: int = 0
+    rejects: int = 0
+    videos: int = 0
+    missing_videos: int = 0
+    classes: dict[str, int] = field(default_factory=dict)
+    classes_present: dict[str, int] = field(default_factory=dict)
+    made: int = 0
+    """Files written by this call; 0 when everything was there already."""
+    plan: list[str] = field(default_factory=list)
+    """With ``dry_run``: what would be written, and why."""
+    would_reject: list[str] = field(default_factory=list)
+    """With ``dry_run``: which rows are rejected, a line a split and reason."""
+
+
+def prepare(
+    workspace: Workspace,
+    dataset: str,
+    reader: Reader,
+    roots: Sequence[Path],
+    *,
+    splits: Sequence[str] = (),
+    limit: int | None = None,
+    dry_run: bool = False,
+    break_lock: bool = False,
+    max_failures: int | float = MAX_REJECTS,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Write the manifests of a dataset's splits.
+
+    Args:
+        workspace: where to; its settings remember the reader and the roots.
+        dataset: the name it is to have in the workspace.
+        reader: reads the annotation files.
+        roots: video roots, first hit wins.
+        splits: which splits; all the reader has when empty.
+        limit: keep only the first so many clips of each split (part of the key).
+        dry_run: say what would be written and write nothing.
+        break_lock: take over locks of other hosts.
+        max_failures: how many rows of a split may be rejected, a number or a share.
+        progress: told of each file.
+
+    Raises:
+        UsageError: the dataset's name is no folder name.
+        InputError: an annotation file is wrong, or its classes are not those of the splits prepared before.
+        TooManyFailures: more rows of a split were rejected, or all of them; the manifests are written.
+    """
+    progress = progress or Silent()
+    if Path(dataset).name != dataset or dataset in ("", ".."):
+        raise UsageError(f"--name {dataset}: expected a name that can be a folder, without '/'.")
+    for root in roots:
+        if not root.is_dir():
+            raise InputError(f"--videos {root}: no such folder; expected the folder that holds the videos.")
+    chosen = list(splits) or reader.splits()
+    result = Prepared(dataset)
+    _refuse_other_classes(workspace, dataset, reader, chosen)
+    searched = list(roots) or _known_roots(workspace, dataset)
+    found = {split: _found(reader, split, searched, limit) for split in chosen}
+    if not dry_run:
+        _remember(workspace, dataset, reader, roots, sum(item.annotated for item in found.values()))
+    stages = _class_stages(workspace, dataset, reader)
+    present: dict[str, set[int]] = {label: set() for label in LABELS}
+    for split, item in found.items():
+        if limit is not None:
+            progress.note(f"{dataset} {split}: keeping the first {limit} clips only")
+        clips = item.rows.clips
+        stages += [
+            _clips_stage(workspace, dataset, reader, split, item.rows, limit),
+            _videos_stage(workspace, dataset, reader, split, item),
+        ]
+        if dry_run:
+            result.plan += [f"{i.unit.path}: {i.why}" for s in stages for i in stage.plan(s).todo]
+            result.would_reject += would_reject(f"{dataset} {split}", item.rows.rejects, item.read)
+        else:
+            result.made += sum(stage.run(s, Choice(break_lock=break_lock), progress).made for s in stages)
+            result.splits[split] = _summary(item, workspace.manifest(dataset, split))
+            for label in LABELS:
+                present[label] |= set(pc.unique(clips.column(f"{label}_class")).to_pylist()) - {None}
+        stages = []
+    for split, sentences in _shared_with_others(workspace, dataset, found).items():
+        if split in result.splits:
+            result.splits[split]["findings"] += sentences
+    result.classes = {label: table.num_rows for label, table in reader.classes().items()}
+    result.classes_present = {label: len(ids) for label, ids in present.items()}
+    for counts in result.splits.values():
+        for name in ("clips", "rejects", "videos", "missing_videos"):
+            setattr(result, name, getattr(result, name) + counts[name])
+    for split, counts in result.splits.items():
+        item = found[split]
+        refuse_too_many(f"{dataset} {split}", item.rows.rejects, item.read, max_failures, counts["rejects_file"])
+    return result
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The rows of a split once its videos were looked for (None where no root has one), how many clips its
+    annotation has with or without a limit, and how many rows."""
+
+    annotated: int
+    read: int
+    rows: SplitRows
+    videos: Mapping[str, FoundVideo | None]
+
+
+def _found(reader: Reader, split: str, roots: Sequence[Path], limit: int | None) -> _Found:
+    """Read a split and look for its videos; rows whose video is a link out of the roots become rejects."""
+    rows = reader.read(split)
+    annotated = rows.clips.num_rows
+    read = annotated + rows.rejects.num_rows
+    if not read:
+        files = ", ".join(str(file) for file in reader.files(split))
+        raise InputError(f"split {split}: no row in {files or 'what the reader read'}; expected at least one clip.")
+    if limit is not None:
+        rows = SplitRows(rows.clips.slice(0, limit), rows.rejects, rows.origins[:limit], rows.findings)
+    finder = VideoFinder(roots)
+    videos: dict[str, FoundVideo | None] = {}
+    leaving: dict[str, str] = {}
+    for video_id in sorted(set(rows.clips.column("video_id").to_pylist())):
+        try:
+            videos[video_id] = finder.find(reader.video_places(video_id))
+        except LeavesRoots as error:
+            leaving[video_id] = str(error)
+    return _Found(annotated, read, _without(rows, leaving) if leaving else rows, videos)
+
+
+def _without(rows: SplitRows, leaving: Mapping[str, str]) -> SplitRows:
+    names = zip(rows.clips.column("clip_id").to_pylist(), rows.clips.column("video_id").to_pylist(), strict=True)
+    rejects: list[dict[str, Any]] = []
+    kept: list[int] = []
+    for index, (clip_id, video_id) in enumerate(names):
+        if video_id not in leaving:
+            kept.append(index)
+            continue
+        file, row = rows.origins[index]
+        detail = leaving[video_id]
+        rejects.append({"file": file, "row": row, "clip_id": clip_id, "reason": "unsafe_path", "detail": detail})
+    more = pa.Table.from_pylist(rejects, schema=REJECTS)
+    clips = rows.clips.take(pa.array(kept, pa.int64()))
+    return SplitRows(
+        clips, pa.concat_tables([rows.rejects, more]), [rows.origins[index] for index in kept], rows.findings
+    )
+
+
+def _summary(found: _Found, folder: Path) -> dict[str, Any]:
+    clips, rejects = found.rows.clips, found.rows.rejects
+    return {
+        "clips": clips.num_rows,
+        "rejects": rejects.num_rows,
+        "reject_reasons": dict(sorted(Counter(rejects.column("reason").to_pylist()).items())),
+        "first_rejects": first_of_each(rejects),
+        "rejects_file": str(folder / "rejects.parquet"),
+        "videos": len(found.videos),
+        "missing_videos": sum(video is None for video in found.videos.values()),
+        "classes_present": {
+            label: pc.count_distinct(clips.column(f"{label}_class"), mode="only_valid").as_py() for label in LABELS
+        },
+        "overlaps": {label: vars(counts) for label, counts in overlaps(clips).items()},
+        "findings": list(found.rows.findings),
+    }
+
+
+def _shared_with_others(workspace: Workspace, dataset: str, found: Mapping[str, _Found]) -> dict[str, list[str]]:
+    """Split → what it shares with others, those that were prepared before among them."""
+    clips = {
+        split: read_rows(workspace.manifest(dataset, split) / "clips.parquet", NEEDED)
+        for split in workspace.splits(dataset)
+        if split not in found
+    }
+    return shared_clips(clips | {split: item.rows.clips for split, item in found.items()})
+
+
+def _known_roots(workspace: Workspace, dataset: str) -> list[Path]:
+    known = workspace.datasets.get(dataset)
+    return [Path(root) for root in known.roots] if known else []
+
+
+def _remember(workspace: Workspace, dataset: str, reader: Reader, roots: Sequence[Path], clips: int) -> None:
+    known = workspace.datasets.get(dataset)
+    if known and known.reader != reader.name:
+        raise InputError(
+            f"{workspace.root}: {dataset} was prepared by the reader {known.reader}, now by {reader.name}. "
+            "Choose another --name or another workspace."
+        )
+    groups = known.groups if known else _bucket_count(clips)
+    absolute = tuple(str(root.resolve()) for root in roots) or (known.roots if known else ())
+    with workspace.changing():
+        workspace.datasets[dataset] = DatasetSettings(reader.name, absolute, groups)
+
+
+def _bucket_count(clips: int) -> int:
+    """The smallest power of two that keeps a bucket near 4,096 frames of 16 segments and 3 candidates."""
+    buckets = 1
+    while buckets < 1024 and clips * _SEGMENTS * _CANDIDATES > buckets * _FRAMES_PER_GROUP:
+        buckets *= 2
+    return buckets
+
+
+def _refuse_other_classes(workspace: Workspace, dataset: str, reader: Reader, splits: list[str]) -> None:
+    others = [split for split in workspace.splits(dataset) if split not in splits]
+    if not others:
+        return
+    for label, table in reader.classes().items():
+        file = workspace.classes_file(dataset, label)
+        if file.is_file() and not read_rows(file).equals(table):
+            known = set(read_rows(file).column("name").to_pylist())
+            now = set(table.column("name").to_pylist())
+            differing = sorted(known ^ now)[:5] or ["their order"]
+            raise InputError(
+                f"{dataset}: the {label} classes differ from those that {', '.join(others)} was prepared with "
+                f"({', '.join(differing)}). Prepare all splits in one command, or give both the same class file."
+            )
+
+
+def _as_is(table: pa.Table) -> tuple[pa.Table, Mapping[str, pa.Table]]:
+    return table, {}
+
+
+def _file_inputs(reader: Reader, split: str) -> dict[str, str]:
+    return {file.name: whole_file_sha256(file) for file in reader.files(split)}
+
+
+def _class_stages(workspace: Workspace, dataset: str, reader: Reader) -> list[OneFile]:
+    return [
+        OneFile(
+            name=f"{label} classes",
+            of=dataset,
+            layout=Layout(CLASSES),
+            folder=workspace.classes_file(dataset, label).parent,
+            file=workspace.classes_file(dataset, label).name,
+            inputs={"classes": digest_table(table)},
+            params={"reader": reader.name},
+            build=partial(_as_is, table),
+            command="xmic prepare",
+        )
+        for label, table in reader.classes().items()
+    ]
+
+
+def _clips_stage(
+    workspace: Workspace, dataset: str, reader: Reader, split: str, rows: SplitRows, limit: int | None
+) -> OneFile:
+    # The files do not say it all: a video root, or which file is which split, also decides what the rows are.
+    read = {"rows": digest_table(rows.clips), "rejects": digest_table(rows.rejects)}
+
+    return OneFile(
+        name="clips",
+        of=f"{dataset} {split}",
+        layout=Layout(CLIPS),
+        folder=workspace.manifest(dataset, split),
+        file="clips.parquet",
+        inputs={**_file_inputs(reader, split), **read},
+        params={**reader.parameters, "split": split, "limit": limit},
+        build=lambda: (rows.clips, {"rejects": rows.rejects}),
+        command="xmic prepare",
+        sides={"rejects": Layout(REJECTS)},
+    )
+
+
+def _videos_stage(workspace: Workspace, dataset: str, reader: Reader, split: str, item: _Found) -> OneFile:
+    counts = Counter(item.rows.clips.column("video_id").to_pylist())
+    rows = []
+    for video_id, found in sorted(item.videos.items()):
+        rows.append(
+            {
+                "video_id": video_id,
+                "path": found.relative if found else None,
+                "kind": found.kind if found else None,
+                "offset_s": found.offset_s if found else None,
+                "clips": counts[video_id],
+                **vars(reader.video_facts(video_id)),
+            }
+        )
+    table = pa.Table.from_pylist(rows, schema=VIDEOS)
+    return OneFile(
+        name="videos",
+        of=f"{dataset} {split}",
+        layout=Layout(VIDEOS),
+        folder=workspace.manifest(dataset, split),
+        file="videos.parquet",
+        inputs={"videos": digest_table(table)},
+        params={},
+        build=partial(_as_is, table),
+        command="xmic prepare",
+    )

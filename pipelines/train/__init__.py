@@ -1,0 +1,1 @@
+"""Vectors to a run with a noun head and a verb head."""

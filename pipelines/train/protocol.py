@@ -1,0 +1,265 @@
+"""The protocol: what every method of a comparison shares. Streams, boxes, window and precision belong here,
+not to a method, and evaluating a run on artifacts made otherwise is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.stage import DecodeStage, decoded_plans, plan_of
+from pipelines.embed.encoders.spec import encoder_option, is_spec, parse_spec
+from pipelines.engine.command_lines import of_split
+from pipelines.engine.digest import digest_json
+from pipelines.engine.shards import any_footer, read_footer
+from pipelines.engine.workspace import Workspace
+
+Streams = Literal["full", "hand", "both"]
+Classified = Literal["full", "hand", "clip"]
+FREE = ("plan",)
+"""Provenance that may differ between training and evaluation: their plans differ in candidates by design."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a run was trained under.
+
+    Attributes:
+        encoder: folder name of the encoder whose frames are classified, weights hash in it.
+        v2: folder name of the second encoder V_II that conditions; the same as ``encoder`` by default.
+        streams: conditioning streams, 'full' frames, 'hand' crops or 'both'; None for a method that is
+            not conditioned on the video.
+        classify: the classified stream; 'clip' is one vector a clip of all its frames.
+        hands: folder name of the hand stream ('hand-<detector>-<crop>'), None when none is used.
+        segments: N, frames a clip.
+        prompt: text around the class name.
+        names: which texts stand for a class, one of :data:`pipelines.embed.text.NAMES`.
+        vectors: stream folder → its provenance, without the plan.
+    """
+
+    encoder: str
+    v2: str
+    streams: Streams | None
+    classify: Classified
+    hands: str | None
+    segments: int
+    short_side: int
+    quality: int
+    prompt: str
+    names: str = "official"
+    vectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def needed(self) -> dict[str, tuple[str, str]]:
+        """What is gathered for a batch: role → (encoder folder, stream folder)."""
+        hand = self.hands or ""
+        roles = {"frames": (self.encoder, hand if self.classify == "hand" else self.classify)}
+        if self.streams in ("hand", "both"):
+            roles["hand"] = (self.v2, hand)
+        if self.streams in ("full", "both"):
+            roles["full"] = (self.v2, "full")
+        return roles
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for config.json."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class ProtocolChoice:
+    """What the user said of it; None = find out."""
+
+    encoder: str | None = None
+    v2: str | None = None
+    streams: Streams | None = None
+    classify: Classified | None = None
+    hands: str | None = None
+    plan: str | None = None
+    prompt: str = "{}"
+    names: str = "official"
+
+
+def resolve(
+    workspace: Workspace,
+    dataset: str,
+    split: str,
+    choice: ProtocolChoice,
+    *,
+    classify_default: str,
+    conditioned: bool = True,
+) -> tuple[Protocol, DecodeStage]:
+    """Settle the protocol on what is embedded for a split.
+
+    Args:
+        workspace: the workspace.
+        dataset: the dataset to train on (or, for an evaluation without training, to evaluate).
+        split: its split.
+        choice: what the user said.
+        classify_default: the preset's classified stream.
+        conditioned: whether the method takes conditioning streams.
+
+    Raises:
+        MissingUpstream: nothing fitting is embedded.
+        InputError: more than one thing fits; names them and the option to choose by.
+    """
+    plan = plan_of(workspace, dataset, split, choice.plan)
+    frames = DecodeStage(workspace, dataset, split, plan)
+    base = workspace.root / "embeddings" / dataset / split / plan.slug
+
+    def command(wanted: str | None) -> str:
+        recorded = _spec_of(base / wanted) if wanted is not None and (base / wanted).is_dir() else None
+        made_by = encoder_option(workspace, wanted, recorded)
+        return f"xmic embed {of_split(dataset, split, workspace.root)} {made_by}"
+
+    encoder = _one(base, choice.encoder, "encoder", "--encoder", command(choice.encoder))
+    v2 = _one(base, choice.v2, "second encoder", "--v2", command(choice.v2)) if choice.v2 else encoder
+    streams: Streams | None = (choice.streams or "both") if conditioned else None
+    classify: Any = choice.classify or classify_default
+    if classify not in ("full", "hand", "clip") or streams not in ("full", "hand", "both", None):
+        raise UsageError(
+            f"--streams {streams} --classify {classify}: expected full, hand or both, and full, hand or clip"
+        )
+    hands = None
+    if streams in ("hand", "both") or classify == "hand":
+        owner = _with_hands(classify, encoder, v2)
+        hands = _one(base / owner, choice.hands, "hand stream", "--hands", command(owner), prefix="hand-")
+    made = (plan.segments, plan.short_side, plan.quality)
+    protocol = Protocol(encoder, v2, streams, classify, hands, *made, choice.prompt, choice.names)
+    vectors = {
+        f"{folder}/{stream}": _comparable(_provenance(base / folder / stream, command(folder)))
+        for folder, stream in protocol.needed.values()
+    }
+    return Protocol(**{**asdict(protocol), "vectors": vectors}), frames
+
+
+def _with_hands(classify: Classified, encoder: str, v2: str) -> str:
+    """The encoder whose hand stream must be there: V_II alone needs one where other frames are classified."""
+    return encoder if classify == "hand" else v2
+
+
+def _one(folder: Path, wanted: str | None, what: str, option: str, command: str, prefix: str = "") -> str:
+    there = (
+        sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name.startswith(prefix)) if folder.is_dir() else []
+    )
+    if wanted is not None:
+        # A model spec names the encoder by its family and model; its folder name adds the weights' hash.
+        spec = parse_spec(wanted).text if is_spec(wanted) else None
+        fits = [name for name in there if wanted == name or (spec and _spec_of(folder / name) == spec)]
+        if len(fits) == 1:
+            return fits[0]
+        raise MissingUpstream(f"{folder}: no {what} {wanted}; there is {', '.join(there) or 'none'}. Run {command}")
+    if not there:
+        extra = " (or choose --streams full --classify full to do without hands)" if prefix else ""
+        raise MissingUpstream(f"{folder}: no {what} is embedded. Run {command}{extra}")
+    if len(there) > 1:
+        raise InputError(f"{folder}: more than one {what} ({', '.join(there)}); choose one with {option}.")
+    return there[0]
+
+
+def _spec_of(folder: Path) -> str | None:
+    """The model spec of an encoder's or a stream's folder."""
+    footers = (any_footer(place) for place in (folder, *sorted(folder.iterdir())))
+    return next((footer.provenance.get("spec") for footer in footers if footer is not None), None)
+
+
+def _provenance(folder: Path, command: str) -> Mapping[str, Any]:
+    footer = any_footer(folder)
+    if footer is None:
+        how = " --clip-frames 16 with an encoder of several frames (lavila)" if folder.name == "clip" else ""
+        raise MissingUpstream(f"{folder}: no vectors. Run {command}{how}")
+    return footer.provenance
+
+
+def _comparable(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in provenance.items() if name not in FREE}
+
+
+def on_target(
+    workspace: Workspace, dataset: str, split: str, protocol: Protocol, *, allow_mixed: bool
+) -> tuple[Protocol, DecodeStage, list[dict[str, Any]]]:
+    """The same protocol on another split, with what differs there.
+
+    Returns:
+        The protocol with the target's folder names, its decode stage, and the differences: 'what',
+        'run' and 'target' of each (only with ``allow_mixed``).
+
+    Raises:
+        MissingUpstream: the target is not decoded or embedded.
+        InputError: it was made with another detector, crop policy, precision or encoder.
+    """
+    plan = _plan_on_target(workspace, dataset, split, protocol)
+    frames = DecodeStage(workspace, dataset, split, plan)
+    base = workspace.root / "embeddings" / dataset / split / plan.slug
+    differences: list[dict[str, Any]] = []
+    names = {"encoder": protocol.encoder, "v2": protocol.v2, "hands": protocol.hands}
+
+    def command(wanted: str) -> str:
+        recorded = (made.get("spec") for place, made in protocol.vectors.items() if place.startswith(f"{wanted}/"))
+        made_by = encoder_option(workspace, wanted, next(recorded, None))
+        return f"xmic embed {of_split(dataset, split, workspace.root)} {made_by}"
+
+    for what in ("encoder", "v2", "hands"):
+        folder, wanted = base, names[what]
+        owner = str(wanted)
+        if what == "hands":
+            owner = _with_hands(protocol.classify, str(names["encoder"]), str(names["v2"]))
+            folder = base / owner
+        if wanted is None or (folder / wanted).is_dir():
+            continue
+        prefix = "hand-" if what == "hands" else ""
+        there = sorted(p.name for p in folder.iterdir() if p.name.startswith(prefix)) if folder.is_dir() else []
+        message = f"{folder}: the run used {what} {wanted}, {dataset} {split} has {', '.join(there) or 'none'}."
+        if not there:
+            raise MissingUpstream(f"{message} Run {command(owner)}")
+        if not allow_mixed:
+            raise InputError(f"{message} Make it the same way, or pass --allow-mixed; every table then says so.")
+        if len(there) > 1:
+            raise InputError(f"{message} More than one: remove all but the one to use.")
+        names[what] = there[0]
+        differences.append({"what": what, "run": wanted, "target": there[0]})
+    target = Protocol(**{**protocol.as_dict(), "encoder": names["encoder"], "v2": names["v2"], "hands": names["hands"]})
+    for (folder_name, stream), (old_folder, old_stream) in zip(
+        target.needed.values(), protocol.needed.values(), strict=True
+    ):
+        now = _comparable(_provenance(base / folder_name / stream, command(folder_name)))
+        then = protocol.vectors.get(f"{old_folder}/{old_stream}", {})
+        for entry in sorted({*now, *then}):
+            if now.get(entry) != then.get(entry):
+                differences.append({"what": entry, "run": then.get(entry), "target": now.get(entry)})
+    if differences and not allow_mixed:
+        first = differences[0]
+        raise InputError(
+            f"{dataset} {split}: {first['what']} is {first['target']!r}, the run was trained with {first['run']!r}. "
+            "Make the target the same way, or pass --allow-mixed; every table then says so."
+        )
+    return target, frames, differences
+
+
+def _plan_on_target(workspace: Workspace, dataset: str, split: str, protocol: Protocol) -> FramePlan:
+    folder = workspace.root / "frames" / dataset / split
+    wanted = (protocol.segments, protocol.short_side, protocol.quality)
+    fitting = [
+        plan
+        for plan in decoded_plans(workspace, dataset, split).values()
+        if (plan.segments, plan.short_side, plan.quality) == wanted and plan.centre_candidate is not None
+    ]
+    if not fitting:
+        raise MissingUpstream(
+            f"{folder}: no frames with {protocol.segments} segments, short side {protocol.short_side} and quality "
+            f"{protocol.quality} (an odd number of candidates), as the run has. "
+            f"Run xmic decode {of_split(dataset, split, workspace.root)}"
+        )
+    return min(fitting, key=lambda plan: plan.candidates)
+
+
+def vector_digests(frames: DecodeStage, protocol: Protocol) -> dict[str, str]:
+    """What a run or an evaluation reads: 'encoder/stream' → digest over the shards of that stream."""
+    base = frames.workspace.root / "embeddings" / frames.dataset / frames.split / frames.plan.slug
+    digests: dict[str, str] = {}
+    for encoder, stream in sorted(set(protocol.needed.values())):
+        parts = sorted((base / encoder / stream).glob("part-*.parquet"))
+        digests[f"{encoder}/{stream}"] = digest_json([[part.name, read_footer(part).digest] for part in parts])
+    return digests

@@ -1,0 +1,1 @@
+"""How a clip of the drawn world is drawn, frame by frame."""

@@ -1,0 +1,71 @@
+"""The camera of a clip: how the head sways, how bright the room is, and the noise of the sensor."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import cv2
+import numpy as np
+
+from pocket_kitchens.drawing.domains import Domain
+from pocket_kitchens.drawing.layers import placement
+from pocket_kitchens.drawing.spec import HEIGHT, WIDTH
+
+_GAIN = (0.84, 1.16)
+"""Darkest and brightest room, as a factor of what is drawn."""
+
+_SPARE = 160
+"""Pixels by which the stored noise is larger than a frame: each frame cuts its own out of it."""
+
+
+class Camera:
+    """A head that sways: a map from view pixels to frame pixels at each share of the clip."""
+
+    def __init__(self, rng: np.random.Generator, domain: Domain) -> None:
+        self._waves = rng.uniform(0.5, 3.0, 6), rng.uniform(0, 2 * math.pi, 6)
+        self._far = rng.uniform(2, 5, 3)
+        self._roll = float(rng.uniform(-domain.tilt, domain.tilt))
+        self._zoom = float(rng.uniform(*domain.zoom))
+
+    def at(self, share: float) -> np.ndarray:
+        """float64 ``[2, 3]``."""
+        often, phase = self._waves
+        sway = np.sin(2 * math.pi * often * share + phase).reshape(2, 3).mean(0) * self._far
+        centre = WIDTH / 2, HEIGHT / 2
+        return placement(centre, (centre[0] + sway[0], centre[1] + sway[1]), self._zoom, self._roll + 0.4 * sway[2])
+
+
+class Sensor:
+    """What light and sensor make of a drawn frame."""
+
+    def __init__(self, rng: np.random.Generator, domain: Domain, seed: int) -> None:
+        self._seed, self._noise = seed, domain.noise
+        self._gain = _light(rng, domain)
+        grey = np.full((3, 3), 1 / 3)
+        self._tone = grey + domain.saturation * (np.eye(3) - grey)
+
+    def develop(self, drawn: np.ndarray, number: int) -> np.ndarray:
+        """The frame of a drawn one, uint8 ``[192, 256, 3]`` both; its noise depends on the clip and the number."""
+        lit = cv2.multiply(cv2.transform(drawn, self._tone), self._gain, dtype=cv2.CV_32F)
+        rng = np.random.default_rng((self._seed, number))
+        top, left, mirrored = rng.integers((_SPARE, _SPARE, 2))
+        noise = _noise(self._noise, bool(mirrored))[top : top + HEIGHT, left : left + WIDTH]
+        return np.asarray(cv2.add(lit, noise, dtype=cv2.CV_8U))
+
+
+def _light(rng: np.random.Generator, domain: Domain) -> np.ndarray:
+    """Gain of each pixel and colour, float32 ``[192, 256, 3]``: how bright the room is, a lamp on one side, darker
+    corners."""
+    x, y = np.meshgrid(np.linspace(-1, 1, WIDTH), np.linspace(-1, 1, HEIGHT))
+    angle = rng.uniform(0, 2 * math.pi)
+    gain = rng.uniform(*_GAIN) * (1 + 0.16 * (x * math.cos(angle) + y * math.sin(angle)) - 0.1 * (x * x + y * y))
+    colour = np.array([1 + 0.06 * domain.warmth, 1.0, 1 - 0.06 * domain.warmth])
+    return (gain[..., None] * colour).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=8)
+def _noise(deviation: float, mirrored: bool) -> np.ndarray:
+    """Grey noise, float32 ``[192 + spare, 256 + spare, 3]``."""
+    drawn = np.random.default_rng(7).normal(0, deviation, (HEIGHT + _SPARE, WIDTH + _SPARE)).astype(np.float32)
+    return np.ascontiguousarray(np.repeat((drawn[:, ::-1] if mirrored else drawn)[..., None], 3, axis=2))

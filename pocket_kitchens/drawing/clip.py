@@ -1,0 +1,341 @@
+"""One clip of Pocket Kitchens, frame by frame, with the true boxes of its hands and of what they hold."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pocket_kitchens.drawing.camera import Camera, Sensor
+from pocket_kitchens.drawing.domains import REVERSED, Domain
+from pocket_kitchens.drawing.grip import Grip, choose_grip
+from pocket_kitchens.drawing.hands import HandLook, draw_fingers, draw_hand, hand_look
+from pocket_kitchens.drawing.kitchen import MARGIN, SCALE, draw_kitchen
+from pocket_kitchens.drawing.layers import (
+    Layer,
+    coverage,
+    exposed,
+    exposures,
+    joined,
+    moved,
+    paste,
+    placement,
+    prepared,
+    shadow,
+    window,
+)
+from pocket_kitchens.drawing.motions import Pose, make_motion
+from pocket_kitchens.drawing.objects import draw_object, natural_size
+from pocket_kitchens.drawing.props import LID, draw_stream, lid, open_box
+from pocket_kitchens.drawing.spec import HEIGHT, WIDTH, Box, ClipSpec, HandBox
+
+PLATE = 92.0
+"""Pixels of a dinner plate's longer side at magnification 1."""
+
+LONGER_SIDES = (58.0, 84.0)
+"""Shortest and longest longer side of the thing that is acted on, in pixels at magnification 1."""
+
+LARGEST = 2300.0
+"""Largest area of it in pixels at magnification 1: of what is larger a hand hides too little."""
+
+AREAS = (0.5, 4.0)
+"""Smallest and largest area of another thing, as a factor of the one that is acted on."""
+
+_PICTURE = 128
+_HAND = 40.0
+_OTHER_GRIP = 0.5
+_STEPS = 12
+_SHUTTER = 0.2
+_FITTED = 8
+_MAP = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame.
+
+    Attributes:
+        rgb: uint8 ``[192, 256, 3]``.
+        hands: the hands in view.
+        hidden: how much of the thing's visible area is covered by hands, and by the lid that they take off it; None
+            while no hand is at work on it.
+    """
+
+    rgb: np.ndarray
+    hands: list[HandBox]
+    hidden: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Hand:
+    """A hand's picture: all of it, what of it is in front of a held thing, its anchor and box in pixels."""
+
+    whole: Layer
+    front: Layer
+    anchor: tuple[float, float]
+    box: Box
+
+
+def render(spec: ClipSpec, domain: Domain, only: Collection[int] | None = None) -> Iterator[Frame]:
+    """The frames of a clip.
+
+    The clip of a verb that is another run backwards has the frames of that one in the opposite order, camera
+    and noise included.
+
+    Args:
+        spec: what it shows.
+        domain: how it looks.
+        only: numbers of the frames to draw, counted from 0 in the order of the clip; all when None. Whichever are
+            asked for come in the order of the clip, each as it is in the whole clip.
+    """
+    scene = _Scene(spec, domain)
+    backwards = spec.verb in REVERSED
+    for number in range(spec.frames) if only is None else sorted(only):
+        yield scene.frame(spec.frames - 1 - number if backwards else number)
+
+
+class _Scene:
+    """All that does not change within a clip."""
+
+    def __init__(self, spec: ClipSpec, domain: Domain) -> None:
+        self._spec = spec
+        rng = np.random.default_rng(spec.seed)
+        self._motion = make_motion(REVERSED.get(spec.verb, spec.verb), rng)
+        self._sides = ("right", "left") if self._motion.side > 0 else ("left", "right")
+        self._look = hand_look(spec.person)
+        self._thing = _picture(spec.noun, spec.instance)
+        self._size = _fitting_size(self._thing, spec.noun)
+        self._upright = float(rng.uniform(-25, 25))
+        self._camera = Camera(rng, domain)
+        self._sensor = Sensor(rng, domain, spec.seed)
+        self._ground = draw_kitchen(spec.kitchen, domain)
+        self._lay_out(rng)
+        working = [pose for pose in map(self._motion.at, np.linspace(0.02, 0.98, 33)) if pose.holds or pose.works]
+        working = [working[int(place)] for place in np.linspace(0, len(working) - 1, _FITTED)]
+        holds = working[0].holds
+        # A hand that is not around the thing comes more from the side, else its arm would cross it.
+        self._angle = float(rng.uniform(8, 30) if holds else rng.uniform(24, 42))
+        self._shadow = shadow(self._thing, 0.33)
+        self._seat, self._lid_size = self._lid_seat(working[0])
+        self._grip = choose_grip(
+            rng,
+            self._thing,
+            holds,
+            self._motion.side,
+            None if working[0].lid is None else self._lid_hand(working[0]),
+            lambda grip: float(np.mean([self._hidden(pose, _HALF, grip, _HALF_VIEW) for pose in working])),
+        )
+
+    def frame(self, number: int) -> Frame:
+        """Frame ``number`` of the motion that is not reversed; what moves in its exposure is blurred."""
+        share = (number + 0.5) / self._spec.frames
+        pose = self._motion.at(share)
+        blur = [share + part * _SHUTTER / self._spec.frames for part in (-1, -1 / 3, 1 / 3, 1)]
+        cameras = [self._camera.at(instant) for instant in blur]
+        drawn = self._draw(
+            pose,
+            cameras,
+            [
+                self._places(self._motion.at(instant), camera, self._grip)
+                for instant, camera in zip(blur, cameras, strict=True)
+            ],
+        )
+        camera = self._camera.at(share)
+        places = self._places(pose, camera, self._grip)
+        hidden = self._hidden(pose, camera, self._grip) if pose.holds or pose.works else None
+        return Frame(self._sensor.develop(drawn, number), self._boxes(pose, places), hidden)
+
+    def _lay_out(self, rng: np.random.Generator) -> None:
+        """Put the distractors on the worktop, where they leave the middle to the thing."""
+        places: list[tuple[float, float]] = []
+        for kind, instance in self._spec.distractors:
+            for _ in range(30):
+                place = float(rng.uniform(0.02, 0.98)), float(rng.uniform(0.14, 0.74))
+                apart = min((math.dist(place, other) for other in places), default=1.0)
+                if math.dist(place, (0.5, 0.42)) > 0.24 and apart > 0.17:
+                    break
+            places.append(place)
+            picture = _picture(kind, instance)
+            ratio = math.exp(rng.uniform(math.log(AREAS[0]), math.log(AREAS[1])))
+            size = self._size * math.sqrt(ratio * _area(self._thing) / _area(picture))
+            at = (place[0] + MARGIN) * SCALE, (place[1] + MARGIN) * SCALE
+            by = placement((_PICTURE / 2,) * 2, at, size, float(rng.uniform(-70, 70)))
+            paste(self._ground, shadow(picture, 0.33), joined(_BESIDE, by))
+            paste(self._ground, picture, by)
+
+    def _lid_seat(self, pose: Pose) -> tuple[np.ndarray, float]:
+        """The middle of the thing's upper edge, (x, y) in view pixels, and the size of a lid that fits there."""
+        rows = np.flatnonzero(self._thing.opacity.max(axis=1) > 127)
+        top, height = int(rows[0]), len(rows)
+        columns = np.flatnonzero(self._thing.opacity[top + round(0.12 * height)] > 127)
+        seat = np.array([[columns.mean(), top + 0.05 * height]])
+        width = float(np.clip(1.12 * self._size * (columns[-1] - columns[0]), 26, 70))
+        middle = Grip(_HAND, (_PICTURE / 2, _PICTURE / 2))
+        return moved(seat, self._thing_place(pose, middle))[0], width / LID
+
+    def _lid_hand(self, pose: Pose) -> tuple[float, float]:
+        """From the middle of the thing to the end of its lid on the acting hand's side, view units."""
+        end = self._seat + np.array([0.42 * LID * self._lid_size * self._motion.side, -2.0])
+        return float(end[0] / SCALE - pose.x), float(end[1] / SCALE - pose.y)
+
+    def _thing_place(self, pose: Pose, grip: Grip) -> np.ndarray:
+        size = self._size * pose.size
+        return placement(grip.along, _pixels((pose.x, pose.y)), size, self._upright + pose.turn, pose.squash)
+
+    def _acting(self, pose: Pose) -> _Hand:
+        return _hand(self._sides[0], self._look, round(pose.grip * _STEPS) / _STEPS, self._angle)
+
+    def _other(self) -> _Hand:
+        return _hand(self._sides[1], self._look, _OTHER_GRIP, self._angle)
+
+    def _places(self, pose: Pose, camera: np.ndarray, grip: Grip) -> _MAP:
+        """The map of each layer that a pose has from its picture to the frame."""
+        found = {"thing": self._thing_place(pose, grip)}
+        if pose.lid is not None:
+            at = self._seat[0] + pose.lid[0] * SCALE, self._seat[1] + pose.lid[1] * SCALE
+            found["lid"] = placement((LID / 2, LID / 4), at, self._lid_size, self._upright)
+        if pose.box is not None:
+            found["box"] = placement((60, 55), _pixels(pose.box), 1.0)
+        scale = grip.palm / _HAND
+        if pose.hand is not None:
+            at = _pixels((pose.hand[0] + grip.acting[0], pose.hand[1] + grip.acting[1]))
+            found["acting"] = placement(self._acting(pose).anchor, at, scale * pose.hand_size)
+        if pose.other is not None:
+            at = _pixels((pose.other[0] + grip.other[0], pose.other[1] + grip.other[1]))
+            found["other"] = placement(self._other().anchor, at, scale)
+        return {name: joined(camera, by) for name, by in found.items()}
+
+    def _hidden(self, pose: Pose, camera: np.ndarray, grip: Grip, view: tuple[int, int] = (HEIGHT, WIDTH)) -> float:
+        """How much of the thing's area in view is covered by what is drawn above it."""
+        places = self._places(pose, camera, grip)
+        inside = window(view, self._thing, places["thing"])
+        if inside is None:
+            return 0.0
+        thing = coverage(self._thing, places["thing"], inside)
+        left = thing
+        for name, layer in self._above(pose):
+            if name in places:
+                clear = cv2.bitwise_not(coverage(layer, places[name], inside))
+                left = cv2.multiply(left, clear, scale=1 / 255)
+        return 1 - float(left.sum()) / max(float(thing.sum()), 1.0)
+
+    def _above(self, pose: Pose) -> list[tuple[str, Layer]]:
+        """What is drawn over the thing, the lowest first."""
+        layers = [] if pose.lid is None else [("lid", lid(self._spec.instance))]
+        if pose.other is not None:
+            layers.append(("other", self._other().whole))
+        if pose.hand is not None:
+            layers.append(("acting", self._acting(pose).front if pose.holds else self._acting(pose).whole))
+        return layers
+
+    def _draw(self, pose: Pose, cameras: list[np.ndarray], places: list[_MAP]) -> np.ndarray:
+        """A frame without light and noise, uint8 ``[192, 256, 3]``, of four instants of its exposure."""
+        to_view = np.array([[1.0, 0, -MARGIN * SCALE], [0, 1.0, -MARGIN * SCALE]])
+        maps = exposures((WIDTH, HEIGHT), cameras)
+        canvas = exposed(self._ground, [joined(camera, to_view) for camera in maps], (WIDTH, HEIGHT))
+
+        def put(name: str, layer: Layer, beside: np.ndarray | None = None) -> None:
+            found = [instant[name] for instant in places if name in instant]
+            paste(canvas, layer, *(found if beside is None else [joined(beside, by) for by in found]))
+
+        put("thing", self._shadow, _BESIDE)
+        if pose.box is not None:
+            put("box", open_box(self._spec.kitchen % 97, front=False))
+        if pose.box is not None and pose.holds:
+            put("box", open_box(self._spec.kitchen % 97, front=True))
+        if pose.holds:
+            put("acting", self._acting(pose).whole)
+        put("thing", self._thing)
+        if pose.box is not None and not pose.holds:
+            put("box", open_box(self._spec.kitchen % 97, front=True))
+        if pose.stream > 0:
+            self._draw_stream(canvas, pose, cameras[1], places[1]["thing"])
+        for name, layer in self._above(pose):
+            put(name, layer)
+        return canvas
+
+    def _draw_stream(self, canvas: np.ndarray, pose: Pose, camera: np.ndarray, thing: np.ndarray) -> None:
+        """Water out of what is tilted, from its upper edge down; else onto the thing from above."""
+        x, y = _pixels((pose.x, pose.y))
+        if abs(pose.turn) > 40:
+            rows, columns = np.nonzero(self._thing.opacity > 127)
+            rows, columns = rows[:20], columns[:20]
+            upper = moved(np.array([[columns.mean(), rows.mean()]]), thing)[0]
+            draw_stream(canvas, upper, upper + np.array([0.0, 60.0]), pose.stream)
+            return
+        upper, lower = moved(np.array([[x, -40.0], [x, y]]), camera)
+        draw_stream(canvas, upper, lower, pose.stream)
+
+    def _boxes(self, pose: Pose, places: _MAP) -> list[HandBox]:
+        found = []
+        held = self._held(places["thing"]) if pose.holds else None
+        if "other" in places:
+            box = _seen(self._other().box, places["other"])
+            found += [] if box is None else [HandBox(self._sides[1], box, None)]
+        if "acting" in places:
+            box = _seen(self._acting(pose).box, places["acting"])
+            found += [] if box is None else [HandBox(self._sides[0], box, held)]
+        return found
+
+    def _held(self, by: np.ndarray) -> Box | None:
+        """The tight box of the thing."""
+        inside = window((HEIGHT, WIDTH), self._thing, by)
+        if inside is None:
+            return None
+        solid = coverage(self._thing, by, inside) > 127
+        rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+        if not len(rows):
+            return None
+        x, y = inside[0] + columns, inside[1] + rows
+        return float(x[0] / WIDTH), float(y[0] / HEIGHT), float((x[-1] + 1) / WIDTH), float((y[-1] + 1) / HEIGHT)
+
+
+_BESIDE = np.array([[1.0, 0, 3], [0, 1.0, 4]])
+"""From a thing to its shadow: a little to the right of it and below."""
+
+_HALF = np.array([[0.5, 0, 0], [0, 0.5, 0]])
+_HALF_VIEW = (HEIGHT // 2, WIDTH // 2)
+
+
+def _area(layer: Layer) -> float:
+    return float(layer.opacity.sum()) / 255
+
+
+def _fitting_size(thing: Layer, noun: str) -> float:
+    """Pixels of the view a pixel of the thing's picture."""
+    height, width = (int(np.count_nonzero(thing.opacity.max(axis=axis) > 127)) for axis in (1, 0))
+    longer = float(np.clip(PLATE * natural_size(noun), *LONGER_SIDES)) / max(height, width)
+    return max(min(longer, math.sqrt(LARGEST / _area(thing))), LONGER_SIDES[0] / max(height, width))
+
+
+@functools.lru_cache(maxsize=4096)
+def _picture(kind: str, instance: int) -> Layer:
+    return prepared(draw_object(kind, instance, _PICTURE))
+
+
+@functools.lru_cache(maxsize=256)
+def _hand(side: str, look: HandLook, grip: float, angle: float) -> _Hand:
+    turned = angle if side == "right" else -angle
+    whole, front = (draw(side, look, grip, 0.4, turned, _HAND) for draw in (draw_hand, draw_fingers))  # type: ignore[arg-type]
+    return _Hand(prepared(whole.rgba), prepared(front.rgba), whole.anchor, whole.box)
+
+
+def _pixels(place: tuple[float, float]) -> tuple[float, float]:
+    return place[0] * SCALE, place[1] * SCALE
+
+
+def _seen(box: Box, by: np.ndarray) -> Box | None:
+    """A box of a picture as shares of the frame, cut to it; None when less than a tenth of it is in view."""
+    corners = moved(np.array([[box[0], box[1]], [box[2], box[1]], [box[0], box[3]], [box[2], box[3]]]), by)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    inside_low, inside_high = np.maximum(low, 0), np.minimum(high, (WIDTH, HEIGHT))
+    if (inside_high <= inside_low).any() or np.prod(inside_high - inside_low) < 0.1 * np.prod(high - low):
+        return None
+    scale = np.array([WIDTH, HEIGHT])
+    x0, y0 = inside_low / scale
+    x1, y1 = inside_high / scale
+    return float(x0), float(y0), float(x1), float(y1)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.chain.stages import EmbedOptions, embed_stages
+from pipelines.decode.plan import FramePlan
+from pipelines.decode.stage import DecodeStage
+from pipelines.engine import stage
+from pipelines.engine.machine import Machine
+from pipelines.engine.workspace import Workspace
+from pipelines.hands.detector import DetectorIdentity
+from pipelines.hands.stage import DetectHandsStage
+from tests.pipelines.embed.encoders.lavila_checkpoint import MODEL, write_checkpoint
+
+TINY = Path(__file__).resolve().parents[3] / "examples" / "tiny-clip.json"
+
+
+class NoHands:
+    def detect(self, images):
+        return [[] for _ in images]
+
+
+def crop_of(workspace, detector: str, threshold: float | None = None) -> str:
+    options = EmbedOptions(
+        encoder=f"open_clip:{TINY}/random",
+        streams="hand",
+        text=False,
+        precision="fp32",
+        detector=detector,
+        hand_threshold=threshold,
+        allow_random_weights=True,
+    )
+    (embed,) = embed_stages(workspace, "mine", ["val"], options, Machine(device="cpu"))
+    return embed.params["crop"]
+
+
+@pytest.fixture
+def of_epic(embedded):
+    """Boxes that say they are those of EPIC-KITCHENS."""
+    frames = DecodeStage(embedded, "mine", "val", FramePlan(4, 1, 0))
+    stage.run(DetectHandsStage(frames, DetectorIdentity("epic-100doh", {"detector": "epic-100doh"}, {}), NoHands))
+    return embedded
+
+
+def test_the_hand_threshold_is_the_official_one_for_the_boxes_there_are(of_epic):
+    assert crop_of(of_epic, "epic-100doh") == "h0.8-o0.01-m0-center"
+    assert crop_of(of_epic, "fake-hands-00000000") == "h0.5-o0.01-m0-center"
+
+
+def test_a_hand_threshold_that_is_given_counts_whatever_the_boxes(of_epic):
+    assert crop_of(of_epic, "epic-100doh", 0.3) == "h0.3-o0.01-m0-center"
+    assert crop_of(of_epic, "fake-hands-00000000", 0.0) == "h0-o0.01-m0-center"
+
+
+def test_embedding_remembers_where_the_encoders_files_lie(of_epic):
+    crop_of(of_epic, "epic-100doh")
+    assert list(Workspace.open(of_epic.root).encoders.values()) == [f"open_clip:{TINY}/random"]
+
+
+def test_clips_are_made_beside_the_streams_of_frames_when_they_are_asked_for(embedded, tmp_path):
+    options = EmbedOptions(
+        encoder=f"lavila:{MODEL}={write_checkpoint(tmp_path / 'w.pth')}",
+        streams="full",
+        text=False,
+        precision="fp32",
+        clip_frames=2,
+    )
+    stages = embed_stages(embedded, "mine", ["val"], options, Machine(device="cpu"))
+    assert [item.of for item in stages] == ["mine val full", "mine val clip"]
+    assert stages[1].params["clip_segments"] == [1, 3]
