@@ -11,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from pipelines.engine.machine import Machine
-    from pipelines.engine.stage import Choice
+    from pipelines.engine.stage import RunPolicy
     from pipelines.engine.workspace import Workspace
 
 _STAGE = "Which shards"
@@ -98,11 +98,11 @@ class StageOptions:
         return machine_of(self.workers, self.device, self.offline)
 
     @property
-    def choice(self) -> Choice:
+    def policy(self) -> RunPolicy:
         """Which shards, and how to bear failure."""
-        from pipelines.engine.stage import Choice, parse_max_failures, parse_shard
+        from pipelines.engine.stage import RunPolicy, parse_max_failures, parse_shard
 
-        return Choice(
+        return RunPolicy(
             limit=self.limit,
             shard=parse_shard(self.shard) if self.shard else (0, 1),
             retry_failed=self.retry_failed,

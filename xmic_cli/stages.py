@@ -6,24 +6,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipelines.engine import stage
-from pipelines.engine.stage import Choice, Stage
+from pipelines.engine.stage import RunPolicy, Stage
 from xmic_cli import console
 
 
-def run_stages(stages: Sequence[Stage], choice: Choice, *, dry_run: bool, json: bool) -> None:
+def run_stages(stages: Sequence[Stage], policy: RunPolicy, *, dry_run: bool, json: bool) -> None:
     """Run the stages in order, or with ``dry_run`` say what each would do, why and about how much disk."""
     if dry_run:
-        plans = [_planned(item, choice) for item in stages]
+        plans = [_planned(item, policy) for item in stages]
         lines = [line for plan in plans for line in _plan_lines(plan)]
         console.emit({"plan": plans}, json, lines)
         return
     progress = console.progress()
-    reports = [stage.run(item, choice, progress) for item in stages]
+    reports = [stage.run(item, policy, progress) for item in stages]
     console.emit({"stages": [vars(report) for report in reports]}, json, [report_line(report) for report in reports])
 
 
-def _planned(item: Stage, choice: Choice) -> dict[str, Any]:
-    plan = stage.plan(item, choice)
+def _planned(item: Stage, policy: RunPolicy) -> dict[str, Any]:
+    plan = stage.plan(item, policy)
     return {
         "stage": item.name,
         "folder": str(item.folder),

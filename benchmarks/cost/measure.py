@@ -16,7 +16,7 @@ from benchmarks.cost.names import class_names
 from benchmarks.cost.plan import LIMIT_S, Step
 from benchmarks.process_memory import of_status
 from pipelines.embed.encoders import load_encoder
-from pipelines.engine.memory import give_back
+from pipelines.engine.memory import release_memory
 from pipelines.methods import load_method
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, build_method, resolve_config
@@ -152,7 +152,7 @@ class Lab:
         if not sys.platform.startswith("linux"):
             return None
         # What was freed is given back, else a step that uses it again would not be seen to grow.
-        give_back()
+        release_memory()
         Path("/proc/self/clear_refs").write_text("5")
         return of_status("VmRSS")
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from benchmarks.pocket.cells import recipe
 from pipelines.methods import load_method
 from pipelines.methods.base import resolve_config
-from pipelines.train.terms import RecipeName
+from pipelines.train.policy import RecipeName
 
 RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
 

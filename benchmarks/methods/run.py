@@ -17,8 +17,8 @@ from data_manifests.errors import InputError, Interrupted
 from pipelines.engine.machine import Machine
 from pipelines.train.optim import Diverged
 from pipelines.train.plan import RunRequest
+from pipelines.train.policy import SelectionPolicy
 from pipelines.train.protocol import ProtocolChoice
-from pipelines.train.terms import Terms
 
 ENCODER = "pocket"
 
@@ -90,7 +90,7 @@ class Children:
             overrides=overrides(cell, self._size),
             protocol=ProtocolChoice(world.encoder, None, "both", "hand", world.hands["true"]),
             seed=world.seed,
-            terms=Terms(cell.recipe or "published"),
+            policy=SelectionPolicy(cell.recipe or "published"),
         )
         ledger = self._folder / f"seed-{world.seed}" / "methods" / f"{source}-{cell.name}.json"
         left = None if self._deadline is None else self._deadline - time.monotonic()

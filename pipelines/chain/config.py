@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from data_manifests.errors import InputError, UsageError
 from pipelines.evaluate.folders import Vectors
-from pipelines.train.terms import Terms, parse_percent
+from pipelines.train.policy import SelectionPolicy, parse_percent
 
 READERS = ("table", "epic", "ego4d", "egtea")
 """Readers with a short name; one of your own is named as ``package.module:Class``."""
@@ -116,15 +116,15 @@ class TrainSection(_Section):
     set: dict[str, Any] = {}
 
     @property
-    def terms(self) -> Terms:
+    def policy(self) -> SelectionPolicy:
         """Recipe, held-out recordings and which epoch is kept."""
         held_out = None if self.source_val is None else parse_percent(self.source_val)
-        return Terms(self.recipe, held_out, self.select, self.target)
+        return SelectionPolicy(self.recipe, held_out, self.select, self.target)
 
     @model_validator(mode="after")
     def _check_terms(self) -> TrainSection:
         try:
-            self.terms  # noqa: B018
+            self.policy  # noqa: B018
         except UsageError as error:
             raise ValueError(str(error)) from None
         return self

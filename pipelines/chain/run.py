@@ -24,7 +24,7 @@ from pipelines.embed.stage import EmbedStage
 from pipelines.engine import stage
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
-from pipelines.engine.stage import Choice, Stage, parse_max_failures
+from pipelines.engine.stage import RunPolicy, Stage, parse_max_failures
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.controls import checked_vectors
 from pipelines.evaluate.folders import folder_name
@@ -89,10 +89,10 @@ def run_chain(
         made = _prepare(workspace, section, progress=progress)
         result.prepared.append(vars(made))
         result.made += made.made
-    choice = Choice(max_failures=parse_max_failures(config.max_failures))
+    policy = RunPolicy(max_failures=parse_max_failures(config.max_failures))
     for _, build in _STEPS:
         for item in build(workspace, cells, machine):
-            done = stage.run(item, choice, progress)
+            done = stage.run(item, policy, progress)
             result.stages.append(vars(done))
             result.made += done.made
     for cell in cells:
@@ -244,8 +244,8 @@ def state_of(cell: Cell) -> CellState:
         targets, _ = targets_of(workspace, run, config.evaluate.cross, config.evaluate.split)
     except MissingUpstream:
         return CellState(planned.name, trained=True)
-    folder = workspace.root / "evaluations" / folder_name(planned.name, config.evaluate.xmic_vector)
-    evaluated = all((folder / f"{dataset}-{split}" / "metrics.json").is_file() for dataset, split in targets)
+    name = folder_name(planned.name, config.evaluate.xmic_vector)
+    evaluated = all((workspace.evaluation(name, *target) / "metrics.json").is_file() for target in targets)
     return CellState(planned.name, True, evaluated)
 
 
@@ -287,7 +287,7 @@ def request_of(config: Config, section: TrainSection) -> RunRequest:
         section.seed,
         labels,
         section.fixed_frames,
-        section.terms,
+        section.policy,
     )
 
 

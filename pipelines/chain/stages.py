@@ -228,7 +228,7 @@ def embed_stages(
 
 def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
     """Whose boxes the hand stream crops by: the named detector's, or the only ones there."""
-    base = frames.workspace.root / "hands" / frames.dataset / frames.split / frames.plan.slug
+    base = frames.workspace.hands(frames.dataset, frames.split, frames.plan.slug)
     there = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
     command = f"xmic detect-hands {of_split(frames.dataset, frames.split, frames.workspace.root)}"
     if detector is not None and detector not in there:

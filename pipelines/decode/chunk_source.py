@@ -17,9 +17,9 @@ import numpy as np
 from data_manifests.videos import CHUNK
 from pipelines.decode.container import VideoError
 from pipelines.decode.packet_index import Heartbeat
-from pipelines.decode.plan import NOWHERE, FramePlan
+from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.reader import VideoReader, open_video
-from pipelines.decode.source import Choice, Failure, LostFrame, StoredFrame
+from pipelines.decode.source import Failure, FrameChoice, LostFrame, StoredFrame
 from pipelines.decode.task import Clip
 from pipelines.decode.video_source import damaged, nothing_there, past_end, reader_facts, stored
 
@@ -52,7 +52,7 @@ class ChunkSource:
         self._places: dict[int, tuple[int, int]] = {}
         self._known_end_s: float | None = None
 
-    def choose(self, clip: Clip, plan: FramePlan) -> Choice:
+    def choose(self, clip: Clip, plan: FramePlan) -> FrameChoice:
         """The nearest frame, within the chunk that an instant falls into."""
         # The last chunk is opened for its length once, not at every clip.
         if self._known_end_s is None:
@@ -77,13 +77,13 @@ class ChunkSource:
             start = int(self._starts[chunk])
             reader = self._reader(start)
             found = reader.select(at[inside] - start)
-            keys = np.where(found.past_end, NOWHERE, self._keys(start, found.pts))
+            keys = np.where(found.past_end, NO_FRAME, self._keys(start, found.pts))
             pts[inside] = keys
             if found.past_end.any():
                 first = float(times[inside][found.past_end][0])
                 length = start + reader.info.duration_s - self._offset_s
                 failures.append(past_end(int(found.past_end.sum()), times.size, first, length))
-        return Choice(pts, failures)
+        return FrameChoice(pts, failures)
 
     def frames(self, pts: Iterable[int], plan: FramePlan) -> Iterator[StoredFrame | LostFrame]:
         """Decoded chunk by chunk."""

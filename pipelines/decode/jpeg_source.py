@@ -22,8 +22,8 @@ from pipelines.decode.container import VideoError
 from pipelines.decode.convert import RgbConverter
 from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.packet_index import Heartbeat
-from pipelines.decode.plan import NOWHERE, FramePlan
-from pipelines.decode.source import Choice, Failure, LostFrame, StoredFrame
+from pipelines.decode.plan import NO_FRAME, FramePlan
+from pipelines.decode.source import Failure, FrameChoice, LostFrame, StoredFrame
 from pipelines.decode.task import Clip
 
 END_SLACK = 15
@@ -81,7 +81,7 @@ class JpegSource:
         self._size: tuple[int, int] | None = None
         self._converter = RgbConverter()
 
-    def choose(self, clip: Clip, plan: FramePlan) -> Choice:
+    def choose(self, clip: Clip, plan: FramePlan) -> FrameChoice:
         """The number ⌊start + (stop − start) · share⌋ for each share of the plan (Annusha/xmic reads the same)."""
         start, stop = clip.start_frame, clip.stop_frame
         if start is None and clip.start_s == 0 and clip.stop_s is None:
@@ -89,16 +89,16 @@ class JpegSource:
         if start is None or stop is None:
             error = f"{self._path}: the clip has times but no start_frame and stop_frame, and JPEGs are found by number"
             pts = plan.nowhere()
-            return Choice(pts, [Failure("no_frame_numbers", error, pts.size)])
+            return FrameChoice(pts, [Failure("no_frame_numbers", error, pts.size)])
         shares = plan.times(0.0, 1.0)
         numbers = np.floor(start + max(stop - start, 1) * shares).astype(np.int64)
         beyond = numbers > self.last + END_SLACK
         numbers = np.clip(numbers, self.first, self.last)
         if not beyond.any():
-            return Choice(numbers)
-        numbers[beyond] = NOWHERE
+            return FrameChoice(numbers)
+        numbers[beyond] = NO_FRAME
         error = f"{int(beyond.sum())} of {beyond.size} instants of frames {start} to {stop} are past the last one, "
-        return Choice(numbers, [Failure("past_end", error + str(self.last), int(beyond.sum()))])
+        return FrameChoice(numbers, [Failure("past_end", error + str(self.last), int(beyond.sum()))])
 
     def frames(self, pts: Iterable[int], plan: FramePlan) -> Iterator[StoredFrame | LostFrame]:
         """Bytes that are small enough pass through unchanged, larger pictures are made smaller."""

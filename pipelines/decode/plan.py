@@ -20,7 +20,7 @@ from pipelines.engine.digest import number_of
 # Two float64 instants computed in different ways differ by far less, two frames of a video by far more.
 TIE_S = 1e-9
 
-NOWHERE = int(np.iinfo(np.int64).min)
+NO_FRAME = int(np.iinfo(np.int64).min)
 """Stands for the frame of an instant that a source does not have."""
 
 _MASK = (1 << 64) - 1
@@ -101,8 +101,8 @@ class FramePlan:
         return inside.reshape(self.segments, self.candidates)
 
     def nowhere(self) -> np.ndarray:
-        """int64 ``[segments, candidates]``, :data:`NOWHERE` everywhere: no instant has a frame."""
-        return np.full((self.segments, self.candidates), NOWHERE)
+        """int64 ``[segments, candidates]``, :data:`NO_FRAME` everywhere: no instant has a frame."""
+        return np.full((self.segments, self.candidates), NO_FRAME)
 
 
 def clip_key(clip_id: str) -> int:

@@ -23,11 +23,11 @@ class Failure:
 
 
 @dataclass(eq=False)
-class Choice:
+class FrameChoice:
     """The frame for each instant of a clip.
 
     Attributes:
-        pts: int64 ``[segments, candidates]``, :data:`pipelines.decode.plan.NOWHERE` where there is none.
+        pts: int64 ``[segments, candidates]``, :data:`pipelines.decode.plan.NO_FRAME` where there is none.
         failures: Why there is none.
     """
 
@@ -65,7 +65,7 @@ class LostFrame:
 class FrameSource(Protocol):
     """An open source of frames; a context manager."""
 
-    def choose(self, clip: Clip, plan: FramePlan) -> Choice:
+    def choose(self, clip: Clip, plan: FramePlan) -> FrameChoice:
         """The frames that stand for a clip's instants."""
         ...
 

@@ -21,7 +21,7 @@ from pipelines.engine.command_lines import of_split
 from pipelines.engine.digest import digest_groups, digest_json
 from pipelines.engine.environment import versions
 from pipelines.engine.groups import group_videos
-from pipelines.engine.memory import give_back
+from pipelines.engine.memory import release_memory
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, read_footer, read_rows
 from pipelines.engine.stage import OpenShard, Unit
@@ -68,7 +68,7 @@ class DecodeStage:
     sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES)
 
     @property
-    def of(self) -> str:
+    def title(self) -> str:
         """Dataset and split."""
         return f"{self.dataset} {self.split}"
 
@@ -90,7 +90,7 @@ class DecodeStage:
     @property
     def folder(self) -> Path:
         """``frames/<dataset>/<split>/<plan>``."""
-        return self.workspace.root / "frames" / self.dataset / self.split / self.plan.slug
+        return self.workspace.frames(self.dataset, self.split, self.plan.slug)
 
     @property
     def command(self) -> str:
@@ -209,7 +209,7 @@ class DecodeStage:
         if tasks and not any(self._file(task) for task in tasks):
             first = tasks[0].path or tasks[0].video_id
             raise MissingUpstream(
-                f"{self.of}: none of its {len(tasks)} videos is there; the first, {first}, was searched under "
+                f"{self.title}: none of its {len(tasks)} videos is there; the first, {first}, was searched under "
                 f"{self._roots}. Is the disk mounted? Other roots: the same xmic prepare with --videos."
             )
 
@@ -322,7 +322,7 @@ class Decoded:
         for number, rows in enumerate(iter_rows(self.path), 1):
             yield rows
             if number % _GROUPS_A_GIVING_BACK == 0:
-                give_back()
+                release_memory()
 
 
 def note_missing(stage: DecodeStage, missing: list[str], progress: Progress) -> None:
@@ -358,7 +358,7 @@ def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
 
 def decoded_plans(workspace: Workspace, dataset: str, split: str) -> dict[str, FramePlan]:
     """The frame plans that a split has frames of, by folder name."""
-    folder = workspace.root / "frames" / dataset / split
+    folder = workspace.frames(dataset, split)
     footers = {path.name: any_footer(path) for path in sorted(folder.iterdir())} if folder.is_dir() else {}
     return {name: FramePlan(**footer.params["plan"]) for name, footer in footers.items() if footer is not None}
 
@@ -370,7 +370,7 @@ def plan_of(workspace: Workspace, dataset: str, split: str, slug: str | None) ->
         MissingUpstream: nothing is decoded, or not under that name.
         InputError: several plans are there and none was named.
     """
-    folder = workspace.root / "frames" / dataset / split
+    folder = workspace.frames(dataset, split)
     plans = decoded_plans(workspace, dataset, split)
     if not plans:
         raise MissingUpstream(f"{folder}: no frames. Run xmic decode {of_split(dataset, split, workspace.root)}")

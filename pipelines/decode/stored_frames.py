@@ -20,7 +20,7 @@ Row = TypeVar("Row")
 Prepared = TypeVar("Prepared")
 
 
-def ahead(
+def prefetch(
     rows: Iterable[Row], prepare: Callable[[Row], Prepared], workers: int, at_least: int = 0
 ) -> Iterator[Prepared]:
     """Prepare rows in threads, in order, ahead of whoever takes them.

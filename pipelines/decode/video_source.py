@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from pipelines.decode.encode_jpeg import to_jpeg
 from pipelines.decode.packet_index import Heartbeat
-from pipelines.decode.plan import NOWHERE, FramePlan
+from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.reader import DecodedFrame, VideoReader, open_video
-from pipelines.decode.source import Choice, Failure, LostFrame, StoredFrame
+from pipelines.decode.source import Failure, FrameChoice, LostFrame, StoredFrame
 from pipelines.decode.task import Clip
 
 
@@ -33,7 +33,7 @@ class VideoSource:
         self._offset_s = offset_s
         heartbeat()
 
-    def choose(self, clip: Clip, plan: FramePlan) -> Choice:
+    def choose(self, clip: Clip, plan: FramePlan) -> FrameChoice:
         """The nearest frame to each instant (see :func:`pipelines.decode.plan.nearest_pts`)."""
         end_s = self._reader.info.duration_s - self._offset_s
         stop_s = end_s if clip.stop_s is None else clip.stop_s
@@ -45,8 +45,8 @@ class VideoSource:
         if chosen.past_end.any():
             first = float(times[chosen.past_end][0])
             failures.append(past_end(int(chosen.past_end.sum()), times.size, first, end_s))
-            pts[chosen.past_end] = NOWHERE
-        return Choice(pts, failures)
+            pts[chosen.past_end] = NO_FRAME
+        return FrameChoice(pts, failures)
 
     def frames(self, pts: Iterable[int], plan: FramePlan) -> Iterator[StoredFrame | LostFrame]:
         """Decoded in one visit."""
@@ -74,11 +74,11 @@ class VideoSource:
         self._reader.close()
 
 
-def nothing_there(clip: Clip, plan: FramePlan, end_s: float) -> Choice:
+def nothing_there(clip: Clip, plan: FramePlan, end_s: float) -> FrameChoice:
     """The choice for a clip that begins where the video has ended."""
     error = f"the clip starts at {clip.start_s:.3f} s, the video ends at {end_s:.3f} s"
     pts = plan.nowhere()
-    return Choice(pts, [Failure("past_end", error, pts.size)])
+    return FrameChoice(pts, [Failure("past_end", error, pts.size)])
 
 
 def past_end(count: int, of: int, first_s: float, end_s: float) -> Failure:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipelines.decode.container import VideoError
 from pipelines.decode.open_source import open_source
-from pipelines.decode.plan import NOWHERE
+from pipelines.decode.plan import NO_FRAME
 from pipelines.decode.source import FrameSource, LostFrame
 from pipelines.decode.tables import CLIP_FRAMES, FRAMES
 from pipelines.decode.task import VideoTask
@@ -63,7 +63,7 @@ def _write_frames(
     failures: list[dict[str, Any]],
     heartbeat: Callable[[], None],
 ) -> set[int]:
-    distinct = {int(pts) for chosen in wanted.values() for pts in chosen.flat} - {NOWHERE}
+    distinct = {int(pts) for chosen in wanted.values() for pts in chosen.flat} - {NO_FRAME}
     delivered: set[int] = set()
     batch: list[dict[str, Any]] = []
     with pa.OSFile(f"{task.output}.frames.arrow", "wb") as sink, pa.ipc.new_stream(sink, FRAMES) as stream:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from data_manifests.errors import UsageError
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import decoded_shards, note_missing
-from pipelines.decode.stored_frames import ahead, picture_of, stored
+from pipelines.decode.stored_frames import picture_of, prefetch, stored
 from pipelines.embed.stage import EmbedStage, Stream, storable, vector_column
 from pipelines.embed.tables import clip_vectors
 from pipelines.engine.batches import PIECE, Failed, in_batches, in_pieces
@@ -90,7 +90,7 @@ class EmbedClipsStage(EmbedStage):
     def _clip_vectors(self, found: Iterable[tuple[Draw, list[bytes]]]) -> Iterator[tuple[Draw, np.ndarray | Failed]]:
         model, size = self.encoder.model, max(1, self.encoder.batch_size // self.clip_frames)
         frames = ((draw, jpeg) for draw, jpegs in found for jpeg in jpegs)
-        prepared = ahead(frames, self._prepared_frame, self.workers, size * self.clip_frames)
+        prepared = prefetch(frames, self._prepared_frame, self.workers, size * self.clip_frames)
         clips = (_clip(frames) for frames in in_pieces(prepared, self.clip_frames))
         return in_batches(clips, size, model.embed_clips)
 

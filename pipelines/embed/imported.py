@@ -100,9 +100,9 @@ class ImportFeaturesStage:
         return "clip_id" not in self.source.columns
 
     @property
-    def of(self) -> str:
+    def title(self) -> str:
         """Dataset, split and stream."""
-        return f"{self.frames.of} {self.stream}"
+        return f"{self.frames.title} {self.stream}"
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -139,8 +139,9 @@ class ImportFeaturesStage:
     def folder(self) -> Path:
         """``embeddings/<dataset>/<split>/<plan>/imported-<name>/{full,hand-imported}``."""
         frames = self.frames
-        base = frames.workspace.root / "embeddings" / frames.dataset / frames.split / frames.plan.slug
-        return base / encoder_slug(self.encoder) / ("full" if self.stream == "full" else "hand-imported")
+        stream = "full" if self.stream == "full" else "hand-imported"
+        slug = encoder_slug(self.encoder)
+        return frames.workspace.embeddings(frames.dataset, frames.split, frames.plan.slug, slug, stream)
 
     @property
     def command(self) -> str:
@@ -237,8 +238,8 @@ class ImportFeaturesStage:
             candidates = np.zeros(len(clips), np.int64)
         else:
             raise InputError(
-                f"{self.source.path}: {self.frames.of} has {plan.candidates} frames a segment; which of them is each "
-                "vector of? Add candidate, from 0."
+                f"{self.source.path}: {self.frames.title} has {plan.candidates} frames a segment; which of them is "
+                "each vector of? Add candidate, from 0."
             )
         found: dict[tuple[str, int, int], int] = {}
         for row, key in enumerate(zip(clips, segments.tolist(), candidates.tolist(), strict=True)):

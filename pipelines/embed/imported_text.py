@@ -99,7 +99,7 @@ class ImportTextStage:
         return [row_of[name] for name in wanted]
 
     @property
-    def of(self) -> str:
+    def title(self) -> str:
         """Dataset and label."""
         return f"{self.dataset} {self.label}s"
 
@@ -129,7 +129,7 @@ class ImportTextStage:
     @property
     def folder(self) -> Path:
         """``text/<dataset>/imported-<name>``."""
-        return self.workspace.root / "text" / self.dataset / encoder_slug(self.encoder)
+        return self.workspace.text(self.dataset, encoder_slug(self.encoder))
 
     @property
     def command(self) -> str:

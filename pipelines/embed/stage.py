@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
-from pipelines.decode.stored_frames import ahead, picture_of, stored
+from pipelines.decode.stored_frames import picture_of, prefetch, stored
 from pipelines.embed.encoders.spec import EncoderIdentity, encoder_option
 from pipelines.embed.tables import SIDES, frame_vectors
 from pipelines.engine.batches import About, Failed, batch_size, in_batches, in_pieces
@@ -82,9 +82,9 @@ class EmbedStage:
         return f"hand-{self.hands.name}-{self.policy.slug}"
 
     @property
-    def of(self) -> str:
+    def title(self) -> str:
         """Dataset, split and stream."""
-        return f"{self.frames.of} {self.stream}"
+        return f"{self.frames.title} {self.stream}"
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -122,8 +122,8 @@ class EmbedStage:
     def folder(self) -> Path:
         """``embeddings/<dataset>/<split>/<plan>/<encoder>/<stream>``."""
         frames = self.frames
-        base = frames.workspace.root / "embeddings" / frames.dataset / frames.split / frames.plan.slug
-        return base / self.encoder.identity.slug / self.stream_slug
+        slug = self.encoder.identity.slug
+        return frames.workspace.embeddings(frames.dataset, frames.split, frames.plan.slug, slug, self.stream_slug)
 
     @property
     def command(self) -> str:
@@ -166,7 +166,7 @@ class EmbedStage:
     def _vectors(self, frames: Decoded, boxes: BoxesInStep | None) -> Iterator[tuple[_Frame, np.ndarray | Failed]]:
         model, size = self.encoder.model, self.encoder.batch_size
         rows = ((key, jpeg, boxes.of(key) if boxes is not None else None) for key, jpeg in stored(frames.rows()))
-        return in_batches(ahead(rows, self._prepared, self.workers, size), size, model.embed)
+        return in_batches(prefetch(rows, self._prepared, self.workers, size), size, model.embed)
 
     def _prepared(self, row: tuple[FrameKey, bytes, list[Box] | None]) -> tuple[_Frame, Any | Failed]:
         (video_id, pts), jpeg, boxes = row

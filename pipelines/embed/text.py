@@ -71,7 +71,7 @@ class TextStage:
     sides: Mapping[str, Layout] = field(default_factory=dict)
 
     @property
-    def of(self) -> str:
+    def title(self) -> str:
         """Dataset and label."""
         return f"{self.dataset} {self.label}s"
 
@@ -99,7 +99,7 @@ class TextStage:
     @property
     def folder(self) -> Path:
         """``text/<dataset>/<encoder>``."""
-        return self.workspace.root / "text" / self.dataset / self.encoder.identity.slug
+        return self.workspace.text(self.dataset, self.encoder.identity.slug)
 
     @property
     def command(self) -> str:

@@ -107,7 +107,7 @@ class ShardLock:
 
 
 @contextmanager
-def alone(path: Path, while_waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+def exclusive_lock(path: Path, while_waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Make or change a folder or a file while the other processes that would, of other hosts too, wait.
 
     Look again inside what is there: another process may have changed it meanwhile. Its lock stands in ``.locks``.

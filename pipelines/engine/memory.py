@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Give freed memory back to the system, where the C library can be asked to (glibc).
 
     Pictures and tensors of ever other sizes leave holes between what lives longer, and glibc keeps them: without this a

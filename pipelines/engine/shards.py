@@ -58,7 +58,7 @@ FAILURES_LAYOUT = Layout(FAILURES)
 TRANSIENT = frozenset({"timeout", "worker_killed", "out_of_memory", "io_error"})
 """Reasons that may not come again: a shard that has one is tried again by the next run."""
 
-UNCOUNTED = frozenset({"missing_video"})
+NOT_COUNTED_AS_FAILURE = frozenset({"missing_video"})
 """Reasons that do not count against ``--max-failures``: a partial download is not a fault."""
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from data_manifests.errors import InputError, TooManyFailures
-from pipelines.engine.choice import Choice, parse_max_failures, parse_shard
 from pipelines.engine.locks import LockedElsewhere, ShardLock
-from pipelines.engine.memory import give_back
+from pipelines.engine.memory import release_memory
 from pipelines.engine.progress import Progress, Silent
+from pipelines.engine.run_policy import RunPolicy, parse_max_failures, parse_shard
 from pipelines.engine.shards import (
-    UNCOUNTED,
+    NOT_COUNTED_AS_FAILURE,
     DamagedShard,
     Footer,
     Layout,
@@ -66,7 +66,7 @@ class Stage(Protocol):
         ...
 
     @property
-    def of(self) -> str:
+    def title(self) -> str:
         """What it is made of, for whoever watches: dataset, split, stream."""
         ...
 
@@ -207,43 +207,43 @@ class Report:
     @property
     def failed(self) -> int:
         """Failed rows that count against the limit."""
-        return sum(n for reason, n in self.failures.items() if reason not in UNCOUNTED)
+        return sum(n for reason, n in self.failures.items() if reason not in NOT_COUNTED_AS_FAILURE)
 
 
-def plan(stage: Stage, choice: Choice | None = None) -> Plan:
+def plan(stage: Stage, policy: RunPolicy | None = None) -> Plan:
     """Sort a stage's units into those to make and those done, honouring ``retry_failed`` and ``shard``."""
-    return _sorted(stage, stage.units(), choice or Choice())
+    return _sorted(stage, stage.units(), policy or RunPolicy())
 
 
-def _sorted(stage: Stage, units: Sequence[Unit], choice: Choice) -> Plan:
-    index, count = choice.shard
+def _sorted(stage: Stage, units: Sequence[Unit], policy: RunPolicy) -> Plan:
+    index, count = policy.shard
     todo: list[Inspection] = []
     done: list[Inspection] = []
     for unit in units[index::count]:
         item = inspect(stage, unit)
-        if item.state is State.DONE and choice.retry_failed and item.footer and item.footer.failures:
+        if item.state is State.DONE and policy.retry_failed and item.footer and item.footer.failures:
             item = Inspection(unit, State.INCOMPLETE, "retrying its failed rows", item.footer)
         (done if item.state is State.DONE else todo).append(item)
-    return Plan(todo[: choice.limit] if choice.limit is not None else todo, done)
+    return Plan(todo[: policy.limit] if policy.limit is not None else todo, done)
 
 
-def run(stage: Stage, choice: Choice | None = None, progress: Progress | None = None) -> Report:
+def run(stage: Stage, policy: RunPolicy | None = None, progress: Progress | None = None) -> Report:
     """Make what is missing, stale, damaged or incomplete, and nothing else.
 
     Shards that another process of this host is making are waited for and made here if that
     process dies.
 
     Raises:
-        TooManyFailures: more rows failed than ``choice.max_failures`` allows, or all of them.
+        TooManyFailures: more rows failed than ``policy.max_failures`` allows, or all of them.
         LockedElsewhere: another host seems to be making a shard.
     """
-    choice, progress = choice or Choice(), progress or Silent()
+    policy, progress = policy or RunPolicy(), progress or Silent()
     units = stage.units()
-    first = _sorted(stage, units, choice)
+    first = _sorted(stage, units, policy)
     report = Report(stage.name, str(stage.folder), already_done=len(first.done))
-    progress.start(f"{stage.name} {stage.of}", len(first.todo) + len(first.done))
+    progress.start(f"{stage.name} {stage.title}", len(first.todo) + len(first.done))
     progress.advance(len(first.done))
-    locks = {item.unit.group: _lock(stage, item.unit, choice) for item in first.todo}
+    locks = {item.unit.group: _lock(stage, item.unit, policy) for item in first.todo}
     waiting = [item.unit for item in first.todo]
     retried = {item.unit.group: item.footer for item in first.todo if item.state is State.INCOMPLETE}
     try:
@@ -276,8 +276,8 @@ def run(stage: Stage, choice: Choice | None = None, progress: Progress | None = 
             waiting = busy
     finally:
         progress.finish()
-        give_back()  # a network that is no longer needed, for instance
-    return _conclude(stage, units, choice, report)
+        release_memory()  # a network that is no longer needed, for instance
+    return _conclude(stage, units, policy, report)
 
 
 def _done_since(stage: Stage, unit: Unit, retried: Footer | None) -> bool:
@@ -285,8 +285,8 @@ def _done_since(stage: Stage, unit: Unit, retried: Footer | None) -> bool:
     return now.state is State.DONE and (retried is None or now.footer != retried)
 
 
-def _lock(stage: Stage, unit: Unit, choice: Choice) -> ShardLock:
-    return ShardLock(stage.folder / ".locks" / f"{unit.path.name}.lock", break_lock=choice.break_lock)
+def _lock(stage: Stage, unit: Unit, policy: RunPolicy) -> ShardLock:
+    return ShardLock(stage.folder / ".locks" / f"{unit.path.name}.lock", break_lock=policy.break_lock)
 
 
 def _wait_for(lock: ShardLock) -> None:
@@ -313,7 +313,7 @@ def _opener(stage: Stage) -> OpenShard:
     return open_shard
 
 
-def _conclude(stage: Stage, units: Sequence[Unit], choice: Choice, report: Report) -> Report:
+def _conclude(stage: Stage, units: Sequence[Unit], policy: RunPolicy, report: Report) -> Report:
     for unit in units:
         item = inspect(stage, unit)
         report.shards += 1
@@ -324,9 +324,9 @@ def _conclude(stage: Stage, units: Sequence[Unit], choice: Choice, report: Repor
         report.attempted += item.footer.attempted
         for reason, count in item.footer.failures.items():
             report.failures[reason] = report.failures.get(reason, 0) + count
-    uncounted = sum(report.failures.get(reason, 0) for reason in UNCOUNTED)
+    uncounted = sum(report.failures.get(reason, 0) for reason in NOT_COUNTED_AS_FAILURE)
     attempted = report.attempted - uncounted
-    limit = choice.max_failures
+    limit = policy.max_failures
     allowed = limit * attempted if isinstance(limit, float) else limit
     if report.failed and (report.failed > allowed or report.failed >= attempted):
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(report.failures.items()))
@@ -363,11 +363,11 @@ def require_same(what: str, values: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 __all__ = [
-    "Choice",
     "Inspection",
     "LockedElsewhere",
     "Plan",
     "Report",
+    "RunPolicy",
     "Stage",
     "State",
     "Unit",

@@ -19,7 +19,7 @@ from data_manifests.schema import SPLITS, canonical_split
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.digest import FileDigests
 from pipelines.engine.file_memory import FileMemory
-from pipelines.engine.locks import alone
+from pipelines.engine.locks import exclusive_lock
 
 SETTINGS = "workspace.toml"
 _LAYOUT = 1
@@ -86,7 +86,7 @@ class Workspace:
         Raises:
             InputError: as :meth:`open`.
         """
-        with alone(self.root / SETTINGS):
+        with exclusive_lock(self.root / SETTINGS):
             now = Workspace.open(self.root)
             self.datasets = {**self.datasets, **now.datasets}
             self.precision = {**self.precision, **now.precision}
@@ -124,20 +124,67 @@ class Workspace:
     @cached_property
     def file_digests(self) -> FileDigests:
         """Remembered digests of files outside the workspace (videos, weights)."""
-        return FileDigests(FileMemory(self.root / "cache" / "file-digests.jsonl"))
+        return FileDigests(FileMemory(self.cache("file-digests.jsonl")))
 
     @cached_property
     def probes(self) -> FileMemory:
         """What was found out of videos by looking at their ends (``prepare --check``)."""
-        return FileMemory(self.root / "cache" / "probes.jsonl")
+        return FileMemory(self.cache("probes.jsonl"))
+
+    @property
+    def manifests(self) -> Path:
+        """Folder of all manifests, one folder per dataset."""
+        return self.root / "manifests"
 
     def manifest(self, dataset: str, split: str) -> Path:
         """Folder of a split's manifest."""
-        return self.root / "manifests" / dataset / split
+        return self.manifests / dataset / split
 
     def classes_file(self, dataset: str, label: str) -> Path:
         """The class list of a dataset for ``label`` 'noun' or 'verb'."""
-        return self.root / "manifests" / dataset / f"classes_{label}.parquet"
+        return self.manifests / dataset / f"classes_{label}.parquet"
+
+    def frames(self, dataset: str, split: str, plan: str = "") -> Path:
+        """Folder of a split's frames; without ``plan`` that of all its frame plans."""
+        return self.root / "frames" / dataset / split / plan
+
+    def hands(self, dataset: str, split: str, plan: str, detector: str = "") -> Path:
+        """Folder of a detector's boxes; without ``detector`` that of all detectors."""
+        return self.root / "hands" / dataset / split / plan / detector
+
+    def embeddings(self, dataset: str, split: str, plan: str, encoder: str = "", stream: str = "") -> Path:
+        """Folder of a stream's vectors; without ``encoder`` that of all encoders."""
+        return self.root / "embeddings" / dataset / split / plan / encoder / stream
+
+    def text(self, dataset: str, encoder: str) -> Path:
+        """Folder of a dataset's class-name vectors by an encoder."""
+        return self.root / "text" / dataset / encoder
+
+    @property
+    def runs(self) -> Path:
+        """Folder of all runs; ``latest`` in it points to the newest one."""
+        return self.root / "runs"
+
+    def run(self, name: str) -> Path:
+        """Folder of a run."""
+        return self.runs / name
+
+    @property
+    def evaluations(self) -> Path:
+        """Folder of all evaluations."""
+        return self.root / "evaluations"
+
+    def evaluation(self, name: str, dataset: str, split: str) -> Path:
+        """Folder of an evaluation; ``name`` is a run's, a control's or a scored model's."""
+        return self.evaluations / name / f"{dataset}-{split}"
+
+    def report(self, name: str) -> Path:
+        """Folder of a report."""
+        return self.root / "reports" / name
+
+    def cache(self, kind: str, key: str = "") -> Path:
+        """Place of something that is made again when it is gone."""
+        return self.root / "cache" / kind / key
 
     def splits(self, dataset: str) -> list[str]:
         """The prepared splits of a dataset, in the order train, val, test."""
@@ -150,7 +197,7 @@ class Workspace:
 
     def prepared(self) -> list[tuple[str, str]]:
         """Every prepared (dataset, split)."""
-        folder = self.root / "manifests"
+        folder = self.manifests
         names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
         return [(name, split) for name in names for split in self.splits(name)]
 

@@ -163,7 +163,7 @@ def _hand_streams(item: EvaluateStage) -> list[StreamVectors]:
 def _failures(item: EvaluateStage) -> dict[str, dict[str, int]]:
     """Failed rows by stage, from the footers of what the evaluation reads."""
     found: dict[str, dict[str, int]] = {}
-    base = item.workspace.root / "embeddings" / item.dataset / item.split / item.frames.plan.slug
+    base = item.workspace.embeddings(item.dataset, item.split, item.frames.plan.slug)
     places = [("decode", item.frames.folder)]
     places += [
         (f"embed {stream}", base / encoder / stream) for encoder, stream in sorted(set(item.target.needed.values()))

@@ -20,7 +20,7 @@ from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import DamagedShard, Layout, read_footer
-from pipelines.engine.stage import Choice, OpenShard, Unit
+from pipelines.engine.stage import OpenShard, RunPolicy, Unit
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.calibration import Temperature
 from pipelines.evaluate.clip_list import ClipList
@@ -77,7 +77,7 @@ class ScoreStage:
     version = SCORE_VERSION
 
     @property
-    def of(self) -> str:
+    def title(self) -> str:
         """The model, the dataset and the split."""
         return f"{self.request.name} on {self.request.dataset} {self.request.split}"
 
@@ -141,11 +141,11 @@ class ScoreStage:
 
 def scored_folder(workspace: Workspace, request: ScoreRequest) -> Path:
     """Where a model's predictions and numbers stand."""
-    return workspace.root / "evaluations" / request.name / f"{request.dataset}-{request.split}"
+    return workspace.evaluation(request.name, request.dataset, request.split)
 
 
 def score(
-    workspace: Workspace, request: ScoreRequest, progress: Progress, choice: Choice | None = None
+    workspace: Workspace, request: ScoreRequest, progress: Progress, policy: RunPolicy | None = None
 ) -> dict[str, Any]:
     """Count given predictions and write predictions.parquet, metrics.json and card.json.
 
@@ -175,7 +175,7 @@ def score(
     item = ScoreStage(workspace, request, clips, given)
     subject = Subject(workspace, request.source, request.dataset, request.split, list(given.scores))
     vocabularies = vocabularies_of(subject, progress)
-    report = stage.run(item, choice, progress)
+    report = stage.run(item, policy, progress)
     official = clips_to_evaluate(
         workspace, request.dataset, request.split, clips, request.listed.ids if request.listed else None
     )
@@ -219,7 +219,7 @@ def _refuse_name(workspace: Workspace, request: ScoreRequest) -> None:
     name = request.name
     if not re.fullmatch(r"[\w][\w.+ -]*", name) or name == "latest":
         raise UsageError(f"--name {name!r}: expected letters, digits, '.', '_', '+', '-' or spaces, not a path.")
-    taken = (workspace.root / "runs" / name).is_dir()
+    taken = workspace.run(name).is_dir()
     file = scored_folder(workspace, request) / "predictions.parquet"
     if file.is_file() and not taken:
         try:

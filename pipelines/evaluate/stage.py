@@ -23,7 +23,7 @@ from pipelines.engine.environment import versions
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import Layout, read_footer
-from pipelines.engine.stage import Choice, OpenShard, Unit
+from pipelines.engine.stage import OpenShard, RunPolicy, Unit
 from pipelines.engine.workspace import SPLITS, Workspace
 from pipelines.evaluate.clip_list import ClipList
 from pipelines.evaluate.controls import checked_vectors, scores_under
@@ -47,7 +47,7 @@ from pipelines.train.loop import load_weights
 from pipelines.train.pixels import Pictures, load_pictures
 from pipelines.train.plan import text_file
 from pipelines.train.protocol import Protocol, on_target, vector_digests
-from pipelines.train.run import fresh_method, load_streams, load_text
+from pipelines.train.run import load_streams, load_text, untrained_method
 
 
 @dataclass
@@ -77,7 +77,7 @@ class EvaluateStage:
     version = 2
 
     @property
-    def of(self) -> str:
+    def title(self) -> str:
         """The run, the dataset and the split."""
         return f"{self.run.config['name']} on {self.dataset} {self.split}"
 
@@ -119,7 +119,7 @@ class EvaluateStage:
     def folder(self) -> Path:
         """``evaluations/<run>/<dataset>-<split>``; of a control ``evaluations/<run>@<vectors>/…``."""
         name = folder_name(self.run.config["name"], self.vectors)
-        return self.workspace.root / "evaluations" / name / f"{self.dataset}-{self.split}"
+        return self.workspace.evaluation(name, self.dataset, self.split)
 
     @property
     def command(self) -> str:
@@ -187,7 +187,7 @@ class EvaluateStage:
         require_width(self.streams, text.vectors.shape[1])
         method_class, settings = self.method
         seed = self.run.config["seed"]
-        method = fresh_method(method_class, settings.config, self.streams, text.logit_scale, seed, self.towers)
+        method = untrained_method(method_class, settings.config, self.streams, text.logit_scale, seed, self.towers)
         load_weights(method, self.run.folder / label / "weights.safetensors")
         return method.to(device).eval(), text
 
@@ -214,7 +214,7 @@ def evaluate(
     *,
     allow_mixed: bool = False,
     vectors: str = "own",
-    choice: Choice | None = None,
+    policy: RunPolicy | None = None,
     encoder: str | None = None,
     listed: ClipList | None = None,
     submission: Submission | None = None,
@@ -229,7 +229,7 @@ def evaluate(
         progress: told of each target.
         allow_mixed: accept a target that was made otherwise than the run's data.
         vectors: one of :data:`pipelines.evaluate.folders.Vectors`; other than 'own' it is a control.
-        choice: locks.
+        policy: locks.
         encoder: as in :class:`EvaluateStage`.
         listed: the clips that the numbers are over. A target without a listed clip keeps all of its own, and a note
             says so; the scores are those of all clips either way.
@@ -259,7 +259,7 @@ def evaluate(
     results = []
     for item, (_, _, mixed) in zip(items, found, strict=True):
         vocabularies = vocabularies_of(subject_of(item), progress)
-        report = stage.run(item, choice, progress)
+        report = stage.run(item, policy, progress)
         only = _listed_of(item, listed)
         predictions = predictions_of(item, only.ids if only else None)
         temperatures = temperatures_of(item)

@@ -45,7 +45,7 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
         MissingUpstream: there is no such run, or no head of it is finished.
         InputError: an exported folder is not whole, or a head is damaged: its weights or its configuration.
     """
-    runs = workspace.root / "runs"
+    runs = workspace.runs
     folder = (
         Path(name)
         if name and (Path(name) / "noun").is_dir() | (Path(name) / "verb").is_dir()

@@ -89,7 +89,7 @@ def _class_names(workspace: Workspace, run: TrainedRun, label: Label) -> list[st
 
 
 def _evaluations(workspace: Workspace, run: TrainedRun) -> list[Metrics]:
-    folder = workspace.root / "evaluations" / run.config["name"]
+    folder = workspace.evaluations / run.config["name"]
     found = [read_metrics(file) for file in sorted(folder.glob("*/metrics.json"))]
     of_run = [metrics for metrics in found if metrics.run.key == run.config["key"]]
     return sorted(of_run, key=lambda metrics: not metrics.within)

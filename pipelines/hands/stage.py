@@ -11,7 +11,7 @@ import numpy as np
 
 from data_manifests.errors import InputError
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
-from pipelines.decode.stored_frames import ahead, picture_of, stored
+from pipelines.decode.stored_frames import picture_of, prefetch, stored
 from pipelines.engine.batches import Failed, batch_size, in_batches, in_pieces
 from pipelines.engine.command_lines import of_split
 from pipelines.engine.environment import versions
@@ -46,9 +46,9 @@ class HandsStage:
     sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES, init=False)
 
     @property
-    def of(self) -> str:
+    def title(self) -> str:
         """Dataset and split."""
-        return self.frames.of
+        return self.frames.title
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -63,8 +63,8 @@ class HandsStage:
     @property
     def folder(self) -> Path:
         """``hands/<dataset>/<split>/<plan>/<detector>``."""
-        base = self.frames.workspace.root / "hands" / self.frames.dataset / self.frames.split
-        return base / self.frames.plan.slug / self.identity.slug
+        frames = self.frames
+        return frames.workspace.hands(frames.dataset, frames.split, frames.plan.slug, self.identity.slug)
 
     @property
     def command(self) -> str:
@@ -119,7 +119,7 @@ class DetectHandsStage(HandsStage):
             detector = detector or self.load()
             with open_shard(unit) as shard:
                 # Whole pictures are large and quickly decoded: no second batch of them waits while one is looked at.
-                pictures = ahead(stored(unit.payload.rows()), _picture, self.workers)
+                pictures = prefetch(stored(unit.payload.rows()), _picture, self.workers)
                 for rows in in_pieces(in_batches(pictures, batch_size(self.identity.environment), detector.detect)):
                     _write(shard, rows)
             yield unit

@@ -76,7 +76,8 @@ class Method(nn.Module):
     """One way to classify clips by text. One file and one subclass a method.
 
     A subclass is constructed as ``Method(config, backbone)``: its configuration, and what the frozen
-    encoders are. Parameters that are not trained have ``requires_grad`` off; they are not saved, but for :meth:`drawn`.
+    encoders are. Parameters that are not trained have ``requires_grad`` off; they are not saved, but for
+    :meth:`random_buffers`.
 
     Attributes:
         name: what it is called in commands and files.
@@ -123,7 +124,7 @@ class Method(nn.Module):
         """Logits [B, C] in float32."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
-    def drawn(self) -> dict[str, Tensor]:
+    def random_buffers(self) -> dict[str, Tensor]:
         """Tensors that are not trained but were drawn at random, by name: they are saved with the weights, since
         the same seed gives others under another version of torch."""
         return {}

@@ -15,7 +15,7 @@ from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
 from pipelines.methods.blocks import at_least_float32, exact_float32, normalise, pool_frames
 from pipelines.methods.coop import DASSL_SGD, CoOpConfig
-from pipelines.methods.prompts import PerBank, context_start, encode_prompts, lay_out
+from pipelines.methods.prompts import TextCache, context_start, encode_prompts, lay_out
 from pipelines.methods.recipe import PAPER
 from pipelines.methods.text_tower import tower_of
 
@@ -90,7 +90,7 @@ class CoCoOp(Method):
         self.logit_scale = nn.Parameter(
             torch.tensor(math.log(backbone.logit_scale)), requires_grad=config.train_logit_scale
         )
-        self._prompts = PerBank(lambda text: lay_out(self._tower, text, config.context, full_stop=config.full_stop))
+        self._prompts = TextCache(lambda text: lay_out(self._tower, text, config.context, full_stop=config.full_stop))
 
     def shifts(self, batch: ClipBatch) -> Tensor:
         """π(g_b) [B, W], what each clip adds to the context.

@@ -13,7 +13,7 @@ from data_manifests.errors import UsageError
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
 from pipelines.methods.blocks import FramePool, exact_float32, normalise, pool_frames
-from pipelines.methods.prompts import PerBank, PromptConfig, context_start, encode_prompts, lay_out
+from pipelines.methods.prompts import PromptConfig, TextCache, context_start, encode_prompts, lay_out
 from pipelines.methods.recipe import PAPER
 from pipelines.methods.text_tower import tower_of
 
@@ -85,8 +85,8 @@ class CoOp(Method):
         self.logit_scale = nn.Parameter(
             torch.tensor(math.log(backbone.logit_scale)), requires_grad=config.train_logit_scale
         )
-        self._prompts = PerBank(lambda text: lay_out(self._tower, text, config.context, full_stop=config.full_stop))
-        self._encoded = PerBank(self._encode)
+        self._prompts = TextCache(lambda text: lay_out(self._tower, text, config.context, full_stop=config.full_stop))
+        self._encoded = TextCache(self._encode)
 
     def classifiers(self, text: TextBank) -> Tensor:
         """Raw text vectors e_t [C, D] under the learned context; without gradients they are encoded once.

@@ -14,7 +14,7 @@ from data_manifests.errors import InputError, UsageError
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
 from pipelines.methods.blocks import AttentionBlock, exact_float32, normalise
-from pipelines.methods.prompts import PerBank, PromptConfig, context_start, encode_prompts, lay_out
+from pipelines.methods.prompts import PromptConfig, TextCache, context_start, encode_prompts, lay_out
 from pipelines.methods.recipe import PAPER
 from pipelines.methods.text_tower import tower_of
 
@@ -125,12 +125,12 @@ class A5(Method):
         self.temporal = nn.Sequential(*blocks)
         scale = math.log(backbone.logit_scale if xmic else 1 / config.temperature)
         self.logit_scale = nn.Parameter(torch.tensor(scale), requires_grad=xmic)
-        self._sequences = PerBank(
+        self._sequences = TextCache(
             lambda text: lay_out(
                 self._tower, text, config.prefix, config.postfix, full_stop=config.full_stop, by_position=not xmic
             )
         )
-        self._encoded = PerBank(self._encode)
+        self._encoded = TextCache(self._encode)
 
     def video(self, batch: ClipBatch) -> Tensor:
         """v [B, D], before it is normalised.

@@ -190,7 +190,7 @@ def context_start(tower: TextTower, method: str, vectors: int, words: str, std: 
     return tower.embed(tokens).detach().float().cpu().clone()
 
 
-class PerBank(Generic[Of]):
+class TextCache(Generic[Of]):
     """What is made of a text bank, kept as long as the same bank and the same state are asked for.
 
     Args:

@@ -15,7 +15,7 @@ from data_manifests.errors import InputError, UsageError
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank
 from pipelines.methods.blocks import WideLayerNorm, at_least_float32, exact_float32, normalise
-from pipelines.methods.prompts import PerBank, PromptConfig, encode_prompts, lay_out
+from pipelines.methods.prompts import PromptConfig, TextCache, encode_prompts, lay_out
 from pipelines.methods.recipe import PAPER
 from pipelines.methods.text_tower import tower_of
 
@@ -134,8 +134,8 @@ class VitaCLIP(Method):
         self.cls_proj.requires_grad_(config.train_cls_proj)
         self.context = nn.Parameter(torch.empty(config.context, text.width).normal_(std=0.02))
         self.logit_scale = nn.Parameter(torch.tensor(math.log(backbone.logit_scale)))
-        self._prompts = PerBank(lambda bank: lay_out(text, bank, config.context, full_stop=config.full_stop))
-        self._encoded = PerBank(self._encode_text)
+        self._prompts = TextCache(lambda bank: lay_out(text, bank, config.context, full_stop=config.full_stop))
+        self._encoded = TextCache(self._encode_text)
 
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
         """Logits [B, C] in float32.
@@ -170,7 +170,7 @@ class VitaCLIP(Method):
             return self._encode_text(text)
         return self._encoded.of(text, self.context._version, self.context.device, self.context.dtype)
 
-    def drawn(self) -> dict[str, Tensor]:
+    def random_buffers(self) -> dict[str, Tensor]:
         """The projections of the class tokens, where they are not trained."""
         return {} if self._config.train_cls_proj else dict(self.cls_proj.named_parameters("cls_proj"))
 

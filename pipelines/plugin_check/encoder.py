@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.decode.stored_frames import ahead
+from pipelines.decode.stored_frames import prefetch
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.spec import EncoderIdentity
 from pipelines.plugin_check.promise import NotTried, Promise, expect, expect_folder_name, expect_plain
@@ -96,7 +96,7 @@ class _Trial:
         expect(difference == 0, f"alone they differ by up to {difference:.3g}; pad every batch to one fixed shape")
 
     def prepares_in_threads(self) -> None:
-        found = self._model.embed(list(ahead(self._pictures * _ROUNDS, self._model.preprocess, _THREADS)))
+        found = self._model.embed(list(prefetch(self._pictures * _ROUNDS, self._model.preprocess, _THREADS)))
         same = np.array_equal(found, np.tile(self._vectors, (_ROUNDS, 1)))
         expect(same, "they differ: preprocess may keep nothing between its calls, --workers threads call it at once")
 

@@ -30,7 +30,7 @@ _INSTEAD = "or detect hands with --detector yolo --weights FILE --allow-mixed"
 
 
 @dataclass(frozen=True)
-class Means:
+class Overrides:
     """What the user gives for a run to be used on new footage; None = as the run had it.
 
     Attributes:
@@ -55,13 +55,13 @@ def frame_plan(protocol: Protocol) -> FramePlan:
     return FramePlan(protocol.segments, 1, protocol.short_side, protocol.quality)
 
 
-def encoders_of(run: TrainedRun, home: Workspace, means: Means, machine: Machine) -> dict[str, LazyEncoder]:
+def encoders_of(run: TrainedRun, home: Workspace, overrides: Overrides, machine: Machine) -> dict[str, LazyEncoder]:
     """The run's encoders by the folder names they have in its protocol; nothing is loaded.
 
     Args:
         run: the run.
         home: the workspace it was trained in: the batch shape of its vectors is looked up there.
-        means: specs that the user gives again.
+        overrides: specs that the user gives again.
         machine: device and network.
 
     Raises:
@@ -69,12 +69,12 @@ def encoders_of(run: TrainedRun, home: Workspace, means: Means, machine: Machine
         UsageError: a spec that is none, or for a second encoder that the run does not have.
     """
     protocol = run.protocol
-    given = {protocol.v2: ("--v2", means.v2), protocol.encoder: ("--encoder", means.encoder)}
+    given = {protocol.v2: ("--v2", overrides.v2), protocol.encoder: ("--encoder", overrides.encoder)}
     folders = {folder for folder, _ in protocol.needed.values()}
-    if means.v2 is not None and protocol.v2 not in folders - {protocol.encoder}:
-        raise UsageError(f"--v2 {means.v2}: {run.config['name']} has no second encoder.")
+    if overrides.v2 is not None and protocol.v2 not in folders - {protocol.encoder}:
+        raise UsageError(f"--v2 {overrides.v2}: {run.config['name']} has no second encoder.")
     return {
-        folder: _encoder(run, folder, *given[folder], _batch_size(run, home, folder), home, means, machine)
+        folder: _encoder(run, folder, *given[folder], _batch_size(run, home, folder), home, overrides, machine)
         for folder in sorted(folders)
     }
 
@@ -91,14 +91,14 @@ def _encoder(
     given: str | None,
     batch_size: int,
     home: Workspace,
-    means: Means,
+    overrides: Overrides,
     machine: Machine,
 ) -> LazyEncoder:
     made = made_by(run.protocol, folder)
     spec = given or made["spec"]
     device = machine.resolve_device()
     settings: dict[str, Any] = {
-        "precision": _precision(made["precision"], device, means.allow_mixed),
+        "precision": _precision(made["precision"], device, overrides.allow_mixed),
         "batch_size": batch_size,
         "device": device,
         "offline": machine.offline,
@@ -114,7 +114,7 @@ def _encoder(
             f"{run.config['name']}: its encoder is {spec}, of which only the file's name is known ({error}). "
             f"Name it with its folder: {option} FAMILY:MODEL=FILE"
         ) from None
-    free = {"spec"} | ({"precision"} if means.allow_mixed else set())
+    free = {"spec"} | ({"precision"} if overrides.allow_mixed else set())
     for name in sorted(found.provenance.keys() - free):
         if found.provenance[name] != made.get(name):
             raise InputError(
@@ -153,7 +153,7 @@ def _batch_size(run: TrainedRun, home: Workspace, folder: str) -> int:
 
 
 def hands_stage(
-    cache: Workspace, frames: DecodeStage, run: TrainedRun, home: Workspace, means: Means, machine: Machine
+    cache: Workspace, frames: DecodeStage, run: TrainedRun, home: Workspace, overrides: Overrides, machine: Machine
 ) -> ImportHandsStage | DetectHandsStage | None:
     """The stage that gives the new frames their boxes; None for a run that looks at full frames only.
 
@@ -161,13 +161,13 @@ def hands_stage(
         UsageError: something is missing, or given for nothing; says what.
         InputError: weights or boxes that are not of their format, or another detector than the run's without leave.
     """
-    options = _hands_options(run, home, means, machine)
+    options = _hands_options(run, home, overrides, machine)
     if options is None:
         return None
     (stage,) = hands_stages(cache, frames.dataset, [frames.split], options, machine)
     assert isinstance(stage, ImportHandsStage | DetectHandsStage)
     trained = _hand_vectors(run.protocol)["detector"]
-    if stage.identity.slug != trained and not means.allow_mixed:
+    if stage.identity.slug != trained and not overrides.allow_mixed:
         raise InputError(
             f"the hands of {run.config['name']} are by {trained}, these by {stage.identity.slug}. Find them the same "
             "way (a table of boxes by its file name), or pass --allow-mixed; the answers then come with a warning."
@@ -177,13 +177,13 @@ def hands_stage(
     return stage
 
 
-def check_means(run: TrainedRun, home: Workspace, means: Means, machine: Machine) -> None:
+def check_overrides(run: TrainedRun, home: Workspace, overrides: Overrides, machine: Machine) -> None:
     """Say what is missing before anything is decoded.
 
     Raises:
         UsageError: see :func:`hands_stage`.
     """
-    _hands_options(run, home, means, machine)
+    _hands_options(run, home, overrides, machine)
 
 
 def _hand_vectors(protocol: Protocol) -> Mapping[str, Any]:
@@ -191,9 +191,9 @@ def _hand_vectors(protocol: Protocol) -> Mapping[str, Any]:
     return next((made for made in protocol.vectors.values() if made.get("stream") == "hand"), {})
 
 
-def _hands_options(run: TrainedRun, home: Workspace, means: Means, machine: Machine) -> HandsOptions | None:
+def _hands_options(run: TrainedRun, home: Workspace, overrides: Overrides, machine: Machine) -> HandsOptions | None:
     vectors = _hand_vectors(run.protocol)
-    given = {"--detector": means.detector, "--weights": means.weights, "--boxes": means.boxes}
+    given = {"--detector": overrides.detector, "--weights": overrides.weights, "--boxes": overrides.boxes}
     if not vectors:
         for option, value in given.items():
             if value is not None:
@@ -204,14 +204,14 @@ def _hands_options(run: TrainedRun, home: Workspace, means: Means, machine: Mach
     facts = next((footer for footer in footers if footer is not None), None)
     made = facts.provenance if facts is not None else {}
     trained = made.get("detector") or next((name for name in (*IMPORTED, "yolo") if slug.startswith(name)), slug)
-    detector = means.detector or trained
-    if detector in IMPORTED and means.boxes is None:
+    detector = overrides.detector or trained
+    if detector in IMPORTED and overrides.boxes is None:
         raise UsageError(
             f"--boxes is missing: {run.config['name']} was trained on boxes made elsewhere ({slug}), and there are "
             f"none of new footage. Give a table of them with --boxes FILE (xmic detect-hands --help has its columns), "
             f"{_INSTEAD}."
         )
-    if detector == "yolo" and means.weights is None and not is_packaged(slug):
+    if detector == "yolo" and overrides.weights is None and not is_packaged(slug):
         raise UsageError(
             f"--weights is missing: the hands of {run.config['name']} were found by {slug}; name the weights "
             f"{made.get('weights', '(.pt)')} with their folder: --weights FILE."
@@ -222,12 +222,12 @@ def _hands_options(run: TrainedRun, home: Workspace, means: Means, machine: Mach
     shape = facts.environment.get("batch_shape") if facts is not None and same else None
     return HandsOptions(
         detector=detector,
-        weights=means.weights,
+        weights=overrides.weights,
         hand_class=classes[0] if len(classes) == 1 else None,
         image_size=same.get("image_size", HandsOptions.image_size),
-        precision=_precision(precision_of(slug), device, means.allow_mixed) if detector == "yolo" else "auto",
+        precision=_precision(precision_of(slug), device, overrides.allow_mixed) if detector == "yolo" else "auto",
         batch_size=int(shape[0]) if shape else HandsOptions.batch_size,
-        boxes=means.boxes,
+        boxes=overrides.boxes,
         boxes_tolerance=same.get("tolerance_s", TOLERANCE_S),
     )
 

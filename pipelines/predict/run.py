@@ -25,7 +25,7 @@ from pipelines.engine.digest import digest_json
 from pipelines.engine.machine import Machine, usable_cores
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import read_footer
-from pipelines.engine.stage import Choice, Stage
+from pipelines.engine.stage import RunPolicy, Stage
 from pipelines.engine.workspace import SETTINGS, Workspace
 from pipelines.evaluate.exported import CLASSES
 from pipelines.evaluate.stage import EvaluateStage
@@ -34,8 +34,8 @@ from pipelines.hands.crops import CropPolicy
 from pipelines.hands.stage import HandsStage
 from pipelines.predict.answers import Answers
 from pipelines.predict.as_trained import (
-    Means,
-    check_means,
+    Overrides,
+    check_overrides,
     embed_stages,
     encoders_of,
     frame_plan,
@@ -82,16 +82,16 @@ class Predictor:
         run: the run.
         home: the workspace it stands in.
         machine: workers, device, network.
-        means: what the user gave for it.
-        choice: how failures are borne.
+        overrides: what the user gave for it.
+        policy: how failures are borne.
         progress: told of each stage.
     """
 
     run: TrainedRun
     home: Workspace
     machine: Machine
-    means: Means
-    choice: Choice = field(default_factory=Choice)
+    overrides: Overrides
+    policy: RunPolicy = field(default_factory=RunPolicy)
     progress: Progress = field(default_factory=Silent)
 
     def __post_init__(self) -> None:
@@ -100,8 +100,8 @@ class Predictor:
         Raises:
             InputError, UsageError: see :func:`pipelines.predict.as_trained.encoders_of`.
         """
-        check_means(self.run, self.home, self.means, self.machine)
-        self._encoders: dict[str, LazyEncoder] = encoders_of(self.run, self.home, self.means, self.machine)
+        check_overrides(self.run, self.home, self.overrides, self.machine)
+        self._encoders: dict[str, LazyEncoder] = encoders_of(self.run, self.home, self.overrides, self.machine)
 
     def embed(
         self,
@@ -131,9 +131,9 @@ class Predictor:
         space = Workspace.open(Path(cache) if cache is not None else self._cache(footage))
         prepare(space, DATASET, FootageReader(footage), footage.roots, progress=self.progress)
         frames = DecodeStage(space, DATASET, SPLIT, frame_plan(self.run.protocol), workers=self.machine.workers)
-        work = _Work(self.choice, self.progress)
+        work = _Work(self.policy, self.progress)
         work.do(frames)
-        hands = hands_stage(space, frames, self.run, self.home, self.means, self.machine)
+        hands = hands_stage(space, frames, self.run, self.home, self.overrides, self.machine)
         if hands is not None:
             work.do(hands)
         boxes = hands.folder if hands is not None else None
@@ -175,11 +175,11 @@ class Predictor:
         classes = {label: self._classes(label, {"noun": nouns, "verb": verbs}[label]) for label in LABELS}
         reader = FootageReader(footage.footage, classes)
         prepare(space, DATASET, reader, footage.footage.roots, progress=self.progress)
-        work = _Work(self.choice, self.progress)
+        work = _Work(self.policy, self.progress)
         for label in self.run.heads:
             lazy = self._encoders[protocol.encoder]
             work.do(TextStage(space, DATASET, label, lazy, protocol.prompt, protocol.names))
-        target, frames, mixed = on_target(space, DATASET, SPLIT, protocol, allow_mixed=self.means.allow_mixed)
+        target, frames, mixed = on_target(space, DATASET, SPLIT, protocol, allow_mixed=self.overrides.allow_mixed)
         item = EvaluateStage(space, self.run, DATASET, SPLIT, target, frames, self.machine, self.progress)
         work.do(item)
         return Answers(
@@ -198,11 +198,11 @@ class Predictor:
         )
 
     def _cache(self, footage: Footage) -> Path:
-        means = self.means
+        overrides = self.overrides
         # Boxes of another detector are not put beside those that the run asks for.
-        other = [means.detector, *(path and path.name for path in (means.weights, means.boxes))]
-        name = digest_json([footage.digest(self.home.file_digests), other if means.allow_mixed else None])
-        return self.home.root / "cache" / "predict" / name[:16]
+        other = [overrides.detector, *(path and path.name for path in (overrides.weights, overrides.boxes))]
+        name = digest_json([footage.digest(self.home.file_digests), other if overrides.allow_mixed else None])
+        return self.home.cache("predict", name[:16])
 
     def _classes(self, label: Label, words: Sequence[str] | None) -> pa.Table:
         if words is not None:
@@ -246,7 +246,7 @@ def load_run(
     boxes: Path | str | None = None,
     allow_mixed: bool = False,
     machine: Machine | None = None,
-    choice: Choice | None = None,
+    policy: RunPolicy | None = None,
     progress: Progress | None = None,
 ) -> Predictor:
     """A trained run, ready for new footage.
@@ -261,7 +261,7 @@ def load_run(
         boxes: a table of hand boxes of the new videos, for a run that was trained on boxes made elsewhere.
         allow_mixed: accept another detector or precision than the run's.
         machine: workers, device, network; every core of this process and 'auto' when None.
-        choice: how many failures are borne.
+        policy: how many failures are borne.
         progress: told of each stage; silent when None.
 
     Raises:
@@ -271,7 +271,7 @@ def load_run(
     """
     given = Workspace.open(Path(workspace))
     run = find_run(given, name)
-    means = Means(
+    overrides = Overrides(
         encoder,
         v2,
         detector,
@@ -283,8 +283,8 @@ def load_run(
         run,
         _home(run, given),
         machine or Machine(usable_cores()),
-        means,
-        choice or Choice(),
+        overrides,
+        policy or RunPolicy(),
         progress or Silent(),
     )
 
@@ -299,15 +299,15 @@ def _home(run: TrainedRun, given: Workspace) -> Workspace:
 class _Work:
     """Runs stages one after the other; too many failures in one are kept for the end, since the other clips count."""
 
-    choice: Choice
+    policy: RunPolicy
     progress: Progress
     made: int = 0
     problem: TooManyFailures | None = None
 
     def do(self, item: Stage) -> None:
-        self.made += len(stage.plan(item, self.choice).todo)
+        self.made += len(stage.plan(item, self.policy).todo)
         try:
-            stage.run(item, self.choice, self.progress)
+            stage.run(item, self.policy, self.progress)
         except TooManyFailures as error:
             self.problem = self.problem or error
 

@@ -22,7 +22,7 @@ from pipelines.engine import stage
 from pipelines.engine.digest import digest_table, whole_file_sha256
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import Layout, read_rows
-from pipelines.engine.stage import Choice, OpenShard, Unit
+from pipelines.engine.stage import OpenShard, RunPolicy, Unit
 from pipelines.engine.workspace import DatasetSettings, Workspace
 from pipelines.prepare.rejected import MAX_REJECTS, first_of_each, refuse_too_many, would_reject
 
@@ -35,7 +35,7 @@ class OneFile:
     """A stage that writes one table: a class list, the clips or the videos of a split."""
 
     name: str
-    of: str
+    title: str
     layout: Layout
     folder: Path
     file: str
@@ -143,7 +143,7 @@ def prepare(
             result.plan += [f"{i.unit.path}: {i.why}" for s in stages for i in stage.plan(s).todo]
             result.would_reject += would_reject(f"{dataset} {split}", item.rows.rejects, item.read)
         else:
-            result.made += sum(stage.run(s, Choice(break_lock=break_lock), progress).made for s in stages)
+            result.made += sum(stage.run(s, RunPolicy(break_lock=break_lock), progress).made for s in stages)
             result.splits[split] = _summary(item, workspace.manifest(dataset, split))
             for label in LABELS:
                 present[label] |= set(pc.unique(clips.column(f"{label}_class")).to_pylist()) - {None}
@@ -294,7 +294,7 @@ def _class_stages(workspace: Workspace, dataset: str, reader: Reader) -> list[On
     return [
         OneFile(
             name=f"{label} classes",
-            of=dataset,
+            title=dataset,
             layout=Layout(CLASSES),
             folder=workspace.classes_file(dataset, label).parent,
             file=workspace.classes_file(dataset, label).name,
@@ -315,7 +315,7 @@ def _clips_stage(
 
     return OneFile(
         name="clips",
-        of=f"{dataset} {split}",
+        title=f"{dataset} {split}",
         layout=Layout(CLIPS),
         folder=workspace.manifest(dataset, split),
         file="clips.parquet",
@@ -344,7 +344,7 @@ def _videos_stage(workspace: Workspace, dataset: str, reader: Reader, split: str
     table = pa.Table.from_pylist(rows, schema=VIDEOS)
     return OneFile(
         name="videos",
-        of=f"{dataset} {split}",
+        title=f"{dataset} {split}",
         layout=Layout(VIDEOS),
         folder=workspace.manifest(dataset, split),
         file="videos.parquet",

@@ -18,7 +18,7 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.intervals import Interval, harmonic, interval, resampled
 from pipelines.evaluate.metrics import harmonic_mean
-from pipelines.report.metrics_file import Metrics, Place, Run, read_metrics
+from pipelines.report.metrics_file import DatasetSplit, Metrics, Run, read_metrics
 from pipelines.train.finished import what_it_learned_from_has_changed
 
 PREDICTIONS = "predictions.parquet"
@@ -83,9 +83,9 @@ class Row:
     which dataset an encoder was pretrained on, '' where none says so."""
 
     run: Run
-    source: Place
-    within: Place | None
-    cross: Place | None
+    source: DatasetSplit
+    within: DatasetSplit | None
+    cross: DatasetSplit | None
     random_weights: bool
     mixed: bool
     pretrained_on: str
@@ -175,7 +175,7 @@ def collect(workspace: Workspace) -> Collected:
         MissingUpstream: there is none.
         InputError: see :func:`pipelines.report.metrics_file.read_metrics`.
     """
-    folder = workspace.root / "evaluations"
+    folder = workspace.evaluations
     files = sorted(folder.glob("*/*/metrics.json"))
     evaluations = [_dated(workspace, read_metrics(file), file.parent) for file in files]
     if not evaluations:
@@ -191,7 +191,7 @@ def collect(workspace: Workspace) -> Collected:
 
 def _dated(workspace: Workspace, metrics: Metrics, folder: Path) -> Metrics:
     """An evaluation, marked where what its run learned from, or its target, has other clips or labels since."""
-    run = workspace.root / "runs" / metrics.run.name
+    run = workspace.run(metrics.run.name)
     learned = next(filter(None, (what_it_learned_from_has_changed(workspace, run / label) for label in LABELS)), None)
     if learned:
         return metrics.model_copy(update={"outdated": f"trained on {learned} {_AS_IT_WAS}"})

@@ -35,7 +35,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingCurve:
     """The training of one head.
 
     Attributes:
@@ -57,19 +57,19 @@ class Course:
     losses: tuple[float, float]
 
 
-def courses(workspace: Workspace, evaluations: Sequence[Metrics]) -> list[Course]:
+def training_curves(workspace: Workspace, evaluations: Sequence[Metrics]) -> list[TrainingCurve]:
     """The trainings behind some evaluations, those whose ``metrics.jsonl`` is in the workspace, in their order."""
     found = []
     for run in dict.fromkeys(metrics.run.name for metrics in evaluations):
         for label in LABELS:
-            file = workspace.root / "runs" / run / label / "metrics.jsonl"
+            file = workspace.run(run) / label / "metrics.jsonl"
             lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
             if lines:
-                found.append(course(run, label, [json.loads(line) for line in lines]))
+                found.append(training_curve(run, label, [json.loads(line) for line in lines]))
     return found
 
 
-def course(run: str, label: Label, epochs: Sequence[Mapping[str, Any]]) -> Course:
+def training_curve(run: str, label: Label, epochs: Sequence[Mapping[str, Any]]) -> TrainingCurve:
     """Lay out one training.
 
     Args:
@@ -92,7 +92,7 @@ def course(run: str, label: Label, epochs: Sequence[Mapping[str, Any]]) -> Cours
         for first, line in zip(firsts, lines, strict=True)
     )
     losses = float(epochs[0]["loss"]), float(epochs[-1]["loss"])
-    return Course(run, label, len(epochs), lines, ticks, words, losses)
+    return TrainingCurve(run, label, len(epochs), lines, ticks, words, losses)
 
 
 def _x(index: int, count: int) -> float:

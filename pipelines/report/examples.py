@@ -165,7 +165,7 @@ def _with_shots(workspace: Workspace, metrics: Metrics, found: list[Example]) ->
         return found
     slug, detector = metrics.protocol.get("crop"), metrics.protocol.get("detector")
     policy = CropPolicy.of_slug(slug) if slug else None
-    boxes = workspace.root / "hands" / frames.dataset / frames.split / plan.slug / str(detector)
+    boxes = workspace.hands(frames.dataset, frames.split, plan.slug, str(detector))
     segments = {round((place + 0.5) * plan.segments / _SHOWN - 0.5) for place in range(_SHOWN)}
     clips = {example.clip_id for example in found}
     shots: dict[str, list[Shot]] = {}

@@ -59,7 +59,7 @@ class Run(_Part):
         return ", ".join([f"recipe {self.recipe}", f"{self.epochs} epochs", *held, f"epoch kept: {self.select}{by}"])
 
 
-class Place(_Part):
+class DatasetSplit(_Part):
     """A split of a dataset."""
 
     dataset: str
@@ -70,7 +70,7 @@ class Place(_Part):
         return f"{self.dataset} {self.split}" if self.dataset else "not said"
 
 
-_NOT_SAID = Place(dataset="", split="")
+_NOT_SAID = DatasetSplit(dataset="", split="")
 
 
 class Mixed(_Part):
@@ -196,8 +196,8 @@ class Metrics(_Part):
     what has changed since, in words."""
 
     run: Run
-    source: Annotated[Place, BeforeValidator(lambda found: _NOT_SAID if found is None else found)]
-    target: Place
+    source: Annotated[DatasetSplit, BeforeValidator(lambda found: _NOT_SAID if found is None else found)]
+    target: DatasetSplit
     within: bool
     protocol: dict[str, Any]
     random_weights: list[str]

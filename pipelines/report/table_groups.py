@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.engine.digest import digest_json
 from pipelines.report.collect import Collected, method_title, pairs
-from pipelines.report.metrics_file import Metrics, Place, Run
+from pipelines.report.metrics_file import DatasetSplit, Metrics, Run
 
 Pair = tuple[Metrics | None, Metrics | None]
 """The evaluations of a run within its own dataset and across; one of them may be missing."""
@@ -40,13 +40,13 @@ class Group:
         return self.first.run
 
     @property
-    def within(self) -> Place | None:
+    def within(self) -> DatasetSplit | None:
         """The target in the run's own dataset."""
         own = self.pairs[0][0]
         return own.target if own else None
 
     @property
-    def cross(self) -> Place | None:
+    def cross(self) -> DatasetSplit | None:
         """The target in another dataset."""
         other = self.pairs[0][1]
         return other.target if other else None

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import Collected, Gap
-from pipelines.report.metrics_file import Place
+from pipelines.report.metrics_file import DatasetSplit
 from pipelines.report.paper_match import PaperRows, comparable, real_place, variants
 from pipelines.report.table_cells import Measured, TableCell, measured, measured_reference
 from pipelines.report.table_commands import to_begin, to_fill, to_train
@@ -48,8 +48,8 @@ class Section:
     """
 
     source: str
-    within: Place | None
-    cross: Place | None
+    within: DatasetSplit | None
+    cross: DatasetSplit | None
     clip_lists: Sequence[str]
     paper: bool
     rows: Sequence[TableRow]

@@ -14,7 +14,7 @@ from pipelines.engine.csv_text import csv_text
 from pipelines.engine.markdown import render_template
 from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import COLUMNS, KINDS, MARKS, Collected, Row, collect
-from pipelines.report.epochs import courses
+from pipelines.report.epochs import training_curves
 from pipelines.report.examples import examples
 from pipelines.report.figure import BAR, draw
 from pipelines.report.latex import latex
@@ -45,7 +45,7 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
         raise UsageError(f"--name {name}: expected a folder name, not a path")
     found = collect(workspace)
     tables = tables_of(found, workspace)
-    folder = workspace.root / "reports" / name
+    folder = workspace.report(name)
     outputs = {
         "html": (folder / "index.html", html(found, tables, workspace)),
         "markdown": (folder / "report.md", markdown(found, tables)),
@@ -100,7 +100,7 @@ def html(found: Collected, tables: Tables, workspace: Workspace) -> str:
         marks=MARKS,
         figure=draw(found.rows),
         bar_height=BAR,
-        courses=courses(workspace, found.evaluations),
+        training_curves=training_curves(workspace, found.evaluations),
         class_tables=class_tables(workspace, evaluations),
         examples=examples(workspace, evaluations),
     )

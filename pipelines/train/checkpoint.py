@@ -22,7 +22,7 @@ STATE = "state.pt"
 
 
 @dataclass
-class Place:
+class TrainProgress:
     """Where a training stands.
 
     Attributes:
@@ -62,7 +62,7 @@ class Checkpoint:
     optimiser: torch.optim.Optimizer
     device: torch.device
 
-    def save(self, place: Place) -> None:
+    def save(self, place: TrainProgress) -> None:
         """Write the state, in the place of the one before."""
         state = {
             "identity": dict(self.identity),
@@ -77,7 +77,7 @@ class Checkpoint:
         with replace_atomically(self.folder / STATE) as temporary:
             torch.save(state, temporary)
 
-    def restore(self, progress: Progress) -> Place | None:
+    def restore(self, progress: Progress) -> TrainProgress | None:
         """Where to go on, with tensors, optimiser, generators and threads as they were; None without a state.
 
         Raises:
@@ -88,7 +88,7 @@ class Checkpoint:
             return None
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-            found, place, threads = state["identity"], Place(**state["place"]), state["threads"]
+            found, place, threads = state["identity"], TrainProgress(**state["place"]), state["threads"]
         except Exception as error:  # torch raises whatever its unpickler met
             raise InputError(
                 f"{path} is damaged ({type(error).__name__}). Remove it to train this head from the start."
@@ -120,7 +120,7 @@ def trained_tensors(method: nn.Module) -> dict[str, nn.Parameter]:
 
 def saved_tensors(method: Method) -> dict[str, Tensor]:
     """What a weights file holds: all that is trained, and what was drawn at random and left so."""
-    return {**trained_tensors(method), **method.drawn()}
+    return {**trained_tensors(method), **method.random_buffers()}
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], identity: Mapping[str, str]) -> None:

@@ -21,8 +21,8 @@ from pipelines.train.backbone import load_towers
 from pipelines.train.features import StreamVectors, embedding_folder, read_clips, vector_width
 from pipelines.train.optim import make_optimiser
 from pipelines.train.plan import PlannedRun
-from pipelines.train.run import fresh_method, load_text
-from pipelines.train.terms import LEARNING_RATES, hold_out
+from pipelines.train.policy import LEARNING_RATES, hold_out
+from pipelines.train.run import load_text, untrained_method
 
 _STEPS = 3
 _PATIENCE_S = 10.0
@@ -97,11 +97,11 @@ def estimate(workspace: Workspace, planned: PlannedRun, machine: Machine) -> dic
         shapes["pixels"] = (segments, 3, towers.visual.size, towers.visual.size)
     for label in request.labels:
         text = load_text(workspace, source, planned.protocol, label, device)
-        method = fresh_method(planned.method_class, config, streams, text.logit_scale, request.seed, towers)
+        method = untrained_method(planned.method_class, config, streams, text.logit_scale, request.seed, towers)
         labelled = clips.labels[label] >= 0
-        if request.terms.source_val is not None:
-            labelled &= ~hold_out(clips.recordings, request.terms.source_val)
-        trials = len(LEARNING_RATES) if request.terms.recipe == "matched" else 1
+        if request.policy.source_val is not None:
+            labelled &= ~hold_out(clips.recordings, request.policy.source_val)
+        trials = len(LEARNING_RATES) if request.policy.recipe == "matched" else 1
         count = int(np.count_nonzero(labelled))
         found[label] = _of_head(method, planned.settings.recipe, shapes, text, count, trials, device)
     return found

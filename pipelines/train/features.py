@@ -26,7 +26,7 @@ from pipelines.embed.encoders.spec import encoder_option
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.command_lines import of_split
 from pipelines.engine.digest import digest_json
-from pipelines.engine.locks import alone
+from pipelines.engine.locks import exclusive_lock
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import Footer, any_footer, iter_rows, read_footer, read_rows, side_path
 from pipelines.engine.stage import require_same
@@ -128,9 +128,9 @@ def load_stream(
     require_same(f"vectors of {folder}", {str(folder / s.path.name): footers[s.group].provenance for s in shards})
     parts = [[s.group, footers[s.group].digest, s.footer.sides["clip_frames"]] for s in shards]
     fingerprint = digest_json([parts, list(clip_ids)])
-    cache = workspace.root / "cache" / "features" / fingerprint[:32]
+    cache = workspace.cache("features", fingerprint[:32])
     if not (cache / "done.json").is_file():
-        with alone(cache):
+        with exclusive_lock(cache):
             if not (cache / "done.json").is_file():
                 progress.note(f"laying out {folder.relative_to(workspace.root)} for training")
                 files = [(folder / s.path.name, side_path(s.path, "clip_frames")) for s in shards]
@@ -159,8 +159,7 @@ def require_width(streams: Mapping[str, StreamVectors], text_dim: int) -> None:
 
 def embedding_folder(workspace: Workspace, frames: DecodeStage, encoder_slug: str, stream_slug: str) -> Path:
     """Where a stream's vectors stand."""
-    base = workspace.root / "embeddings" / frames.dataset / frames.split / frames.plan.slug
-    return base / encoder_slug / stream_slug
+    return workspace.embeddings(frames.dataset, frames.split, frames.plan.slug, encoder_slug, stream_slug)
 
 
 def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence[str], plan: FramePlan) -> None:

@@ -23,12 +23,12 @@ from pipelines.train.loop import TrainOutcome, train_head
 from pipelines.train.matched import train_matched
 from pipelines.train.pixels import Pictures
 from pipelines.train.plan import PlannedRun
-from pipelines.train.selection import Watched
-from pipelines.train.terms import hold_out
+from pipelines.train.policy import hold_out
+from pipelines.train.selection import ValidationSet
 
 
 @dataclass(frozen=True)
-class Sitting:
+class TrainSession:
     """What a call of ``xmic train`` brings along; nothing of it changes the weights. See :func:`train_head`."""
 
     device: torch.device
@@ -41,52 +41,52 @@ class Sitting:
 def train_label(
     planned: PlannedRun,
     label: Label,
-    fresh: Callable[[], Method],
+    make_method: Callable[[], Method],
     clips: SplitClips,
     streams: Mapping[str, StreamVectors],
     pictures: Pictures | None,
     text: TextBank,
-    target: Sequence[Watched],
-    sitting: Sitting,
+    target: Sequence[ValidationSet],
+    session: TrainSession,
 ) -> None:
     """Train a head, or go on with it, and write its ``summary.json``: then it is finished.
 
     Args:
         planned: the run.
         label: which head.
-        fresh: makes the method with its first weights, the same at every call.
+        make_method: makes the method with its first weights, the same at every call.
         clips: the split that is trained on.
         streams: role → vectors of that split.
         pictures: what the method sees of it, where it looks at pictures.
         text: the classes.
         target: labelled clips of another split, where an epoch is chosen by them.
-        sitting: device, limits, progress.
+        session: device, limits, progress.
 
     Raises:
         Interrupted: stopped, state saved.
         InputError: no usable clip, or a loss that is not finite.
     """
-    terms, recipe, seed = planned.request.terms, planned.settings.recipe, planned.request.seed
+    policy, recipe, seed = planned.request.policy, planned.settings.recipe, planned.request.seed
     usable = usable_clips(clips, streams, label)
     official = int(np.count_nonzero(clips.labels[label] >= 0))
     if not len(usable.rows):
         raise InputError(f"{label}: none of {official} labelled training clips has all its vectors; see xmic status.")
     if len(usable.rows) < official:
-        sitting.progress.note(
+        session.progress.note(
             f"{label}: training on {len(usable.rows)} of {official} labelled clips; the others lack frames"
         )
     require_width(streams, text.vectors.shape[1])
     summary: dict[str, Any] = {"labelled": official, "classes": len(text.names)}
     watched = list(target)
-    if terms.source_val is not None:
-        held = hold_out(clips.recordings, terms.source_val)[usable.rows]
+    if policy.source_val is not None:
+        held = hold_out(clips.recordings, policy.source_val)[usable.rows]
         summary["held_out"] = int(held.sum())
-        unseen = ClipData(streams, usable.where(held), clips.clip_ids, None, sitting.device, pictures)
-        watched.append(Watched("source_val", unseen, text))
+        unseen = ClipData(streams, usable.where(held), clips.clip_ids, None, session.device, pictures)
+        watched.append(ValidationSet("source_val", unseen, text))
         usable = usable.where(~held)
     summary["clips"] = len(usable.rows)
     draw = None if planned.request.fixed_frames else seed
-    data = ClipData(streams, usable, clips.clip_ids, draw, sitting.device, pictures)
+    data = ClipData(streams, usable, clips.clip_ids, draw, session.device, pictures)
 
     def train(method: Method, recipe: Recipe, key: str, folder: Path) -> TrainOutcome:
         return train_head(
@@ -99,16 +99,16 @@ def train_label(
             label=label,
             key=key,
             watched=watched,
-            chosen_by=terms.chosen_by,
-            **vars(sitting),
+            chosen_by=policy.chosen_by,
+            **vars(session),
         )
 
-    folder, method = planned.folder / label, fresh()
+    folder, method = planned.folder / label, make_method()
     key = digest_json([planned.key, label])
     summary["parameters"] = trained_count(method)
-    if terms.recipe == "matched":
+    if policy.recipe == "matched":
         identity = {"key": key, "label": label, "method": method.name}
-        trained = train_matched(fresh, train, recipe, folder, identity, sitting.progress)
+        trained = train_matched(make_method, train, recipe, folder, identity, session.progress)
         outcome, summary["lr"], summary["trials"] = trained
     else:
         outcome = train(method, recipe, key, folder)

@@ -23,7 +23,7 @@ from pipelines.methods.recipe import Recipe
 from pipelines.train.checkpoint import (
     STATE,
     Checkpoint,
-    Place,
+    TrainProgress,
     is_finished,
     load_weights,
     saved_tensors,
@@ -33,7 +33,7 @@ from pipelines.train.checkpoint import (
 from pipelines.train.data import TrainData
 from pipelines.train.finished import WEIGHTS
 from pipelines.train.optim import Diverged, learning_rate, make_optimiser
-from pipelines.train.selection import Watched, kept_line, require_clips
+from pipelines.train.selection import ValidationSet, best_epoch, require_clips
 
 METRICS = "metrics.jsonl"
 
@@ -68,7 +68,7 @@ def train_head(
     label: str,
     key: str,
     precision: Literal["fp32", "bf16"] = "fp32",
-    watched: Sequence[Watched] = (),
+    watched: Sequence[ValidationSet] = (),
     chosen_by: str | None = None,
     checkpoint_minutes: float | None = None,
     deadline: float | None = None,
@@ -82,7 +82,7 @@ def train_head(
     training writes the same bytes as an uninterrupted one; on CUDA some gradients (of attention) are sums
     in no fixed order, and neither do two uninterrupted ones.
 
-    ``folder`` receives ``weights.safetensors`` (trained tensors and those of ``method.drawn()``; method, label
+    ``folder`` receives ``weights.safetensors`` (trained tensors and those of ``method.random_buffers()``; method, label
     and key in its metadata), ``metrics.jsonl`` (a line an epoch: epoch from 1, loss, train_accuracy in percent,
     learning_rate, the method's statistics, what the watched clips say, clips) and, until it is finished, ``state.pt``.
 
@@ -99,7 +99,7 @@ def train_head(
         precision: ``bf16`` runs the method under autocast.
         watched: clips that are not trained on, scored after every epoch.
         chosen_by: the number of ``metrics.jsonl`` by which an epoch is kept, see
-            :func:`pipelines.train.selection.kept_line`; None keeps the last one.
+            :func:`pipelines.train.selection.best_epoch`; None keeps the last one.
         checkpoint_minutes: how often to save within an epoch; None = only between epochs.
         deadline: a value of ``time.monotonic()`` after which no further step is made.
         stop: asked before every step; a text, the reason, ends the training there.
@@ -136,7 +136,7 @@ def train_head(
 
     with _own_randomness(seed, device), no_tf32():
         restored = checkpoint.restore(progress)
-        place = restored or Place()
+        place = restored or TrainProgress()
         resumed_at = (place.epoch, place.step) if restored else None
         _write_lines(folder, place.lines)
         progress.start(f"train {label}", recipe.epochs * steps)
@@ -200,9 +200,9 @@ def train_head(
                 f"learning rate {rate:g}"
             )
             lines, kept = [*place.lines, json.dumps(line)], place.kept
-            if chosen_by and kept_line(lines, chosen_by) == epoch:
+            if chosen_by and best_epoch(lines, chosen_by) == epoch:
                 kept = {name: tensor.detach().cpu().clone() for name, tensor in saved_tensors(method).items()}
-            place = Place(epoch + 1, lines=lines, kept=kept)
+            place = TrainProgress(epoch + 1, lines=lines, kept=kept)
             _write_lines(folder, place.lines)
             if place.epoch < recipe.epochs:
                 checkpoint.save(place)
@@ -232,7 +232,7 @@ def _write_lines(folder: Path, lines: list[str]) -> None:
 def _kept_line(folder: Path, chosen_by: str | None) -> dict[str, Any]:
     path = folder / METRICS
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    line: dict[str, Any] = json.loads(lines[kept_line(lines, chosen_by)]) if lines else {}
+    line: dict[str, Any] = json.loads(lines[best_epoch(lines, chosen_by)]) if lines else {}
     return line
 
 

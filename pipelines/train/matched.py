@@ -17,7 +17,7 @@ from pipelines.train.checkpoint import STATE, load_weights, saved_tensors, write
 from pipelines.train.finished import WEIGHTS
 from pipelines.train.loop import METRICS, TrainOutcome
 from pipelines.train.optim import Diverged
-from pipelines.train.terms import LEARNING_RATES
+from pipelines.train.policy import LEARNING_RATES
 
 TRIALS = "trials"
 _ACCURACY, _LOSS = "source_val_accuracy", "source_val_loss"
@@ -27,7 +27,7 @@ TrainTrial = Callable[[Method, Recipe, str, Path], TrainOutcome]
 
 
 def train_matched(
-    fresh: Callable[[], Method],
+    make_method: Callable[[], Method],
     train: TrainTrial,
     recipe: Recipe,
     folder: Path,
@@ -41,7 +41,7 @@ def train_matched(
     was stopped; one whose loss stops being finite is recorded and is not the best.
 
     Args:
-        fresh: makes the method with its first weights, the same at every call.
+        make_method: makes the method with its first weights, the same at every call.
         train: trains one trial; its line of ``metrics.jsonl`` carries what the held-out recordings say.
         recipe: the method's own, but for the learning rate.
         folder: where the head stands; receives the best trial's weights and metrics.
@@ -62,7 +62,7 @@ def train_matched(
         progress.note(f"{identity['label']}: trial {number} of {len(LEARNING_RATES)}, learning rate {rate:g}")
         key = digest_json([identity["key"], "lr", rate])
         try:
-            outcome = train(fresh(), replace(recipe, lr=rate), key, _trial(folder, rate))
+            outcome = train(make_method(), replace(recipe, lr=rate), key, _trial(folder, rate))
         except Diverged as error:
             progress.note(f"{identity['label']}: learning rate {rate:g} is too high. {error}")
             trials.append({"lr": rate, "diverged": str(error)})
@@ -73,7 +73,7 @@ def train_matched(
     if not outcomes:
         raise Diverged(f"{folder}: the loss was not finite at any of the learning rates. {trials[0]['diverged']}")
     best = max(outcomes, key=lambda rate: (outcomes[rate].final[_ACCURACY], -outcomes[rate].final[_LOSS], -rate))
-    method = fresh()
+    method = make_method()
     load_weights(method, outcomes[best].weights)
     with replace_atomically(folder / METRICS) as temporary:
         shutil.copyfile(_trial(folder, best) / METRICS, temporary)

@@ -26,7 +26,7 @@ from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.command_lines import of_split
 from pipelines.engine.digest import digest_json
-from pipelines.engine.locks import alone
+from pipelines.engine.locks import exclusive_lock
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import Footer, read_footer, read_rows
 from pipelines.hands.crops import CropPolicy, crop, union_box
@@ -124,13 +124,13 @@ def load_pictures(
     hand = stream_slug != "full"
     detector, slug = stream.provenance["detector"], stream.provenance["crop"]
     policy = CropPolicy.of_slug(slug) if hand else None
-    boxes = workspace.root / "hands" / frames.dataset / frames.split / frames.plan.slug / str(detector)
+    boxes = workspace.hands(frames.dataset, frames.split, frames.plan.slug, str(detector))
     if hand:
         _check_boxes(frames, boxes, shards, footers)
     parts = [[s.group, s.footer.digest, footers[s.group].inputs.get("hands")] for s in shards]
-    cache = workspace.root / "cache" / "pixels" / digest_json([stream.fingerprint, parts, slug])[:32]
+    cache = workspace.cache("pixels", digest_json([stream.fingerprint, parts, slug])[:32])
     if not _laid_out(cache):
-        with alone(cache):
+        with exclusive_lock(cache):
             if not _laid_out(cache):
                 progress.note(f"laying out {frames.folder.relative_to(workspace.root)} for training on pictures")
                 _lay_out(cache, shards, folder, boxes, policy)

@@ -18,9 +18,9 @@ from pipelines.engine.workspace import Workspace
 from pipelines.methods import load_method
 from pipelines.methods.base import Method, Settings, resolve_config
 from pipelines.methods.recipe import Recipe
+from pipelines.train.policy import LEARNING_RATES, SelectionPolicy
 from pipelines.train.protocol import Protocol, ProtocolChoice, resolve, vector_digests
 from pipelines.train.target import SelectionTarget, find_target
-from pipelines.train.terms import LEARNING_RATES, Terms
 
 PRESET_CLASSIFIES = {"official": "hand", "xmic-code": "hand", "paper": "full"}
 """The classified stream of a preset: hand crops in the official code, full frames in the paper's text."""
@@ -38,7 +38,7 @@ class RunRequest:
     seed: int = 0
     labels: tuple[Label, ...] = LABELS
     fixed_frames: bool = False
-    terms: Terms = field(default_factory=Terms)
+    policy: SelectionPolicy = field(default_factory=SelectionPolicy)
 
 
 @dataclass(frozen=True)
@@ -109,16 +109,16 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
             f"{frames.folder}: one candidate a segment leaves training nothing to draw from. Decode with "
             "--candidates 3 (the default for train), or pass --fixed-frames to train on segment centres."
         )
-    terms = request.terms
-    if not trains and not terms.ordinary:
+    policy = request.policy
+    if not trains and not policy.ordinary:
         raise UsageError(f"{request.method} learns nothing: leave out --recipe, --source-val and --select.")
-    target = find_target(workspace, terms.target, protocol, (source, split)) if terms.target else None
+    target = find_target(workspace, policy.target, protocol, (source, split)) if policy.target else None
     config = {
         "method": request.method,
         "preset": request.preset,
         "method_config": asdict(settings.config),
         "recipe": _recipe(request, settings.recipe) if trains else None,
-        "selection": _selection(workspace, terms, target),
+        "selection": _selection(workspace, policy, target),
         "seed": request.seed,
         "fixed_frames": request.fixed_frames,
         "source": {"dataset": source, "split": split},
@@ -128,7 +128,7 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
     key = digest_json(config)
     safe = re.sub(r"[^A-Za-z0-9]+", "-", request.method).strip("-").lower()
     name = f"{safe}-{request.preset}-{source}-s{request.seed}-{key[:8]}"
-    folder = workspace.root / "runs" / name
+    folder = workspace.run(name)
     return PlannedRun(name, key, folder, config, protocol, frames, method_class, settings, request, target)
 
 
@@ -157,7 +157,7 @@ def _settings(method_class: type[Method], request: RunRequest, protocol: Protoco
 
 def _recipe(request: RunRequest, recipe: Recipe) -> dict[str, Any]:
     """The recipe with its name: 'published', 'matched', 'custom' where ``--set`` changes it, or 'matched, custom'."""
-    matched = request.terms.recipe == "matched"
+    matched = request.policy.recipe == "matched"
     if matched and "lr" in request.overrides:
         raise UsageError(
             "--set lr: --recipe matched tries the same learning rates for every method "
@@ -169,17 +169,17 @@ def _recipe(request: RunRequest, recipe: Recipe) -> dict[str, Any]:
     return {"name": ", ".join(names) or "published", **asdict(recipe), **tried}
 
 
-def _selection(workspace: Workspace, terms: Terms, target: SelectionTarget | None) -> dict[str, Any]:
+def _selection(workspace: Workspace, policy: SelectionPolicy, target: SelectionTarget | None) -> dict[str, Any]:
     """Which epoch is kept and by what, for config.json; ``leaking`` where it is chosen by a target's labels."""
     of = None
     if target:
         inputs = _inputs(workspace, target.protocol, target.frames)
         of = {"dataset": target.dataset, "split": target.split, "inputs": inputs}
     return {
-        "select": terms.select,
-        "source_val": terms.source_val,
+        "select": policy.select,
+        "source_val": policy.source_val,
         "target": of,
-        "leaking": terms.select == "target",
+        "leaking": policy.select == "target",
     }
 
 
@@ -197,7 +197,7 @@ def text_file(workspace: Workspace, dataset: str, protocol: Protocol, label: Lab
     Raises:
         MissingUpstream: they are not embedded.
     """
-    folder = workspace.root / "text" / dataset / protocol.encoder
+    folder = workspace.text(dataset, protocol.encoder)
     file = folder / f"{label}-{text_slug(protocol.prompt, protocol.names)}.parquet"
     if not file.is_file():
         recorded = [of for place, of in protocol.vectors.items() if place.startswith(f"{protocol.encoder}/")]

@@ -19,7 +19,7 @@ from pipelines.engine.workspace import Workspace
 
 Streams = Literal["full", "hand", "both"]
 Classified = Literal["full", "hand", "clip"]
-FREE = ("plan",)
+IGNORED_PROVENANCE = ("plan",)
 """Provenance that may differ between training and evaluation: their plans differ in candidates by design."""
 
 
@@ -107,7 +107,7 @@ def resolve(
     """
     plan = plan_of(workspace, dataset, split, choice.plan)
     frames = DecodeStage(workspace, dataset, split, plan)
-    base = workspace.root / "embeddings" / dataset / split / plan.slug
+    base = workspace.embeddings(dataset, split, plan.slug)
 
     def command(wanted: str | None) -> str:
         recorded = _spec_of(base / wanted) if wanted is not None and (base / wanted).is_dir() else None
@@ -174,7 +174,7 @@ def _provenance(folder: Path, command: str) -> Mapping[str, Any]:
 
 
 def _comparable(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in provenance.items() if name not in FREE}
+    return {name: value for name, value in provenance.items() if name not in IGNORED_PROVENANCE}
 
 
 def on_target(
@@ -192,7 +192,7 @@ def on_target(
     """
     plan = _plan_on_target(workspace, dataset, split, protocol)
     frames = DecodeStage(workspace, dataset, split, plan)
-    base = workspace.root / "embeddings" / dataset / split / plan.slug
+    base = workspace.embeddings(dataset, split, plan.slug)
     differences: list[dict[str, Any]] = []
     names = {"encoder": protocol.encoder, "v2": protocol.v2, "hands": protocol.hands}
 
@@ -239,7 +239,7 @@ def on_target(
 
 
 def _plan_on_target(workspace: Workspace, dataset: str, split: str, protocol: Protocol) -> FramePlan:
-    folder = workspace.root / "frames" / dataset / split
+    folder = workspace.frames(dataset, split)
     wanted = (protocol.segments, protocol.short_side, protocol.quality)
     fitting = [
         plan
@@ -257,7 +257,7 @@ def _plan_on_target(workspace: Workspace, dataset: str, split: str, protocol: Pr
 
 def vector_digests(frames: DecodeStage, protocol: Protocol) -> dict[str, str]:
     """What a run or an evaluation reads: 'encoder/stream' → digest over the shards of that stream."""
-    base = frames.workspace.root / "embeddings" / frames.dataset / frames.split / frames.plan.slug
+    base = frames.workspace.embeddings(frames.dataset, frames.split, frames.plan.slug)
     digests: dict[str, str] = {}
     for encoder, stream in sorted(set(protocol.needed.values())):
         parts = sorted((base / encoder / stream).glob("part-*.parquet"))

@@ -16,7 +16,7 @@ from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.environment import versions
-from pipelines.engine.locks import alone
+from pipelines.engine.locks import exclusive_lock
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import read_footer, read_rows
@@ -27,12 +27,12 @@ from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
 from pipelines.train.finished import CONFIG, SUMMARY, is_summarised, set_damaged_aside
-from pipelines.train.head import Sitting, train_label
+from pipelines.train.head import TrainSession, train_label
 from pipelines.train.loop import why_to_end
 from pipelines.train.pixels import load_pictures
 from pipelines.train.plan import PlannedRun, text_file
 from pipelines.train.protocol import Protocol
-from pipelines.train.selection import Watched
+from pipelines.train.selection import ValidationSet
 from pipelines.train.target import SelectionTarget
 
 
@@ -50,7 +50,7 @@ def load_text(workspace: Workspace, dataset: str, protocol: Protocol, label: Lab
     return TextBank(vectors, float(scale), rows.column("name").to_pylist(), texts)
 
 
-def fresh_method(
+def untrained_method(
     method_class: type[Method],
     config: Any,
     streams: Mapping[str, StreamVectors],
@@ -118,23 +118,23 @@ def train_run(
         needs = planned.method_class.needed_by(planned.settings.config)
         towers = load_towers(workspace, planned.protocol, needs, machine, planned.request.protocol.encoder)
         pictures = load_pictures(planned.frames, planned.protocol, streams, towers, machine.workers, progress)
-        sitting = Sitting(device, progress, checkpoint_minutes, deadline, stop)
+        session = TrainSession(device, progress, checkpoint_minutes, deadline, stop)
         for label in planned.request.labels:
             if not (planned.folder / label / CONFIG).is_file():
                 _write_config(planned, label, streams, device)
         for label in todo:
-            with alone(planned.folder / label, _patience(planned, label, sitting)):
+            with exclusive_lock(planned.folder / label, _patience(planned, label, session)):
                 if _finished(planned, label):
                     continue
                 _write_config(planned, label, streams, device)
                 text = load_text(workspace, source, planned.protocol, label, device)
                 target = _watched_target(planned.target, label, towers, machine, progress) if planned.target else []
 
-                def fresh(text: TextBank = text) -> Method:
+                def make_method(text: TextBank = text) -> Method:
                     settings, seed = planned.settings.config, planned.request.seed
-                    return fresh_method(planned.method_class, settings, streams, text.logit_scale, seed, towers)
+                    return untrained_method(planned.method_class, settings, streams, text.logit_scale, seed, towers)
 
-                train_label(planned, label, fresh, clips, streams, pictures, text, target, sitting)
+                train_label(planned, label, make_method, clips, streams, pictures, text, target, session)
                 trained.append(label)
     for label in planned.request.labels:
         if _finished(planned, label):
@@ -146,30 +146,30 @@ def train_run(
 
 def _watched_target(
     target: SelectionTarget, label: Label, towers: Towers, machine: Machine, progress: Progress
-) -> list[Watched]:
+) -> list[ValidationSet]:
     device = torch.device(machine.resolve_device())
     clips = read_clips(target.workspace, target.dataset, target.split)
     streams = load_streams(target.workspace, target.frames, target.protocol, clips, progress)
     text = load_text(target.workspace, target.dataset, target.protocol, label, device)
     pictures = load_pictures(target.frames, target.protocol, streams, towers, machine.workers, progress)
     data = ClipData(streams, usable_clips(clips, streams, label), clips.clip_ids, None, device, pictures)
-    return [Watched("target", data, text)]
+    return [ValidationSet("target", data, text)]
 
 
 def _finished(planned: PlannedRun, label: Label) -> bool:
     return is_summarised(planned.folder / label)
 
 
-def _patience(planned: PlannedRun, label: Label, sitting: Sitting) -> Callable[[], None]:
+def _patience(planned: PlannedRun, label: Label, session: TrainSession) -> Callable[[], None]:
     """What is done while another process trains a head: it is said once, and a reason to stop ends the wait."""
     told = False
 
     def wait() -> None:
         nonlocal told
         if not told:
-            sitting.progress.note(f"{label}: another process trains {planned.name} at the moment; waiting for it")
+            session.progress.note(f"{label}: another process trains {planned.name} at the moment; waiting for it")
             told = True
-        reason = why_to_end(sitting.deadline, sitting.stop)
+        reason = why_to_end(session.deadline, session.stop)
         if reason:
             raise Interrupted(
                 f"training of {label}: stopped ({reason}) while another process trains {planned.name}. "
@@ -194,7 +194,7 @@ def _write_config(
 
 
 def _point_latest(workspace: Workspace, planned: PlannedRun) -> None:
-    link = workspace.root / "runs" / "latest"
+    link = workspace.run("latest")
     temporary = link.with_name(f".latest.{os.getpid()}")
     with suppress(FileNotFoundError):
         temporary.unlink()

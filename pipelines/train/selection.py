@@ -19,7 +19,7 @@ from pipelines.train.optim import Diverged
 
 
 @dataclass(frozen=True)
-class Watched:
+class ValidationSet:
     """Clips that are not trained on.
 
     Attributes:
@@ -73,7 +73,7 @@ def require_clips(name: str, data: TrainData, classes: int) -> None:
         raise InputError(f"{name}: labels from {labels.min()} to {labels.max()}, but there are {classes} classes.")
 
 
-def kept_line(lines: Sequence[str], chosen_by: str | None) -> int:
+def best_epoch(lines: Sequence[str], chosen_by: str | None) -> int:
     """Which line of ``metrics.jsonl`` is that of the kept epoch, from 0.
 
     Args:

@@ -155,7 +155,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Outco
     def measure(outcome: Outcome) -> dict[str, Any]:
         def child(task: Any) -> Outcome:
             assert task.targets == (("ego4d", "val"), ("epic", "val"))
-            assert (task.request.seed, task.request.terms.recipe) == (3, "matched")
+            assert (task.request.seed, task.request.policy.recipe) == (3, "matched")
             assert (task.request.protocol.classify, task.request.protocol.hands) == ("hand", "hand-a")
             return outcome
 

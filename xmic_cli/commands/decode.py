@@ -35,4 +35,4 @@ def decode(
 
     options = DecodeOptions(segments, candidates, short_side, quality, video_timeout)
     stages = decode_stages(shared.open(context), dataset, split, options, shared.machine)
-    run_stages(stages, shared.choice, dry_run=shared.dry_run, json=shared.json)
+    run_stages(stages, shared.policy, dry_run=shared.dry_run, json=shared.json)

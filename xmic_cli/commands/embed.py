@@ -91,4 +91,4 @@ def embed(
     workspace = shared.open(context)
     note_plans(workspace, workspace.choose(dataset, split), plan)
     stages = embed_stages(workspace, dataset, split, options, shared.machine)
-    run_stages(stages, shared.choice, dry_run=shared.dry_run, json=shared.json)
+    run_stages(stages, shared.policy, dry_run=shared.dry_run, json=shared.json)

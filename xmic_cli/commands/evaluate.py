@@ -69,7 +69,7 @@ def evaluate(
     """
     from data_manifests.errors import UsageError
     from data_manifests.schema import canonical_split
-    from pipelines.engine.stage import Choice
+    from pipelines.engine.stage import RunPolicy
     from pipelines.evaluate.clip_list import read_clip_list
     from pipelines.evaluate.folders import folder_name
     from pipelines.evaluate.stage import evaluate as evaluate_run
@@ -103,7 +103,7 @@ def evaluate(
         console.progress(),
         allow_mixed=allow_mixed,
         vectors=xmic_vector,
-        choice=Choice(break_lock=break_lock),
+        policy=RunPolicy(break_lock=break_lock),
         encoder=encoder,
         listed=listed,
         submission=wanted,

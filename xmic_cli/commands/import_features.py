@@ -91,7 +91,7 @@ def import_features(
         stages.append(
             ImportTextStage(workspace, dataset, label, name, source, digest(Path(file)), logit_scale)  # type: ignore[arg-type]
         )
-    run_stages(stages, shared.choice, dry_run=shared.dry_run, json=shared.json)
+    run_stages(stages, shared.policy, dry_run=shared.dry_run, json=shared.json)
 
 
 def _print_frames(frames: DecodeStage, json: bool) -> None:

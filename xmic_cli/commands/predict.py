@@ -138,7 +138,7 @@ def predict(
     that xmic evaluate gives it, and the same videos with other words cost next to nothing.
     """
     form = _format(format, out, json)
-    from pipelines.engine.stage import Choice, parse_max_failures
+    from pipelines.engine.stage import RunPolicy, parse_max_failures
     from pipelines.predict import load_run
     from pipelines.predict.words import read_words
 
@@ -154,7 +154,7 @@ def predict(
         boxes=boxes,
         allow_mixed=allow_mixed,
         machine=machine_of(workers, device, offline),
-        choice=Choice(max_failures=parse_max_failures(max_failures)),
+        policy=RunPolicy(max_failures=parse_max_failures(max_failures)),
         progress=progress,
     )
     footage = predictor.embed(videos, segments=segments, window_s=window, stride_s=stride, cache=cache)

@@ -39,7 +39,7 @@ def score(
     """
     from data_manifests.errors import MissingUpstream
     from data_manifests.schema import canonical_split
-    from pipelines.engine.stage import Choice
+    from pipelines.engine.stage import RunPolicy
     from pipelines.evaluate.clip_list import read_clip_list
     from pipelines.evaluate.result_card import copy_card
     from pipelines.evaluate.score import ScoreRequest
@@ -53,7 +53,7 @@ def score(
             f"{space.root}: {dataset} has no prepared {wanted or 'val or test'} split. Run xmic prepare for it."
         )
     request = ScoreRequest(files, name, dataset, chosen, source, read_clip_list(clips) if clips else None)
-    result = score_files(space, request, console.progress(), Choice(break_lock=break_lock))
+    result = score_files(space, request, console.progress(), RunPolicy(break_lock=break_lock))
     copied = copy_card(Path(result["card"]), card_to) if card_to else None
     if json:
         console.emit({**result, "card_copy": copied and str(copied)}, True)

@@ -24,7 +24,7 @@ from xmic_cli.plans import note_plans
 from xmic_cli.settings import pairs
 from xmic_cli.signals import saving_signals
 
-_TERMS = "Terms (how a method is trained and which epoch is kept)"
+_TERMS = "SelectionPolicy (how a method is trained and which epoch is kept)"
 if TYPE_CHECKING:
     from pipelines.train.estimate import Estimate
 
@@ -116,9 +116,9 @@ def train(
     from data_manifests.errors import UsageError
     from data_manifests.schema import LABELS
     from pipelines.train.plan import RunRequest, plan_run
+    from pipelines.train.policy import SelectionPolicy, parse_percent
     from pipelines.train.protocol import ProtocolChoice
     from pipelines.train.run import train_run
-    from pipelines.train.terms import Terms, parse_percent
 
     if label not in (*LABELS, "both"):
         raise UsageError(f"--label {label}: expected noun, verb or both")
@@ -134,7 +134,7 @@ def train(
         seed=seed,
         labels=LABELS if label == "both" else (label,),  # type: ignore[arg-type]
         fixed_frames=fixed_frames,
-        terms=Terms(recipe, None if source_val is None else parse_percent(source_val), select, target),  # type: ignore[arg-type]
+        policy=SelectionPolicy(recipe, None if source_val is None else parse_percent(source_val), select, target),  # type: ignore[arg-type]
     )
     space = open_workspace(context, workspace)
     planned = plan_run(space, request)

@@ -4,7 +4,7 @@ import pytest
 
 from data_manifests.errors import InputError
 from pipelines.chain.config import check_config, read_toml
-from pipelines.train.terms import Terms
+from pipelines.train.policy import SelectionPolicy
 
 GOOD = """
 workspace = "work"
@@ -143,21 +143,21 @@ def test_clips_are_embedded_and_classified_from_a_config_and_not_asked_of_a_seco
 def test_a_train_section_takes_the_terms_of_the_command(tmp_path):
     from pipelines.chain.run import request_of
 
-    terms = 'recipe = "matched"\nsource_val = "20%"\nselect = "target"\ntarget = "other:val"\nset = {'
-    config = read_config(written(tmp_path, GOOD.replace("set = {", terms)))
-    assert request_of(config, config.train[0]).terms == Terms("matched", 20.0, "target", "other:val")
+    policy = 'recipe = "matched"\nsource_val = "20%"\nselect = "target"\ntarget = "other:val"\nset = {'
+    config = read_config(written(tmp_path, GOOD.replace("set = {", policy)))
+    assert request_of(config, config.train[0]).policy == SelectionPolicy("matched", 20.0, "target", "other:val")
     plain = read_config(written(tmp_path, GOOD.replace("set = {", "source_val = 5\nset = {")))
-    assert request_of(plain, plain.train[0]).terms == Terms(source_val=5.0)
+    assert request_of(plain, plain.train[0]).policy == SelectionPolicy(source_val=5.0)
 
 
 @pytest.mark.parametrize(
-    ("terms", "text"),
+    ("settings", "text"),
     [
         ('select = "source-val"', r"train\.0: Value error, --select source-val needs recordings that are held out"),
         ('source_val = "some"', "expected a percentage"),
         ('recipe = "best"', "train.0.recipe: Input should be 'published' or 'matched'"),
     ],
 )
-def test_terms_that_can_not_be_are_refused_before_anything_runs(tmp_path, terms, text):
+def test_terms_that_can_not_be_are_refused_before_anything_runs(tmp_path, settings, text):
     with pytest.raises(InputError, match=text):
-        read_config(written(tmp_path, GOOD.replace("set = {", f"{terms}\nset = {{")))
+        read_config(written(tmp_path, GOOD.replace("set = {", f"{settings}\nset = {{")))

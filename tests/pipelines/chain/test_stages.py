@@ -68,5 +68,5 @@ def test_clips_are_made_beside_the_streams_of_frames_when_they_are_asked_for(emb
         clip_frames=2,
     )
     stages = embed_stages(embedded, "mine", ["val"], options, Machine(device="cpu"))
-    assert [item.of for item in stages] == ["mine val full", "mine val clip"]
+    assert [item.title for item in stages] == ["mine val full", "mine val clip"]
     assert stages[1].params["clip_segments"] == [1, 3]

@@ -9,7 +9,7 @@ from pipelines.decode import chunk_source
 from pipelines.decode.chunk_source import ChunkSource, chunk_files
 from pipelines.decode.container import VideoError
 from pipelines.decode.encode_jpeg import from_jpeg
-from pipelines.decode.plan import NOWHERE, FramePlan
+from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.reader import open_video
 from pipelines.decode.task import Clip
 
@@ -73,7 +73,7 @@ def test_a_missing_chunk_is_not_the_end_of_the_video_and_no_other_stands_in(tmp_
     with ChunkSource(folder, 0.0, _nothing) as source:
         chosen = source.choose(Clip("a", 3.0, 5.0), PLAN)
         before = source.choose(Clip("b", 3.0, 4.0), PLAN)
-    assert [pts == NOWHERE for pts in chosen.pts.flat] == [False, False, True, True]
+    assert [pts == NO_FRAME for pts in chosen.pts.flat] == [False, False, True, True]
     (failure,) = chosen.failures
     assert (failure.reason, failure.rows) == ("missing_video", 2)
     assert "no chunk for 4.250 s" in failure.error

@@ -13,7 +13,7 @@ from data_manifests.readers.epic import jpeg_rate
 from pipelines.decode.container import VideoError
 from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.jpeg_source import JpegSource, jpeg_names, open_jpegs, wrong_rate
-from pipelines.decode.plan import NOWHERE, FramePlan
+from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.source import LostFrame, StoredFrame
 from pipelines.decode.task import Clip
 
@@ -88,7 +88,7 @@ def test_a_clip_with_fewer_frames_than_segments_repeats_frames(tmp_path, picture
 def test_a_clip_far_past_the_last_frame_is_past_the_end_and_not_the_last_frame(tmp_path, pictures):
     with open_jpegs(_folder(tmp_path, pictures), 60.0, None, _nothing) as source:
         chosen = source.choose(Clip("a", 1.0, 2.0, 81, 161), PLAN)
-    assert [pts == NOWHERE for pts in chosen.pts.flat] == [False, False, True, True]
+    assert [pts == NO_FRAME for pts in chosen.pts.flat] == [False, False, True, True]
     (failure,) = chosen.failures
     assert (failure.reason, failure.rows) == ("past_end", 2)
     assert failure.error == "2 of 4 instants of frames 81 to 161 are past the last one, 100"

@@ -18,7 +18,7 @@ from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, default_plan, plan_of
 from pipelines.engine import stage
 from pipelines.engine.shards import read_footer, read_rows, side_path
-from pipelines.engine.stage import Choice
+from pipelines.engine.stage import RunPolicy
 from pipelines.engine.workspace import Workspace
 from pipelines.prepare.stage import prepare
 from tests.data_manifests import epic_files
@@ -138,7 +138,7 @@ def test_a_crash_and_a_hang_are_failure_rows_and_the_others_go_on(tmp_path, vide
     rows = [f"{name},0,1,cut,bread" for name in ("crash.mp4", "hang.mp4", "good.mp4")]
     workspace = prepared(tmp_path, rows, videos)
     decode = DecodeStage(workspace, "mine", "val", PLAN, workers=2, timeout_s=4, function=crashing)
-    report = stage.run(decode, Choice(max_failures=100))
+    report = stage.run(decode, RunPolicy(max_failures=100))
     assert report.failures == {"worker_killed": 4, "timeout": 4}
     assert report.rows == 4
     assert {row["video_id"]: row["reason"] for row in failures(decode)} == {
@@ -158,9 +158,9 @@ def test_bad_videos_are_failure_rows_with_their_reason(tmp_path, videos, video_m
     rows = [f"{name}.mp4,0,1,cut,bread" for name in ("good", "empty", "text", "missing")]
     workspace = prepared(tmp_path, rows, videos)
     decode = DecodeStage(workspace, "mine", "val", PLAN)
-    report = stage.run(decode, Choice(max_failures=100))
+    report = stage.run(decode, RunPolicy(max_failures=100))
     assert report.failures == {"empty_file": 4, "missing_video": 4, "not_a_video": 4}
-    assert stage.run(decode, Choice(max_failures=100)).made == 0, "permanent failures are not tried again"
+    assert stage.run(decode, RunPolicy(max_failures=100)).made == 0, "permanent failures are not tried again"
     with pytest.raises(TooManyFailures, match=r"decode: 8 of 12 rows failed .* --max-failures allows 5 %"):
         stage.run(decode)
 
@@ -169,7 +169,7 @@ def test_a_clip_past_the_end_fails_alone_and_says_where_the_video_ends(tmp_path,
     video_maker.make_video(videos / "a.mp4", fps=30, seconds=1)
     workspace = prepared(tmp_path, ["a.mp4,0,1,cut,bread", "a.mp4,5,6,cut,bread", "a.mp4,0,2,cut,bread"], videos)
     decode = DecodeStage(workspace, "mine", "val", PLAN)
-    report = stage.run(decode, Choice(max_failures=100))
+    report = stage.run(decode, RunPolicy(max_failures=100))
     assert report.failures == {"past_end": 6}
     errors = {row["clip_id"]: row["error"] for row in failures(decode)}
     assert (
@@ -221,7 +221,7 @@ def test_training_has_three_candidates_and_evaluation_the_centre():
 def test_memory_is_given_back_as_the_frames_of_a_long_video_are_read(monkeypatch):
     given_back = []
     monkeypatch.setattr("pipelines.decode.stage.iter_rows", lambda path: iter(range(20)))
-    monkeypatch.setattr("pipelines.decode.stage.give_back", lambda: given_back.append(len(read)))
+    monkeypatch.setattr("pipelines.decode.stage.release_memory", lambda: given_back.append(len(read)))
     read = []
     for rows in Decoded("v0", Path("part-v0.parquet"), None, []).rows():
         read.append(rows)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.decode.encode_jpeg import to_jpeg
-from pipelines.decode.stored_frames import ahead, picture_of, stored
+from pipelines.decode.stored_frames import picture_of, prefetch, stored
 from pipelines.engine.batches import Failed
 
 WAIT_S = 60
@@ -29,7 +29,7 @@ class Rows:
 @pytest.mark.parametrize(("workers", "at_least", "most"), [(1, 0, 2), (3, 0, 6), (1, 10, 10), (3, 4, 6), (0, 0, 2)])
 def test_rows_come_in_order_and_no_more_than_said_are_prepared_ahead(workers: int, at_least: int, most: int) -> None:
     rows = Rows(40)
-    for number, found in enumerate(ahead(rows, lambda row: row * row, workers, at_least)):
+    for number, found in enumerate(prefetch(rows, lambda row: row * row, workers, at_least)):
         assert found == number * number
         assert rows.taken <= number + 1 + most
     assert rows.taken == 40
@@ -45,7 +45,7 @@ def test_rows_are_prepared_in_other_threads_while_the_caller_is_busy() -> None:
             third.set()
         return row
 
-    found = ahead(range(8), prepare, 2)
+    found = prefetch(range(8), prepare, 2)
     assert next(found) == 0
     assert third.wait(WAIT_S), "nobody asked for row 3, and yet it is prepared"
     assert list(found) == list(range(1, 8))
@@ -62,7 +62,7 @@ def test_a_slow_row_does_not_lose_its_place() -> None:
             assert second.wait(WAIT_S)
         return row
 
-    assert list(ahead(range(6), prepare, 2)) == list(range(6))
+    assert list(prefetch(range(6), prepare, 2)) == list(range(6))
 
 
 def test_an_error_comes_at_its_row() -> None:
@@ -71,7 +71,7 @@ def test_an_error_comes_at_its_row() -> None:
             raise ValueError("row 2")
         return row
 
-    found = ahead(range(6), prepare, 2)
+    found = prefetch(range(6), prepare, 2)
     assert [next(found), next(found)] == [0, 1]
     with pytest.raises(ValueError, match="row 2"):
         next(found)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.decode.encode_jpeg import from_jpeg
-from pipelines.decode.plan import NOWHERE, FramePlan
+from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.source import LostFrame
 from pipelines.decode.task import Clip
 from pipelines.decode.video_source import VideoSource
@@ -32,12 +32,12 @@ def test_an_open_end_and_the_end_of_the_file_count_from_where_the_video_begins(v
         to_the_end = source.choose(Clip("a", 0.0, None), PLAN)
         beyond = source.choose(Clip("b", 0.25, 1.25), PLAN)
         after = source.choose(Clip("c", 1.0, None), PLAN)
-    assert NOWHERE not in to_the_end.pts
+    assert NO_FRAME not in to_the_end.pts
     assert not to_the_end.failures
-    assert np.count_nonzero(beyond.pts == NOWHERE) == beyond.failures[0].rows == 3
+    assert np.count_nonzero(beyond.pts == NO_FRAME) == beyond.failures[0].rows == 3
     assert beyond.failures[0].error.endswith("are past the end of the video at 0.500 s")
     assert after.failures[0].error == "the clip starts at 1.000 s, the video ends at 0.500 s"
-    assert (after.pts == NOWHERE).all()
+    assert (after.pts == NO_FRAME).all()
 
 
 def test_a_damaged_frame_is_lost_and_said(tmp_path, video_maker):

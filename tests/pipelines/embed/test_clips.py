@@ -13,7 +13,7 @@ from pipelines.embed.clips import Draw, EmbedClipsStage, _with_frames, clip_segm
 from pipelines.embed.stage import LazyEncoder
 from pipelines.engine import stage
 from pipelines.engine.shards import read_footer, read_rows, side_path
-from pipelines.engine.stage import Choice
+from pipelines.engine.stage import RunPolicy
 from tests.pipelines.frame_shards import write_again
 
 
@@ -96,7 +96,7 @@ def test_a_broken_frame_fails_its_own_draws_in_a_carried_batch(embedded, world):
     of_it = {(row["clip_id"], row["candidate"]) for row in wanted if (row["video_id"], row["pts"]) == broken}
     write_again(frames.folder, 7, {broken: b"no"})
     next(item.folder.glob("part-*.parquet")).unlink()
-    report = stage.run(item, Choice(max_failures=5))
+    report = stage.run(item, RunPolicy(max_failures=5))
     assert report.failures == {"decode_error": len(of_it)}
     failed = read_rows(side_path(next(item.folder.glob("part-*.parquet")), "failures")).to_pylist()
     assert sorted(row["clip_id"] for row in failed) == sorted(clip for clip, _ in of_it)
@@ -121,7 +121,7 @@ def test_a_vector_that_does_not_fit_in_float16_is_a_failure_row(embedded, world)
     item = EmbedClipsStage(
         frames_of(embedded, "val"), LazyEncoder(world.encoder("clips").identity, Overflowing), clip_frames=4
     )
-    report = stage.run(item, Choice(max_failures=5))
+    report = stage.run(item, RunPolicy(max_failures=5))
     assert (report.failures, report.rows) == ({"not_finite": 1}, 5)
 
 

@@ -12,7 +12,7 @@ from pipelines.decode.stage import DecodeStage
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.engine import stage
 from pipelines.engine.shards import read_footer, read_rows
-from pipelines.engine.stage import Choice
+from pipelines.engine.stage import RunPolicy
 from pipelines.hands import stage as hands_stage
 from pipelines.hands.crops import CropPolicy, crop
 from pipelines.hands.detector import Box
@@ -108,7 +108,7 @@ def test_vectors_that_do_not_fit_in_float16_are_failure_rows(embedded, world):
 
     lazy = LazyEncoder(world.encoder("huge").identity, Overflowing)
     item = EmbedStage(frames_of(embedded), lazy)
-    report = stage.run(item, Choice(max_failures=5))
+    report = stage.run(item, RunPolicy(max_failures=5))
     assert report.failures == {"not_finite": 1}
     assert report.rows == 23
 

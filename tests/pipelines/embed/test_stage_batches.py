@@ -18,7 +18,7 @@ from pipelines.embed.encoders.spec import EncoderOptions
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.engine import stage
 from pipelines.engine.shards import read_rows, side_path
-from pipelines.engine.stage import Choice
+from pipelines.engine.stage import RunPolicy
 from pipelines.hands.crops import CropPolicy, crop
 from pipelines.hands.detector import DetectorIdentity
 from pipelines.hands.stage import DetectHandsStage
@@ -112,7 +112,7 @@ def test_each_failure_in_a_carried_batch_is_that_of_its_own_frame(frames, world)
     jpegs[huge] = to_jpeg(huge_picture, 95)
     write_again(frames.folder, GROUP, {**jpegs, lost: b"no"})
     boxes = DetectHandsStage(frames, DetectorIdentity("b-00000000", {"detector": "b"}, {}), world.FakeDetector)
-    stage.run(boxes, Choice(max_failures=1))
+    stage.run(boxes, RunPolicy(max_failures=1))
     write_again(frames.folder, GROUP, {**jpegs, broken: b"no"})
     fake, fake_detector, policy = world.FakeEncoder(), world.FakeDetector(), CropPolicy()
     sizes = []
@@ -130,7 +130,7 @@ def test_each_failure_in_a_carried_batch_is_that_of_its_own_frame(frames, world)
             return found
 
     item = EmbedStage(frames, known_as(world, Overflowing(), 8), boxes.folder, policy, workers=2)
-    stage.run(item, Choice(max_failures=3))
+    stage.run(item, RunPolicy(max_failures=3))
     rows, failures = made(item)
     assert sizes == [8, 8, 6]
     assert {(row["video_id"], row["pts"]): row["reason"] for row in failures} == {
@@ -148,7 +148,7 @@ def test_frames_are_preprocessed_in_threads_beside_the_network_and_stay_in_order
     where, calls = set(), []
     together, next_begun = threading.Barrier(2), threading.Event()
 
-    class Watched(world.FakeEncoder):
+    class ValidationSet(world.FakeEncoder):
         def preprocess(self, picture):
             where.add(threading.get_ident())
             calls.append(1)
@@ -163,7 +163,7 @@ def test_frames_are_preprocessed_in_threads_beside_the_network_and_stay_in_order
             assert next_begun.wait(WAIT_S), "the next batch is not prepared while this one is in the network"
             return super().embed(inputs)
 
-    item = EmbedStage(frames, known_as(world, Watched(), size), workers=2)
+    item = EmbedStage(frames, known_as(world, ValidationSet(), size), workers=2)
     stage.run(item)
     assert main not in where
     fake, jpegs = world.FakeEncoder(), write_again(frames.folder, GROUP)

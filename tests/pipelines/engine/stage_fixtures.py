@@ -23,7 +23,7 @@ import pyarrow as pa
 from pipelines.engine import shards, stage
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import FAILURES_LAYOUT, Layout
-from pipelines.engine.stage import Choice, OpenShard, Unit
+from pipelines.engine.stage import OpenShard, RunPolicy, Unit
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ROWS = pa.schema([("video_id", pa.string()), ("n", pa.int64()), ("vector", pa.list_(pa.float16(), 4))])
@@ -51,7 +51,7 @@ class NumbersStage:
     at_row: Callable[[str, int], None] = _pass
     made: list[str] = field(default_factory=list)
     name: str = "numbers"
-    of: str = "three groups"
+    title: str = "three groups"
     command: str = "xmic numbers"
     provenance: Mapping[str, Any] = field(default_factory=lambda: {"normalised": False})
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class NumbersStage:
 def run(item: NumbersStage, **choice: Any) -> list[str]:
     """Run the stage; the groups that this call made."""
     before = len(item.made)
-    stage.run(item, Choice(**choice))
+    stage.run(item, RunPolicy(**choice))
     return item.made[before:]
 
 
@@ -166,7 +166,7 @@ def _main() -> None:
     if where in ("sides", "shard", "done"):
         _die_on_commit(where, victim)
     item = NumbersStage(options.folder, factor=options.factor, at_row=at_row)
-    stage.run(item, Choice(shard=stage.parse_shard(options.shard)))
+    stage.run(item, RunPolicy(shard=stage.parse_shard(options.shard)))
     print(" ".join(item.made))
 
 

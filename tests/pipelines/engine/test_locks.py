@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import InputError
-from pipelines.engine.locks import LEASE_S, LockedElsewhere, ShardLock, alone, holder_of
+from pipelines.engine.locks import LEASE_S, LockedElsewhere, ShardLock, exclusive_lock, holder_of
 
 _HOLD = """
 import sys
@@ -166,7 +166,7 @@ def test_a_folder_is_made_alone_and_the_others_wait_until_it_is(
         holder.communicate("")
 
     monkeypatch.setattr("pipelines.engine.locks.time.sleep", end_it)
-    with alone(tmp_path / "cache" / "made"):
+    with exclusive_lock(tmp_path / "cache" / "made"):
         assert not ShardLock(tmp_path / "cache" / ".locks" / "made.lock").acquire()
     assert len(waits) == 1
     assert ShardLock(tmp_path / "cache" / ".locks" / "made.lock").acquire()
@@ -175,7 +175,7 @@ def test_a_folder_is_made_alone_and_the_others_wait_until_it_is(
 def test_a_fresh_lease_of_another_host_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = _lease(tmp_path / ".locks" / "made.lock", 0)
     monkeypatch.setattr("pipelines.engine.locks.time.sleep", lambda seconds: lease.write_text(""))
-    with alone(tmp_path / "made"):
+    with exclusive_lock(tmp_path / "made"):
         pass
     assert lease.read_text() == ""
 
@@ -186,16 +186,16 @@ def test_what_is_done_while_waiting_may_end_the_wait(tmp_path: Path) -> None:
     def give_up() -> None:
         raise TimeoutError
 
-    with pytest.raises(TimeoutError), alone(tmp_path / "made", give_up):
+    with pytest.raises(TimeoutError), exclusive_lock(tmp_path / "made", give_up):
         raise AssertionError("the lock was held")
     holder.communicate("")
-    with alone(tmp_path / "made", give_up):
+    with exclusive_lock(tmp_path / "made", give_up):
         pass
 
 
 def test_who_holds_a_lock_is_told_without_touching_it(tmp_path: Path) -> None:
     assert holder_of(tmp_path / "made") is None
-    with alone(tmp_path / "made"):
+    with exclusive_lock(tmp_path / "made"):
         assert holder_of(tmp_path / "made") == f"process {os.getpid()} on host {socket.gethostname()}"
     assert holder_of(tmp_path / "made") is None
     lease = _lease(tmp_path / ".locks" / "made.lock", LEASE_S - 30)

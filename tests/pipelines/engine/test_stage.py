@@ -14,7 +14,7 @@ from data_manifests.errors import InputError
 from pipelines.engine import stage
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import DamagedShard, read_footer, read_rows, side_path
-from pipelines.engine.stage import Choice, OpenShard, State, Unit, inspect, require_same
+from pipelines.engine.stage import OpenShard, RunPolicy, State, Unit, inspect, require_same
 from tests.pipelines.engine.stage_fixtures import NumbersStage, run, tree
 
 
@@ -231,8 +231,8 @@ def test_limit_makes_so_many_shards_and_the_next_call_goes_on(tmp_path: Path) ->
     item = NumbersStage(tmp_path / "numbers")
     assert run(item, limit=0) == []
     assert run(item, limit=2) == ["a", "b"]
-    assert [one.unit.group for one in stage.plan(item, Choice(limit=5)).todo] == ["c"]
-    report = stage.run(item, Choice(limit=0))
+    assert [one.unit.group for one in stage.plan(item, RunPolicy(limit=5)).todo] == ["c"]
+    report = stage.run(item, RunPolicy(limit=0))
     assert (report.shards, report.already_done, report.remaining, report.rows) == (3, 2, 1, 95)
     assert run(item, limit=2) == ["c"]
     whole = NumbersStage(tmp_path / "whole")

@@ -8,7 +8,7 @@ import pytest
 from data_manifests.errors import TooManyFailures
 from pipelines.engine import stage
 from pipelines.engine.shards import read_footer, read_rows, side_path
-from pipelines.engine.stage import Choice, State, inspect
+from pipelines.engine.stage import RunPolicy, State, inspect
 from tests.pipelines.engine.stage_fixtures import NumbersStage, run, tree
 
 _MANY: dict[str, Any] = {"max_failures": 1000}
@@ -56,7 +56,7 @@ def test_a_permanent_failure_is_not_tried_again(tmp_path: Path, reason: str) -> 
 def test_retry_failed_redoes_every_shard_with_a_failure_and_no_other(tmp_path: Path) -> None:
     item = _stage(tmp_path, {"a": [("io_error", 1)], "b": [("decode_error", 2)]})
     run(item, **_MANY)
-    plan = stage.plan(item, Choice(retry_failed=True))
+    plan = stage.plan(item, RunPolicy(retry_failed=True))
     assert [(one.unit.group, one.state, one.why) for one in plan.todo] == [
         ("a", State.INCOMPLETE, "failures that may pass: 1 io_error"),
         ("b", State.INCOMPLETE, "retrying its failed rows"),
@@ -69,7 +69,7 @@ def test_retry_failed_redoes_every_shard_with_a_failure_and_no_other(tmp_path: P
 
 def test_failures_are_rows_with_a_reason_and_the_error(tmp_path: Path) -> None:
     item = _stage(tmp_path, {"b": [("decode_error", 2), ("past_end", 1)]})
-    report = stage.run(item, Choice(max_failures=3))
+    report = stage.run(item, RunPolicy(max_failures=3))
     rows = read_rows(side_path(item.folder / "part-b.parquet", "failures")).to_pylist()
     assert [(row["video_id"], row["reason"], row["error"], row["rows"]) for row in rows] == [
         ("b", "decode_error", "what decode_error said", 2),

@@ -13,7 +13,7 @@ import pytest
 from pipelines.engine import stage
 from pipelines.engine.locks import LockedElsewhere, ShardLock
 from pipelines.engine.progress import Silent
-from pipelines.engine.stage import Choice
+from pipelines.engine.stage import RunPolicy
 from tests.pipelines.engine.stage_fixtures import NumbersStage, run, start, tree, wait_until
 
 
@@ -182,5 +182,5 @@ def test_an_abandoned_lock_of_another_host_stops_nothing(tmp_path: Path) -> None
     path = _leased(tmp_path / "numbers", "b")
     os.utime(path, (1, 1))
     item = NumbersStage(tmp_path / "numbers")
-    report = stage.run(item, Choice())
+    report = stage.run(item, RunPolicy())
     assert (item.made, report.remaining) == (["a", "b", "c"], 0)

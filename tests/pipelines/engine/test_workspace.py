@@ -234,3 +234,33 @@ def test_what_another_process_remembered_meanwhile_costs_a_second_look_and_is_ne
     assert len((tmp_path / "work" / "cache" / "file-digests.jsonl").read_text().splitlines()) == 2
     video.write_bytes(b"another")
     assert here.whole(video) == there.whole(video) != first
+
+
+def test_every_artifact_has_its_place_below_the_root(tmp_path: Path) -> None:
+    places = Workspace(tmp_path)
+    found = [
+        places.manifest("mine", "train"),
+        places.frames("mine", "train"),
+        places.frames("mine", "train", "seg16-k3"),
+        places.hands("mine", "train", "seg16-k3", "yolo-1"),
+        places.embeddings("mine", "train", "seg16-k3"),
+        places.embeddings("mine", "train", "seg16-k3", "pocket-1", "full"),
+        places.text("mine", "pocket-1"),
+        places.run("xmic-1"),
+        places.evaluation("xmic-1", "mine", "val"),
+        places.report("report"),
+        places.cache("features", "ab"),
+    ]
+    assert [place.relative_to(tmp_path).as_posix() for place in found] == [
+        "manifests/mine/train",
+        "frames/mine/train",
+        "frames/mine/train/seg16-k3",
+        "hands/mine/train/seg16-k3/yolo-1",
+        "embeddings/mine/train/seg16-k3",
+        "embeddings/mine/train/seg16-k3/pocket-1/full",
+        "text/mine/pocket-1",
+        "runs/xmic-1",
+        "evaluations/xmic-1/mine-val",
+        "reports/report",
+        "cache/features/ab",
+    ]

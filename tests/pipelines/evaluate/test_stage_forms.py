@@ -20,9 +20,9 @@ from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.report.collect import collect
 from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.policy import SelectionPolicy
 from pipelines.train.protocol import ProtocolChoice
 from pipelines.train.run import train_run
-from pipelines.train.terms import Terms
 
 TARGETS = [("mine", "val"), ("other", "val")]
 TABLE_7 = [
@@ -138,7 +138,7 @@ def test_controls_are_refused_where_there_is_no_x_mic_vector(embedded):
 
 
 def test_every_result_names_its_recipe_and_how_its_epoch_was_kept(embedded):
-    found = run(embedded, overrides=QUICK, terms=Terms(select="target", target="other"))
+    found = run(embedded, overrides=QUICK, policy=SelectionPolicy(select="target", target="other"))
     within, cross = score(embedded, found)
     for metrics in (within, cross):
         assert (
@@ -152,7 +152,7 @@ def test_every_result_names_its_recipe_and_how_its_epoch_was_kept(embedded):
             }
             == metrics["run"]
         )
-    found = run(embedded, overrides=QUICK, terms=Terms("matched", 34))
+    found = run(embedded, overrides=QUICK, policy=SelectionPolicy("matched", 34))
     (metrics,) = score(embedded, found, TARGETS[:1])
     assert (metrics["run"]["recipe"], metrics["run"]["source_val"], metrics["run"]["leaking"]) == (
         "matched, custom",

@@ -13,7 +13,7 @@ from pipelines.decode.stage import DecodeStage
 from pipelines.engine import stage
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_footer, read_rows, side_path
-from pipelines.engine.stage import Choice
+from pipelines.engine.stage import RunPolicy
 from pipelines.engine.workspace import Workspace
 from pipelines.hands.box_table import BoxTable
 from pipelines.hands.epic_100doh import Epic100doh
@@ -85,12 +85,12 @@ def test_each_frame_of_a_jpeg_source_has_the_boxes_of_its_number(jpeg_frames, tm
 def test_a_video_without_a_file_or_with_a_broken_one_fails_alone_and_is_said(jpeg_frames, tmp_path):
     write(tmp_path / "boxes" / "P91_101.pkl", messages("P91_101", 70))
     hands, progress = imported(jpeg_frames, Epic100doh(tmp_path / "boxes")), Listening()
-    report = stage.run(hands, Choice(max_failures=0.6), progress)
+    report = stage.run(hands, RunPolicy(max_failures=0.6), progress)
     assert (report.rows, report.failures) == (4, {"no_boxes": 4})
     assert [(row["video_id"], row["rows"]) for row in failures_of(hands)] == [("P90_01", 4)]
     assert sum("P90_01: no_boxes: " in note for note in progress.notes) == 1
     (tmp_path / "boxes" / "P90_01.pkl").write_bytes(b"junk")
-    report = stage.run(imported(jpeg_frames, Epic100doh(tmp_path / "boxes")), Choice(max_failures=0.6))
+    report = stage.run(imported(jpeg_frames, Epic100doh(tmp_path / "boxes")), RunPolicy(max_failures=0.6))
     assert (report.rows, report.failures) == (4, {"bad_boxes": 4})
 
 
@@ -100,7 +100,7 @@ def test_a_broken_message_is_a_failure_row_of_its_frame(jpeg_frames, tmp_path):
     for video_id, each in entries.items():
         write(tmp_path / "boxes" / f"{video_id}.pkl", each)
     hands = imported(jpeg_frames, Epic100doh(tmp_path / "boxes"))
-    report = stage.run(hands, Choice(max_failures=1))
+    report = stage.run(hands, RunPolicy(max_failures=1))
     assert (report.rows, report.failures) == (7, {"bad_boxes": 1})
     assert [(row["video_id"], row["pts"]) for row in failures_of(hands)] == [("P90_01", 16)]
 
@@ -108,14 +108,14 @@ def test_a_broken_message_is_a_failure_row_of_its_frame(jpeg_frames, tmp_path):
 def test_without_any_box_the_stage_fails(jpeg_frames, tmp_path):
     (tmp_path / "boxes").mkdir()
     with pytest.raises(TooManyFailures, match="8 of 8 rows failed .8 no_boxes"):
-        stage.run(imported(jpeg_frames, Epic100doh(tmp_path / "boxes")), Choice(max_failures=0.5))
+        stage.run(imported(jpeg_frames, Epic100doh(tmp_path / "boxes")), RunPolicy(max_failures=0.5))
 
 
 def test_boxes_at_60_frames_a_second_of_a_video_of_50_are_refused_by_its_length(jpeg_frames, tmp_path):
     for video_id, count in (("P90_01", 70), ("P91_101", 84)):
         write(tmp_path / "boxes" / f"{video_id}.pkl", messages(video_id, count))
     hands = imported(jpeg_frames, Epic100doh(tmp_path / "boxes"))
-    assert stage.run(hands, Choice(max_failures=0.6)).failures == {"wrong_frame_rate": 4}
+    assert stage.run(hands, RunPolicy(max_failures=0.6)).failures == {"wrong_frame_rate": 4}
     assert "84 frames of a video of 1.4 s are 60.0 a second" in failures_of(hands)[0]["error"]
 
 
@@ -177,16 +177,16 @@ def test_times_in_milliseconds_end_the_stage_with_the_first_row(embedded, tmp_pa
         r"boxes-b: has 0 of 24 frames of mine val\. .*b\.csv, row \d+: time_s 125 of 'val\d\.mp4'; expected seconds"
     )
     with pytest.raises(InputError, match=message):
-        stage.run(imported(frames, source), Choice(max_failures=1.0))
+        stage.run(imported(frames, source), RunPolicy(max_failures=1.0))
     with pytest.raises(TooManyFailures, match="24 no_boxes"):
-        stage.run(imported(frames, source), Choice(max_failures=1.0))
+        stage.run(imported(frames, source), RunPolicy(max_failures=1.0))
     assert stage.run(imported(frames, _times(tmp_path / "b.csv", [1] * 6))).rows == 24, "a mended table is read anew"
 
 
 def test_one_video_in_milliseconds_fails_alone(embedded, tmp_path):
     frames = DecodeStage(embedded, "mine", "val", FramePlan(SEGMENTS, 1, 0))
     hands = imported(frames, _times(tmp_path / "b.csv", [1, 1, 1000, 1, 1, 1]))
-    report = stage.run(hands, Choice(max_failures=0.5))
+    report = stage.run(hands, RunPolicy(max_failures=0.5))
     assert (report.rows, report.failures) == (20, {"no_boxes": 4})
     assert [row["video_id"] for row in failures_of(hands)] == ["val2.mp4"]
 

@@ -7,7 +7,7 @@ from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.engine import stage
 from pipelines.engine.shards import read_rows
-from pipelines.engine.stage import Choice
+from pipelines.engine.stage import RunPolicy
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.stage import BoxesInStep, DetectHandsStage, read_boxes
 
@@ -74,7 +74,7 @@ def test_a_frame_that_is_no_jpeg_is_a_failure_row_and_the_others_have_boxes(embe
 
     monkeypatch.setattr(images, "from_jpeg", broken)
     hands = detect(embedded, OneHand())
-    report = stage.run(hands, Choice(max_failures=5))
+    report = stage.run(hands, RunPolicy(max_failures=5))
     assert (report.rows, report.failures) == (23, {"decode_error": 1})
     part = next(hands.folder.glob("part-*"))
     failure = read_rows(part.parent / "failures" / part.name).to_pylist()[0]
@@ -118,7 +118,7 @@ def test_frames_that_are_not_decoded_yet_are_said(tmp_path, make_video):
     prepare(workspace, "mine", TableReader([(tmp_path / "clips.csv", "val")], roots=[tmp_path]), [tmp_path])
     workspace.datasets["mine"] = DatasetSettings("table", (str(tmp_path),), 64)
     frames = frames_of(workspace)
-    stage.run(frames, Choice(limit=1))
+    stage.run(frames, RunPolicy(limit=1))
     notes = []
 
     class Listening(Silent):

@@ -10,7 +10,7 @@ from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.engine import stage
 from pipelines.engine.shards import read_rows, side_path
-from pipelines.engine.stage import Choice
+from pipelines.engine.stage import RunPolicy
 from pipelines.hands.detector import DetectorIdentity, load_detector
 from pipelines.hands.stage import DetectHandsStage, read_boxes
 from pocket_kitchens.drawing.clip import render
@@ -34,7 +34,7 @@ def run(frames, detector, batch_size, max_failures=0):
     environment = {"batch_shape": [batch_size, 3, 64, 64]}
     identity = DetectorIdentity(f"other-{batch_size:08}", {"detector": "other"}, environment)
     item = DetectHandsStage(frames, identity, lambda: detector, workers=2)
-    stage.run(item, Choice(max_failures=max_failures))
+    stage.run(item, RunPolicy(max_failures=max_failures))
     (part,) = item.folder.glob("part-*.parquet")
     return read_boxes(part), read_rows(side_path(part, "failures")).to_pylist()
 

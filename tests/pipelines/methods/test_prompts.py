@@ -11,7 +11,7 @@ from torch import Tensor
 from data_manifests.errors import InputError, Interrupted, UsageError
 from pipelines.methods import load_method, prompts
 from pipelines.methods.base import Method, TextBank, build_method, resolve_config
-from pipelines.methods.prompts import PerBank, PromptConfig, automatic_chunk, context_start, encode_prompts, lay_out
+from pipelines.methods.prompts import PromptConfig, TextCache, automatic_chunk, context_start, encode_prompts, lay_out
 from pipelines.methods.recipe import Recipe
 from tests.pipelines.methods.tiny_tower import (
     DIM,
@@ -165,7 +165,7 @@ def test_a_context_starts_from_words_or_at_random() -> None:
 
 def test_what_is_made_of_a_bank_is_made_once_for_the_same_bank_and_state() -> None:
     made = []
-    held = PerBank(lambda text: made.append(text) or len(made))
+    held = TextCache(lambda text: made.append(text) or len(made))
     first, equal = bank(), bank()
     assert [held.of(first, 0), held.of(first, 0), held.of(first, 1), held.of(equal, 1)] == [1, 1, 2, 3]
 

@@ -305,7 +305,7 @@ def test_the_projection_that_is_drawn_and_not_trained_stands_in_the_weights_file
     load_weights(other, file)
     with torch.no_grad():
         assert torch.equal(first(batch, text), other(batch, text))
-    assert not make(train_cls_proj=True).drawn()
+    assert not make(train_cls_proj=True).random_buffers()
 
 
 def test_weights_of_other_frames_are_refused(tmp_path: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from pipelines.engine.workspace import Workspace
-from pipelines.report.epochs import course, courses
+from pipelines.report.epochs import training_curve, training_curves
 from pipelines.report.metrics_file import Metrics
 
 
@@ -15,7 +15,8 @@ def epoch(train: float, loss: float = 1.0, **others: float) -> dict[str, float]:
 
 
 def test_every_accuracy_becomes_a_line_over_one_axis() -> None:
-    made = course("r", "noun", [epoch(0.0, 3.0, source_val_accuracy=5.0), epoch(18.0, 2.0, source_val_accuracy=10.0)])
+    lines = [epoch(0.0, 3.0, source_val_accuracy=5.0), epoch(18.0, 2.0, source_val_accuracy=10.0)]
+    made = training_curve("r", "noun", lines)
     assert [(line.name, line.last) for line in made.lines] == [("train", 18.0), ("source val", 10.0)]
     assert [text for _, text in made.ticks] == ["0 %", "10 %", "20 %"]
     (_, bottom), (_, middle) = made.ticks[0][::-1], made.ticks[1][::-1]
@@ -26,7 +27,7 @@ def test_every_accuracy_becomes_a_line_over_one_axis() -> None:
 
 
 def test_one_epoch_is_a_dot_in_the_middle() -> None:
-    (line,) = course("r", "verb", [epoch(50.0)]).lines
+    (line,) = training_curve("r", "verb", [epoch(50.0)]).lines
     assert line.dots == [(255.0, pytest.approx(12.0))]
 
 
@@ -35,4 +36,4 @@ def test_only_trainings_of_the_workspace_are_drawn(workspace: Workspace, metrics
     folder = workspace.root / "runs/a/noun"
     folder.mkdir(parents=True)
     (folder / "metrics.jsonl").write_text(json.dumps(epoch(1.0)) + "\n")
-    assert [(found.run, found.label) for found in courses(workspace, there)] == [("a", "noun")]
+    assert [(found.run, found.label) for found in training_curves(workspace, there)] == [("a", "noun")]

@@ -5,7 +5,7 @@ import pytest
 from pipelines.engine.machine import Machine
 from pipelines.train.estimate import estimate
 from pipelines.train.plan import RunRequest, plan_run
-from pipelines.train.terms import Terms
+from pipelines.train.policy import SelectionPolicy
 
 CPU = Machine(device="cpu")
 
@@ -21,8 +21,8 @@ def test_steps_follow_from_clips_batch_and_epochs(embedded):
 
 
 def test_what_is_held_out_is_not_trained_on_and_every_trial_is_counted(embedded):
-    terms = Terms("matched", 50.0)
-    head = estimated(embedded, labels=("noun",), terms=terms, overrides={"batch": 1, "epochs": 2})["noun"]
+    policy = SelectionPolicy("matched", 50.0)
+    head = estimated(embedded, labels=("noun",), policy=policy, overrides={"batch": 1, "epochs": 2})["noun"]
     assert (head.clips, head.trials, head.steps_per_epoch, head.steps) == (3, 5, 3, 3 * 2 * 5)
 
 

@@ -18,7 +18,7 @@ from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import Method, build_method
 from pipelines.methods.recipe import Recipe
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
-from pipelines.train.checkpoint import Checkpoint, Place
+from pipelines.train.checkpoint import Checkpoint, TrainProgress
 from pipelines.train.loop import epoch_order
 from tests.pipelines.train.loop_world import (
     DIM,
@@ -115,7 +115,7 @@ def test_checkpoints_are_taken_between_epochs_and_within_when_asked_for(
 ) -> None:
     save, places = Checkpoint.save, []
 
-    def counted(self: Checkpoint, place: Place) -> None:
+    def counted(self: Checkpoint, place: TrainProgress) -> None:
         places.append((place.epoch, place.step))
         save(self, place)
 

@@ -16,7 +16,7 @@ from pipelines.methods.recipe import Recipe
 from pipelines.train import matched
 from pipelines.train.loop import TrainOutcome
 from pipelines.train.matched import train_matched
-from pipelines.train.selection import Watched
+from pipelines.train.selection import ValidationSet
 from tests.pipelines.train.loop_world import Notes, small_xmic, stop_before_step, train, world
 
 UNSEEN, TEXT = world(30, seed=9)
@@ -32,7 +32,7 @@ def _few_rates(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(folder: Path, progress: Any = None, **options: Any) -> tuple[TrainOutcome, float, list[dict[str, Any]]]:
     def one(method: Method, recipe: Recipe, key: str, where: Path) -> TrainOutcome:
-        watched = [Watched("source_val", UNSEEN, TEXT)]
+        watched = [ValidationSet("source_val", UNSEEN, TEXT)]
         return train(where, method, recipe=recipe, key=key, watched=watched, **options)
 
     return train_matched(small_xmic, one, RECIPE, folder, IDENTITY, progress or Silent())

@@ -16,7 +16,7 @@ from pipelines.methods.base import Method, build_method
 from pipelines.methods.recipe import Recipe
 from pipelines.train.loop import train_head
 from pipelines.train.optim import Diverged
-from pipelines.train.selection import Watched, kept_line, require_clips
+from pipelines.train.selection import ValidationSet, best_epoch, require_clips
 from tests.pipelines.train.loop_world import (
     CPU,
     DIM,
@@ -33,7 +33,7 @@ from tests.pipelines.train.loop_world import (
 )
 
 UNSEEN, TEXT = world(30, seed=9)
-WATCHED = Watched("source_val", UNSEEN, TEXT)
+WATCHED = ValidationSet("source_val", UNSEEN, TEXT)
 # Overfits soon, so that the best epoch is not the last one.
 LONG = Recipe(epochs=5, batch=16, lr=2e-2, warmup_epochs=1)
 
@@ -87,7 +87,7 @@ def test_the_best_epoch_on_the_watched_clips_is_kept(tmp_path: Path) -> None:
 
 
 class Declining:
-    """Watched clips on which the first epoch is the best whatever is learned."""
+    """ValidationSet clips on which the first epoch is the best whatever is learned."""
 
     name = "source_val"
     data, text = UNSEEN, TEXT
@@ -143,15 +143,15 @@ def test_the_highest_accuracy_is_kept_then_the_lowest_loss_then_the_first(
     pairs: list[tuple[float, float]], kept: int
 ) -> None:
     lines = [json.dumps({"target_accuracy": a, "target_loss": loss}) for a, loss in pairs]
-    assert kept_line(lines, "target_accuracy") == kept
-    assert kept_line(lines, None) == len(lines) - 1
+    assert best_epoch(lines, "target_accuracy") == kept
+    assert best_epoch(lines, None) == len(lines) - 1
 
 
 def test_clips_that_can_not_be_watched_are_refused(tmp_path: Path) -> None:
     empty, _ = world(1)
     empty._frames, empty.labels = empty._frames[:0], empty.labels[:0]
     with pytest.raises(InputError, match="source_val: none of its clips carries this label and has all its vectors"):
-        train(tmp_path, watched=[Watched("source_val", empty, TEXT)])
+        train(tmp_path, watched=[ValidationSet("source_val", empty, TEXT)])
     with pytest.raises(InputError, match="target: labels from 0 to 5, but there are 3 classes"):
         require_clips("target", UNSEEN, 3)
 

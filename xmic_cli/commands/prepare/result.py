@@ -23,7 +23,7 @@ _SHOWN = 10
 def run(context: typer.Context, name: str, reader: Reader, options: PrepareOptions) -> None:
     """Write the manifests, look at the videos where that was asked for, and show both."""
     from data_manifests.schema import canonical_split
-    from pipelines.engine.choice import parse_max_failures
+    from pipelines.engine.run_policy import parse_max_failures
     from pipelines.prepare.stage import prepare
 
     workspace = open_workspace(context, options.workspace)

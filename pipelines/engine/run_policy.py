@@ -8,7 +8,7 @@ from data_manifests.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Choice:
+class RunPolicy:
     """Which shards a call takes on, and how it bears failure.
 
     Attributes:

@@ -13,18 +13,18 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.train import matched
 from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.policy import LEARNING_RATES, SelectionPolicy
 from pipelines.train.run import train_run
-from pipelines.train.terms import LEARNING_RATES, Terms
 
 QUICK = {"epochs": 2, "batch": 2, "warmup_epochs": 1}
 
 
-def request(terms, **changes):
-    return RunRequest(**{"dataset": "mine", "overrides": QUICK, "labels": ("noun",), "terms": terms, **changes})
+def request(policy, **changes):
+    return RunRequest(**{"dataset": "mine", "overrides": QUICK, "labels": ("noun",), "policy": policy, **changes})
 
 
-def train(workspace, terms, stop=lambda: None, **changes):
-    planned = plan_run(workspace, request(terms, **changes))
+def train(workspace, policy, stop=lambda: None, **changes):
+    planned = plan_run(workspace, request(policy, **changes))
     return planned, train_run(workspace, planned, Machine(device="cpu"), Silent(), stop=stop)
 
 
@@ -37,7 +37,7 @@ def files(folder):
 
 
 def test_held_out_recordings_are_not_trained_on_and_every_epoch_says_how_they_stand(embedded):
-    planned, result = train(embedded, Terms(source_val=34))
+    planned, result = train(embedded, SelectionPolicy(source_val=34))
     summary = result["heads"]["noun"]
     assert (summary["clips"], summary["held_out"], summary["labelled"]) == (3, 3, 6)
     assert [line["clips"] for line in lines_of(planned)] == [3, 3]
@@ -47,26 +47,26 @@ def test_held_out_recordings_are_not_trained_on_and_every_epoch_says_how_they_st
 
 
 def test_terms_are_part_of_the_key(embedded):
-    terms = [
-        Terms(),
-        Terms(source_val=34),
-        Terms(source_val=50),
-        Terms(source_val=34, select="source-val"),
-        Terms("matched", 34),
-        Terms(select="target", target="other"),
-        Terms(select="target", target="mine:val"),
+    policies = [
+        SelectionPolicy(),
+        SelectionPolicy(source_val=34),
+        SelectionPolicy(source_val=50),
+        SelectionPolicy(source_val=34, select="source-val"),
+        SelectionPolicy("matched", 34),
+        SelectionPolicy(select="target", target="other"),
+        SelectionPolicy(select="target", target="mine:val"),
     ]
-    assert len({plan_run(embedded, request(one)).key for one in terms}) == len(terms)
+    assert len({plan_run(embedded, request(one)).key for one in policies}) == len(policies)
 
 
 def test_the_epoch_that_is_best_on_held_out_recordings_is_kept_and_recorded(embedded):
-    planned, result = train(embedded, Terms(source_val=34, select="source-val"))
+    planned, result = train(embedded, SelectionPolicy(source_val=34, select="source-val"))
     best = max(lines_of(planned), key=lambda line: (line["source_val_accuracy"], -line["source_val_loss"]))
     assert result["heads"]["noun"]["selected_epoch"] == best["epoch"]
 
 
 def test_choosing_by_a_target_watches_its_clips_with_its_classes_and_is_marked_as_leaking(embedded):
-    planned, result = train(embedded, Terms(select="target", target="other"))
+    planned, result = train(embedded, SelectionPolicy(select="target", target="other"))
     assert all({"target_loss", "target_accuracy"} <= set(line) for line in lines_of(planned))
     selection = planned.config["selection"]
     assert selection["leaking"]
@@ -77,16 +77,16 @@ def test_choosing_by_a_target_watches_its_clips_with_its_classes_and_is_marked_a
 
 def test_a_target_that_is_not_there_or_is_trained_on_is_refused(embedded):
     with pytest.raises(MissingUpstream, match="--target none: .* has no prepared val or test split of none"):
-        plan_run(embedded, request(Terms(select="target", target="none")))
+        plan_run(embedded, request(SelectionPolicy(select="target", target="none")))
     with pytest.raises(MissingUpstream, match="has no prepared test split of other"):
-        plan_run(embedded, request(Terms(select="target", target="other:test")))
+        plan_run(embedded, request(SelectionPolicy(select="target", target="other:test")))
     with pytest.raises(UsageError, match="--target mine:train: it is what is trained on"):
-        plan_run(embedded, request(Terms(select="target", target="mine:train")))
+        plan_run(embedded, request(SelectionPolicy(select="target", target="mine:train")))
 
 
 def test_matched_tries_the_same_rates_for_every_method_and_records_all_trials(embedded):
     for method in ("xmic", "clip-adapter"):
-        planned, result = train(embedded, Terms("matched", 34), method=method)
+        planned, result = train(embedded, SelectionPolicy("matched", 34), method=method)
         summary = result["heads"]["noun"]
         assert [trial["lr"] for trial in summary["trials"]] == list(LEARNING_RATES)
         assert summary["lr"] in LEARNING_RATES
@@ -98,8 +98,8 @@ def test_matched_tries_the_same_rates_for_every_method_and_records_all_trials(em
 
 def test_a_recipe_is_named_by_what_it_is(embedded):
     names = [
-        plan_run(embedded, request(terms, overrides=overrides)).config["recipe"]["name"]
-        for terms in (Terms(), Terms("matched"))
+        plan_run(embedded, request(policy, overrides=overrides)).config["recipe"]["name"]
+        for policy in (SelectionPolicy(), SelectionPolicy("matched"))
         for overrides in ({}, {"batch": 8})
     ]
     assert names == ["published", "custom", "matched", "matched, custom"]
@@ -107,20 +107,25 @@ def test_a_recipe_is_named_by_what_it_is(embedded):
 
 def test_a_learning_rate_of_ones_own_is_not_matched(embedded):
     with pytest.raises(UsageError, match="--set lr: --recipe matched tries the same learning rates for every method"):
-        plan_run(embedded, request(Terms("matched"), overrides={"lr": 1}))
+        plan_run(embedded, request(SelectionPolicy("matched"), overrides={"lr": 1}))
 
 
 def test_a_method_without_anything_to_learn_takes_no_terms(embedded):
     with pytest.raises(UsageError, match="zero-shot learns nothing: leave out --recipe, --source-val and --select"):
-        plan_run(embedded, request(Terms("matched"), method="zero-shot", overrides={}))
+        plan_run(embedded, request(SelectionPolicy("matched"), method="zero-shot", overrides={}))
 
 
 @pytest.mark.parametrize(
-    "terms", [Terms(source_val=34, select="source-val"), Terms(select="target", target="other"), Terms("matched", 34)]
+    "policy",
+    [
+        SelectionPolicy(source_val=34, select="source-val"),
+        SelectionPolicy(select="target", target="other"),
+        SelectionPolicy("matched", 34),
+    ],
 )
-def test_stopped_anywhere_and_resumed_a_run_has_the_same_bytes(embedded, monkeypatch, terms):
+def test_stopped_anywhere_and_resumed_a_run_has_the_same_bytes(embedded, monkeypatch, policy):
     monkeypatch.setattr(matched, "LEARNING_RATES", LEARNING_RATES[:2])
-    planned, _ = train(embedded, terms)
+    planned, _ = train(embedded, policy)
     whole = files(planned.folder)
     shutil.rmtree(planned.folder)
     for stop_at in (1, 2, 3):
@@ -131,6 +136,6 @@ def test_stopped_anywhere_and_resumed_a_run_has_the_same_bytes(embedded, monkeyp
             return "SIGTERM" if len(asked) == stop_at else None
 
         with pytest.raises(Interrupted):
-            train(embedded, terms, stop)
-    train(embedded, terms)
+            train(embedded, policy, stop)
+    train(embedded, policy)
     assert files(planned.folder) == whole

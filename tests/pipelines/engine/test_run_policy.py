@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from data_manifests.errors import UsageError
-from pipelines.engine.choice import parse_max_failures, parse_shard
+from pipelines.engine.run_policy import parse_max_failures, parse_shard
 
 
 @pytest.mark.parametrize("text", ["", "3", "/", "1/", "/2", "2/2", "3/2", "-1/2", "a/b", "0/0", "1/2/3", "²/4", " 0/2"])

@@ -7,7 +7,7 @@ import pytest
 
 from data_manifests.errors import InputError, UsageError
 from pipelines.methods.recipe import Recipe
-from pipelines.train.terms import LEARNING_RATES, Terms, hold_out, parse_percent
+from pipelines.train.policy import LEARNING_RATES, SelectionPolicy, hold_out, parse_percent
 
 RECORDINGS = [f"P{n // 5:02d}_{n % 3}" for n in range(100)]
 
@@ -37,11 +37,14 @@ def test_a_small_share_holds_out_one_recording_and_the_last_is_never_taken() -> 
 
 
 def test_matched_holds_out_a_tenth_unless_told_otherwise() -> None:
-    assert Terms().ordinary
-    assert Terms("matched").source_val == 10
-    assert Terms("matched", 20.0).source_val == 20
-    assert Terms("matched", select="source-val").chosen_by == "source_val_accuracy"
-    assert (Terms().chosen_by, Terms(select="target", target="a").chosen_by) == (None, "target_accuracy")
+    assert SelectionPolicy().ordinary
+    assert SelectionPolicy("matched").source_val == 10
+    assert SelectionPolicy("matched", 20.0).source_val == 20
+    assert SelectionPolicy("matched", select="source-val").chosen_by == "source_val_accuracy"
+    assert (SelectionPolicy().chosen_by, SelectionPolicy(select="target", target="a").chosen_by) == (
+        None,
+        "target_accuracy",
+    )
 
 
 def test_the_learning_rates_span_those_that_were_published() -> None:
@@ -55,7 +58,7 @@ def test_a_percentage_is_read_with_or_without_its_sign(value: Any, percent: floa
 
 
 @pytest.mark.parametrize(
-    ("terms", "text"),
+    ("policy", "text"),
     [
         ({"recipe": "best"}, "--recipe best: expected published, matched"),
         ({"select": "best"}, "--select best: expected last, source-val, target"),
@@ -66,9 +69,9 @@ def test_a_percentage_is_read_with_or_without_its_sign(value: Any, percent: floa
         ({"target": "epic"}, "--target epic: it is for --select target; --select is last"),
     ],
 )
-def test_terms_that_contradict_each_other_are_refused(terms: dict[str, Any], text: str) -> None:
+def test_terms_that_contradict_each_other_are_refused(policy: dict[str, Any], text: str) -> None:
     with pytest.raises(UsageError, match=text):
-        Terms(**terms)
+        SelectionPolicy(**policy)
 
 
 @pytest.mark.parametrize("value", ["ten", "", "nan%"])

@@ -24,7 +24,7 @@ MATCHED_SOURCE_VAL = 10.0
 
 
 @dataclass(frozen=True)
-class Terms:
+class SelectionPolicy:
     """How a head is trained and chosen.
 
     Attributes:
@@ -64,7 +64,7 @@ class Terms:
     @property
     def ordinary(self) -> bool:
         """Nothing is held out, tried or chosen."""
-        return self == Terms()
+        return self == SelectionPolicy()
 
     @property
     def chosen_by(self) -> str | None:
