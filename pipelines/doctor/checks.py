@@ -116,7 +116,7 @@ def _probe_all(dependencies: Sequence[Dependency], timeout_s: float) -> dict[str
 
 def _probe(module: str, folder: Path, timeout_s: float) -> dict[str, Any]:
     out, said = folder / f"{module}.json", folder / f"{module}.txt"
-    command = [sys.executable, "-P", "-X", "faulthandler", str(_PACKAGE / "doctor_probe.py")]
+    command = [sys.executable, "-P", "-X", "faulthandler", str(_PACKAGE / "doctor" / "probe.py")]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "YOLO_OFFLINE": "true"}
     with said.open("wb") as log:
         process = subprocess.Popen(
@@ -160,8 +160,8 @@ def _package(item: Dependency, probe: Mapping[str, Any]) -> dict[str, Any]:
         problem, advice = "not installed", f"{_pip()} install {_quoted(required)}"
     elif not probe["imports"]:
         advice = f"{_pip()} install --force-reinstall {_quoted(required)}"
-    elif installed and _too_old(installed, required):
-        problem, advice = f"older than {required}", f"{_pip()} install --upgrade {_quoted(required)}"
+    elif installed and not _fits(installed, required):
+        problem, advice = f"outside {required}", f"{_pip()} install --upgrade {_quoted(required)}"
     return {
         "name": item.distribution,
         "module": item.module,
@@ -191,9 +191,10 @@ def _requirement(distribution: str) -> str:
     return names.get(distribution.lower().replace("_", "-"), distribution).partition(";")[0].strip()
 
 
-def _too_old(installed: str, required: str) -> bool:
-    least = re.search(r">=\s*([0-9.]+)", required)
-    return least is not None and _numbers(installed) < _numbers(least[1])
+def _fits(installed: str, required: str) -> bool:
+    least, untried = re.search(r">=\s*([0-9.]+)", required), re.search(r"<\s*([0-9.]+)", required)
+    numbers = _numbers(installed)
+    return (least is None or numbers >= _numbers(least[1])) and (untried is None or numbers < _numbers(untried[1]))
 
 
 def _numbers(version: str) -> list[int]:
