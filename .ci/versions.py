@@ -26,7 +26,7 @@ def oldest() -> str:
 
 
 def pinned(frozen: list[Path]) -> str:
-    """Join ``pip freeze`` of several Pythons, each in a file that ends with its version, into one list of constraints."""
+    """Join ``pip freeze`` of several Pythons, each in a file named for its version, into one list of constraints."""
     versions: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for file in frozen:
         for line in file.read_text().splitlines():
