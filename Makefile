@@ -5,7 +5,7 @@ TESTS ?=
 .PHONY: setup test lint types imports words check demo
 
 setup:
-	python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]'
+	python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e '.[test]'
 
 test:
 	$(BIN)/python -m pytest $(TESTS)

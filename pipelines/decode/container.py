@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -12,6 +13,9 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from data_manifests.errors import InputError
+
+# Titles that are not UTF-8 must not fail a video. PyAV 19 reads any bytes and no longer takes the argument.
+_ANY_METADATA: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 class VideoError(InputError):
@@ -46,7 +50,9 @@ def open_stream(path: Path) -> tuple[InputContainer, VideoStream]:
             raise VideoError(f"{path}: the file is empty (0 bytes); get it again", "empty_file")
         try:
             # Local files only: a playlist that poses as a video must not reach into the network.
-            container = av.open(str(path.absolute()), metadata_errors="ignore", options={"protocol_whitelist": "file"})
+            container: InputContainer = av.open(
+                str(path.absolute()), options={"protocol_whitelist": "file"}, **_ANY_METADATA
+            )
         except OSError:
             raise
         except (av.error.FFmpegError, ValueError) as error:

@@ -298,9 +298,10 @@ class VideoReader:
         self._container, self._stream = open_stream(self.path)
 
     def _describe(self, first: VideoFrame, shown: np.ndarray, lost: np.ndarray) -> None:
-        rate, tick = self._stream.average_rate, self._stream.time_base
-        if tick is None:
+        rate, stated = self._stream.average_rate, self._stream.time_base
+        if not stated:
             raise VideoError(f"{self.path}: the stream states no time base; expected one", "decode_error")
+        tick = Fraction(stated.numerator, stated.denominator)
         shown = np.sort(shown)
         self._lost = lost[(lost > shown[0]) & (lost < shown[-1])]
         self._exist = np.union1d(shown, self._lost) if self._lost.size else shown

@@ -112,9 +112,11 @@ def examine(
         'devices', 'ffmpeg', 'caches', 'disk', 'workspace', 'offline'. A part whose check failed is an object with
         'error'.
     """
+    from pipelines.engine.machine import usable_cores
+
     with (
         tempfile.TemporaryDirectory(prefix="xmic-doctor-") as folder,
-        ThreadPoolExecutor(max(2, len(usable_cores()))) as pool,
+        ThreadPoolExecutor(max(2, usable_cores())) as pool,
     ):
         modules = [item.module for item in dependencies]
         found = pool.map(lambda module: _probe(module, Path(folder), timeout_s), modules)
@@ -230,8 +232,8 @@ def _package(item: Dependency, probe: Mapping[str, Any]) -> dict[str, Any]:
         problem, advice = "not installed", f"{_pip()} install {_quoted(required)}"
     elif not probe["imports"]:
         advice = f"{_pip()} install --force-reinstall {_quoted(required)}"
-    elif installed and _too_old(installed, required):
-        problem, advice = f"older than {required}", f"{_pip()} install --upgrade {_quoted(required)}"
+    elif installed and not _fits(installed, required):
+        problem, advice = f"outside {required}", f"{_pip()} install --upgrade {_quoted(required)}"
     return {
         "name": item.distribution,
         "module": item.module,
@@ -261,9 +263,10 @@ def _requirement(distribution: str) -> str:
     return names.get(distribution.lower().replace("_", "-"), distribution).partition(";")[0].strip()
 
 
-def _too_old(installed: str, required: str) -> bool:
-    least = re.search(r">=\s*([0-9.]+)", required)
-    return least is not None and _numbers(installed) < _numbers(least[1])
+def _fits(installed: str, required: str) -> bool:
+    least, untried = re.search(r">=\s*([0-9.]+)", required), re.search(r"<\s*([0-9.]+)", required)
+    numbers = _numbers(installed)
+    return (least is None or numbers >= _numbers(least[1])) and (untried is None or numbers < _numbers(untried[1]))
 
 
 def _numbers(version: str) -> list[int]:
@@ -277,16 +280,11 @@ def _details(probes: Mapping[str, Mapping[str, Any]], module: str) -> dict[str, 
     return details or {"error": f"{module} can not be asked: {probe.get('error') or probe.get('details_error')}"}
 
 
-def usable_cores() -> set[int]:
-    """Return the CPU cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
-
-
 def _devices(torch: Mapping[str, Any], precision: Mapping[str, str]) -> dict[str, Any]:
+    from pipelines.engine.machine import usable_cores
+
     details = torch.get("details")
-    found: dict[str, Any] = {"cpu_cores": len(usable_cores()), **_memory()}
+    found: dict[str, Any] = {"cpu_cores": usable_cores(), **_memory()}
     if details is None:
         return {**found, "error": f"PyTorch can not be asked: {torch.get('error') or torch.get('details_error')}"}
     from pipelines.engine.precision import resolve_precision

@@ -5,9 +5,17 @@ They are never part of a key. Artifacts are byte-identical only for the same dev
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from data_manifests.errors import UsageError
+
+
+def usable_cores() -> int:
+    """Count the CPU cores this process may run on, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS binds no process to cores
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
 from data_manifests.errors import InputError
+from pipelines.decode.container import errors_of, open_stream
 from pipelines.hands.scoring import Truth
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -165,15 +165,13 @@ def _frames_of(file: Path, numbers: set[int]) -> Iterator[tuple[int, np.ndarray]
             left.remove(0)
             yield 0, read_picture(file)
     else:
-        try:
-            with av.open(str(file)) as container:
-                for number, frame in enumerate(container.decode(video=0)):
-                    if number in left:
-                        left.remove(number)
-                        yield number, frame.to_ndarray(format="rgb24")
-                    if not left:
-                        return
-        except (av.FFmpegError, IndexError) as error:
-            raise InputError(f"{file}: cannot be decoded ({error}).") from error
+        container, stream = open_stream(file)
+        with container, errors_of(file):
+            for number, frame in enumerate(container.decode(stream)):
+                if number in left:
+                    left.remove(number)
+                    yield number, frame.to_ndarray(format="rgb24")
+                if not left:
+                    return
     if left:
         raise InputError(f"{file}: has no frame {min(left)}, but there are labels of it.")

@@ -76,7 +76,8 @@ def _draw(
     source: Path, target: Path, facts: Mapping[str, Any], boxes: _BoxesInTime, clips: Sequence[ClipAnswers]
 ) -> None:
     container, stream = open_stream(source)
-    rate = stream.average_rate or Fraction(30)
+    stated = stream.average_rate
+    rate = Fraction(stated.numerator, stated.denominator) if stated else Fraction(30)
     tick = stream.time_base or _TICK
     first_pts, last = facts["first_pts"], -1
     converter = RgbConverter()

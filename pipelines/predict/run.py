@@ -8,7 +8,6 @@ on one machine, and the same call again makes nothing.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +23,7 @@ from pipelines.embed.stage import LazyEncoder
 from pipelines.embed.text import TextStage
 from pipelines.engine import stage
 from pipelines.engine.digest import digest_json
-from pipelines.engine.machine import Machine
+from pipelines.engine.machine import Machine, usable_cores
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import read_footer
 from pipelines.engine.stage import RunPolicy, Stage
@@ -288,7 +287,7 @@ def load_run(
     return Predictor(
         run,
         _home(run, given),
-        machine or Machine(len(os.sched_getaffinity(0))),
+        machine or Machine(usable_cores()),
         overrides,
         policy or RunPolicy(),
         progress or Silent(),

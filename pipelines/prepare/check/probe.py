@@ -66,7 +66,7 @@ def _probe_video(path: Path, heartbeat: Heartbeat) -> Probe:
     with container, errors_of(path):
         first = next(iter(container.decode(stream)), None)
         heartbeat()
-        if first is None or first.pts is None or stream.time_base is None:
+        if first is None or first.pts is None or not stream.time_base:
             raise VideoError(f"{path}: no frame with a time at its start; get it again", "decode_error")
         rate = stream.average_rate
         end = _end_pts(path, container, stream, heartbeat)

@@ -179,17 +179,20 @@ def test_auto_means_what_the_workspace_has_fixed_before_what_the_hardware_would_
     assert (found["auto_precision"], found["precision_from"]) == ("bf16", "workspace")
 
 
-def test_a_version_below_the_required_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_version", lambda _: "2.5.1+cpu")
-    monkeypatch.setattr(doctor, "_requirement", lambda _: "torch>=2.6")
+@pytest.mark.parametrize("installed", ["2.5.1+cpu", "3.0.0"])
+def test_a_version_outside_the_required_range_is_reported(monkeypatch: pytest.MonkeyPatch, installed: str) -> None:
+    monkeypatch.setattr(doctor, "_version", lambda _: installed)
+    monkeypatch.setattr(doctor, "_requirement", lambda _: "torch<3,>=2.6")
     package = doctor._package(Dependency("torch", "torch"), {"imports": True, "error": None, "details_error": None})
-    assert package["problem"] == "older than torch>=2.6"
-    assert package["advice"] == f"{sys.executable} -m pip install --upgrade 'torch>=2.6'"
+    assert package["problem"] == "outside torch<3,>=2.6"
+    assert package["advice"] == f"{sys.executable} -m pip install --upgrade 'torch<3,>=2.6'"
 
 
-@pytest.mark.parametrize(("installed", "old"), [("2.10", False), ("2.6", False), ("2.5.9", True), ("1.26", True)])
-def test_versions_are_compared_as_numbers(installed: str, old: bool) -> None:
-    assert doctor._too_old(installed, "torch>=2.6") is old
+@pytest.mark.parametrize(
+    ("installed", "fits"), [("2.10", True), ("2.6", True), ("2.5.9", False), ("1.26", False), ("10.0", False)]
+)
+def test_versions_are_compared_as_numbers(installed: str, fits: bool) -> None:
+    assert doctor._fits(installed, "torch<3,>=2.6") is fits
 
 
 def test_the_workspace_is_described_without_pyarrow(tmp_path: Path) -> None:
