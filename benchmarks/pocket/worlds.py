@@ -16,13 +16,13 @@ from data_manifests.schema import LABELS
 from pipelines.chain.config import DatasetSection
 from pipelines.chain.readers import reader_of
 from pipelines.chain.stages import (
-    DecodeOptions,
     EmbedOptions,
     HandsOptions,
     decode_stages,
     embed_stages,
     hands_stages,
 )
+from pipelines.decode.options import DecodeOptions
 from pipelines.embed.stage import EmbedStage
 from pipelines.engine import stage
 from pipelines.engine.atomic import replace_atomically

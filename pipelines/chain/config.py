@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.decode.options import DecodeOptions
+from pipelines.engine.options import CommandOnly, Options, options_of
 from pipelines.evaluate.folders import Vectors
 from pipelines.train.policy import SelectionPolicy, parse_percent
 
@@ -67,16 +69,6 @@ class DatasetSection(_Section):
     verbs: Path | None = None
     set: dict[str, Any] = {}
     hands: HandsSection | None = None
-
-
-class DecodeSection(_Section):
-    """``[decode]``: see ``xmic decode --help``."""
-
-    segments: int = 16
-    candidates: int | None = None
-    short_side: int = 256
-    quality: int = 95
-    video_timeout: float = 120.0
 
 
 class EmbedSection(_Section):
@@ -145,13 +137,25 @@ class ReportSection(_Section):
     name: str = "report"
 
 
+SECTIONS: dict[str, type] = {
+    "dataset": DatasetSection,
+    "decode": DecodeOptions,
+    "hands": HandsSection,
+    "embed": EmbedSection,
+    "train": TrainSection,
+    "evaluate": EvaluateSection,
+    "report": ReportSection,
+}
+"""The tables of the file, and what each holds."""
+
+
 class Config(_Section):
     """A whole ``xmic.toml``. Relative paths are relative to the file's folder."""
 
     workspace: Path = Path("xmic-work")
     max_failures: str = "5%"
     dataset: list[DatasetSection] = Field(min_length=1)
-    decode: DecodeSection = DecodeSection()
+    decode: DecodeOptions = DecodeOptions()
     hands: HandsSection | None = None
     embed: EmbedSection
     train: list[TrainSection] = []
@@ -194,33 +198,62 @@ def check_config(raw: Mapping[str, Any], file: Path) -> Config:
     Raises:
         InputError: a key or value is wrong; an unknown key comes with the nearest known one.
     """
+    wrong = [f"{file}: {text}" for text in _unknown_keys(raw)]
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        raise InputError("\n".join(f"{file}: {_explain(item)}" for item in error.errors())) from None
+        wrong += [f"{file}: {_explain(item)}" for item in error.errors() if item["type"] != "extra_forbidden"]
+    if wrong:
+        raise InputError("\n".join(wrong))
     return _rooted(config, file.resolve().parent)
 
 
 def _explain(error: Any) -> str:
-    where = [part for part in error["loc"] if isinstance(part, str)]
     place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(where[:-1])
-        nearest = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.0)
-        hint = f"; the nearest known key is {nearest[0]}" if nearest else ""
-        return f"unknown key {place}{hint}. Known: {', '.join(known)}."
     if error["type"] == "missing":
         return f"{place} is missing."
     return f"{place}: {error['msg']}; found {error['input']!r}."
 
 
-def _known_keys(path: list[str]) -> list[str]:
-    model: Any = Config
-    for name in path:
-        annotation = model.model_fields[name].annotation
-        arguments = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type)]
-        model = next((a for a in (annotation, *arguments) if hasattr(a, "model_fields")), model)
-    return list(model.model_fields)
+def _unknown_keys(raw: Mapping[str, Any]) -> Iterator[str]:
+    """What is said of each key that its table does not take."""
+    for place, table, kind in _tables(raw):
+        known, barred = keys_of(kind), barred_keys(kind)
+        for name in table.keys() - known:
+            key = ".".join((*place, name))
+            if name in barred:
+                yield f"{key}: an option of the command line only, because {barred[name]}."
+                continue
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            hint = f"; the nearest known key is {nearest[0]}" if nearest else ""
+            yield f"unknown key {key}{hint}. Known: {', '.join(known)}."
+
+
+def _tables(raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any], type]]:
+    """Every table of the file: its place, itself, and the class of what it holds."""
+    yield (), raw, Config
+    for name, kind in SECTIONS.items():
+        found = raw.get(name)
+        for number, table in enumerate(found) if isinstance(found, list) else ((None, found),):
+            if isinstance(table, Mapping):
+                place = (name,) if number is None else (name, str(number))
+                yield place, table, kind
+                if name == "dataset" and isinstance(table.get("hands"), Mapping):
+                    yield (*place, "hands"), table["hands"], SECTIONS["hands"]
+
+
+def keys_of(kind: type) -> list[str]:
+    """The keys of a table that a class holds."""
+    if issubclass(kind, BaseModel):
+        return list(kind.model_fields)
+    return [option.name for option in options_of(kind) if not option.mark(CommandOnly)]
+
+
+def barred_keys(kind: type) -> dict[str, str]:
+    """The options of a command that are no keys of its table, and why."""
+    if not issubclass(kind, Options):
+        return {}
+    return {option.name: mark.why for option in options_of(kind) if (mark := option.mark(CommandOnly))}
 
 
 def _rooted(config: Config, base: Path) -> Config:

@@ -13,7 +13,6 @@ from pipelines.chain.config import Config, DatasetSection, TrainSection
 from pipelines.chain.grid import Cell
 from pipelines.chain.readers import reader_of
 from pipelines.chain.stages import (
-    DecodeOptions,
     EmbedOptions,
     HandsOptions,
     decode_stages,
@@ -297,8 +296,7 @@ def _names(config: Config) -> list[str]:
 
 def _decode(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:
     config = cells[0].config
-    options = DecodeOptions(**config.decode.model_dump())
-    return [item for name in _names(config) for item in decode_stages(workspace, name, None, options, machine)]
+    return [item for name in _names(config) for item in decode_stages(workspace, name, None, config.decode, machine)]
 
 
 def _hands(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.decode.options import DecodeOptions
 from pipelines.decode.plan import FramePlan
-from pipelines.decode.stage import VIDEO_TIMEOUT_S, DecodeStage, default_plan, plan_of
+from pipelines.decode.stage import DecodeStage, default_plan, plan_of
 from pipelines.embed.clips import EmbedClipsStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.spec import parse_spec
@@ -29,17 +30,6 @@ from pipelines.hands.epic_100doh import Epic100doh
 from pipelines.hands.imported import BoxSource, ImportHandsStage
 from pipelines.hands.packaged import calibration_of
 from pipelines.hands.stage import DetectHandsStage
-
-
-@dataclass(frozen=True)
-class DecodeOptions:
-    """Options of ``xmic decode``; ``candidates`` None = 3 for train, 1 else."""
-
-    segments: int = 16
-    candidates: int | None = None
-    short_side: int = 256
-    quality: int = 95
-    video_timeout: float = VIDEO_TIMEOUT_S
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from data_manifests.errors import InputError, MissingUpstream
+from pipelines.decode.options import DecodeOptions
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.tables import FRAMES_LAYOUT, SIDES
 from pipelines.decode.task import Clip, VideoTask
-from pipelines.engine.command_lines import of_split
+from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import digest_groups, digest_json
 from pipelines.engine.environment import versions
 from pipelines.engine.groups import group_videos
@@ -33,8 +34,6 @@ _INDEXES = "packet-indexes"
 _MISSING = "missing"
 _TIMED = ("clip_id", "start_s", "stop_s", "start_frame", "stop_frame")
 _PLACED = ("video_id", "path", "kind", "offset_s", "jpeg_rate", "duration_s")
-VIDEO_TIMEOUT_S = 120.0
-"""A video whose decoder gives no frame for this many seconds is given up."""
 
 
 def default_plan(split: str) -> FramePlan:
@@ -58,7 +57,7 @@ class DecodeStage:
     split: str
     plan: FramePlan
     workers: int = 1
-    timeout_s: float = VIDEO_TIMEOUT_S
+    timeout_s: float = DecodeOptions.video_timeout
     function: Callable[[VideoTask, Callable[[], None]], dict[str, Any]] | None = None
     """What a worker process runs on a video; :func:`pipelines.decode.worker.decode_video` when None."""
 
@@ -95,7 +94,10 @@ class DecodeStage:
     @property
     def command(self) -> str:
         """The command line that makes these shards."""
-        return f"xmic decode {of_split(self.dataset, self.split, self.workspace.root)}"
+        plan = self.plan
+        candidates = None if plan.candidates == default_plan(self.split).candidates else plan.candidates
+        options = DecodeOptions(plan.segments, candidates, plan.short_side, plan.quality)
+        return command_line("decode", options, self.dataset, split=self.split, root=self.workspace.root)
 
     def units(self) -> list[Unit]:
         """One unit a group of videos; a key covers the clips' times and the identity of each file.
@@ -373,7 +375,8 @@ def plan_of(workspace: Workspace, dataset: str, split: str, slug: str | None) ->
     folder = workspace.frames(dataset, split)
     plans = decoded_plans(workspace, dataset, split)
     if not plans:
-        raise MissingUpstream(f"{folder}: no frames. Run xmic decode {of_split(dataset, split, workspace.root)}")
+        command = command_line("decode", None, dataset, split=split, root=workspace.root)
+        raise MissingUpstream(f"{folder}: no frames. Run {command}")
     if slug is not None and slug not in plans:
         raise MissingUpstream(f"{folder}: no frame plan {slug}; there are {', '.join(plans)}.")
     if slug is None and len(plans) > 1 and default_plan(split).slug not in plans:

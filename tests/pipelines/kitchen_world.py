@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.readers.table import TableReader
-from pipelines.chain.stages import DecodeOptions, EmbedOptions, HandsOptions, decode_stages, embed_stages, hands_stages
+from pipelines.chain.stages import EmbedOptions, HandsOptions, decode_stages, embed_stages, hands_stages
+from pipelines.decode.options import DecodeOptions
 from pipelines.engine import stage
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent

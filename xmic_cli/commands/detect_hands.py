@@ -14,7 +14,7 @@ from xmic_cli.spread import spread
 _IMPORT = "Boxes made elsewhere"
 
 
-@spread("shared", StageOptions)
+@spread
 def detect_hands(
     context: typer.Context,
     dataset: Dataset = None,

@@ -13,7 +13,7 @@ from xmic_cli.spread import spread
 _CROP = "Hand crops"
 
 
-@spread("shared", StageOptions)
+@spread
 def embed(
     context: typer.Context,
     encoder: Annotated[

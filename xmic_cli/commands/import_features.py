@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipelines.decode.stage import DecodeStage
 
 
-@spread("shared", StageOptions)
+@spread
 def import_features(
     context: typer.Context,
     dataset: Annotated[str, typer.Argument(help="A prepared dataset.")],

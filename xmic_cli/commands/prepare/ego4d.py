@@ -12,7 +12,7 @@ from xmic_cli.commands.prepare.result import run
 from xmic_cli.spread import spread
 
 
-@spread("shared", PrepareOptions)
+@spread
 def ego4d(
     context: typer.Context,
     annotations: Annotated[Path, typer.Option(help="Folder with fho_lta_train.json, …, fho_lta_taxonomy.json.")],

@@ -12,7 +12,7 @@ from xmic_cli.commands.prepare.result import run
 from xmic_cli.spread import spread
 
 
-@spread("shared", PrepareOptions)
+@spread
 def egtea(
     context: typer.Context,
     annotations: Annotated[Path, typer.Option(help="Folder with train_split1.txt, …, verb_idx.txt, noun_idx.txt.")],

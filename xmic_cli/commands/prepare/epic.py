@@ -12,7 +12,7 @@ from xmic_cli.commands.prepare.result import run
 from xmic_cli.spread import spread
 
 
-@spread("shared", PrepareOptions)
+@spread
 def epic(
     context: typer.Context,
     annotations: Annotated[Path, typer.Option(help="Folder with EPIC_100_train.csv, EPIC_100_validation.csv, …")],

@@ -13,7 +13,7 @@ from xmic_cli.settings import ReaderSettings, toml_settings
 from xmic_cli.spread import spread
 
 
-@spread("shared", PrepareOptions)
+@spread
 def own(
     context: typer.Context,
     reader: Annotated[str, typer.Option(metavar="PACKAGE.MODULE:CLASS", help="Your reader; see xmic check-plugin.")],

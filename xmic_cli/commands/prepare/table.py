@@ -13,7 +13,7 @@ from xmic_cli.commands.prepare.result import run
 from xmic_cli.spread import spread
 
 
-@spread("shared", PrepareOptions)
+@spread
 def table(
     context: typer.Context,
     files: Annotated[
