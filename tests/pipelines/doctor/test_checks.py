@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.doctor import checks as doctor
+from pipelines.doctor import probe as doctor_probe
 from pipelines.doctor.checks import Dependency, examine
-from pipelines.doctor.checks import checks as doctor
-from pipelines.doctor.checks import probe as doctor_probe
 
 BROKEN = {
     "raises": "raise ImportError('libfoo.so.1: cannot open shared object file')",

@@ -18,7 +18,7 @@ from pipelines.methods.recipe import Recipe
 from pipelines.methods.xmic import XMIC, XMICConfig
 from pipelines.train.checkpoint import (
     Checkpoint,
-    Place,
+    TrainProgress,
     is_finished,
     load_weights,
     trained_tensors,
@@ -27,7 +27,7 @@ from pipelines.train.checkpoint import (
 from pipelines.train.optim import make_optimiser
 
 IDENTITY = {"key": "k1", "label": "verb", "method": "xmic"}
-PLACE = Place(epoch=2, step=3, loss_sum=0.1 + 0.2, correct=7, clips=9, lines=['{"epoch": 1}', '{"epoch": 2}'])
+PLACE = TrainProgress(epoch=2, step=3, loss_sum=0.1 + 0.2, correct=7, clips=9, lines=['{"epoch": 1}', '{"epoch": 2}'])
 
 
 class Notes(Silent):

@@ -58,7 +58,7 @@ def test_a_percentage_is_read_with_or_without_its_sign(value: Any, percent: floa
 
 
 @pytest.mark.parametrize(
-    ("terms", "text"),
+    ("policy", "text"),
     [
         ({"recipe": "best"}, "--recipe best: expected published, matched"),
         ({"select": "best"}, "--select best: expected last, source-val, target"),

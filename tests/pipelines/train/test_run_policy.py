@@ -116,7 +116,7 @@ def test_a_method_without_anything_to_learn_takes_no_terms(embedded):
 
 
 @pytest.mark.parametrize(
-    "terms",
+    "policy",
     [
         SelectionPolicy(source_val=34, select="source-val"),
         SelectionPolicy(select="target", target="other"),

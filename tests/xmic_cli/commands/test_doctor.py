@@ -7,8 +7,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from pipelines.doctor import checks as examination
 from pipelines.doctor.checks import Dependency
-from pipelines.doctor.checks import checks as examination
 from xmic_cli.commands.doctor import doctor
 
 RICH = Dependency("rich", "rich")
