@@ -32,8 +32,8 @@ from pipelines.engine.stage import Inspection, State, Unit, inspect
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.folders import parse_folder_name
 from pipelines.evaluate.predictions_file import GIVEN, SCORE, SCORE_VERSION, manifest_inputs
-from pipelines.hands.detector import IMPORTED
 from pipelines.hands.imported import inputs_remembered
+from pipelines.hands.options import IMPORTED
 from pipelines.hands.stage import HandsStage
 from pipelines.train.finished import is_summarised, what_is_damaged, what_it_learned_from_has_changed
 

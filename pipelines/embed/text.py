@@ -8,13 +8,14 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
 
 from data_manifests.errors import UsageError
 from data_manifests.schema import LABELS, Label
+from pipelines.embed.options import Names, check_prompt
 from pipelines.embed.stage import LazyEncoder
 from pipelines.embed.tables import text_vectors
 from pipelines.engine.environment import versions
@@ -24,8 +25,7 @@ from pipelines.engine.stage import OpenShard, Unit
 from pipelines.engine.workspace import Workspace
 from pipelines.prepare.classes import read_classes
 
-NAMES = ("official", "fixed", "synonyms")
-"""Which texts stand for a class: its official name, the one with its slips mended, or all of its texts together."""
+NAMES = get_args(Names)
 
 
 def text_slug(prompt: str, names: str = "official") -> str:
@@ -34,8 +34,7 @@ def text_slug(prompt: str, names: str = "official") -> str:
     Raises:
         UsageError: the prompt has not exactly one ``{}``, or ``names`` is none of :data:`NAMES`.
     """
-    if prompt.count("{}") != 1 or prompt.replace("{}", "").count("{"):
-        raise UsageError(f"--prompt {prompt!r}: expected one {{}} where the class name goes, as in 'Image of a {{}}'")
+    check_prompt(prompt)
     if names not in NAMES:
         raise UsageError(f"--names {names}: expected {', '.join(NAMES[:-1])} or {NAMES[-1]}")
     variant = "" if names == "official" else f"-{names}"

@@ -78,8 +78,12 @@ class FileOnly:
     why: str
 
 
-class OptionError(UsageError, ValueError):
-    """A value that an option does not take; pydantic reports it as it reports its own.
+class OptionsError(UsageError, ValueError):
+    """Options that do not fit; a ValueError, so that pydantic reports it with the section it is in."""
+
+
+class OptionError(OptionsError):
+    """A value that an option does not take.
 
     Attributes:
         option: the field's name.
@@ -179,18 +183,30 @@ class Option:
 
 @dataclass(frozen=True)
 class Options:
-    """Base of the dataclasses of options: a value out of bounds is refused when one is built.
+    """Base of the dataclasses of options: what they do not take is refused when one is built.
 
     Raises:
         OptionError: a value is no choice, out of bounds or not finite.
+        OptionsError: see :meth:`check`.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def __post_init__(self) -> None:
-        """Check every value."""
+        """Check every value, then all of them together."""
         for option in options_of(type(self)):
             option.check(getattr(self, option.name))
+        try:
+            self.check()
+        except UsageError as error:
+            raise error if isinstance(error, OptionsError) else OptionsError(str(error)) from None
+
+    def check(self) -> None:
+        """Refuse what bounds and choices cannot: a text of the wrong form, options that contradict each other.
+
+        Raises:
+            UsageError: there is such a thing.
+        """
 
 
 def options_of(group: type) -> tuple[Option, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from data_manifests.errors import InputError
 from pipelines.engine.plugins import check_options, load_class
+from pipelines.hands.options import IMPORTED
 
 MIN_SCORE = 0.01
 """Boxes below this score are not kept; everything above is, so that thresholds can change without a GPU."""
@@ -116,8 +117,6 @@ def precision_of(slug: str) -> str:
 
 
 DETECTORS = {"yolo": "pipelines.hands.yolo:YoloDetector"}
-IMPORTED = ("epic-100doh", "boxes")
-"""Names beside those of :data:`DETECTORS` that stand for boxes made elsewhere (:mod:`pipelines.hands.imported`)."""
 
 
 def load_detector(spec: str, **options: Any) -> Detector:

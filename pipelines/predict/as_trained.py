@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.chain.stages import EmbedOptions, HandsOptions, hands_stages
+from pipelines.chain.stages import hands_stages
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
+from pipelines.embed.options import EmbedOptions
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.engine.machine import Machine
 from pipelines.engine.precision import resolve_precision
 from pipelines.engine.shards import any_footer
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.trained import TrainedRun
-from pipelines.hands.box_table import TOLERANCE_S
 from pipelines.hands.crops import CropPolicy
-from pipelines.hands.detector import IMPORTED, Box, DetectorIdentity, precision_of
+from pipelines.hands.detector import Box, DetectorIdentity, precision_of
 from pipelines.hands.imported import BoxSource, ImportHandsStage, NoBoxes, VideoFrames
+from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.packaged import is_packaged
 from pipelines.hands.stage import DetectHandsStage
 from pipelines.train.protocol import Protocol
@@ -225,10 +226,10 @@ def _hands_options(run: TrainedRun, home: Workspace, overrides: Overrides, machi
         weights=overrides.weights,
         hand_class=classes[0] if len(classes) == 1 else None,
         image_size=same.get("image_size", HandsOptions.image_size),
-        precision=_precision(precision_of(slug), device, overrides.allow_mixed) if detector == "yolo" else "auto",
+        precision=_precision(precision_of(slug), device, overrides.allow_mixed) if detector == "yolo" else "auto",  # type: ignore[arg-type]
         batch_size=int(shape[0]) if shape else HandsOptions.batch_size,
         boxes=overrides.boxes,
-        boxes_tolerance=same.get("tolerance_s", TOLERANCE_S),
+        boxes_tolerance=same.get("tolerance_s", HandsOptions.boxes_tolerance),
     )
 
 

@@ -66,7 +66,7 @@ def train_label(
         Interrupted: stopped, state saved.
         InputError: no usable clip, or a loss that is not finite.
     """
-    policy, recipe, seed = planned.request.policy, planned.settings.recipe, planned.request.seed
+    policy, recipe, seed = planned.options.policy, planned.settings.recipe, planned.options.seed
     usable = usable_clips(clips, streams, label)
     official = int(np.count_nonzero(clips.labels[label] >= 0))
     if not len(usable.rows):
@@ -85,7 +85,7 @@ def train_label(
         watched.append(ValidationSet("source_val", unseen, text))
         usable = usable.where(~held)
     summary["clips"] = len(usable.rows)
-    draw = None if planned.request.fixed_frames else seed
+    draw = None if planned.options.fixed_frames else seed
     data = ClipData(streams, usable, clips.clip_ids, draw, session.device, pictures)
 
     def train(method: Method, recipe: Recipe, key: str, folder: Path) -> TrainOutcome:

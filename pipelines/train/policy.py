@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
 from data_manifests.errors import InputError, UsageError
 from pipelines.engine.digest import number_of
-
-RecipeName = Literal["published", "matched"]
-Select = Literal["last", "source-val", "target"]
+from pipelines.train.options import RecipeName, Select
 
 LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 """What the recipe ``matched`` tries, for every method the same: half a decade apart, from the lowest of the published

@@ -6,19 +6,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from data_manifests.errors import InputError, MissingUpstream, UsageError
+from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_plans, plan_of
 from pipelines.embed.encoders.spec import encoder_option, is_spec, parse_spec
+from pipelines.embed.options import Streams
 from pipelines.engine.command_lines import of_split
 from pipelines.engine.digest import digest_json
 from pipelines.engine.shards import any_footer, read_footer
 from pipelines.engine.workspace import Workspace
+from pipelines.train.options import Classified, ProtocolChoice
 
-Streams = Literal["full", "hand", "both"]
-Classified = Literal["full", "hand", "clip"]
 IGNORED_PROVENANCE = ("plan",)
 """Provenance that may differ between training and evaluation: their plans differ in candidates by design."""
 
@@ -68,20 +68,6 @@ class Protocol:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class ProtocolChoice:
-    """What the user said of it; None = find out."""
-
-    encoder: str | None = None
-    v2: str | None = None
-    streams: Streams | None = None
-    classify: Classified | None = None
-    hands: str | None = None
-    plan: str | None = None
-    prompt: str = "{}"
-    names: str = "official"
-
-
 def resolve(
     workspace: Workspace,
     dataset: str,
@@ -118,10 +104,6 @@ def resolve(
     v2 = _one(base, choice.v2, "second encoder", "--v2", command(choice.v2)) if choice.v2 else encoder
     streams: Streams | None = (choice.streams or "both") if conditioned else None
     classify: Any = choice.classify or classify_default
-    if classify not in ("full", "hand", "clip") or streams not in ("full", "hand", "both", None):
-        raise UsageError(
-            f"--streams {streams} --classify {classify}: expected full, hand or both, and full, hand or clip"
-        )
     hands = None
     if streams in ("hand", "both") or classify == "hand":
         owner = _with_hands(classify, encoder, v2)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from pipelines.decode.options import PLAN
 from xmic_cli import console
-from xmic_cli.options import PLAN, Dataset, Json, Split, WorkspaceOption, open_workspace
+from xmic_cli.options import Dataset, Json, Split, WorkspaceOption, open_workspace
 from xmic_cli.plans import note_plans
 
 

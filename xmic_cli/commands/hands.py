@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.engine.options import LARGEST_SEED
 from xmic_cli import console
-from xmic_cli.options import LARGEST_SEED, Device, Json, Offline, machine_of
+from xmic_cli.options import Device, Json, Offline, machine_of
 
 app = typer.Typer(no_args_is_help=True, help="Hand models for xmic detect-hands: train one, test one.")
 

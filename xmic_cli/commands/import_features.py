@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.decode.options import PLAN
 from xmic_cli import console
-from xmic_cli.options import PLAN, StageOptions
+from xmic_cli.options import StageOptions
 from xmic_cli.plans import note_plans
 from xmic_cli.spread import spread
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from pipelines.engine.options import LARGEST_SEED
 from xmic_cli import console
-from xmic_cli.options import LARGEST_SEED, Json, Workers, machine_of
+from xmic_cli.options import Json, Workers, machine_of
 
 app = typer.Typer(no_args_is_help=True, help="Pocket Kitchens: a small drawn world, written as the real datasets are.")
 

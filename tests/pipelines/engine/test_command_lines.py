@@ -13,7 +13,8 @@ from pipelines.chain.status import status
 from pipelines.embed.encoders.spec import encoder_option
 from pipelines.engine.command_lines import in_workspace, of_split
 from pipelines.engine.workspace import Workspace
-from pipelines.train.protocol import ProtocolChoice, resolve
+from pipelines.train.options import ProtocolChoice
+from pipelines.train.protocol import resolve
 from xmic_cli.app import app
 
 
