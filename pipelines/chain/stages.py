@@ -18,7 +18,6 @@ from pipelines.embed.encoders.spec import parse_spec
 from pipelines.embed.options import EmbedOptions
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.embed.text import text_stages
-from pipelines.engine.command_lines import of_split
 from pipelines.engine.machine import Machine
 from pipelines.engine.precision import resolve_precision
 from pipelines.engine.shards import any_footer
@@ -31,7 +30,7 @@ from pipelines.hands.epic_100doh import Epic100doh
 from pipelines.hands.imported import BoxSource, ImportHandsStage
 from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.packaged import calibration_of
-from pipelines.hands.stage import DetectHandsStage
+from pipelines.hands.stage import DetectHandsStage, detect_command
 
 
 def decode_stages(
@@ -166,7 +165,7 @@ def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
     """Whose boxes the hand stream crops by: the named detector's, or the only ones there."""
     base = frames.workspace.hands(frames.dataset, frames.split, frames.plan.slug)
     there = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
-    command = f"xmic detect-hands {of_split(frames.dataset, frames.split, frames.workspace.root)}"
+    command = detect_command(frames)
     if detector is not None and detector not in there:
         raise MissingUpstream(f"{base}: no boxes of {detector}; there is {', '.join(there) or 'none'}. Run {command}")
     if not there:

@@ -61,9 +61,9 @@ class EmbedClipsStage(EmbedStage):
         return clip_vectors(self.encoder.model.dim)
 
     @property
-    def command(self) -> str:
-        """The command line that makes these shards."""
-        return f"{super().command.replace('--streams clip', '--streams full')} --clip-frames {self.clip_frames}"
+    def asked_for(self) -> dict[str, Any]:
+        """The options of ``xmic embed`` that ask for vectors of clips."""
+        return {"streams": "full", "clip_frames": self.clip_frames}
 
     def units(self) -> list[Unit]:
         """One unit a shard of frames; it depends on which clip takes which frame too."""

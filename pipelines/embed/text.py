@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow as pa
 
 from data_manifests.errors import UsageError
 from data_manifests.schema import LABELS, Label
+from pipelines.embed.encoders.spec import embed_command
 from pipelines.embed.options import Names, check_prompt
 from pipelines.embed.stage import LazyEncoder
 from pipelines.embed.tables import text_vectors
@@ -46,12 +46,8 @@ def text_slug(prompt: str, names: str = "official") -> str:
 
 def text_command(workspace: Workspace, dataset: str, params: Mapping[str, Any]) -> str:
     """The command line that makes class-name vectors of these parameters."""
-    command = ["xmic", "embed", dataset, "-w", str(workspace.root)]
-    defaults = {"spec": None, "prompt": "{}", "names": "official"}
-    for name, option in (("spec", "--encoder"), ("prompt", "--prompt"), ("names", "--names")):
-        value = params.get(name, defaults[name])
-        command += [option, value] if value != defaults[name] else []
-    return shlex.join(command)
+    asked = {name: params[name] for name in ("prompt", "names") if name in params}
+    return embed_command(workspace, dataset, None, None, params.get("spec"), **asked)
 
 
 @dataclass

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pipelines.engine.options import Doc, Options
-from pipelines.evaluate.folders import Vectors
+
+Vectors = Literal["own", "mean", "shuffled", "zero"]
+"""The clip's own X-MIC vector, the mean over all scored clips, another clip's, or none."""
 
 
 @dataclass(frozen=True)

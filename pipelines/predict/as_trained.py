@@ -25,30 +25,10 @@ from pipelines.hands.imported import BoxSource, ImportHandsStage, NoBoxes, Video
 from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.packaged import is_packaged
 from pipelines.hands.stage import DetectHandsStage
+from pipelines.predict.options import Overrides
 from pipelines.train.protocol import Protocol
 
 _INSTEAD = "or detect hands with --detector yolo --weights FILE --allow-mixed"
-
-
-@dataclass(frozen=True)
-class Overrides:
-    """What the user gives for a run to be used on new footage; None = as the run had it.
-
-    Attributes:
-        encoder: model spec of the encoder, where the run's is a file that can not be found by its name.
-        v2: the same for the second encoder.
-        detector: of hands.
-        weights: of the detector.
-        boxes: hand boxes made elsewhere.
-        allow_mixed: accept another detector or precision than the run's.
-    """
-
-    encoder: str | None = None
-    v2: str | None = None
-    detector: str | None = None
-    weights: Path | None = None
-    boxes: Path | None = None
-    allow_mixed: bool = False
 
 
 def frame_plan(protocol: Protocol) -> FramePlan:

@@ -19,9 +19,10 @@ from pipelines.methods.base import ClipBatch, Method, TextBank, trained_count
 from pipelines.methods.recipe import Recipe
 from pipelines.train.backbone import load_towers
 from pipelines.train.features import StreamVectors, embedding_folder, read_clips, vector_width
+from pipelines.train.hold_out import hold_out
 from pipelines.train.optim import make_optimiser
 from pipelines.train.plan import PlannedRun
-from pipelines.train.policy import LEARNING_RATES, hold_out
+from pipelines.train.policy import LEARNING_RATES
 from pipelines.train.run import load_text, untrained_method
 
 _STEPS = 3

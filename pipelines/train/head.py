@@ -19,11 +19,11 @@ from pipelines.methods.recipe import Recipe
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import SplitClips, StreamVectors, require_width
 from pipelines.train.finished import write_summary
+from pipelines.train.hold_out import hold_out
 from pipelines.train.loop import TrainOutcome, train_head
 from pipelines.train.matched import train_matched
 from pipelines.train.pixels import Pictures
 from pipelines.train.plan import PlannedRun
-from pipelines.train.policy import hold_out
 from pipelines.train.selection import ValidationSet
 
 

@@ -11,14 +11,12 @@ from annotated_types import Ge, Le
 from pipelines.decode.options import PLAN
 from pipelines.embed.options import Names, Streams, check_prompt
 from pipelines.engine.options import LARGEST_SEED, Argument, CommandOnly, Doc, Flag, Group, Metavar, Options, Pairs
+from pipelines.train.policy import RecipeName, Select, SelectionPolicy, parse_percent
 
 if TYPE_CHECKING:
     from data_manifests.schema import Label
-    from pipelines.train.policy import SelectionPolicy
 
 Classified = Literal["full", "hand", "clip"]
-RecipeName = Literal["published", "matched"]
-Select = Literal["last", "source-val", "target"]
 
 _PROTOCOL = Group("Protocol (shared by all methods of a comparison)")
 _SELECTION = Group("Recipe and selection (how a method is trained and which epoch is kept)")
@@ -108,7 +106,5 @@ class TrainOptions(ProtocolChoice):
     @property
     def policy(self) -> SelectionPolicy:
         """Recipe, held-out recordings and which epoch is kept."""
-        from pipelines.train.policy import SelectionPolicy, parse_percent
-
         held_out = None if self.source_val is None else parse_percent(self.source_val)
         return SelectionPolicy(self.recipe, held_out, self.select, self.target)

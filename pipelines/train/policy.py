@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
-import numpy as np
+from data_manifests.errors import UsageError
 
-from data_manifests.errors import InputError, UsageError
-from pipelines.engine.digest import number_of
-from pipelines.train.options import RecipeName, Select
+RecipeName = Literal["published", "matched"]
+Select = Literal["last", "source-val", "target"]
 
 LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 """What the recipe ``matched`` tries, for every method the same: half a decade apart, from the lowest of the published
@@ -83,26 +81,3 @@ def parse_percent(value: str | float) -> float:
     if not math.isfinite(percent):
         raise UsageError(f"--source-val {value}: expected a percentage, for instance 10%")
     return percent
-
-
-def hold_out(recordings: Sequence[str], percent: float) -> np.ndarray:
-    """Which clips are held out: whole recordings, chosen by a hash of their ids, for every method and seed the same.
-
-    Args:
-        recordings: the recording of each clip, M ids.
-        percent: of the recordings, rounded up.
-
-    Returns:
-        bool [M].
-
-    Raises:
-        InputError: there is no recording left to train on.
-    """
-    names = sorted(set(recordings), key=lambda name: (number_of(f"source-val/{name}"), name))
-    held = names[: math.ceil(len(names) * percent / 100)]
-    if len(held) == len(names):
-        raise InputError(
-            f"--source-val {percent:g}%: {len(held)} of {len(names)} recordings would be held out and none trained on. "
-            "Prepare more recordings, or hold out fewer."
-        )
-    return np.isin(np.array(recordings), held)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream
+from pipelines.decode.options import DecodeOptions
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_plans, plan_of
-from pipelines.embed.encoders.spec import encoder_option, is_spec, parse_spec
+from pipelines.embed.encoders.spec import embed_command, is_spec, parse_spec
 from pipelines.embed.options import Streams
-from pipelines.engine.command_lines import of_split
+from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import digest_json
 from pipelines.engine.shards import any_footer, read_footer
 from pipelines.engine.workspace import Workspace
@@ -97,8 +98,7 @@ def resolve(
 
     def command(wanted: str | None) -> str:
         recorded = _spec_of(base / wanted) if wanted is not None and (base / wanted).is_dir() else None
-        made_by = encoder_option(workspace, wanted, recorded)
-        return f"xmic embed {of_split(dataset, split, workspace.root)} {made_by}"
+        return embed_command(workspace, dataset, split, wanted, recorded)
 
     encoder = _one(base, choice.encoder, "encoder", "--encoder", command(choice.encoder))
     v2 = _one(base, choice.v2, "second encoder", "--v2", command(choice.v2)) if choice.v2 else encoder
@@ -180,8 +180,7 @@ def on_target(
 
     def command(wanted: str) -> str:
         recorded = (made.get("spec") for place, made in protocol.vectors.items() if place.startswith(f"{wanted}/"))
-        made_by = encoder_option(workspace, wanted, next(recorded, None))
-        return f"xmic embed {of_split(dataset, split, workspace.root)} {made_by}"
+        return embed_command(workspace, dataset, split, wanted, next(recorded, None))
 
     for what in ("encoder", "v2", "hands"):
         folder, wanted = base, names[what]
@@ -229,10 +228,12 @@ def _plan_on_target(workspace: Workspace, dataset: str, split: str, protocol: Pr
         if (plan.segments, plan.short_side, plan.quality) == wanted and plan.centre_candidate is not None
     ]
     if not fitting:
+        options = DecodeOptions(protocol.segments, None, protocol.short_side, protocol.quality)
+        command = command_line("decode", options, dataset, split=split, root=workspace.root)
         raise MissingUpstream(
             f"{folder}: no frames with {protocol.segments} segments, short side {protocol.short_side} and quality "
             f"{protocol.quality} (an odd number of candidates), as the run has. "
-            f"Run xmic decode {of_split(dataset, split, workspace.root)}"
+            f"Run {command}"
         )
     return min(fitting, key=lambda plan: plan.candidates)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.embed.options import EmbedOptions
+from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.workspace import Workspace
 
@@ -180,7 +182,23 @@ def encoder_option(workspace: Workspace, encoder: str | None, recorded: str | No
         encoder: a folder name, or a spec as a user gives it; None = any.
         recorded: the spec that the encoder's vectors were made with, which holds no folders.
     """
-    spec = workspace.encoders.get(encoder or "") or recorded
-    if spec is None and encoder is not None and is_spec(encoder):
-        spec = encoder
+    spec = _spec_of(workspace, encoder, recorded)
     return f"--encoder {shlex.quote(spec) if spec else 'NAME'}"
+
+
+def embed_command(
+    workspace: Workspace,
+    dataset: str,
+    split: str | None,
+    encoder: str | None,
+    recorded: str | None = None,
+    **options: Any,
+) -> str:
+    """The command line that embeds a split, or without one a dataset, by an encoder (see :func:`encoder_option`)."""
+    spec = _spec_of(workspace, encoder, recorded) or "NAME"
+    return command_line("embed", EmbedOptions(spec, **options), dataset, split=split, root=workspace.root)
+
+
+def _spec_of(workspace: Workspace, encoder: str | None, recorded: str | None) -> str | None:
+    found = workspace.encoders.get(encoder or "") or recorded
+    return encoder if found is None and encoder is not None and is_spec(encoder) else found
