@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -19,6 +19,7 @@ from pipelines.engine.options import (
     Option,
     Options,
     Pairs,
+    option_of,
     options_of,
 )
 from xmic_cli.settings import pairs, toml_settings
@@ -30,23 +31,40 @@ def spread(command: Command) -> Command:
     """Let a command take the fields of the dataclasses among its parameters as options of its own, in their place.
 
     Typer reads a command's options from its signature and knows no groups of them; this writes the signature. A
-    dataclass of :class:`pipelines.engine.options.Options` says what each field is; the fields of another one have the
-    annotations of Typer.
+    dataclass of :class:`pipelines.engine.options.Options` says what each field is, and so may a single parameter with
+    the same annotations; the fields of another dataclass have those of Typer.
     """
     declared = inspect.signature(command, eval_str=True).parameters
     groups: dict[str, Any] = {name: item.annotation for name, item in declared.items() if is_dataclass(item.annotation)}
+    single = {name: _single(item) for name, item in declared.items() if _is_option(item)}
     written: list[inspect.Parameter] = []
     for name, item in declared.items():
-        written += _parameters(groups[name]) if name in groups else [item.replace(kind=inspect.Parameter.KEYWORD_ONLY)]
+        if name in groups:
+            written += _parameters(groups[name])
+        elif name in single:
+            written.append(_parameter(single[name]))
+        else:
+            written.append(item.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
     @functools.wraps(command)
     def call(**values: Any) -> None:
+        for name, option in single.items():
+            option.check(values[name])
         built = {name: group(**_taken(group, values)) for name, group in groups.items()}
         command(**values, **built)
 
     call.__signature__ = inspect.Signature(written)  # type: ignore[attr-defined]
     call.__annotations__ = {item.name: item.annotation for item in written}
     return call
+
+
+def _is_option(item: inspect.Parameter) -> bool:
+    return any(isinstance(mark, Doc) for mark in getattr(item.annotation, "__metadata__", ()))
+
+
+def _single(item: inspect.Parameter) -> Option:
+    default = MISSING if item.default is inspect.Parameter.empty else item.default
+    return option_of(item.name, item.annotation, default)
 
 
 def _parameters(group: Any) -> list[inspect.Parameter]:

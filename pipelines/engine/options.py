@@ -212,15 +212,23 @@ class Options:
 def options_of(group: type) -> tuple[Option, ...]:
     """The options that a dataclass holds, in the order of its fields."""
     hints = get_type_hints(group, include_extras=True)
-    found = []
-    for item in fields(group):
-        hint, *marks = get_args(hints[item.name]) if get_origin(hints[item.name]) is Annotated else (hints[item.name],)
-        if get_origin(hint) in (Union, UnionType):
-            hint = next(kind for kind in get_args(hint) if kind is not NoneType)
-        several = get_origin(hint) is tuple
-        default = item.default if item.default_factory is MISSING else item.default_factory()
-        found.append(Option(item.name, get_args(hint)[0] if several else hint, several, default, tuple(marks)))
-    return tuple(found)
+    return tuple(
+        option_of(
+            item.name,
+            hints[item.name],
+            item.default if item.default_factory is MISSING else item.default_factory(),
+        )
+        for item in fields(group)
+    )
+
+
+def option_of(name: str, hint: Any, default: Any = MISSING) -> Option:
+    """An option from its annotation."""
+    hint, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    if get_origin(hint) in (Union, UnionType):
+        hint = next(kind for kind in get_args(hint) if kind is not NoneType)
+    several = get_origin(hint) is tuple
+    return Option(name, get_args(hint)[0] if several else hint, several, default, tuple(marks))
 
 
 def in_words(values: tuple[str, ...]) -> str:

@@ -49,6 +49,11 @@ def _grind(context: typer.Context, *, sieve: _Sieve, shared: _Shared) -> None:
     typer.echo(repr(sieve))
 
 
+@spread
+def _one(grain: Annotated[Literal["fine", "coarse"], Doc("How it grinds.")] = "fine") -> None:
+    typer.echo(grain)
+
+
 def _invoke(command: Any, *arguments: str) -> Any:
     app = typer.Typer()
     app.command()(command)
@@ -116,6 +121,12 @@ def test_a_value_that_is_not_taken_is_refused_with_what_is(arguments: list[str],
     result = _invoke(_grind, "--turns", "2", *arguments)
     assert isinstance(result.exception, UsageError)
     assert str(result.exception) == text
+
+
+def test_a_single_parameter_may_have_the_same_annotations() -> None:
+    assert _invoke(_one, "--grain", "coarse").output == "coarse\n"
+    assert "[fine|coarse]" in _invoke(_one, "--help").output
+    assert str(_invoke(_one, "--grain", "dust").exception) == "--grain dust: expected fine or coarse"
 
 
 def test_a_whole_number_out_of_bounds_is_refused_by_the_command_line_itself() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pipelines.engine.options import Doc, Group
 from pipelines.predict.options import Overrides
 from xmic_cli import console
 from xmic_cli.options import (
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pipelines.predict.answers import Answers, ClipAnswers
 
 _CLIPS, _WORDS, _OUTPUT = "Which clips", "Which words", "Output"
-_FORMATS = ("table", "jsonl", "csv")
 NONE = "none of these"
 
 
@@ -77,10 +77,9 @@ def predict(
         ),
     ] = None,
     format: Annotated[
-        str | None,
-        typer.Option(
-            help="table, jsonl or csv. (default: by the ending of --out, else table)", rich_help_panel=_OUTPUT
-        ),
+        Literal["table", "jsonl", "csv"] | None,
+        Group(_OUTPUT),
+        Doc("How answers are written. (default: by the ending of --out, else table)"),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write the answers to this file (.jsonl, .csv).", rich_help_panel=_OUTPUT)
@@ -151,8 +150,6 @@ def _format(given: str | None, out: Path | None, json: bool) -> str:
 
     if json and (given is not None or out is not None):
         raise UsageError("--json prints one JSON document; leave out --format and --out, or take --format jsonl.")
-    if given is not None and given not in _FORMATS:
-        raise UsageError(f"--format {given}: expected {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}")
     if out is None:
         return given or "table"
     form = given or out.suffix.removeprefix(".").lower()
