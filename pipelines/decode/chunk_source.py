@@ -20,8 +20,8 @@ from pipelines.decode.packet_index import Heartbeat
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.reader import VideoReader, open_video
 from pipelines.decode.source import Failure, FrameChoice, LostFrame, StoredFrame
-from pipelines.decode.task import Clip
 from pipelines.decode.video_source import damaged, nothing_there, past_end, reader_facts, stored
+from pipelines.engine.clips import Clip
 
 TICK = Fraction(1, 90_000)
 """Seconds a tick of the key of a chunked video's frame; it counts from the start of the first chunk."""

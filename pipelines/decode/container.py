@@ -71,8 +71,7 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     stream = next((each for each in pictures if best is not None and each.index == best.index), pictures[0])
     if stream.codec_context is None:
         raise VideoError(
-            f"{path}: this FFmpeg has no decoder for the video stream (tag {stream.codec_tag!r}); "
-            "convert the file to H.264",
+            f"{path}: this FFmpeg has no decoder for the video stream; convert the file to H.264",
             "decode_error",
         )
     for other in container.streams:

@@ -45,7 +45,10 @@ def from_jpeg(data: bytes) -> np.ndarray:
     # OpenCV fills the rest of a cut-off JPEG with grey and only warns: the end marker must be there.
     whole = data[:3] == b"\xff\xd8\xff" and b"\xff\xd9" in data[-64:]
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if whole else None
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if whole else None
+    except cv2.error:  # damage to its size: OpenCV refuses more than 2³⁰ pixels
+        picture = None
     if picture is None:
         raise InputError(
             f"JPEG: {len(data)} bytes starting with {data[:3].hex(' ') or 'nothing'} are not a whole JPEG; "

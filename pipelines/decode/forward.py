@@ -126,7 +126,7 @@ def _damage_by_packet(seen: list[_Seen], refusals: list[Refusal], index: PacketI
         # A packet that shows nothing and raises nothing was lost on the way. Not so at the start, where
         # leading pictures have nothing to refer to and the decoder still learns the display order.
         silent = ~np.isin(index.pts, [frame.pts for frame in seen]) & ~index.hidden
-        settled = int(np.append(index.restarts, len(index.pts))[1])
+        settled = index.restarts[1] if len(index.restarts) > 1 else len(index.pts)
         bad |= {position for position in np.flatnonzero(silent).tolist() if position >= settled}
     marked = depends_on(index, [position for position in bad if position < len(index.pts)])
     return set(index.pts[marked].tolist())

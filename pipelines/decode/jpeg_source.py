@@ -24,7 +24,7 @@ from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.packet_index import Heartbeat
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.source import Failure, FrameChoice, LostFrame, StoredFrame
-from pipelines.decode.task import Clip
+from pipelines.engine.clips import Clip
 
 END_SLACK = 15
 """Frames by which an annotated number may pass the last JPEG and still mean the last one: extractions of one video

@@ -114,6 +114,18 @@ class Run:
     wanted: frozenset[int]
 
 
+def demuxed(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    """The stream's packets in file order, and an empty one at the end, where PyAV gets so far.
+
+    When damage makes FFmpeg see more streams than there were at first, PyAV ends with an IndexError instead of that
+    empty packet.
+    """
+    try:
+        yield from container.demux(stream)
+    except IndexError:
+        return
+
+
 def read_packets(
     container: InputContainer, stream: VideoStream, stopped: list[str], heartbeat: Heartbeat
 ) -> Iterator[Packet]:
@@ -123,7 +135,7 @@ def read_packets(
     to ``stopped``. Errors of the disk or the network are raised. ``heartbeat`` is called for every packet.
     """
     try:
-        for packet in container.demux(stream):
+        for packet in demuxed(container, stream):
             heartbeat()
             if packet.size:
                 yield packet

@@ -242,7 +242,10 @@ class VideoReader:
                 f"the first frame shown has pts {first.pts}, but the smallest in the index is {visible.min()}"
             )
         damaged = depends_on(index, np.flatnonzero(index.damaged).tolist())
-        self._describe(first, index.pts[~index.hidden & ~damaged], index.pts[~index.hidden & damaged])
+        whole = ~index.hidden & ~damaged
+        if not whole.any():
+            raise Unreliable("every packet is damaged, or its frame is predicted from one that is")
+        self._describe(first, index.pts[whole], index.pts[~index.hidden & damaged])
 
     def _fall_back(self, found: Unreliable) -> None:
         self.mode, self.fallback = "forward", str(found)

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from pipelines.decode.plan import FramePlan
-from pipelines.decode.task import Clip
+from pipelines.engine.clips import Clip
 
 
 @dataclass(frozen=True)

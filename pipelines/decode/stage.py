@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -17,22 +15,23 @@ from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.options import DecodeOptions
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.tables import FRAMES_LAYOUT, SIDES
-from pipelines.decode.task import Clip, VideoTask
+from pipelines.decode.task import VideoTask
+from pipelines.engine.clips import Clip, read_clips, read_videos
 from pipelines.engine.command_lines import command_line
-from pipelines.engine.digest import digest_groups, digest_json
+from pipelines.engine.digest import digest_json
 from pipelines.engine.environment import versions
 from pipelines.engine.groups import group_videos
+from pipelines.engine.leftovers import remove_leftovers, temporary_name
 from pipelines.engine.memory import release_memory
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, read_footer, read_rows
+from pipelines.engine.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, known_footer
 from pipelines.engine.stage import OpenShard, Unit
-from pipelines.engine.workspace import Workspace
+from pipelines.engine.workspace import Workspace, subfolders
 
 _JPEG_BYTES = 20_000
 _GROUPS_A_GIVING_BACK = 8
 _INDEXES = "packet-indexes"
 _MISSING = "missing"
-_TIMED = ("clip_id", "start_s", "stop_s", "start_frame", "stop_frame")
 _PLACED = ("video_id", "path", "kind", "offset_s", "jpeg_rate", "duration_s")
 
 
@@ -109,7 +108,7 @@ class DecodeStage:
         for unit in self.units_by_clips():
             files = {f"file of {task.video_id}": self._identity(task) for task in unit.payload}
             if _MISSING in files.values():
-                there = _footer_of(unit.path)
+                there = known_footer(unit.path)
                 before = there.inputs if there else {}
                 files |= {name: before.get(name, _MISSING) for name, found in files.items() if found == _MISSING}
             inputs = {**unit.inputs, **files}
@@ -118,20 +117,14 @@ class DecodeStage:
 
     def units_by_clips(self) -> list[Unit]:
         """The same units with the clips as their only inputs: needs no video, for those who read the shards."""
-        folder = self.workspace.manifest(self.dataset, self.split)
-        if not (folder / "clips.parquet").is_file():
-            raise MissingUpstream(f"{folder}: not prepared. Run xmic prepare for {self.dataset} {self.split}.")
-        clips = read_rows(folder / "clips.parquet", ["video_id", *_TIMED])
-        videos = read_rows(folder / "videos.parquet", _PLACED)
-        of_video: dict[str, list[Clip]] = {}
-        for row in clips.to_pylist():
-            of_video.setdefault(row["video_id"], []).append(Clip(*(row[name] for name in _TIMED)))
+        clips = read_clips(self.workspace, self.dataset, self.split)
+        of_video, digests = clips.by_video(), clips.digests_by_video()
+        videos = read_videos(self.workspace, self.dataset, self.split, _PLACED)
         lying_in = Counter(videos.column("path").to_pylist())
         tasks = {
             row["video_id"]: self._task(row, of_video[row["video_id"]], lying_in[row["path"]] > 1)
             for row in videos.to_pylist()
         }
-        digests = digest_groups(clips, "video_id", _TIMED)
         a_clip = self.plan.segments * self.plan.candidates
         groups = group_videos(
             {video: len(rows) * a_clip for video, rows in of_video.items()},
@@ -196,7 +189,7 @@ class DecodeStage:
     def _refuse_to_lose(self, unit: Unit) -> None:
         gone = [task for task in unit.payload if self._file(task) is None]
         lost = [task for task in gone if unit.inputs[f"file of {task.video_id}"] != _MISSING]
-        there = _footer_of(unit.path)
+        there = known_footer(unit.path)
         if lost and there and there.rows:
             raise MissingUpstream(
                 f"{unit.path}: must be made anew, but the files of {len(lost)} of its videos are gone and their frames "
@@ -280,27 +273,10 @@ class DecodeStage:
             progress.note(f"{task.video_id}: read from start to end, because {result['video']['fallback']}")
 
     def _fresh_scratch(self) -> Path:
-        folder = self.workspace.root / "tmp"
-        here = f"decode-{socket.gethostname()}-"
-        for left in folder.glob(f"{here}*"):
-            pid = left.name.removeprefix(here)
-            try:
-                os.kill(int(pid), 0)
-            except (ProcessLookupError, ValueError):
-                shutil.rmtree(left, ignore_errors=True)
-            except PermissionError:
-                pass
-        scratch = folder / f"{here}{os.getpid()}"
+        remove_leftovers(self.workspace.scratch, "decode-")
+        scratch = self.workspace.scratch / temporary_name("decode-")
         scratch.mkdir(parents=True, exist_ok=True)
         return scratch
-
-
-def _footer_of(path: Path) -> Footer | None:
-    """What a shard says of itself; None where it is not there or damaged."""
-    try:
-        return read_footer(path)
-    except (FileNotFoundError, InputError):
-        return None
 
 
 @dataclass(frozen=True)
@@ -345,7 +321,7 @@ def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
     found: list[Decoded] = []
     missing: list[str] = []
     for unit in stage.units_by_clips():
-        footer = _footer_of(unit.path)
+        footer = known_footer(unit.path)
         if footer is None:
             missing.append(unit.group)
             continue
@@ -360,8 +336,7 @@ def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
 
 def decoded_plans(workspace: Workspace, dataset: str, split: str) -> dict[str, FramePlan]:
     """The frame plans that a split has frames of, by folder name."""
-    folder = workspace.frames(dataset, split)
-    footers = {path.name: any_footer(path) for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+    footers = {folder.name: any_footer(folder) for folder in subfolders(workspace.frames(dataset, split))}
     return {name: FramePlan(**footer.params["plan"]) for name, footer in footers.items() if footer is not None}
 
 

@@ -6,25 +6,7 @@ from dataclasses import dataclass
 
 from data_manifests.videos import Kind
 from pipelines.decode.plan import FramePlan
-
-
-@dataclass(frozen=True)
-class Clip:
-    """The interval of a clip.
-
-    Attributes:
-        clip_id: Its id.
-        start_s: Start in seconds of the video.
-        stop_s: Stop in seconds; None for the end of the video.
-        start_frame: First of the numbered JPEGs, None where the annotation numbers none.
-        stop_frame: Last of them.
-    """
-
-    clip_id: str
-    start_s: float
-    stop_s: float | None
-    start_frame: int | None = None
-    stop_frame: int | None = None
+from pipelines.engine.clips import Clip
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pipelines.decode.packet_index import Heartbeat
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.reader import DecodedFrame, VideoReader, open_video
 from pipelines.decode.source import Failure, FrameChoice, LostFrame, StoredFrame
-from pipelines.decode.task import Clip
+from pipelines.engine.clips import Clip
 
 
 class VideoSource:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
+import cv2
 import numpy as np
 import pyarrow as pa
 
+from data_manifests.errors import XmicError
 from pipelines.decode.container import VideoError
 from pipelines.decode.open_source import open_source
 from pipelines.decode.plan import NO_FRAME
@@ -18,14 +23,30 @@ from pipelines.decode.task import VideoTask
 
 _BATCH = 64
 
+_OF_THE_VIDEO = (
+    XmicError,
+    av.error.FFmpegError,
+    cv2.error,
+    tarfile.TarError,
+    zlib.error,
+    ArithmeticError,  # by the numbers a container states: a time beyond 64 bits, a rate of nothing
+    UnicodeError,  # in its metadata
+)
 
-def reason_of(error: BaseException) -> str:
-    """The reason code of an exception that left :func:`decode_video`."""
+
+def reason_of(error: BaseException) -> str | None:
+    """Give the reason code of an exception that a video, the disk or the memory can cause.
+
+    Returns:
+        The code; None for an exception that only a mistake in the program can cause.
+    """
     if isinstance(error, VideoError):
         return error.reason
     if isinstance(error, MemoryError):
         return "out_of_memory"
-    return "io_error" if isinstance(error, OSError) else "decode_error"
+    if isinstance(error, OSError):
+        return "io_error"
+    return "decode_error" if isinstance(error, _OF_THE_VIDEO) else None
 
 
 def decode_video(task: VideoTask, heartbeat: Callable[[], None]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """``doctor``: what this machine has and what is broken. Works when a dependency does not.
 
 Only the standard library is imported here. Every dependency is imported in a process of its own
-(:mod:`pipelines.doctor.probe`), so that one that raises, crashes or hangs is a line of the result.
+(:mod:`pipelines.doctor.probe`), and what xmic needs of them is tried in others (:mod:`pipelines.doctor.trials`).
+So one that raises, crashes or hangs is a line of the result.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT_S = 60.0
-"""An import that takes longer counts as hanging; cold imports from a network disk can take half of it."""
+"""An import or a trial that takes longer counts as hanging; cold imports from a network disk can take half of it."""
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -56,29 +57,73 @@ DEPENDENCIES = (
 )
 
 
+@dataclass(frozen=True)
+class Trial:
+    """Something that xmic needs of its dependencies, tried by :data:`pipelines.doctor.trials.TRIALS`.
+
+    Attributes:
+        name: its name there.
+        what: it does, in words.
+        modules: what it rests on, by the names in :data:`DEPENDENCIES`.
+    """
+
+    name: str
+    what: str
+    modules: tuple[str, ...]
+
+
+TRIALS = (
+    Trial(
+        "encoder",
+        "a picture through the encoder that comes with xmic",
+        ("torch", "torchvision", "open_clip", "timm", "safetensors"),
+    ),
+    Trial(
+        "hands",
+        "a picture through the hand model that comes with xmic",
+        ("torch", "torchvision", "ultralytics", "cv2", "safetensors"),
+    ),
+    Trial("video", "a clip written, opened and decoded", ("av", "cv2", "numpy", "pyarrow")),
+    Trial("shard", "a Parquet shard written and read back", ("pyarrow",)),
+)
+
+
 def examine(
-    workspace: Path, dependencies: Sequence[Dependency] = DEPENDENCIES, timeout_s: float = TIMEOUT_S
+    workspace: Path,
+    dependencies: Sequence[Dependency] = DEPENDENCIES,
+    trials: Sequence[Trial] = TRIALS,
+    timeout_s: float = TIMEOUT_S,
 ) -> dict[str, Any]:
     """Everything ``xmic doctor`` says, as plain values.
 
     Args:
         workspace: the workspace folder; it need not exist.
         dependencies: what to import.
-        timeout_s: seconds an import and its questions may take.
+        trials: what to try then; one that rests on a module that does not import is not tried, and does not work.
+        timeout_s: seconds an import and its questions may take, and a trial.
 
     Returns:
-        'ok' (every dependency imports), 'xmic', 'python', 'platform', 'dependencies', 'devices', 'ffmpeg',
-        'caches', 'disk', 'workspace', 'offline'. A part that could not be found out is an object with 'error'.
+        'ok' (every dependency imports and every trial works), 'xmic', 'python', 'platform', 'dependencies', 'trials',
+        'devices', 'ffmpeg', 'caches', 'disk', 'workspace', 'offline'. A part that could not be found out is an object
+        with 'error'.
     """
-    probes = _probe_all(dependencies, timeout_s)
+    with (
+        tempfile.TemporaryDirectory(prefix="xmic-doctor-") as folder,
+        ThreadPoolExecutor(max(2, len(usable_cores()))) as pool,
+    ):
+        modules = [item.module for item in dependencies]
+        found = pool.map(lambda module: _probe(module, Path(folder), timeout_s), modules)
+        probes = dict(zip(modules, found, strict=True))
+        tried = list(pool.map(lambda trial: _tried(trial, probes, Path(folder), timeout_s), trials))
     settings, problem = _settings(workspace)
     packages = [_package(item, probes[item.module]) for item in dependencies]
     return {
-        "ok": all(package["imports"] for package in packages),
+        "ok": all(package["imports"] for package in packages) and all(trial["works"] for trial in tried),
         "xmic": _version("xmic"),
         "python": {"version": platform.python_version(), "executable": sys.executable},
         "platform": platform.platform(),
         "dependencies": packages,
+        "trials": tried,
         "devices": _isolated(lambda: _devices(probes.get("torch", {}), settings.get("precision", {}))),
         "ffmpeg": _details(probes, "av"),
         "caches": _isolated(_caches),
@@ -102,23 +147,44 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _probe_all(dependencies: Sequence[Dependency], timeout_s: float) -> dict[str, dict[str, Any]]:
-    modules = [item.module for item in dependencies]
-    with (
-        tempfile.TemporaryDirectory(prefix="xmic-doctor-") as folder,
-        ThreadPoolExecutor(max(2, len(usable_cores()))) as pool,
-    ):
-        found = pool.map(lambda module: _probe(module, Path(folder), timeout_s), modules)
-        return dict(zip(modules, found, strict=True))
-
-
 def _probe(module: str, folder: Path, timeout_s: float) -> dict[str, Any]:
-    out, said = folder / f"{module}.json", folder / f"{module}.txt"
-    command = [sys.executable, "-P", "-X", "faulthandler", str(_PACKAGE / "doctor_probe.py")]
+    known, problem = _asked("probe", module, folder, timeout_s)
+    result = {"imports": False, "error": None, "details": None, "details_error": None, **known}
+    if problem:
+        result["details_error" if result["imports"] else "error"] = problem
+    return result
+
+
+def _tried(trial: Trial, probes: Mapping[str, Mapping[str, Any]], folder: Path, timeout_s: float) -> dict[str, Any]:
+    result = {"name": trial.name, "what": trial.what, "works": False, "problem": None, "advice": None}
+    broken = [module for module in trial.modules if module in probes and not probes[module]["imports"]]
+    if broken:
+        return {**result, "problem": f"not tried, because {' and '.join(broken)} cannot be imported (see above)"}
+    known, problem = _asked("trial", trial.name, folder, timeout_s)
+    problem = problem or known["error"]
+    if problem:
+        return {**result, "problem": problem, "advice": _advice_for(trial)}
+    return {**result, "works": True}
+
+
+def _advice_for(trial: Trial) -> str:
+    rests = [item for item in DEPENDENCIES if item.module in trial.modules]
+    versions = (f"{item.distribution} {_version(item.distribution) or '(no version)'}" for item in rests)
+    asked = " ".join(_quoted(_requirement(item.distribution)) for item in rests)
+    return (
+        f"it rests on {', '.join(versions)}; what xmic asks for: {_pip()} install {asked}. If those are the versions, "
+        "report it with the output of: xmic doctor --json"
+    )
+
+
+def _asked(what: str, name: str, folder: Path, timeout_s: float) -> tuple[dict[str, Any], str | None]:
+    """What :mod:`pipelines.doctor.probe` said, in a process of its own, and how that ended where it ended badly."""
+    out, said = folder / f"{what}-{name}.json", folder / f"{what}-{name}.txt"
+    command = [sys.executable, "-P", "-X", "faulthandler", str(_PACKAGE / "doctor" / "probe.py")]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "YOLO_OFFLINE": "true"}
     with said.open("wb") as log:
         process = subprocess.Popen(
-            [*command, module, str(out), str(_PACKAGE.parent)],
+            [*command, what, name, str(out), str(_PACKAGE.parent)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -132,12 +198,9 @@ def _probe(module: str, folder: Path, timeout_s: float) -> dict[str, Any]:
         finally:
             process.kill()
             process.wait()
-    result: dict[str, Any] = {"imports": False, "error": None, "details": None, "details_error": None}
-    if out.is_file():
-        result = json.loads(out.read_text(encoding="utf-8"))
-    if problem or not out.is_file():
-        result["details_error" if result["imports"] else "error"] = problem or "ended without an answer"
-    return result
+    if not out.is_file():
+        return {}, problem or "ended without an answer"
+    return json.loads(out.read_text(encoding="utf-8")), problem
 
 
 def _how_it_ended(code: int, said: Path) -> str:

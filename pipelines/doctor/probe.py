@@ -1,4 +1,4 @@
-"""One dependency imported and asked what it can do, in a process of its own: ``doctor`` starts this file.
+"""One dependency imported and asked what it can do, or one trial, in a process of its own: ``doctor`` starts this file.
 
 A dependency that crashes or hangs takes only this process with it. Only the standard library is imported
 here at module level. Nothing touches the network.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -151,18 +153,57 @@ def probe(module: str) -> Iterator[dict[str, Any]]:
         yield known
 
 
+def attempt(name: str) -> Iterator[dict[str, Any]]:
+    """Run one of :data:`pipelines.doctor.trials.TRIALS`; yields whether it works, and the error with its place."""
+    try:
+        from pipelines.doctor.trials import run_trial
+
+        run_trial(name)
+    except BaseException as error:
+        yield {"works": False, "error": f"{_said(error)}{_place(error)}"}
+        return
+    yield {"works": True, "error": None}
+
+
 def _said(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def main(module: str, out: str, root: str) -> None:
-    """Write each state of :func:`probe` to the file ``out``."""
+def _place(error: BaseException) -> str:
+    """The line of ours that it came through last: an error of a missing argument says nothing of who passed it."""
+    ours = str(Path(__file__).resolve().parents[1])
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(ours)]
+    if not frames:
+        return ""
+    return f" ({Path(frames[-1].filename).relative_to(Path(ours).parent)}, line {frames[-1].lineno})"
+
+
+def _take_ours(root: Path) -> None:
+    """Import our packages from where this file is. The path is left as it is: that folder could shadow others' modules
+    there, and other packages of our names could shadow ours."""
+    for name in ("data_manifests", "pipelines"):
+        file = root / name / "__init__.py"
+        spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=[str(file.parent)])
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{file}: cannot be imported")
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+
+
+def main(what: str, name: str, out: str, root: str) -> None:
+    """Write each state of what is asked for to the file ``out``.
+
+    Args:
+        what: 'probe' (:func:`probe` of a module) or 'trial' (:func:`attempt`).
+        name: of the module or the trial.
+        out: the file.
+        root: the folder that this package lies in.
+    """
     # Collecting garbage is a third of the time that large imports take.
     gc.disable()
-    # Last on the path: it is there for this package alone and must shadow nothing.
-    sys.path.append(root)
-    for known in probe(module):
+    _take_ours(Path(root))
+    for known in probe(name) if what == "probe" else attempt(name):
         temporary = Path(f"{out}.tmp")
         temporary.write_text(json.dumps(known), encoding="utf-8")
         temporary.replace(out)

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from data_manifests.errors import InputError
 from pipelines.engine.atomic import fsync_folder
 from pipelines.engine.digest import canonical_json, update_with_table
+from pipelines.engine.leftovers import remove_leftovers, temporary_name
 
 _FOOTER = b"xmic"
 _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)  # the last for a column name that is no text
@@ -214,11 +215,11 @@ class PartWriter:
 
     def __init__(self, final: Path, layout: Layout) -> None:
         final.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in final.parent.glob(f".{final.name}.*.tmp"):
-            leftover.unlink()
+        # A shard is written under its lock.
+        remove_leftovers(final.parent, f".{final.name}.", ".tmp", locked=True)
         self.final = final
         self.rows = 0
-        self._temporary = final.parent / f".{final.name}.{os.getpid()}.tmp"
+        self._temporary = final.parent / temporary_name(f".{final.name}.", ".tmp")
         self._layout = layout
         self._digest = hashlib.sha256()
         self._pending: list[pa.Table] = []
@@ -370,12 +371,18 @@ class ShardWriter:
         self._main.commit()
 
 
+def known_footer(path: Path) -> Footer | None:
+    """Read the footer of a shard; None where it is missing or damaged."""
+    try:
+        return read_footer(path)
+    except (DamagedShard, FileNotFoundError):
+        return None
+
+
 def any_footer(folder: Path) -> Footer | None:
     """The footer of the first readable shard of a folder: how the folder was made; None when it has none."""
-    for part in sorted(folder.glob("part-*.parquet")):
-        with suppress(DamagedShard, FileNotFoundError):
-            return read_footer(part)
-    return None
+    footers = (known_footer(part) for part in sorted(folder.glob("part-*.parquet")))
+    return next((footer for footer in footers if footer is not None), None)
 
 
 def footer_of_side(path: Path, side: str) -> str | None:

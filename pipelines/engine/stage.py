@@ -11,7 +11,7 @@ import enum
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,17 +57,12 @@ class Unit:
 OpenShard = Callable[[Unit], AbstractContextManager[ShardWriter]]
 
 
-class Stage(Protocol):
-    """What a stage declares. ``params`` holds all that changes the bytes it writes, and nothing else."""
+class Declared(Protocol):
+    """What the keys of a stage's shards cover beside their inputs."""
 
     @property
     def name(self) -> str:
         """The stage's name."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """What it is made of, for whoever watches: dataset, split, stream."""
         ...
 
     @property
@@ -77,7 +72,16 @@ class Stage(Protocol):
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """Plain values; part of the key."""
+        """Plain values, all that changes the bytes it writes, and nothing else."""
+        ...
+
+
+class Stage(Declared, Protocol):
+    """What a stage declares and does."""
+
+    @property
+    def title(self) -> str:
+        """What it is made of, for whoever watches: dataset, split, stream."""
         ...
 
     @property
@@ -139,14 +143,22 @@ class Inspection:
     footer: Footer | None = None
 
 
-def inspect(stage: Stage, unit: Unit) -> Inspection:
-    """Compare a shard's footer with what it should be made from."""
+def inspect(stage: Declared, unit: Unit, *, as_recorded: bool = False) -> Inspection:
+    """Compare a shard's footer with what it should be made from.
+
+    Args:
+        stage: what makes it.
+        unit: the shard.
+        as_recorded: the shard itself says which inputs it has; those that ``unit`` does not name count as unchanged.
+    """
     try:
         footer = read_footer(unit.path)
     except FileNotFoundError:
         return Inspection(unit, State.MISSING, "not made yet")
     except DamagedShard as error:
         return Inspection(unit, State.DAMAGED, str(error))
+    if as_recorded:
+        unit = replace(unit, inputs={name: unit.inputs.get(name, then) for name, then in footer.inputs.items()})
     if footer.key != shard_key(stage.name, stage.version, stage.params, unit.inputs):
         return Inspection(unit, State.STALE, _what_changed(stage, unit, footer), footer)
     for side, digest in footer.sides.items():
@@ -159,7 +171,7 @@ def inspect(stage: Stage, unit: Unit) -> Inspection:
     return Inspection(unit, State.DONE, "", footer)
 
 
-def _what_changed(stage: Stage, unit: Unit, footer: Footer) -> str:
+def _what_changed(stage: Declared, unit: Unit, footer: Footer) -> str:
     if (footer.stage, footer.version) != (stage.name, stage.version):
         return f"written by {footer.stage} version {footer.version}, now {stage.name} version {stage.version}"
     for what, old, new in (("", footer.params, stage.params), ("input ", footer.inputs, unit.inputs)):

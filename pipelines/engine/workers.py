@@ -3,6 +3,9 @@
 Native code that reads damaged files can loop for ever or crash its process, and no exception handler helps.
 So every task runs in a process of its own kind: a worker that falls silent is killed, one that dies is
 replaced, and the task it had is tried once more, alone, before it is given up.
+
+What a task's data can cause is the outcome of that task. What only a mistake in the program can cause would come
+again with every task, so the first one ends them all.
 """
 
 from __future__ import annotations
@@ -24,6 +27,11 @@ from types import ModuleType
 from typing import Any
 
 from data_manifests.errors import UsageError
+
+
+class WorkerBug(RuntimeError):
+    """A worker failed by a mistake in its program, not by its task; the text has the worker's traceback."""
+
 
 # Importing a function may mean importing a whole deep learning library from a cold disk.
 _START_LIMIT_S = 120.0
@@ -54,7 +62,7 @@ def run_killable(
     *,
     workers: int,
     timeout_s: float,
-    reason_of: Callable[[BaseException], str],
+    reason_of: Callable[[BaseException], str | None],
 ) -> Iterator[Outcome]:
     """Call ``function(task, heartbeat)`` for every task and yield the outcomes as they come.
 
@@ -69,7 +77,7 @@ def run_killable(
         workers: Worker processes at the same time, at least 1.
         timeout_s: A worker that gives no heartbeat for so many seconds is killed.
         reason_of: Importable by name; called in the worker with the exception that left the function, for
-            the reason code of the outcome. Not asked about a MemoryError.
+            the reason code of the outcome. None says that no task can cause it. Not asked about a MemoryError.
 
     Yields:
         One outcome a task, in the order they end. A task whose worker died is tried once more in a fresh
@@ -77,7 +85,8 @@ def run_killable(
 
     Raises:
         UsageError: Fewer than 1 worker, or a timeout that is not positive.
-        RuntimeError: The function can not be imported in a worker.
+        WorkerBug: The function cannot be imported in a worker, or ``reason_of`` gave None for what left it. Outcomes
+            that are known by then are yielded first.
     """
     if workers < 1:
         raise UsageError(f"{workers} worker processes: expected 1 or more, tasks never run in this process")
@@ -133,14 +142,16 @@ class _Worker:
         with suppress(BrokenPipeError, ConnectionResetError):
             self.pipe.send((task,))
 
-    def listen(self) -> Outcome | _Death | None:
+    def listen(self) -> Outcome | _Death | WorkerBug | None:
         """Take in all that the worker has said; None while its task goes on."""
         try:
             while self.pipe.poll():
                 kind, *rest = self.pipe.recv()
                 self._heard_at, self._started = time.monotonic(), True
                 if kind == "broken":
-                    raise RuntimeError(f"a worker process can not import what it is to run:\n{rest[0]}")
+                    return WorkerBug(f"a worker process can not import what it is to run:\n{rest[0]}")
+                if kind == "bug":
+                    return WorkerBug(f"task {self._task_id!r} met a mistake in the program, in a worker:\n{rest[0]}")
                 if kind == "ended":
                     self.busy = False
                     return Outcome(self._task_id, *rest)
@@ -211,13 +222,20 @@ def _give_next(tasks: Iterator[tuple[Any, Any]], pool: list[_Worker], code: byte
     return True
 
 
-def _listen(pool: list[_Worker]) -> list[Outcome | _Death]:
-    """Wait until a busy worker speaks, dies or has been silent too long."""
+def _listen(pool: list[_Worker]) -> Iterator[Outcome | _Death]:
+    """Wait until a busy worker speaks, dies or has been silent too long.
+
+    Raises:
+        WorkerBug: One met a mistake in the program; what the others said comes first.
+    """
     busy = [worker for worker in pool if worker.busy]
     wait([worker.pipe for worker in busy], max(0.0, min(worker.seconds_left for worker in busy)))
     # All are heard before any is judged: their heartbeats may have piled up while the caller was away.
     said = [worker.listen() for worker in busy]
-    return [each for each in said if each is not None]
+    yield from (each for each in said if isinstance(each, Outcome | _Death))
+    bug = next((each for each in said if isinstance(each, WorkerBug)), None)
+    if bug is not None:
+        raise bug
 
 
 def _dismiss(pool: list[_Worker]) -> None:
@@ -286,22 +304,24 @@ def _serve(pipe: Connection, code: bytes, beat_s: float) -> None:
 
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while message := pipe.recv():
-            pipe.send(("ended", *_run(function, reason_of, message[0], heartbeat)))
+            pipe.send(_run(function, reason_of, message[0], heartbeat))
 
 
 def _run(
     function: Callable[[Any, Callable[[], None]], Any],
-    reason_of: Callable[[BaseException], str],
+    reason_of: Callable[[BaseException], str | None],
     task: Any,
     heartbeat: Callable[[], None],
-) -> tuple[Any, str | None, str | None]:
+) -> tuple[Any, ...]:
     try:
         value = function(task, heartbeat)
-        pickle.dumps(value)  # what does not pickle is the function's failure, not the worker's
-        return value, None, None
+        pickle.dumps(value)  # what does not pickle is the function's mistake, and must not end the worker unsaid
+        return "ended", value, None, None
     except BaseException as error:
         reason = "out_of_memory" if isinstance(error, MemoryError) else reason_of(error)
-        return None, reason, f"{type(error).__name__}: {error}"
+        if reason is None:
+            return "bug", traceback.format_exc()
+        return "ended", None, reason, f"{type(error).__name__}: {error}"
 
 
 def _die_with_parent() -> None:

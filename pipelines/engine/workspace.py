@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ from pipelines.engine.locks import exclusive_lock
 
 SETTINGS = "workspace.toml"
 _LAYOUT = 1
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """List the folders in a folder, by name; none where it is not there."""
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,14 @@ class Workspace:
         """Folder of a split's manifest."""
         return self.manifests / dataset / split
 
+    def clips_file(self, dataset: str, split: str) -> Path:
+        """The clips of a split; see :mod:`pipelines.engine.clips`."""
+        return self.manifest(dataset, split) / "clips.parquet"
+
+    def videos_file(self, dataset: str, split: str) -> Path:
+        """The videos of a split."""
+        return self.manifest(dataset, split) / "videos.parquet"
+
     def classes_file(self, dataset: str, label: str) -> Path:
         """The class list of a dataset for ``label`` 'noun' or 'verb'."""
         return self.manifests / dataset / f"classes_{label}.parquet"
@@ -160,6 +174,21 @@ class Workspace:
         """Folder of a dataset's class-name vectors by an encoder."""
         return self.root / "text" / dataset / encoder
 
+    def boxes_by(self, detector: str) -> list[Path]:
+        """List the folders of a detector's boxes, of every split and frame plan."""
+        return self._matching(self.hands("*", "*", "*", escape(detector)))
+
+    def vectors_by(self, encoder: str, dataset: str) -> list[Path]:
+        """List the folders of an encoder's streams of a dataset, of every split and plan."""
+        return self._matching(self.embeddings(escape(dataset), "*", "*", escape(encoder), "*"))
+
+    def texts(self) -> list[Path]:
+        """List the files of class-name vectors, of every dataset and encoder."""
+        return self._matching(self.text("*", "*") / "*.parquet")
+
+    def _matching(self, pattern: Path) -> list[Path]:
+        return sorted(self.root.glob(pattern.relative_to(self.root).as_posix()))
+
     @property
     def runs(self) -> Path:
         """Folder of all runs; ``latest`` in it points to the newest one."""
@@ -168,6 +197,10 @@ class Workspace:
     def run(self, name: str) -> Path:
         """Folder of a run."""
         return self.runs / name
+
+    def run_folders(self) -> list[Path]:
+        """List the folders of all runs, by name."""
+        return [run for run in subfolders(self.runs) if not run.is_symlink()]
 
     @property
     def evaluations(self) -> Path:
@@ -186,9 +219,14 @@ class Workspace:
         """Place of something that is made again when it is gone."""
         return self.root / "cache" / kind / key
 
+    @property
+    def scratch(self) -> Path:
+        """Folder of what a running stage writes down for itself."""
+        return self.root / "tmp"
+
     def splits(self, dataset: str) -> list[str]:
         """The prepared splits of a dataset, in the order train, val, test."""
-        return [split for split in SPLITS if (self.manifest(dataset, split) / "clips.parquet").is_file()]
+        return [split for split in SPLITS if self.clips_file(dataset, split).is_file()]
 
     def evaluation_split(self, dataset: str, split: str | None = None) -> str | None:
         """The split to evaluate on: the named one, else val, else test; None when it is not prepared."""
@@ -197,8 +235,7 @@ class Workspace:
 
     def prepared(self) -> list[tuple[str, str]]:
         """Every prepared (dataset, split)."""
-        folder = self.manifests
-        names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        names = [folder.name for folder in subfolders(self.manifests)]
         return [(name, split) for name in names for split in self.splits(name)]
 
     def choose(self, dataset: str | None, splits: Iterable[str] | None = None) -> list[tuple[str, str]]:

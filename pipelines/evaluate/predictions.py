@@ -1,4 +1,4 @@
-"""The clips that an evaluation is over, and the scores that its predictions hold of them."""
+"""The scores that predictions hold of the clips to evaluate."""
 
 from __future__ import annotations
 
@@ -11,51 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_manifests.schema import Label
+from pipelines.engine.clips import Clips
 from pipelines.engine.shards import read_rows
-from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.cluster_counts import Recordings
 from pipelines.evaluate.metrics import ranks
 from pipelines.evaluate.predictions_file import score_matrix
-from pipelines.train.features import SplitClips
 
 if TYPE_CHECKING:
     from pipelines.evaluate.stage import EvaluateStage
-
-
-@dataclass(frozen=True)
-class Clips:
-    """The clips there are to evaluate, M of them in manifest order.
-
-    Attributes:
-        ids: M ids.
-        recordings: the recording of each.
-        labels: label → int64 [M], −1 where the clip has none.
-        participants: M ids, None where the dataset does not say.
-        nouns: every annotated noun class of each clip.
-    """
-
-    ids: list[str]
-    recordings: Recordings
-    labels: Mapping[Label, np.ndarray]
-    participants: list[str | None]
-    nouns: list[list[int]]
-
-
-def clips_to_evaluate(
-    workspace: Workspace, dataset: str, split: str, clips: SplitClips, listed: Set[str] | None = None
-) -> Clips:
-    """The clips of a split, or those of them that are listed."""
-    file = workspace.manifest(dataset, split) / "clips.parquet"
-    table = read_rows(file, ["participant_id", "all_noun_classes"])
-    participants, nouns = (table.column(name).to_pylist() for name in ("participant_id", "all_noun_classes"))
-    rows = [row for row, clip_id in enumerate(clips.clip_ids) if listed is None or clip_id in listed]
-    return Clips(
-        [clips.clip_ids[row] for row in rows],
-        Recordings.from_ids([clips.recordings[row] for row in rows]),
-        {label: values[rows] for label, values in clips.labels.items()},
-        [participants[row] for row in rows],
-        [nouns[row] or [] for row in rows],
-    )
 
 
 @dataclass(frozen=True)
@@ -106,13 +69,18 @@ class Predictions:
     rows: np.ndarray
     scores: Mapping[Label, np.ndarray]
 
+    @cached_property
+    def recordings(self) -> Recordings:
+        """The recordings of the M clips."""
+        return Recordings.from_ids(self.clips.recordings)
+
     def of(self, label: Label) -> Scored:
         """The scored clips that carry a label."""
         official = self.clips.labels[label]
         kept = official[self.rows] >= 0
         rows = self.rows[kept]
         return Scored(
-            self.scores[label][kept], official[rows], self.clips.recordings.only(rows), rows, official[official >= 0]
+            self.scores[label][kept], official[rows], self.recordings.only(rows), rows, official[official >= 0]
         )
 
 
@@ -121,11 +89,11 @@ def read_predictions(file: Path, clips: Clips, counts: Mapping[Label, int]) -> P
 
     Args:
         file: ``predictions.parquet`` of an evaluation.
-        clips: of the split it is of.
+        clips: those there are to evaluate, of the split it is of.
         counts: label of a head → classes of the target.
     """
     table = read_rows(file, ["clip_id", *(f"{label}_scores" for label in counts)])
-    row_of = {clip_id: row for row, clip_id in enumerate(clips.ids)}
+    row_of = {clip_id: row for row, clip_id in enumerate(clips.clip_ids)}
     rows = np.array([row_of.get(clip_id, -1) for clip_id in table.column("clip_id").to_pylist()], np.int64)
     kept = rows >= 0
     scores = {label: score_matrix(table, label)[kept] for label in counts}
@@ -134,7 +102,7 @@ def read_predictions(file: Path, clips: Clips, counts: Mapping[Label, int]) -> P
 
 def predictions_of(item: EvaluateStage, listed: Set[str] | None = None) -> Predictions:
     """The predictions of an evaluation that is made, of all clips or of those that are listed."""
-    clips = clips_to_evaluate(item.workspace, item.dataset, item.split, item.clips, listed)
+    clips = item.clips if listed is None else item.clips.only(listed)
     return read_predictions(
         item.folder / "predictions.parquet", clips, {label: item.counts[label] for label in item.run.heads}
     )

@@ -92,7 +92,7 @@ def metrics_of(
         "pretrained_on": {str(v["encoder"]): v["pretrained_on"] for v in vectors.values() if "pretrained_on" in v},
         "mixed": mixed,
         "vocabulary": {label: identity_of(of) for label, of in vocabularies.items()} if subject.cross else {},
-        "clips_file": {"sha256": listed.sha256, "clips": len(predictions.clips.ids)} if listed else None,
+        "clips_file": {"sha256": listed.sha256, "clips": len(predictions.clips.clip_ids)} if listed else None,
         "hand_fallback_rate": next((s.whole_frame for s in _hand_streams(item)), None),
         **numbers,
         "failures": _failures(item),

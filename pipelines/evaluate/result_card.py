@@ -13,11 +13,11 @@ from data_manifests.errors import InputError
 from data_manifests.json_files import json_object
 from data_manifests.schema import LABELS, Label
 from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.clips import Clips
 from pipelines.engine.digest import digest_json, whole_file_sha256
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.intervals import interval, resampled, too_few
-from pipelines.evaluate.predictions import Clips
 from pipelines.prepare.classes import read_classes
 from pipelines.prepare.vocabulary import vocabulary_of
 
@@ -190,13 +190,12 @@ def read_card(file: Path) -> ResultCard:
 
 def _protocol(workspace: Workspace, metrics: Mapping[str, Any], clips: Clips) -> dict[str, Any]:
     dataset = metrics["target"]["dataset"]
-    recordings = [clips.recordings.names[number] for number in clips.recordings.of]
     truth = [clips.labels[label].tolist() for label in LABELS]
-    identity = sorted(zip(clips.ids, recordings, *truth, clips.nouns, strict=True))
+    identity = sorted(zip(clips.clip_ids, clips.recordings, *truth, clips.nouns, strict=True))
     names = {label: read_classes(workspace, dataset, label).column("name").to_pylist() for label in LABELS}
     return {
         **metrics["target"],
-        "clips": {"count": len(clips.ids), "sha256": digest_json(identity)},
+        "clips": {"count": len(clips.clip_ids), "sha256": digest_json(identity)},
         "classes": {label: {"count": len(of), "sha256": digest_json(of)} for label, of in names.items()},
         "label_space": LABEL_SPACE,
         "vocabulary": _vocabulary(workspace, metrics),

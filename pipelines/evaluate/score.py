@@ -16,6 +16,7 @@ from data_manifests.errors import MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.engine import stage
 from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.clips import Clips, read_clips
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
@@ -26,7 +27,7 @@ from pipelines.evaluate.calibration import Temperature
 from pipelines.evaluate.clip_list import ClipList
 from pipelines.evaluate.given_scores import GivenScores, read_scores
 from pipelines.evaluate.numbers import Subject, numbers_of, vocabularies_of
-from pipelines.evaluate.predictions import clips_to_evaluate, read_predictions
+from pipelines.evaluate.predictions import read_predictions
 from pipelines.evaluate.predictions_file import (
     GIVEN,
     SCORE,
@@ -39,7 +40,6 @@ from pipelines.evaluate.record import METRICS_SCHEMA, metrics_text
 from pipelines.evaluate.result_card import write_card
 from pipelines.prepare.classes import read_classes
 from pipelines.prepare.vocabulary import identity_of
-from pipelines.train.features import SplitClips, read_clips
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ScoreStage:
 
     workspace: Workspace
     request: ScoreRequest
-    clips: SplitClips
+    clips: Clips
     given: GivenScores
     sides: Mapping[str, Layout] = field(default_factory=dict)
 
@@ -176,9 +176,7 @@ def score(
     subject = Subject(workspace, request.source, request.dataset, request.split, list(given.scores))
     vocabularies = vocabularies_of(subject, progress)
     report = stage.run(item, policy, progress)
-    official = clips_to_evaluate(
-        workspace, request.dataset, request.split, clips, request.listed.ids if request.listed else None
-    )
+    official = clips.only(request.listed.ids) if request.listed else clips
     file = item.folder / "predictions.parquet"
     predictions = read_predictions(file, official, {label: len(names[label]) for label in given.scores})
     temperatures = {label: Temperature() for label in given.scores}
@@ -194,7 +192,7 @@ def score(
         "pretrained_on": {},
         "mixed": [],
         "vocabulary": {label: identity_of(of) for label, of in vocabularies.items()} if subject.cross else {},
-        "clips_file": {"sha256": request.listed.sha256, "clips": len(official.ids)} if request.listed else None,
+        "clips_file": {"sha256": request.listed.sha256, "clips": len(official.clip_ids)} if request.listed else None,
         "hand_fallback_rate": None,
         **numbers_of(subject, predictions, vocabularies, temperatures),
         "failures": {},

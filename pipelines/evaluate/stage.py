@@ -17,6 +17,7 @@ from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
 from pipelines.engine import stage
 from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.clips import Clips, clips_footer, read_clips
 from pipelines.engine.command_lines import in_workspace
 from pipelines.engine.digest import number_of
 from pipelines.engine.environment import versions
@@ -43,7 +44,7 @@ from pipelines.methods.blocks import no_tf32
 from pipelines.methods.xmic import XMIC
 from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import BATCH, ClipData, in_order, usable_clips
-from pipelines.train.features import SplitClips, StreamVectors, read_clips, require_width
+from pipelines.train.features import StreamVectors, require_width
 from pipelines.train.loop import load_weights
 from pipelines.train.pixels import Pictures, load_pictures
 from pipelines.train.plan import text_file
@@ -130,7 +131,7 @@ class EvaluateStage:
         return f"xmic evaluate {what} {in_workspace(self.workspace.root)}"
 
     @cached_property
-    def clips(self) -> SplitClips:
+    def clips(self) -> Clips:
         """The clips of the split."""
         return read_clips(self.workspace, self.dataset, self.split)
 
@@ -160,7 +161,7 @@ class EvaluateStage:
 
     def units(self) -> list[Unit]:
         """One file; it depends on the weights, the vectors, the class names and the clips."""
-        inputs = {"clips": read_footer(self.workspace.manifest(self.dataset, self.split) / "clips.parquet").digest}
+        inputs = {"clips": clips_footer(self.workspace, self.dataset, self.split).digest}
         inputs |= vector_digests(self.frames, self.target)
         for label in self.run.heads:
             inputs[f"{label} names"] = read_footer(text_file(self.workspace, self.dataset, self.target, label)).digest

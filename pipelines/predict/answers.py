@@ -14,10 +14,13 @@ import pyarrow as pa
 from data_manifests.errors import InputError, TooManyFailures
 from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
+from pipelines.engine.clips import clips_footer, iter_clips
 from pipelines.engine.shards import iter_rows, read_footer, read_rows, side_path
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.predictions_file import score_matrix
 from pipelines.predict.reasons import Reasons
+
+_COLUMNS = ("clip_id", "video_id", "start_s", "stop_s", "narration")
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ class Answers:
             )
         scored = (row for rows in iter_rows(self.predictions) for row in self._scored(rows))
         answered = next(scored, None)
-        for clip in self._clips():
+        for clip in iter_clips(self.cache, self.frames.dataset, self.frames.split, _COLUMNS):
             place = (clip["video_id"], clip["start_s"], self._stop(clip), clip["narration"])
             if answered is not None and answered[0] == clip["clip_id"]:
                 best = {label: self._best(label, scores) for label, scores in answered[1].items()}
@@ -129,15 +132,7 @@ class Answers:
 
     def __len__(self) -> int:
         """How many clips, with or without an answer."""
-        return read_footer(self._manifest).rows
-
-    @property
-    def _manifest(self) -> Path:
-        return self.cache.manifest(self.frames.dataset, self.frames.split) / "clips.parquet"
-
-    def _clips(self) -> Iterator[dict[str, Any]]:
-        columns = ["clip_id", "video_id", "start_s", "stop_s", "narration"]
-        return (row for rows in iter_rows(self._manifest, columns) for row in rows.to_pylist())
+        return clips_footer(self.cache, self.frames.dataset, self.frames.split).rows
 
     def _scored(self, rows: pa.Table) -> Iterator[tuple[str, dict[Label, np.ndarray]]]:
         """(clip, label → its scores) of some rows."""

@@ -127,8 +127,7 @@ def _precision(made: str, device: str, allow_mixed: bool) -> str:
 
 def _batch_size(run: TrainedRun, home: Workspace, folder: str) -> int:
     """The batch size of the run's own vectors: another one may round the last bits otherwise."""
-    places = home.root.glob(f"embeddings/{run.config['source']['dataset']}/*/*/{folder}/*")
-    footers = (any_footer(place) for place in sorted(places))
+    footers = (any_footer(place) for place in home.vectors_by(folder, run.config["source"]["dataset"]))
     shape = next((footer.environment.get("batch_shape") for footer in footers if footer is not None), None)
     return int(shape[0]) if shape else EmbedOptions.batch_size
 
@@ -181,7 +180,7 @@ def _hands_options(run: TrainedRun, home: Workspace, overrides: Overrides, machi
                 raise UsageError(f"{option} {value}: {run.config['name']} does not look at hands; leave it out.")
         return None
     slug = vectors["detector"]
-    footers = (any_footer(place) for place in sorted(home.root.glob(f"hands/*/*/*/{slug}")))
+    footers = (any_footer(place) for place in home.boxes_by(slug))
     facts = next((footer for footer in footers if footer is not None), None)
     made = facts.provenance if facts is not None else {}
     trained = made.get("detector") or next((name for name in (*IMPORTED, "yolo") if slug.startswith(name)), slug)

@@ -11,6 +11,7 @@ import numpy as np
 
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
+from pipelines.engine.clips import clips_footer
 from pipelines.engine.command_lines import command_line, in_workspace
 from pipelines.engine.shards import read_footer
 from pipelines.engine.workspace import Workspace
@@ -196,9 +197,9 @@ def _dated(workspace: Workspace, metrics: Metrics, folder: Path) -> Metrics:
     learned = next(filter(None, (what_it_learned_from_has_changed(workspace, run / label) for label in LABELS)), None)
     if learned:
         return metrics.model_copy(update={"outdated": f"trained on {learned} {_AS_IT_WAS}"})
-    clips = workspace.manifest(metrics.target.dataset, metrics.target.split) / "clips.parquet"
     try:
-        then, now = read_footer(folder / PREDICTIONS).inputs.get("clips"), read_footer(clips).digest
+        then = read_footer(folder / PREDICTIONS).inputs.get("clips")
+        now = clips_footer(workspace, metrics.target.dataset, metrics.target.split).digest
     except (FileNotFoundError, InputError):  # What is not there any more says nothing.
         return metrics
     return metrics.model_copy(update={"outdated": _OTHER_CLIPS if then not in (None, now) else ""})

@@ -89,6 +89,8 @@ class Checkpoint:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
             found, place, threads = state["identity"], TrainProgress(**state["place"]), state["threads"]
+        except (OSError, MemoryError):  # of the machine: says nothing against the state
+            raise
         except Exception as error:  # torch raises whatever its unpickler met
             raise InputError(
                 f"{path} is damaged ({type(error).__name__}). Remove it to train this head from the start."

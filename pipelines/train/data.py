@@ -11,8 +11,9 @@ import torch
 
 from data_manifests.schema import Label
 from pipelines.decode.plan import clip_key, draw_candidates
+from pipelines.engine.clips import Clips
 from pipelines.methods.base import ClipBatch
-from pipelines.train.features import SplitClips, StreamVectors
+from pipelines.train.features import StreamVectors
 from pipelines.train.pixels import Pictures
 
 BATCH = 128
@@ -64,7 +65,7 @@ class GatheredClips:
         return GatheredClips(self.rows[chosen], self.labels[chosen])
 
 
-def usable_clips(clips: SplitClips, streams: Mapping[str, StreamVectors], label: Label | None) -> GatheredClips:
+def usable_clips(clips: Clips, streams: Mapping[str, StreamVectors], label: Label | None) -> GatheredClips:
     """Clips that have a vector for every segment and candidate in every stream, and a label.
 
     Args:

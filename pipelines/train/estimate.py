@@ -13,12 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from data_manifests.schema import Label
+from pipelines.engine.clips import read_clips
 from pipelines.engine.machine import Machine
 from pipelines.engine.workspace import Workspace
 from pipelines.methods.base import ClipBatch, Method, TextBank, trained_count
 from pipelines.methods.recipe import Recipe
 from pipelines.train.backbone import load_towers
-from pipelines.train.features import StreamVectors, embedding_folder, read_clips, vector_width
+from pipelines.train.features import StreamVectors, embedding_folder, vector_width
 from pipelines.train.hold_out import hold_out
 from pipelines.train.optim import make_optimiser
 from pipelines.train.plan import PlannedRun

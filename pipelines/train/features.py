@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_manifests.errors import InputError, MissingUpstream
-from data_manifests.schema import LABELS, Label
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_shards
 from pipelines.embed.encoders.spec import embed_command
@@ -56,38 +55,6 @@ class StreamVectors:
     def dim(self) -> int:
         """D."""
         return int(self.matrix.shape[1])
-
-
-@dataclass(frozen=True)
-class SplitClips:
-    """The clips of a split in manifest order.
-
-    Attributes:
-        clip_ids: M ids.
-        video_ids: M ids.
-        recordings: the recording each clip was cut from, M ids.
-        labels: label → int64 [M], −1 where the clip has none.
-    """
-
-    clip_ids: list[str]
-    video_ids: list[str]
-    recordings: list[str]
-    labels: Mapping[Label, np.ndarray]
-
-
-def read_clips(workspace: Workspace, dataset: str, split: str) -> SplitClips:
-    """The clips of a prepared split.
-
-    Raises:
-        MissingUpstream: it is not prepared.
-    """
-    file = workspace.manifest(dataset, split) / "clips.parquet"
-    if not file.is_file():
-        raise MissingUpstream(f"{file}: not prepared. Run xmic prepare for {dataset} {split}.")
-    rows = read_rows(file, ["clip_id", "video_id", "recording_id", *(f"{label}_class" for label in LABELS)])
-    labels = {label: rows.column(f"{label}_class").fill_null(-1).to_numpy().astype(np.int64) for label in LABELS}
-    clip_ids, video_ids, recordings = (rows.column(f"{of}_id").to_pylist() for of in ("clip", "video", "recording"))
-    return SplitClips(clip_ids, video_ids, recordings, labels)
 
 
 def load_stream(

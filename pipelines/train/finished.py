@@ -8,8 +8,9 @@ from typing import Any
 
 from data_manifests.errors import InputError
 from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.clips import clips_footer
 from pipelines.engine.digest import canonical_json, whole_file_sha256
-from pipelines.engine.shards import read_footer, set_aside
+from pipelines.engine.shards import set_aside
 from pipelines.engine.workspace import Workspace
 
 CONFIG, SUMMARY, WEIGHTS = "config.json", "summary.json", "weights.safetensors"
@@ -62,10 +63,12 @@ def what_it_learned_from_has_changed(workspace: Workspace, folder: Path) -> str 
     """
     try:
         config = json.loads((folder / CONFIG).read_text("utf-8"))
-        source, then = config["source"], config["inputs"]["clips"]
+        dataset, split, then = config["source"]["dataset"], config["source"]["split"], config["inputs"]["clips"]
         learns = config["recipe"] is not None
-        clips = workspace.manifest(source["dataset"], source["split"]) / "clips.parquet"
-        changed = learns and read_footer(clips).digest != then
-    except (FileNotFoundError, ValueError, KeyError, TypeError, InputError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # a damaged file may hold anything
         return None
-    return f"{source['dataset']} {source['split']}" if changed else None
+    try:
+        changed = learns and clips_footer(workspace, dataset, split).digest != then
+    except (FileNotFoundError, InputError):
+        return None
+    return f"{dataset} {split}" if changed else None

@@ -12,12 +12,13 @@ import torch
 
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
+from pipelines.engine.clips import Clips
 from pipelines.engine.digest import digest_json
 from pipelines.engine.progress import Progress
 from pipelines.methods.base import Method, TextBank, trained_count
 from pipelines.methods.recipe import Recipe
 from pipelines.train.data import ClipData, usable_clips
-from pipelines.train.features import SplitClips, StreamVectors, require_width
+from pipelines.train.features import StreamVectors, require_width
 from pipelines.train.finished import write_summary
 from pipelines.train.hold_out import hold_out
 from pipelines.train.loop import TrainOutcome, train_head
@@ -42,7 +43,7 @@ def train_label(
     planned: PlannedRun,
     label: Label,
     make_method: Callable[[], Method],
-    clips: SplitClips,
+    clips: Clips,
     streams: Mapping[str, StreamVectors],
     pictures: Pictures | None,
     text: TextBank,

@@ -12,6 +12,7 @@ from data_manifests.errors import MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.text import text_command, text_slug
+from pipelines.engine.clips import clips_footer
 from pipelines.engine.digest import digest_json
 from pipelines.engine.shards import read_footer
 from pipelines.engine.workspace import Workspace
@@ -169,7 +170,7 @@ def _selection(workspace: Workspace, policy: SelectionPolicy, target: SelectionT
 
 def _inputs(workspace: Workspace, protocol: Protocol, frames: DecodeStage) -> dict[str, Any]:
     dataset = frames.dataset
-    clips = read_footer(workspace.manifest(dataset, frames.split) / "clips.parquet").digest
+    clips = clips_footer(workspace, dataset, frames.split).digest
     shards = vector_digests(frames, protocol)
     texts = {label: read_footer(text_file(workspace, dataset, protocol, label)).digest for label in LABELS}
     return {"clips": clips, "vectors": shards, "text": texts}

@@ -17,7 +17,7 @@ from pipelines.embed.options import Streams
 from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import digest_json
 from pipelines.engine.shards import any_footer, read_footer
-from pipelines.engine.workspace import Workspace
+from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.train.options import Classified, ProtocolChoice
 
 IGNORED_PROVENANCE = ("plan",)
@@ -123,9 +123,7 @@ def _with_hands(classify: Classified, encoder: str, v2: str) -> str:
 
 
 def _one(folder: Path, wanted: str | None, what: str, option: str, command: str, prefix: str = "") -> str:
-    there = (
-        sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name.startswith(prefix)) if folder.is_dir() else []
-    )
+    there = [found.name for found in subfolders(folder) if found.name.startswith(prefix)]
     if wanted is not None:
         # A model spec names the encoder by its family and model; its folder name adds the weights' hash.
         spec = parse_spec(wanted).text if is_spec(wanted) else None
@@ -143,7 +141,7 @@ def _one(folder: Path, wanted: str | None, what: str, option: str, command: str,
 
 def _spec_of(folder: Path) -> str | None:
     """The model spec of an encoder's or a stream's folder."""
-    footers = (any_footer(place) for place in (folder, *sorted(folder.iterdir())))
+    footers = (any_footer(place) for place in (folder, *subfolders(folder)))
     return next((footer.provenance.get("spec") for footer in footers if footer is not None), None)
 
 
@@ -191,7 +189,7 @@ def on_target(
         if wanted is None or (folder / wanted).is_dir():
             continue
         prefix = "hand-" if what == "hands" else ""
-        there = sorted(p.name for p in folder.iterdir() if p.name.startswith(prefix)) if folder.is_dir() else []
+        there = [found.name for found in subfolders(folder) if found.name.startswith(prefix)]
         message = f"{folder}: the run used {what} {wanted}, {dataset} {split} has {', '.join(there) or 'none'}."
         if not there:
             raise MissingUpstream(f"{message} Run {command(owner)}")

@@ -15,6 +15,7 @@ from data_manifests.errors import InputError, Interrupted
 from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
 from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.clips import Clips, read_clips
 from pipelines.engine.environment import versions
 from pipelines.engine.locks import exclusive_lock
 from pipelines.engine.machine import Machine
@@ -25,7 +26,7 @@ from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import Method, TextBank, build_method
 from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import ClipData, usable_clips
-from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
+from pipelines.train.features import StreamVectors, load_stream
 from pipelines.train.finished import CONFIG, SUMMARY, is_summarised, set_damaged_aside
 from pipelines.train.head import TrainSession, train_label
 from pipelines.train.loop import why_to_end
@@ -72,7 +73,7 @@ def untrained_method(
 
 
 def load_streams(
-    workspace: Workspace, frames: DecodeStage, protocol: Protocol, clips: SplitClips, progress: Progress
+    workspace: Workspace, frames: DecodeStage, protocol: Protocol, clips: Clips, progress: Progress
 ) -> dict[str, StreamVectors]:
     """The vectors of every role a protocol needs."""
     return {

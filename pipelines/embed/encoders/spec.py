@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,18 +173,6 @@ def is_spec(text: str) -> bool:
     return ":" in text or text == POCKET
 
 
-def encoder_option(workspace: Workspace, encoder: str | None, recorded: str | None = None) -> str:
-    """``--encoder`` with the spec that is wanted; with NAME, for the user to fill in, where it is not known.
-
-    Args:
-        workspace: knows where the files of encoders lie.
-        encoder: a folder name, or a spec as a user gives it; None = any.
-        recorded: the spec that the encoder's vectors were made with, which holds no folders.
-    """
-    spec = _spec_of(workspace, encoder, recorded)
-    return f"--encoder {shlex.quote(spec) if spec else 'NAME'}"
-
-
 def embed_command(
     workspace: Workspace,
     dataset: str,
@@ -194,11 +181,20 @@ def embed_command(
     recorded: str | None = None,
     **options: Any,
 ) -> str:
-    """The command line that embeds a split, or without one a dataset, by an encoder (see :func:`encoder_option`)."""
-    spec = _spec_of(workspace, encoder, recorded) or "NAME"
+    """Write the command line that embeds a split, or without one a dataset.
+
+    Args:
+        workspace: knows where the files of encoders lie.
+        dataset: its name.
+        split: its split; None = all.
+        encoder: a folder name, or a spec as a user gives it; None = any.
+        recorded: the spec that the encoder's vectors were made with, which holds no folders.
+        options: other options of ``xmic embed``.
+
+    Returns:
+        The command line, with NAME in the place of a spec that is not known.
+    """
+    spec = workspace.encoders.get(encoder or "") or recorded
+    if spec is None:
+        spec = encoder if encoder is not None and is_spec(encoder) else "NAME"
     return command_line("embed", EmbedOptions(spec, **options), dataset, split=split, root=workspace.root)
-
-
-def _spec_of(workspace: Workspace, encoder: str | None, recorded: str | None) -> str | None:
-    found = workspace.encoders.get(encoder or "") or recorded
-    return encoder if found is None and encoder is not None and is_spec(encoder) else found
