@@ -22,7 +22,7 @@ from data_manifests.errors import InputError, UsageError
 from pipelines.chain.readers import READERS
 from pipelines.decode.options import DecodeOptions
 from pipelines.embed.options import EmbedOptions
-from pipelines.engine.options import CommandOnly, Doc, FileOnly, OptionError, Options, options_of
+from pipelines.engine.options import CommandOnly, Doc, FileOnly, OptionError, Options, OptionsError, options_of
 from pipelines.engine.run_policy import parse_max_failures
 from pipelines.evaluate.options import EvaluateOptions
 from pipelines.hands.options import HandsOptions
@@ -117,7 +117,7 @@ def _max_failures(text: str) -> str:
     try:
         parse_max_failures(text)
     except UsageError as error:
-        raise ValueError(str(error)) from None
+        raise OptionsError(str(error)) from None
     return text
 
 
@@ -230,6 +230,8 @@ def _explain(error: Any) -> str:
     problem = error.get("ctx", {}).get("error")
     if isinstance(problem, OptionError):
         return f"{'.'.join((*place, problem.option))}: expected {problem.expected}; found {problem.found!r}."
+    if isinstance(problem, OptionsError):
+        return f"{'.'.join(place)}: {problem}"
     if error["type"] == "missing":
         return f"{'.'.join(place)} is missing."
     return f"{'.'.join(place)}: {error['msg']}; found {error['input']!r}."

@@ -261,8 +261,10 @@ def _untrained(planned: PlannedRun) -> list[str]:
 
 def _prepare(workspace: Workspace, section: DatasetSection, **options: Any) -> Prepared:
     splits = [canonical_split(split) for split in section.split]
+    known = workspace.datasets.get(section.name)
+    roots = section.videos if known and known.roots else roots_of(section)  # none given: those it was prepared with
     options |= {"limit": section.limit, "max_failures": parse_max_failures(section.max_failures)}
-    return prepare(workspace, section.name, reader_of(section), roots_of(section), splits=splits, **options)
+    return prepare(workspace, section.name, reader_of(section), roots, splits=splits, **options)
 
 
 def options_in(config: Config, training: TrainOptions) -> TrainOptions:

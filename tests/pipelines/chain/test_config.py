@@ -104,6 +104,23 @@ def test_what_is_wrong_is_named_with_the_nearest_known_key(tmp_path, change, mes
     assert str(tmp_path / "xmic.toml") in str(found.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('weights = "hands.pt"', 'detector = "boxes"'), r"hands: --boxes is missing: --detector boxes needs a table"),
+        (("[[dataset]]", '[[dataset]]\nmax_failures = "lots"'), r"dataset\.0: --max-failures lots: expected a number"),
+        (('workspace = "work"', 'max_failures = "-1"'), r"max_failures: --max-failures -1: expected a number of rows"),
+        (("[[dataset]]", '[[dataset]]\nsplit = ["dev"]'), r"dataset\.0: split 'dev': expected train, val"),
+        (("[embed]", '[embed]\nprompt = "a photo"'), r"embed: --prompt 'a photo': expected one \{\}"),
+        (('["train=a.csv", "b.csv"]', "[]"), r"dataset\.0: files is empty: expected one table or more"),
+    ],
+)
+def test_what_no_bound_says_is_refused_as_by_the_command_line_before_anything_runs(tmp_path, change, message):
+    with pytest.raises(InputError, match=message) as found:
+        read_config(written(tmp_path, GOOD.replace(*change)))
+    assert str(tmp_path / "xmic.toml") in str(found.value)
+
+
 def test_a_missing_file_says_what_was_expected(tmp_path):
     with pytest.raises(InputError, match="no such file; expected the configuration of a chain"):
         read_config(tmp_path / "none.toml")
@@ -156,7 +173,7 @@ def test_a_train_section_takes_the_terms_of_the_command(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ('select = "source-val"', r"train\.0: Value error, --select source-val needs recordings that are held out"),
+        ('select = "source-val"', r"train\.0: --select source-val needs recordings that are held out"),
         ('source_val = "some"', "expected a percentage"),
         ('recipe = "best"', "train.0.recipe: Input should be 'published' or 'matched'"),
     ],
