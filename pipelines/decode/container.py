@@ -1,4 +1,4 @@
-"""Opening a video file, and the one error for all that can be wrong with it."""
+"""Open a video file, with one kind of error for its faults."""
 
 from __future__ import annotations
 
@@ -15,22 +15,25 @@ from data_manifests.errors import InputError
 
 
 class VideoError(InputError):
-    """A video that can not be read.
+    """Error of a video that cannot be read.
 
     Attributes:
         reason: ``not_a_video``, ``no_video_stream``, ``decode_error``, ``empty_file`` or ``io_error``.
     """
 
     def __init__(self, message: str, reason: str) -> None:
-        """Say what is wrong with which file, and the reason code."""
+        """Keep the message and the reason code.
+
+        The message names the file and its fault.
+        """
         super().__init__(message)
         self.reason = reason
 
 
 def open_stream(path: Path) -> tuple[InputContainer, VideoStream]:
-    """Open a file and choose its video stream; the other streams are not even read.
+    """Open a video file and choose its video stream.
 
-    The decoder has one thread: videos are decoded side by side, each in a process.
+    The other streams are not read. The decoder has one thread: videos are decoded side by side, each in a process.
 
     Args:
         path: The file.
@@ -87,7 +90,10 @@ def _is_cover(stream: VideoStream) -> bool:
 
 @contextmanager
 def errors_of(path: Path) -> Iterator[None]:
-    """Turn what the system and FFmpeg raise into a ``VideoError`` that names the file."""
+    """Turn errors of the system and FFmpeg into ``VideoError``.
+
+    The ``VideoError`` names the file. ``InputError`` and ``MemoryError`` pass unchanged.
+    """
     try:
         yield
     except (InputError, MemoryError):

@@ -1,4 +1,4 @@
-"""``decode``: one visit to each video, every wanted frame kept as a JPEG."""
+"""Decode each video once and store every wanted frame as a JPEG."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ _PLACED = ("video_id", "path", "kind", "offset_s", "jpeg_rate", "duration_s")
 
 
 def default_plan(split: str) -> FramePlan:
-    """Segment centres for evaluation; three candidates a segment for training to draw from."""
+    """Return the default frame plan of a split.
+
+    It has three candidates per segment for train, to draw from, and the segment centres for other splits.
+    """
     return FramePlan(candidates=3 if split == "train" else 1)
 
 
@@ -49,7 +52,10 @@ class _Pending:
 
 @dataclass
 class DecodeStage:
-    """Frames of one split of one dataset under one plan. See :class:`pipelines.engine.stage.Stage`."""
+    """The stage that decodes one split of a dataset by one plan.
+
+    See :class:`pipelines.engine.stage.Stage`.
+    """
 
     workspace: Workspace
     dataset: str
@@ -58,7 +64,7 @@ class DecodeStage:
     workers: int = 1
     timeout_s: float = DecodeOptions.video_timeout
     function: Callable[[VideoTask, Callable[[], None]], dict[str, Any]] | None = None
-    """What a worker process runs on a video; :func:`pipelines.decode.worker.decode_video` when None."""
+    """Function that a worker process runs on a video; :func:`pipelines.decode.worker.decode_video` when None."""
 
     name = "decode"
     version = 2
@@ -67,42 +73,42 @@ class DecodeStage:
 
     @property
     def title(self) -> str:
-        """Dataset and split."""
+        """Dataset and split, for progress reports."""
         return f"{self.dataset} {self.split}"
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """The plan."""
+        """The frame plan, as plain values."""
         return {"plan": asdict(self.plan)}
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """Which dataset the frames are of."""
+        """Dataset, split and plan of the frames."""
         return {"dataset": self.dataset, "split": self.split, "plan": self.plan.slug}
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """Versions of what decodes and encodes."""
+        """Versions of the decoding and encoding libraries."""
         return versions("av", "opencv-python", "numpy", "pyarrow")
 
     @property
     def folder(self) -> Path:
-        """``frames/<dataset>/<split>/<plan>``."""
+        """Folder of the shards, ``frames/<dataset>/<split>/<plan>``."""
         return self.workspace.frames(self.dataset, self.split, self.plan.slug)
 
     @property
     def command(self) -> str:
-        """The command line that makes these shards."""
+        """Command line that makes these shards."""
         plan = self.plan
         candidates = None if plan.candidates == default_plan(self.split).candidates else plan.candidates
         options = DecodeOptions(plan.segments, candidates, plan.short_side, plan.quality)
         return command_line("decode", options, self.dataset, split=self.split, root=self.workspace.root)
 
     def units(self) -> list[Unit]:
-        """One unit a group of videos; a key covers the clips' times and the identity of each file.
+        """List one unit per group of videos.
 
-        What was decoded of a file that is gone by now (a disk that is not mounted, a download that was deleted) stays
-        as it is: such a file counts as the one it was.
+        Its inputs are the digests of the clips' times and of the identity of each file. Frames of a file that is gone
+        by now (a disk that is not mounted, a download that was deleted) are kept: such a file counts as unchanged.
         """
         units = []
         for unit in self.units_by_clips():
@@ -116,7 +122,10 @@ class DecodeStage:
         return units
 
     def units_by_clips(self) -> list[Unit]:
-        """The same units with the clips as their only inputs: needs no video, for those who read the shards."""
+        """List the same units with the clips as their only inputs.
+
+        Needs no video, so later stages use it to find the shards.
+        """
         clips = read_clips(self.workspace, self.dataset, self.split)
         of_video, digests = clips.by_video(), clips.digests_by_video()
         videos = read_videos(self.workspace, self.dataset, self.split, _PLACED)
@@ -146,7 +155,14 @@ class DecodeStage:
         return units
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Decode videos of many shards side by side, each in a process; a shard is written with its last video."""
+        """Decode videos in parallel worker processes and write the shards.
+
+        Videos of several shards are decoded side by side. A shard is written when its last video is done.
+
+        Raises:
+            MissingUpstream: none of the split's videos is there, or a shard with frames of videos that are gone would
+                be made again without them.
+        """
         from pipelines.decode.worker import decode_video, reason_of
         from pipelines.engine.workers import run_killable
 
@@ -199,7 +215,7 @@ class DecodeStage:
             )
 
     def _refuse_nothing(self) -> None:
-        """After a run that found no video: whether there is one at all."""
+        """Raise an error if no video of the split is there, after a run that found none."""
         tasks = [task for unit in self.units_by_clips() for task in unit.payload]
         if tasks and not any(self._file(task) for task in tasks):
             first = tasks[0].path or tasks[0].video_id
@@ -262,7 +278,7 @@ class DecodeStage:
             ("frames", shard.write),
             ("clip_frames", lambda t: shard.write_side("clip_frames", t)),
         ):
-            # Not mapped: the pages of a long video's frames would count as memory of this process until the last row.
+            # Not memory-mapped: the pages of a long video's frames would count as memory of this process to the end.
             with pa.OSFile(f"{task.output}.{name}.arrow", "rb") as source, pa.ipc.open_stream(source) as stream:
                 for batch in stream:
                     write(pa.Table.from_batches([batch]))
@@ -281,13 +297,13 @@ class DecodeStage:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A finished shard of frames, as those who read it see it.
+    """A finished shard of frames, for later stages.
 
     Attributes:
         group: the group of videos it holds.
-        path: where it stands.
-        footer: what it says of itself.
-        videos: its videos as the manifest has them now.
+        path: file of the shard.
+        footer: footer of the shard.
+        videos: its videos, with the manifest's current values.
     """
 
     group: str
@@ -296,7 +312,10 @@ class Decoded:
     videos: list[VideoTask]
 
     def rows(self) -> Iterator[pa.Table]:
-        """Frames, a row group (64 rows) at a time. What their reader freed is given back as it goes on."""
+        """Read the frames by row group (64 rows).
+
+        The memory that the caller has freed is returned to the system every 8 row groups.
+        """
         for number, rows in enumerate(iter_rows(self.path), 1):
             yield rows
             if number % _GROUPS_A_GIVING_BACK == 0:
@@ -304,19 +323,25 @@ class Decoded:
 
 
 def note_missing(stage: DecodeStage, missing: list[str], progress: Progress) -> None:
-    """Say that some groups of videos are not decoded yet, so that nobody takes a part for the whole."""
+    """Report groups of videos that are not decoded yet.
+
+    So no user takes a part of the frames for all of them.
+    """
     if missing:
         progress.note(f"{stage.folder}: {len(missing)} shards of frames are not there yet. Run {stage.command}")
 
 
 def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
-    """The frames that are there, and the groups that are not.
+    """Find the decoded shards of a stage, and the missing groups.
 
-    Needs no video. A shard whose clips changed since it was decoded is refused, since its frames
-    would be those of other intervals.
+    Needs no video. A shard whose clips changed since it was decoded is refused, since its frames would be those of
+    other intervals.
+
+    Returns:
+        The shards, and the names of the groups of videos without one.
 
     Raises:
-        MissingUpstream: no shard is there, or one is out of date.
+        MissingUpstream: there is no shard, or one is out of date.
     """
     found: list[Decoded] = []
     missing: list[str] = []
@@ -335,17 +360,19 @@ def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
 
 
 def decoded_plans(workspace: Workspace, dataset: str, split: str) -> dict[str, FramePlan]:
-    """The frame plans that a split has frames of, by folder name."""
+    """Find the frame plans of a split's decoded frames, by folder name."""
     footers = {folder.name: any_footer(folder) for folder in subfolders(workspace.frames(dataset, split))}
     return {name: FramePlan(**footer.params["plan"]) for name, footer in footers.items() if footer is not None}
 
 
 def plan_of(workspace: Workspace, dataset: str, split: str, slug: str | None) -> FramePlan:
-    """The frame plan a later stage is to read: the named one, the only one there, else the default.
+    """Choose the frame plan that a later stage reads.
+
+    It is the named one; without a name, the only one that has frames, else the default.
 
     Raises:
-        MissingUpstream: nothing is decoded, or not under that name.
-        InputError: several plans are there and none was named.
+        MissingUpstream: no plan has frames, or the named one has none.
+        InputError: no plan is named, several have frames, and the default has none.
     """
     folder = workspace.frames(dataset, split)
     plans = decoded_plans(workspace, dataset, split)

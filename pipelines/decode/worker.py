@@ -1,4 +1,7 @@
-"""What a decoding worker process does: one video in, two Arrow files out, whatever the frames come from."""
+"""Decode one video in a worker process and write two Arrow files.
+
+This is the same for every kind of frame source.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +38,10 @@ _OF_THE_VIDEO = (
 
 
 def reason_of(error: BaseException) -> str | None:
-    """Give the reason code of an exception that a video, the disk or the memory can cause.
+    """Return the reason code of an exception, None for a program mistake.
 
-    Returns:
-        The code; None for an exception that only a mistake in the program can cause.
+    A video, the disk or a lack of memory can cause an exception with a reason code. Only a mistake in the program can
+    cause one without.
     """
     if isinstance(error, VideoError):
         return error.reason
@@ -50,22 +53,23 @@ def reason_of(error: BaseException) -> str | None:
 
 
 def decode_video(task: VideoTask, heartbeat: Callable[[], None]) -> dict[str, Any]:
-    """Read every wanted frame of a video.
+    """Decode every wanted frame of a video and write them to files.
 
     Writes ``<output>.frames.arrow`` (rows of FRAMES, ascending pts) and ``<output>.clip_frames.arrow``.
 
     Returns:
-        ``video``: a row of VIDEO_FACTS; ``failures``: reason, error, clip_id, pts and rows of what is missing.
+        ``video``: a row of VIDEO_FACTS; ``failures``: reason, error, clip_id or pts, and rows of each failure.
 
     Raises:
-        VideoError: the video as a whole can not be read; reason 'missing_video' when there is no file.
+        VideoError: the video as a whole cannot be read; the reason is 'missing_video' when there is no file.
     """
     if task.path is None:
         raise VideoError(f"{task.video_id}: no video root has it", reason="missing_video")
     failures: list[dict[str, Any]] = []
     wanted: dict[str, np.ndarray] = {}
     with open_source(task, Path(task.path), heartbeat) as source:
-        # Chosen in the order of time, for which each chunk of a video is opened once; told in the order of the task.
+        # Frames are chosen in order of time, so that each chunk of a video is opened once. They are reported in the
+        # order of the task.
         in_time = sorted(range(len(task.clips)), key=lambda number: task.clips[number].start_s)
         choices = {number: source.choose(task.clips[number], task.plan) for number in in_time}
         for number, clip in enumerate(task.clips):

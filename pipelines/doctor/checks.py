@@ -1,8 +1,9 @@
-"""``doctor``: what this machine has and what is broken. Works when a dependency does not.
+"""Check the dependencies, devices, caches and workspace for ``doctor``.
 
-Only the standard library is imported here. Every dependency is imported in a process of its own
-(:mod:`pipelines.doctor.probe`), and what xmic needs of them is tried in others (:mod:`pipelines.doctor.trials`).
-So one that raises, crashes or hangs is a line of the result.
+The checks work even where a dependency is broken. Only the standard library is imported here. Every dependency is
+imported in a process of its own (:mod:`pipelines.doctor.probe`). The functions that xmic needs of them are tried in
+other processes (:mod:`pipelines.doctor.trials`). So a dependency that raises, crashes or hangs is one line of the
+result.
 """
 
 from __future__ import annotations
@@ -25,19 +26,22 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT_S = 60.0
-"""An import or a trial that takes longer counts as hanging; cold imports from a network disk can take half of it."""
+"""Seconds after which an import or a trial counts as hanging.
+
+A cold import from a network disk can take half of it.
+"""
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Dependency:
-    """A required distribution: its name on PyPI and the name it is imported by."""
+    """A required distribution: its name on PyPI and its import name."""
 
     distribution: str
     module: str
 
 
-# The slow ones first: with few cores the whole takes as long as the last to start.
+# The slow ones first: with few cores, the last one to start decides how long all of them take.
 DEPENDENCIES = (
     Dependency("open_clip_torch", "open_clip"),
     Dependency("timm", "timm"),
@@ -59,12 +63,12 @@ DEPENDENCIES = (
 
 @dataclass(frozen=True)
 class Trial:
-    """Something that xmic needs of its dependencies, tried by :data:`pipelines.doctor.trials.TRIALS`.
+    """A trial of a function that xmic needs of its dependencies.
 
     Attributes:
-        name: its name there.
-        what: it does, in words.
-        modules: what it rests on, by the names in :data:`DEPENDENCIES`.
+        name: its name in :data:`pipelines.doctor.trials.TRIALS`.
+        what: description of the trial, in words.
+        modules: import names, as in :data:`DEPENDENCIES`, of the dependencies it needs.
     """
 
     name: str
@@ -94,18 +98,19 @@ def examine(
     trials: Sequence[Trial] = TRIALS,
     timeout_s: float = TIMEOUT_S,
 ) -> dict[str, Any]:
-    """Everything ``xmic doctor`` says, as plain values.
+    """Collect the output of ``xmic doctor`` as plain values.
 
     Args:
         workspace: the workspace folder; it need not exist.
-        dependencies: what to import.
-        trials: what to try then; one that rests on a module that does not import is not tried, and does not work.
-        timeout_s: seconds an import and its questions may take, and a trial.
+        dependencies: the distributions to import.
+        trials: the trials to run after the imports. A trial that needs a module that does not import is not run, and
+            counts as not working.
+        timeout_s: limit in seconds for each trial, and for each import with the questions to the module.
 
     Returns:
         'ok' (every dependency imports and every trial works), 'xmic', 'python', 'platform', 'dependencies', 'trials',
-        'devices', 'ffmpeg', 'caches', 'disk', 'workspace', 'offline'. A part that could not be found out is an object
-        with 'error'.
+        'devices', 'ffmpeg', 'caches', 'disk', 'workspace', 'offline'. A part whose check failed is an object with
+        'error'.
     """
     with (
         tempfile.TemporaryDirectory(prefix="xmic-doctor-") as folder,
@@ -178,7 +183,11 @@ def _advice_for(trial: Trial) -> str:
 
 
 def _asked(what: str, name: str, folder: Path, timeout_s: float) -> tuple[dict[str, Any], str | None]:
-    """What :mod:`pipelines.doctor.probe` said, in a process of its own, and how that ended where it ended badly."""
+    """Run :mod:`pipelines.doctor.probe` in a process of its own.
+
+    Returns:
+        The last answer that the process wrote, and, where the process ended badly, how it ended.
+    """
     out, said = folder / f"{what}-{name}.json", folder / f"{what}-{name}.txt"
     command = [sys.executable, "-P", "-X", "faulthandler", str(_PACKAGE / "doctor" / "probe.py")]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "YOLO_OFFLINE": "true"}
@@ -243,7 +252,7 @@ def _quoted(requirement: str) -> str:
 
 
 def _requirement(distribution: str) -> str:
-    """The requirement as xmic states it, for instance 'torch>=2.6'; the bare name where xmic is not installed."""
+    """Return the requirement in xmic's metadata, such as 'torch>=2.6'; the bare name where xmic is not installed."""
     try:
         stated = importlib.metadata.requires("xmic") or []
     except Exception:
@@ -269,7 +278,7 @@ def _details(probes: Mapping[str, Mapping[str, Any]], module: str) -> dict[str, 
 
 
 def usable_cores() -> set[int]:
-    """The CPU cores this process may run on."""
+    """Return the CPU cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
@@ -295,7 +304,7 @@ def _devices(torch: Mapping[str, Any], precision: Mapping[str, str]) -> dict[str
 
 
 def _memory() -> dict[str, int | None]:
-    """Bytes of memory, what is free of it, and a container's limit."""
+    """Return the memory, the available memory and a container's limit, in bytes; None where unknown."""
     found: dict[str, int | None] = {"memory_bytes": None, "memory_available_bytes": None, "memory_limit_bytes": None}
     table = Path("/proc/meminfo")
     if table.is_file():
@@ -316,7 +325,7 @@ def _caches() -> list[dict[str, Any]]:
     torch_hub = Path(os.environ.get("TORCH_HOME") or xdg / "torch") / "hub"
     return [
         {"what": "user cache (XDG)", "path": str(xdg), "exists": xdg.is_dir(), "weights_bytes": None},
-        # A repository's files stand once in blobs/, its snapshots are links to them.
+        # A repository's files lie once in blobs/, and its snapshots are links to them.
         _cache("Hugging Face hub", Path(hub), "models--*/blobs/*"),
         _cache("torch hub", torch_hub, "checkpoints/*"),
         _cache("open_clip", home / ".cache" / "clip", "*"),
@@ -343,7 +352,7 @@ def _disk(workspace: Path) -> dict[str, Any]:
 
 
 def _settings(workspace: Path) -> tuple[dict[str, Any], str | None]:
-    """``workspace.toml``, or what is wrong with it. Read here, since pipelines.engine.workspace needs pyarrow."""
+    """Read ``workspace.toml``, or return its error. pipelines.engine.workspace is not used, since it needs pyarrow."""
     file = workspace / "workspace.toml"
     if not file.is_file():
         return {}, None
@@ -367,7 +376,7 @@ def _workspace(workspace: Path, settings: Mapping[str, Any], problem: str | None
     return {**found, "error": problem} if problem else found
 
 
-# Not from the modules that read them: a doctor imports nothing that may be broken.
+# Not imported from the modules that read these files: doctor imports no module that may be broken.
 _PACKAGED = {
     "encoder": _PACKAGE / "embed" / "model" / "pocket.safetensors",
     "detector": _PACKAGE / "hands" / "model" / "hands.safetensors",

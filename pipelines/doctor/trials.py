@@ -1,7 +1,8 @@
-"""Small trials of what xmic needs of its dependencies; ``doctor`` runs each in a process of its own.
+"""Try the functions that xmic needs of its dependencies, for ``doctor``.
 
-A library may import well and still lack an argument that we pass, an encoder, or a working GPU driver. Every trial
-goes through the code that the stages use. Only the standard library is imported here at module level.
+``doctor`` runs each trial in a process of its own. A library may import well and still lack an argument that xmic
+passes, an encoder, or a working GPU driver. Every trial runs the code that the stages use. Only the standard library is
+imported here at module level.
 """
 
 from __future__ import annotations
@@ -111,14 +112,14 @@ TRIALS: dict[str, Callable[[Path], None]] = {
     "hands": _try_hands,
     "shard": _try_shard,
 }
-"""Name → what is tried in an empty folder; raises what goes wrong."""
+"""Name → function that runs the trial in an empty folder, and raises an exception where it fails."""
 
 
 def run_trial(name: str) -> None:
-    """Run a trial in a folder of its own.
+    """Run a trial in a temporary folder.
 
     Raises:
-        Exception: whatever goes wrong.
+        Exception: the trial fails.
     """
     with tempfile.TemporaryDirectory(prefix="xmic-trial-") as folder:
         TRIALS[name](Path(folder))

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Write files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ def fsync_folder(folder: Path) -> None:
 
 @contextmanager
 def replace_atomically(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder; leaving the block without error renames it to ``path``.
+    """Replace a file by a temporary one in an atomic rename.
 
-    A reader sees the old file or the new one, never a part; after an error the temporary file is gone. The error of a
-    full disk, which comes without a file name, gets that of ``path``.
+    Gives a temporary path in the same folder. Leaving the block without an error renames it to ``path``; after an error
+    the temporary file is removed. A reader sees the old file or the new one, never a part. The error of a full disk
+    comes without a file name and gets that of ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent, f".{path.name}.", ".tmp")

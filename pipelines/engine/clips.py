@@ -1,4 +1,4 @@
-"""Read the clips and videos of a prepared split, only those columns that are asked for."""
+"""Read the requested columns of a prepared split's clips and videos."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from pipelines.engine.workspace import Workspace
 
 @dataclass(frozen=True)
 class Clip:
-    """The interval of a clip.
+    """The id and interval of a clip.
 
     Attributes:
-        clip_id: Its id.
-        start_s: Start in seconds of the video.
-        stop_s: Stop in seconds; None for the end of the video.
-        start_frame: First of the numbered JPEGs, None where the annotation numbers none.
-        stop_frame: Last of them.
+        clip_id: Id of the clip.
+        start_s: Start in seconds from the start of the video.
+        stop_s: Stop in seconds from the start of the video; None for the end of the video.
+        start_frame: Number of the first JPEG; None where the annotation has no frame numbers.
+        stop_frame: Number of the last JPEG; None likewise.
     """
 
     clip_id: str
@@ -43,15 +43,16 @@ _NAMED = ("clip_id", "video_id", "recording_id", *(f"{label}_class" for label in
 
 @dataclass(frozen=True, eq=False)
 class Clips:
-    """The clips of a split in manifest order, M of them.
+    """The M clips of a split, in manifest order.
 
     Attributes:
-        read: names of columns of :data:`data_manifests.schema.CLIPS` → a table of them, M rows.
+        read: maps column names of :data:`data_manifests.schema.CLIPS` to a table of these columns, M rows.
     """
 
     read: Callable[[Sequence[str]], pa.Table]
 
-    # Ids, recordings and labels are used together, so they are read at once: no prepare in between mixes two tables.
+    # Ids, recordings and labels are used together, so they are read at once. Else a prepare in between could mix two
+    # tables.
     @cached_property
     def _named(self) -> pa.Table:
         return self.read(_NAMED)
@@ -62,33 +63,36 @@ class Clips:
 
     @cached_property
     def clip_ids(self) -> list[str]:
-        """M ids."""
+        """Ids of the M clips."""
         return _values(self._named, "clip_id")
 
     @cached_property
     def video_ids(self) -> list[str]:
-        """The video of each clip, M ids."""
+        """Video ids of the M clips."""
         return _values(self._named, "video_id")
 
     @cached_property
     def recordings(self) -> list[str]:
-        """The recording each clip was cut from, M ids."""
+        """Ids of the recordings that the M clips were cut from."""
         return _values(self._named, "recording_id")
 
     @cached_property
     def labels(self) -> dict[Label, np.ndarray]:
-        """Label → int64 [M], −1 where the clip has none."""
+        """Label → class of each clip, int64 ``[M]``; −1 where none."""
         columns = {label: self._named.column(f"{label}_class") for label in LABELS}
         return {label: column.fill_null(-1).to_numpy().astype(np.int64) for label, column in columns.items()}
 
     @cached_property
     def participants(self) -> list[str | None]:
-        """Who wears the camera, M ids; None where the dataset does not say."""
+        """Participant ids of the M clips; None where the dataset has none.
+
+        The participant is the person who wears the camera.
+        """
         return _values(self.read(["participant_id"]), "participant_id")
 
     @cached_property
     def nouns(self) -> list[list[int]]:
-        """Every annotated noun class of each of the M clips."""
+        """All annotated noun classes of each of the M clips."""
         return [of or [] for of in _values(self.read(["all_noun_classes"]), "all_noun_classes")]
 
     def by_video(self) -> dict[str, list[Clip]]:
@@ -99,11 +103,17 @@ class Clips:
         return found
 
     def digests_by_video(self) -> dict[str, str]:
-        """Digest the ids and intervals of each video's clips, as keys of frames carry them."""
+        """Digest the ids and intervals of each video's clips.
+
+        These digests are inputs of the keys of frame shards.
+
+        Returns:
+            Video id → digest.
+        """
         return digest_groups(self._timed, "video_id", _INTERVAL)
 
     def only(self, clip_ids: Set[str]) -> Clips:
-        """Select the clips of these ids, in manifest order."""
+        """Select the clips with the given ids, in manifest order."""
         rows = pa.array([row for row, clip_id in enumerate(self.clip_ids) if clip_id in clip_ids], pa.int64())
         named = self._named.take(rows)
         return Clips(lambda columns: named if columns == _NAMED else self.read(columns).take(rows))
@@ -113,7 +123,7 @@ def read_clips(workspace: Workspace, dataset: str, split: str) -> Clips:
     """Read the clips of a prepared split.
 
     Raises:
-        MissingUpstream: it is not prepared.
+        MissingUpstream: the split is not prepared.
     """
     file = workspace.clips_file(dataset, split)
     if not file.is_file():
@@ -122,12 +132,16 @@ def read_clips(workspace: Workspace, dataset: str, split: str) -> Clips:
 
 
 def iter_clips(workspace: Workspace, dataset: str, split: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Read columns of the clips row by row, in manifest order and bounded memory."""
+    """Read columns of the clips row by row, in bounded memory.
+
+    Yields:
+        One dictionary per clip, in manifest order.
+    """
     return (row for rows in iter_rows(workspace.clips_file(dataset, split), columns) for row in rows.to_pylist())
 
 
 def clips_footer(workspace: Workspace, dataset: str, split: str) -> Footer:
-    """Read the footer of the table of clips: their number and digest.
+    """Read the footer of a split's clips: row count and digest.
 
     Raises:
         FileNotFoundError: the split is not prepared.
@@ -140,13 +154,13 @@ def read_videos(workspace: Workspace, dataset: str, split: str, columns: Sequenc
     """Read the videos of a prepared split.
 
     Args:
-        workspace: where it is prepared.
-        dataset: its dataset.
-        split: its name.
-        columns: of :data:`data_manifests.schema.VIDEOS`; None = all of them.
+        workspace: Workspace that has the split.
+        dataset: Name of the dataset.
+        split: Name of the split.
+        columns: Columns of :data:`data_manifests.schema.VIDEOS`; None reads all of them.
 
     Raises:
-        FileNotFoundError: it is not prepared.
+        FileNotFoundError: the split is not prepared.
         DamagedShard: the table is damaged.
     """
     return read_rows(workspace.videos_file(dataset, split), columns)

@@ -57,10 +57,10 @@ def as_text(value: Any) -> str:
 
 
 def in_workspace(root: Path) -> str:
-    """``-w`` and the folder, in quotes where the shell needs them."""
+    """Return the option ``-w FOLDER``, quoted for the shell."""
     return f"-w {shlex.quote(str(root))}"
 
 
 def of_split(dataset: str, split: str, root: Path) -> str:
-    """What every command on one split is told: ``DATASET --split SPLIT -w FOLDER``."""
+    """Return the arguments that name a split: ``DATASET --split SPLIT -w FOLDER``."""
     return f"{shlex.quote(dataset)} --split {split} {in_workspace(root)}"

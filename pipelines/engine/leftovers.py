@@ -1,4 +1,4 @@
-"""Temporary files and folders that name their writer, and the removal of those whose writer died."""
+"""Name temporary files by their writer, and remove those of dead writers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def temporary_name(start: str, end: str = "") -> str:
 
 
 def remove_leftovers(folder: Path, start: str, end: str = "", *, locked: bool = False) -> None:
-    """Remove what killed processes left in a folder under a :func:`temporary_name`.
+    """Remove the temporary files and folders of killed processes.
 
     Args:
-        folder: need not be there.
-        start: of the name.
-        end: of the name.
-        locked: the caller holds the lock without which nobody writes such names, so all of them are left over,
-            whatever process or host wrote them; else only those of dead processes of this host are.
+        folder: folder of the temporary files; it need not exist.
+        start: start of the name, as for :func:`temporary_name`.
+        end: end of the name.
+        locked: the caller holds the lock that every writer of such names takes. Then all of them are removed,
+            whatever process or host wrote them; else only those of dead processes of this host.
     """
     for path in folder.glob(f"{escape(start)}*{escape(end)}"):
         if not locked and not _is_of_the_dead(path.name.removeprefix(start).removesuffix(end)):

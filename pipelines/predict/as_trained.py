@@ -1,4 +1,4 @@
-"""The encoder, the boxes and the crops of a run, made again for footage that the run has never seen."""
+"""Set up a run's encoders, boxes and crops for new footage."""
 
 from __future__ import annotations
 
@@ -32,12 +32,15 @@ _INSTEAD = "or detect hands with --detector yolo --weights FILE --allow-mixed"
 
 
 def frame_plan(protocol: Protocol) -> FramePlan:
-    """The segments' centres, in the run's number, size and quality."""
+    """Return the frame plan of new footage: the centres of the segments.
+
+    Number of segments, size and quality are the run's.
+    """
     return FramePlan(protocol.segments, 1, protocol.short_side, protocol.quality)
 
 
 def encoders_of(run: TrainedRun, home: Workspace, overrides: Overrides, machine: Machine) -> dict[str, LazyEncoder]:
-    """The run's encoders by the folder names they have in its protocol; nothing is loaded.
+    """Return the run's encoders by folder name, without loading them.
 
     Args:
         run: the run.
@@ -61,7 +64,7 @@ def encoders_of(run: TrainedRun, home: Workspace, overrides: Overrides, machine:
 
 
 def made_by(protocol: Protocol, folder: str) -> Mapping[str, Any]:
-    """The provenance of the vectors of an encoder in a protocol."""
+    """Return the provenance of the vectors of an encoder in a protocol."""
     return next(made for place, made in protocol.vectors.items() if place.startswith(f"{folder}/"))
 
 
@@ -126,7 +129,7 @@ def _precision(made: str, device: str, allow_mixed: bool) -> str:
 
 
 def _batch_size(run: TrainedRun, home: Workspace, folder: str) -> int:
-    """The batch size of the run's own vectors: another one may round the last bits otherwise."""
+    """Return the batch size of the run's own vectors: another size may change the last bits."""
     footers = (any_footer(place) for place in home.vectors_by(folder, run.config["source"]["dataset"]))
     shape = next((footer.environment.get("batch_shape") for footer in footers if footer is not None), None)
     return int(shape[0]) if shape else EmbedOptions.batch_size
@@ -135,7 +138,7 @@ def _batch_size(run: TrainedRun, home: Workspace, folder: str) -> int:
 def hands_stage(
     cache: Workspace, frames: DecodeStage, run: TrainedRun, home: Workspace, overrides: Overrides, machine: Machine
 ) -> ImportHandsStage | DetectHandsStage | None:
-    """The stage that gives the new frames their boxes; None for a run that looks at full frames only.
+    """Return the stage that makes the boxes; None without a hand stream.
 
     Raises:
         UsageError: something is missing, or given for nothing; says what.
@@ -158,7 +161,7 @@ def hands_stage(
 
 
 def check_overrides(run: TrainedRun, home: Workspace, overrides: Overrides, machine: Machine) -> None:
-    """Say what is missing before anything is decoded.
+    """Check the options of the hands before anything is decoded.
 
     Raises:
         UsageError: see :func:`hands_stage`.
@@ -167,7 +170,7 @@ def check_overrides(run: TrainedRun, home: Workspace, overrides: Overrides, mach
 
 
 def _hand_vectors(protocol: Protocol) -> Mapping[str, Any]:
-    """How the hand stream of a run was made; empty for a run of full frames."""
+    """Return the provenance of a run's hand stream; empty for a run of full frames."""
     return next((made for made in protocol.vectors.values() if made.get("stream") == "hand"), {})
 
 
@@ -219,7 +222,9 @@ def embed_stages(
     boxes: Path | None,
     workers: int,
 ) -> list[EmbedStage]:
-    """Every stream that the run's protocol needs, cropped as its own.
+    """Make the stages of the streams that the run's protocol needs.
+
+    Hand crops follow the run's own policy.
 
     Args:
         frames: the new frames.
@@ -238,7 +243,7 @@ def embed_stages(
 
 @dataclass
 class _ByAnyName:
-    """Boxes of a source that calls a video by its path, its file name or its name without the ending."""
+    """Box source that finds a video by its path, its file name or its name without the ending."""
 
     source: BoxSource
     identity: DetectorIdentity

@@ -1,8 +1,8 @@
-"""From Parquet to what a training step gathers: one memory-mapped matrix of vectors and the clips' rows in it.
+"""Lay out the vectors of a stream as one memory-mapped matrix.
 
 Parquet is the exchange format; gathering 128 clips of 16 frames from it at random would read it all. So each
-(embedding, plan) is laid out once as a ``.npy`` file under ``cache/features/``, named by what it was made
-from. It can be deleted at any time.
+(embedding, plan) is laid out once as ``.npy`` files, the matrix and the rows of each clip in it. They lie under
+``cache/features/``, named by a digest of what they were made from, and can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from pipelines.engine.workspace import Workspace
 
 @dataclass(frozen=True)
 class StreamVectors:
-    """The vectors of one stream of one split.
+    """Vectors of one stream of one split.
 
     Attributes:
         matrix: float16 [R, D], memory-mapped, raw vectors.
-        index: int32 [M, N, k], the row of each clip's candidate frame, −1 where there is none; [M, 1, k] for the clip
-            stream, the row of each of its draws.
+        index: int32 [M, N, k], the matrix row of each candidate frame of each clip, −1 where there is none. For the
+            clip stream [M, 1, k], the row of each draw.
         whole_frame: share of frames whose hand crop is the full frame because no hand was found; None
             for the other streams.
-        provenance: what made the vectors.
-        fingerprint: digest of the shards they came from.
+        provenance: of the vectors, as their shards record it.
+        fingerprint: digest of the shards that the vectors came from, and of the clips' ids.
     """
 
     matrix: np.ndarray
@@ -53,7 +53,7 @@ class StreamVectors:
 
     @property
     def dim(self) -> int:
-        """D."""
+        """Width of a vector, D."""
         return int(self.matrix.shape[1])
 
 
@@ -65,7 +65,7 @@ def load_stream(
     clip_ids: Sequence[str],
     progress: Progress,
 ) -> StreamVectors:
-    """The vectors of one stream, laid out for gathering.
+    """Load the vectors of one stream, laying them out if needed.
 
     Raises:
         MissingUpstream: the embeddings, or some of their shards, are missing or out of date.
@@ -108,7 +108,7 @@ def load_stream(
 
 
 def require_width(streams: Mapping[str, StreamVectors], text_dim: int) -> None:
-    """Refuse classified vectors that can not be compared with the class names.
+    """Refuse classified vectors of another width than the class names.
 
     Raises:
         InputError: their widths differ.
@@ -122,7 +122,7 @@ def require_width(streams: Mapping[str, StreamVectors], text_dim: int) -> None:
 
 
 def embedding_folder(workspace: Workspace, frames: DecodeStage, encoder_slug: str, stream_slug: str) -> Path:
-    """Where a stream's vectors stand."""
+    """Return the folder of a stream's vectors."""
     return workspace.embeddings(frames.dataset, frames.split, frames.plan.slug, encoder_slug, stream_slug)
 
 
@@ -156,7 +156,7 @@ def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence
 
 
 def vector_width(path: Path) -> int:
-    """D of the vectors in a shard."""
+    """Read the width D of the vectors in a shard."""
     import pyarrow.parquet as pq
 
     return int(pq.read_schema(path).field("vector").type.list_size)

@@ -12,17 +12,19 @@ from pipelines.engine.digest import number_of
 
 
 def hold_out(recordings: Sequence[str], percent: float) -> np.ndarray:
-    """Which clips are held out: whole recordings, chosen by a hash of their ids, for every method and seed the same.
+    """Select the clips to hold out by whole recordings.
+
+    Recordings are chosen by a hash of their ids, so the choice is the same for every method and seed.
 
     Args:
         recordings: the recording of each clip, M ids.
-        percent: of the recordings, rounded up.
+        percent: of the recordings; their number is rounded up.
 
     Returns:
-        bool [M].
+        bool [M], True for a clip that is held out.
 
     Raises:
-        InputError: there is no recording left to train on.
+        InputError: no recording is left to train on.
     """
     names = sorted(set(recordings), key=lambda name: (number_of(f"source-val/{name}"), name))
     held = names[: math.ceil(len(names) * percent / 100)]
