@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-Vectors = Literal["own", "mean", "shuffled", "zero"]
-"""The clip's own X-MIC vector, the mean over all scored clips, another clip's, or none."""
-
 _BETWEEN = "@"
 
 

@@ -28,8 +28,9 @@ from pipelines.engine.stage import OpenShard, RunPolicy, Unit
 from pipelines.engine.workspace import SPLITS, Workspace
 from pipelines.evaluate.clip_list import ClipList
 from pipelines.evaluate.controls import checked_vectors, scores_under
-from pipelines.evaluate.folders import Vectors, folder_name
+from pipelines.evaluate.folders import folder_name
 from pipelines.evaluate.numbers import class_counts, is_epic, vocabularies_of
+from pipelines.evaluate.options import Vectors
 from pipelines.evaluate.predictions import predictions_of
 from pipelines.evaluate.predictions_file import predictions_layout, predictions_table
 from pipelines.evaluate.record import metrics_of, metrics_text, subject_of

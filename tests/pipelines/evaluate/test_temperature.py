@@ -9,14 +9,14 @@ from pipelines.evaluate.predictions import predictions_of
 from pipelines.evaluate.stage import evaluate, evaluation_stage
 from pipelines.evaluate.temperature import temperatures_of
 from pipelines.evaluate.trained import find_run
-from pipelines.train.plan import RunRequest, plan_run
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 
 
 @pytest.fixture
 def run(embedded):
-    request = RunRequest("mine", "zero-shot", protocol=ProtocolChoice(classify="full"))
+    request = TrainOptions("mine", "zero-shot", classify="full")
     planned = plan_run(embedded, request)
     train_run(embedded, planned, Machine(device="cpu"), Silent())
     return find_run(embedded, planned.name)
