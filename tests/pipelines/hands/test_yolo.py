@@ -305,7 +305,8 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], text: str, we
 
 def test_detection_is_silent_and_leaves_home_and_environment_alone(weights: Path, tmp_path: Path) -> None:
     code = (
-        "import os, sys, numpy as np, torch; torch.set_num_threads(1); before = dict(os.environ)\n"
+        # xmic itself says how threads wait when it is first imported.
+        "import os, sys, pipelines, numpy as np, torch; torch.set_num_threads(1); before = dict(os.environ)\n"
         "from pipelines.hands.yolo import YoloDetector\n"
         "before.update({k: v for k, v in os.environ.items() if 'cv2' in v})\n"
         "YoloDetector(sys.argv[1], image_size=64, batch_size=1).detect([np.zeros((9, 9, 3), np.uint8)])\n"
