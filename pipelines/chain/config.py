@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.evaluate.folders import Vectors
+from pipelines.evaluate.metrics_file import Vectors
 from pipelines.train.policy import SelectionPolicy, parse_percent
 
 READERS = ("table", "epic", "ego4d", "egtea")

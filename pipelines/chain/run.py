@@ -27,9 +27,9 @@ from pipelines.engine.progress import Progress
 from pipelines.engine.stage import RunPolicy, Stage, parse_max_failures
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.controls import checked_vectors
-from pipelines.evaluate.folders import folder_name
-from pipelines.evaluate.stage import evaluate, targets_of
-from pipelines.evaluate.trained import find_run
+from pipelines.evaluate.metrics_file import folder_name
+from pipelines.evaluate.stage import evaluate
+from pipelines.evaluate.trained import find_run, targets_of
 from pipelines.methods import load_method
 from pipelines.methods.base import resolve_config
 from pipelines.prepare.stage import Prepared, prepare
@@ -129,11 +129,11 @@ def _train_and_evaluate(
     for text in notes:
         progress.note(text)
     chosen = config.evaluate
-    metrics = evaluate(
+    evaluated = evaluate(
         workspace, run, targets, machine, progress, allow_mixed=chosen.allow_mixed, vectors=chosen.xmic_vector
     )
-    result.evaluations += metrics
-    result.made += sum(item["made"] for item in metrics)
+    result.evaluations += [item.as_dict() for item in evaluated]
+    result.made += sum(item.made for item in evaluated)
 
 
 def check_settings(cells: Sequence[Cell]) -> None:

@@ -30,7 +30,7 @@ from pipelines.engine.shards import (
 )
 from pipelines.engine.stage import Inspection, State, Unit, inspect
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.folders import parse_folder_name
+from pipelines.evaluate.metrics_file import parse_folder_name
 from pipelines.evaluate.predictions_file import GIVEN, SCORE, SCORE_VERSION, manifest_inputs
 from pipelines.hands.detector import IMPORTED
 from pipelines.hands.imported import inputs_remembered

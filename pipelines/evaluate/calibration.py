@@ -1,10 +1,14 @@
-"""Whether the softmax of scores says how often they are right, and the temperature that makes it do so better."""
+"""Expected calibration error and temperature scaling (Guo et al., 2017)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from data_manifests.schema import Label
+from pipelines.evaluate.metrics_file import Calibration
+from pipelines.evaluate.predictions import Predictions, Scored
 
 BINS = 15
 """Of equal width, over the probability of the best class."""
@@ -15,7 +19,7 @@ _ROWS = 2048
 
 @dataclass(frozen=True)
 class Temperature:
-    """By what a head's logits are divided before their softmax is taken for probabilities.
+    """What a head's logits are divided by before their softmax is taken for probabilities.
 
     Attributes:
         value: T; 1 leaves the trained logit scale as it is.
@@ -35,7 +39,7 @@ def log_probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarra
 
 
 def calibration_error(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> float:
-    """The expected calibration error in percent (Guo et al., ICML 2017, equation 3), over :data:`BINS` bins.
+    """Compute the expected calibration error in percent over :data:`BINS` bins (Guo et al., equation 3).
 
     Args:
         logits: [M, C], one clip or more.
@@ -51,8 +55,37 @@ def calibration_error(logits: np.ndarray, labels: np.ndarray, temperature: float
     return float(100 * gaps.sum() / len(labels))
 
 
+def calibration_of(scored: Scored, temperature: Temperature) -> Calibration:
+    """Compute the calibration errors of one head, as trained and at a temperature."""
+    raw = calibration_error(scored.scores, scored.truth)
+    fitted = temperature.fitted_on is not None
+    return Calibration(
+        bins=BINS,
+        ece=raw,
+        temperature=temperature.value,
+        fitted_on=temperature.fitted_on,
+        ece_at_temperature=calibration_error(scored.scores, scored.truth, temperature.value) if fitted else raw,
+    )
+
+
+def fit_temperatures(predictions: Predictions, fitted_on: str) -> dict[Label, Temperature]:
+    """Fit the temperature of each head; 1 where none of its clips is scored.
+
+    Args:
+        predictions: of a split that is not the one to evaluate.
+        fitted_on: its name, 'dataset split'.
+    """
+    heads = {label: predictions.of(label) for label in predictions.scores}
+    return {
+        label: Temperature(fit_temperature(scored.scores, scored.truth), fitted_on)
+        if len(scored.rows)
+        else Temperature()
+        for label, scored in heads.items()
+    }
+
+
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature under which the labels are likeliest (Guo et al., ICML 2017, section 4.2), 0.01 to 100.
+    """Fit the temperature that makes the labels likeliest, 0.01 to 100 (Guo et al., section 4.2).
 
     Args:
         logits: [M, C], one clip or more.

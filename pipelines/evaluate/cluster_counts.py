@@ -1,16 +1,13 @@
-"""What every number of an evaluation is kept as: how many clips are right, in all and by recording."""
+"""Count the clips that are right, in all and by recording."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Counted = dict[str, Any]
-"""'percent' (None without clips), 'n_evaluated', 'n_official' (clips that should be evaluated) and 'recordings':
-recording → [clips that are right, clips], from which intervals and comparisons are drawn."""
+from pipelines.evaluate.metrics_file import Counted
 
 
 @dataclass(frozen=True)
@@ -47,13 +44,13 @@ def counted(right: np.ndarray, recordings: Recordings, official: int) -> Counted
     whole = right.dtype == np.bool_
     sums = np.bincount(recordings.of, weights=right, minlength=len(recordings.names)).tolist()
     clips = np.bincount(recordings.of, minlength=len(recordings.names)).tolist()
-    return {
-        "percent": float(100 * np.mean(right)) if len(right) else None,
-        "n_evaluated": len(right),
-        "n_official": official,
-        "recordings": {
-            name: [int(good) if whole else good, count]
+    return Counted(
+        percent=float(100 * np.mean(right)) if len(right) else None,
+        n_evaluated=len(right),
+        n_official=official,
+        recordings={
+            name: (int(good) if whole else good, count)
             for name, good, count in zip(recordings.names, sums, clips, strict=True)
             if count
         },
-    }
+    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_manifests.errors import InputError
-from pipelines.evaluate.intervals import Interval, harmonic, interval, multiplicities
+from pipelines.evaluate.intervals import CROSS, WITHIN, Interval, harmonic, interval, multiplicities
 
 MIN_SEEDS = 3
 """With fewer seeds their spread is not known: their mean is taken as it is."""
@@ -42,14 +42,14 @@ class Side:
 
     Attributes:
         targets: one or two targets, of each the seeds in the same order.
-        stream: of random numbers for the first target; the next target has the next. Two numbers of one target are
-            drawn together when they have the same.
+        streams: of random draws, one for each target; see :attr:`pipelines.evaluate.metrics_file.Metrics.stream`. Two
+            numbers of one target are drawn together, as they have the same.
         parts: the targets are parts of one dataset, each with all of its recordings (those without a clip of the part
-            too): their recordings are the same and are drawn once.
+            too), and have the same stream.
     """
 
     targets: Sequence[Seeds]
-    stream: int = 0
+    streams: Sequence[int] = (WITHIN, CROSS)
     parts: bool = False
 
 
@@ -124,8 +124,8 @@ def _accuracy(run: Mapping[str, Sequence[float]]) -> float:
 def _draws(side: Side, number: int) -> np.ndarray:
     """The accuracy, or harmonic mean, of each draw, float64 [10000]: first of every seed, then over the seeds."""
     of_seeds = [
-        _of_every_seed(seeds, side.stream + (0 if side.parts else target), all_names=side.parts)
-        for target, seeds in enumerate(side.targets)
+        _of_every_seed(seeds, stream, all_names=side.parts)
+        for seeds, stream in zip(side.targets, side.streams, strict=False)
     ]
     # Adding their sum keeps a draw without clips NaN, which the harmonic mean would take for 0.
     values = of_seeds[0] if len(of_seeds) == 1 else harmonic(*of_seeds) + 0 * (of_seeds[0] + of_seeds[1])

@@ -17,6 +17,10 @@ DRAWS = 10_000
 MIN_RECORDINGS, MIN_CLIPS = 30, 100
 """Of fewer, an interval by resampling is too narrow to be believed: such numbers are shown in grey."""
 
+WITHIN, CROSS = 0, 1
+"""Streams of random draws: of a target within the run's own dataset, and of one in another dataset. They differ, so
+that the two accuracies of a harmonic mean are resampled independently."""
+
 Interval = tuple[float, float]
 """Low and high end in percent."""
 
@@ -39,12 +43,13 @@ def multiplicities(count: int, seed: int) -> np.ndarray:
     return times
 
 
-def resampled(recordings: Mapping[str, Sequence[float]], seed: int = 0) -> np.ndarray:
+def resampled(recordings: Mapping[str, Sequence[float]], stream: int = WITHIN) -> np.ndarray:
     """The accuracy of each resampled set of recordings.
 
     Args:
         recordings: recording → (clips that are right, clips).
-        seed: of the draws; two datasets that are resampled jointly take different ones.
+        stream: :data:`WITHIN` or :data:`CROSS`; the numbers of one evaluation take theirs through
+            :meth:`pipelines.evaluate.metrics_file.Metrics.interval`.
 
     Returns:
         float64 [10000], percent; empty when there is no clip.
@@ -53,7 +58,7 @@ def resampled(recordings: Mapping[str, Sequence[float]], seed: int = 0) -> np.nd
     counts = counts[counts[:, 1] > 0]
     if not len(counts):
         return np.zeros(0)
-    right, clips = (multiplicities(len(counts), seed) @ counts).T
+    right, clips = (multiplicities(len(counts), stream) @ counts).T
     return 100 * right / clips
 
 

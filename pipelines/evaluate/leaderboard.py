@@ -11,7 +11,7 @@ from data_manifests.errors import InputError, UsageError
 from pipelines.engine.csv_text import csv_text
 from pipelines.engine.digest import digest_json
 from pipelines.engine.markdown import markdown_text
-from pipelines.evaluate.result_card import CARD, Number, Protocol, ResultCard, read_card
+from pipelines.evaluate.result_card import CARD, CardProtocol, Number, ResultCard, read_card
 
 BY = "noun top1"
 _OF = ("noun", "verb", "action")
@@ -29,7 +29,7 @@ class Board:
     """
 
     sha256: str
-    protocol: Protocol
+    protocol: CardProtocol
     by: str
     columns: Sequence[str]
     cards: Sequence[ResultCard]

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,9 +16,6 @@ from pipelines.evaluate.cluster_counts import Recordings
 from pipelines.evaluate.metrics import ranks
 from pipelines.evaluate.predictions_file import score_matrix
 from pipelines.train.features import SplitClips
-
-if TYPE_CHECKING:
-    from pipelines.evaluate.stage import EvaluateStage
 
 
 @dataclass(frozen=True)
@@ -130,11 +126,3 @@ def read_predictions(file: Path, clips: Clips, counts: Mapping[Label, int]) -> P
     kept = rows >= 0
     scores = {label: score_matrix(table, label)[kept] for label in counts}
     return Predictions(clips, rows[kept], scores)
-
-
-def predictions_of(item: EvaluateStage, listed: Set[str] | None = None) -> Predictions:
-    """The predictions of an evaluation that is made, of all clips or of those that are listed."""
-    clips = clips_to_evaluate(item.workspace, item.dataset, item.split, item.clips, listed)
-    return read_predictions(
-        item.folder / "predictions.parquet", clips, {label: item.counts[label] for label in item.run.heads}
-    )

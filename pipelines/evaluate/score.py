@@ -15,7 +15,6 @@ import numpy as np
 from data_manifests.errors import MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.engine import stage
-from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
@@ -24,8 +23,10 @@ from pipelines.engine.stage import OpenShard, RunPolicy, Unit
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.calibration import Temperature
 from pipelines.evaluate.clip_list import ClipList
+from pipelines.evaluate.compute_metrics import Subject, compute_metrics, shared_and_novel, vocabularies_of
+from pipelines.evaluate.evaluation import Evaluation
 from pipelines.evaluate.given_scores import GivenScores, read_scores
-from pipelines.evaluate.numbers import Subject, numbers_of, vocabularies_of
+from pipelines.evaluate.metrics_file import SCHEMA, ClipsFile, DatasetSplit, Metrics, Run, write_metrics
 from pipelines.evaluate.predictions import clips_to_evaluate, read_predictions
 from pipelines.evaluate.predictions_file import (
     GIVEN,
@@ -35,10 +36,8 @@ from pipelines.evaluate.predictions_file import (
     predictions_layout,
     predictions_table,
 )
-from pipelines.evaluate.record import METRICS_SCHEMA, metrics_text
 from pipelines.evaluate.result_card import write_card
 from pipelines.prepare.classes import read_classes
-from pipelines.prepare.vocabulary import identity_of
 from pipelines.train.features import SplitClips, read_clips
 
 
@@ -146,16 +145,13 @@ def scored_folder(workspace: Workspace, request: ScoreRequest) -> Path:
 
 def score(
     workspace: Workspace, request: ScoreRequest, progress: Progress, policy: RunPolicy | None = None
-) -> dict[str, Any]:
+) -> Evaluation:
     """Count given predictions and write predictions.parquet, metrics.json and card.json.
 
     Nothing is fitted: the temperature is 1, so actions are ranked by the product of the softmax of the given scores.
 
-    Returns:
-        The metrics, with 'made' telling whether predictions.parquet was written, 'folder' and 'card'.
-
     Raises:
-        UsageError: the name can not be one, or is that of a run.
+        UsageError: the name cannot be one, or is that of a run.
         MissingUpstream: the split is not prepared.
         InputError: see :func:`pipelines.evaluate.given_scores.read_scores`; a listed clip is not of the split.
     """
@@ -182,37 +178,50 @@ def score(
     file = item.folder / "predictions.parquet"
     predictions = read_predictions(file, official, {label: len(names[label]) for label in given.scores})
     temperatures = {label: Temperature() for label in given.scores}
-    metrics: dict[str, Any] = {
-        "schema": METRICS_SCHEMA,
-        "run": _run_facts(request),
-        "xmic_vector": "own",
-        "source": {"dataset": request.source, "split": "train"} if request.source else None,
-        "target": {"dataset": request.dataset, "split": request.split},
-        "within": subject.within,
-        "protocol": {},
-        "random_weights": [],
-        "pretrained_on": {},
-        "mixed": [],
-        "vocabulary": {label: identity_of(of) for label, of in vocabularies.items()} if subject.cross else {},
-        "clips_file": {"sha256": request.listed.sha256, "clips": len(official.ids)} if request.listed else None,
-        "hand_fallback_rate": None,
-        **numbers_of(subject, predictions, vocabularies, temperatures),
-        "failures": {},
-        "given_files": item.sha256,
-        "versions": versions("xmic", "numpy", "pyarrow"),
-        "commands": [item.command],
-    }
-    with replace_atomically(item.folder / "metrics.json") as temporary:
-        temporary.write_text(metrics_text(metrics), encoding="utf-8")
-    card = write_card(workspace, item.folder, metrics, official)
-    return {**metrics, "made": report.made, "folder": str(item.folder), "card": str(card)}
+    computed = compute_metrics(subject, predictions, vocabularies, temperatures)
+    listed = request.listed
+    metrics = Metrics(
+        schema=SCHEMA,
+        run=_run_facts(request),
+        xmic_vector="own",
+        source=DatasetSplit(dataset=request.source, split="train") if request.source else None,
+        target=DatasetSplit(dataset=request.dataset, split=request.split),
+        within=subject.within,
+        protocol={},
+        random_weights=[],
+        pretrained_on={},
+        mixed=[],
+        vocabulary=shared_and_novel(subject, vocabularies),
+        clips_file=ClipsFile(sha256=listed.sha256, clips=len(official.ids)) if listed else None,
+        hand_fallback_rate=None,
+        labels=computed.labels,
+        actions=computed.actions,
+        epic=computed.epic,
+        failures={},
+        given_files=item.sha256,
+        versions=versions("xmic", "numpy", "pyarrow"),
+        commands=[item.command],
+    )
+    write_metrics(item.folder, metrics)
+    write_card(workspace, item.folder, metrics, official)
+    return Evaluation(metrics, item.folder, report.made)
 
 
-def _run_facts(request: ScoreRequest) -> dict[str, Any]:
-    """What a run says of itself, None where a file of scores says nothing of it."""
-    unknown = ("preset", "seed", "key", "recipe", "epochs", "source_val", "select_target")
-    known = {"name": request.name, "method": f"scored: {request.name}", "select": "last", "leaking": False}
-    return {**known, **dict.fromkeys(unknown)}
+def _run_facts(request: ScoreRequest) -> Run:
+    """State what is known of the model; the rest is None."""
+    return Run(
+        name=request.name,
+        method=f"scored: {request.name}",
+        preset=None,
+        seed=None,
+        key=None,
+        recipe=None,
+        epochs=None,
+        select="last",
+        source_val=None,
+        select_target=None,
+        leaking=False,
+    )
 
 
 def _refuse_name(workspace: Workspace, request: ScoreRequest) -> None:

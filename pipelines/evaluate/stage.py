@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from data_manifests.errors import MissingUpstream, UsageError
+from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
 from pipelines.engine import stage
-from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.command_lines import in_workspace
 from pipelines.engine.digest import number_of
 from pipelines.engine.environment import versions
@@ -24,17 +23,36 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import Layout, read_footer
 from pipelines.engine.stage import OpenShard, RunPolicy, Unit
-from pipelines.engine.workspace import SPLITS, Workspace
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate import run_facts
+from pipelines.evaluate.calibration import Temperature, fit_temperatures
 from pipelines.evaluate.clip_list import ClipList
+from pipelines.evaluate.compute_metrics import (
+    ComputedMetrics,
+    Subject,
+    class_counts,
+    compute_metrics,
+    is_epic,
+    shared_and_novel,
+    vocabularies_of,
+)
 from pipelines.evaluate.controls import checked_vectors, scores_under
-from pipelines.evaluate.folders import Vectors, folder_name
-from pipelines.evaluate.numbers import class_counts, is_epic, vocabularies_of
-from pipelines.evaluate.predictions import predictions_of
+from pipelines.evaluate.evaluation import Evaluation
+from pipelines.evaluate.metrics_file import (
+    SCHEMA,
+    ClipsFile,
+    DatasetSplit,
+    Metrics,
+    Mixed,
+    SharedAndNovel,
+    Vectors,
+    folder_name,
+    write_metrics,
+)
+from pipelines.evaluate.predictions import Predictions, clips_to_evaluate, read_predictions
 from pipelines.evaluate.predictions_file import predictions_layout, predictions_table
-from pipelines.evaluate.record import metrics_of, metrics_text, subject_of
 from pipelines.evaluate.result_card import write_card
-from pipelines.evaluate.submission import Submission, write_submission
-from pipelines.evaluate.temperature import temperatures_of
+from pipelines.evaluate.submission import Submission, refuse_submission, write_submission
 from pipelines.evaluate.trained import TrainedRun
 from pipelines.methods import load_method
 from pipelines.methods.base import Method, Settings, TextBank, resolve_config
@@ -191,6 +209,49 @@ class EvaluateStage:
         load_weights(method, self.run.folder / label / "weights.safetensors")
         return method.to(device).eval(), text
 
+    @property
+    def subject(self) -> Subject:
+        """What is evaluated on what."""
+        source, zero_shot = self.run.config["source"]["dataset"], self.run.config["method"] == "zero-shot"
+        return Subject(self.workspace, source, self.dataset, self.split, list(self.run.heads), zero_shot)
+
+    @property
+    def sources(self) -> list[tuple[str, Path]]:
+        """What it reads: (stage, folder) of the frames and of each stream of vectors."""
+        base = self.workspace.embeddings(self.dataset, self.split, self.frames.plan.slug)
+        streams = sorted(set(self.target.needed.values()))
+        vectors = [(f"embed {stream}", base / encoder / stream) for encoder, stream in streams]
+        return [("decode", self.frames.folder), *vectors]
+
+    def predictions(self, listed: Set[str] | None = None) -> Predictions:
+        """Read the predictions that are made, of all clips or of those that are listed."""
+        clips = clips_to_evaluate(self.workspace, self.dataset, self.split, self.clips, listed)
+        counts = {label: self.counts[label] for label in self.run.heads}
+        return read_predictions(self.folder / "predictions.parquet", clips, counts)
+
+    def temperatures(self) -> dict[Label, Temperature]:
+        """Fit each head's temperature on the val split of the run's own dataset, where the run is evaluated there.
+
+        What is evaluated now is never fitted on, so within the dataset on its val split the temperature is 1.
+        """
+        own = self._source_val()
+        if own is None:
+            return dict.fromkeys(self.run.heads, Temperature())
+        return fit_temperatures(own.predictions(), f"{own.dataset} {own.split}")
+
+    def _source_val(self) -> EvaluateStage | None:
+        """The run's evaluation on the val split of its own dataset, if that is up to date and not this one."""
+        source = self.run.config["source"]["dataset"]
+        if (self.dataset, self.split) == (source, "val") or "val" not in self.workspace.splits(source):
+            return None
+        try:
+            target, frames, _ = on_target(self.workspace, source, "val", self.run.protocol, allow_mixed=False)
+            own = replace(self, dataset=source, split="val", target=target, frames=frames)
+            done = stage.inspect(own, own.units()[0]).state is stage.State.DONE
+        except (InputError, MissingUpstream):
+            return None
+        return own if done else None
+
     def _scores(self, label: Label, data: ClipData, device: torch.device) -> np.ndarray:
         method, text = self.head(label, device)
         if self.vectors != "own":
@@ -218,7 +279,7 @@ def evaluate(
     encoder: str | None = None,
     listed: ClipList | None = None,
     submission: Submission | None = None,
-) -> list[dict[str, Any]]:
+) -> list[Evaluation]:
     """Score a run on each (dataset, split) and write predictions.parquet, metrics.json and card.json.
 
     Args:
@@ -228,15 +289,12 @@ def evaluate(
         machine: device.
         progress: told of each target.
         allow_mixed: accept a target that was made otherwise than the run's data.
-        vectors: one of :data:`pipelines.evaluate.folders.Vectors`; other than 'own' it is a control.
+        vectors: one of :data:`pipelines.evaluate.metrics_file.Vectors`; other than 'own' it is a control.
         policy: locks.
         encoder: as in :class:`EvaluateStage`.
         listed: the clips that the numbers are over. A target without a listed clip keeps all of its own, and a note
             says so; the scores are those of all clips either way.
         submission: also write the file of the EPIC-KITCHENS-100 challenge.
-
-    Returns:
-        The metrics of each target, with 'made' telling whether anything was computed.
 
     Raises:
         MissingUpstream: a target lacks an artifact; names the command.
@@ -255,33 +313,59 @@ def evaluate(
     if listed is not None:
         listed.refuse_unknown([set(item.clips.clip_ids) for item in items])
     if submission is not None:
-        _refuse_submission(items, listed)
+        refuse_submission(workspace, [item.dataset for item in items], listed)
     results = []
     for item, (_, _, mixed) in zip(items, found, strict=True):
-        vocabularies = vocabularies_of(subject_of(item), progress)
+        vocabularies = vocabularies_of(item.subject, progress)
         report = stage.run(item, policy, progress)
         only = _listed_of(item, listed)
-        predictions = predictions_of(item, only.ids if only else None)
-        temperatures = temperatures_of(item)
-        metrics = metrics_of(item, predictions, mixed, vocabularies, temperatures, only)
-        with replace_atomically(item.folder / "metrics.json") as temporary:
-            temporary.write_text(metrics_text(metrics), encoding="utf-8")
+        predictions = item.predictions(only.ids if only else None)
+        temperatures = item.temperatures()
+        computed = compute_metrics(item.subject, predictions, vocabularies, temperatures)
+        split = shared_and_novel(item.subject, vocabularies)
+        file = ClipsFile(sha256=only.sha256, clips=len(predictions.clips.ids)) if only else None
+        metrics = _metrics(item, computed, [Mixed(**one) for one in mixed], split, file)
+        write_metrics(item.folder, metrics)
         write_card(workspace, item.folder, metrics, predictions.clips)
         if submission is not None and is_epic(item.workspace, item.dataset):
             write_submission(submission, predictions, {label: of.value for label, of in temperatures.items()})
-        results.append({**metrics, "made": report.made, "folder": str(item.folder)})
+        results.append(Evaluation(metrics, item.folder, report.made))
     return results
 
 
-def _refuse_submission(items: Sequence[EvaluateStage], listed: ClipList | None) -> None:
-    if listed is not None:
-        raise UsageError("--submission with --clips: the challenge wants every clip of the split; leave --clips out.")
-    if sum(is_epic(item.workspace, item.dataset) for item in items) != 1:
-        names = ", ".join(item.dataset for item in items)
-        raise UsageError(
-            f"--submission: none of {names} is EPIC-KITCHENS-100 (read by xmic prepare epic, 300 nouns and 97 verbs). "
-            "Name it with --cross, and --split test for the challenge's clips."
-        )
+def _metrics(
+    item: EvaluateStage,
+    computed: ComputedMetrics,
+    mixed: list[Mixed],
+    vocabulary: dict[Label, SharedAndNovel],
+    clips_file: ClipsFile | None,
+) -> Metrics:
+    config, target = item.run.config, item.target
+    labels = {
+        label: numbers.model_copy(update=run_facts.chosen(item.run.folder / label))
+        for label, numbers in computed.labels.items()
+    }
+    return Metrics(
+        schema=SCHEMA,
+        run=run_facts.run_facts(config).model_copy(update=run_facts.changes(config)),
+        xmic_vector=item.vectors,
+        source=DatasetSplit(**config["source"]),
+        target=DatasetSplit(dataset=item.dataset, split=item.split),
+        within=item.subject.within,
+        protocol=run_facts.protocol_facts(target, item.frames.plan.slug),
+        random_weights=run_facts.random_weights(target),
+        pretrained_on=run_facts.pretrained_on(target),
+        mixed=mixed,
+        vocabulary=vocabulary,
+        clips_file=clips_file,
+        hand_fallback_rate=run_facts.hand_fallback_rate(item.streams.values()),
+        labels=labels,
+        actions=computed.actions,
+        epic=computed.epic,
+        failures=run_facts.failures(item.sources),
+        versions=versions("xmic", "torch", "open_clip_torch", "timm", "ultralytics", "av", "numpy", "pyarrow"),
+        commands=[item.command.removesuffix(f" {in_workspace(item.workspace.root)}")],
+    )
 
 
 def _listed_of(item: EvaluateStage, listed: ClipList | None) -> ClipList | None:
@@ -305,36 +389,3 @@ def _warn_of_versions(run: TrainedRun, progress: Progress) -> None:
     for name in then:
         if then[name] != now[name]:
             progress.note(f"warning: {run.config['name']} was trained with {name} {then[name]}, here is {now[name]}")
-
-
-def targets_of(
-    workspace: Workspace, run: TrainedRun, cross: Sequence[str], split: str | None
-) -> tuple[list[tuple[str, str]], list[str]]:
-    """The splits to evaluate on: the run's own dataset first, then each cross dataset.
-
-    Returns:
-        The (dataset, split) pairs, and notes about what can not be evaluated.
-
-    Raises:
-        UsageError: an unknown split.
-        MissingUpstream: a cross dataset has no split to evaluate on.
-    """
-    if split is not None and split not in SPLITS:
-        raise UsageError(f"--split {split}: expected {', '.join(SPLITS)}")
-    own = run.config["source"]["dataset"]
-    targets, notes = [], []
-    within = workspace.evaluation_split(own, split)
-    if within:
-        targets.append((own, within))
-    else:
-        notes.append(f"{own} has no {split or 'val or test'} split: nothing to evaluate within the dataset")
-    for dataset in cross:
-        if dataset == own:
-            continue
-        found = workspace.evaluation_split(dataset, split)
-        if not found:
-            raise MissingUpstream(
-                f"{workspace.root}: {dataset} has no prepared {split or 'val or test'} split. Run xmic prepare for it."
-            )
-        targets.append((dataset, found))
-    return targets, notes

@@ -1,4 +1,4 @@
-"""The model card of an exported run: what it is, what it was trained on, how good it is, where that ends."""
+"""Write the model card of an exported run: training data, results with their intervals, limits and licences."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from huggingface_hub import ModelCardData
+
 from data_manifests.schema import Label
 from pipelines.engine.markdown import render_template
-from pipelines.evaluate.intervals import interval, resampled
-from pipelines.report.metrics_file import Metrics
+from pipelines.evaluate.metrics_file import Metrics
+
+DRAWN = "drawn"
+"""Stands for the reader of a world that xmic drew, in whatever format it is written."""
 
 _DATASET_TERMS = {
+    DRAWN: "Pocket Kitchens, the training videos: drawn by xmic, under xmic's licence (Apache License 2.0).",
     "epic": "EPIC-KITCHENS-100, the training videos: CC BY-NC 4.0 (non-commercial).",
     "ego4d": "Ego4D, the training videos: the Ego4D licence agreement, signed before the download.",
     "egtea": "EGTEA Gaze+, the training videos: see its authors' page; for research.",
@@ -61,16 +66,23 @@ class Card:
     licence: str | None
 
     def markdown(self) -> str:
-        """The card, with the front matter that the Hugging Face hub reads."""
-        return render_template(__package__, "card.md.j2", card=self)
+        """Return the card, with the front matter that the Hugging Face hub reads."""
+        # The results are not in the front matter: there a dataset is named by its id on the hub, which ours have not.
+        front = ModelCardData(
+            library_name="xmic",
+            pipeline_tag="video-classification",
+            tags=["egocentric-video", "action-recognition", self.method],
+            license=self.licence.lower() if self.licence else None,
+        )
+        return f"---\n{front.to_yaml()}\n---\n\n{render_template(__package__, 'card.md.j2', card=self)}"
 
 
 def result_rows(evaluations: Sequence[Metrics]) -> list[dict[str, str]]:
-    """A row a target and label: accuracies, interval and clips as text."""
+    """Format a row for each target and label: accuracies, interval and clips as text."""
     rows = []
     for metrics in evaluations:
         for label, numbers in metrics.labels.items():
-            ends = interval(resampled(numbers.recordings))
+            ends = metrics.interval(numbers)
             rows.append(
                 {
                     "target": f"{metrics.target}{'' if metrics.within else ' (cross-dataset)'}",
@@ -86,7 +98,7 @@ def result_rows(evaluations: Sequence[Metrics]) -> list[dict[str, str]]:
 
 
 def warnings_of(evaluations: Sequence[Metrics]) -> list[str]:
-    """What makes the numbers mean less: random weights, a leak, mixed artifacts, clips that are not in them."""
+    """Say what makes the numbers mean less: random weights, a leak, mixed artifacts, clips that are not in them."""
     found = [
         f"{name} has random weights: these numbers mean nothing." for m in evaluations for name in m.random_weights
     ]
@@ -105,16 +117,17 @@ def warnings_of(evaluations: Sequence[Metrics]) -> list[str]:
         f"{m.target}: {numbers.n_official - numbers.n_evaluated} {label} clips are not in the numbers."
         for m in evaluations
         for label, numbers in m.labels.items()
-        if numbers.n_evaluated < numbers.n_official
+        if numbers.partial
     ]
     return list(dict.fromkeys(found))
 
 
 def terms_of(reader: str | None, specs: Sequence[str]) -> list[str]:
-    """Licences of what a run was made from, where we know them; else who to ask.
+    """State the licences of what a run was made from, where they are known; else whom to ask.
 
     Args:
-        reader: 'epic', 'ego4d', 'egtea', or another reader of the training data; None when that is not known.
+        reader: 'epic', 'ego4d', 'egtea' or another reader of the training data, or :data:`DRAWN`; None when that is
+            not known.
         specs: of its encoders.
     """
     terms = [_DATASET_TERMS.get(reader or "", "The training videos: the terms of whoever recorded them.")]

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
 from pipelines.engine.command_lines import in_workspace
 from pipelines.engine.shards import read_footer
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.folders import folder_name
-from pipelines.evaluate.intervals import Interval, harmonic, interval, resampled
-from pipelines.evaluate.metrics import harmonic_mean
-from pipelines.report.metrics_file import DatasetSplit, Metrics, Run, read_metrics
+from pipelines.evaluate.evaluation import harmonic_mean_of
+from pipelines.evaluate.intervals import Interval
+from pipelines.evaluate.metrics_file import METRICS, DatasetSplit, Metrics, Run, folder_name, read_metrics
 from pipelines.train.finished import what_it_learned_from_has_changed
 
 PREDICTIONS = "predictions.parquet"
@@ -169,15 +166,20 @@ class Collected:
 
 
 def collect(workspace: Workspace) -> Collected:
-    """Read every ``metrics.json``.
+    """Read every ``metrics.json``, and mark evaluations whose clips or labels have changed since.
 
     Raises:
         MissingUpstream: there is none.
-        InputError: see :func:`pipelines.report.metrics_file.read_metrics`.
+        InputError: see :func:`pipelines.evaluate.metrics_file.read_metrics`.
     """
     folder = workspace.evaluations
-    files = sorted(folder.glob("*/*/metrics.json"))
-    evaluations = [_dated(workspace, read_metrics(file), file.parent) for file in files]
+    files = sorted(folder.glob(f"*/*/{METRICS}"))
+    read = [read_metrics(file) for file in files]
+    learned = {name: _learned_from(workspace, name) for name in dict.fromkeys(metrics.run.name for metrics in read)}
+    evaluations = [
+        _dated(workspace, metrics, file.parent, learned[metrics.run.name])
+        for metrics, file in zip(read, files, strict=True)
+    ]
     if not evaluations:
         raise MissingUpstream(f"{folder}: no evaluation. Run xmic evaluate {in_workspace(workspace.root)}")
     by_run: dict[str, list[Metrics]] = {}
@@ -189,10 +191,14 @@ def collect(workspace: Workspace) -> Collected:
     return Collected(evaluations, [file.parent for file in files], rows, gaps)
 
 
-def _dated(workspace: Workspace, metrics: Metrics, folder: Path) -> Metrics:
+def _learned_from(workspace: Workspace, name: str) -> str | None:
+    """What a run was trained on that has other clips or labels since, in words; None of an up-to-date run."""
+    heads = (workspace.run(name) / label for label in LABELS)
+    return next(filter(None, (what_it_learned_from_has_changed(workspace, head) for head in heads)), None)
+
+
+def _dated(workspace: Workspace, metrics: Metrics, folder: Path, learned: str | None) -> Metrics:
     """An evaluation, marked where what its run learned from, or its target, has other clips or labels since."""
-    run = workspace.run(metrics.run.name)
-    learned = next(filter(None, (what_it_learned_from_has_changed(workspace, run / label) for label in LABELS)), None)
     if learned:
         return metrics.model_copy(update={"outdated": f"trained on {learned} {_AS_IT_WAS}"})
     clips = workspace.manifest(metrics.target.dataset, metrics.target.split) / "clips.parquet"
@@ -232,18 +238,17 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
     known, last = there[0], there[-1]
     cells: dict[str, Cell] = {}
     for label in LABELS:
-        drawn = _resampled(within, label, 0), _resampled(cross, label, 1)
-        own, other = (
-            replace(_cell(metrics, label, "top1"), interval=interval(values))
-            for metrics, values in zip((within, cross), drawn, strict=True)
-        )
-        mean = replace(_mean(own, other), interval=interval(harmonic(*drawn)))
-        cells |= {f"{label} within": own, f"{label} cross": other, f"{label} hm": mean}
+        own, other = (_cell(metrics, label, "top1", drawn=True) for metrics in (within, cross))
+        mean = harmonic_mean_of(within, cross, label)
+        cells |= {f"{label} within": own, f"{label} cross": other, f"{label} hm": Cell(None)}
+        if mean:
+            sizes = own.evaluated + other.evaluated, own.official + other.official
+            cells[f"{label} hm"] = Cell(mean.value, *sizes, mean.interval)
         cells[f"{label} top-5"] = _cell(last, label, "top5")
         cells[f"{label} class mean"] = _cell(last, label, "class_mean")
     return Row(
         known.run,
-        known.source,
+        known.trained_on,
         within.target if within else None,
         cross.target if cross else None,
         any(metrics.random_weights for metrics in there),
@@ -255,25 +260,16 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
     )
 
 
-def _cell(metrics: Metrics | None, label: Label, what: str) -> Cell:
+def _cell(metrics: Metrics | None, label: Label, what: str, *, drawn: bool = False) -> Cell:
     numbers = metrics.labels.get(label) if metrics else None
-    return Cell(getattr(numbers, what), numbers.n_evaluated, numbers.n_official) if numbers else Cell(None)
-
-
-def _resampled(metrics: Metrics | None, label: Label, seed: int) -> np.ndarray:
-    numbers = metrics.labels.get(label) if metrics else None
-    return resampled(numbers.recordings if numbers else {}, seed)
-
-
-def _mean(own: Cell, other: Cell) -> Cell:
-    if own.value is None or other.value is None:
+    if metrics is None or numbers is None:
         return Cell(None)
-    mean = harmonic_mean(own.value, other.value)
-    return Cell(mean, own.evaluated + other.evaluated, own.official + other.official)
+    ends = metrics.interval(numbers) if drawn else None
+    return Cell(getattr(numbers, what), numbers.n_evaluated, numbers.n_official, ends)
 
 
 def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[Gap]:
-    run, source = evaluations[0].run, evaluations[0].source.dataset
+    run, source = evaluations[0].run, evaluations[0].trained_on.dataset
     for metrics in evaluations:
         if metrics.outdated == _OTHER_CLIPS:
             why = f"{metrics.name} on {metrics.target} is out of date: its clips or labels have changed"

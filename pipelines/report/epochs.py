@@ -9,8 +9,8 @@ from typing import Any
 
 from data_manifests.schema import LABELS, Label
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.axis import axis_end
-from pipelines.report.metrics_file import Metrics
 
 WIDTH, HEIGHT = 480, 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 470, 12, 124

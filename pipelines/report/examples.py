@@ -18,12 +18,12 @@ from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.stage import DecodeStage, decoded_plans, decoded_shards
 from pipelines.engine.shards import read_rows, side_path
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.evaluate.predictions_file import labelled_scores
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.detector import Box
 from pipelines.hands.stage import read_boxes
 from pipelines.prepare.classes import read_classes
-from pipelines.report.metrics_file import Metrics
 from pipelines.report.per_class import PREDICTIONS, scores_are_there
 
 MOST = 40

@@ -8,7 +8,7 @@ from typing import Any
 
 from data_manifests.schema import Label
 from pipelines.engine.workspace import Workspace
-from pipelines.report.metrics_file import Metrics
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.paper import PaperCell, paper_cells
 from pipelines.report.table_cells import PaperNumber
 from pipelines.report.table_groups import Group

@@ -11,11 +11,11 @@ import numpy as np
 from data_manifests.errors import MissingUpstream
 from data_manifests.schema import Label
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.evaluate.predictions_file import labelled_scores
 from pipelines.prepare.classes import read_classes
 from pipelines.prepare.vocabulary import vocabulary_of
 from pipelines.report.collect import PREDICTIONS
-from pipelines.report.metrics_file import Metrics
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def class_rows(truth: np.ndarray, said: np.ndarray, names: Sequence[str], parts:
 
 
 def _parts(workspace: Workspace, metrics: Metrics, label: Label, count: int) -> list[str]:
-    if not workspace.splits(metrics.source.dataset):
+    if not workspace.splits(metrics.trained_on.dataset):
         return [""] * count
-    vocabulary = vocabulary_of(workspace, metrics.source.dataset, metrics.target.dataset, label)
+    vocabulary = vocabulary_of(workspace, metrics.trained_on.dataset, metrics.target.dataset, label)
     return [item.part for item in vocabulary.classes]

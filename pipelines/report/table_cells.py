@@ -11,10 +11,10 @@ from data_manifests.errors import InputError
 from data_manifests.schema import Label
 from pipelines.evaluate.compare import Side, point, side_interval
 from pipelines.evaluate.intervals import Interval, too_few
-from pipelines.report.metrics_file import Counted, Metrics, Numbers, PartNumbers, Reference
+from pipelines.evaluate.metrics_file import Counted, Counts, Metrics, PartNumbers
 from pipelines.report.table_groups import Pair
 
-Counts = Mapping[str, tuple[float, int]]
+RecordingCounts = Mapping[str, tuple[float, int]]
 """Recording → (clips that are right, clips)."""
 
 
@@ -86,11 +86,12 @@ class TableCell:
 
 @dataclass(frozen=True)
 class Kept:
-    """A number of one seed on one target."""
+    """A number of one seed on one target, with the stream of random draws that the target's numbers take."""
 
     evaluated: int
     official: int
-    recordings: Counts
+    recordings: RecordingCounts
+    stream: int
 
 
 @dataclass(frozen=True)
@@ -152,30 +153,32 @@ class _Source:
 
 def _of_run(metrics: Metrics | None, label: Label) -> _Source | None:
     numbers = metrics.labels.get(label) if metrics else None
-    return _Source(_kept(numbers), numbers.parts, numbers.novel_called_shared) if numbers else None
+    if metrics is None or numbers is None:
+        return None
+    return _Source(_kept(metrics, numbers), numbers.parts, numbers.novel_called_shared)
 
 
 def _of_reference(metrics: Metrics | None, label: Label, name: str) -> _Source | None:
     numbers = metrics.labels.get(label) if metrics else None
     reference = numbers.references.get(name) if numbers else None
-    return _Source(_kept(reference), reference.parts) if reference else None
+    return _Source(_kept(metrics, reference), reference.parts) if metrics and reference else None
 
 
-def _kept(numbers: Numbers | Counted | Reference) -> Kept:
-    return Kept(numbers.n_evaluated, numbers.n_official, numbers.recordings)
+def _kept(metrics: Metrics, counts: Counts) -> Kept:
+    return Kept(counts.n_evaluated, counts.n_official, counts.recordings, metrics.stream)
 
 
 def _measured(seeds: Sequence[Sequence[_Source | None]], kind: str) -> Measured | None:
     if kind in ("within", "cross", "hm"):
         places = {"within": (0,), "cross": (1,), "hm": (0, 1)}[kind]
         whole = [[source.all if (source := pair[place]) else None for pair in seeds] for place in places]
-        return _side(whole, stream=places[0], parts=False)
+        return _side(whole, parts=False)
     form = "unrestricted" if kind.startswith("all ") else "restricted"
     what = kind.removeprefix("all ")
     wanted = {"shared": ("shared",), "novel": ("novel",), "novel called shared": ("called",)}
     names = wanted.get(what, ("shared", "novel"))
     parts = [[_part(pair[1], name, form) for pair in seeds] for name in names]
-    return _side(parts, stream=1, parts=True)
+    return _side(parts, parts=True)
 
 
 def _part(source: _Source | None, name: str, form: str) -> Kept | None:
@@ -186,13 +189,14 @@ def _part(source: _Source | None, name: str, form: str) -> Kept | None:
     if counted is None:
         return None
     everywhere = {recording: counted.recordings.get(recording, (0, 0)) for recording in source.all.recordings}
-    return Kept(counted.n_evaluated, counted.n_official, everywhere)
+    return Kept(counted.n_evaluated, counted.n_official, everywhere, source.all.stream)
 
 
-def _side(targets: Sequence[Sequence[Kept | None]], *, stream: int, parts: bool) -> Measured | None:
+def _side(targets: Sequence[Sequence[Kept | None]], *, parts: bool) -> Measured | None:
     kept = [one for seeds in targets for one in seeds if one is not None and one.evaluated]
     if len(kept) < sum(len(seeds) for seeds in targets):
         return None
     count = len(targets[0])
-    sides = [[one.recordings for one in kept[start : start + count]] for start in range(0, len(kept), count)]
-    return Measured(Side(sides, stream, parts), kept)
+    places = range(0, len(kept), count)
+    sides = [[one.recordings for one in kept[start : start + count]] for start in places]
+    return Measured(Side(sides, [kept[start].stream for start in places], parts), kept)

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 
 from data_manifests.schema import LABELS
+from pipelines.evaluate.metrics_file import Run
 from pipelines.report.collect import train_command
-from pipelines.report.metrics_file import Run
 from pipelines.report.table_groups import Group
 from pipelines.report.table_plans import NORMS
 
@@ -37,7 +37,7 @@ def to_fill(group: Group, cross: str | None) -> list[str]:
                 commands.append(f"xmic evaluate {shlex.quote(name)}{option}")
     for label in LABELS:
         if not any(label in metrics.labels for metrics in group.known):
-            commands.append(f"{train_command(run, group.first.source.dataset)} --label {label}")
+            commands.append(f"{train_command(run, group.first.trained_on.dataset)} --label {label}")
     return commands
 
 

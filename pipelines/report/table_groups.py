@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.engine.digest import digest_json
+from pipelines.evaluate.metrics_file import DatasetSplit, Metrics, Run
 from pipelines.report.collect import Collected, method_title, pairs
-from pipelines.report.metrics_file import DatasetSplit, Metrics, Run
 
 Pair = tuple[Metrics | None, Metrics | None]
 """The evaluations of a run within its own dataset and across; one of them may be missing."""
@@ -131,4 +131,4 @@ def _setting(pair: Pair) -> str:
         metrics and [str(metrics.target), metrics.protocol, metrics.clips_file.sha256 if metrics.clips_file else None]
         for metrics in pair
     ]
-    return digest_json({"run": run, "source": str(first.source), "targets": of_targets})
+    return digest_json({"run": run, "source": str(first.trained_on), "targets": of_targets})

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.metrics_file import DatasetSplit
 from pipelines.report.collect import Collected, Gap
-from pipelines.report.metrics_file import DatasetSplit
 from pipelines.report.paper_match import PaperRows, comparable, real_place, variants
 from pipelines.report.table_cells import Measured, TableCell, measured, measured_reference
 from pipelines.report.table_commands import to_begin, to_fill, to_train
@@ -99,7 +99,7 @@ def tables_of(found: Collected, workspace: Workspace) -> Tables:
             first = found.evaluations[0]
             crossed = any(not metrics.within for metrics in found.evaluations)
             why = f"Table {number} ({TITLES[number]}) has no runs yet"
-            unbegun.append(Gap(why, to_begin(number, first.run, first.source.dataset, crossed=crossed)))
+            unbegun.append(Gap(why, to_begin(number, first.run, first.trained_on.dataset, crossed=crossed)))
             continue
         compared = corrected([list(comparisons(number, members)) for members in shown])
         pairs = zip(shown, compared, strict=True)
@@ -111,7 +111,7 @@ def _by_direction(groups: Sequence[Group]) -> list[list[Group]]:
     """Groups of the same source, targets and clips; one that lacks a target goes with those that have it."""
     sections: dict[tuple[object, ...], list[Group]] = {}
     for group in sorted(groups, key=lambda group: (group.within is None) + (group.cross is None)):
-        key = (str(group.first.source), group.within, group.cross, group.clip_lists)
+        key = (str(group.first.trained_on), group.within, group.cross, group.clip_lists)
         fitting = [other for other in sections if _agree(key, other)]
         sections.setdefault(fitting[0] if fitting else key, []).append(group)
     return [members for _, members in sorted(sections.items(), key=lambda item: [str(part) for part in item[0]])]
@@ -130,7 +130,7 @@ def _agree(key: tuple[object, ...], other: tuple[object, ...]) -> bool:
 def _section(number: int, groups: Sequence[Group], compared: Sequence[Compared], workspace: Workspace) -> Section:
     within = next((group.within for group in groups if group.within), None)
     cross = next((group.cross for group in groups if group.cross), None)
-    source = groups[0].first.source.dataset
+    source = groups[0].first.trained_on.dataset
     real = [{real_place(workspace, pair[place]) for group in groups for pair in group.pairs} for place in (0, 1)]
     own, other = (next((name for name in sorted(filter(None, names))), None) for names in real)
     paper = PaperRows(number, own, other)

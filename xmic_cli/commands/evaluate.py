@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from xmic_cli import console
-from xmic_cli.evaluated import harmonic_means, print_results
+from xmic_cli.evaluated import means_as_dicts, print_results
 from xmic_cli.options import (
     BreakLock,
     Device,
@@ -71,11 +71,11 @@ def evaluate(
     from data_manifests.schema import canonical_split
     from pipelines.engine.stage import RunPolicy
     from pipelines.evaluate.clip_list import read_clip_list
-    from pipelines.evaluate.folders import folder_name
+    from pipelines.evaluate.evaluation import harmonic_means
+    from pipelines.evaluate.metrics_file import folder_name
     from pipelines.evaluate.stage import evaluate as evaluate_run
-    from pipelines.evaluate.stage import targets_of
     from pipelines.evaluate.submission import Submission, parse_levels
-    from pipelines.evaluate.trained import find_run
+    from pipelines.evaluate.trained import find_run, targets_of
 
     if (submission is None) != (sls is None):
         raise UsageError(
@@ -111,6 +111,8 @@ def evaluate(
     if submission:
         console.note(f"submission: {submission}; the challenge takes it as test.json in a zip")
     if json:
-        console.emit({"run": found.config["name"], "results": results, "harmonic_means": harmonic_means(results)}, True)
+        means = means_as_dicts(harmonic_means([item.metrics for item in results]))
+        values = [item.as_dict() for item in results]
+        console.emit({"run": found.config["name"], "results": values, "harmonic_means": means}, True)
         return
     print_results(folder_name(found.config["name"], xmic_vector), results)

@@ -27,7 +27,7 @@ def export(
     in it, not copied.
     """
     from pipelines.evaluate.trained import find_run
-    from pipelines.export.run import export_run
+    from pipelines.export.folder import export_run
 
     space = open_workspace(context, workspace)
     found = find_run(space, run)

@@ -41,7 +41,7 @@ def score(
     from data_manifests.schema import canonical_split
     from pipelines.engine.stage import RunPolicy
     from pipelines.evaluate.clip_list import read_clip_list
-    from pipelines.evaluate.result_card import copy_card
+    from pipelines.evaluate.result_card import CARD, copy_card
     from pipelines.evaluate.score import ScoreRequest
     from pipelines.evaluate.score import score as score_files
 
@@ -54,11 +54,12 @@ def score(
         )
     request = ScoreRequest(files, name, dataset, chosen, source, read_clip_list(clips) if clips else None)
     result = score_files(space, request, console.progress(), RunPolicy(break_lock=break_lock))
-    copied = copy_card(Path(result["card"]), card_to) if card_to else None
+    card = result.folder / CARD
+    copied = copy_card(card, card_to) if card_to else None
     if json:
-        console.emit({**result, "card_copy": copied and str(copied)}, True)
+        console.emit({**result.as_dict(), "card": str(card), "card_copy": copied and str(copied)}, True)
         return
     print_results(name, [result])
-    for file in (result["card"], copied):
+    for file in (card, copied):
         if file:
             console.note(f"card: {file}")

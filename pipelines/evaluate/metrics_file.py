@@ -1,18 +1,41 @@
-"""``metrics.json`` as an evaluation leaves it, checked when it is read."""
+"""Define ``metrics.json``: the numbers of one evaluation, as they are written and read.
+
+A key that an evaluation has nothing to say of is not written, so what is not set here is left out of the file.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
-from pipelines.evaluate.folders import folder_name
+from pipelines.engine.atomic import replace_atomically
+from pipelines.evaluate.intervals import CROSS, WITHIN, Interval, interval, resampled, too_few
 
+METRICS = "metrics.json"
 SCHEMA = 3
+
+Vectors = Literal["own", "mean", "shuffled", "zero"]
+"""The clip's own X-MIC vector, the mean over all scored clips, another clip's, or none."""
+
+_BETWEEN = "@"
+
+
+def folder_name(run: str, vectors: str) -> str:
+    """Name the folder below ``evaluations/``: the run, and of a control what replaces its X-MIC vectors."""
+    return run if vectors == "own" else f"{run}{_BETWEEN}{vectors}"
+
+
+def parse_folder_name(name: str) -> tuple[str, str]:
+    """Split a folder's name into the run and its vectors; the reverse of :func:`folder_name`."""
+    run, _, vectors = name.partition(_BETWEEN)
+    return run, vectors or "own"
 
 
 class _Part(BaseModel):
@@ -70,7 +93,8 @@ class DatasetSplit(_Part):
         return f"{self.dataset} {self.split}" if self.dataset else "not said"
 
 
-_NOT_SAID = DatasetSplit(dataset="", split="")
+NOT_SAID = DatasetSplit(dataset="", split="")
+"""What a model was trained on, where that is not said."""
 
 
 class Mixed(_Part):
@@ -81,14 +105,31 @@ class Mixed(_Part):
     target: Any
 
 
-class Counted(_Part):
-    """Clips that are right: percent (None where there is no clip), clips, and of each recording how many clips are
-    right and how many there are; of a reference that draws, how many can be expected to be right."""
+class Counts(_Part):
+    """Clips of a number: evaluated ones, those that should be, and recording → (clips that are right, clips).
 
-    percent: float | None
+    Of a reference that draws, the clips that are right are those that can be expected to be.
+    """
+
     n_evaluated: int
     n_official: int
-    recordings: dict[str, tuple[float, int]]
+    recordings: dict[str, tuple[int | float, int]]
+
+    @property
+    def partial(self) -> bool:
+        """Whether clips of the split are not in the number."""
+        return self.n_evaluated < self.n_official
+
+    @property
+    def few(self) -> bool:
+        """Whether its interval rests on too few recordings or clips."""
+        return bool(self.recordings) and too_few(self.recordings)
+
+
+class Counted(Counts):
+    """The share of clips that are right, in percent; None where there is no clip."""
+
+    percent: float | None
 
 
 class PartNumbers(_Part):
@@ -130,14 +171,11 @@ class Pairs(Counted):
     pairs: int
 
 
-class Actions(_Part):
+class Actions(Counts):
     """Verb and noun both right, of the clips that carry both, in percent."""
 
     top1: float | None
     top5: float | None
-    n_evaluated: int
-    n_official: int
-    recordings: dict[str, tuple[int, int]]
     seen: Pairs | None
     unseen: Pairs | None
 
@@ -155,18 +193,15 @@ class ClipsFile(_Part):
     clips: int
 
 
-class Numbers(_Part):
-    """One label: accuracies in percent (None where no clip could be evaluated), clips and classes; of each recording
-    how many clips are right at top-1, and how many there are; the kept epoch, and a learning rate that was chosen."""
+class Numbers(Counts):
+    """One label: accuracies in percent (None where no clip could be evaluated), classes, and clips that are right at
+    top-1; the kept epoch, and a learning rate that was chosen."""
 
     top1: float | None
     top5: float | None
     class_mean: float | None
-    n_evaluated: int
-    n_official: int
     classes: int
     classes_present: int
-    recordings: dict[str, tuple[int, int]]
     selected_epoch: int | None = None
     lr: float | None = None
     any_noun: Counted | None = None
@@ -192,11 +227,15 @@ class SharedAndNovel(_Part):
 
 
 class Metrics(_Part):
-    """One evaluation. A label whose head was not trained is not in ``labels``. ``outdated`` is not in the file:
-    what has changed since, in words."""
+    """One evaluation. A label whose head was not trained is not in ``labels``.
 
+    ``source`` is what was trained on, None where that is not said. ``outdated`` is not in the file: what has changed
+    since, in words.
+    """
+
+    schema_number: int = Field(alias="schema")
     run: Run
-    source: Annotated[DatasetSplit, BeforeValidator(lambda found: _NOT_SAID if found is None else found)]
+    source: DatasetSplit | None
     target: DatasetSplit
     within: bool
     protocol: dict[str, Any]
@@ -211,9 +250,32 @@ class Metrics(_Part):
     epic: dict[str, dict[str, EpicNumbers]] | None = None
     clips_file: ClipsFile | None = None
     failures: dict[str, dict[str, int]]
+    given_files: dict[str, str] = {}
     versions: dict[str, str]
     commands: list[str]
-    outdated: str = ""
+    outdated: str = Field(default="", exclude=True)
+
+    @property
+    def stream(self) -> int:
+        """The stream of random draws that all numbers of this evaluation take."""
+        return WITHIN if self.within else CROSS
+
+    def draws(self, counts: Counts | None) -> np.ndarray:
+        """Resample the recordings of a number of this evaluation: float64 [10000], percent; empty without a clip."""
+        return resampled(counts.recordings if counts else {}, self.stream)
+
+    def interval(self, counts: Counts | None) -> Interval | None:
+        """Bound a number of this evaluation: 95 % over recordings, percent; None without a clip."""
+        return interval(self.draws(counts))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what metrics.json says, as plain values."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    @property
+    def trained_on(self) -> DatasetSplit:
+        """What was trained on; :data:`NOT_SAID` where that is not known."""
+        return self.source or NOT_SAID
 
     @property
     def name(self) -> str:
@@ -237,8 +299,20 @@ class Metrics(_Part):
     @property
     def complete(self) -> bool:
         """Nothing failed in any stage and every labelled clip is in the numbers."""
-        partial = any(numbers.n_evaluated < numbers.n_official for numbers in self.labels.values())
+        partial = any(numbers.partial for numbers in self.labels.values())
         return not partial and not any(self.failures.values())
+
+
+def metrics_text(metrics: Metrics) -> str:
+    """Format metrics.json: indented, but each recording on one line."""
+    text = json.dumps(metrics.as_dict(), indent=2, sort_keys=True, allow_nan=False)
+    return re.sub(r"\[\s+([\d.e+-]+),\s+(\d+)\s+\]", r"[\1, \2]", text) + "\n"
+
+
+def write_metrics(folder: Path, metrics: Metrics) -> None:
+    """Write metrics.json into the folder of an evaluation."""
+    with replace_atomically(folder / METRICS) as temporary:
+        temporary.write_text(metrics_text(metrics), encoding="utf-8")
 
 
 def read_metrics(file: Path) -> Metrics:
