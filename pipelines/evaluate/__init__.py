@@ -1,1 +1,1 @@
-"""A run to predictions and metrics, within a dataset and across datasets."""
+"""Turn a run into predictions and metrics, within a dataset and across datasets."""

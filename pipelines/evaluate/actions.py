@@ -1,4 +1,4 @@
-"""Rank actions, pairs of a verb and a noun, by the product of the two heads' probabilities; all pairs compete."""
+"""Rank actions (verb, noun) by the product of the two heads' probabilities."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Pair = tuple[int, int]
 
 
 def top_actions(verbs: np.ndarray, nouns: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The k best pairs of each clip.
+    """Rank the k best pairs of each clip.
 
     Args:
         verbs: log probabilities [M, V].

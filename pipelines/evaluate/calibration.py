@@ -31,7 +31,7 @@ class Temperature:
 
 
 def log_probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """log softmax(logits / T), float64 [M, C]."""
+    """Compute log softmax(logits / T), float64 [M, C]."""
     scaled = logits.astype(np.float64) / temperature
     scaled -= scaled.max(1, keepdims=True)
     result: np.ndarray = scaled - np.log(np.exp(scaled).sum(1, keepdims=True))

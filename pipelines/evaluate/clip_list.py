@@ -1,4 +1,4 @@
-"""A list of clips that an evaluation is held to, so that several methods are compared on the same ones."""
+"""Read the list of clips that an evaluation is restricted to."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ClipList:
     ids: frozenset[str]
 
     def refuse_unknown(self, known: Iterable[Set[str]]) -> None:
-        """Every id must be a clip of one of the targets.
+        """Refuse ids that are no clip of any target.
 
         Args:
             known: the clip ids of each target.
@@ -46,7 +46,7 @@ class ClipList:
 
 
 def read_clip_list(file: Path) -> ClipList:
-    """Read a list: the column ``clip_id`` of a Parquet or CSV file, else a clip id a line.
+    """Read the column ``clip_id`` of Parquet or CSV, else one id per line.
 
     Raises:
         InputError: the file is not there, can not be read, has no such column or no id.

@@ -12,7 +12,7 @@ from pipelines.evaluate.metrics_file import Counted
 
 @dataclass(frozen=True)
 class Recordings:
-    """Which recording each of M clips is of.
+    """The recording of each of M clips.
 
     Attributes:
         names: the recordings, sorted.
@@ -24,12 +24,12 @@ class Recordings:
 
     @classmethod
     def from_ids(cls, ids: Sequence[str]) -> Recordings:
-        """From the recording of each clip, M ids."""
+        """Number the recordings of M clips, given the recording id of each."""
         names, of = np.unique(np.array(ids, object), return_inverse=True)
         return cls(names.tolist(), of.reshape(-1).astype(np.int64))
 
     def only(self, rows: np.ndarray) -> Recordings:
-        """Those of some clips, int64 or bool indices."""
+        """Select some clips by int64 or bool indices."""
         return Recordings(self.names, self.of[rows])
 
 

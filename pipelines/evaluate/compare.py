@@ -1,4 +1,4 @@
-"""One method against another on the same clips: paired cluster bootstrap, and Holm's correction over a table.
+"""Compare two methods on the same clips by a paired cluster bootstrap; correct by Holm.
 
 Both sides draw the same recordings, so what they share (hard kitchens, dark videos) cancels. With three seeds or more
 a side's seeds are drawn too, each side its own: equal seeds of two methods have nothing in common.
@@ -38,7 +38,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Side:
-    """A method's runs, one a seed, on one target or on two whose harmonic mean is meant.
+    """A method's runs, one per seed, on one target or on two that are averaged harmonically.
 
     Attributes:
         targets: one or two targets, of each the seeds in the same order.
@@ -73,7 +73,7 @@ def compare(one: Side, other: Side) -> Comparison | None:
 
 
 def side_interval(side: Side) -> Interval | None:
-    """95 % of one side, over recordings and, of three seeds or more, over seeds; None where a target has no clip.
+    """Bound one side at 95 %, over recordings and, of three seeds or more, over seeds; None without a clip.
 
     Raises:
         InputError: its seeds are not on the same clips.
@@ -86,7 +86,7 @@ def side_interval(side: Side) -> Interval | None:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """The p values of a table corrected for their number (Holm, Scandinavian Journal of Statistics, 1979)."""
+    """Correct p values for their number (Holm, Scandinavian Journal of Statistics, 1979)."""
     order = sorted(range(len(p)), key=lambda index: p[index])
     corrected, highest = [0.0] * len(p), 0.0
     for place, index in enumerate(order):
@@ -108,7 +108,7 @@ def _refuse_unpaired(runs: Seeds) -> None:
 
 
 def point(side: Side) -> float:
-    """The mean over the seeds of a side's accuracy, or of its harmonic mean, percent."""
+    """Average a side's accuracy, or its harmonic mean, over the seeds, percent."""
     accuracies = [[_accuracy(run) for run in seeds] for seeds in side.targets]
     if len(accuracies) == 1:
         return float(np.mean(accuracies[0]))

@@ -1,4 +1,4 @@
-"""Controls: a trained head scored with other X-MIC vectors than the clips' own. What it loses was theirs."""
+"""Score a trained head with other X-MIC vectors than the clips' own, as a control."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipelines.train.data import TrainData, in_order
 
 
 def checked_vectors(text: str, config: Mapping[str, Any]) -> Vectors:
-    """One of :data:`Vectors` for a run.
+    """Check the vectors that a control of a run is asked for.
 
     Raises:
         UsageError: it is none of them, or the run's method has no X-MIC vector.
@@ -34,7 +34,7 @@ def checked_vectors(text: str, config: Mapping[str, Any]) -> Vectors:
 
 @torch.inference_mode()
 def scores_under(method: XMIC, data: TrainData, text: TextBank, how: Vectors, rng: np.random.Generator) -> Tensor:
-    """Logits [M, C] in float32 with each clip's X-MIC vector replaced.
+    """Compute logits [M, C] in float32 with each clip's X-MIC vector replaced.
 
     Args:
         method: in evaluation mode.
@@ -59,7 +59,7 @@ def scores_under(method: XMIC, data: TrainData, text: TextBank, how: Vectors, rn
 
 
 def other_clip(clips: int, rng: np.random.Generator) -> np.ndarray:
-    """For each clip another one, int64 [clips]: a random circle through all of them.
+    """Draw another clip for each one, int64 [clips]: a random circle through all of them.
 
     Raises:
         InputError: there are not two clips.

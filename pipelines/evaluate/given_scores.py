@@ -1,4 +1,4 @@
-"""Class scores that any program wrote: Parquet with lists or one column a class, or CSV with one column a class."""
+"""Read class scores of any program: Parquet with lists, or Parquet or CSV with one column per class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far an accuracy would move with other recordings: 95 % intervals by cluster bootstrap.
+"""Compute 95 % intervals of accuracies by cluster bootstrap over recordings.
 
 Clips of one recording share their kitchen, light and person, so recordings are drawn, not clips (Efron and Tibshirani,
 An Introduction to the Bootstrap, 1993; percentile interval).
@@ -26,7 +26,7 @@ Interval = tuple[float, float]
 
 
 def too_few(recordings: Mapping[str, Sequence[float]]) -> bool:
-    """Whether there are fewer than :data:`MIN_RECORDINGS` recordings or :data:`MIN_CLIPS` clips.
+    """Tell whether there are fewer than :data:`MIN_RECORDINGS` recordings or :data:`MIN_CLIPS` clips.
 
     Args:
         recordings: recording → (clips that are right, clips).
@@ -37,14 +37,14 @@ def too_few(recordings: Mapping[str, Sequence[float]]) -> bool:
 
 @lru_cache(maxsize=4)
 def multiplicities(count: int, seed: int) -> np.ndarray:
-    """How often each of ``count`` things is in each draw of as many with replacement, float64 [10000, count]."""
+    """Draw ``count`` things with replacement and count each, float64 [10000, count]."""
     times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), DRAWS).astype(np.float64)
     times.setflags(write=False)
     return times
 
 
 def resampled(recordings: Mapping[str, Sequence[float]], stream: int = WITHIN) -> np.ndarray:
-    """The accuracy of each resampled set of recordings.
+    """Compute the accuracy of each resampled set of recordings.
 
     Args:
         recordings: recording → (clips that are right, clips).
@@ -63,7 +63,7 @@ def resampled(recordings: Mapping[str, Sequence[float]], stream: int = WITHIN) -
 
 
 def interval(values: np.ndarray) -> Interval | None:
-    """Between the 2.5th and the 97.5th percentile of the finite values (a draw without clips has NaN); None of none."""
+    """Take the 2.5th and 97.5th percentile of the finite values (a draw without clips is NaN); None of none."""
     values = values[np.isfinite(values)]
     if not len(values):
         return None
@@ -72,7 +72,7 @@ def interval(values: np.ndarray) -> Interval | None:
 
 
 def harmonic(own: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The harmonic mean of each pair of accuracies, 0 where either is 0; empty when either is empty."""
+    """Average each pair of accuracies harmonically, 0 where either is 0; empty when either is empty."""
     if not len(own) or not len(other):
         return np.zeros(0)
     total = own + other

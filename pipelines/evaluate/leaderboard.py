@@ -1,4 +1,4 @@
-"""Result cards to tables: one table a protocol, so that only what is comparable stands side by side."""
+"""Turn result cards into tables, one per protocol, so that only comparable results are side by side."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Board:
         return ["#", "model", "trained on", *(f"{name} %" for name in self.columns), "clips", "notes"]
 
     def rows(self) -> list[list[str]]:
-        """A line a result: numbers with their intervals, clips evaluated of all, a star where some are missing."""
+        """Format each result: numbers with intervals, clips evaluated of all, a star where some are missing."""
         return [
             [
                 "–" if place is None else str(place),
@@ -122,7 +122,7 @@ def _place(number: Number | None) -> tuple[bool, float]:
 
 
 def boards_json(found: Boards) -> dict[str, Any]:
-    """'boards', each with its protocol and whole cards in order, and 'skipped'."""
+    """Return 'boards', each with its protocol and whole cards in order, and 'skipped'."""
     boards = [
         {
             "protocol_sha256": board.sha256,
@@ -136,7 +136,7 @@ def boards_json(found: Boards) -> dict[str, Any]:
 
 
 def boards_csv(found: Boards) -> str:
-    """A line a number, in full precision; empty where there is no interval."""
+    """Write one line per number in full precision, empty where there is no interval."""
     head = ["protocol_sha256", "dataset", "split", "place", "model", "method", "trained_on", "number"]
     head += ["percent", "low", "high", "n_evaluated", "n_official", "warnings", "predictions_sha256"]
     return csv_text(head, (line for board in found.boards for line in _lines(board)))
@@ -156,7 +156,7 @@ def _lines(board: Board) -> list[list[Any]]:
 
 
 def boards_markdown(found: Boards) -> str:
-    """A heading and a table a protocol; what comes from the cards is escaped."""
+    """Write a heading and a table per protocol; what comes from the cards is escaped."""
     texts = []
     for board in found.boards:
         rows = [board.head, ["---"] * len(board.head), *board.rows()]

@@ -1,4 +1,4 @@
-"""``predictions.parquet``: a row a scored clip, with its classes and the scores of all classes."""
+"""Write and read ``predictions.parquet``: one row per scored clip, with the scores of all classes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GIVEN = "files"
 
 
 def manifest_inputs(workspace: Workspace, dataset: str, split: str) -> dict[str, str]:
-    """Digests of the clips and classes that given scores are written with."""
+    """Read the digests of the clips and classes that given scores are written with."""
     inputs = {"clips": read_footer(workspace.manifest(dataset, split) / "clips.parquet").digest}
     for label in LABELS:
         inputs[f"{label} classes"] = read_footer(workspace.classes_file(dataset, label)).digest
@@ -33,7 +33,7 @@ def manifest_inputs(workspace: Workspace, dataset: str, split: str) -> dict[str,
 
 
 def predictions_layout(labels: Sequence[Label], counts: Mapping[Label, int]) -> Layout:
-    """One score a class of the target.
+    """Lay out the columns: one score per class of the target.
 
     Args:
         labels: those that are scored.
@@ -46,7 +46,7 @@ def predictions_layout(labels: Sequence[Label], counts: Mapping[Label, int]) -> 
 
 
 def predictions_table(clips: SplitClips, rows: np.ndarray, scores: Mapping[Label, np.ndarray]) -> pa.Table:
-    """Rows of the file.
+    """Build rows of the file.
 
     Args:
         clips: of the split.
@@ -67,7 +67,7 @@ def predictions_table(clips: SplitClips, rows: np.ndarray, scores: Mapping[Label
 
 
 def score_matrix(rows: pa.Table, label: Label) -> np.ndarray:
-    """The scores of some rows of the file, float32 [R, C]."""
+    """Return the scores of some rows of the file, float32 [R, C]."""
     column = rows.column(f"{label}_scores").combine_chunks()
     matrix: np.ndarray = column.flatten().to_numpy().reshape(rows.num_rows, column.type.list_size)
     return matrix
@@ -89,7 +89,7 @@ class LabelledScores:
 
 
 def labelled_scores(file: Path, label: Label) -> LabelledScores:
-    """What the file itself holds of one label, for those who do not ask which clips there are to evaluate.
+    """Read what the file itself holds of one label, whichever clips there are to evaluate.
 
     Raises:
         DamagedShard: the file is damaged on disk.

@@ -1,4 +1,4 @@
-"""``score``: predictions of any model, counted by the protocol of an evaluation. Needs no frame and no vector."""
+"""Score predictions of any model by the protocol of an evaluation, without frames or vectors."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class ScoreStage:
 
 
 def scored_folder(workspace: Workspace, request: ScoreRequest) -> Path:
-    """Where a model's predictions and numbers stand."""
+    """Return the folder of a model's predictions and numbers."""
     return workspace.evaluation(request.name, request.dataset, request.split)
 
 

@@ -1,4 +1,4 @@
-"""Accuracy on parts of the target's classes: shared and novel ones (X-MIC, Kukleva et al., CVPR 2024, Table 2).
+"""Compute accuracy on shared and novel classes (X-MIC, Kukleva et al., CVPR 2024, Table 2).
 
 *Restricted*: only the classes of the part compete, the form of Table 2. *Unrestricted*: all of the target's classes
 do, the headline of generalised zero-shot classification.
@@ -26,7 +26,7 @@ when it has nothing to say of these classes."""
 
 
 def by_scores(scored: Scored) -> Judge:
-    """The best scored class of those that compete is the answer."""
+    """Judge by scores: the best scored class of those that compete is the answer."""
 
     def judge(rows: np.ndarray, ids: np.ndarray) -> np.ndarray | None:
         if len(ids) == scored.classes:

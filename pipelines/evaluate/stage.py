@@ -1,4 +1,4 @@
-"""``evaluate``: a run on the split it belongs to and on other datasets, with all of the target's own classes."""
+"""Evaluate a run within its dataset and across, where all of the target's classes compete."""
 
 from __future__ import annotations
 
@@ -378,7 +378,7 @@ def _listed_of(item: EvaluateStage, listed: ClipList | None) -> ClipList | None:
 def evaluation_stage(
     workspace: Workspace, run: TrainedRun, dataset: str, split: str, vectors: Vectors = "own"
 ) -> EvaluateStage:
-    """The stage of an evaluation that was made, for those who ask whether it is up to date."""
+    """Return the stage of an evaluation that was made, to ask whether it is up to date."""
     target, frames, _ = on_target(workspace, dataset, split, run.protocol, allow_mixed=True)
     return EvaluateStage(workspace, run, dataset, split, target, frames, Machine(device="cpu"), Silent(), vectors)
 

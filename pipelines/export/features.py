@@ -1,4 +1,4 @@
-"""``export-features``: a stream's vectors for other programs, with an index and a Dataset that reads both."""
+"""Export a stream's vectors for other programs, with an index and a Dataset that reads both."""
 
 from __future__ import annotations
 

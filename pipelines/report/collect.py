@@ -1,4 +1,4 @@
-"""Evaluations to table rows: a run and a cross target a row, with the run's own dataset beside it."""
+"""Turn evaluations into table rows: one per run and cross target, with the run's own dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a trained method changed the answer of zero-shot classification: clips to look at."""
+"""Choose clips where a trained method changed the answer of zero-shot classification."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Example:
 
 
 def examples(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path]]) -> list[Example]:
-    """At most 40 clips: of the first X-MIC run with a zero-shot run beside it, as many of each label and change.
+    """Choose at most 40 clips of the first X-MIC run that has a zero-shot run beside it.
 
     The same evaluations give the same clips: they are drawn by the hash of their ids.
 

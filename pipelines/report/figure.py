@@ -1,4 +1,4 @@
-"""Top-1 accuracies as bars: where everything of the drawing stands.
+"""Lay out top-1 accuracies as bars.
 
 Heights are in pixels and widths in percent of the drawing's own, so that text keeps its size on any screen.
 """
@@ -62,7 +62,7 @@ class Figure:
 
 
 def draw(rows: Sequence[Row]) -> Figure:
-    """Lay out a panel a label, in it a group a run, in it the top-1 bars within and across."""
+    """Lay out one panel per label and one group of bars per run."""
     by_run: dict[str, list[Row]] = {}
     for row in rows:
         by_run.setdefault(row.name, []).append(row)

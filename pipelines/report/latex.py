@@ -1,4 +1,4 @@
-"""One of the paper's tables as LaTeX, with the rules of booktabs; pdflatex takes it whatever runs are called."""
+"""Write one of the paper's tables as LaTeX with booktabs, safe for pdflatex whatever runs are called."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TITLE_WIDTH = "38mm"
 
 
 def latex(table: Table) -> str:
-    """A ``table*`` to ``\\input``: a line a row, below it in italics the paper's numbers where they may be compared.
+    """Write a ``table*`` to ``\\input``, with the paper's comparable numbers in italics below each row.
 
     It needs the packages array, booktabs, graphicx and xcolor. Numbers over too few recordings or clips are grey. A
     table wider than the page is shrunk to it.
@@ -47,7 +47,7 @@ def latex(table: Table) -> str:
 
 
 def latex_text(text: object) -> str:
-    """Text in which nothing is a command."""
+    """Escape text so that nothing in it is a command."""
     plain = "".join(_SPECIAL.get(letter, letter) for letter in str(text))
     return _NO_GLYPH.sub(lambda found: f"[U+{ord(found[0]):04X}]", re.sub(r"[\x00-\x1f\x7f-\x9f]", "", plain))
 

@@ -1,4 +1,4 @@
-"""What the paper's tables say (Kukleva et al., X-MIC, CVPR 2024, Tables 1–7), as data, to stand beside our numbers."""
+"""Read the numbers of the paper's Tables 1–7 (Kukleva et al., X-MIC, CVPR 2024)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class PaperCell:
 
 @cache
 def paper_cells() -> tuple[PaperCell, ...]:
-    """All numbers of Tables 1 to 7, row by row."""
+    """Return all numbers of Tables 1 to 7, row by row."""
     text = files("pipelines.report").joinpath("paper.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     parts: dict[tuple[str, ...], list[float]] = defaultdict(list)

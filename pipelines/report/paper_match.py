@@ -1,4 +1,4 @@
-"""Which of the paper's numbers one of ours may stand beside: only the same datasets, whole, under the same encoder."""
+"""Match our numbers with the paper's: the same datasets, whole, under the same encoder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _DINO = re.compile(r"timm-vit-large-patch14-dinov2.*")
 
 
 def dataset_named(workspace: Workspace, dataset: str) -> str | None:
-    """Which of the paper's datasets one is, by its reader or its name; None of another."""
+    """Name the paper's dataset that one is, by its reader or its name; None of another."""
     settings = workspace.datasets.get(dataset)
     names = [settings.reader] if settings else []
     return next((name for name in [*names, dataset] if name in CLASSES), None)
@@ -60,14 +60,14 @@ def real_place(workspace: Workspace, metrics: Metrics | None) -> str | None:
 
 
 def encoder_named(protocol: Mapping[str, Any]) -> str:
-    """The paper's name of the classifying encoder, or the folder's name of one that is not known to be the paper's."""
+    """Name the classifying encoder as the paper does, else by its folder."""
     spec = str(protocol.get("encoder_spec"))
     known = (name for name, pattern in ENCODERS.items() if pattern.fullmatch(spec))
     return next(known, str(protocol.get("encoder")))
 
 
 def v2_named(protocol: Mapping[str, Any]) -> str:
-    """'v2=dino' of the paper's second encoder, 'v2=<folder>' of another one, '' where there is none."""
+    """Name the second encoder: 'v2=dino' of the paper's, 'v2=<folder>' of another, '' of none."""
     v2 = protocol.get("v2")
     if v2 is None:
         return ""

@@ -1,4 +1,4 @@
-"""How well each class is recognised, and how many clips say so."""
+"""Compute the accuracy of each class, with its clips and its most frequent mistake."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def scores_are_there(metrics: Metrics, folder: Path) -> bool:
 
 
 def class_tables(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path]]) -> list[ClassTable]:
-    """A table a label of each evaluation for which :func:`scores_are_there`.
+    """Make a table per label of each evaluation for which :func:`scores_are_there`.
 
     Args:
         workspace: where the classes are prepared.
@@ -81,7 +81,7 @@ def class_tables(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path
 
 
 def class_rows(truth: np.ndarray, said: np.ndarray, names: Sequence[str], parts: Sequence[str]) -> list[ClassRow]:
-    """The classes with clips, most clips first.
+    """List the classes with clips, most clips first.
 
     Args:
         truth: [M], class indices.

@@ -1,4 +1,4 @@
-"""A number of the paper's tables as our runs have it: over seeds, with its interval, and the paper's beside it."""
+"""Compute the cells of the paper's tables: our numbers over seeds, with intervals."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Measured:
 
     @property
     def cell(self) -> TableCell:
-        """It, summed up."""
+        """The number, its spread over seeds and its interval."""
         one_seed = [Side([[seeds[index]] for seeds in self.side.targets]) for index in range(self.seeds)]
         values = [point(side) for side in one_seed]
         try:
@@ -126,7 +126,7 @@ class Measured:
 
 
 def measured(pairs: Sequence[Pair], label: Label, kind: str) -> Measured | None:
-    """A number of every seed; None where a seed has none, or no clip.
+    """Take a number of every seed; None where a seed has none, or no clip.
 
     Args:
         pairs: of a group, one a seed.
@@ -138,7 +138,7 @@ def measured(pairs: Sequence[Pair], label: Label, kind: str) -> Measured | None:
 
 
 def measured_reference(pair: Pair, label: Label, name: str, kind: str) -> Measured | None:
-    """The same of a reference row, which no seed changes."""
+    """Take the same number of a reference row, which no seed changes."""
     return _measured([[_of_reference(metrics, label, name) for metrics in pair]], kind)
 
 

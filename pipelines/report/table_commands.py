@@ -1,4 +1,4 @@
-"""The commands that fill a table's empty cells."""
+"""Write the commands that fill a table's empty cells."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DINO = "timm:vit_large_patch14_dinov2.lvd142m"
 
 
 def to_fill(group: Group, cross: str | None) -> list[str]:
-    """What fills the empty cells of a row, one command each.
+    """Write the commands that fill the empty cells of a row.
 
     Args:
         group: the row's runs.
@@ -42,7 +42,7 @@ def to_fill(group: Group, cross: str | None) -> list[str]:
 
 
 def to_train(source: str, method: str, setting: str) -> str:
-    """What trains a row of the paper that no run of ours is in.
+    """Write the command that trains a row of the paper that we have no run of.
 
     Args:
         source: dataset to train on.
@@ -73,7 +73,7 @@ def _norms(wanted: Sequence[str]) -> list[str]:
 
 
 def to_begin(table: int, run: Run, source: str, *, crossed: bool) -> str:
-    """What begins a table that has no run yet.
+    """Write the command that begins a table without runs.
 
     Args:
         table: its number.

@@ -1,4 +1,4 @@
-"""Below each table: its methods against X-MIC, or against zero-shot, on the same clips."""
+"""Compare the methods of each table with X-MIC, or with zero-shot, on the same clips."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Compared:
 
 
 def comparisons(table: int, groups: Sequence[Group]) -> Iterator[Compared]:
-    """The rows of a section against their baseline, p values not corrected yet."""
+    """Compare the rows of a section with their baseline, p values not corrected yet."""
     for group in groups:
         other = _baseline(table, group, groups)
         if other is None or other is group:
@@ -67,7 +67,7 @@ def comparisons(table: int, groups: Sequence[Group]) -> Iterator[Compared]:
 
 
 def corrected(found: Sequence[Sequence[Compared]]) -> list[list[Compared]]:
-    """The sections' comparisons of one table with their p values corrected for all of them."""
+    """Correct the p values of all comparisons of one table."""
     p = iter(holm([one.p for section in found for one in section if one.p is not None]))
     return [[one if one.p is None else replace(one, corrected=next(p)) for one in section] for section in found]
 

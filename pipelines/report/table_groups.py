@@ -1,4 +1,4 @@
-"""Runs that differ in their seed only, joined: what stands in one line of the paper's tables."""
+"""Join runs that differ in their seed only into one row of the paper's tables."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Group:
         return self.method_without(())
 
     def method_without(self, settings: Collection[str]) -> str:
-        """The same without some settings, which a table tells by its own names."""
+        """Name the method without some settings, which a table names itself."""
         run, said = self.run, self.protocol
         values = {**run.changed_settings, **run.changed_recipe}
         changed = [f"{name}={value}" for name, value in values.items() if name not in settings]

@@ -1,4 +1,4 @@
-"""What each of the paper's seven tables shows, and which runs of ours fit into it."""
+"""Define what each of the paper's seven tables shows, and which runs fit into it."""
 
 from __future__ import annotations
 
@@ -65,18 +65,18 @@ class Column:
 
 
 def columns(table: int) -> list[Column]:
-    """The columns of a table in order."""
+    """Return the columns of a table in order."""
     kinds = (*PARTS, *UNRESTRICTED) if table == 2 else PLACES
     return [Column(label, kind) for label in LABELS for kind in kinds]
 
 
 def compared_kinds(table: int) -> Sequence[str]:
-    """The kinds of numbers in which methods are compared: those that the paper prints."""
+    """Return the kinds of numbers in which methods are compared: those that the paper prints."""
     return PARTS if table == 2 else PLACES
 
 
 def setting_of(table: int, group: Group) -> str:
-    """The setting that a table varies, as the paper's rows are called: 'norms=n1 n3'; '' where it is the default."""
+    """Name the setting that a table varies as the paper's rows do: 'norms=n1 n3'; '' of the default."""
     said = group.protocol
     if table == 4:
         return f"streams={said.get('streams')}"
@@ -92,7 +92,7 @@ def setting_of(table: int, group: Group) -> str:
 
 
 def fits(table: int, group: Group, workspace: Workspace) -> bool:
-    """Whether a group differs from the defaults in nothing but what the table varies.
+    """Tell whether a group differs from the defaults in what the table varies alone.
 
     Recipes, presets, encoders and what is classified may differ: the row says so.
     """
@@ -114,7 +114,7 @@ def fits(table: int, group: Group, workspace: Workspace) -> bool:
 
 
 def begun(table: int, groups: Sequence[Group]) -> bool:
-    """Whether there is something to show: a run, and of a table that varies a setting two values of it."""
+    """Tell whether there is a run to show, and of a table that varies a setting two values of it."""
     return len({setting_of(table, group) for group in groups}) > 1 if table > 3 else bool(groups)
 
 

@@ -1,4 +1,4 @@
-"""The paper's tables as plain values: for ``--json``, and a line a number as CSV."""
+"""Turn the paper's tables into plain values for ``--json``, and into CSV."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAPER = ["paper", "paper_recomputed", "difference"]
 
 
 def table_values(table: Table) -> dict[str, Any]:
-    """A table for ``--json``: 'table', 'title' and 'sections', in them 'rows' with 'cells', and 'comparisons'."""
+    """Return a table for ``--json``: 'table', 'title' and 'sections' with 'rows', 'cells' and 'comparisons'."""
     sections = [
         {
             "title": section.title,
@@ -37,7 +37,7 @@ def table_values(table: Table) -> dict[str, Any]:
 
 
 def table_lines(table: Table) -> str:
-    """CSV with one line a number, empty where there is none; 'commands' are those that fill the row."""
+    """Write CSV with one line per number, empty where there is none; 'commands' fill the row."""
     head = [*_PLACE, *_ROW, "label", "number", *_CELL, *_PAPER, "commands"]
     lines = []
     for section in table.sections:

@@ -1,4 +1,4 @@
-"""The paper's tables made of our evaluations, with the paper's numbers beside ours where they are of the same thing."""
+"""Make the paper's tables of our evaluations, with the paper's numbers beside ours where comparable."""
 
 from __future__ import annotations
 

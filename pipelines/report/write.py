@@ -1,4 +1,4 @@
-"""``report``: one folder with a page, a text and a table, all from the evaluations alone."""
+"""Write a report folder: a page, a text and tables, from the evaluations alone."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pipelines.engine.csv_text import csv_text
 from pipelines.engine.markdown import render_template
 from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import COLUMNS, KINDS, MARKS, Collected, Row, collect
-from pipelines.report.epochs import training_curves
 from pipelines.report.examples import examples
 from pipelines.report.figure import BAR, draw
 from pipelines.report.latex import latex
-from pipelines.report.parts_figure import draw_parts
 from pipelines.report.per_class import class_tables
+from pipelines.report.shared_novel_figure import draw_parts
 from pipelines.report.table_plans import NUMBERS
 from pipelines.report.table_values import table_lines, table_values
 from pipelines.report.tables import Tables, tables_of
+from pipelines.report.training_curves import training_curves
 
 
 def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _remove_stale(folder: Path, written: set[Path]) -> None:
 
 
 def html(found: Collected, tables: Tables, workspace: Workspace) -> str:
-    """One self-contained page that asks for nothing from anywhere; everything that comes from a file is escaped.
+    """Render one self-contained page; everything that comes from a file is escaped.
 
     Trainings, class names, scores and frames are shown as far as they are in the workspace.
     """
@@ -107,7 +107,7 @@ def html(found: Collected, tables: Tables, workspace: Workspace) -> str:
 
 
 def markdown(found: Collected, tables: Tables) -> str:
-    """The same as text; everything that comes from a file is escaped."""
+    """Render the report as Markdown; everything that comes from a file is escaped."""
     return render_template(__package__, "report.md.j2", **_shown(found, tables))
 
 
@@ -137,7 +137,7 @@ def _plain(row: Row) -> dict[str, Any]:
 
 
 def table_csv(found: Collected) -> str:
-    """The table with full precision; empty where there is no number."""
+    """Write the results in full precision as CSV, empty where there is no number."""
     sizes = [f"{column} {what}" for column in COLUMNS for what in ("%", "low", "high", "n_evaluated", "n_official")]
     head = ["method", "preset", "seed", "run", "key", "recipe", "select", "xmic_vector"]
     head += ["source", "within", "cross", "random_weights", "mixed", "pretrained_on", "leaking", "out_of_date"]

@@ -1,4 +1,4 @@
-"""Accuracy over the epochs of each training, laid out as lines."""
+"""Lay out accuracy over the epochs of each training as lines."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TrainingCurve:
 
 
 def training_curves(workspace: Workspace, evaluations: Sequence[Metrics]) -> list[TrainingCurve]:
-    """The trainings behind some evaluations, those whose ``metrics.jsonl`` is in the workspace, in their order."""
+    """Lay out the trainings behind some evaluations whose ``metrics.jsonl`` is in the workspace."""
     found = []
     for run in dict.fromkeys(metrics.run.name for metrics in evaluations):
         for label in LABELS:

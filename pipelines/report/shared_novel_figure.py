@@ -1,4 +1,4 @@
-"""Shared against novel classes: a dot and its interval for each, laid out a run below the other."""
+"""Lay out accuracies on shared and novel classes as dots with intervals."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class PartsPanel:
 
 
 def draw_parts(tables: Sequence[Table]) -> list[PartsPanel]:
-    """A panel a label and a section of Table 2, in it our rows; nothing where there is no Table 2."""
+    """Lay out one panel per label and section of Table 2; nothing without a Table 2."""
     sections = [section for table in tables if table.number == 2 for section in table.sections]
     panels = []
     for section in sections:
