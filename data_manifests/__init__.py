@@ -1,1 +1,4 @@
-"""Manifests: the schemas, dataset readers and class names that every stage reads. Knows no torch."""
+"""Manifests: the schemas, dataset readers and class names of every stage.
+
+The package does not import torch.
+"""

@@ -1,4 +1,4 @@
-"""Class names: from a dataset's own keys to the words a text encoder reads."""
+"""Turn a dataset's class keys into the texts a text encoder reads."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EGO4D_GROUP = re.compile(r"\(([^()]*)\)")
 
 
 def epic_name(key: str) -> str:
-    """The text of an EPIC-KITCHENS class key, as the official X-MIC code makes it.
+    """Return an EPIC-KITCHENS class key as the official X-MIC text.
 
     The parts between colons are reversed ('board:chopping' is 'chopping board') and hyphens become
     spaces ('turn-on' is 'turn on'). A key of three parts comes out in an odd order
@@ -39,26 +39,31 @@ def epic_name(key: str) -> str:
 
 
 def epic_fixed_name(key: str) -> str:
-    """:func:`epic_name` with the words of 'machine:sous:vide' and 'scotch:egg' in their order."""
+    """Return an EPIC-KITCHENS class key as text with corrected word order.
+
+    The text is that of :func:`epic_name`, except for 'machine:sous:vide' ('sous vide machine') and 'scotch:egg'
+    ('scotch egg').
+    """
     return _EPIC_FIXED.get(key, epic_name(key))
 
 
 def ego4d_name(key: str) -> str:
-    """The text of an Ego4D taxonomy entry, as the official X-MIC code makes it.
+    """Return an Ego4D taxonomy entry as the official X-MIC text.
 
     An entry is 'head', 'head_(synonym,_synonym)', 'head_(qualifier)' or 'head_(qualifier)_(synonym,_synonym)'. The
-    text is the head with spaces for '_'. Six entries whose heads are those of other classes have names of their own
-    ('nut_(tool)' is 'nut tool', 'pot_(planter)' is 'planter').
+    text is the head with spaces for '_'. The heads of six entries are those of other classes, so these entries have
+    names of their own ('nut_(tool)' is 'nut tool', 'pot_(planter)' is 'planter').
     """
     return _EGO4D_NAMES.get(key) or _ego4d_head(key)
 
 
 def ego4d_synonyms(key: str) -> list[str]:
-    """What else stands for an Ego4D taxonomy entry: its head, then the synonyms of its last pair of parentheses.
+    """List the head and the synonyms of an Ego4D taxonomy entry.
 
-    A qualifier ('chip_(food)', the first pair of 'pepper_(vegetable)_(capsicum,_pepper)') says which of two meanings
-    is meant and is no synonym: of the words that are qualifiers in the taxonomy of v2, one that stands alone in its
-    parentheses. The six entries with names of their own have their heads and nothing more.
+    The synonyms are those in the last pair of parentheses. A qualifier says which of two meanings is meant and is no
+    synonym, for example 'chip_(food)', or the first pair of 'pepper_(vegetable)_(capsicum,_pepper)'. A word counts as
+    a qualifier if it is one in the taxonomy of v2 and is alone in its parentheses. The six entries with names of their
+    own (:func:`ego4d_name`) have only their heads.
     """
     head, groups = _ego4d_head(key), _EGO4D_GROUP.findall(key)
     if key in _EGO4D_NAMES or not groups or groups[-1] in _EGO4D_QUALIFIERS:
@@ -75,7 +80,7 @@ def _ego4d_text(part: str) -> str:
 
 
 def egtea_name(key: str) -> str:
-    """The text of an EGTEA Gaze+ class, as the official X-MIC code makes it.
+    """Return an EGTEA Gaze+ class as the official X-MIC text.
 
     Slashes and underscores become spaces ('Divide/Pull Apart' is 'Divide Pull Apart'); capitals stay.
     """
@@ -83,14 +88,14 @@ def egtea_name(key: str) -> str:
 
 
 def class_row(class_id: int, key: str, name: str, fixed: str | None = None, more: Iterable[str] = ()) -> dict[str, Any]:
-    """A row of :data:`data_manifests.schema.CLASSES`.
+    """Build a row of :data:`data_manifests.schema.CLASSES`.
 
     Args:
-        class_id: its index.
+        class_id: index of the class.
         key: the class as the dataset writes it.
         name: the official text.
-        fixed: the mended text; ``name`` when None.
-        more: further texts that stand for the class.
+        fixed: the corrected text; ``name`` when None.
+        more: further synonyms of the class.
     """
     fixed = name if fixed is None else fixed
     synonyms = list(dict.fromkeys([fixed, *(text for text in more if text != name)]))
@@ -98,5 +103,5 @@ def class_row(class_id: int, key: str, name: str, fixed: str | None = None, more
 
 
 def class_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Rows of :func:`class_row` as a table."""
+    """Build a table from rows of :func:`class_row`."""
     return pa.Table.from_pylist(rows, schema=CLASSES)

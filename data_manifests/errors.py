@@ -1,6 +1,6 @@
-"""Errors a user can act on, each with the exit code of the command that meets it.
+"""Errors a user can act on, each with an exit code.
 
-The codes are the public contract of the command line: 0 done, 1 a bug of ours, 2 usage,
+The exit codes are part of the command line's public contract. They are 0 done, 1 a bug of ours, 2 usage,
 3 bad input, configuration, disk or lock, 4 too many failures, 5 an upstream artifact is missing,
 130 interrupted with the state saved.
 """
@@ -9,36 +9,45 @@ from __future__ import annotations
 
 
 class XmicError(Exception):
-    """Base of every error that is not a bug of ours; its text is written for the user."""
+    """Base of all errors that a user can act on.
+
+    Any other exception is a bug of ours. The text of an error is written for the user.
+    """
 
     exit_code = 3
 
 
 class UsageError(XmicError):
-    """The call itself is wrong: unknown names, missing or contradictory options."""
+    """Error in the call: unknown names, missing or contradictory options."""
 
     exit_code = 2
 
 
 class InputError(XmicError):
-    """A file, row, configuration, disk or lock is not as it must be."""
+    """Error in a file, row, configuration, disk or lock."""
 
     exit_code = 3
 
 
 class TooManyFailures(XmicError):
-    """More rows failed than ``--max-failures`` allows."""
+    """Error when more rows failed than ``--max-failures`` allows."""
 
     exit_code = 4
 
 
 class MissingUpstream(XmicError):
-    """An artifact of an earlier stage is missing; the text names the command that makes it."""
+    """Error when an artifact of an earlier stage is missing.
+
+    The text names the command that makes the artifact.
+    """
 
     exit_code = 5
 
 
 class Interrupted(XmicError):
-    """The work was stopped by a signal or a time limit; what was done is saved."""
+    """Error when a signal or a time limit stopped the work.
+
+    The work done so far is saved.
+    """
 
     exit_code = 130

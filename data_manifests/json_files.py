@@ -1,4 +1,4 @@
-"""Reading a JSON file that people download, with errors that say what is wrong with it."""
+"""Read a downloaded JSON file, with errors that name its fault."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def json_object(file: Path, keep: Callable[[dict[str, Any]], Any] | None = None) -> dict[str, Any]:
-    """The object that a JSON file in UTF-8 holds.
+    """Read a JSON file in UTF-8 that holds one object.
 
     Args:
         file: the file.
-        keep: given each object of the file, innermost first, returns what is to stand for it.
+        keep: called with each object of the file, innermost first; returns the value that replaces the object.
 
     Raises:
-        InputError: the file is cut short, is no JSON or holds something else at its top.
+        InputError: the file is cut short, is no JSON or holds something other than an object at its top.
     """
     text = ""
     try:
@@ -40,15 +40,17 @@ def json_object(file: Path, keep: Callable[[dict[str, Any]], Any] | None = None)
 
 
 def refuse_half_characters(place: Path | str, text: str, content: Any) -> None:
-    """JSON can write half of a character (a lone surrogate), which no file in UTF-8 can hold.
+    """Refuse JSON text with half of a character (a lone surrogate).
+
+    JSON can write such a half, but no file in UTF-8 can hold it.
 
     Args:
-        place: where the text is from, for the message.
-        text: the JSON.
-        content: what it stands for.
+        place: the file or line of the text, for the message.
+        text: the JSON text.
+        content: the parsed value of the text.
 
     Raises:
-        InputError: there is one.
+        InputError: the text has a lone surrogate.
     """
     if not _SURROGATE.search(text):
         return

@@ -1,4 +1,7 @@
-"""How much clips of one video overlap in time although their labels differ: such frames have two right answers."""
+"""Measure the time overlap of clips of one video with different labels.
+
+A frame in such an overlap has two right answers.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ _TOUCHING_S = 1e-6  # annotated seconds carry float noise: what overlaps for les
 
 @dataclass(frozen=True)
 class Overlap:
-    """Clips that overlap a clip of another class.
+    """Number and share of clips that overlap a clip of another class.
 
     Attributes:
-        clips: how many clips.
-        share: of the labelled clips' time, the part that a clip of another class covers too.
+        clips: number of clips that overlap a clip of another class.
+        share: share of the labelled clips' time that a clip of another class covers too.
     """
 
     clips: int
@@ -26,7 +29,7 @@ class Overlap:
 
 
 def overlaps(clips: pa.Table) -> dict[Label, Overlap]:
-    """Count them per label.
+    """Count per label the clips that overlap another class.
 
     Args:
         clips: rows of :data:`data_manifests.schema.CLIPS`; rows without a stop or the label are left out.
@@ -46,9 +49,10 @@ def overlaps(clips: pa.Table) -> dict[Label, Overlap]:
 
 
 def _shared(videos: np.ndarray, classes: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
-    """Seconds of each clip that clips of other classes of its video cover, ``[N]``.
+    """Compute for each clip the seconds that clips of other classes cover.
 
-    Inside a clip its own class is always there, so another is there exactly where two classes are.
+    Only clips of the same video count; the result is ``[N]``. Inside a clip its own class is always present, so
+    another class is present exactly where two classes are.
     """
     opened, closed = _class_changes(videos, classes, starts, stops)
     times = np.concatenate([starts, stops])
@@ -64,8 +68,12 @@ def _shared(videos: np.ndarray, classes: np.ndarray, starts: np.ndarray, stops: 
 def _class_changes(
     videos: np.ndarray, classes: np.ndarray, starts: np.ndarray, stops: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Two arrays ``[N]`` of 0 and 1: with the start of a clip its class appears in the video, with its stop the class
-    is gone. Clips of one class that overlap or touch make one appearance."""
+    """Mark where classes appear in a video and where they end.
+
+    Returns two arrays ``[N]`` of 0 and 1. In the first, 1 means that the clip's class appears in the video with the
+    clip's start. In the second, 1 means that the class ends with the clip's stop. Clips of one class that overlap or
+    touch make one appearance.
+    """
     rows = len(starts)
     opened, closed = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
     if not rows:
@@ -75,7 +83,7 @@ def _class_changes(
     by_stop = np.argsort(stops)
     rank = np.empty(rows, np.int64)
     rank[by_stop] = np.arange(rows)
-    # The clip that stops last among those so far; the group as the higher digit makes the maximum begin anew with it.
+    # The clip that stops last among those so far; the group is the higher digit, so the maximum restarts with it.
     last = by_stop[np.maximum.accumulate(group[order] * rows + rank[order]) % rows]
     first = np.diff(group[order], prepend=-1) != 0
     first[1:] |= starts[order[1:]] > stops[last[:-1]]

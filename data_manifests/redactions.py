@@ -1,4 +1,4 @@
-"""Stretches of Ego4D's recordings that were made blank for privacy."""
+"""Stretches of Ego4D recordings that were made blank for privacy."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ _KEYS = ("videos", "video_uid", "redacted_intervals", "start_sec", "end_sec")
 
 
 def read_redactions(file: Path) -> dict[str, list[Stretch]]:
-    """Video uid → its blank stretches, in order and apart; recordings without one are left out.
+    """Read the blank stretches of each Ego4D recording.
 
     Source: ``redacted_intervals`` of ``ego4d.json`` (the schema on Ego4D's documentation site).
+
+    Returns:
+        Video uid → its blank stretches, sorted and disjoint. Recordings without a stretch are left out.
 
     Raises:
         InputError: the file is not of that form.
@@ -40,12 +43,18 @@ def read_redactions(file: Path) -> dict[str, list[Stretch]]:
 
 
 def blank_seconds(stretches: Iterable[Stretch], start_s: float, stop_s: float) -> float:
-    """How many seconds of an interval lie in the stretches of :func:`read_redactions`."""
+    """Compute how many seconds of an interval are blank.
+
+    Args:
+        stretches: the blank stretches of the recording, from :func:`read_redactions`.
+        start_s: start of the interval, in seconds of the recording.
+        stop_s: end of the interval, in seconds of the recording.
+    """
     return sum(max(0.0, min(stop_s, end) - max(start_s, start)) for start, end in stretches)
 
 
 def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """Those that touch or overlap made one, so that no second counts twice."""
+    """Join stretches that touch or overlap, so that no second counts twice."""
     joined: list[Stretch] = []
     for start, end in sorted(stretches):
         if joined and start <= joined[-1][1]:

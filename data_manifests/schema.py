@@ -1,4 +1,4 @@
-"""The manifest: what a clip, a video, a rejected row and a class are, as Arrow schemas."""
+"""Arrow schemas of the manifest: clips, videos, rejected rows and classes."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ CLIPS = pa.schema(
 )
 """One clip: an annotated interval of a video.
 
-``start_s``/``stop_s`` in seconds of the video (``stop_s`` null = to its end);
-``start_frame``/``stop_frame`` only where the annotation numbers extracted JPEG frames, null elsewhere;
-``noun_class``/``verb_class`` index the class lists, null where the row has no label; ``noun``/``verb``
+``start_s``/``stop_s`` are seconds of the video (``stop_s`` null = to its end).
+``start_frame``/``stop_frame`` are set only where the annotation numbers extracted JPEG frames, null elsewhere.
+``noun_class``/``verb_class`` index the class lists, null where the row has no label. ``noun``/``verb``
 are the words as annotated, which need not be class names. ``recording_id`` is the uninterrupted recording
-the clip was cut from (EPIC-KITCHENS ``video_id``, Ego4D ``video_uid``, EGTEA session): clips of one recording
+the clip was cut from (EPIC-KITCHENS ``video_id``, Ego4D ``video_uid``, EGTEA session). Clips of one recording
 are not independent.
 """
 
@@ -52,10 +52,12 @@ VIDEOS = pa.schema(
         ("jpeg_rate", pa.float64()),
     ]
 )
-"""One video: ``path`` relative to a video root ('/' separators), null when no root has it; ``kind`` what is there
-(:data:`data_manifests.videos.Kind`); ``offset_s`` where in it the video begins, in seconds;
-``duration_s`` and ``fps`` as the annotation says (not probed), ``jpeg_rate`` the frames a second by which it
-numbers extracted JPEGs; null when it does not say."""
+"""One video.
+
+``path`` is relative to a video root ('/' separators), null when no root has the video. ``kind`` is its form on disk
+(:data:`data_manifests.videos.Kind`). ``offset_s`` is the second of the file at which the video begins.
+``duration_s`` and ``fps`` are as annotated (not probed). ``jpeg_rate`` is the number of extracted JPEGs per second
+by which the annotation counts. The last three are null when they are not annotated."""
 
 REJECTS = pa.schema(
     [
@@ -66,8 +68,10 @@ REJECTS = pa.schema(
         ("detail", pa.string()),
     ]
 )
-"""One row of an annotation file that is no clip: ``row`` is the line number in ``file`` (1 = first line), in a
-JSON file the number of the entry in its list (1 = first)."""
+"""One row of an annotation file that is no clip.
+
+``row`` is the line number in ``file`` (1 = first line), in a JSON file the number of the entry in its list
+(1 = first)."""
 
 CLASSES = pa.schema(
     [
@@ -78,8 +82,8 @@ CLASSES = pa.schema(
         ("synonyms", pa.list_(pa.string())),
     ]
 )
-"""One class: ``key`` as the dataset writes it; ``name`` the text the official X-MIC code makes of it; ``fixed`` the
-same with its slips mended; ``synonyms`` every text that stands for the class, ``fixed`` first."""
+"""One class: ``key`` is the class as the dataset writes it, ``name`` the text that the official X-MIC code makes of
+it. ``fixed`` is that text with its errors corrected; ``synonyms`` are all texts of the class, ``fixed`` first."""
 
 REJECT_REASONS = {
     "not_positive_duration": "stop is not after start",
@@ -91,11 +95,13 @@ REJECT_REASONS = {
     "duplicate_row": "the same clip and labels as an earlier row",
     "redacted": "the dataset shows no picture there",
 }
-"""Every reason a row may be rejected for, in words."""
+"""Reason why a row is rejected → its explanation."""
 
 
 def canonical_split(name: str) -> str:
-    """'train', 'val' or 'test'; 'validation' is an alias of 'val'.
+    """Return the name of a split: 'train', 'val' or 'test'.
+
+    'validation' is an alias of 'val'; case and blanks around the name do not matter.
 
     Raises:
         UsageError: any other name.

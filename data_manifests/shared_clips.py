@@ -1,4 +1,7 @@
-"""Clips that two splits of a dataset share: who trains on one and evaluates on the other has seen the answers."""
+"""Find clips that two splits of a dataset share.
+
+A model trained on one of the splits has seen the answers of the shared clips in the other.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,17 @@ NEEDED = ["clip_id", "video_id", "start_s", "stop_s", "start_frame", "stop_frame
 
 
 def shared_clips(clips: Mapping[str, pa.Table]) -> dict[str, list[str]]:
-    """Split → a sentence for each other split that has clips of it, told of the later of two.
+    """Report per split the clips that other splits have too.
 
-    A clip is the same where video, start and stop are; the numbers of JPEGs count where there is no stop in seconds.
+    A clip is the same where video, start and stop are equal. Where there is no stop in seconds, the numbers of the
+    JPEGs are compared as well.
 
     Args:
         clips: split → rows with the columns :data:`NEEDED`.
+
+    Returns:
+        Split → a sentence for each other split that shares clips or clip ids with it. A pair of splits is reported
+        with the later of the two.
     """
     said: dict[str, list[str]] = {split: [] for split in clips}
     in_order = dict.fromkeys(split for split in (*SPLITS, *clips) if split in clips)
@@ -51,7 +59,10 @@ def _sentences(clips: pa.Table, other: str, others: pa.Table) -> list[str]:
 
 
 def _places(clips: pa.Table, videos: pa.Array) -> dict[str, tuple[Any, ...]]:
-    """Clip id → where it is, of those videos."""
+    """Map clip ids to the places of the clips.
+
+    Only clips of the given videos are mapped.
+    """
     kept = clips.filter(pc.is_in(clips.column("video_id"), videos))
     clip_ids, *columns = (kept.column(name).to_pylist() for name in NEEDED)
     places = zip(*columns, strict=True)

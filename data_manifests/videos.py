@@ -1,4 +1,4 @@
-"""Finding a video under the user's roots, without ever leaving them."""
+"""Find a video under the user's roots, without ever leaving them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from typing import Literal
 from data_manifests.errors import InputError, UsageError
 
 Kind = Literal["video", "chunks", "frames", "tar"]
-"""What stands for a video on disk: one file; a folder of files cut from it, each named by the second it starts at
-(``0.mp4``, ``300.mp4``, …); a folder of JPEGs with their numbers in their names; an uncompressed tar of such JPEGs."""
+"""Form of a video on disk.
+
+'video' is one file. 'chunks' is a folder of files cut from the video, each named by its start in seconds (``0.mp4``,
+``300.mp4``, …). 'frames' is a folder of JPEGs with their numbers in their names. 'tar' is an uncompressed tar of such
+JPEGs."""
 
 CHUNK = re.compile(r"(\d+)\.(mp4|mkv|webm|mov|avi)", re.IGNORECASE)
 """A file of a chunk folder: its start in seconds."""
@@ -28,11 +31,11 @@ _LOOKED_AT = 64
 
 @dataclass(frozen=True)
 class Place:
-    """Where a video may lie.
+    """Possible location of a video below a video root.
 
     Attributes:
         path: relative to a video root, '/' separators; the case of a file's ending does not matter.
-        offset_s: where in that file the video begins, in seconds: an Ego4D clip is a part of its full-scale video.
+        offset_s: second of that file at which the video begins; an Ego4D clip is a part of its full-scale video.
     """
 
     path: str
@@ -41,7 +44,14 @@ class Place:
 
 @dataclass(frozen=True)
 class FoundVideo:
-    """What was found: the root, the path relative to it, what it is, and where in it the video begins (seconds)."""
+    """Location and form of a video that was found.
+
+    Attributes:
+        root: the video root.
+        relative: path relative to the root.
+        kind: form of the video (:data:`Kind`).
+        offset_s: second of the file at which the video begins.
+    """
 
     root: Path
     relative: str
@@ -50,23 +60,28 @@ class FoundVideo:
 
     @property
     def path(self) -> Path:
-        """The file or folder."""
+        """Path of the file or folder."""
         return self.root / self.relative
 
 
 class LeavesRoots(InputError):
-    """The only file of a video is a link to a place outside all video roots."""
+    """Error when a video is only a link out of all roots."""
 
 
 def is_safe_relative(path: str) -> bool:
-    """True when a path from an annotation file stays below the folder it is joined to."""
+    """Check that a path stays below the folder it is joined to.
+
+    The path is from an annotation file.
+    """
     pure = PurePosixPath(path.replace("\\", "/"))
     drive = len(path) > 1 and path[1] == ":"
     return bool(path) and "\x00" not in path and not pure.is_absolute() and not drive and ".." not in pure.parts
 
 
 class VideoFinder:
-    """Looks for videos under the roots; every folder is listed once, however many videos are asked for.
+    """Finder of videos under the video roots.
+
+    Each folder is listed once, however many videos are looked up.
 
     Args:
         roots: absolute folders, in order of preference.
@@ -79,10 +94,15 @@ class VideoFinder:
         self._places: dict[Path, Path] = {}
 
     def find(self, places: Iterable[Place]) -> FoundVideo | None:
-        """The first of ``places`` that exists, root by root: the first root that has one wins.
+        """Find the first of the places that exists under the roots.
+
+        The roots are searched in their order, and within a root the places in theirs: the first root that has one wins.
+
+        Returns:
+            The video; None when no root has it.
 
         Raises:
-            LeavesRoots: there is no other hit than links that lead out of every root.
+            LeavesRoots: the only hits are links that lead out of every root.
         """
         candidates = list(places)
         outside: Path | None = None
@@ -133,7 +153,10 @@ def _key(name: str) -> str:
 
 
 def kind_of(path: Path) -> Kind | None:
-    """What a path is, judged by its name and, for a folder, by its first entries; None when it is no video."""
+    """Return the form of a video by its path, or None.
+
+    A file is judged by its name, a folder by its first entries. None means that the path is no video.
+    """
     if path.is_file():
         return "tar" if path.suffix.lower() == ".tar" else "video"
     if not path.is_dir():
@@ -146,7 +169,11 @@ def kind_of(path: Path) -> Kind | None:
 
 
 def check_patterns(patterns: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    """Path patterns such as ``{participant_id}/videos/{video_id}.mp4``, checked.
+    """Check path patterns such as ``{participant_id}/videos/{video_id}.mp4``.
+
+    Args:
+        patterns: paths below a video root with placeholders in braces.
+        known: the placeholders that may occur.
 
     Raises:
         UsageError: a pattern has no or an unknown placeholder, or leaves the video root.

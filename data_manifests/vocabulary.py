@@ -1,4 +1,7 @@
-"""Shared and novel classes: which classes of a target dataset a source dataset has too, by their names."""
+"""Split a target dataset's classes into shared and novel ones.
+
+A class is shared when the source dataset has it too, by its name.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from data_manifests.schema import Label
 
 Rule = Literal["exact", "semantic"]
 RULES: tuple[Rule, Rule] = ("exact", "semantic")
-"""When two classes are one: their official names are equal, or they have a synonym in common. Case does not matter,
-and a class without a name is like no other."""
+"""Rules for when two classes are the same: their official names are equal ('exact'), or they have a synonym in common
+('semantic'). Case does not matter, and a class without a name matches no other."""
 
 Part = Literal["shared", "supported", "unsupported", "novel"]
 PARTS: tuple[Part, ...] = ("shared", "supported", "unsupported", "novel")
@@ -25,11 +28,13 @@ PARTS: tuple[Part, ...] = ("shared", "supported", "unsupported", "novel")
 
 @dataclass(frozen=True)
 class TargetClass:
-    """A class of the target.
+    """Class of the target with the source classes it matches.
 
     Attributes:
+        class_id: id of the class in the target.
+        name: official name of the class.
         sources: ids of the source classes it matches; none makes it novel.
-        train_clips: clips of those among the source's training clips; None when these are not known.
+        train_clips: number of the source's training clips of those classes; None when these clips are not known.
     """
 
     class_id: int
@@ -39,7 +44,12 @@ class TargetClass:
 
     @property
     def part(self) -> Part:
-        """'novel', 'supported' (the source trains on a clip of it), 'unsupported', or 'shared' when that is unknown."""
+        """Part of the target's classes that the class belongs to.
+
+        It is 'novel', 'supported' (the source trains on a clip of it) or 'unsupported'. It is 'shared' when the
+        source's
+        training clips are not known.
+        """
         if not self.sources:
             return "novel"
         if self.train_clips is None:
@@ -49,7 +59,7 @@ class TargetClass:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The classes of a target, in the order of their ids, seen from a source."""
+    """Classes of a target, in id order, compared with a source."""
 
     label: Label
     rule: Rule
@@ -63,7 +73,10 @@ class Vocabulary:
         return {source for item in self.classes for source in item.sources}
 
     def ids(self, part: Part) -> list[int] | None:
-        """The target's class ids in a part; None for supported and unsupported when that is not known."""
+        """List the target's class ids in a part.
+
+        For 'supported' and 'unsupported' the result is None when the source's training clips are not known.
+        """
         if part in ("supported", "unsupported") and not self.support_known:
             return None
         if part == "shared":
@@ -72,9 +85,10 @@ class Vocabulary:
 
     @property
     def sha256(self) -> str:
-        """What identifies this split: sha256 (hex) over label, rule, the names of both sides and who is in which part.
+        """Identity of this split of classes: sha256 in hex.
 
-        Whether the source's training clips are known changes it, how many they are does not.
+        It covers the label, the rule, the class names of both datasets and the class ids of each part. It depends on
+        whether the source's training clips are known, but not on their number.
         """
         names = {"source": self.source_names, "target": [item.name for item in self.classes]}
         identity = {"label": self.label, "rule": self.rule, "names": names, "parts": {p: self.ids(p) for p in PARTS}}
@@ -90,9 +104,9 @@ def compare(
     Args:
         source: class list of the dataset that is trained on, rows of :data:`data_manifests.schema.CLASSES`.
         target: class list of the dataset that is evaluated on.
-        label: what the classes are of.
+        label: 'noun' or 'verb', the label of the classes.
         rule: one of :data:`RULES`.
-        train_clips: source class id → its training clips (absent = none); None when they are not known.
+        train_clips: source class id → number of its training clips (absent = none); None when they are not known.
 
     Raises:
         UsageError: an unknown rule.
@@ -113,6 +127,9 @@ def compare(
 
 
 def _texts(row: Mapping[str, Any], rule: Rule) -> set[str]:
-    """The texts by which a class is compared; none of a class without a name."""
+    """Return the lower-case texts by which a class is compared.
+
+    A class without a name has none.
+    """
     texts = [row["name"]] if rule == "exact" else row["synonyms"]
     return {text.casefold() for text in texts if text.strip()}

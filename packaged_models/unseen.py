@@ -11,14 +11,14 @@ from pocket_kitchens.world import INSTANCES, KITCHENS, PEOPLE
 
 
 def unseen_clip(rng: np.random.Generator, verb: str, noun: str, others: Iterable[str], frames: int) -> ClipSpec:
-    """What a drawn clip shows.
+    """Draw a clip of unseen people, kitchen and things.
 
     Args:
-        rng: decides person, kitchen and which one of each kind of thing.
-        verb: what is done.
-        noun: to what.
-        others: the kinds of the other things there.
-        frames: how many.
+        rng: decides the person, the kitchen and the instance of each kind of thing.
+        verb: the motion.
+        noun: kind of the thing that is acted on.
+        others: kinds of the other things on the worktop.
+        frames: number of frames.
     """
     return ClipSpec(
         seed=int(rng.integers(2**62)),

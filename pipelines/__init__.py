@@ -1,1 +1,8 @@
-"""The stages and what they are made of. Never imports typer or rich; progress arrives as a callback."""
+"""Stages of the toolkit and the parts they are made of.
+
+Nothing here imports typer or rich; progress is reported through a callback.
+"""
+
+from pipelines.engine.waiting import wait_briefly
+
+wait_briefly()  # here, because every module of ours that loads PyTorch comes after

@@ -1,1 +1,4 @@
-"""Pocket Kitchens: a small drawn world that is written to disk as the real datasets are."""
+"""Pocket Kitchens: a small drawn world in the forms of real datasets.
+
+One domain is written as EPIC-KITCHENS-100, the other as Ego4D.
+"""

@@ -1,4 +1,7 @@
-"""A domain written as Ego4D FHO: the long-term-anticipation json files, their taxonomy, and ``clips/<uid>.mp4``."""
+"""Write a domain as Ego4D FHO.
+
+The files are the long-term-anticipation json files, their taxonomy, and ``clips/<uid>.mp4``.
+"""
 
 from __future__ import annotations
 
@@ -22,29 +25,32 @@ _PARENT_START_S = 100.0
 
 
 def video_name(video: PlannedVideo) -> str:
-    """The name of the file, a ``clip_uid``."""
+    """Return the ``clip_uid`` of a video, the stem of its file name."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"pocket/clip/{video.person}/{video.number}"))
 
 
 def video_uid(video: PlannedVideo) -> str:
-    """The recording that all files of one person are said to be cut from."""
+    """Return the ``video_uid`` of a person's recording.
+
+    The annotations state that all files of one person are cut from that recording.
+    """
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"pocket/video/{video.person}"))
 
 
 def class_string(name: str) -> str:
-    """As the taxonomy writes it: 'cup_(mug)'."""
+    """Return a class as the taxonomy writes it: 'cup_(mug)'."""
     more = ",_".join(SYNONYMS.get(name, ()))
     head = name.replace(" ", "_")
     return f"{head}_({more})" if more else head
 
 
 def video_path(video: PlannedVideo) -> str:
-    """Below the folder of the world."""
+    """Return the path of a video below the world's folder."""
     return f"{VIDEOS}/clips/{video_name(video)}.mp4"
 
 
 def write_annotations(folder: Path, domain: Domain, videos: Sequence[PlannedVideo]) -> None:
-    """The taxonomy and the segments of both splits."""
+    """Write the taxonomy and the segments of both splits."""
     taxonomy = {"verbs": [class_string(n) for n in domain.verbs], "nouns": [class_string(n) for n in domain.nouns]}
     _write(folder / ANNOTATIONS / "fho_lta_taxonomy.json", taxonomy)
     for split, file in _FILES.items():

@@ -1,4 +1,7 @@
-"""A domain written as EPIC-KITCHENS-100: csv files, ``P01/videos/P01_01.MP4`` and hand boxes."""
+"""Write a domain as EPIC-KITCHENS-100.
+
+The files are the csv files, ``P01/videos/P01_01.MP4`` and the hand boxes.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from pocket_kitchens.world import PlannedVideo
 ANNOTATIONS = "epic-kitchens-100-annotations"
 VIDEOS = "EPIC-KITCHENS"
 JPEG_RATE = 60
-"""Frames a second by which annotations and boxes count, as in the videos of 2018."""
+"""Frames per second by which annotations and boxes count, as in the videos of 2018."""
 
 _FILES = {"train": "EPIC_100_train.csv", "test": "EPIC_100_validation.csv"}
 _COLUMNS = (
@@ -29,32 +32,42 @@ _COLUMNS = (
 
 
 def video_name(video: PlannedVideo) -> str:
-    """'P01_01'."""
+    """Return the ``video_id`` of a video, for instance 'P01_01'."""
     return f"{participant(video)}_{video.number:02d}"
 
 
 def participant(video: PlannedVideo) -> str:
-    """'P01'."""
+    """Return the ``participant_id`` of a video, for instance 'P01'."""
     return f"P{video.person:02d}"
 
 
 def noun_key(noun: str) -> str:
-    """As the dataset writes it: 'frying pan' is 'pan:frying'."""
+    """Return a noun as the dataset writes it.
+
+    The words are reversed: 'frying pan' is 'pan:frying'.
+    """
     return ":".join(reversed(noun.split(" ")))
 
 
 def verb_key(verb: str) -> str:
-    """As the dataset writes it: 'pick up' is 'pick-up'."""
+    """Return a verb as the dataset writes it: 'pick-up'."""
     return verb.replace(" ", "-")
 
 
 def video_path(video: PlannedVideo) -> str:
-    """Below the folder of the world."""
+    """Return the path of a video below the world's folder."""
     return f"{VIDEOS}/{participant(video)}/videos/{video_name(video)}.MP4"
 
 
 def write_boxes(folder: Path, video: PlannedVideo, truth: Sequence[Sequence[HandBox]], fps: int) -> None:
-    """The hand boxes of a video, one message a sixtieth of a second."""
+    """Write the hand boxes of a video, 60 messages per second.
+
+    Args:
+        folder: the world's folder.
+        video: the video.
+        truth: the hands of each frame.
+        fps: frames per second of the video.
+    """
     path = folder / VIDEOS / participant(video) / "hand-objects" / f"{video_name(video)}.pkl"
     messages = []
     for number in range(1, round(len(truth) / fps * JPEG_RATE) + 1):
@@ -65,7 +78,10 @@ def write_boxes(folder: Path, video: PlannedVideo, truth: Sequence[Sequence[Hand
 
 
 def write_annotations(folder: Path, domain: Domain, videos: Sequence[PlannedVideo]) -> None:
-    """The class lists, the clips of both splits and the facts of the videos."""
+    """Write the class lists, the clips and the video facts.
+
+    The clips are those of both splits.
+    """
     place = folder / ANNOTATIONS
     for label, names in (("noun", domain.nouns), ("verb", domain.verbs)):
         keys = [noun_key(name) if label == "noun" else verb_key(name) for name in names]

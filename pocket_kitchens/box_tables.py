@@ -1,4 +1,7 @@
-"""The true hand boxes of a domain as one table that ``--detector boxes`` reads; of both domains in the same form."""
+"""Write the true hand boxes of a domain as one table.
+
+``--detector boxes`` reads the table. It has the same form for both domains.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +29,24 @@ _TYPES = pa.schema(
 
 
 def table_path(folder: Path, domain: str) -> Path:
-    """Where the table is: a file of the same name for every domain, so that their crops count as made alike."""
+    """Return the path of a domain's table.
+
+    The file has the same name in every domain, so that the crops of both domains count as made alike.
+    """
     return folder / "boxes" / domain / "hand_boxes.parquet"
 
 
 def write_part(folder: Path, domain: str, video: str, truth: Sequence[Sequence[HandBox]], fps: int) -> None:
-    """The boxes of one video, a row each; a frame without any has a row without corners.
+    """Write the boxes of one video, one row per box.
+
+    A frame without boxes has one row without corners.
 
     Args:
-        folder: of the world.
-        domain: its name.
-        video: the name that the dataset's reader gives it.
+        folder: the world's folder.
+        domain: name of the domain.
+        video: the name that the dataset's reader gives the video.
         truth: the hands of each frame.
-        fps: frames a second.
+        fps: frames per second.
     """
     rows: list[dict[str, Any]] = []
     for number, hands in enumerate(truth):
@@ -46,7 +54,7 @@ def write_part(folder: Path, domain: str, video: str, truth: Sequence[Sequence[H
         boxes = boxes_of(hands)
         for box in boxes:
             values = {"x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1, "score": box.score}
-            # The form has no offsets: what is held is said to be touched.
+            # The form has no offsets: a held thing is written as touched.
             touched = True if box.kind == "object" else box.contact
             rows.append({**place, **values, "side": box.side, "kind": box.kind, "contact": touched})
         if not boxes:
@@ -56,7 +64,7 @@ def write_part(folder: Path, domain: str, video: str, truth: Sequence[Sequence[H
 
 
 def join_parts(folder: Path, domain: str, videos: Iterable[str]) -> None:
-    """Put the boxes of all videos of a domain into its table."""
+    """Join the boxes of all videos of a domain in its table."""
     with replace_atomically(table_path(folder, domain)) as temporary:
         pq.write_table(pa.concat_tables([pq.read_table(_part(folder, domain, video)) for video in videos]), temporary)
 

@@ -1,4 +1,7 @@
-"""Build a world of Pocket Kitchens on disk: one domain as EPIC-KITCHENS-100, the other as Ego4D."""
+"""Build a world of Pocket Kitchens on disk.
+
+One domain is written as EPIC-KITCHENS-100, the other as Ego4D.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from pocket_kitchens.missing import make_missing
 from pocket_kitchens.world import SIZES, PlannedVideo, Size, noun_predicts_verb, plan_world
 
 VERSION = 1
-"""Raised when the same seed and size give another world than before."""
+"""Number to increase when the same seed and size give another world than before."""
 
 FORMS: dict[str, Any] = {"epic": as_epic, "ego4d": as_ego4d}
 """The module that writes each domain, by its name."""
@@ -31,14 +34,14 @@ _TIMEOUT_S = 120.0
 
 @dataclass
 class BuiltWorld:
-    """What was built.
+    """Folder and contents of a built world.
 
     Attributes:
-        folder: where.
-        clips: domain → split → clips.
-        videos: domain → files.
-        noun_predicts_verb: domain → percent of test clips whose verb the noun alone gives away.
-        made: files written by this call.
+        folder: the world's folder.
+        clips: domain → split → number of clips.
+        videos: domain → number of files.
+        noun_predicts_verb: domain → :func:`pocket_kitchens.world.noun_predicts_verb` in percent.
+        made: number of videos rendered by this call.
     """
 
     folder: str
@@ -60,18 +63,18 @@ class _Task:
 
 
 def build_world(folder: Path, size: str, seed: int, workers: int, progress: Progress) -> BuiltWorld:
-    """Render every video that is not there yet and write the annotations.
+    """Render every missing video and write the annotations.
 
     Args:
-        folder: where to; made when it is not there.
+        folder: the world's folder; it is made when it does not exist.
         size: a key of :data:`pocket_kitchens.world.SIZES`.
-        seed: which world.
-        workers: processes.
-        progress: told of each video.
+        seed: seed of the world.
+        workers: number of processes.
+        progress: updated with each video.
 
     Raises:
         UsageError: an unknown size.
-        InputError: the folder holds another world, or something else; or a video could not be rendered.
+        InputError: the folder holds another world or other files, or a video could not be rendered.
     """
     if size not in SIZES:
         raise UsageError(f"--size {size}: expected {', '.join(SIZES)}")
@@ -79,7 +82,7 @@ def build_world(folder: Path, size: str, seed: int, workers: int, progress: Prog
 
 
 def build(folder: Path, size: Size, seed: int, workers: int, progress: Progress) -> BuiltWorld:
-    """:func:`build_world` of any number of clips."""
+    """Build a world as :func:`build_world`, with any number of clips."""
     _claim(folder, {"version": VERSION, "seed": seed, **asdict(size), "per_video": list(size.per_video)})
     result = BuiltWorld(str(folder))
     plans = {domain.name: (domain, plan_world(domain, size, seed)) for domain in (EPIC, EGO4D)}
@@ -97,7 +100,10 @@ def build(folder: Path, size: Size, seed: int, workers: int, progress: Progress)
 
 
 def _claim(folder: Path, facts: dict[str, Any]) -> None:
-    """Remember which world a folder holds, and refuse one that holds another or other files."""
+    """Record the world of a folder.
+
+    A folder that holds another world or other files is refused.
+    """
     file = folder / WORLD_FILE
     if file.is_file():
         there = json.loads(file.read_text(encoding="utf-8"))

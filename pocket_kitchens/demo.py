@@ -1,4 +1,7 @@
-"""The embedded default end to end: a small drawn world, the real chain on both of its datasets, one table."""
+"""Run the default chain end to end on a small drawn world.
+
+The chain runs on both of the world's datasets and gives one table.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ SEED = 0
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What a demo did.
+    """World, chain results and configuration of a demo.
 
     Attributes:
-        world: what was built.
-        chain: what each part of the chain did; its report holds the table.
-        config: the file that ``xmic run`` takes to do the same.
+        world: the world that was built.
+        chain: result of each part of the chain; its report holds the table.
+        config: path of the file with which ``xmic run`` does the same.
     """
 
     world: BuiltWorld
@@ -34,7 +37,10 @@ class DemoResult:
 
     @property
     def made(self) -> int:
-        """Videos, shards, heads and evaluations made by this call; 0 when everything was there."""
+        """Number of videos, shards, heads and evaluations made by this call.
+
+        It is 0 when everything existed already.
+        """
         return self.world.made + self.chain.made
 
 
@@ -45,13 +51,15 @@ def run_demo(
     progress: Progress,
     stop: Callable[[], Any] = lambda: None,
 ) -> DemoResult:
-    """Build the world and run the chain on it; run it again and only what is missing is done.
+    """Build the world and run the chain on it.
+
+    A second run makes only what is missing.
 
     Args:
-        folder: world, configuration and workspace go below it.
-        size: of the world, a key of :data:`pocket_kitchens.world.SIZES`.
-        machine: workers, device.
-        progress: told of each part.
+        folder: folder of the world, the configuration and the workspace.
+        size: size of the world, a key of :data:`pocket_kitchens.world.SIZES`.
+        machine: workers and device.
+        progress: updated with each part.
         stop: as in :func:`pipelines.chain.run.run_chain`.
 
     Raises:
@@ -67,7 +75,10 @@ def run_demo(
 
 
 def demo_config() -> str:
-    """The ``xmic.toml`` of the demo: both datasets, and zero-shot CLIP and X-MIC trained on each."""
+    """Return the text of the demo's ``xmic.toml``.
+
+    It lists both datasets, and zero-shot CLIP and X-MIC trained on each.
+    """
     datasets = "\n".join(
         _DATASET.format(
             name=name,

@@ -1,4 +1,4 @@
-"""A planned video as a real file, with the truth about each of its frames."""
+"""Render a planned video to a file, with the truth per frame."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def film(video: PlannedVideo, domain: Domain, path: Path, heartbeat: Callable[[]
     """Render a video to an H.264 file.
 
     Args:
-        video: what it shows.
-        domain: how it looks.
-        path: where to.
+        video: the clips of the video.
+        domain: look and frame rate of the video.
+        path: the file to write.
         heartbeat: called after each frame.
 
     Returns:

@@ -1,4 +1,7 @@
-"""Writes boxes in the form that EPIC-KITCHENS-100 releases them in; :mod:`pipelines.hands.hoa_message` reads it."""
+"""Write hand boxes in the released form of EPIC-KITCHENS-100.
+
+:mod:`pipelines.hands.hoa_message` reads this form.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ _NO_CONTACT, _PORTABLE_OBJECT = 0, 3
 
 
 def encode_message(video_id: str, frame_number: int, boxes: Sequence[Box]) -> bytes:
-    """The message of one frame; fields that are zero are absent.
+    """Encode the boxes of one frame as a message.
+
+    Fields that are zero are absent.
 
     Args:
-        video_id: 'P01_01' and so on.
+        video_id: for instance 'P01_01'.
         frame_number: 1 for the first frame.
-        boxes: hands with side, contact and offset; objects.
+        boxes: hands with side, contact and offset, and objects.
 
     Raises:
         InputError: a hand without a side.
@@ -40,7 +45,7 @@ def _corners(box: Box) -> bytes:
 
 
 def _numbered(*values: int | float | bytes) -> bytes:
-    """Fields 1, 2, …"""
+    """Encode values as fields 1, 2, …"""
     return b"".join(_field(number, value) for number, value in enumerate(values, start=1))
 
 

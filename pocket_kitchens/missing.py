@@ -1,4 +1,4 @@
-"""Files that are drawn by processes side by side, those that are not there yet."""
+"""Draw missing files in parallel processes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import av
+
+from data_manifests.errors import XmicError
 from pipelines.engine.progress import Progress
 from pipelines.engine.workers import Outcome, run_killable
 
@@ -19,16 +22,19 @@ def make_missing(
     failed: Callable[[Outcome], Exception],
     progress: Progress,
 ) -> int:
-    """Call a function for every task whose file is missing; how many those were.
+    """Call a function for every task whose file is missing.
 
     Args:
-        what: of the progress.
-        function: importable by name; makes a task's file.
-        tasks: (file, task).
-        workers: processes.
-        timeout_s: after so long without a heartbeat a process is killed.
-        failed: the error to raise of the first task that could not be done.
-        progress: told of each task.
+        what: name of the work in the progress.
+        function: makes a task's file; importable by name.
+        tasks: (file, task) pairs.
+        workers: number of processes.
+        timeout_s: seconds without a heartbeat after which a process is killed.
+        failed: returns the error to raise for the first task that failed.
+        progress: updated with each task.
+
+    Returns:
+        The number of tasks that were missing.
     """
     todo = [task for path, task in tasks if not path.is_file()]
     progress.start(what, len(tasks))
@@ -41,5 +47,6 @@ def make_missing(
     return len(todo)
 
 
-def _reason(error: BaseException) -> str:
-    return type(error).__name__
+def _reason(error: BaseException) -> str | None:
+    of_the_machine = isinstance(error, XmicError | OSError | av.error.FFmpegError)
+    return type(error).__name__ if of_the_machine else None

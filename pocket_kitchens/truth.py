@@ -1,4 +1,7 @@
-"""The true hand boxes of a film, as boxes of a detector that makes no mistake."""
+"""Return the true hand boxes of a film as detector boxes.
+
+They are the boxes of a detector that makes no mistake.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from pocket_kitchens.drawing.spec import HandBox
 
 
 def boxes_of(hands: Sequence[HandBox]) -> list[Box]:
-    """Hands with score 1, their contact, and the offset to what they hold; then what is held.
+    """Return the hands of a frame as boxes, then the held things.
+
+    Hands have score 1, their contact, and the offset to the thing they hold.
 
     Args:
-        hands: those of a frame.
+        hands: the hands of a frame.
     """
     found: list[Box] = []
     held: list[Box] = []
@@ -27,5 +32,5 @@ def boxes_of(hands: Sequence[HandBox]) -> list[Box]:
 
 
 def _offset(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> tuple[float, float]:
-    """From the centre of one box to that of the other."""
+    """Return the vector from the centre of one box to the other's."""
     return (other[0] + other[2] - one[0] - one[2]) / 2, (other[1] + other[3] - one[1] - one[3]) / 2

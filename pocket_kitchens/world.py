@@ -1,7 +1,7 @@
-"""What happens in a world of Pocket Kitchens: which clips, in which videos, by whom and with what.
+"""Plan a world of Pocket Kitchens: its videos, clips, people and things.
 
-It is laid out as an experiment: people, kitchens and instances of training, test and encoder pretraining are
-disjoint, and a fifth of the verb–noun pairs occur in test clips only.
+It is laid out as an experiment. The people, kitchens and instances of training, test and encoder pretraining are
+disjoint. A fifth of the verb–noun pairs occur in test clips only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Split = Literal["train", "test"]
 SPLITS: tuple[Split, Split] = ("train", "test")
 
 INSTANCES = {"train": range(0, 400), "test": range(400, 800), "pretraining": range(800, 6000)}
-"""Seeds of the instances of every kind, by what they are for."""
+"""Seeds of the instances of every kind, by their use."""
 
 KITCHENS = {"train": range(0, 1000), "test": range(1000, 2000), "pretraining": range(2000, 6000)}
 PEOPLE = {"train": range(0, 1000), "test": range(1000, 2000), "pretraining": range(2000, 6000)}
@@ -39,13 +39,13 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Size:
-    """How much a domain has.
+    """Number of clips of a domain, and of clips per video.
 
     Attributes:
-        train: training clips.
-        test: test clips.
-        per_video: fewest and most clips of a video. A small world has short videos, else intervals over recordings
-            would be drawn from a handful.
+        train: number of training clips.
+        test: number of test clips.
+        per_video: fewest and most clips of a video. A small world has short videos, because bootstrap intervals over
+            recordings need more than a handful of them.
     """
 
     train: int
@@ -63,14 +63,14 @@ SIZES = {
 
 @dataclass(frozen=True)
 class PlannedVideo:
-    """A video: clips one after the other, in one kitchen, by one person.
+    """Video of consecutive clips, in one kitchen, by one person.
 
     Attributes:
-        number: counted from 1 within the person.
-        person: counted from 1 within the domain.
-        split: of all its clips.
-        clips: what they show.
-        overlaps: seconds by which each clip's annotation runs into the next one.
+        number: number of the video, counted from 1 within the person.
+        person: number of the person, counted from 1 within the domain.
+        split: split of all its clips.
+        clips: the contents of each clip.
+        overlaps: seconds by which each clip's annotation runs into the next clip.
     """
 
     number: int
@@ -80,13 +80,16 @@ class PlannedVideo:
     overlaps: tuple[float, ...]
 
     def starts(self, fps: int) -> list[float]:
-        """Where each clip starts, in seconds."""
+        """Return the start of each clip, in seconds."""
         frames = np.cumsum([0, *(clip.frames for clip in self.clips)])
         return [float(count / fps) for count in frames[:-1]]
 
 
 def plan_world(domain: Domain, size: Size, seed: int) -> list[PlannedVideo]:
-    """All videos of a domain, training first. The same arguments give the same world."""
+    """Plan all videos of a domain, training videos first.
+
+    The same arguments give the same world.
+    """
     rng = np.random.default_rng(_seed("world", domain.name, seed))
     pairs = allowed_pairs(domain)
     weights = _popularity(domain, pairs, rng)
@@ -103,7 +106,7 @@ def plan_world(domain: Domain, size: Size, seed: int) -> list[PlannedVideo]:
 
 
 def allowed_pairs(domain: Domain) -> list[Pair]:
-    """Every verb with every noun that it can act on."""
+    """List every verb with every noun that it can act on."""
     return [
         (verb, noun)
         for verb in domain.verbs
@@ -113,8 +116,12 @@ def allowed_pairs(domain: Domain) -> list[Pair]:
 
 
 def noun_predicts_verb(videos: Iterable[PlannedVideo]) -> float:
-    """Percentage of test clips whose verb is the most frequent training verb of their noun: what a model that looks at
-    the thing alone would get."""
+    """Compute how often the noun alone gives away the verb.
+
+    Returns:
+        Percentage of test clips whose verb is the most frequent training verb of their noun. A model that looks only at
+        the thing would reach it.
+    """
     of_noun: dict[str, Counter[str]] = defaultdict(Counter)
     right = total = 0
     for video in videos:
@@ -133,7 +140,10 @@ def _seed(*parts: object) -> int:
 
 
 def _popularity(domain: Domain, pairs: Sequence[Pair], rng: np.random.Generator) -> np.ndarray:
-    """Some nouns and verbs are frequent, many are rare, and each pair is more or less usual."""
+    """Draw the weight of each pair.
+
+    Some nouns and verbs are frequent, many are rare, and each pair is more or less usual.
+    """
     of_noun = dict(zip(domain.nouns, 1 / rng.permutation(np.arange(2, 2 + len(domain.nouns))) ** 0.6, strict=True))
     of_verb = dict(zip(domain.verbs, 1 / rng.permutation(np.arange(2, 2 + len(domain.verbs))) ** 0.5, strict=True))
     usual = rng.lognormal(0, 0.6, len(pairs))
@@ -141,7 +151,10 @@ def _popularity(domain: Domain, pairs: Sequence[Pair], rng: np.random.Generator)
 
 
 def _unseen_pairs(domain: Domain, pairs: Sequence[Pair], rng: np.random.Generator) -> set[Pair]:
-    """A fifth of the pairs; every noun and every verb keeps others to be trained on."""
+    """Choose the fifth of the pairs that only test clips show.
+
+    Every noun and every verb keeps other pairs for training.
+    """
     left = Counter(name for pair in pairs for name in pair)
     unseen: set[Pair] = set()
     for index in rng.permutation(len(pairs)):

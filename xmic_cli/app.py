@@ -140,5 +140,5 @@ def run_app(app: typer.Typer, name: str, arguments: list[str] | None = None) -> 
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the command line and exit; :mod:`xmic_cli.__main__` calls it when it has found our packages."""
     sys.exit(run())

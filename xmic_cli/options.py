@@ -67,9 +67,9 @@ def open_workspace(context: typer.Context, given: Path | None) -> Workspace:
 
 def machine_of(workers: int | None, device: str, offline: bool) -> Machine:
     """The shared machine options as one value; ``--workers`` defaults to the cores of this process."""
-    from pipelines.engine.machine import Machine
+    from pipelines.engine.machine import Machine, usable_cores
 
-    return Machine(workers or len(os.sched_getaffinity(0)), device, offline)
+    return Machine(workers or usable_cores(), device, offline)
 
 
 @dataclass(frozen=True)

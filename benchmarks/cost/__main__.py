@@ -1,14 +1,15 @@
 """What a method costs: seconds and memory of a training step, and seconds of a test, as ratios to X-MIC.
 
-    python -m benchmarks.cost [--methods NAME …] [--device auto|cpu|cuda] [--into benchmarks/cost-results]
-    python -m benchmarks.cost --report benchmarks/cost.md [--into benchmarks/cost-results]
+    python -m benchmarks.cost [--methods NAME …] [--device auto|cpu|cuda] [--results FILE]
+    python -m benchmarks.cost --report benchmarks/cost.md [--results FILE]
     python -m benchmarks.cost --quick
 
 At the sizes of CLIP ViT-B/16 with 16 frames a clip, C = 100, 300 and 521 classes and B = 16 and 128 clips a step. The
 encoder has random weights and the vectors are drawn: what a step costs does not depend on their values. The first form
-measures what is missing and may be stopped at any time; a result is a small file, under version control by default. A
-step that would take too long is reckoned from shorter ones, and the report marks it. --quick measures a tiny encoder
-and few classes in a temporary folder, to see that the harness works: its numbers mean nothing.
+measures what is missing and may be stopped at any time; a result is a line of the file --results, by default the one
+under version control, benchmarks/results/cost.jsonl. A step that would take too long is reckoned from shorter ones, and
+the report marks it. --quick measures a tiny encoder and few classes in a temporary folder, to see that the harness
+works: its numbers mean nothing.
 """
 
 from __future__ import annotations
@@ -22,29 +23,24 @@ from typing import Any
 
 import torch
 
-from benchmarks.command import exit_code_of, write_report
+from benchmarks.command import exit_code_of, parser_of, write_report
 from benchmarks.cost.measure import ENCODER, QUICK_ENCODER, Lab
 from benchmarks.cost.plan import METHODS, Grid, measure_all
 from benchmarks.cost.report import report
-from benchmarks.results import Results, results_of
+from benchmarks.result_file import Results, results_of
 from pipelines.engine.environment import versions
 from pipelines.engine.machine import Machine
 
+STORED = Path("benchmarks/results/cost.jsonl")
 QUICK = Grid((4, 8), (2, 4), 2)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run it; the exit code, 130 when it was stopped."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.cost", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of("cost", __doc__)
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="NAME")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--into", type=Path, default=Path("benchmarks/cost-results"), metavar="FOLDER")
-    parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="write the tables of what is there, and run nothing"
-    )
-    parser.add_argument("--quick", action="store_true", help="a tiny encoder, few classes, nothing kept")
+    parser.add_argument("--results", type=Path, default=STORED, metavar="FILE", help="where results are kept")
     options = parser.parse_args(arguments)
     return exit_code_of(
         lambda: _act(options), "stopped; what was measured is kept, and the same command goes on from here"
@@ -53,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _act(options: argparse.Namespace) -> int:
     if options.report is not None:
-        found = results_of(options.into, f"python -m benchmarks.cost --into {options.into}")
+        found = results_of(options.results, f"python -m benchmarks.cost --results {options.results}")
         return write_report(options.report, report(found, Grid()))
     device = Machine(device=options.device).resolve_device()
     # One thread, so that its time is the processor's time.
@@ -61,15 +57,15 @@ def _act(options: argparse.Namespace) -> int:
     encoder = QUICK_ENCODER if options.quick else ENCODER
     grid = QUICK if options.quick else Grid()
     with tempfile.TemporaryDirectory() as temporary_folder:
-        folder = Path(temporary_folder) if options.quick else options.into
-        results, lab = Results(folder, _measured_on(encoder, device)), Lab(encoder, device)
+        file = Path(temporary_folder) / "cost.jsonl" if options.quick else options.results
+        results, lab = Results(file, _measured_on(encoder, device)), Lab(encoder, device)
         made = measure_all(
             results, options.methods, grid, lab.step, lab.score, lab.embed, lambda line: print(line, flush=True)
         )
         if options.quick:
             print(report(results, grid))
         else:
-            print(f"{folder}: {made} results written, everything asked for is there")
+            print(f"{file}: {made} results written, everything asked for is there")
     return 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmarks.results import Results
+from benchmarks.result_file import Results
 
 LIMIT_S = 30.0
 """A step that is expected to take longer is reckoned. In seconds of one processor thread: about a minute on a machine

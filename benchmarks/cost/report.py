@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from benchmarks.command import markdown_table
 from benchmarks.cost.plan import EMBEDDING, LIMIT_S, METHODS, REFERENCE, Cost, Grid, Step, cost_of, reckon, score_name
-from benchmarks.results import Results
+from benchmarks.result_file import Results
 
 _MIB = 2**20
 

@@ -7,17 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.command import markdown_table
+from benchmarks.command import table_section
 from benchmarks.methods.cells import MethodCell, in_words
 from benchmarks.methods.run import missing
-from benchmarks.pocket.cells import SOURCES
+from benchmarks.pocket.cells import OTHER, SOURCES
 from benchmarks.pocket.counts import Part, drawn_by_seed, harmonics_drawn
-from benchmarks.pocket.report import Value, value
-from benchmarks.results import Results, result_name
+from benchmarks.pocket.numbers import MEANING, Value, harmonic_of, in_cell, over_seeds, value
+from benchmarks.result_file import Results, result_name
 from data_manifests.schema import LABELS, Label
-from pipelines.evaluate.intervals import interval
-
-OTHER = {"epic": "ego4d", "ego4d": "epic"}
 
 Found = Mapping[tuple[str, str], Mapping[int, dict[str, Any]]]
 """(cell, source) → seed → result."""
@@ -57,9 +54,7 @@ def _head(results: Results, seeds: Sequence[int], found: Found) -> list[str]:
         f"Written by `python -m benchmarks.methods WORK --report FILE`. Size {results.made['size']}, seeds "
         f"{', '.join(map(str, seeds))}; world and encoder frozen as `{results.made['frozen'][:12]}`.",
         "",
-        "Top-1 accuracy over test clips in percent: mean ± standard deviation over seeds, then a 95 % "
-        "cluster-bootstrap interval over the recordings of all seeds together. A seed draws the world and the "
-        "training. All methods classify the hand crops of the true boxes; those that are conditioned on the video get "
+        f"{MEANING} All methods classify the hand crops of the true boxes; those that are conditioned on the video get "
         "both streams. *published*: the method's own optimiser, learning rate and schedule; *matched*: the best of "
         "five learning rates, the same for all methods, on held-out recordings. What was cut is said in the row.",
         "",
@@ -89,9 +84,7 @@ def _missing(results: Results, seeds: Sequence[int], cells: Sequence[MethodCell]
         recipe = f" --recipes {cell.recipe}" if cell.recipe else ""
         command = f"python -m benchmarks.methods WORK --size {results.made['size']} --seeds {of_seeds}"
         rows.append([cell.title, cell.recipe or "–", said, f"`{command} --methods {cell.method}{recipe}`"])
-    if not rows:
-        return []
-    return ["## Missing", "", markdown_table(("method", "recipe", "seed and source", "command"), rows), ""]
+    return table_section("Missing", ("method", "recipe", "seed and source", "command"), rows)
 
 
 def _within_and_cross(found: Found, cells: Sequence[MethodCell], source: str) -> list[str]:
@@ -102,10 +95,10 @@ def _within_and_cross(found: Found, cells: Sequence[MethodCell], source: str) ->
         peaks = _known(of_seeds, "peak_mb")
         minutes = f"{np.mean(seconds) / 60:.1f}" if seconds else "–"
         peak = f"{max(peaks):.0f}" if peaks else "–"
-        rows.append([*_names(cell), *map(_said, numbers), minutes, peak, _remarks(of_seeds)])
+        rows.append([*_names(cell), *map(in_cell, numbers), minutes, peak, _remarks(of_seeds)])
     columns = ["method", "recipe", *(f"{label} {kind}" for label in LABELS for kind in (source, OTHER[source], "hm"))]
     columns += ["training, min", "peak, MB", ""]
-    return _section(f"Trained on {source}: within and across datasets (Table 1)", columns, rows)
+    return table_section(f"Trained on {source}: within and across datasets (Table 1)", columns, rows)
 
 
 def _shared_and_novel(found: Found, cells: Sequence[MethodCell], source: str) -> list[str]:
@@ -120,15 +113,11 @@ def _shared_and_novel(found: Found, cells: Sequence[MethodCell], source: str) ->
             for label in LABELS:
                 parts = {s: e["restricted"] if restricted else e for s, e in _entries(of_seeds, label).items()}
                 numbers += [value(parts, "shared"), value(parts, "novel"), shared_novel_hm(parts)]
-            rows.append([*_names(cell), *map(_said, numbers), _remarks(of_seeds)])
+            rows.append([*_names(cell), *map(in_cell, numbers), _remarks(of_seeds)])
         columns = ["method", "recipe", *(f"{label} {kind}" for label in LABELS for kind in ("shared", "novel", "hm"))]
         title = f"Trained on {source}, evaluated on {OTHER[source]}: shared and novel classes, {what}"
-        lines += _section(title, [*columns, ""], rows)
+        lines += table_section(title, [*columns, ""], rows)
     return lines
-
-
-def _section(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"## {title}", "", markdown_table(columns, rows), ""] if rows else []
 
 
 def _rows(
@@ -143,10 +132,6 @@ def _names(cell: MethodCell) -> list[str]:
 
 def _entries(of_seeds: Mapping[int, dict[str, Any]], label: Label) -> dict[int, dict[str, Any]]:
     return {seed: result["labels"][label] for seed, result in of_seeds.items() if "labels" in result}
-
-
-def _said(number: Value | None) -> str:
-    return "–" if number is None else str(number)
 
 
 def _remarks(of_seeds: Mapping[int, dict[str, Any]]) -> str:
@@ -169,14 +154,13 @@ def shared_novel_hm(parts: Mapping[int, Mapping[str, Part]]) -> Value | None:
     Args:
         parts: seed → 'shared' and 'novel'.
     """
-    # The columns of benchmarks.pocket have a harmonic mean of two datasets, right but for its interval.
-    mean = value({seed: {"within": one["shared"], "cross": one["novel"]} for seed, one in parts.items()}, "hm")
-    if mean is None:
+    means = [mean for one in parts.values() if (mean := harmonic_of(one["shared"], one["novel"])) is not None]
+    if not means:
         return None
     names = ("shared", "novel")
     recordings = sorted({(seed, of) for seed, one in parts.items() for name in names for of in one[name]["recordings"]})
     drawn = [drawn_by_seed({seed: one[name] for seed, one in parts.items()}, recordings, 1) for name in names]
-    return Value(mean.mean, mean.deviation, interval(harmonics_drawn(*drawn)))
+    return over_seeds(means, harmonics_drawn(*drawn))
 
 
 def _costs(found: Found, cells: Sequence[MethodCell]) -> list[str]:
@@ -203,15 +187,13 @@ def _costs(found: Found, cells: Sequence[MethodCell]) -> list[str]:
             f"{max(cuda):.0f}" if cuda else "–",
             _sittings(costs),
         ])  # fmt: skip
-    if not rows:
-        return []
     text = (
         "Over seeds and sources. A run trains a noun and a verb head and scores the test clips of both datasets; *s a "
         "step* lies between two steps, with what is scored between epochs; *clips a second* is the whole evaluation of "
         "both heads. Memory is the most that any run took."
     )
     columns = ("method", "recipe", "parameters a head", "training a run, s", "s a step", "clips a second")
-    return ["## Cost", "", text, "", markdown_table((*columns, "peak, MB", "CUDA tensors, MB", "runs"), rows), ""]
+    return table_section("Cost", (*columns, "peak, MB", "CUDA tensors, MB", "runs"), rows, text)
 
 
 def _over(values: Sequence[float], form: str) -> str:
@@ -241,10 +223,8 @@ def _rates(found: Found, cells: Sequence[MethodCell], seeds: Sequence[int]) -> l
             of_seeds = found[cell.name, source]
             for label in LABELS if of_seeds else ():
                 rows.append([cell.title, source, label, *(_rate(of_seeds.get(seed), label) for seed in seeds)])
-    if not rows:
-        return []
     columns = ("method", "trained on", "", *(f"seed {seed}" for seed in seeds))
-    return ["## Learning rates that matched chose", "", markdown_table(columns, rows), ""]
+    return table_section("Learning rates that matched chose", columns, rows)
 
 
 def _rate(result: Mapping[str, Any] | None, label: Label) -> str:

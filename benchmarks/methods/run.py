@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from benchmarks.methods.cells import CELLS, MethodCell, overrides, rank, terms
 from benchmarks.methods.child import Task, run_in_child
-from benchmarks.pocket.cells import SOURCES
+from benchmarks.pocket.cells import OTHER, SOURCES
 from benchmarks.pocket.run import Watch
 from benchmarks.pocket.worlds import World, make_world
-from benchmarks.results import Results, result_name
+from benchmarks.result_file import Results, result_name, seed_name
 from data_manifests.errors import InputError, Interrupted
 from pipelines.engine.machine import Machine
 from pipelines.train.optim import Diverged
@@ -54,7 +54,7 @@ class Children:
         watch = Watch(self._deadline, f"seed {seed}")
         # As benchmarks.pocket makes it: vectors of another device would be others.
         drawing = Machine(workers=self._machine.workers, device="cpu")
-        return make_world(self._folder / f"seed-{seed}", self._size, seed, ENCODER, drawing, watch)
+        return make_world(self._folder / seed_name(seed), self._size, seed, ENCODER, drawing, watch)
 
     def measure(self, cell: MethodCell, source: str, world: World) -> dict[str, Any]:
         """See :class:`Maker`.
@@ -82,7 +82,7 @@ class Children:
 
     def task(self, cell: MethodCell, source: str, world: World) -> Task:
         """The run of a cell on both streams, of which the hand crops of the true boxes are classified."""
-        target = next(name for name in SOURCES if name != source)
+        target = OTHER[source]
         splits = {name: world.workspace.evaluation_split(name) for name in (source, target)}
         request = RunRequest(
             source,
@@ -92,7 +92,7 @@ class Children:
             seed=world.seed,
             policy=SelectionPolicy(cell.recipe or "published"),
         )
-        ledger = self._folder / f"seed-{world.seed}" / "methods" / f"{source}-{cell.name}.json"
+        ledger = self._folder / seed_name(world.seed) / "methods" / f"{source}-{cell.name}.json"
         left = None if self._deadline is None else self._deadline - time.monotonic()
         targets = tuple((name, str(split)) for name, split in splits.items())
         return Task(world.workspace.root, request, targets, self._machine, ledger, left)

@@ -3,14 +3,14 @@
     python -m benchmarks.pocket --freeze [--encoder SPEC]
     python -m benchmarks.pocket WORK [--seeds 0 1 2] [--size full|medium|demo] [--limit-minutes M] [--untrained]
     python -m benchmarks.pocket WORK --detected [the same]
-    python -m benchmarks.pocket WORK --report benchmarks/pocket.md [--seeds 0 1 2] [--size full|medium|demo]
+    python -m benchmarks.pocket WORK --report benchmarks/pocket.md [--seeds 0 1 2] [--results FILE]
     python -m benchmarks.pocket --quick [--encoder SPEC]
 
 The first run is --freeze, whose file is committed: it holds a hash of the source of the world, of the encoder's weights
 and of the cells, and no adapter is trained when it does not fit. The second does what is missing and may be stopped at
-any time. Worlds and runs can be made again; results, a small file a cell, are kept below --results, which may be a
-folder under version control. --untrained measures only what trains nothing: by it and on other seeds a world may be
-tuned before it is frozen. --detected adds the cells of the packaged hand model, which is younger than the freeze.
+any time. Worlds and runs can be made again; results, a line per cell, are kept in the file --results, which may be
+under version control. --untrained measures only what trains nothing: by it and on other seeds a world may be tuned
+before it is frozen. --detected adds the cells of the packaged hand model, which is younger than the freeze.
 --quick runs all cells on a tiny world of another seed in a temporary folder, to see that the harness works: its numbers
 mean nothing, and it needs nothing frozen.
 """
@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import torch
@@ -28,34 +27,21 @@ import torch
 from benchmarks.command import exit_code_of, write_report
 from benchmarks.pocket.cells import CELLS, LATER_CELLS
 from benchmarks.pocket.frozen import STORED, freeze, frozen_now, require_frozen
+from benchmarks.pocket.options import QUICK_SEED, deadline_after, results_in, world_parser
 from benchmarks.pocket.report import report
 from benchmarks.pocket.run import Chain, run
-from benchmarks.results import Results
+from benchmarks.result_file import results_of
 from data_manifests.errors import UsageError
 from pipelines.engine.machine import Machine
-
-_QUICK_SEED = 1000
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run it; the exit code, 130 when the time was over."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.pocket", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("work", type=Path, nargs="?", metavar="WORK", help="folder of worlds, runs and results")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of worlds and trainings")
-    parser.add_argument("--size", choices=("full", "medium", "demo"), default="full", help="of a world")
-    parser.add_argument("--results", type=Path, metavar="FOLDER", help="where results are kept (default: WORK/results)")
+    parser = world_parser("pocket", __doc__)
     parser.add_argument("--encoder", default="pocket", metavar="SPEC", help="as of xmic embed")
-    parser.add_argument("--workers", type=int, default=1, help="processes that draw and decode")
-    parser.add_argument("--limit-minutes", type=float, metavar="M", help="stop cleanly after so many minutes")
     parser.add_argument("--untrained", action="store_true", help="only cells that train nothing")
     parser.add_argument("--detected", action="store_true", help="also the cells on boxes of the packaged hand model")
-    parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="write the tables of what is there, and run nothing"
-    )
     parser.add_argument("--freeze", action="store_true", help=f"store, or check, the hash in {STORED.name}")
-    parser.add_argument("--quick", action="store_true", help="a tiny world, one seed, all cells, nothing kept")
     options = parser.parse_args(arguments)
     # A bare benchmark on a shared machine: as many threads as it was given workers.
     torch.set_num_threads(options.workers)
@@ -70,18 +56,20 @@ def _act(options: argparse.Namespace) -> int:
         stored = freeze(now)
         print(f"{now['hash']}  {STORED}: {'stored' if stored else 'as it was frozen'}")
         return 0
-    deadline = None if options.limit_minutes is None else time.monotonic() + 60 * options.limit_minutes
+    deadline = deadline_after(options.limit_minutes)
     machine = Machine(workers=options.workers, device="cpu")
     if options.quick:
         with tempfile.TemporaryDirectory() as name:
-            results = Results(Path(name) / "results", {"frozen": now["hash"], "size": "small"})
-            run(results, [_QUICK_SEED], Chain(Path(name), "small", options.encoder, machine, deadline))
-            print(report(results, [_QUICK_SEED]))
+            results = results_in(Path(name) / "pocket.jsonl", now, "small")
+            run(results, [QUICK_SEED], Chain(Path(name), "small", options.encoder, machine, deadline))
+            print(report(results, [QUICK_SEED]))
         return 0
-    folder = options.results or options.work / "results"
-    results = Results(folder, {"frozen": now["hash"], "size": options.size})
+    file = options.results or options.work / "pocket.jsonl"
     if options.report is not None:
-        return write_report(options.report, report(results, options.seeds))
+        # Tables of what was measured, though the world's source may have changed since.
+        found = results_of(file, f"python -m benchmarks.pocket {options.work} --results {file}")
+        return write_report(options.report, report(found, options.seeds))
+    results = results_in(file, now, options.size)
     asked = (*CELLS, *LATER_CELLS) if options.detected else CELLS
     cells = tuple(cell for cell in asked if not (options.untrained and cell.trains))
     chain = Chain(options.work, options.size, options.encoder, machine, deadline, options.detected)

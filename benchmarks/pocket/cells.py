@@ -10,6 +10,8 @@ from data_manifests.schema import LABELS, Label
 from pocket_kitchens.demo import demo_config
 
 SOURCES = ("epic", "ego4d")
+OTHER = {"epic": "ego4d", "ego4d": "epic"}
+"""Trained on → carried over to."""
 SIZES = ("full", "medium", "demo", "small")
 
 Change = Literal["", "single frame", "shuffled", "mean vector", "other vector", "nonsense names"]

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.pocket.cells import SOURCES, Cell, recipe
+from benchmarks.pocket.cells import OTHER, SOURCES, Cell, recipe
 from benchmarks.pocket.controls import altered_frames, most_frequent, nonsense_names, verbs_of_nouns
 from benchmarks.pocket.counts import counted, split_by_class
 from benchmarks.pocket.worlds import World
 from data_manifests.errors import Interrupted
 from data_manifests.schema import Label
 from pipelines.embed.encoders import load_encoder
+from pipelines.engine.clips import Clips, read_clips
 from pipelines.engine.digest import number_of
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
@@ -29,7 +30,6 @@ from pipelines.methods.xmic import XMIC
 from pipelines.prepare.classes import read_classes
 from pipelines.prepare.vocabulary import vocabulary_of
 from pipelines.train.data import ClipData, in_order, usable_clips
-from pipelines.train.features import SplitClips, read_clips
 from pipelines.train.plan import RunRequest, plan_run
 from pipelines.train.protocol import ProtocolChoice
 from pipelines.train.run import train_run
@@ -58,7 +58,7 @@ def measure(
     Raises:
         Interrupted: the time is over; a training goes on from there when asked again.
     """
-    target = next(name for name in SOURCES if name != source)
+    target = OTHER[source]
     run = None if cell.method not in ("xmic", "zero-shot") else _run(cell, source, world, size, machine, deadline)
     found: dict[str, Any] = {}
     for label in cell.labels:
@@ -112,7 +112,7 @@ def _run(cell: Cell, source: str, world: World, size: str, machine: Machine, dea
 
 
 def _by_rule(
-    method: str, world: World, source: str, dataset: str, clips: SplitClips, label: Label
+    method: str, world: World, source: str, dataset: str, clips: Clips, label: Label
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the labelled clips, and how right a rule is that looks at no frame."""
     rows = np.flatnonzero(clips.labels[label] >= 0)
@@ -135,7 +135,7 @@ def _classes(world: World, dataset: str, label: Label) -> list[str]:
     return [name.casefold() for name in names]
 
 
-def _names(world: World, dataset: str, clips: SplitClips, label: Label, rows: np.ndarray) -> list[str]:
+def _names(world: World, dataset: str, clips: Clips, label: Label, rows: np.ndarray) -> list[str]:
     names = _classes(world, dataset, label)
     return [names[number] for number in clips.labels[label][rows]]
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from benchmarks.command import markdown_table
+from benchmarks.command import table_section
 from benchmarks.pocket.cells import (
     CELLS,
     COMPARED,
@@ -22,40 +21,13 @@ from benchmarks.pocket.cells import (
     TABLE6,
     Cell,
 )
-from benchmarks.pocket.counts import Part, drawn_by_seed, harmonics_drawn
+from benchmarks.pocket.numbers import COLUMNS, MEANING, Entry, difference, in_cell, value
 from benchmarks.pocket.run import NUISANCES, missing
-from benchmarks.results import Results, result_name, seed_name
+from benchmarks.result_file import Results, result_name, seed_name
 from data_manifests.errors import InputError
 from data_manifests.schema import LABELS, Label
-from pipelines.evaluate.intervals import interval, resampled
-from pipelines.evaluate.metrics import harmonic_mean
 
-COLUMNS = ("within", "cross", "hm", "shared", "novel")
 _ALL = (*CELLS, *LATER_CELLS)
-_DRAWS_OF = {"within": 0, "cross": 1, "shared": 1, "novel": 1}
-
-Entry = dict[str, Any]
-"""A label's part of a result."""
-
-
-@dataclass(frozen=True)
-class Value:
-    """A number over seeds, all in percent (or points).
-
-    Attributes:
-        mean: of the seeds.
-        deviation: standard deviation over seeds; None of one seed.
-        bounds: 95 % interval over recordings, those of all seeds together; None where there is no clip.
-    """
-
-    mean: float
-    deviation: float | None
-    bounds: tuple[float, float] | None
-
-    def __str__(self) -> str:
-        spread = "" if self.deviation is None else f" ± {self.deviation:.1f}"
-        ends = "" if self.bounds is None else f" [{self.bounds[0]:.1f}, {self.bounds[1]:.1f}]"
-        return f"{self.mean:.1f}{spread}{ends}"
 
 
 def report(results: Results, seeds: Sequence[int]) -> str:
@@ -94,11 +66,10 @@ def _head(results: Results, seeds: Sequence[int]) -> list[str]:
         f"Written by `python -m benchmarks.pocket WORK --report FILE`. Size {results.made['size']}, seeds "
         f"{', '.join(map(str, seeds))}; frozen as `{results.made['frozen'][:12]}`.",
         "",
-        "Top-1 accuracy over test clips in percent: mean ± standard deviation over seeds, then a 95 % "
-        "cluster-bootstrap interval over the recordings of all seeds together. A seed draws the world and the "
-        "training. *within*: the test clips of the dataset that was trained on; *cross*: those of the other one, where "
-        "all of its classes compete; *hm*: harmonic mean of both; *shared* and *novel*: the cross clips whose class "
-        "name the source has, and has not. The interval of a difference draws the same recordings for both sides.",
+        f"{MEANING} *within*: the test clips of the dataset that was trained on; *cross*: those of the other one, "
+        "where all of its classes compete; *hm*: harmonic mean of both; *shared* and *novel*: the cross clips whose "
+        "class name the source has, and has not. The interval of a difference draws the same recordings for both "
+        "sides.",
         "",
     ]
 
@@ -127,12 +98,10 @@ def _nuisances(results: Results, seeds: Sequence[int]) -> list[str]:
                 for of in (facts["classes"][split][label] for split in ("train", "test") for label in LABELS)
             ]
             rows.append([str(seed), domain, *shares, *counts])
-    if not rows:
-        return []
     columns = ["seed", "domain", "noun alone gives the verb, %", "frames without a hand, %"]
     columns += ["test pairs only in test, %", "test clips of these, %"]
     columns += [f"{split} {label}s: clips a class" for split in ("train", "test") for label in LABELS]
-    return ["## Worlds", "", markdown_table(columns, rows), ""]
+    return table_section("Worlds", columns, rows)
 
 
 def _section(there: Any, seeds: Sequence[int], section: str, label: Label) -> list[str]:
@@ -146,10 +115,8 @@ def _section(there: Any, seeds: Sequence[int], section: str, label: Label) -> li
             found = entries(there, seeds, cell, source, label)
             if found:
                 numbers = [value(found, column) for column in COLUMNS]
-                rows.append([source, titles[cell.name], *(str(n) if n else "–" for n in numbers), _clips(found)])
-    if not rows:
-        return []
-    return [f"## {section}: {label}s", "", markdown_table(("trained on", "", *COLUMNS, "clips"), rows), ""]
+                rows.append([source, titles[cell.name], *map(in_cell, numbers), _clips(found)])
+    return table_section(f"{section}: {label}s", ("trained on", "", *COLUMNS, "clips"), rows)
 
 
 def entries(there: Any, seeds: Sequence[int], cell: Cell, source: str, label: Label) -> dict[int, Entry]:
@@ -161,58 +128,6 @@ def entries(there: Any, seeds: Sequence[int], cell: Cell, source: str, label: La
 def _clips(found: dict[int, Entry]) -> str:
     totals = [sum(entry[part]["clips"] for entry in found.values()) for part in ("within", "cross", "shared", "novel")]
     return f"{totals[0]}; {totals[1]} = {totals[2]} + {totals[3]}"
-
-
-def value(found: dict[int, Entry], column: str) -> Value | None:
-    """A column of a row: seed → entry becomes one number; None where there is no clip."""
-    of_seeds = [number for entry in found.values() if (number := _accuracy(entry, column)) is not None]
-    if not of_seeds:
-        return None
-    return Value(float(np.mean(of_seeds)), _deviation(of_seeds), interval(draws(found, column)))
-
-
-def difference(one: dict[int, Entry], other: dict[int, Entry], column: str) -> Value | None:
-    """One row minus another, over the seeds that have both, the same recordings drawn for both."""
-    both = [seed for seed in one if seed in other]
-    mine, theirs = ({seed: row[seed] for seed in both} for row in (one, other))
-    points = [
-        a - b
-        for seed in both
-        if (a := _accuracy(mine[seed], column)) is not None and (b := _accuracy(theirs[seed], column)) is not None
-    ]
-    if not points:
-        return None
-    return Value(float(np.mean(points)), _deviation(points), interval(draws(mine, column) - draws(theirs, column)))
-
-
-def draws(found: dict[int, Entry], column: str) -> np.ndarray:
-    """The accuracy of each resampled set of recordings, those of all seeds pooled; of a harmonic mean the mean over the
-    seeds, which is not that of pooled accuracies."""
-    if column == "hm":
-        both = []
-        for part in ("within", "cross"):
-            parts = {seed: entry[part] for seed, entry in found.items()}
-            names = [(seed, name) for seed, one in parts.items() for name in one["recordings"]]
-            both.append(drawn_by_seed(parts, names, _DRAWS_OF[part]))
-        return harmonics_drawn(*both)
-    pooled = {
-        f"{seed}/{recording}": counts
-        for seed, entry in found.items()
-        for recording, counts in entry[column]["recordings"].items()
-    }
-    return resampled(pooled, _DRAWS_OF[column])
-
-
-def _accuracy(entry: Entry, column: str) -> float | None:
-    if column == "hm":
-        own, other = _accuracy(entry, "within"), _accuracy(entry, "cross")
-        return None if own is None or other is None else harmonic_mean(own, other)
-    part: Part = entry[column]
-    return 100 * part["right"] / part["clips"] if part["clips"] else None
-
-
-def _deviation(values: Sequence[float]) -> float | None:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def _later(there: Any, seeds: Sequence[int]) -> list[str]:
@@ -241,10 +156,8 @@ def _compared(
             mine, theirs = (entries(there, seeds, OF[name], source, label) for name in (one, other))
             numbers = [difference(mine, theirs, column) for column in COLUMNS]
             if any(numbers):
-                rows.append([source, what, *(str(n) if n else "–" for n in numbers)])
-    if not rows:
-        return []
-    return [f"## {title}", "", markdown_table(("trained on", "", *COLUMNS), rows), ""]
+                rows.append([source, what, *map(in_cell, numbers)])
+    return table_section(title, ("trained on", "", *COLUMNS), rows)
 
 
 def _norms(there: Any, seeds: Sequence[int], label: Label) -> list[str]:
@@ -258,14 +171,5 @@ def _norms(there: Any, seeds: Sequence[int], label: Label) -> list[str]:
                 means = [np.mean([entry["statistics"][name] for entry in found]) for name in names]
                 title = DEFAULT_AS[TABLE6] if cell.name == "xmic" else cell.title
                 rows.append([source, title, *(f"{mean:.3g}" for mean in means)])
-    if not rows:
-        return []
     text = "Means over the test clips of the source and over seeds, as they are summed: after n2 and n3."
-    return [
-        f"## Norms: {label}s",
-        "",
-        text,
-        "",
-        markdown_table(("trained on", "", "‖a_v‖", "‖e_t‖", "s", "τ"), rows),
-        "",
-    ]
+    return table_section(f"Norms: {label}s", ("trained on", "", "‖a_v‖", "‖e_t‖", "s", "τ"), rows, text)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from benchmarks.pocket.cells import CELLS, SOURCES, Cell
 from benchmarks.pocket.measure import measure
 from benchmarks.pocket.worlds import World, make_world, nuisances
-from benchmarks.results import Results, result_name, seed_name
+from benchmarks.result_file import Results, result_name, seed_name
 from data_manifests.errors import Interrupted
 from pipelines.engine.machine import Machine
 
@@ -102,7 +102,7 @@ class Chain:
 
     def world(self, seed: int) -> World:
         watch = Watch(self._deadline, f"seed {seed}")
-        folder = self._folder / f"seed-{seed}"
+        folder = self._folder / seed_name(seed)
         return make_world(folder, self._size, seed, self._encoder, self._machine, watch, self._detected)
 
     def nuisances(self, world: World) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Readers: from a dataset's official files to clips, rejects and classes. One dataset a file."""
+"""Read a dataset's official files into clips, rejected rows and classes.
+
+Each dataset has a module of its own.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,13 @@ from data_manifests.videos import Place
 
 @dataclass(frozen=True)
 class SplitRows:
-    """What a reader makes of one split.
+    """Clips, rejected rows and findings of one split.
 
     Attributes:
         clips: rows of :data:`data_manifests.schema.CLIPS`.
         rejects: rows of :data:`data_manifests.schema.REJECTS`.
-        origins: for each clip the name of its file and its row there, counted as in the rejects.
-        findings: what a person should know of these rows, a sentence each.
+        origins: for each clip the name of its file and its row in that file, counted as in the rejects.
+        findings: sentences about these rows that a user should read.
     """
 
     clips: pa.Table
@@ -33,7 +36,10 @@ class SplitRows:
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What the annotation says of a video; None where it says nothing."""
+    """Duration (s), frame rate and JPEG rate of a video as annotated.
+
+    Rates are per second. A value is None where the annotation does not give it.
+    """
 
     duration_s: float | None = None
     fps: float | None = None
@@ -41,10 +47,10 @@ class VideoFacts:
 
 
 class Reader(Protocol):
-    """One dataset format.
+    """Interface of a reader of one dataset format.
 
-    A reader opens no video. Every row of a split file becomes a clip or a reject; a file that is not of
-    the format raises :class:`data_manifests.errors.InputError` naming it.
+    A reader opens no video. Every row of a split file becomes a clip or a reject. A file that is not of the format
+    raises :class:`data_manifests.errors.InputError` naming the file.
     """
 
     name: str
@@ -52,60 +58,66 @@ class Reader(Protocol):
     """Options that change what is read: part of the manifest's key."""
 
     def splits(self) -> list[str]:
-        """The splits whose files are there; at least one.
+        """List the splits whose files exist; at least one.
 
         Raises:
-            InputError: there is none.
+            InputError: no split has a file.
         """
         ...
 
     def files(self, split: str) -> list[Path]:
-        """The files that the split's rows and the classes are read from."""
+        """List the files of a split's rows and of the classes."""
         ...
 
     def classes(self) -> dict[Label, pa.Table]:
-        """The class lists, rows of :data:`data_manifests.schema.CLASSES` with ids 0…C-1 in order."""
+        """Return the class lists of nouns and verbs.
+
+        They are rows of :data:`data_manifests.schema.CLASSES` with ids 0…C-1 in order.
+        """
         ...
 
     def read(self, split: str) -> SplitRows:
-        """The rows of a split."""
+        """Read the rows of a split."""
         ...
 
     def video_places(self, video_id: str) -> list[Place]:
-        """Where a video may lie, in order of preference."""
+        """List the places a video may lie in, in order of preference."""
         ...
 
     def video_facts(self, video_id: str) -> VideoFacts:
-        """What the annotation says of a video."""
+        """Return the duration and rates of a video as annotated."""
         ...
 
     def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
-        """Lines that name these videos in the form the dataset's official downloader takes."""
+        """List videos in the form that the dataset's official downloader reads."""
         ...
 
 
 class VideosByPath:
-    """The part of a :class:`Reader` that is about videos, where their ids are paths and nothing is said of them."""
+    """Video methods of a :class:`Reader` whose video ids are paths.
+
+    Such a dataset has no annotated facts about its videos.
+    """
 
     def video_places(self, video_id: str) -> list[Place]:
-        """The id is the path below a root."""
+        """Return the id as the path below a root."""
         return [Place(video_id)]
 
     def video_facts(self, video_id: str) -> VideoFacts:
-        """Nothing is annotated."""
+        """Return no facts: nothing is annotated."""
         return VideoFacts()
 
     def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
-        """One path a line."""
+        """List the paths, one per line."""
         return list(video_ids)
 
 
 @dataclass(frozen=True)
 class SplitFiles:
-    """The annotation files of a dataset that has one for each split.
+    """Annotation files of a dataset with one file per split.
 
     Attributes:
-        folder: where they lie.
+        folder: the folder of the files.
         names: split → file name.
     """
 
@@ -113,10 +125,10 @@ class SplitFiles:
     names: Mapping[str, str]
 
     def there(self) -> list[str]:
-        """The splits whose file is there.
+        """List the splits whose file exists.
 
         Raises:
-            InputError: there is none.
+            InputError: no split has a file.
         """
         found = [split for split, name in self.names.items() if (self.folder / name).is_file()]
         if not found:
@@ -124,10 +136,10 @@ class SplitFiles:
         return found
 
     def of(self, split: str) -> Path:
-        """The file of a split.
+        """Return the file of a split.
 
         Raises:
-            InputError: it is not there.
+            InputError: the file does not exist.
         """
         file = self.folder / self.names[split]
         if not file.is_file():
@@ -137,7 +149,10 @@ class SplitFiles:
 
 
 class Reject(Exception):
-    """Raised while a row is read: it is no clip, for this reason and in this detail."""
+    """Exception for a row that is no clip, with reason and detail.
+
+    It is raised while the row is read.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -146,10 +161,18 @@ class Reject(Exception):
 
 @dataclass
 class RejectRows:
-    """Collects rejected rows while a file is read."""
+    """Collector of rejected rows while a file is read."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, file: Path, row: int, clip_id: str | None, reason: str, detail: str) -> None:
-        """Reject the row on line ``row`` (1 = first line of the file)."""
+        """Reject a row of a file.
+
+        Args:
+            file: the annotation file.
+            row: number of the line in the file, 1 = first line.
+            clip_id: id of the clip, None when the row has none.
+            reason: a key of :data:`data_manifests.schema.REJECT_REASONS`.
+            detail: the value that was found and the value that was expected.
+        """
         self.rows.append({"file": file.name, "row": row, "clip_id": clip_id, "reason": reason, "detail": detail})

@@ -1,4 +1,4 @@
-"""Rows of a csv file, none of which lost a cell on the way."""
+"""Read the rows of a csv file and refuse incomplete ones."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from data_manifests.errors import InputError
 
 
 def read_csv(file: Path, lines: TextIO, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """Each row that is not empty, the header first, with the number of the line it ends on.
+    """Read the non-empty rows of a csv file, header first.
 
     Args:
         file: the file, for the messages.
         lines: its text, opened with ``newline=""``.
-        delimiter: what stands between two cells.
+        delimiter: character between two cells.
+
+    Yields:
+        The number of the line a row ends on, and the row's cells.
 
     Raises:
         InputError: a row has more or fewer cells than the header, or a quote is not closed.
@@ -42,7 +45,7 @@ def read_csv(file: Path, lines: TextIO, delimiter: str = ",") -> Iterator[tuple[
 
 
 def ends_with_line(file: Path) -> bool:
-    """Whether the last line of a file has its end."""
+    """Check that the last line of a file has a line end."""
     with file.open("rb") as content:
         content.seek(0, 2)
         content.seek(max(content.tell() - 1, 0))
@@ -58,7 +61,7 @@ def _why(short: bool, *, cut_off: bool) -> str:
 
 
 def _quote(error: csv.Error) -> str:
-    """Where to look, when it is a quote that is wrong."""
+    """Describe where to look when a quote is wrong."""
     if "end of data" in str(error):
         return ": a quote that opens in this row is not closed, or the file is cut off."
     if "expected after" in str(error):

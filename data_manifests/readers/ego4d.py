@@ -1,4 +1,7 @@
-"""Ego4D, hands and objects: the official long-term-anticipation files of v1 or v2, untouched."""
+"""Read Ego4D's official long-term-anticipation files, v1 or v2.
+
+The files are those of the hands and objects benchmark (FHO), unchanged.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +49,8 @@ PATTERNS = (
     *(f"{version}{folder}/{{video_uid}}.mp4" for folder in _VIDEO_FOLDERS for version in _VERSIONS),
     "{video_uid}.mp4",
 )
-"""Where the official downloader and common resized copies put a clip, else the recording it was cut from (a file, or
-a folder of chunks of that name)."""
+"""Paths at which the official downloader and common resized copies put a clip, else the recording it was cut from (a
+file, or a folder of chunks of that name)."""
 
 WINDOWS_S: Mapping[str, float | None] = {"official": 4.0, "paper": None}
 """Preset → the central window in seconds (see :class:`Ego4dReader`)."""
@@ -55,14 +58,14 @@ WINDOWS_S: Mapping[str, float | None] = {"official": 4.0, "paper": None}
 
 @dataclass(frozen=True)
 class _Parent:
-    """The recording a clip was cut from, and where in it the clip begins and ends (seconds)."""
+    """Recording of a clip, with the clip's start and end in seconds."""
 
     video_uid: str
     start_s: float
     end_s: float
 
     def is_same(self, other: _Parent) -> bool:
-        """True when the two differ by less than a frame."""
+        """Check that two parents differ by less than a frame."""
         frame = 1 / _FPS
         near = abs(self.start_s - other.start_s) < frame and abs(self.end_s - other.end_s) < frame
         return near and self.video_uid == other.video_uid
@@ -72,20 +75,20 @@ class _Parent:
 
 
 class Ego4dReader:
-    """Reads ``fho_lta_{train,val,test_unannotated}.json`` and ``fho_lta_taxonomy.json``.
+    """Reader of ``fho_lta_{train,val,test_unannotated}.json`` and ``fho_lta_taxonomy.json``.
 
-    One entry of ``clips`` is one annotated segment; its clip is the file named by ``clip_uid``, and its times are
+    An entry of ``clips`` is one annotated segment. Its video is the file named by ``clip_uid``, and its times are
     seconds of that file. Labels are ``verb_label``/``noun_label``, checked against the taxonomy of the same folder.
     ``start_frame``/``stop_frame`` stay empty: Ego4D numbers frames of the video, not extracted JPEGs.
 
-    Where ``ego4d.json`` is in the folder or one of the two above it, its ``redacted_intervals`` (seconds of the
-    recording that were made blank) are heeded: a clip wholly inside one is rejected.
+    ``ego4d.json`` is read where it is in the folder or one of the two above it. Its ``redacted_intervals`` are seconds
+    of the recording that were made blank. A clip wholly inside such an interval is rejected.
 
     Args:
         annotations: the folder with the json files.
-        window_s: use the central so many seconds of a segment, in every split; a shorter segment is used whole, as is
+        window_s: use this many central seconds of a segment, in every split. A shorter segment is used whole, as is
             every segment when None. Segments are 8 s long, shorter only at the ends of a file. The released X-MIC
-            configuration (``EGO4D_CLIPS_LENGTH: 4``) uses 4 s, the paper speaks of 8 s. Of a shorter segment the
+            configuration (``EGO4D_CLIPS_LENGTH: 4``) uses 4 s, the paper states 8 s. Of a shorter segment the
             released code uses the central half; here the window has one length.
         patterns: where videos lie below a root, with ``{clip_uid}`` or ``{video_uid}``; :data:`PATTERNS` when there
             are none.
@@ -112,11 +115,11 @@ class Ego4dReader:
         self.parameters: Mapping[str, Any] = {"reader": self.name, "window_s": window_s}
 
     def splits(self) -> list[str]:
-        """The splits whose json file is in the folder."""
+        """List the splits whose json file is in the folder."""
         return self._split_files.there()
 
     def files(self, split: str) -> list[Path]:
-        """The split's json, the taxonomy and, where it is, ego4d.json."""
+        """List the split's json, the taxonomy and ego4d.json if it exists."""
         return [self._split_files.of(split), self._taxonomy_file(), *([self._metadata] if self._metadata else [])]
 
     def _taxonomy_file(self) -> Path:
@@ -132,7 +135,10 @@ class Ego4dReader:
         return next((file for file in files if file.is_file()), None)
 
     def classes(self) -> dict[Label, pa.Table]:
-        """The class lists of the taxonomy, names by :func:`data_manifests.classes.ego4d_name`."""
+        """Return the class lists of the taxonomy.
+
+        The names are made by :func:`data_manifests.classes.ego4d_name`.
+        """
         return {label: self._classes[label] for label in LABELS}
 
     @cached_property
@@ -142,11 +148,11 @@ class Ego4dReader:
         return {label: _class_list(file, f"{label}s", lists.get(f"{label}s")) for label in LABELS}
 
     def read(self, split: str) -> SplitRows:
-        """Every entry of the split's json as a clip or a reject.
+        """Read each entry of the split's json as clip or reject.
 
         Raises:
-            InputError: a file is no JSON of the expected form, is of another split, or the taxonomy is not the
-                one the labels were made with.
+            InputError: a file is no JSON of the expected form or is of another split, or the labels were not made with
+                this taxonomy.
         """
         file = self.files(split)[0]
         keys = {label: table.column("key").to_pylist() for label, table in self._classes.items()}
@@ -228,7 +234,11 @@ class Ego4dReader:
         return found
 
     def video_places(self, video_id: str) -> list[Place]:
-        """See :data:`PATTERNS`; in a recording the clip begins at its ``clip_parent_start_sec``."""
+        """List the places of a clip or of its recording.
+
+        The patterns are :data:`PATTERNS` unless the reader was given others. In a recording the clip begins at its
+        ``clip_parent_start_sec``.
+        """
         parent = self._parent(video_id)
         names = {"clip_uid": video_id, "video_uid": parent.video_uid if parent else ""}
         return [
@@ -238,7 +248,10 @@ class Ego4dReader:
         ]
 
     def video_facts(self, video_id: str) -> VideoFacts:
-        """The length of the clip as annotated; all of Ego4D has 30 frames a second."""
+        """Return the annotated length of a clip and 30 frames per second.
+
+        All of Ego4D has 30 frames per second.
+        """
         parent = self._parent(video_id)
         return VideoFacts(parent.end_s - parent.start_s if parent else None, _FPS)
 
@@ -251,15 +264,19 @@ class Ego4dReader:
         return self._parents.get(clip_uid)
 
     def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
-        """One clip uid a line, the file that ``ego4d --datasets clips --video_uid_file`` takes."""
+        """List clip uids, one per line.
+
+        ``ego4d --datasets clips --video_uid_file`` reads such a file.
+        """
         return list(video_ids)
 
 
 def window_of(preset: str | None, window_s: float | None) -> float | None:
-    """The window that a preset ('official' when neither is given) or a number of seconds stands for.
+    """Return the window in seconds of a preset or a number.
 
-    Raises:
-        UsageError: both are given, or the preset is unknown.
+    The preset is 'official' when neither is given. None means that segments are used whole.
+
+
     """
     if window_s is not None:
         if preset is not None:
@@ -271,7 +288,10 @@ def window_of(preset: str | None, window_s: float | None) -> float | None:
 
 
 def _segment(entry: Any, class_keys: Mapping[Label, list[str]]) -> tuple[dict[str, Any], _Parent]:
-    """An entry as a clip, uncut, and where its file was cut from; without ``class_keys`` it has no labels."""
+    """Read an entry as an uncut clip and its parent recording.
+
+    Without ``class_keys`` the clip has no labels.
+    """
     if not isinstance(entry, dict):
         raise Reject("missing_value", f"found {entry!r:.60}, expected an object")
     for name in (*_NEEDED, *(_NEEDED_LABELS if class_keys else ())):

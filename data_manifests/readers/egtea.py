@@ -1,4 +1,7 @@
-"""EGTEA Gaze+: the split and index files of action_annotation.zip, untouched."""
+"""Read EGTEA Gaze+: the files of action_annotation.zip, unchanged.
+
+These are its split files and its index files.
+"""
 
 from __future__ import annotations
 
@@ -37,16 +40,16 @@ PATTERNS = (
     "cropped_clips/{clip_id}.mp4",
     "{clip_id}.mp4",
 )
-"""Where the official archive of trimmed clips puts them, below the folders it is commonly unpacked in."""
+"""Paths of the official archive of trimmed clips, below the folders it is commonly unpacked in."""
 
 
 class EgteaReader:
-    """Reads ``{train,test}_split*.txt`` and ``{action,verb,noun}_idx.txt``.
+    """Reader of ``{train,test}_split*.txt`` and ``{action,verb,noun}_idx.txt``.
 
-    ``train`` is ``train_split1.txt``; ``test`` is the union of those of the three test splits that are there; there
-    is no ``val``. A clip is a file of its own that is trimmed already, a little wider than its annotation: it is read
-    from its start to its end, test frames at the centres of its segments. The official X-MIC code takes the starts
-    of the segments here, and only for EGTEA: we deviate from it. A clip's noun is the first of its one to three.
+    ``train`` is ``train_split1.txt``. ``test`` is the union of those of the three test splits that exist. There is no
+    ``val``. A clip is a file of its own that is already trimmed, a little wider than its annotation. It is read from
+    its start to its end, with test frames at the centres of its segments. The official X-MIC code uses the starts of
+    the segments here, and only for EGTEA: we deviate from it. A clip's noun is the first of its one to three nouns.
 
     Args:
         annotations: the folder with the txt files.
@@ -72,7 +75,11 @@ class EgteaReader:
         self.parameters: Mapping[str, Any] = {"reader": self.name, "empty_class": empty_class}
 
     def splits(self) -> list[str]:
-        """The splits of which a file is in the folder."""
+        """List the splits with at least one file in the folder.
+
+        Raises:
+            InputError: no split has a file.
+        """
         found = [split for split in _SPLIT_FILES if self._there(split)]
         if not found:
             raise InputError(f"--annotations {self._folder}: no train_split1.txt or test_split1.txt in this folder.")
@@ -83,7 +90,7 @@ class EgteaReader:
         return [file for file in files if file.is_file()]
 
     def files(self, split: str) -> list[Path]:
-        """The split's files and the three index files."""
+        """List the split's files and the three index files."""
         if split not in _SPLIT_FILES:
             raise InputError(f"{self._folder}: EGTEA has no split {split}; it has train and test.")
         if not self._there(split):
@@ -99,7 +106,10 @@ class EgteaReader:
         return file
 
     def classes(self) -> dict[Label, pa.Table]:
-        """The class lists, names by :func:`data_manifests.classes.egtea_name`."""
+        """Return the class lists of nouns and verbs.
+
+        The names are made by :func:`data_manifests.classes.egtea_name`.
+        """
         return {label: self._class_table(label) for label in LABELS}
 
     def _class_table(self, label: Label) -> pa.Table:
@@ -110,14 +120,14 @@ class EgteaReader:
 
     @cached_property
     def _names(self) -> dict[str, list[str]]:
-        """The names of actions, verbs and nouns; the one of id 1 first."""
+        """Names of actions, verbs and nouns; the name of id 1 first."""
         return {what: _index(self._index_file(what)) for what in ("action", *LABELS)}
 
     def read(self, split: str) -> SplitRows:
-        """Every line of the split's files as a clip or a reject.
+        """Read each line of the split's files as clip or reject.
 
         Raises:
-            InputError: a file is not one of the official ones, or does not go with the index files.
+            InputError: a file is not one of the official ones, or does not match the index files.
         """
         self.files(split)
         kept: dict[str, _Annotation] = {}
@@ -138,7 +148,10 @@ class EgteaReader:
         )
 
     def _annotations(self, file: Path) -> list[tuple[int, str, _Annotation | Reject]]:
-        """Each line: its number, clip id and what it says. A file most of whose lines are wrong is a wrong file."""
+        """Read each line as its number, clip id and annotation or reject.
+
+        A file most of whose lines are wrong is refused as a wrong file.
+        """
         lines = _split_lines(file)
         found: list[tuple[int, str, _Annotation | Reject]] = []
         for number, cells in lines:
@@ -191,12 +204,12 @@ class EgteaReader:
         return self._names[what][number - 1]
 
     def _agree(self, action: int, verb: int, noun: int) -> bool:
-        """Whether the action's name begins with the verb's and the noun's."""
+        """Check that the action's name begins with the verb's and the noun's."""
         name, start = self._name("action", action), f"{self._name('verb', verb)} {self._name('noun', noun)}"
         return name == start or name.startswith(f"{start},")
 
     def _are_one_too_low(self, lines: list[tuple[int, list[str]]]) -> bool:
-        """Whether most lines make sense once each id is one higher."""
+        """Check whether most lines make sense once each id is one higher."""
         limits = [len(self._names[what]) for what in ("action", "verb", "noun")]
         better = 0
         for _, cells in lines:
@@ -238,7 +251,7 @@ class EgteaReader:
         ]
 
     def _about_nouns(self, annotations: Iterable[_Annotation]) -> list[str]:
-        """Clips whose further nouns are not those in the name of their action."""
+        """Report clips whose further nouns differ from their action's name."""
         fewer: list[_Annotation] = []
         others: list[_Annotation] = []
         for annotation in annotations:
@@ -260,21 +273,30 @@ class EgteaReader:
         return about
 
     def video_places(self, video_id: str) -> list[Place]:
-        """See :data:`PATTERNS`."""
+        """List the places of a trimmed clip, by :data:`PATTERNS`.
+
+        Patterns that were given to the reader replace :data:`PATTERNS`.
+        """
         return [Place(pattern.format(session=_session(video_id), clip_id=video_id)) for pattern in self._patterns]
 
     def video_facts(self, video_id: str) -> VideoFacts:
-        """Nothing: the times in a clip's id are those of the annotation, its file is about a fifth longer."""
+        """Return no facts: a clip's file has no annotated length.
+
+        The times in a clip's id are those of the annotation; its file is about a fifth longer.
+        """
         return VideoFacts()
 
     def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
-        """One path below ``cropped_clips`` a line; EGTEA comes in archives and has no downloader."""
+        """List paths below ``cropped_clips``, one per line.
+
+        EGTEA comes in archives and has no downloader.
+        """
         return [f"{_session(video_id)}/{video_id}.mp4" for video_id in video_ids]
 
 
 @dataclass(frozen=True)
 class _Annotation:
-    """A line of a split file; ids as the file has them, from 1."""
+    """Line of a split file; ids as in the file, from 1."""
 
     clip_id: str
     action: int
@@ -289,7 +311,7 @@ def _counted(annotations: Sequence[_Annotation]) -> str:
 
 
 def _lines(file: Path) -> list[tuple[int, list[str]]]:
-    """The words of each line that is not blank, with its number."""
+    """Read the words of each non-blank line, with its number."""
     lines = [(number, line.split()) for number, line in enumerate(text_of(file).split("\n"), start=1)]
     lines = [(number, words) for number, words in lines if words]
     if not lines:

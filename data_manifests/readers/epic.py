@@ -1,4 +1,4 @@
-"""EPIC-KITCHENS-100: the official csv files of epic-kitchens-100-annotations, untouched."""
+"""Read EPIC-KITCHENS-100: the csv files of epic-kitchens-100-annotations, unchanged."""
 
 from __future__ import annotations
 
@@ -70,16 +70,17 @@ PATTERNS = (
     *(f"{folder}/{{video_id}}" for folder in _FRAME_FOLDERS),
     *(f"{folder}/{{video_id}}.tar" for folder in _FRAME_FOLDERS),
 )
-"""Where the official downloader, the 2018 release, Academic Torrents and common resized copies put a video (a file,
-or a folder of chunks of that name), else its frames untarred, else the tar of its frames."""
+"""Paths of videos in the official download, the 2018 release, Academic Torrents and common resized copies.
+
+A video is a file or a folder of chunks of that name, else its untarred frames, else the tar of its frames."""
 
 
 class EpicReader:
-    """Reads ``EPIC_100_{train,validation,test_timestamps}.csv`` and the two class files.
+    """Reader of ``EPIC_100_{train,validation,test_timestamps}.csv`` and the two class files.
 
-    Labels are ``verb_class``/``noun_class``; the columns ``verb``/``noun`` hold raw words. Times come
-    from the timestamps: ``start_frame``/``stop_frame`` number the released JPEG frames (60 a second in the
-    videos of 2018, 50 in those of 2020), not the frames of the MP4 files.
+    Labels are ``verb_class``/``noun_class``; the columns ``verb``/``noun`` hold raw words. Times are read from the
+    timestamps. ``start_frame``/``stop_frame`` number the released JPEG frames, not the frames of the MP4 files. The
+    JPEG frames are 60 per second in the videos of 2018 and 50 per second in those of 2020.
 
     Args:
         annotations: the folder with the csv files.
@@ -103,11 +104,11 @@ class EpicReader:
         self.parameters: Mapping[str, Any] = {"reader": self.name}
 
     def splits(self) -> list[str]:
-        """The splits whose csv file is in the folder."""
+        """List the splits whose csv file is in the folder."""
         return self._split_files.there()
 
     def files(self, split: str) -> list[Path]:
-        """The split's csv and the two class csv files."""
+        """List the split's csv and the two class csv files."""
         return [self._split_files.of(split), *(self._class_file(label) for label in LABELS)]
 
     def _class_file(self, label: Label) -> Path:
@@ -120,7 +121,10 @@ class EpicReader:
         return file
 
     def classes(self) -> dict[Label, pa.Table]:
-        """The class lists, names by :func:`data_manifests.classes.epic_name`."""
+        """Return the class lists of nouns and verbs.
+
+        The names are made by :func:`data_manifests.classes.epic_name`.
+        """
         return {label: self._classes[label] for label in LABELS}
 
     @cached_property
@@ -150,10 +154,10 @@ class EpicReader:
         return class_table(rows)
 
     def read(self, split: str) -> SplitRows:
-        """Every row of the split's csv as a clip or a reject.
+        """Read each row of the split's csv as clip or reject.
 
         Raises:
-            InputError: columns are missing.
+            InputError: columns are missing, or the class files do not match the rows.
         """
         file = self.files(split)[0]
         labelled = split != "test"
@@ -187,7 +191,10 @@ class EpicReader:
         origins: Sequence[tuple[str, int]],
         beyond: Mapping[Label, list[tuple[int, str]]],
     ) -> None:
-        """A class file that was cut off lacks ids of many rows; one of something else does not have their words."""
+        """Refuse class files that do not match the annotated rows.
+
+        A class file that was cut off lacks the ids of many rows. A class file of something else lacks their words.
+        """
         for label, lacking in beyond.items():
             table = self._classes[label]
             few = max(_A_FEW, _WRONG_CLASSES * (len(origins) + len(lacking)))
@@ -212,12 +219,19 @@ class EpicReader:
                 )
 
     def video_places(self, video_id: str) -> list[Place]:
-        """See :data:`PATTERNS`."""
+        """List the places of a video, by :data:`PATTERNS`.
+
+        Patterns that were given to the reader replace :data:`PATTERNS`.
+        """
         names = {"participant_id": video_id.split("_")[0], "video_id": video_id}
         return [Place(pattern.format(**names)) for pattern in self._patterns]
 
     def video_facts(self, video_id: str) -> VideoFacts:
-        """Duration and frame rate from ``EPIC_100_video_info.csv`` where that file is there; the rate of the JPEGs."""
+        """Return the duration, frame rate and JPEG rate of a video.
+
+        Duration and frame rate are read from ``EPIC_100_video_info.csv`` and are None where that file does not list the
+        video or does not exist. The JPEG rate is that of :func:`jpeg_rate`.
+        """
         duration, fps = self._video_info.get(video_id, (None, None))
         return VideoFacts(duration, fps, jpeg_rate(video_id))
 
@@ -237,18 +251,24 @@ class EpicReader:
         return info
 
     def downloader_list(self, video_ids: Sequence[str]) -> list[str]:
-        """One line of ids with commas between them, as epic_downloader.py takes them."""
+        """List video ids as epic_downloader.py reads them.
+
+        The list is one line of ids with commas between them.
+        """
         return [",".join(video_ids)] if video_ids else []
 
 
 def jpeg_rate(video_id: str) -> float:
-    """Frames a second by which the annotations number the released JPEGs of a video: 50 in those of 2020, whose
-    number has three digits (P01_101), else 60."""
+    """Return the rate of a video's released JPEGs, in frames per second.
+
+    The annotations number these JPEGs. The rate is 50 for the videos of 2020, whose number has three digits (P01_101),
+    and 60 for the others.
+    """
     return 50.0 if len(video_id.partition("_")[2]) == 3 else 60.0
 
 
 def _csv_rows(file: Path, expected: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each row with its line number, after a check of the columns."""
+    """Read each row with its line number, after checking the columns."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             rows = read_csv(file, lines)
@@ -282,7 +302,10 @@ def _literal_list(text: str) -> list[Any] | None:
 
 
 def seconds(timestamp: str) -> float | None:
-    """'HH:MM:SS.cc' in seconds; None when it is not of that form."""
+    """Convert a timestamp 'HH:MM:SS.cc' to seconds.
+
+    The result is None when the timestamp is not of that form.
+    """
     match = _TIMESTAMP.fullmatch(timestamp.strip())
     if not match:
         return None
@@ -291,7 +314,7 @@ def seconds(timestamp: str) -> float | None:
 
 
 def _clip(row: dict[str, str], class_counts: Mapping[Label, int], seen: set[str]) -> dict[str, Any]:
-    """A row as a clip; without ``class_counts`` it has no labels."""
+    """Read a row as a clip; without ``class_counts`` it has no labels."""
     if not row["narration_id"]:
         raise Reject("missing_value", "narration_id is empty")
     if row["narration_id"] in seen:
@@ -332,7 +355,7 @@ def _clip(row: dict[str, str], class_counts: Mapping[Label, int], seen: set[str]
 def _note_beyond(
     row: Mapping[str, str], counts: Mapping[Label, int], line: int, beyond: Mapping[Label, list[tuple[int, str]]]
 ) -> None:
-    """Note a rejected row with a class id that would be one, did the class list go further."""
+    """Record a rejected row whose class id lies beyond the class list."""
     for label, count in counts.items():
         found = _whole_number(row[f"{label}_class"], _INT32_MAX)
         if found is not None and found >= count:
@@ -348,5 +371,5 @@ def _some(words: Collection[str]) -> str:
 
 
 def _whole_number(text: str | None, limit: int) -> int | None:
-    """0 to ``limit`` − 1, else None."""
+    """Parse a whole number from 0 to ``limit`` − 1, else None."""
     return int(text) if text and text.isascii() and text.isdecimal() and int(text) < limit else None

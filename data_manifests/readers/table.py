@@ -1,4 +1,7 @@
-"""A user's own table of clips: CSV, Parquet or JSON lines, with any column names."""
+"""Read a user's own table of clips, with any column names.
+
+The table is in CSV, Parquet or JSON lines.
+"""
 
 from __future__ import annotations
 
@@ -41,14 +44,14 @@ _NAMES_OF = {"train": ("train",), "val": ("val", "validation"), "test": ("test",
 
 
 class TableReader(VideosByPath):
-    """Reads one or more tables of clips.
+    """Reader of one or more tables of clips.
 
     Args:
-        files: tables with the split that all rows of each belong to, or None when a column says it.
+        files: tables, each with the split that all its rows belong to; None when a column gives the split.
         columns: our column name → the table's, for those that differ; '' for one that the table does not have,
             although another column looks like it.
-        roots: the video roots, to turn absolute paths below them into relative ones.
-        class_files: a text file with one class name a line, for the labels whose classes are not to be
+        roots: the video roots; absolute paths below them are made relative to them.
+        class_files: text files with one class name per line, for the labels whose classes are not to be
             taken from the data.
 
     Raises:
@@ -81,11 +84,14 @@ class TableReader(VideosByPath):
         }
 
     def splits(self) -> list[str]:
-        """The splits that occur in the tables."""
+        """List the splits that occur in the tables."""
         return [split for split in ("train", "val", "test") if split in self._rows]
 
     def files(self, split: str) -> list[Path]:
-        """All tables and class files: the classes come from all of them."""
+        """List all tables and class files.
+
+        The classes are collected from all of them.
+        """
         return [*(file for file, _ in self._files), *self._class_files.values()]
 
     @cached_property
@@ -135,7 +141,10 @@ class TableReader(VideosByPath):
             yield line, {name: row.get(theirs) for name, theirs in columns.items()}
 
     def classes(self) -> dict[Label, pa.Table]:
-        """Class names from the class files, else every name in the data in alphabetical order."""
+        """Return the class lists of nouns and verbs.
+
+        The names are those of the class files, else all names in the data in alphabetical order.
+        """
         return {label: self._class_table(label) for label in LABELS}
 
     def _class_table(self, label: Label) -> pa.Table:
@@ -145,7 +154,7 @@ class TableReader(VideosByPath):
 
     @cached_property
     def _used(self) -> dict[Label, dict[str, list[tuple[str, int]]]]:
-        """label → name → the rows that have it."""
+        """Label → name → the rows that have it."""
         used: dict[Label, dict[str, list[tuple[str, int]]]] = {label: {} for label in LABELS}
         for file, line, row in (item for rows in self._rows.values() for item in rows):
             with suppress(Reject):
@@ -164,7 +173,11 @@ class TableReader(VideosByPath):
         }
 
     def read(self, split: str) -> SplitRows:
-        """Every row of the split as a clip or a reject."""
+        """Read each row of the split as clip or reject.
+
+        Raises:
+            InputError: the tables have no row of the split.
+        """
         if split not in self._rows:
             raise InputError(f"no row of split {split}; the tables have {', '.join(self.splits())}.")
         clips: list[dict[str, Any]] = []
@@ -245,7 +258,9 @@ class TableReader(VideosByPath):
 
 
 def parse_files(items: Sequence[str]) -> list[tuple[Path, str | None]]:
-    """'train=clips.csv' is a file whose rows are all of split train; 'clips.csv' has a column that says it.
+    """Parse table files with an optional split: 'train=clips.csv'.
+
+    All rows of 'train=clips.csv' are of split train. A plain 'clips.csv' has a column that gives the split.
 
     Raises:
         UsageError: the word before '=' is no split (a file name with '=' in it needs a split before it).
@@ -258,10 +273,13 @@ def parse_files(items: Sequence[str]) -> list[tuple[Path, str | None]]:
 
 
 def parse_columns(items: Sequence[str]) -> dict[str, str]:
-    """'video=path' says that our column ``video`` is called ``path`` in the table, 'noun=' that it has no nouns.
+    """Parse column mappings: 'video=path' or 'noun='.
+
+    'video=path' means that our column ``video`` is called ``path`` in the table. 'noun=' means that the table has no
+    nouns.
 
     Raises:
-        UsageError: an item without '=', or that the table has no videos.
+        UsageError: an item has no '=', or says that the table has no videos.
     """
     pairs = {}
     for item in items:
@@ -273,7 +291,7 @@ def parse_columns(items: Sequence[str]) -> dict[str, str]:
 
 
 class _EarlierRows:
-    """Rows of a split that say what an earlier one says."""
+    """Rows of a split read so far, to find repeated ones."""
 
     def __init__(self) -> None:
         self._rows: dict[Any, tuple[str, int]] = {}
@@ -282,10 +300,10 @@ class _EarlierRows:
         self._own_ids = 0
 
     def check(self, clip: dict[str, Any], given_id: str | None, file: Path, line: int) -> None:
-        """Refuse a row without an id of its own that equals an earlier one.
+        """Refuse a row without its own id that equals an earlier one.
 
         Raises:
-            Reject: it does.
+            Reject: the row equals an earlier one.
         """
         interval = tuple(clip[name] for name in ("video_id", "start_s", "stop_s", "start_frame", "stop_frame"))
         content = (*interval, clip["verb"], clip["narration"], tuple(clip["all_noun_classes"] or ()))
@@ -298,7 +316,7 @@ class _EarlierRows:
         self._intervals.add(interval)
 
     def findings(self) -> list[str]:
-        """What a person should know of them."""
+        """Report the repeated rows and intervals that were kept."""
         counts = (
             (self._own_ids, "rows say the same as an earlier one under a clip_id of their own; they are kept"),
             (self._same_interval, "rows have the interval of an earlier one and other labels; they are kept"),
@@ -321,7 +339,7 @@ def _interval(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nouns(row: dict[str, Any]) -> list[str]:
-    """The nouns of a row, the leading one first."""
+    """Return the nouns of a row, the leading one first."""
     noun, several = text(row.get("noun")), names(row.get("all_nouns"))
     return several if noun is None else [noun, *(name for name in several if name != noun)]
 

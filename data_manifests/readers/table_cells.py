@@ -1,4 +1,4 @@
-"""What the cells of a user's table mean. Nothing in a cell is ever evaluated."""
+"""Parse the cells of a user's table; no cell is evaluated."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from data_manifests.readers import Reject
 
 
 def text(value: Any) -> str | None:
-    """A cell's text without blanks around it; None when there is none."""
+    """Return a cell's text without surrounding blanks, or None if empty."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     return str(value).strip() or None
 
 
 def seconds(row: Mapping[str, Any], column: str) -> float | None:
-    """A cell as seconds; None when it is empty.
+    """Parse a cell as seconds; None when it is empty.
 
     Raises:
-        Reject: it is no finite number.
+        Reject: the cell is no finite number.
     """
     found = text(row.get(column))
     if found is None:
@@ -36,10 +36,10 @@ def seconds(row: Mapping[str, Any], column: str) -> float | None:
 
 
 def frame_number(row: Mapping[str, Any], column: str) -> int | None:
-    """A cell as the number of a JPEG; None when it is empty.
+    """Parse a cell as a JPEG number; None when it is empty.
 
     Raises:
-        Reject: it is no whole number of 0 or more.
+        Reject: the cell is no whole number of 0 or more.
     """
     found = text(row.get(column))
     if found is None:
@@ -53,10 +53,12 @@ def frame_number(row: Mapping[str, Any], column: str) -> int | None:
 
 
 def names(value: Any) -> list[str]:
-    """Several names: a list, a list literal ("['pan', 'lid']"), or names with ';' between them.
+    """Parse a cell with several names.
+
+    The cell is a list, a list literal ("['pan', 'lid']"), or names with ';' between them.
 
     Raises:
-        Reject: it looks like a list literal and is none, or is a list of anything but names.
+        Reject: the cell looks like a list literal but is none, or is a list of something other than names.
     """
     if isinstance(value, str) and value.strip().startswith("["):
         try:
@@ -73,16 +75,22 @@ def names(value: Any) -> list[str]:
 
 
 def folded(name: str) -> str:
-    """A name without what people write now so, now so: case, '_' and '-' for a blank, several blanks for one."""
+    """Normalise the spelling of a name.
+
+    Case does not matter, '_' and '-' become blanks, and several blanks become one.
+    """
     return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
 
 
 def other_spellings(label: str, used: Mapping[str, Sequence[tuple[str, int]]]) -> list[str]:
-    """A sentence for each group of names that only differ in how they are written.
+    """Report groups of names that differ only in spelling.
 
     Args:
         label: 'noun' or 'verb'.
         used: name → the rows (file, number) that have it.
+
+    Returns:
+        One sentence per group.
     """
     groups: dict[str, list[str]] = {}
     for name in sorted(used):
@@ -99,7 +107,11 @@ def other_spellings(label: str, used: Mapping[str, Sequence[tuple[str, int]]]) -
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """'; did you mean …?' when a known name only differs in how it is written, else ''."""
+    """Suggest a known name that differs only in spelling.
+
+    Returns:
+        '; did you mean …?', or '' when there is no such name.
+    """
     near = next((other for other in known if folded(other) == folded(name)), None)
     return f"; did you mean {near!r}?" if near is not None else ""
 

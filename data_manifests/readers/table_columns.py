@@ -1,4 +1,4 @@
-"""Which of a user's columns is which of ours, and which was probably meant to be."""
+"""Match a user's columns to ours and find probable misspellings."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _ALIKE = 0.8  # 'participant' for participant_id, 'vrb' for verb; not start_time
 
 
 def check_columns(file: Path, found: Sequence[str], columns: Mapping[str, str]) -> str | None:
-    """Refuse columns that are not read although they look like one of ours that is absent.
+    """Refuse unread columns that look like one of our absent ones.
 
     Args:
         file: the table.
-        found: its columns.
-        columns: our column name → the table's; '' for one that the table is said not to have.
+        found: the columns of the table.
+        columns: our column name → the table's; '' for one that the user declared absent.
 
     Returns:
         A sentence that names the columns that are not read; None when there are none.
 
     Raises:
-        InputError: one of them is probably a column of ours under another name.
+        InputError: an unread column is probably a column of ours under another name.
     """
     read = set(columns.values())
     unread = [name for name in found if name not in read]
@@ -42,7 +42,7 @@ def check_columns(file: Path, found: Sequence[str], columns: Mapping[str, str]) 
 
 
 def _absent(found: Sequence[str], columns: Mapping[str, str]) -> set[str]:
-    """Our columns that the table might have under another name."""
+    """Return our columns that the table might have under another name."""
     there = {ours for ours, theirs in columns.items() if theirs in found}
     absent = {ours for ours, theirs in columns.items() if theirs and ours not in there}
     if "start_s" in there or "stop_s" in there:
@@ -53,7 +53,7 @@ def _absent(found: Sequence[str], columns: Mapping[str, str]) -> set[str]:
 
 
 def _meant(unread: Sequence[str], absent: Collection[str]) -> dict[str, str]:
-    """Ours → the unread column that looks like it."""
+    """Map each of our absent columns to the unread one like it."""
     meant: dict[str, str] = {}
     for theirs in unread:
         ours = _ours(theirs, absent)

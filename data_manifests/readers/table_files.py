@@ -1,4 +1,7 @@
-"""Opening a user's table: CSV, TSV, Parquet or JSON lines; and lists of class names."""
+"""Open a user's table and lists of class names.
+
+A table is in CSV, TSV, Parquet or JSON lines.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,12 @@ _CSV = {".csv": ",", ".tsv": "\t"}
 
 
 def open_table(file: Path) -> tuple[list[str], list[Row]]:
-    """The columns and the rows of a table; cells are values, whatever they look like.
+    """Read the columns and rows of a table.
+
+    Cells are values, whatever they look like.
 
     Raises:
-        InputError: there is no such file, it is not of its format, or its format is unknown.
+        InputError: the file does not exist, is not of its format, or its format is unknown.
     """
     if not file.is_file():
         raise InputError(f"{file}: no such file; expected a table of clips (.csv, .tsv, .parquet or .jsonl).")
@@ -49,7 +54,11 @@ def open_table(file: Path) -> tuple[list[str], list[Row]]:
 
 
 def maybe_cut_off(file: Path, columns: Sequence[str], rows: Sequence[Row]) -> str | None:
-    """A sentence on a last line of text without its end whose last cell stands nowhere else, else None."""
+    """Report a text table whose last line may be cut off.
+
+    Returns:
+        A sentence when the last line has no line end and its last cell occurs in no other row; else None.
+    """
     if not rows or file.suffix.lower() not in _CSV or ends_with_line(file):
         return None
     name = columns[-1]
@@ -63,14 +72,14 @@ def maybe_cut_off(file: Path, columns: Sequence[str], rows: Sequence[Row]) -> st
 
 
 def read_names(file: Path, *, comments: bool = False) -> list[str]:
-    """Class names, one a line.
+    """Read class names, one per line.
 
     Args:
         file: the text file.
         comments: whether lines that begin with '#' are left out.
 
     Raises:
-        InputError: there is no such file, no name in it, or one stands twice.
+        InputError: the file does not exist, has no name, or has a name twice.
     """
     if not file.is_file():
         raise InputError(f"{file}: no such class file; expected one class name a line.")
@@ -85,7 +94,7 @@ def read_names(file: Path, *, comments: bool = False) -> list[str]:
 
 
 def _csv_rows(file: Path, delimiter: str) -> tuple[list[str], list[Row]]:
-    """The columns without the blanks around their names, and the rows."""
+    """Read the rows, and the columns without blanks around their names."""
     rows = list(read_csv(file, io.StringIO(text_of(file), newline=""), delimiter))
     columns = [name.strip() for name in rows[0][1]] if rows else []
     twice = [name for name, count in Counter(columns).items() if count > 1]

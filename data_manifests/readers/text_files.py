@@ -1,4 +1,4 @@
-"""Text files of annotations."""
+"""Read text files of annotations."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from data_manifests.errors import InputError
 
 
 def text_of(file: Path) -> str:
-    """The text of a file, without the byte order mark that spreadsheets write.
+    """Read a text file in UTF-8, without its byte order mark.
+
+    Spreadsheets write such a mark.
 
     Raises:
-        InputError: it is not in UTF-8.
+        InputError: the file is not in UTF-8.
     """
     try:
         return file.read_bytes().decode("utf-8-sig")

@@ -1,1 +1,4 @@
-"""How the ``pocket`` encoder was made: third-person pictures, their captions, and a small CLIP trained on them."""
+"""Source of the ``pocket`` encoder: drawn pictures, captions and training.
+
+The pictures are third-person pictures; the encoder is a small CLIP.
+"""

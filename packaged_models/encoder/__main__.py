@@ -24,10 +24,11 @@ def train(
     workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Train the pocket encoder anew, as the packaged one was: on drawn third-person pictures only.
+    """Train the pocket encoder again, on drawn third-person pictures only.
 
-    Run it again after a stop: it goes on from its checkpoint. Its weights are used with
-    --encoder open_clip:INTO/pocket.json=INTO/pocket.safetensors.
+    The packaged encoder was trained in the same way. Run the command again after a stop: it goes on from its
+    checkpoint.
+    Its weights are used with --encoder open_clip:INTO/pocket.json=INTO/pocket.safetensors.
     """
     from packaged_models.encoder.train import Training, train_encoder
 
@@ -45,7 +46,10 @@ def measure(
     offline: Offline = False,
     json: Json = False,
 ) -> None:
-    """Zero-shot accuracy of an encoder on third-person pictures, on first-person clips and on true hand crops."""
+    """Measure the zero-shot accuracy of an encoder on drawn pictures.
+
+    The pictures are third-person pictures, first-person clips and true hand crops.
+    """
     from packaged_models.encoder.measure import measure_encoder
     from pipelines.embed.encoders import load_encoder
 

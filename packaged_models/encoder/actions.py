@@ -1,4 +1,7 @@
-"""Pictures of somebody doing something, taken from across or beside the table: what a caption's verb may look like."""
+"""Draw third-person pictures of actions, for captions with a verb.
+
+The pictures are taken from across or beside the table.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,18 @@ from pocket_kitchens.drawing.objects import KINDS, is_container
 from pocket_kitchens.drawing.spec import HEIGHT, WIDTH
 
 PICTURES_A_SCENE = 4
-"""Instants taken of one scene, each from another side."""
+"""Number of instants taken of one scene, each from another side."""
 
 _FRAMES = 24
 
 
 @dataclass(frozen=True, eq=False)
 class ActionScene:
-    """Pictures of one scene.
+    """Pictures of one scene with its verb and noun.
 
     Attributes:
-        verb: what is done.
-        noun: to what.
+        verb: the action.
+        noun: kind of the thing that is acted on.
         pictures: uint8 ``[4, 128, 128, 3]``.
     """
 
@@ -37,7 +40,10 @@ class ActionScene:
 
 
 def action_scene(seed: int, number: int) -> ActionScene:
-    """Scene ``number`` of a seed: any verb on any kind that it can act on, by people and in kitchens of no video."""
+    """Draw scene ``number`` of a seed.
+
+    It shows a verb on any kind that the verb can act on. The people and kitchens occur in no video.
+    """
     rng = np.random.default_rng((seed, number))
     verb = VERBS[number % len(VERBS)]
     nouns = [kind for kind in KINDS if verb not in ON_CONTAINERS or is_container(kind)]
@@ -66,7 +72,10 @@ def _look(rng: np.random.Generator) -> Domain:
 
 
 def _from_another_side(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A square part of a frame, turned by a quarter, a half or three quarters: never as the person sees it."""
+    """Cut a square of a frame and turn it.
+
+    It is turned by a quarter, a half or three quarters, so the picture is never as the person sees it.
+    """
     side = int(rng.uniform(0.68, 1.0) * HEIGHT)
     left = int((WIDTH - side) / 2 + rng.uniform(-0.5, 0.5) * (WIDTH - side) * 0.6)
     top = int(rng.uniform(0, 1) * (HEIGHT - side))

@@ -1,4 +1,7 @@
-"""Training batches: pictures and captions, each a function of the seed and the step alone."""
+"""Training batches of pictures and captions.
+
+Each batch is a function of the seed and the step alone.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ from pocket_kitchens.drawing.objects import KINDS
 
 @dataclass(frozen=True)
 class Lesson:
-    """A part of a training and what its pictures show.
+    """Part of a training, with the contents of its pictures.
 
     Attributes:
-        until: share of the training at which it ends.
+        until: share of the training at which the part ends.
         things: chances of one, two, … things in a picture without an action.
-        smallest: least longer side of a thing, as a share of the picture's.
+        smallest: least longer side of a thing, as a share of the picture's side.
         actions: share of the pictures that show an action.
     """
 
@@ -36,14 +39,16 @@ _FLIPPED = 0.5
 
 
 class Batches(Dataset):
-    """Batch ``step`` of a training. The drawings are opened in the process that first asks for one.
+    """Data set whose item ``step`` is that step's batch.
+
+    The drawings are opened in the process that first reads a batch.
 
     Args:
-        drawings: what pictures are put together from.
-        seed: of all choices.
-        size: pictures a batch.
-        steps: how many batches there are.
-        lesson: what they show.
+        drawings: drawings from which pictures are composed.
+        seed: seed of all choices.
+        size: pictures per batch.
+        steps: number of batches.
+        lesson: contents of the pictures.
     """
 
     def __init__(self, drawings: Drawings, seed: int, size: int, steps: int, lesson: Lesson) -> None:
@@ -56,7 +61,11 @@ class Batches(Dataset):
         return self._steps
 
     def __getitem__(self, step: int) -> tuple[Tensor, list[str]]:
-        """uint8 ``[B, 3, 128, 128]`` and the B captions."""
+        """Compose the batch of a step.
+
+        Returns:
+            Pictures, uint8 ``[B, 3, 128, 128]``, and the B captions.
+        """
         rng = np.random.default_rng((self._seed, step))
         shown = [self._one(rng) for _ in range(self._size)]
         pictures = torch.from_numpy(np.stack([picture for picture, _ in shown]))

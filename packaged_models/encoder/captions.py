@@ -1,4 +1,7 @@
-"""Captions of third-person pictures, as people write them below pictures on the web: short, and never complete."""
+"""Write captions of third-person pictures, short and never complete.
+
+They are like the captions that people write below pictures on the web.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +34,11 @@ def known_words() -> dict[Label, list[str]]:
 
 
 def caption_of_things(things: Sequence[tuple[str, float]], rng: np.random.Generator) -> str:
-    """A caption that mentions one to three of the things in a picture.
+    """Write a caption of one to three things in a picture.
 
     Args:
         things: (kind, area), in any unit; the chance to be mentioned is in proportion to the area.
-        rng: which are mentioned, and in what words.
+        rng: decides the things that are mentioned, and the words.
     """
     areas = np.array([area for _, area in things])
     count = min(len(things), 1 + int(rng.random() < 0.35) + int(rng.random() < 0.1))
@@ -45,7 +48,10 @@ def caption_of_things(things: Sequence[tuple[str, float]], rng: np.random.Genera
 
 
 def caption_of_action(verb: str, noun: str, rng: np.random.Generator) -> str:
-    """A caption of a picture in which somebody does something: often it tells what, sometimes only the thing."""
+    """Write a caption of a picture that shows an action.
+
+    Most captions name the action; the others name only the thing.
+    """
     if rng.random() > _ACTION_IS_TOLD:
         return caption_of_things([(noun, 1.0)], rng)
     said = _named(verb, rng)
@@ -53,7 +59,10 @@ def caption_of_action(verb: str, noun: str, rng: np.random.Generator) -> str:
 
 
 def doing(verb: str) -> str:
-    """'pick up' → 'picking up', 'close' → 'closing', 'cut' → 'cutting'."""
+    """Return the -ing form of a verb, for instance 'picking up'.
+
+    'close' becomes 'closing', 'cut' becomes 'cutting'.
+    """
     head, space, rest = verb.partition(" ")
     if head.endswith("e"):
         head = head[:-1]

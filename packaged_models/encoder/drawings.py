@@ -1,4 +1,7 @@
-"""What training pictures are put together from, drawn once and kept in a folder: single things, and action scenes."""
+"""Draw the parts of training pictures once and keep them.
+
+The parts are single things and action scenes. They are saved in a folder.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from pocket_kitchens.missing import make_missing
 from pocket_kitchens.world import INSTANCES
 
 SCENES_A_FILE = 18 * 10
-"""Action scenes a file: ten of each verb."""
+"""Action scenes per file: ten of each verb."""
 
 _TIMEOUT_S = 600.0
 
@@ -28,13 +31,13 @@ _Job = tuple[Path, Callable[[Path], None]]
 
 @dataclass(frozen=True)
 class Drawings:
-    """Where drawings are and how many: ``things/<kind>.npy`` and ``actions/<number>.npz``.
+    """Drawings in a folder: ``things/<kind>.npy`` and ``actions/<number>.npz``.
 
     Attributes:
-        folder: where.
-        instances: of each kind.
-        scenes: action scenes.
-        seed: of the scenes.
+        folder: folder of the drawings.
+        instances: number of instances of each kind.
+        scenes: number of action scenes.
+        seed: seed of the scenes.
     """
 
     folder: Path
@@ -43,12 +46,22 @@ class Drawings:
     seed: int
 
     def draw_things(self, workers: int, progress: Progress) -> None:
-        """Draw the things that are not there."""
+        """Draw the missing things.
+
+        Args:
+            workers: number of processes.
+            progress: updated with each file.
+        """
         jobs = [(self._things(kind), partial(_draw_things, kind, self._instances())) for kind in KINDS]
         self._draw("draw things", jobs, workers, progress)
 
     def draw_actions(self, workers: int, progress: Progress) -> None:
-        """Draw the action scenes that are not there."""
+        """Draw the missing action scenes.
+
+        Args:
+            workers: number of processes.
+            progress: updated with each file.
+        """
         jobs = [(self._actions(number), partial(_draw_actions, self.seed, number)) for number in range(self._files())]
         self._draw("draw actions", jobs, workers, progress)
 
@@ -59,11 +72,19 @@ class Drawings:
         return RuntimeError(f"{self.folder}: a drawing failed ({outcome.reason}: {outcome.error})")
 
     def things(self) -> list[np.ndarray]:
-        """One uint8 ``[instances, 96, 96, 4]`` a kind, in the order of ``KINDS``; read from disk as needed."""
+        """Open the drawings of things, one array per kind.
+
+        Returns:
+            uint8 ``[instances, 96, 96, 4]`` for each kind, in the order of ``KINDS``; read from disk as needed.
+        """
         return [np.load(self._things(kind), mmap_mode="r") for kind in KINDS]
 
     def actions(self) -> tuple[list[str], list[str], np.ndarray]:
-        """Verb and noun of each scene, and uint8 ``[scenes, 4, 128, 128, 3]``."""
+        """Load the action scenes.
+
+        Returns:
+            Verb and noun of each scene, and its pictures, uint8 ``[scenes, 4, 128, 128, 3]``.
+        """
         verbs: list[str] = []
         nouns: list[str] = []
         pictures = np.zeros((self._files() * SCENES_A_FILE, PICTURES_A_SCENE, SIDE, SIDE, 3), np.uint8)

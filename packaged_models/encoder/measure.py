@@ -1,6 +1,7 @@
-"""How well an encoder knows the world without training on it: zero-shot, from web-like to first-person pictures.
+"""Measure an encoder's zero-shot accuracy, from web-like to first-person pictures.
 
-The pictures have instances that neither the training of the encoder nor any other picture of it showed.
+The encoder is not trained on the drawn world's videos. The pictures have instances that neither the training of the
+encoder nor any other picture of it showed.
 """
 
 from __future__ import annotations
@@ -21,22 +22,24 @@ from pocket_kitchens.truth import boxes_of
 from pocket_kitchens.world import INSTANCES, Size, plan_world
 
 FRAMES = 8
-"""Frames of a clip that are looked at, in equal steps."""
+"""Number of frames of a clip that are measured, in equal steps."""
 
 _UNSEEN = INSTANCES["pretraining"][-200:]
 
 
 def measure_encoder(encoder: Any, seed: int, clips: int, progress: Progress) -> list[dict[str, Any]]:
-    """Zero-shot top-1 of every domain, in percent; frames of a clip are averaged as unit vectors.
+    """Measure zero-shot top-1 of every domain, in percent.
+
+    The vectors of a clip's frames are averaged as unit vectors.
 
     Args:
         encoder: from :func:`pipelines.embed.encoders.load_encoder`.
-        seed: of the pictures and of the worlds; no world of an experiment has it.
-        clips: of each domain, and pictures of each kind of picture.
-        progress: told of the pictures.
+        seed: seed of the pictures and of the worlds; no world of an experiment has it.
+        clips: number of clips per domain, and of pictures per kind of picture.
+        progress: updated with each clip.
 
     Returns:
-        One row a domain and kind of picture: 'domain', 'pictures' ('one thing', 'several things', 'first person',
+        One row per domain and kind of picture: 'domain', 'pictures' ('one thing', 'several things', 'first person',
         'hand crops'), 'count', 'classes', 'noun', and 'verb' for clips (else None).
     """
     rows = []
@@ -67,7 +70,10 @@ def measure_encoder(encoder: Any, seed: int, clips: int, progress: Progress) -> 
 
 
 def _third_person(domain: Domain, most: int, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-    """A picture of one to ``most`` nouns of the domain, and the one that has the largest area."""
+    """Draw a picture of one to ``most`` nouns of the domain.
+
+    The label is the noun that has the largest area.
+    """
     count = int(rng.integers(min(2, most), most + 1))
     kinds = [str(kind) for kind in rng.choice(domain.nouns, size=count, replace=False)]
     instances = [_UNSEEN[int(rng.integers(len(_UNSEEN)))] for _ in kinds]
@@ -77,7 +83,7 @@ def _third_person(domain: Domain, most: int, rng: np.random.Generator) -> tuple[
 
 
 def _first_person(clip: ClipSpec, domain: Domain) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Frames of a clip, and their crops by the true boxes."""
+    """Render frames of a clip and their crops by the true boxes."""
     policy = CropPolicy()
     middles = ((np.arange(FRAMES) + 0.5) / FRAMES * clip.frames).astype(int)
     frames = list(render(clip, domain, only={int(middle) for middle in middles}))

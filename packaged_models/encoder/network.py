@@ -1,4 +1,7 @@
-"""The small CLIP itself: its configuration, in open_clip's own form, and its towers as they are trained."""
+"""Configuration and towers of the small CLIP.
+
+The configuration is in open_clip's own form.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ CONFIG: dict[str, Any] = {
     "vision_cfg": {"image_size": SIDE, "patch_size": 16, "width": 192, "layers": 8, "head_width": 64},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 4},
 }
-"""What ``open_clip.CLIP`` is built with."""
+"""Arguments of ``open_clip.CLIP``."""
 
 PREPROCESS: dict[str, Any] = {
     "mean": list(open_clip.OPENAI_DATASET_MEAN),
@@ -30,7 +33,7 @@ PREPROCESS: dict[str, Any] = {
 
 
 def make_network(patch_dropout: float) -> open_clip.CLIP:
-    """The network with random weights of torch's current seed.
+    """Make the network with random weights of torch's current seed.
 
     Args:
         patch_dropout: share of the patches that are left out of each training picture (Li et al., FLIP, 2023).
@@ -40,9 +43,11 @@ def make_network(patch_dropout: float) -> open_clip.CLIP:
 
 
 def text_vectors(network: open_clip.CLIP, tokens: Tensor) -> Tensor:
-    """Text vectors of tokens that end where the longest text ends: as ``encode_text`` of all 77, and faster.
+    """Compute text vectors of tokens that are cut off early.
 
-    The text tower is causal, so what stands behind the end of a text changes nothing before it.
+    The tokens end where the longest text ends. The vectors are those of ``encode_text`` of all 77 tokens, computed
+    faster:
+    the text tower is causal, so tokens behind the end of a text change nothing before it.
 
     Args:
         network: from :func:`make_network`.
@@ -58,19 +63,26 @@ def text_vectors(network: open_clip.CLIP, tokens: Tensor) -> Tensor:
 
 
 class Tokens:
-    """CLIP's tokens of captions, cut off behind the longest."""
+    """CLIP tokeniser of captions, cut off behind the longest caption."""
 
     def __init__(self) -> None:
         self._tokenizer = SimpleTokenizer()
 
     def of(self, captions: list[str]) -> Tensor:
-        """int64 ``[n, L]``."""
+        """Tokenise a list of captions.
+
+        Returns:
+            int64 ``[n, L]``, where L is the number of tokens of the longest caption.
+        """
         tokens = self._tokenizer(captions)
         return tokens[:, : int((tokens != 0).sum(dim=1).max())]
 
 
 def weight_groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Parameters for an optimiser: matrices decay, embeddings, biases, norms and the logit scale do not."""
+    """Group parameters for an optimiser by weight decay.
+
+    Matrices decay; embeddings, biases, norms and the logit scale do not.
+    """
     decayed: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
@@ -79,7 +91,10 @@ def weight_groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
 
 
 def write_config(path: Path) -> None:
-    """Write the configuration as open_clip keeps it beside weights: ``model_cfg`` and ``preprocess_cfg``."""
+    """Write the configuration in open_clip's form, beside the weights.
+
+    The file has ``model_cfg`` and ``preprocess_cfg``.
+    """
     with replace_atomically(path) as temporary:
         content = {"model_cfg": CONFIG, "preprocess_cfg": PREPROCESS}
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

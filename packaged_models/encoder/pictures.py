@@ -1,4 +1,7 @@
-"""Third-person pictures: things on a plain ground, seen as a person across the table or a shop's camera sees them."""
+"""Compose third-person pictures of things on a plain ground.
+
+The things are seen as a person across the table or a shop's camera sees them.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,11 @@ SMALLEST = 0.22
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture.
+    """Composed picture with its visible things.
 
     Attributes:
         rgb: uint8 ``[128, 128, 3]``.
-        things: (kind, visible area in pixels), those in view.
+        things: (kind, visible area in pixels) of the things in view.
     """
 
     rgb: np.ndarray
@@ -34,11 +37,11 @@ class Picture:
 
 
 def compose(drawn: list[tuple[str, np.ndarray]], rng: np.random.Generator, smallest: float = SMALLEST) -> Picture:
-    """A picture of some things; later ones stand in front of the earlier ones.
+    """Compose a picture of some things, first at the back.
 
     Args:
         drawn: (kind, uint8 ``[96, 96, 4]`` from :func:`pocket_kitchens.drawing.objects.draw_object`), one to four.
-        rng: ground, places, light.
+        rng: decides ground, places and light.
         smallest: the least longer side of a thing, as a share of the picture's side.
     """
     canvas = _ground(rng)
@@ -61,11 +64,11 @@ def compose(drawn: list[tuple[str, np.ndarray]], rng: np.random.Generator, small
 
 
 def photographed(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Light, colour, blur and noise of some camera.
+    """Apply light, colour, blur and noise of a random camera.
 
     Args:
         canvas: float32 ``[H, W, 3]``, 0 to 255; changed.
-        rng: which camera.
+        rng: decides the camera.
 
     Returns:
         uint8 ``[H, W, 3]``.
@@ -80,7 +83,10 @@ def photographed(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _premultiplied(rgba: np.ndarray) -> np.ndarray:
-    """float32 ``[h, w, 4]``: colours 0 to 255 times the opacity, opacity 0 to 1."""
+    """Multiply the colours by the opacity.
+
+    The result is float32 ``[h, w, 4]``: colours 0 to 255 times the opacity, opacity 0 to 1.
+    """
     thing = rgba.astype(np.float32)
     thing[..., 3] /= 255.0
     thing[..., :3] *= thing[..., 3:]
@@ -88,7 +94,10 @@ def _premultiplied(rgba: np.ndarray) -> np.ndarray:
 
 
 def _laid(canvas: np.ndarray, thing: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Draw a thing on the canvas, in place; how much of each pixel it covers, float32 ``[128, 128]``."""
+    """Draw a thing on the canvas, in place.
+
+    The result is the share of each pixel that the thing covers, float32 ``[128, 128]``.
+    """
     corners = moved(DRAWN * np.array([[0.0, 0], [1, 0], [0, 1], [1, 1]]), by)
     left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
     right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int), SIDE)
@@ -105,7 +114,7 @@ def _laid(canvas: np.ndarray, thing: np.ndarray, by: np.ndarray) -> np.ndarray:
 
 
 def _ground(rng: np.random.Generator) -> np.ndarray:
-    """A plain, graded, grained, chequered or cluttered ground."""
+    """Draw a plain, graded, grained, chequered or cluttered ground."""
     first, second = rng.uniform(30, 245, (2, 3)).astype(np.float32)
     if rng.random() < 0.5:
         first = np.full(3, first.mean(), np.float32) + rng.normal(0, 8, 3).astype(np.float32)

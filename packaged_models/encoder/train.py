@@ -1,4 +1,7 @@
-"""Train the ``pocket`` encoder: contrastive training on drawn pictures and captions (CLIP, Radford et al., 2021)."""
+"""Train the ``pocket`` encoder contrastively on drawn pictures and captions.
+
+The training is that of CLIP (Radford et al., 2021).
+"""
 
 from __future__ import annotations
 
@@ -38,18 +41,18 @@ _MOST_SCALE = math.log(100.0)
 
 @dataclass(frozen=True)
 class Training:
-    """Everything that decides the weights.
+    """Settings that decide the weights.
 
     Attributes:
-        seed: of weights, pictures and captions.
-        steps: how many.
-        batch: pictures a step.
+        seed: seed of weights, pictures and captions.
+        steps: number of steps.
+        batch: pictures per step.
         lr: the largest learning rate; it rises for ``warmup`` steps and falls to 0 as a cosine.
-        warmup: steps.
+        warmup: number of steps in which the learning rate rises.
         decay: AdamW's weight decay.
-        instances: drawings of each kind.
-        scenes: action scenes.
-        lessons: what the pictures show, one after the other: large single things first, actions last.
+        instances: number of drawings of each kind.
+        scenes: number of action scenes.
+        lessons: contents of the pictures, one lesson after the other: large single things first, actions last.
         patch_dropout: share of the patches left out until the last part.
         whole_from: share of the training after which all patches are seen.
     """
@@ -68,16 +71,18 @@ class Training:
 
 
 def train_encoder(work: Path, training: Training, into: Path, workers: int, progress: Progress) -> dict[str, Any]:
-    """Draw, train and write ``pocket.json``, ``pocket.words.json`` and ``pocket.safetensors`` (float16).
+    """Draw the pictures, train the encoder and write its files.
 
-    Run it again after a stop: drawings are kept, and the training goes on from its last checkpoint.
+    The files are ``pocket.json``, ``pocket.words.json`` and ``pocket.safetensors`` (float16). Run it again after a
+    stop:
+    drawings are kept, and the training goes on from its last checkpoint.
 
     Args:
-        work: where drawings, checkpoint and log are kept; some 4 GB.
-        training: what to do.
+        work: folder of drawings, checkpoint and log; some 4 GB.
+        training: the settings.
         into: folder of the finished weights.
-        workers: processes that draw.
-        progress: told of drawing and of each step.
+        workers: number of processes that draw.
+        progress: updated with each drawing and each step.
 
     Returns:
         'file', 'sha256', 'pictures', 'parameters' and the last 'loss'.
@@ -135,7 +140,10 @@ def _step(
 
 
 def learning_rate(training: Training, step: int) -> float:
-    """A linear rise to ``lr`` and a cosine fall to 0."""
+    """Compute the learning rate of a step.
+
+    It rises linearly to ``lr`` and falls to 0 as a cosine.
+    """
     if step < training.warmup:
         return training.lr * (step + 1) / training.warmup
     done = (step - training.warmup) / max(1, training.steps - training.warmup)
@@ -143,7 +151,9 @@ def learning_rate(training: Training, step: int) -> float:
 
 
 def contrastive_loss(network: open_clip.CLIP, pictures: Tensor, captions: list[str], tokens: Tokens) -> Tensor:
-    """CLIP's symmetric loss; pictures with the very same caption are right for it together.
+    """Compute CLIP's symmetric loss of a batch.
+
+    Pictures with the same caption all count as right for that caption.
 
     Args:
         network: the network in training.

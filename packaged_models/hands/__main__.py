@@ -34,11 +34,13 @@ def train(
     workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Train the packaged hand model anew, from random weights and drawn hands only.
+    """Train the packaged hand model again, on drawn hands only.
 
-    The hand that is drawn is fetched with npm. Of the photographs, those with transparent pixels are things that lie
-    about, the others are what is behind them; half of the pictures show some. Run it again after a stop: it goes on
-    from its checkpoint.
+    The model starts from random weights. The hand that is drawn is fetched with npm. With photographs, half of the
+    pictures
+    show some of them: those with transparent pixels are things that lie about, the others are what is behind them. Run
+    the
+    command again after a stop: it goes on from its checkpoint.
     """
     from packaged_models.hands.train import train_packaged
 
@@ -59,7 +61,10 @@ def calibrate_model(
     workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Find the threshold and the crop margin that fit a model, on drawn pictures it was not trained on."""
+    """Find the threshold and the crop margin that fit a model.
+
+    They are measured on drawn pictures that the model was not trained on.
+    """
     from packaged_models.hands.calibrate import calibrate
     from packaged_models.hands.drawing.mesh import fetch_mesh
     from packaged_models.hands.pictures import A_FILE, DrawnPictures

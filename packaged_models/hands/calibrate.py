@@ -1,4 +1,7 @@
-"""The threshold and the crop margin that fit a model, measured on drawn pictures that it was not trained on."""
+"""Find the threshold and the crop margin of a model.
+
+They are measured on drawn pictures that the model was not trained on.
+"""
 
 from __future__ import annotations
 
@@ -19,28 +22,30 @@ from pipelines.hands.scoring import Truth, hand_boxes, matched, score
 THRESHOLDS = tuple(round(value, 2) for value in np.arange(0.05, 0.96, 0.05).tolist())
 MARGINS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 COVERED = 0.9
-"""The margin is the least at which crops around true hands keep this share of what is held, on the mean."""
+"""Mean share of a held thing that crops around true hands must keep; the margin is the least that reaches it."""
 
 _BATCH = 16
 
 
 def calibrate(detector: Detector, pictures: DrawnPictures, file: Path, progress: Progress) -> dict[str, Any]:
-    """Measure a model and write what was found as JSON.
+    """Measure a model and write the result as JSON.
 
     The threshold is the one of the best F1 over drawn scenes and pocket frames together. The margin is the least at
-    which the crop around the true hands keeps 90 % of the area of what they hold: it makes up for boxes of hands alone,
-    not for hands that are missed. The curve says the same of the hands that are found, beside what the union with the
-    true boxes of the held things keeps (all of it) and how large the crops are.
+    which
+    the crop around the true hands keeps 90 % of the area of what they hold. It makes up for boxes of hands alone, not
+    for
+    hands that are missed. The curve gives the same for the hands that are found. For comparison it gives what the union
+    with the true boxes of the held things keeps (all of it) and the area of the crops.
 
     Args:
         detector: the model.
-        pictures: of another seed than those that it was trained on.
-        file: of the result (.json).
-        progress: told of each batch of pictures.
+        pictures: pictures of another seed than those that the model was trained on.
+        file: path of the result (.json).
+        progress: updated with each batch of pictures.
 
     Returns:
-        What is written: 'threshold', 'margin' (None when none of :data:`MARGINS` is enough), 'ap50' of scenes, pocket
-        frames and both, and the curves 'thresholds' and 'margins'.
+        The content of the file: 'threshold', 'margin' (None when none of :data:`MARGINS` is enough), 'ap50' of scenes,
+        pocket frames and both, and the curves 'thresholds' and 'margins'.
     """
     found: list[list[Box]] = []
     progress.start("detect", len(pictures))
@@ -74,7 +79,7 @@ def calibrate(detector: Detector, pictures: DrawnPictures, file: Path, progress:
 
 
 def threshold_curve(found: Sequence[Sequence[Box]], truth: Sequence[Truth]) -> list[dict[str, float]]:
-    """Precision, recall and F1 at each of :data:`THRESHOLDS`."""
+    """Compute precision, recall and F1 at each of :data:`THRESHOLDS`."""
     hands = sum(len(true.boxes) for true in truth)
     rows = [row for boxes, true in zip(found, truth, strict=True) for row in matched(hand_boxes(boxes), true, 0.5)]
     scores, right = np.array([row[0] for row in rows]), np.array([row[1] for row in rows], bool)
@@ -91,19 +96,23 @@ def threshold_curve(found: Sequence[Sequence[Box]], truth: Sequence[Truth]) -> l
 def margin_curve(
     found: Sequence[Sequence[Box]], hands: Sequence[np.ndarray], held: Sequence[np.ndarray], threshold: float
 ) -> list[dict[str, float | None]]:
-    """How much of what is held lies in the crop of the hands alone, at each of :data:`MARGINS`.
+    """Compute the share of held things in hand crops, per margin.
+
+    The crops are around the hands alone; the margins are :data:`MARGINS`. Where no hand is found, the crop is the full
+    frame, which has everything.
 
     Args:
         found: a detector's boxes of each picture.
         hands: the true hands, ``[N, 4]`` each.
-        held: what they hold, ``[N, 4]`` each, NaN where nothing.
+        held: the boxes of what they hold, ``[N, 4]`` each, NaN where a hand holds nothing.
         threshold: least score of a hand.
 
     Returns:
-        Rows with 'margin'; 'held_covered', the mean share of the area of a held thing in the crop around the hands
-        found (nothing found is the full frame, which has all); 'true_hands_covered', the same for the true hands;
-        'crop_area' and 'union_area', the mean area of that crop and of the union of true hands and held things,
-        shares of the picture. None where nothing is held.
+        One row per margin, with 'margin'. 'held_covered' is the mean share of the area of a held thing in the crop
+            around
+        the hands found. 'true_hands_covered' is the same for the true hands. 'crop_area' is the mean area of the crop
+        around the hands found. 'union_area' is that of the union of true hands and held things. Areas are shares of the
+        picture. Values are None where nothing is held.
     """
     policy = CropPolicy(hand_threshold=threshold)
     rows: list[dict[str, float | None]] = []
@@ -133,7 +142,10 @@ def margin_curve(
 
 
 def _grown(box: Corners | None, margin: float) -> Corners:
-    """With the margin of a crop, as a share of the longer side, cut to the picture, which is taken as square."""
+    """Add the margin to a box and cut it to the picture.
+
+    The margin is a share of the longer side. The picture is taken as square.
+    """
     if box is None:
         return 0.0, 0.0, 1.0, 1.0
     more = margin * max(box[2] - box[0], box[3] - box[1])
@@ -146,7 +158,7 @@ def _around(boxes: np.ndarray) -> Corners:
 
 
 def _share(thing: np.ndarray, crop: Corners) -> float:
-    """How much of a thing's area a crop keeps."""
+    """Compute the share of a thing's area that a crop keeps."""
     sides = np.clip(np.minimum(thing[2:], crop[2:]) - np.maximum(thing[:2], crop[:2]), 0, None)
     return float(sides.prod() / max((thing[2:] - thing[:2]).prod(), 1e-12))
 

@@ -1,4 +1,4 @@
-"""Drawn pictures on disk: made once, side by side, read many times."""
+"""Draw pictures once, in parallel processes, and read them from disk."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pipelines.engine.workers import Outcome
 from pocket_kitchens.missing import make_missing
 
 A_FILE = 200
-"""Pictures a file."""
+"""Pictures per file."""
 
 POCKET = 30
-"""Of them, frames of the pocket world."""
+"""Frames of the pocket world among the pictures of a file."""
 
 LONGER = 320
 """Longer side of a picture, pixels."""
@@ -35,14 +35,17 @@ _TIMEOUT_S = 600.0
 
 @dataclass(frozen=True)
 class DrawnPictures:
-    """See :class:`pipelines.hands.finetune.pictures.Pictures`; files of 200 pictures each in a folder.
+    """Drawn training pictures in files of 200 pictures each.
+
+    They are :class:`pipelines.hands.finetune.pictures.Pictures`.
 
     Attributes:
-        folder: where.
+        folder: the folder of the files.
         mesh: the hand's file (:func:`packaged_models.hands.drawing.mesh.fetch_mesh`).
-        seed: of the pictures.
-        files: how many files.
+        seed: seed of the pictures.
+        files: number of files.
         photographs: folder of photographs that are put behind and between the hands.
+        names: names of the classes of hands.
     """
 
     folder: Path
@@ -53,7 +56,12 @@ class DrawnPictures:
     names: tuple[str, ...] = tuple(f"{side} hand" for side in SIDES)
 
     def draw(self, workers: int, progress: Progress) -> None:
-        """Draw the files that are not there."""
+        """Draw the missing files.
+
+        Args:
+            workers: number of processes.
+            progress: updated with each file.
+        """
         cv2.setNumThreads(1)
         tasks = [
             (self._file(number), (self._file(number), self.mesh, self.seed, number, self.photographs))
@@ -62,11 +70,17 @@ class DrawnPictures:
         make_missing("draw pictures", _draw_file, tasks, workers, _TIMEOUT_S, self._failed, progress)
 
     def __len__(self) -> int:
-        """How many pictures."""
+        """Return the number of pictures."""
         return self.files * A_FILE
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """See :class:`pipelines.hands.finetune.pictures.Pictures`."""
+        """Read a picture with the boxes and sides of its hands.
+
+        Returns:
+            Picture, boxes and sides as :class:`pipelines.hands.finetune.pictures.Pictures`: uint8 ``[H, W, 3]`` RGB,
+                float32
+            ``[M, 4]`` shares, int64 ``[M]``.
+        """
         file, number = divmod(index, A_FILE)
         part = self._parts[file]
         mine = part["owner"] == number
@@ -74,11 +88,18 @@ class DrawnPictures:
 
     @cached_property
     def digest(self) -> str:
-        """See :class:`pipelines.hands.finetune.pictures.Pictures`; of the files."""
+        """Digest of the files, which identifies pictures, classes and boxes.
+
+        :class:`pipelines.hands.finetune.pictures.Pictures` requires it.
+        """
         return digest_json([whole_file_sha256(self._file(number)) for number in range(self.files)])
 
     def held(self, index: int) -> np.ndarray:
-        """What each hand of a picture holds: float32 ``[M, 4]`` shares, NaN where it holds nothing."""
+        """Return the boxes of what each hand of a picture holds.
+
+        Returns:
+            float32 ``[M, 4]`` shares, NaN where a hand holds nothing.
+        """
         file, number = divmod(index, A_FILE)
         found: np.ndarray = self._parts[file]["held"][self._parts[file]["owner"] == number]
         return found
@@ -104,7 +125,7 @@ class DrawnPictures:
 
 
 def part_picture(part: dict[str, np.ndarray], number: int) -> np.ndarray:
-    """Picture ``number`` of a file, uint8 ``[H, W, 3]`` RGB."""
+    """Decode picture ``number`` of a file, uint8 ``[H, W, 3]`` RGB."""
     start = int(part["ends"][number - 1]) if number else 0
     decoded = np.asarray(cv2.imdecode(part["jpegs"][start : int(part["ends"][number])], cv2.IMREAD_COLOR))
     return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
@@ -125,7 +146,7 @@ def _draw_file(task: tuple[Path, Path, int, int, Path | None], heartbeat: Callab
 
 
 def packed(pictures: Sequence[Picture]) -> dict[str, np.ndarray]:
-    """The arrays of a file."""
+    """Pack pictures into the arrays of a file."""
     jpegs = [_jpeg(picture.rgb) for picture in pictures]
     hands = [(number, hand) for number, picture in enumerate(pictures) for hand in picture.hands]
     nothing = (np.nan,) * 4

@@ -1,6 +1,6 @@
-"""Pictures in another style: their shapes stay and their colours, textures and sharpness do not.
+"""Change a picture's colours, textures and sharpness, but not its shapes.
 
-What a network learns from drawn pictures must not hang on how the drawing program shades and textures things.
+A network that learns from drawn pictures must not depend on the shading and textures of the drawing program.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ _KERNELS = (1, 3, 5, 7)
 
 
 def restyled(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One of three changes: a random convolution, another camera's colours, or lost detail.
+    """Apply one of three changes of style to a picture.
+
+    The changes are a random convolution, another camera's colours, and lost detail.
 
     Args:
         image: uint8 ``[H, W, 3]`` RGB.
@@ -30,7 +32,10 @@ def restyled(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _convolved(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random linear filter from all channels to all, mixed with the picture (Xu et al., ICLR 2021, RandConv)."""
+    """Mix a picture with a random convolution of it.
+
+    The convolution is a random linear filter from all channels to all (Xu et al., ICLR 2021, RandConv).
+    """
     size = int(rng.choice(_KERNELS))
     kernels = rng.normal(0, 1 / np.sqrt(3 * size * size), (3, 3, size, size)).astype(np.float32)
     planes = [np.ascontiguousarray(image[..., channel], np.float32) for channel in range(3)]
@@ -44,7 +49,7 @@ def _convolved(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _recoloured(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Other gains of the three colours and another gamma."""
+    """Apply other gains of the three colours and another gamma."""
     levels = np.arange(256) / 255
     gamma = float(np.exp(rng.normal(0, 0.35)))
     gains = np.exp(rng.normal(0, 0.2, 3))
@@ -53,7 +58,7 @@ def _recoloured(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _degraded(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Fewer pixels, and blocks of a low JPEG quality."""
+    """Remove pixels and add blocks of a low JPEG quality."""
     height, width = image.shape[:2]
     shrink = float(rng.uniform(1, 3))
     small = cv2.resize(image, (max(1, round(width / shrink)), max(1, round(height / shrink))))

@@ -1,4 +1,4 @@
-"""The hand model that comes with xmic: trained from random weights on drawn pictures only."""
+"""Train xmic's hand model from random weights on drawn pictures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STAGES = (Stage(0.5, 192, 0.5, 0.4), Stage(0.85, 256, 0.4, 0.4), Stage(1.0, 256,
 """Small inputs first: a picture of 192 pixels costs a little more than half of one of 256."""
 
 CONTINUED = (Stage(0.8, 256, 0.4, 0.4), Stage(1.0, 256, 0.1, 0.3))
-"""Of a training that starts from a trained model, at half the learning rate."""
+"""Stages of a training that starts from a trained model, at half the learning rate."""
 
 
 def train_packaged(
@@ -33,26 +33,28 @@ def train_packaged(
     workers: int,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Fetch the hand, draw, train and write ``hands.safetensors`` and ``hands.yaml``.
+    """Train the packaged hand model and write its files.
 
-    Run it again after a stop: drawings are kept, and the training goes on from its last checkpoint.
+    It fetches the hand, draws the pictures, trains, and writes ``hands.safetensors`` and ``hands.yaml``. Run it again
+    after
+    a stop: drawings are kept, and the training goes on from its last checkpoint.
 
     Args:
-        work: where the hand, the drawings and the checkpoint are kept.
+        work: folder of the hand, the drawings and the checkpoint.
         into: folder of the finished model.
-        seed: of pictures, weights and batches.
-        budget: pictures that the training looks at, counted as often as it does.
-        pictures: how many different ones are drawn, rounded up to whole files of 200.
+        seed: seed of pictures, weights and batches.
+        budget: number of pictures that the training sees, repeated ones counted again.
+        pictures: number of different pictures to draw, rounded up to whole files of 200.
         photographs: folder of photographs without hands, behind and between the drawn ones; None draws everything.
         start: the .safetensors of a model that this command made, to go on from; None starts from random weights.
-        workers: processes that draw.
-        progress: told of drawing and training.
+        workers: number of processes that draw.
+        progress: updated with drawing and training.
 
     Returns:
-        See :func:`pipelines.hands.finetune.train.train_model`.
+        The result of :func:`pipelines.hands.finetune.train.train_model`.
 
     Raises:
-        MissingUpstream: the hand is not there and cannot be fetched.
+        MissingUpstream: the hand does not exist and cannot be fetched.
         InputError: the checkpoint is one of another training; the photographs are not fit
             (:func:`packaged_models.hands.drawing.photographs.read_photographs`); or ``start`` is no such model.
     """

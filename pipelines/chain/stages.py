@@ -21,7 +21,7 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.precision import resolve_precision
 from pipelines.engine.shards import any_footer
 from pipelines.engine.stage import Stage
-from pipelines.engine.workspace import Workspace
+from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.hands.box_table import TOLERANCE_S, BoxTable
 from pipelines.hands.crops import HAND_THRESHOLD, HAND_THRESHOLDS, CropPolicy
 from pipelines.hands.detector import IMPORTED, Detector, describe_detector, load_detector
@@ -229,7 +229,7 @@ def embed_stages(
 def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
     """Whose boxes the hand stream crops by: the named detector's, or the only ones there."""
     base = frames.workspace.hands(frames.dataset, frames.split, frames.plan.slug)
-    there = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
+    there = [folder.name for folder in subfolders(base)]
     command = f"xmic detect-hands {of_split(frames.dataset, frames.split, frames.workspace.root)}"
     if detector is not None and detector not in there:
         raise MissingUpstream(f"{base}: no boxes of {detector}; there is {', '.join(there) or 'none'}. Run {command}")

@@ -1,1 +1,1 @@
-"""Videos to the frames that a plan asks for."""
+"""Decode the frames of videos that a frame plan selects."""

@@ -1,7 +1,7 @@
-"""Frames of a video that was cut into files named by the second each starts at: ``0.mp4``, ``300.mp4``, …
+"""Read frames of a video that was cut into chunk files.
 
-LaViLa (Zhao et al., CVPR 2023) reads Ego4D so, in a folder ``<video_uid>.mp4`` of 300 s files, and others
-EPIC-KITCHENS in files of 15 s.
+Each file is named by the second it starts at: ``0.mp4``, ``300.mp4``, … LaViLa (Zhao et al., CVPR 2023) reads Ego4D in
+this form, from a folder ``<video_uid>.mp4`` of 300 s files. Others read EPIC-KITCHENS in files of 15 s.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from pipelines.decode.packet_index import Heartbeat
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.reader import VideoReader, open_video
 from pipelines.decode.source import Failure, FrameChoice, LostFrame, StoredFrame
-from pipelines.decode.task import Clip
 from pipelines.decode.video_source import damaged, nothing_there, past_end, reader_facts, stored
+from pipelines.engine.clips import Clip
 
 TICK = Fraction(1, 90_000)
-"""Seconds a tick of the key of a chunked video's frame; it counts from the start of the first chunk."""
+"""Seconds per tick of the key (pts) of a chunked video's frame, counted from second 0 of the chunk names."""
 
 _OPEN_READERS = 4
 
 
 class ChunkSource:
-    """See :class:`pipelines.decode.source.FrameSource`.
+    """A :class:`pipelines.decode.source.FrameSource` for a folder of chunk files.
 
     Args:
         path: The folder.
-        offset_s: Where in the whole video the wanted one begins, in seconds.
+        offset_s: Start of the wanted video within the whole video, in seconds.
         heartbeat: Called for every packet read.
-        indexes: Where the packet indexes of chunks are kept for other videos that lie in them; None when none does.
+        indexes: Folder of the kept packet indexes, for other videos in the same chunks; None when there are none.
 
     Raises:
         VideoError: There is no chunk in the folder.
@@ -53,8 +53,8 @@ class ChunkSource:
         self._known_end_s: float | None = None
 
     def choose(self, clip: Clip, plan: FramePlan) -> FrameChoice:
-        """The nearest frame, within the chunk that an instant falls into."""
-        # The last chunk is opened for its length once, not at every clip.
+        """Choose the nearest frame in the chunk of each instant."""
+        # The last chunk is opened for its length only once, not for every clip.
         if self._known_end_s is None:
             self._known_end_s = self._end_s()
         end_s = self._known_end_s - self._offset_s
@@ -86,7 +86,7 @@ class ChunkSource:
         return FrameChoice(pts, failures)
 
     def frames(self, pts: Iterable[int], plan: FramePlan) -> Iterator[StoredFrame | LostFrame]:
-        """Decoded chunk by chunk."""
+        """Decode the wanted frames chunk by chunk."""
         of_chunk: dict[int, dict[int, int]] = {}
         for key in sorted(set(pts)):
             start, inner = self._places[key]
@@ -101,24 +101,24 @@ class ChunkSource:
                     yield LostFrame(key, damaged(key))
 
     def facts(self) -> dict[str, Any]:
-        """What the decoder says of the first chunk, and the length of all."""
+        """Return the first chunk's facts with the length of the whole video."""
         first = reader_facts(self._reader(int(self._starts[0])))
         time_base = {"time_base_numerator": TICK.numerator, "time_base_denominator": TICK.denominator}
         return {**first, **time_base, "first_pts": 0, "duration_s": self._end_s()}
 
     def __enter__(self) -> Self:
-        """Give the source itself."""
+        """Return the source itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the chunks that are open."""
+        """Close all open chunks."""
         for reader in self._readers.values():
             reader.close()
 
     def _reader(self, start: int) -> VideoReader:
-        # In order of use: the first is the one not used for longest.
+        # The readers are in order of use: the first is the least recently used one.
         reader = self._readers.pop(start, None)
         if reader is None:
             while len(self._readers) >= _OPEN_READERS:
@@ -137,7 +137,11 @@ class ChunkSource:
         return keys
 
     def _covered_until(self, chunk: int) -> float:
-        """Where in the video the next chunk begins, or would if it were there; before the first: nowhere."""
+        """Return the second at which the next chunk begins, or would begin if it were there.
+
+        Returns:
+            Infinity for the last chunk; minus infinity for an instant before the first chunk.
+        """
         if chunk < 0:
             return -np.inf
         gaps = np.diff(self._starts)
@@ -151,6 +155,10 @@ class ChunkSource:
 
 
 def chunk_files(folder: Path) -> dict[int, Path]:
-    """Start in seconds → file; links are not followed."""
+    """Find the chunk files of a folder; links are left out.
+
+    Returns:
+        Start in seconds → file.
+    """
     found = ((CHUNK.fullmatch(path.name), path) for path in sorted(folder.iterdir()) if not path.is_symlink())
     return {int(match[1]): path for match, path in found if match}

@@ -1,10 +1,11 @@
-"""Opening a video file, and the one error for all that can be wrong with it."""
+"""Open a video file, with one kind of error for its faults."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -13,24 +14,30 @@ from av.video.stream import VideoStream
 
 from data_manifests.errors import InputError
 
+# Titles that are not UTF-8 must not fail a video. PyAV 19 reads any bytes and no longer takes the argument.
+_ANY_METADATA: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+
 
 class VideoError(InputError):
-    """A video that can not be read.
+    """Error of a video that cannot be read.
 
     Attributes:
         reason: ``not_a_video``, ``no_video_stream``, ``decode_error``, ``empty_file`` or ``io_error``.
     """
 
     def __init__(self, message: str, reason: str) -> None:
-        """Say what is wrong with which file, and the reason code."""
+        """Keep the message and the reason code.
+
+        The message names the file and its fault.
+        """
         super().__init__(message)
         self.reason = reason
 
 
 def open_stream(path: Path) -> tuple[InputContainer, VideoStream]:
-    """Open a file and choose its video stream; the other streams are not even read.
+    """Open a video file and choose its video stream.
 
-    The decoder has one thread: videos are decoded side by side, each in a process.
+    The other streams are not read. The decoder has one thread: videos are decoded side by side, each in a process.
 
     Args:
         path: The file.
@@ -43,7 +50,9 @@ def open_stream(path: Path) -> tuple[InputContainer, VideoStream]:
             raise VideoError(f"{path}: the file is empty (0 bytes); get it again", "empty_file")
         try:
             # Local files only: a playlist that poses as a video must not reach into the network.
-            container = av.open(str(path.absolute()), metadata_errors="ignore", options={"protocol_whitelist": "file"})
+            container: InputContainer = av.open(
+                str(path.absolute()), options={"protocol_whitelist": "file"}, **_ANY_METADATA
+            )
         except OSError:
             raise
         except (av.error.FFmpegError, ValueError) as error:
@@ -71,8 +80,7 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     stream = next((each for each in pictures if best is not None and each.index == best.index), pictures[0])
     if stream.codec_context is None:
         raise VideoError(
-            f"{path}: this FFmpeg has no decoder for the video stream (tag {stream.codec_tag!r}); "
-            "convert the file to H.264",
+            f"{path}: this FFmpeg has no decoder for the video stream; convert the file to H.264",
             "decode_error",
         )
     for other in container.streams:
@@ -88,7 +96,10 @@ def _is_cover(stream: VideoStream) -> bool:
 
 @contextmanager
 def errors_of(path: Path) -> Iterator[None]:
-    """Turn what the system and FFmpeg raise into a ``VideoError`` that names the file."""
+    """Turn errors of the system and FFmpeg into ``VideoError``.
+
+    The ``VideoError`` names the file. ``InputError`` and ``MemoryError`` pass unchanged.
+    """
     try:
         yield
     except (InputError, MemoryError):

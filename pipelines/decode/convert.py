@@ -1,7 +1,7 @@
-"""From a decoded frame to an upright RGB picture of the wanted size.
+"""Convert decoded frames to upright RGB pictures of a given size.
 
-swscale with bicubic filters, ``accurate_rnd`` and ``bitexact``, which keep it from taking shortcuts that
-differ between processors.
+The scaler is swscale with bicubic filters. The flags ``accurate_rnd`` and ``bitexact`` keep it from taking shortcuts
+that differ between processors.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _QUARTER_TURNS = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
 
 
 def scaled_size(width: int, height: int, short_side: int) -> tuple[int, int]:
-    """Size of a picture whose short side becomes ``short_side``, never upscaled.
+    """Compute the size of a picture after scaling to a short side.
 
-    The long side is rounded to the nearest even number (halves up). A picture that is small enough already,
-    and every picture when ``short_side`` is 0, keeps its own size, odd or even.
+    No picture is upscaled. The long side is rounded to the nearest even number (halves up). A picture that is small
+    enough already, and every picture when ``short_side`` is 0, keeps its own size, odd or even.
 
     Args:
         width: Pixels.
@@ -41,15 +41,18 @@ def scaled_size(width: int, height: int, short_side: int) -> tuple[int, int]:
 
 
 def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
-    """The signs (a, b, c, d) of the frame's display matrix: x' = a x + c y, y' = b x + d y, y downwards.
+    """Return the signs of the frame's display matrix.
 
-    Angles between quarter turns are taken to the nearest one. Without a matrix: (1, 0, 0, 1).
+    Angles between quarter turns are rounded to the nearest quarter turn.
+
+    Returns:
+        (a, b, c, d) with x' = a x + c y and y' = b x + d y, y downwards; (1, 0, 0, 1) without a matrix.
     """
     try:
         side_data = cast(Mapping[Type, SideData], frame.side_data).get(Type.DISPLAYMATRIX)
     except ValueError:
-        # PyAV lists all side data or none, and does not know every kind that FFmpeg attaches. The rotation
-        # it reads by itself.
+        # PyAV lists all side data or none, and does not know every kind that FFmpeg attaches. It reads the rotation
+        # separately.
         return _QUARTER_TURNS[round(frame.rotation / 90) % 4]
     if side_data is None:
         return 1, 0, 0, 1
@@ -61,7 +64,7 @@ def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
 
 
 def upright(picture: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:
-    """Turn and mirror a stored picture ``[H, W, 3]`` as its display matrix says."""
+    """Rotate and mirror a picture ``[H, W, 3]`` by its display matrix."""
     a, b, c, d = matrix
     if b or c:
         picture, across, down = picture.transpose(1, 0, 2), c, b
@@ -71,14 +74,17 @@ def upright(picture: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarra
 
 
 class RgbConverter:
-    """Converts frames to RGB; keeps one swscale context for all frames of a video."""
+    """A converter of frames to RGB.
+
+    It keeps one swscale context for all frames of a video.
+    """
 
     def __init__(self) -> None:
         """Make a converter; swscale is set up by the first frame."""
         self._scaler = VideoReformatter()
 
     def convert(self, frame: VideoFrame, short_side: int) -> np.ndarray:
-        """Scale, convert and turn one frame.
+        """Scale a frame, convert it to RGB and rotate it upright.
 
         Args:
             frame: A decoded frame in any pixel format.

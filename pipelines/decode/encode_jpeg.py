@@ -1,4 +1,7 @@
-"""JPEG bytes of a frame and back: baseline, 4:2:0, the same bytes for the same pixels."""
+"""Encode frames as JPEG and decode them.
+
+The JPEGs are baseline with 4:2:0 chroma; the same pixels give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ def to_jpeg(rgb: np.ndarray, quality: int) -> bytes:
         quality: 1 to 100.
 
     Raises:
-        InputError: Not such an array, or a side longer than JPEG's 65,535 pixels.
+        InputError: The array has another type or shape, a side is empty or longer than JPEG's 65,535 pixels, or the
+            encoder fails.
     """
     good = rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3
     if not good or not (0 < rgb.shape[0] < 65536 and 0 < rgb.shape[1] < 65536):
@@ -37,15 +41,23 @@ def to_jpeg(rgb: np.ndarray, quality: int) -> bytes:
 
 
 def from_jpeg(data: bytes) -> np.ndarray:
-    """Decode JPEG bytes to RGB uint8 ``[H, W, 3]``; EXIF rotation is not applied.
+    """Decode JPEG bytes to an RGB picture.
+
+    EXIF rotation is not applied.
+
+    Returns:
+        uint8 ``[H, W, 3]``, RGB.
 
     Raises:
-        InputError: The bytes are no JPEG, or one that is cut off.
+        InputError: The bytes are no JPEG, or a JPEG that is cut off or damaged in its header.
     """
     # OpenCV fills the rest of a cut-off JPEG with grey and only warns: the end marker must be there.
     whole = data[:3] == b"\xff\xd8\xff" and b"\xff\xd9" in data[-64:]
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if whole else None
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if whole else None
+    except cv2.error:  # damage to its size: OpenCV refuses more than 2³⁰ pixels
+        picture = None
     if picture is None:
         raise InputError(
             f"JPEG: {len(data)} bytes starting with {data[:3].hex(' ') or 'nothing'} are not a whole JPEG; "

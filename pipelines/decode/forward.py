@@ -1,4 +1,7 @@
-"""The reference path: decode a whole file in order, and tell displayed frames from lost ones."""
+"""Decode a whole file in order, and separate displayed from lost frames.
+
+This is the reference mode.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,12 @@ from pipelines.decode.packet_index import ONE_FRAME_A_PACKET, Heartbeat, PacketI
 
 @dataclass(frozen=True)
 class Refusal:
-    """A packet the decoder refused: its position in decode order and how many frames came before."""
+    """A packet that the decoder refused.
+
+    Attributes:
+        position: Its position in decode order.
+        frames_before: Number of frames that the decoder gave before it.
+    """
 
     position: int
     frames_before: int
@@ -24,14 +32,14 @@ class Refusal:
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """What decoding the whole file showed.
+    """Displayed and lost frames, found by decoding a whole file.
 
     Attributes:
         first: The first frame the decoder gave; None when it gave none.
         ordinals: The displayed frames in display order: pts → number in the order the decoder gives them.
-        lost: int64, ascending: pts of frames that exist between displayed ones, but damage took them.
-        refused: Packets the decoder refused.
-        untimed: Number of a frame without any timestamp, which no time can find; None when all have one.
+        lost: int64, ascending: pts of frames between displayed ones that are lost by damage.
+        refused: Number of packets the decoder refused.
+        untimed: Number of the first frame without any timestamp, which no time can find; None when all have one.
     """
 
     first: VideoFrame | None
@@ -51,10 +59,13 @@ class _Seen:
 def play(
     container: InputContainer, stream: VideoStream, refusals: list[Refusal], heartbeat: Heartbeat
 ) -> Iterator[tuple[int, VideoFrame]]:
-    """Decode a freshly opened file from its start; yield every frame with its number in the order given.
+    """Decode a freshly opened file from its start to its end.
 
-    A refused packet does not end the playing; it is appended to ``refusals``. So is one that the container
-    says is incomplete: it is not decoded, for the decoder would spoil the frame before it as well.
+    A refused packet does not end the decoding; it is appended to ``refusals``. A packet that the container marks as
+    incomplete is appended too. It is not decoded, since the decoder would spoil the frame before it as well.
+
+    Yields:
+        Every frame with its number, in the order the decoder gives them.
     """
     packets = read_packets(container, stream, [], heartbeat)
     ordinal, position = 0, 0
@@ -79,9 +90,10 @@ def play(
 
 
 def scan(container: InputContainer, stream: VideoStream, index: PacketIndex, heartbeat: Heartbeat) -> Scan:
-    """Decode the whole of a freshly opened file, converting nothing.
+    """Decode a whole freshly opened file without converting its frames.
 
-    Displayed are the intact frames whose time goes on; one whose time goes back is dropped, as players do.
+    The displayed frames are the intact ones with ascending times. A frame whose time goes back is dropped, as in
+    players.
     """
     refusals: list[Refusal] = []
     seen: list[_Seen] = []
@@ -123,17 +135,20 @@ def _damage_by_packet(seen: list[_Seen], refusals: list[Refusal], index: PacketI
     bad = {refusal.position for refusal in refusals}
     bad |= set(index.positions(frame.pts for frame in seen if frame.corrupt).tolist()) - {-1}
     if one_each and seen:
-        # A packet that shows nothing and raises nothing was lost on the way. Not so at the start, where
-        # leading pictures have nothing to refer to and the decoder still learns the display order.
+        # A packet that shows no frame and raises no error was lost on the way. This does not hold at the start, where
+        # leading pictures have no frame to refer to and the decoder still learns the display order.
         silent = ~np.isin(index.pts, [frame.pts for frame in seen]) & ~index.hidden
-        settled = int(np.append(index.restarts, len(index.pts))[1])
+        settled = index.restarts[1] if len(index.restarts) > 1 else len(index.pts)
         bad |= {position for position in np.flatnonzero(silent).tolist() if position >= settled}
     marked = depends_on(index, [position for position in bad if position < len(index.pts)])
     return set(index.pts[marked].tolist())
 
 
 def _damage_by_display(seen: list[_Seen], refusals: list[Refusal]) -> list[bool]:
-    """Without usable pts a packet can not be found from its frame: trust nothing until the next key frame."""
+    """Mark damaged frames where no usable pts links a frame to its packet.
+
+    After damage no frame is trusted until the next key frame.
+    """
     events = {refusal.frames_before for refusal in refusals}
     suspect: list[bool] = []
     broken = False

@@ -1,8 +1,8 @@
-"""The fast path: decode only from the key packets that wanted frames need.
+"""Decode wanted frames from the nearest key packets only (the fast mode).
 
-Every needed group of pictures is fed to the decoder up to its last wanted frame in decode order, with
-non-reference frames skipped unless wanted, then drained and flushed; gaps are skipped by seeking. Whatever
-differs from the packet index on the way raises :class:`Unreliable`, and the caller decodes the plain way.
+Every needed group of pictures (GOP) is fed to the decoder up to its last wanted frame in decode order. Non-reference
+frames are skipped unless wanted. Then the decoder is drained and flushed; gaps are skipped by seeking. Any difference
+from the packet index raises :class:`Unreliable`, and the caller decodes in the forward mode.
 """
 
 from __future__ import annotations
@@ -31,14 +31,17 @@ _FAR_BEFORE = 1 << 40
 
 
 class Unreliable(Exception):
-    """The file or the decoder does not do what the packet index promised; the text says what."""
+    """Error where the file or decoder disagrees with the packet index.
+
+    The text names the difference.
+    """
 
 
 class GopDecoder:
-    """Decodes chosen frames of one stream by its packet index.
+    """A decoder of chosen frames of one stream, by its packet index.
 
     Args:
-        container: The open file; nothing else may read from it meanwhile.
+        container: The open file; no other code may read from it meanwhile.
         stream: The stream to decode.
         index: Its packet index, without problem.
         heartbeat: Called for every packet read.
@@ -47,17 +50,17 @@ class GopDecoder:
     def __init__(
         self, container: InputContainer, stream: VideoStream, index: PacketIndex, heartbeat: Heartbeat
     ) -> None:
-        """Keep what is given; nothing is read yet."""
+        """Keep the arguments; no packet is read yet."""
         self._heartbeat = heartbeat
         self._container = container
         self._stream = stream
         self._index = index
 
     def first_frame(self) -> VideoFrame:
-        """The first frame the decoder shows.
+        """Return the first frame that the decoder shows.
 
         Raises:
-            Unreliable: There is none, or it is damaged.
+            Unreliable: There is no frame, or it is damaged.
         """
         for packet in self._packets_from(0):
             for frame in self._decode(packet):
@@ -67,13 +70,17 @@ class GopDecoder:
         raise Unreliable("the decoder shows no frame")
 
     def frames(self, pending: deque[int]) -> Iterator[tuple[int, VideoFrame]]:
-        """Yield the frames whose pts are pending, in that order, each taken from ``pending`` as it comes.
+        """Decode the frames with the pending pts, in that order.
 
         Args:
-            pending: pts of the index, ascending. What is left in it after an error was not yielded.
+            pending: pts of the index, ascending. Each pts is removed when its frame is yielded; after an error the rest
+                is left in it.
+
+        Yields:
+            Each pts with its frame.
 
         Raises:
-            Unreliable: A frame does not come, comes damaged or comes out of order.
+            Unreliable: A frame is not shown, is damaged or comes out of order.
         """
         packets: Iterator[Packet] = iter(())
         at: int | None = None
@@ -81,8 +88,8 @@ class GopDecoder:
             if at is None or self._index.restart[at : run.start].any():
                 packets = self._packets_from(run.start)
             else:
-                # The group needed next is the next in the file: reading past the rest of this one is
-                # cheaper than a seek, and decoding that rest would be for nothing.
+                # The group needed next is the next in the file: reading past the rest of this one is cheaper than a
+                # seek. That rest need not be decoded.
                 for _ in range(at, run.start):
                     next(packets, None)
             self._stream.codec_context.flush_buffers()
@@ -93,8 +100,8 @@ class GopDecoder:
         context = self._stream.codec_context
         may_skip = context.name in NONREF_IS_FINAL
         left = {int(self._index.pts[position]): position for position in run.wanted}
-        # Whether a frame is intact is told when it is shown, and a B frame is shown before the later frame it
-        # refers to. So it is held until everything decoded before it may have been seen.
+        # The decoder reports damage of a frame when it shows the frame, and a B frame is shown before the later frame
+        # it refers to. So a frame is held until all frames decoded before it have been shown.
         held: deque[tuple[int, VideoFrame]] = deque()
         furthest = np.maximum.accumulate(self._index.pts[run.start : run.stop])
         context.skip_frame, skipping = "DEFAULT", False
@@ -121,7 +128,7 @@ class GopDecoder:
             yield pending.popleft(), held.popleft()[1]
 
     def _packets_from(self, start: int) -> Iterator[Packet]:
-        """Seek to the packet at position ``start``, a restart, and read on from there."""
+        """Seek to the packet at position ``start``, a restart, and read the packets from there on."""
         index = self._index
         before = int(np.searchsorted(index.restarts, start))
         previous = int(index.restarts[before - 1]) if before else 0

@@ -1,7 +1,7 @@
-"""Frames that were extracted to numbered JPEGs: a folder of them, or an uncompressed tar.
+"""Read frames from numbered JPEGs in a folder or an uncompressed tar.
 
-EPIC-KITCHENS-100 releases ``frame_0000000001.jpg``, … with 60 frames a second for the videos of 2018 and 50 for
-those of 2020, and numbers its clips by them.
+EPIC-KITCHENS-100 releases ``frame_0000000001.jpg``, … at 60 frames per second for the videos of 2018 and 50 for those
+of 2020. Its clips are annotated with these frame numbers.
 """
 
 from __future__ import annotations
@@ -24,38 +24,45 @@ from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.packet_index import Heartbeat
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.source import Failure, FrameChoice, LostFrame, StoredFrame
-from pipelines.decode.task import Clip
+from pipelines.engine.clips import Clip
 
 END_SLACK = 15
-"""Frames by which an annotated number may pass the last JPEG and still mean the last one: extractions of one video
-by different programs differ by up to 12 frames at the end (P01_04 has 6,308, 6,314 or 6,320)."""
+"""Frames by which an annotated number may pass the last JPEG and still mean the last one.
+
+Extractions of one video by different programs differ by up to 12 frames at the end (P01_04 has 6,308, 6,314 or 6,320).
+"""
 
 WRONG_RATE = 1.1
-"""From this ratio of found to expected frames a second on, the JPEGs are those of another frame rate. The shortest
-videos come to 1.01; P01_109 and P27_103, first released at 60 instead of 50 frames a second, to 1.2."""
+"""Ratio of found to expected frames per second from which on the JPEGs are those of another frame rate.
+
+The shortest videos come to 1.01. P01_109 and P27_103, first released at 60 instead of 50 frames per second, come to
+1.2.
+"""
 
 Read = Callable[[int], bytes]
 
 
 class JpegSource:
-    """See :class:`pipelines.decode.source.FrameSource`. The number of a JPEG is its pts.
+    """A :class:`pipelines.decode.source.FrameSource` for numbered JPEGs.
+
+    The number of a JPEG is its pts.
 
     Args:
-        path: Where they are, for messages.
+        path: Folder or tar of the JPEGs, for messages.
         kind: 'frames' or 'tar'.
-        numbers: The numbers there are.
-        read: The bytes of one; raises OSError.
+        numbers: The numbers of the JPEGs.
+        read: Returns the bytes of the JPEG with a number; raises OSError.
         close: Called at the end.
-        rate: Frames a second by which they are numbered, None where that is not known.
-        duration_s: How long the video is, in seconds, None where that is not known.
+        rate: Frames per second of the numbering, None where unknown.
+        duration_s: Length of the video in seconds, None where unknown.
 
     Attributes:
         first: The smallest number.
-        last: The largest.
-        count: How many there are.
+        last: The largest number.
+        count: Number of JPEGs.
 
     Raises:
-        VideoError: There are none, or they are those of another frame rate.
+        VideoError: There are no JPEGs, or they are those of another frame rate.
     """
 
     def __init__(
@@ -82,7 +89,10 @@ class JpegSource:
         self._converter = RgbConverter()
 
     def choose(self, clip: Clip, plan: FramePlan) -> FrameChoice:
-        """The number ⌊start + (stop − start) · share⌋ for each share of the plan (Annusha/xmic reads the same)."""
+        """Choose the JPEG for each instant of the frame plan.
+
+        Its number is ⌊start + (stop − start) · share⌋ for each share of the plan, as in Annusha/xmic.
+        """
         start, stop = clip.start_frame, clip.stop_frame
         if start is None and clip.start_s == 0 and clip.stop_s is None:
             start, stop = self.first, self.last + 1
@@ -101,7 +111,10 @@ class JpegSource:
         return FrameChoice(numbers, [Failure("past_end", error + str(self.last), int(beyond.sum()))])
 
     def frames(self, pts: Iterable[int], plan: FramePlan) -> Iterator[StoredFrame | LostFrame]:
-        """Bytes that are small enough pass through unchanged, larger pictures are made smaller."""
+        """Read JPEGs; scale down and encode again only those too large.
+
+        Small enough JPEGs keep their bytes.
+        """
         for number in sorted(set(pts)):
             try:
                 yield self._stored(number, plan)
@@ -109,7 +122,7 @@ class JpegSource:
                 yield LostFrame(number, Failure("decode_error", f"{self._path}, frame {number}: {error}"))
 
     def facts(self) -> dict[str, Any]:
-        """What is known of the JPEGs."""
+        """Return the known facts of the JPEGs; some need a frame read."""
         width, height = self._size or (None, None)
         return {
             "codec": "jpeg",
@@ -123,13 +136,13 @@ class JpegSource:
         }
 
     def __enter__(self) -> Self:
-        """Give the source itself."""
+        """Return the source itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the folder or tar."""
         self._close()
 
     def _stored(self, number: int, plan: FramePlan) -> StoredFrame:
@@ -146,7 +159,16 @@ class JpegSource:
 
 
 def wrong_rate(frames: int, rate: float | None, duration_s: float | None) -> str | None:
-    """Why so many frames can not be those of a video of this length and rate; None when they can, or nobody knows."""
+    """Check the number of JPEGs against a video's frame rate and length.
+
+    Args:
+        frames: Number of JPEGs.
+        rate: Annotated frames per second; None where unknown.
+        duration_s: Annotated length in seconds; None where unknown.
+
+    Returns:
+        The error in words when there are too many JPEGs; else None, also where rate or length is unknown.
+    """
     if not rate or not duration_s or frames < WRONG_RATE * rate * duration_s:
         return None
     return (
@@ -160,7 +182,7 @@ def open_jpegs(path: Path, rate: float | None, duration_s: float | None, heartbe
     """Open a folder or a tar of numbered JPEGs.
 
     Raises:
-        VideoError: It can not be read or holds none.
+        VideoError: It cannot be read, holds no JPEG, or holds those of another frame rate.
     """
     if path.is_dir():
         names = jpeg_names(path)
@@ -188,17 +210,26 @@ def open_jpegs(path: Path, rate: float | None, duration_s: float | None, heartbe
 
 
 def jpeg_names(folder: Path) -> dict[int, str]:
-    """Number → file name of a folder's JPEGs. Links do not count: they could lead anywhere."""
+    """List the numbered JPEGs of a folder.
+
+    Links are left out: they could lead anywhere.
+
+    Returns:
+        Number → file name.
+    """
     with os.scandir(folder) as entries:
         found = ((JPEG.fullmatch(entry.name), entry) for entry in entries if not entry.is_symlink())
         return {int(match[1]): entry.name for match, entry in found if match}
 
 
 def tar_places(path: Path, file: BinaryIO, heartbeat: Heartbeat) -> dict[int, tuple[int, int]]:
-    """Number → (offset, size) in bytes of a tar's JPEGs. Nothing is extracted: member names are only looked at.
+    """Find the numbered JPEGs of a tar without extracting them.
+
+    Returns:
+        Number → (offset, size) in bytes.
 
     Raises:
-        VideoError: It is no tar, or a compressed one, or cut off.
+        VideoError: The file is no tar, or a compressed one, or cut off.
     """
     places: dict[int, tuple[int, int]] = {}
     try:

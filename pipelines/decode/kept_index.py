@@ -1,7 +1,8 @@
-"""The packet index of a file that several videos lie in: demuxed once, kept in a folder, taken from there by the rest.
+"""Keep the packet index of a file that several videos share.
 
-An Ego4D clip is a minute or a few of a recording of hours. Its frames are chosen by the index of the whole file,
-so that the first displayed frame, the end and every doubt about the file are the same for all clips of it.
+The file is demuxed once; the index is kept in a folder, from where the other videos read it. An Ego4D clip is a few
+minutes of a recording of hours. Its frames are chosen by the index of the whole file. So all clips of the file agree on
+the first displayed frame, the end and every doubt about the file.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from pipelines.engine.file_memory import file_key
 def kept_index(
     path: Path, container: InputContainer, stream: VideoStream, folder: Path, heartbeat: Heartbeat
 ) -> PacketIndex:
-    """The packet index of a file, from ``folder`` where it was kept, else read and kept there.
+    """Load a file's packet index from ``folder``, or read and keep it.
 
-    Two processes that want the same index at the same time both read it.
+    Two processes that want the same index at the same time both read it from the file.
 
     Args:
         path: The file.
-        container: The same, freshly opened.
+        container: The same file, freshly opened.
         stream: The stream to index.
-        folder: Where indexes are kept, by the file's place, size and time. Made by whom it belongs to, and removed
-            after the run: another version of FFmpeg may see other packets.
+        folder: Folder of the kept indexes, named by the file's path, size and time. The run that owns it removes it at
+            its end: another version of FFmpeg may see other packets.
         heartbeat: Called for every packet read.
     """
     kept = folder / f"{digest_json(file_key('packets', path))[:24]}.npz"
@@ -41,8 +42,8 @@ def kept_index(
         pass
     listed = len(stream.index_entries)
     index = read_index(container, stream, heartbeat)
-    # A container that does not list its packets at its start (Matroska, MPEG-TS, fragments) learns where they are
-    # by being read through: opened anew it could not seek, or would read all of it without a heartbeat to do so.
+    # A container without a list of its packets at its start (Matroska, MPEG-TS, fragments) must be read through to find
+    # them. With a kept index the reader would not do so: it could not seek, or would read it all without a heartbeat.
     if listed == len(index.pts):
         with replace_atomically(kept) as temporary:
             _save(index, temporary)

@@ -1,4 +1,7 @@
-"""Open what stands for a video: a file, a folder of chunks, a folder or a tar of numbered JPEGs."""
+"""Open the frame source of a video by its kind.
+
+A source is a video file, a folder of chunks, or a folder or tar of numbered JPEGs.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from pipelines.decode.video_source import VideoSource
 
 
 def open_source(task: VideoTask, path: Path, heartbeat: Heartbeat) -> FrameSource:
-    """Open what stands for a video.
+    """Open the frame source of a video by its kind.
 
     Raises:
-        VideoError: It can not be read, or is not what its kind says.
+        VideoError: The file or folder cannot be read, or is not of the task's kind.
     """
     indexes = Path(task.indexes) if task.indexes else None
     if task.kind == "chunks":

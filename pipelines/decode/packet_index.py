@@ -1,7 +1,7 @@
-"""The packet index of a video, and which packets must be decoded to see some of its frames.
+"""Index a video's packets, and plan those to decode for wanted frames.
 
-Demuxing a file without decoding it tells every packet's pts and which packets are key packets. That is
-enough to decode only from the needed key packets on, up to the last wanted frame in decode order.
+Demuxing a file without decoding it gives every packet's pts and marks the key packets. That is enough to decode only
+from the needed key packets on, up to the last wanted frame in decode order.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ONE_FRAME_A_PACKET = frozenset(
         "gif",
     }
 )
-# Of those, the codecs whose decoder can start at any key packet. A GIF frame paints over the one before.
+# Of these, the codecs whose decoder can start at any key packet. A GIF frame paints over the one before.
 RESTARTS_AT_KEY = ONE_FRAME_A_PACKET - {"gif"}
 # Codecs in which a frame marked non-reference is used by no other frame at all. Not HEVC: there the mark
 # holds within one temporal sub-layer, and a higher sub-layer may still refer to the frame.
@@ -47,16 +47,16 @@ NONREF_IS_FINAL = frozenset({"h264", "mpeg4", "mpeg2video", "mpeg1video"})
 
 @dataclass(frozen=True, eq=False)
 class PacketIndex:
-    """What demuxing tells about the packets of a video stream, in file (decode) order.
+    """Table of a video stream's N packets, in file (decode) order.
 
     Attributes:
         pts: int64 ``[N]``, ticks; ``NO_PTS`` where a packet has none.
         dts: int64 ``[N]``, ticks; the pts where a packet has none.
         restart: bool ``[N]``, decoding can start at this packet.
         hidden: bool ``[N]``, decoded but not shown (outside the container's edit list).
-        damaged: bool ``[N]``, the container itself says that the packet is incomplete.
+        damaged: bool ``[N]``, the container itself marks the packet as incomplete.
         durations: int64 ``[N]``, ticks; 0 where unknown.
-        problem: Why the packets can not stand for the frames; None when they can.
+        problem: Why the index of packets is no index of frames, in words; None when it is one.
     """
 
     pts: np.ndarray
@@ -75,22 +75,24 @@ class PacketIndex:
 
     @cached_property
     def restarts(self) -> np.ndarray:
-        """int64 ``[R]``, positions at which decoding can start, ascending."""
+        """Positions at which decoding can start, ascending: int64 ``[R]``."""
         return np.flatnonzero(self.restart)
 
     @cached_property
     def smallest_dts(self) -> int:
-        """The smallest dts, in ticks."""
+        """Smallest dts, in ticks."""
         return int(self.dts.min())
 
     def positions(self, pts: Iterable[int]) -> np.ndarray:
-        """Positions in decode order of some pts; only meaningful when :attr:`addressable`.
+        """Find the positions of some pts in decode order.
+
+        The result has a meaning only when :attr:`addressable`.
 
         Args:
             pts: ``[K]``, ticks.
 
         Returns:
-            int64 ``[K]``; -1 for a pts of no packet.
+            int64 ``[K]``; -1 for a pts that no packet has.
         """
         wanted = np.fromiter(pts, dtype=np.int64)
         if not len(self.pts):
@@ -107,23 +109,41 @@ class PacketIndex:
 
 @dataclass(frozen=True)
 class Run:
-    """Packets [start, stop) in decode order, decoded in one go to show the frames at ``wanted``."""
+    """Packets to decode without a break.
+
+    Attributes:
+        start: Position of the first packet, in decode order.
+        stop: Position after the last packet.
+        wanted: Positions of the packets whose frames are wanted.
+    """
 
     start: int
     stop: int
     wanted: frozenset[int]
 
 
+def demuxed(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    """Demux the stream's packets in file order.
+
+    PyAV gives an empty packet at the end. When damage makes FFmpeg see more streams than there were at first, PyAV
+    raises an IndexError in its place; then the packets end without it.
+    """
+    try:
+        yield from container.demux(stream)
+    except IndexError:
+        return
+
+
 def read_packets(
     container: InputContainer, stream: VideoStream, stopped: list[str], heartbeat: Heartbeat
 ) -> Iterator[Packet]:
-    """Demux the stream's packets in file order, without the empty flush packet at the end.
+    """Demux the stream's packets in file order, without empty flush packets.
 
-    Data that the demuxer can not parse ends the packets, as it does for any player; the reason is appended
-    to ``stopped``. Errors of the disk or the network are raised. ``heartbeat`` is called for every packet.
+    Data that the demuxer cannot parse ends the packets, as in any player; the reason is appended to ``stopped``. Errors
+    of the disk or the network are raised. ``heartbeat`` is called for every packet.
     """
     try:
-        for packet in container.demux(stream):
+        for packet in demuxed(container, stream):
             heartbeat()
             if packet.size:
                 yield packet
@@ -132,7 +152,10 @@ def read_packets(
 
 
 def read_index(container: InputContainer, stream: VideoStream, heartbeat: Heartbeat) -> PacketIndex:
-    """Demux the whole stream once and keep no payload: 27 bytes a packet, also on the way."""
+    """Read the packet index of a stream by demuxing it once.
+
+    No payload is kept: the index takes 27 bytes per packet, also while it is read.
+    """
     stopped: list[str] = []
     pts, dts, durations = array("q"), array("q"), array("q")
     key, hidden, damaged = bytearray(), bytearray(), bytearray()
@@ -180,11 +203,11 @@ def _problem(index: PacketIndex, codec: str, stopped: list[str]) -> str | None:
 
 
 def plan_runs(index: PacketIndex, wanted: Iterable[int]) -> list[Run]:
-    """Plan the fewest packets to decode so that the frames of some packets appear.
+    """Plan the fewest packets to decode for the wanted frames.
 
-    A wanted frame is decoded from the nearest restart at or before it. A leading picture (shown before the
-    key frame it follows in decode order, as in open GOPs) may refer to the group before, so it is decoded
-    from the restart before that. Runs that touch are one: the decoder goes on through.
+    A wanted frame is decoded from the nearest restart at or before it. A leading picture is shown before the key frame
+    that it follows in decode order, as in open GOPs. It may refer to the group before, so it is decoded from the
+    restart of that group. Runs that touch are joined.
 
     Args:
         index: An index without problem.
@@ -201,7 +224,7 @@ def plan_runs(index: PacketIndex, wanted: Iterable[int]) -> list[Run]:
     runs: list[tuple[int, int, int]] = []
     for number, (position, start) in enumerate(zip(positions.tolist(), starts.tolist(), strict=True)):
         first = number
-        # An earlier start than the run before has (a leading picture of a lone group) joins that run too.
+        # A start before that of the last run (a leading picture of a lone group) joins that run too.
         while runs and start <= runs[-1][1]:
             before, _, first = runs.pop()
             start = min(start, before)
@@ -214,10 +237,10 @@ def plan_runs(index: PacketIndex, wanted: Iterable[int]) -> list[Run]:
 
 
 def depends_on(index: PacketIndex, bad: Iterable[int]) -> np.ndarray:
-    """Mark every packet whose picture may be built on a damaged one.
+    """Mark all packets whose frames may be predicted from a damaged one.
 
-    Those are the damaged packets themselves, what follows them up to the next restart, and that restart's
-    leading pictures, which may refer back across it.
+    Marked are the damaged packets themselves and all packets after them up to the next restart. The leading pictures of
+    that restart are marked too, since they may refer back across it.
 
     Args:
         index: An addressable index.

@@ -1,9 +1,9 @@
-"""Which instants of a clip are sampled, and which frame shows at an instant. Pure: opens no video.
+"""Choose the instants of a clip, and the frame nearest to each.
 
-X-MIC (Kukleva et al., CVPR 2024) takes 16 random frames a clip; its code (Annusha/xmic) draws one in each of
-16 equal segments in training and takes the segments' centres in evaluation. A frame plan fixes the
-instants beforehand: ``candidates`` evenly spaced instants in every segment, of which training draws one a
-segment and an epoch by a stateless hash, so that every frame is decoded once and no sampling state is kept.
+No video is opened here. X-MIC (Kukleva et al., CVPR 2024) takes 16 random frames per clip. Its code (Annusha/xmic)
+draws one in each of 16 equal segments in training, and takes the centres of the segments in evaluation. A frame plan
+fixes the instants beforehand: ``candidates`` evenly spaced instants in every segment. Training draws one of them per
+segment and epoch by a stateless hash. So every frame is decoded once, and no sampling state is kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipelines.engine.digest import number_of
 TIE_S = 1e-9
 
 NO_FRAME = int(np.iinfo(np.int64).min)
-"""Stands for the frame of an instant that a source does not have."""
+"""The pts in place of a frame that a source does not have."""
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -29,16 +29,16 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 @dataclass(frozen=True)
 class FramePlan:
-    """How many frames of a clip are kept, and as what kind of picture.
+    """Number of frames per clip, with the size and JPEG quality.
 
     Attributes:
-        segments: Equal segments a clip is cut into (16 in the paper).
-        candidates: Evenly spaced instants in every segment; 1 is the centre alone.
+        segments: Number of equal segments of a clip (16 in the paper).
+        candidates: Number of evenly spaced instants in every segment; 1 is the centre alone.
         short_side: Short side of a stored frame in pixels, never upscaled; 0 keeps the native size.
         quality: JPEG quality, 1 to 100.
 
     Raises:
-        UsageError: A value no plan can have.
+        UsageError: A value is out of its range.
     """
 
     segments: int = 16
@@ -47,7 +47,7 @@ class FramePlan:
     quality: int = 95
 
     def __post_init__(self) -> None:
-        """Refuse values that no plan can have."""
+        """Check the ranges of the values."""
         limits = {
             "segments": (1, None),
             "candidates": (1, None),
@@ -67,17 +67,22 @@ class FramePlan:
 
     @property
     def slug(self) -> str:
-        """The plan's folder name, for example ``seg16-k3-256px-q95`` or ``seg16-k1-native-q95``."""
+        """Folder name of the plan, such as ``seg16-k3-256px-q95`` or ``seg16-k1-native-q95``."""
         size = f"{self.short_side}px" if self.short_side else "native"
         return f"seg{self.segments}-k{self.candidates}-{size}-q{self.quality}"
 
     @property
     def centre_candidate(self) -> int | None:
-        """Index of the candidate at the segment's centre; None when ``candidates`` is even."""
+        """Index of the candidate at a segment's centre; None without one.
+
+        There is none when ``candidates`` is even.
+        """
         return self.candidates // 2 if self.candidates % 2 else None
 
     def times(self, start_s: float, stop_s: float) -> np.ndarray:
-        """Instants to sample in a clip: (j + 1/2) / k of every segment, j = 0 .. k - 1.
+        """Compute the instants to sample in a clip.
+
+        They lie at (j + 1/2) / k of every segment, j = 0 .. k - 1, for k candidates.
 
         Args:
             start_s: Start of the clip in seconds, counted from the video's first displayed frame.
@@ -101,28 +106,35 @@ class FramePlan:
         return inside.reshape(self.segments, self.candidates)
 
     def nowhere(self) -> np.ndarray:
-        """int64 ``[segments, candidates]``, :data:`NO_FRAME` everywhere: no instant has a frame."""
+        """Return the choice where no instant has a frame.
+
+        Returns:
+            int64 ``[segments, candidates]``, :data:`NO_FRAME` everywhere.
+        """
         return np.full((self.segments, self.candidates), NO_FRAME)
 
 
 def clip_key(clip_id: str) -> int:
-    """The 64-bit key a clip has in the draws: the first 8 bytes of the id's SHA-256, big endian."""
+    """Compute the 64-bit key of a clip in the random draws.
+
+    It is the first 8 bytes of the id's sha256, big endian.
+    """
     return number_of(clip_id)
 
 
 def draw_candidates(seed: int, epoch: int, clip_keys: np.ndarray, segments: int, candidates: int) -> np.ndarray:
-    """Choose the candidate that training takes for every clip and segment of an epoch.
+    """Draw the training candidate for each clip and segment of an epoch.
 
-    A hash of (seed, epoch, clip, segment) and nothing else: a draw depends neither on the other clips nor on
-    their order, so a resumed or differently batched run draws the same frames. The hash is splitmix64
-    (Steele, Lea and Flood, OOPSLA 2014), applied once for each of its four inputs.
+    The draw is a hash of (seed, epoch, clip, segment) only. It depends neither on the other clips nor on their order.
+    So a resumed or differently batched run draws the same frames. The hash is splitmix64 (Steele, Lea and Flood, OOPSLA
+    2014), applied once for each of its four inputs.
 
     Args:
         seed: Seed of the run.
         epoch: Epoch, counted from 0.
         clip_keys: uint64 ``[C]`` from :func:`clip_key`.
-        segments: Segments of the plan.
-        candidates: Candidates of the plan.
+        segments: Number of segments of the plan.
+        candidates: Number of candidates of the plan.
 
     Returns:
         int64 ``[C, segments]`` of candidate indices in [0, candidates), uniform.
@@ -154,21 +166,23 @@ def nearest_pts(
     times: np.ndarray,
     lone_frame_s: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the frame that stands for each instant: the nearest by pts, ties to the earlier.
+    """Find the frame nearest to each instant by its pts.
 
-    A frame therefore stands for everything within half the gap to its neighbour on either side, however
-    uneven the gaps are; no frame rate is used. The last frame lasts as long as the gap before it. An instant
-    past its end by less than that once more still gets the last frame; a later one is past the end.
+    Of two frames at the same distance, the earlier one is taken. So a frame covers all instants within half the gap to
+    its neighbour on either side, however uneven the gaps are. No frame rate is used.
+
+    The last frame lasts as long as the gap before it. An instant past its end by less than that gap still gets the last
+    frame; a later one is past the end.
 
     Args:
         frame_pts: int64 ``[M]``, strictly ascending pts of the displayed frames, M >= 1.
-        time_base: Seconds a pts tick.
+        time_base: Seconds per pts tick.
         first_pts: The pts of t = 0.
         times: float64 of any shape, seconds from ``first_pts``.
-        lone_frame_s: How long the frame lasts when it is the only one, in seconds.
+        lone_frame_s: Length of the frame in seconds when it is the only one.
 
     Returns:
-        The chosen pts (int64) and whether the instant is past the end (bool), both shaped like ``times``.
+        The chosen pts (int64), and whether the instant is past the end (bool), both shaped like ``times``.
 
     Raises:
         InputError: No frames, frames out of order, or an instant that is negative or not finite.
@@ -195,14 +209,17 @@ def nearest_pts(
 
 
 def _around(frames: np.ndarray, ticks: np.ndarray) -> slice:
-    """The frames that some ticks may be nearest to, with one more on either side: a clip is little of a long video."""
+    """Slice the frames near some ticks, with one more on either side: a clip is a small part of a long video."""
     whole = np.clip(ticks, frames[0], frames[-1]).astype(np.int64)
     places = np.searchsorted(frames, whole)
     return slice(max(int(places.min(initial=len(frames))) - 3, 0), int(places.max(initial=0)) + 4)
 
 
 def frame_length_s(frame_pts: np.ndarray, time_base: Fraction, lone_frame_s: float) -> float:
-    """How long the last frame is shown: the gap before it, or ``lone_frame_s`` if it is alone (seconds)."""
+    """Compute the length of the last frame, in seconds.
+
+    It is the gap before the frame, or ``lone_frame_s`` where it is the only one.
+    """
     if len(frame_pts) < 2:
         return lone_frame_s
     return float((int(frame_pts[-1]) - int(frame_pts[-2])) * time_base)

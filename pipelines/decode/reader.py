@@ -1,20 +1,19 @@
-"""Reads chosen frames of a video file in one visit, exactly: by pts, never by index = time x frame rate.
+"""Read chosen frames of a video in one pass, by exact pts.
 
-The rules. t = 0 is the first displayed frame. The frame with the nearest pts stands for an instant, ties go
-to the earlier one, so the tolerance is half the local gap and a variable frame rate needs no special case.
-The last frame lasts as long as the gap before it. Only wanted frames are converted. The display matrix is
-obeyed (rotation, mirroring). Stored pixels are kept as they are when the sample aspect ratio is not square:
-nothing is stretched, and sizes count stored pixels.
+Frames are never found by index = time x frame rate. t = 0 is the first displayed frame. The frame with the nearest pts
+is taken for an instant, ties go to the earlier one. So the tolerance is half the local gap, and a variable frame rate
+needs no special case. The last frame lasts as long as the gap before it. Only wanted frames are converted. The display
+matrix (rotation, mirroring) is applied. Stored pixels are kept as they are when the sample aspect ratio is not square:
+no frame is stretched, and sizes count stored pixels.
 
-Two modes give the same frames. ``forward`` decodes the whole file in order; it is the reference. ``gop``
-demuxes once for the packet index and decodes only from the key packets that wanted frames need. Whenever the
-index can not be trusted, or the decoder does not deliver what the index promised, the reader falls back to
-``forward`` and says why in :attr:`VideoReader.fallback`.
+Two modes give the same frames. ``forward`` decodes the whole file in order; it is the reference. ``gop`` demuxes once
+for the packet index and decodes only from the key packets that wanted frames need. When the index cannot be trusted, or
+the decoder shows other frames than the index lists, the reader falls back to ``forward``. The reason is in
+:attr:`VideoReader.fallback`.
 
-Damage. A decoder that meets broken data goes on and shows pictures built on what it has: wrong pictures, not
-missing ones. They are not taken: a frame that the decoder refused or repaired is lost, and so is every frame
-that may be predicted from it, up to the next key frame. No other frame stands in for a lost one. Damage that
-the decoder does not report can not be seen.
+A decoder that meets damaged data goes on and shows wrong pictures, not missing ones. They are not taken: a frame that
+the decoder refused or repaired is lost. So is every frame that may be predicted from it, up to the next key frame. No
+other frame replaces a lost one. Damage that the decoder does not report cannot be seen.
 """
 
 from __future__ import annotations
@@ -41,18 +40,18 @@ from pipelines.decode.plan import frame_length_s, nearest_pts
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video is, as displayed.
+    """Facts of a video as displayed.
 
     Attributes:
         codec: Name of the decoder.
         width: Displayed width in stored pixels (after rotation).
         height: Displayed height in stored pixels (after rotation).
-        rotation: Counter-clockwise degrees by which stored frames are turned: 0, 90, 180 or 270.
-        time_base: Seconds a pts tick.
+        rotation: Counter-clockwise rotation of stored frames in degrees: 0, 90, 180 or 270.
+        time_base: Seconds per pts tick.
         first_pts: The pts of t = 0.
-        average_rate: Frames a second as the container states it; None when it states none.
+        average_rate: Frames per second as the container states them; None when it states none.
         duration_s: From the start of the first to the end of the last displayed frame, in seconds.
-        frames_indexed: Displayed frames.
+        frames_indexed: Number of displayed frames.
     """
 
     codec: str
@@ -68,12 +67,14 @@ class VideoInfo:
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The frame for each wanted instant; every array has the shape of the instants.
+    """The frame for each wanted instant.
+
+    Every array has the shape of the instants.
 
     Attributes:
-        pts: int64. Without meaning where ``past_end``.
+        pts: int64, pts of the frame; without meaning where ``past_end``.
         past_end: bool, the instant is a frame's length or more past the end.
-        missing: bool, the frame exists but damage took it.
+        missing: bool, the frame exists but is lost by damage.
     """
 
     pts: np.ndarray
@@ -83,7 +84,13 @@ class Selection:
 
 @dataclass(frozen=True, eq=False)
 class DecodedFrame:
-    """One frame: its pts, its time in seconds from the first displayed frame, RGB uint8 ``[H, W, 3]``."""
+    """One decoded frame.
+
+    Attributes:
+        pts: Its pts, in ticks.
+        time_s: Seconds from the first displayed frame.
+        rgb: uint8 ``[H, W, 3]``, RGB.
+    """
 
     pts: int
     time_s: float
@@ -91,7 +98,7 @@ class DecodedFrame:
 
 
 def _nobody_waits() -> None:
-    """The heartbeat of a reader that no one watches."""
+    """Do nothing: the heartbeat of a reader without a watcher."""
 
 
 def open_video(
@@ -100,14 +107,16 @@ def open_video(
     heartbeat: Heartbeat = _nobody_waits,
     indexes: Path | None = None,
 ) -> VideoReader:
-    """Open a video and read its packet index; only its first frame is decoded when the index is sound.
+    """Open a video and read its packet index.
+
+    When the index is sound, only the first frame is decoded.
 
     Args:
         path: A file that FFmpeg can read.
-        forward: Take the reference mode from the start instead of the fast one.
-        heartbeat: Called for every packet read, so that a watcher can tell a long video from a hung one.
-        indexes: A folder where the packet index is kept for whoever opens the file next (see
-            :func:`pipelines.decode.kept_index.kept_index`); None to read it and keep nothing.
+        forward: Use the reference mode from the start instead of the fast one.
+        heartbeat: Called for every packet read, so that a watcher can distinguish a long video from a hung one.
+        indexes: Folder where the packet index is kept for the next reader of the file (see
+            :func:`pipelines.decode.kept_index.kept_index`); None keeps no index.
 
     Returns:
         A reader, to be used as a context manager.
@@ -119,13 +128,13 @@ def open_video(
 
 
 class VideoReader:
-    """An open video; only one iteration of :meth:`frames` may be under way.
+    """An open video; only one iteration of :meth:`frames` may run.
 
     Attributes:
-        info: The video's facts.
+        info: Facts of the video.
         mode: ``gop`` or ``forward``.
-        fallback: Why the reader left the fast mode; None when it did not.
-        missing: The pts that :meth:`frames` was asked for and could not deliver, all calls together.
+        fallback: Why the reader left the fast mode, in words; None when it did not.
+        missing: The wanted pts that :meth:`frames` could not deliver, over all calls.
     """
 
     info: VideoInfo
@@ -161,7 +170,7 @@ class VideoReader:
             raise
 
     def __enter__(self) -> VideoReader:
-        """Give the reader itself."""
+        """Return the reader itself."""
         return self
 
     def __exit__(
@@ -191,11 +200,11 @@ class VideoReader:
         return Selection(pts, past_end, np.isin(pts, self._lost) & ~past_end)
 
     def frames(self, pts: Iterable[int], short_side: int = 256) -> Iterator[DecodedFrame]:
-        """Deliver frames in ascending pts, in one visit; a pts asked for twice comes once.
+        """Decode frames in one pass and yield them in ascending pts.
 
-        Frames that the decoder can not deliver are left out and added to :attr:`missing`. If the fast mode
-        fails on the way, the rest comes from the forward mode; :attr:`info` and :meth:`select` then follow
-        what is really displayed.
+        Each frame is yielded once. Frames that the decoder cannot deliver are left out and added to :attr:`missing`. If
+        the fast mode fails on the way, the rest is decoded in the forward mode. Then :attr:`info` and :meth:`select`
+        follow the frames that are really displayed.
 
         Args:
             pts: Values from :meth:`select`, in any order.
@@ -203,7 +212,7 @@ class VideoReader:
                 :func:`pipelines.decode.convert.scaled_size`).
 
         Raises:
-            InputError: A pts that is no frame of this video.
+            InputError: A pts is no frame of this video.
             VideoError: The file became unreadable.
         """
         wanted = np.unique(np.fromiter(pts, dtype=np.int64))
@@ -242,7 +251,10 @@ class VideoReader:
                 f"the first frame shown has pts {first.pts}, but the smallest in the index is {visible.min()}"
             )
         damaged = depends_on(index, np.flatnonzero(index.damaged).tolist())
-        self._describe(first, index.pts[~index.hidden & ~damaged], index.pts[~index.hidden & damaged])
+        whole = ~index.hidden & ~damaged
+        if not whole.any():
+            raise Unreliable("every packet is damaged, or its frame is predicted from one that is")
+        self._describe(first, index.pts[whole], index.pts[~index.hidden & damaged])
 
     def _fall_back(self, found: Unreliable) -> None:
         self.mode, self.fallback = "forward", str(found)
@@ -286,9 +298,10 @@ class VideoReader:
         self._container, self._stream = open_stream(self.path)
 
     def _describe(self, first: VideoFrame, shown: np.ndarray, lost: np.ndarray) -> None:
-        rate, tick = self._stream.average_rate, self._stream.time_base
-        if tick is None:
+        rate, stated = self._stream.average_rate, self._stream.time_base
+        if not stated:
             raise VideoError(f"{self.path}: the stream states no time base; expected one", "decode_error")
+        tick = Fraction(stated.numerator, stated.denominator)
         shown = np.sort(shown)
         self._lost = lost[(lost > shown[0]) & (lost < shown[-1])]
         self._exist = np.union1d(shown, self._lost) if self._lost.size else shown

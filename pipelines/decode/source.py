@@ -1,4 +1,7 @@
-"""What frames come from: a video file, a folder of chunks of one, a folder or a tar of numbered JPEGs."""
+"""Interface of frame sources, and the frames and failures they give.
+
+A source is a video file, a folder of chunks, or a folder or tar of numbered JPEGs.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,18 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from pipelines.decode.plan import FramePlan
-from pipelines.decode.task import Clip
+from pipelines.engine.clips import Clip
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Instants without a frame, or a frame that can not be delivered: reason code, error in words, how many rows."""
+    """Instants without a frame, or a frame that cannot be delivered.
+
+    Attributes:
+        reason: Reason code.
+        error: The error in words.
+        rows: Number of failed rows.
+    """
 
     reason: str
     error: str
@@ -28,7 +37,7 @@ class FrameChoice:
 
     Attributes:
         pts: int64 ``[segments, candidates]``, :data:`pipelines.decode.plan.NO_FRAME` where there is none.
-        failures: Why there is none.
+        failures: The failures of the instants without a frame.
     """
 
     pts: np.ndarray
@@ -37,14 +46,14 @@ class FrameChoice:
 
 @dataclass(frozen=True)
 class StoredFrame:
-    """One frame as it is kept.
+    """One frame as it is stored.
 
     Attributes:
         pts: Its key within the video: ticks of the time base, or the number of a JPEG.
-        time_s: Seconds from the start of the video; None where the rate of the JPEGs is not known.
-        width: Pixels.
-        height: Pixels.
-        jpeg: The picture.
+        time_s: Seconds from the start of the video; None where the frame rate of the JPEGs is not known.
+        width: Width in pixels.
+        height: Height in pixels.
+        jpeg: Bytes of the JPEG.
     """
 
     pts: int
@@ -56,7 +65,7 @@ class StoredFrame:
 
 @dataclass(frozen=True)
 class LostFrame:
-    """A frame that was asked for and can not be delivered."""
+    """A wanted frame that cannot be delivered."""
 
     pts: int
     failure: Failure
@@ -66,23 +75,23 @@ class FrameSource(Protocol):
     """An open source of frames; a context manager."""
 
     def choose(self, clip: Clip, plan: FramePlan) -> FrameChoice:
-        """The frames that stand for a clip's instants."""
+        """Choose the frame for each instant of a clip."""
         ...
 
     def frames(self, pts: Iterable[int], plan: FramePlan) -> Iterator[StoredFrame | LostFrame]:
-        """The frames of that name, each once, in ascending order."""
+        """Read the frames with the given pts, each once, in ascending order."""
         ...
 
     def facts(self) -> dict[str, Any]:
-        """A row of :data:`pipelines.decode.tables.VIDEO_FACTS` without the video's id."""
+        """Return a row of :data:`pipelines.decode.tables.VIDEO_FACTS` without the video id."""
         ...
 
     def __enter__(self) -> Self:
-        """Give the source itself."""
+        """Return the source itself."""
         ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the source."""
         ...

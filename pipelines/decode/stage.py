@@ -1,10 +1,8 @@
-"""``decode``: one visit to each video, every wanted frame kept as a JPEG."""
+"""Decode each video once and store every wanted frame as a JPEG."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -16,29 +14,33 @@ import pyarrow as pa
 from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.tables import FRAMES_LAYOUT, SIDES
-from pipelines.decode.task import Clip, VideoTask
+from pipelines.decode.task import VideoTask
+from pipelines.engine.clips import Clip, read_clips, read_videos
 from pipelines.engine.command_lines import of_split
-from pipelines.engine.digest import digest_groups, digest_json
+from pipelines.engine.digest import digest_json
 from pipelines.engine.environment import versions
 from pipelines.engine.groups import group_videos
+from pipelines.engine.leftovers import remove_leftovers, temporary_name
 from pipelines.engine.memory import release_memory
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, read_footer, read_rows
+from pipelines.engine.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, known_footer
 from pipelines.engine.stage import OpenShard, Unit
-from pipelines.engine.workspace import Workspace
+from pipelines.engine.workspace import Workspace, subfolders
 
 _JPEG_BYTES = 20_000
 _GROUPS_A_GIVING_BACK = 8
 _INDEXES = "packet-indexes"
 _MISSING = "missing"
-_TIMED = ("clip_id", "start_s", "stop_s", "start_frame", "stop_frame")
 _PLACED = ("video_id", "path", "kind", "offset_s", "jpeg_rate", "duration_s")
 VIDEO_TIMEOUT_S = 120.0
-"""A video whose decoder gives no frame for this many seconds is given up."""
+"""Seconds without a heartbeat of the decoder after which a video is given up."""
 
 
 def default_plan(split: str) -> FramePlan:
-    """Segment centres for evaluation; three candidates a segment for training to draw from."""
+    """Return the default frame plan of a split.
+
+    It has three candidates per segment for train, to draw from, and the segment centres for other splits.
+    """
     return FramePlan(candidates=3 if split == "train" else 1)
 
 
@@ -51,7 +53,10 @@ class _Pending:
 
 @dataclass
 class DecodeStage:
-    """Frames of one split of one dataset under one plan. See :class:`pipelines.engine.stage.Stage`."""
+    """The stage that decodes one split of a dataset by one plan.
+
+    See :class:`pipelines.engine.stage.Stage`.
+    """
 
     workspace: Workspace
     dataset: str
@@ -60,7 +65,7 @@ class DecodeStage:
     workers: int = 1
     timeout_s: float = VIDEO_TIMEOUT_S
     function: Callable[[VideoTask, Callable[[], None]], dict[str, Any]] | None = None
-    """What a worker process runs on a video; :func:`pipelines.decode.worker.decode_video` when None."""
+    """Function that a worker process runs on a video; :func:`pipelines.decode.worker.decode_video` when None."""
 
     name = "decode"
     version = 2
@@ -69,45 +74,45 @@ class DecodeStage:
 
     @property
     def title(self) -> str:
-        """Dataset and split."""
+        """Dataset and split, for progress reports."""
         return f"{self.dataset} {self.split}"
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """The plan."""
+        """The frame plan, as plain values."""
         return {"plan": asdict(self.plan)}
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """Which dataset the frames are of."""
+        """Dataset, split and plan of the frames."""
         return {"dataset": self.dataset, "split": self.split, "plan": self.plan.slug}
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """Versions of what decodes and encodes."""
+        """Versions of the decoding and encoding libraries."""
         return versions("av", "opencv-python", "numpy", "pyarrow")
 
     @property
     def folder(self) -> Path:
-        """``frames/<dataset>/<split>/<plan>``."""
+        """Folder of the shards, ``frames/<dataset>/<split>/<plan>``."""
         return self.workspace.frames(self.dataset, self.split, self.plan.slug)
 
     @property
     def command(self) -> str:
-        """The command line that makes these shards."""
+        """Command line that makes these shards."""
         return f"xmic decode {of_split(self.dataset, self.split, self.workspace.root)}"
 
     def units(self) -> list[Unit]:
-        """One unit a group of videos; a key covers the clips' times and the identity of each file.
+        """List one unit per group of videos.
 
-        What was decoded of a file that is gone by now (a disk that is not mounted, a download that was deleted) stays
-        as it is: such a file counts as the one it was.
+        Its inputs are the digests of the clips' times and of the identity of each file. Frames of a file that is gone
+        by now (a disk that is not mounted, a download that was deleted) are kept: such a file counts as unchanged.
         """
         units = []
         for unit in self.units_by_clips():
             files = {f"file of {task.video_id}": self._identity(task) for task in unit.payload}
             if _MISSING in files.values():
-                there = _footer_of(unit.path)
+                there = known_footer(unit.path)
                 before = there.inputs if there else {}
                 files |= {name: before.get(name, _MISSING) for name, found in files.items() if found == _MISSING}
             inputs = {**unit.inputs, **files}
@@ -115,21 +120,18 @@ class DecodeStage:
         return units
 
     def units_by_clips(self) -> list[Unit]:
-        """The same units with the clips as their only inputs: needs no video, for those who read the shards."""
-        folder = self.workspace.manifest(self.dataset, self.split)
-        if not (folder / "clips.parquet").is_file():
-            raise MissingUpstream(f"{folder}: not prepared. Run xmic prepare for {self.dataset} {self.split}.")
-        clips = read_rows(folder / "clips.parquet", ["video_id", *_TIMED])
-        videos = read_rows(folder / "videos.parquet", _PLACED)
-        of_video: dict[str, list[Clip]] = {}
-        for row in clips.to_pylist():
-            of_video.setdefault(row["video_id"], []).append(Clip(*(row[name] for name in _TIMED)))
+        """List the same units with the clips as their only inputs.
+
+        Needs no video, so later stages use it to find the shards.
+        """
+        clips = read_clips(self.workspace, self.dataset, self.split)
+        of_video, digests = clips.by_video(), clips.digests_by_video()
+        videos = read_videos(self.workspace, self.dataset, self.split, _PLACED)
         lying_in = Counter(videos.column("path").to_pylist())
         tasks = {
             row["video_id"]: self._task(row, of_video[row["video_id"]], lying_in[row["path"]] > 1)
             for row in videos.to_pylist()
         }
-        digests = digest_groups(clips, "video_id", _TIMED)
         a_clip = self.plan.segments * self.plan.candidates
         groups = group_videos(
             {video: len(rows) * a_clip for video, rows in of_video.items()},
@@ -151,7 +153,14 @@ class DecodeStage:
         return units
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Decode videos of many shards side by side, each in a process; a shard is written with its last video."""
+        """Decode videos in parallel worker processes and write the shards.
+
+        Videos of several shards are decoded side by side. A shard is written when its last video is done.
+
+        Raises:
+            MissingUpstream: none of the split's videos is there, or a shard with frames of videos that are gone would
+                be made again without them.
+        """
         from pipelines.decode.worker import decode_video, reason_of
         from pipelines.engine.workers import run_killable
 
@@ -194,7 +203,7 @@ class DecodeStage:
     def _refuse_to_lose(self, unit: Unit) -> None:
         gone = [task for task in unit.payload if self._file(task) is None]
         lost = [task for task in gone if unit.inputs[f"file of {task.video_id}"] != _MISSING]
-        there = _footer_of(unit.path)
+        there = known_footer(unit.path)
         if lost and there and there.rows:
             raise MissingUpstream(
                 f"{unit.path}: must be made anew, but the files of {len(lost)} of its videos are gone and their frames "
@@ -204,7 +213,7 @@ class DecodeStage:
             )
 
     def _refuse_nothing(self) -> None:
-        """After a run that found no video: whether there is one at all."""
+        """Raise an error if no video of the split is there, after a run that found none."""
         tasks = [task for unit in self.units_by_clips() for task in unit.payload]
         if tasks and not any(self._file(task) for task in tasks):
             first = tasks[0].path or tasks[0].video_id
@@ -267,7 +276,7 @@ class DecodeStage:
             ("frames", shard.write),
             ("clip_frames", lambda t: shard.write_side("clip_frames", t)),
         ):
-            # Not mapped: the pages of a long video's frames would count as memory of this process until the last row.
+            # Not memory-mapped: the pages of a long video's frames would count as memory of this process to the end.
             with pa.OSFile(f"{task.output}.{name}.arrow", "rb") as source, pa.ipc.open_stream(source) as stream:
                 for batch in stream:
                     write(pa.Table.from_batches([batch]))
@@ -278,38 +287,21 @@ class DecodeStage:
             progress.note(f"{task.video_id}: read from start to end, because {result['video']['fallback']}")
 
     def _fresh_scratch(self) -> Path:
-        folder = self.workspace.root / "tmp"
-        here = f"decode-{socket.gethostname()}-"
-        for left in folder.glob(f"{here}*"):
-            pid = left.name.removeprefix(here)
-            try:
-                os.kill(int(pid), 0)
-            except (ProcessLookupError, ValueError):
-                shutil.rmtree(left, ignore_errors=True)
-            except PermissionError:
-                pass
-        scratch = folder / f"{here}{os.getpid()}"
+        remove_leftovers(self.workspace.scratch, "decode-")
+        scratch = self.workspace.scratch / temporary_name("decode-")
         scratch.mkdir(parents=True, exist_ok=True)
         return scratch
 
 
-def _footer_of(path: Path) -> Footer | None:
-    """What a shard says of itself; None where it is not there or damaged."""
-    try:
-        return read_footer(path)
-    except (FileNotFoundError, InputError):
-        return None
-
-
 @dataclass(frozen=True)
 class Decoded:
-    """A finished shard of frames, as those who read it see it.
+    """A finished shard of frames, for later stages.
 
     Attributes:
         group: the group of videos it holds.
-        path: where it stands.
-        footer: what it says of itself.
-        videos: its videos as the manifest has them now.
+        path: file of the shard.
+        footer: footer of the shard.
+        videos: its videos, with the manifest's current values.
     """
 
     group: str
@@ -318,7 +310,10 @@ class Decoded:
     videos: list[VideoTask]
 
     def rows(self) -> Iterator[pa.Table]:
-        """Frames, a row group (64 rows) at a time. What their reader freed is given back as it goes on."""
+        """Read the frames by row group (64 rows).
+
+        The memory that the caller has freed is returned to the system every 8 row groups.
+        """
         for number, rows in enumerate(iter_rows(self.path), 1):
             yield rows
             if number % _GROUPS_A_GIVING_BACK == 0:
@@ -326,24 +321,30 @@ class Decoded:
 
 
 def note_missing(stage: DecodeStage, missing: list[str], progress: Progress) -> None:
-    """Say that some groups of videos are not decoded yet, so that nobody takes a part for the whole."""
+    """Report groups of videos that are not decoded yet.
+
+    So no user takes a part of the frames for all of them.
+    """
     if missing:
         progress.note(f"{stage.folder}: {len(missing)} shards of frames are not there yet. Run {stage.command}")
 
 
 def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
-    """The frames that are there, and the groups that are not.
+    """Find the decoded shards of a stage, and the missing groups.
 
-    Needs no video. A shard whose clips changed since it was decoded is refused, since its frames
-    would be those of other intervals.
+    Needs no video. A shard whose clips changed since it was decoded is refused, since its frames would be those of
+    other intervals.
+
+    Returns:
+        The shards, and the names of the groups of videos without one.
 
     Raises:
-        MissingUpstream: no shard is there, or one is out of date.
+        MissingUpstream: there is no shard, or one is out of date.
     """
     found: list[Decoded] = []
     missing: list[str] = []
     for unit in stage.units_by_clips():
-        footer = _footer_of(unit.path)
+        footer = known_footer(unit.path)
         if footer is None:
             missing.append(unit.group)
             continue
@@ -357,18 +358,19 @@ def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:
 
 
 def decoded_plans(workspace: Workspace, dataset: str, split: str) -> dict[str, FramePlan]:
-    """The frame plans that a split has frames of, by folder name."""
-    folder = workspace.frames(dataset, split)
-    footers = {path.name: any_footer(path) for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+    """Find the frame plans of a split's decoded frames, by folder name."""
+    footers = {folder.name: any_footer(folder) for folder in subfolders(workspace.frames(dataset, split))}
     return {name: FramePlan(**footer.params["plan"]) for name, footer in footers.items() if footer is not None}
 
 
 def plan_of(workspace: Workspace, dataset: str, split: str, slug: str | None) -> FramePlan:
-    """The frame plan a later stage is to read: the named one, the only one there, else the default.
+    """Choose the frame plan that a later stage reads.
+
+    It is the named one; without a name, the only one that has frames, else the default.
 
     Raises:
-        MissingUpstream: nothing is decoded, or not under that name.
-        InputError: several plans are there and none was named.
+        MissingUpstream: no plan has frames, or the named one has none.
+        InputError: no plan is named, several have frames, and the default has none.
     """
     folder = workspace.frames(dataset, split)
     plans = decoded_plans(workspace, dataset, split)

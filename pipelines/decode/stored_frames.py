@@ -1,4 +1,4 @@
-"""Stored JPEG frames to what a network takes, several at a time and ahead of it."""
+"""Prepare stored JPEG frames in threads, ahead of the network."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ Prepared = TypeVar("Prepared")
 def prefetch(
     rows: Iterable[Row], prepare: Callable[[Row], Prepared], workers: int, at_least: int = 0
 ) -> Iterator[Prepared]:
-    """Prepare rows in threads, in order, ahead of whoever takes them.
+    """Prepare rows in threads, in order, ahead of the caller.
 
     Args:
-        rows: drawn one by one in the caller's thread, none earlier than it is handed to a worker.
-        prepare: called in several threads at once, so it may change nothing that they share. Its errors are raised
-            where the row's turn comes.
-        workers: threads; at least one is used.
-        at_least: how many rows to be ahead, such as the next batch while one is in the network. Without it, or
-            where that is more, two a worker; never more than that.
+        rows: drawn one by one in the caller's thread; each is handed to a worker at once.
+        prepare: called in several threads at once, so it must not change shared state. Its errors are raised when it is
+            the row's turn.
+        workers: number of threads; at least one is used.
+        at_least: number of rows to be ahead, such as the next batch while one is in the network. Two rows per worker
+            are ahead where that is more, and never more than the larger of both.
 
     Yields:
-        What ``prepare`` gave for each row.
+        The result of ``prepare`` for each row.
     """
     workers = max(1, workers)
     most = max(_AHEAD * workers, at_least)
@@ -52,7 +52,14 @@ def prefetch(
 
 
 def stored(rows: Iterable[pa.Table]) -> Iterator[tuple[tuple[str, int], bytes]]:
-    """Each frame's (video_id, pts) with its JPEG, from tables of :data:`pipelines.decode.tables.FRAMES`."""
+    """Split tables of stored frames into single frames.
+
+    Args:
+        rows: tables of :data:`pipelines.decode.tables.FRAMES`.
+
+    Yields:
+        (video_id, pts) of each frame, with its JPEG bytes.
+    """
     for table in rows:
         keys = zip(table.column("video_id").to_pylist(), table.column("pts").to_pylist(), strict=True)
         for key, jpeg in zip(keys, table.column("jpeg"), strict=True):
@@ -60,7 +67,13 @@ def stored(rows: Iterable[pa.Table]) -> Iterator[tuple[tuple[str, int], bytes]]:
 
 
 def picture_of(jpeg: bytes) -> np.ndarray | Failed:
-    """The picture, uint8 [H, W, 3] RGB, or the error in its place: one bad frame must not end the shard."""
+    """Decode a stored JPEG; return a failure where it cannot be decoded.
+
+    One bad frame must not end the shard.
+
+    Returns:
+        uint8 ``[H, W, 3]``, RGB, or the failure.
+    """
     try:
         return from_jpeg(jpeg)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""What decode writes: frames, which clip takes which frame, and facts of the videos."""
+"""Tables that decode writes: frames, frames of clips, and facts of videos."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ FRAMES = pa.schema(
         ("jpeg", pa.binary()),
     ]
 )
-"""One distinct frame, keyed (video_id, pts): pts in ticks of the video's time base, or the number of a JPEG;
-``time_s`` seconds from the start of the video, null where the rate of the JPEGs is not known; sizes in pixels as
-stored."""
+"""One distinct frame per row, with the key (video_id, pts).
+
+``pts`` is in ticks of the video's time base, or the number of a JPEG. ``time_s`` is in seconds from the start of the
+video, null where the frame rate of the JPEGs is not known. ``width`` and ``height`` are those of the stored JPEG, in
+pixels.
+"""
 
 CLIP_FRAMES = pa.schema(
     [
@@ -29,7 +32,7 @@ CLIP_FRAMES = pa.schema(
         ("pts", pa.int64()),
     ]
 )
-"""Which frame stands for a clip's candidate instant; instants without a frame have no row."""
+"""The frame of each candidate instant of a clip; instants without a frame have no row."""
 
 VIDEO_FACTS = pa.schema(
     [
@@ -47,8 +50,11 @@ VIDEO_FACTS = pa.schema(
         ("fallback", pa.string()),
     ]
 )
-"""What was found out of a video: displayed size in pixels, rotation in degrees, time base, how it was read ('gop',
-'forward', 'frames' or 'tar') and why the faster way could not be taken; null where there is no such thing."""
+"""Facts of a video, one per row; null where a fact does not apply.
+
+``width`` and ``height`` are the displayed size in pixels, ``rotation`` is in degrees. ``read_mode`` is 'gop',
+'forward', 'frames' or 'tar'. ``fallback`` is the reason why the faster mode could not be used.
+"""
 
 FRAMES_LAYOUT = Layout(FRAMES, row_group=64, compression="none", plain=True)
 SIDES = {

@@ -1,4 +1,4 @@
-"""What a decoding worker is told."""
+"""The task of a decoding worker."""
 
 from __future__ import annotations
 
@@ -6,43 +6,27 @@ from dataclasses import dataclass
 
 from data_manifests.videos import Kind
 from pipelines.decode.plan import FramePlan
-
-
-@dataclass(frozen=True)
-class Clip:
-    """The interval of a clip.
-
-    Attributes:
-        clip_id: Its id.
-        start_s: Start in seconds of the video.
-        stop_s: Stop in seconds; None for the end of the video.
-        start_frame: First of the numbered JPEGs, None where the annotation numbers none.
-        stop_frame: Last of them.
-    """
-
-    clip_id: str
-    start_s: float
-    stop_s: float | None
-    start_frame: int | None = None
-    stop_frame: int | None = None
+from pipelines.engine.clips import Clip
 
 
 @dataclass(frozen=True)
 class VideoTask:
-    """What a worker needs to decode one video: no workspace, no Parquet, only this.
+    """All that a worker needs to decode one video.
+
+    The worker reads no workspace and no Parquet.
 
     Attributes:
         video_id: The manifest's id.
-        path: The file or folder, or None when no root has it.
-        kind: What stands there.
-        offset_s: Where in it the video begins, in seconds.
-        jpeg_rate: Frames a second by which JPEGs are numbered, None where that is not known.
-        duration_s: The video's length as the annotation has it, in seconds, None where it has none.
-        clips: Its clips.
-        plan: Which instants of them.
+        path: The file or folder; None when no root has it.
+        kind: Form of the video on disk; see :data:`data_manifests.videos.Kind`.
+        offset_s: Start of the video in the file or folder, in seconds.
+        jpeg_rate: Frames per second of the numbering of JPEGs; None where unknown.
+        duration_s: Length of the video in seconds, from the annotation; None where it has none.
+        clips: Clips of the video.
+        plan: Frame plan, which gives the instants of each clip.
         shares_file: Whether other videos of the split lie in the same file.
-        output: Where the worker writes its Arrow files.
-        indexes: A folder where the packet index of the file is kept for those others; empty for none.
+        output: Path of the worker's Arrow files, without their suffixes.
+        indexes: Folder where the packet index of the file is kept for those other videos; empty for none.
     """
 
     video_id: str

@@ -1,4 +1,4 @@
-"""Frames of one video file, or of a stretch of it."""
+"""Read frames of one video file, or of a part of it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pipelines.decode.packet_index import Heartbeat
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.reader import DecodedFrame, VideoReader, open_video
 from pipelines.decode.source import Failure, FrameChoice, LostFrame, StoredFrame
-from pipelines.decode.task import Clip
+from pipelines.engine.clips import Clip
 
 
 class VideoSource:
-    """See :class:`pipelines.decode.source.FrameSource`.
+    """A :class:`pipelines.decode.source.FrameSource` for a video file.
 
     Args:
         path: The file.
-        offset_s: Where in it the video begins, in seconds: an Ego4D clip begins somewhere in its full-scale video.
+        offset_s: Start of the video in the file, in seconds: an Ego4D clip is a part of its full-scale video.
         heartbeat: Called for every packet read.
-        indexes: Where the file's packet index is kept for other videos that lie in it; None when none does.
+        indexes: Folder of the file's kept packet index, for other videos in the same file; None when there are none.
 
     Raises:
-        VideoError: The file can not be read.
+        VideoError: The file cannot be read.
     """
 
     def __init__(self, path: Path, offset_s: float, heartbeat: Heartbeat, indexes: Path | None = None) -> None:
@@ -34,7 +34,10 @@ class VideoSource:
         heartbeat()
 
     def choose(self, clip: Clip, plan: FramePlan) -> FrameChoice:
-        """The nearest frame to each instant (see :func:`pipelines.decode.plan.nearest_pts`)."""
+        """Choose the frame nearest to each instant.
+
+        See :func:`pipelines.decode.plan.nearest_pts`.
+        """
         end_s = self._reader.info.duration_s - self._offset_s
         stop_s = end_s if clip.stop_s is None else clip.stop_s
         if stop_s <= clip.start_s:
@@ -49,7 +52,7 @@ class VideoSource:
         return FrameChoice(pts, failures)
 
     def frames(self, pts: Iterable[int], plan: FramePlan) -> Iterator[StoredFrame | LostFrame]:
-        """Decoded in one visit."""
+        """Decode the wanted frames in one pass."""
         wanted = sorted(set(pts))
         delivered: set[int] = set()
         for frame in self._reader.frames(wanted, short_side=plan.short_side):
@@ -60,11 +63,11 @@ class VideoSource:
                 yield LostFrame(value, damaged(value))
 
     def facts(self) -> dict[str, Any]:
-        """What the decoder says of the file."""
+        """Return the decoder's facts of the file."""
         return reader_facts(self._reader)
 
     def __enter__(self) -> Self:
-        """Give the source itself."""
+        """Return the source itself."""
         return self
 
     def __exit__(
@@ -75,31 +78,38 @@ class VideoSource:
 
 
 def nothing_there(clip: Clip, plan: FramePlan, end_s: float) -> FrameChoice:
-    """The choice for a clip that begins where the video has ended."""
+    """Return the choice for a clip that starts after the video's end."""
     error = f"the clip starts at {clip.start_s:.3f} s, the video ends at {end_s:.3f} s"
     pts = plan.nowhere()
     return FrameChoice(pts, [Failure("past_end", error, pts.size)])
 
 
 def past_end(count: int, of: int, first_s: float, end_s: float) -> Failure:
-    """Some instants of a clip lie past the end of the video."""
+    """Describe the failure of instants past the end of the video.
+
+    Args:
+        count: Number of instants past the end.
+        of: Number of instants of the clip.
+        first_s: The first of them past the end, in seconds.
+        end_s: End of the video, in seconds.
+    """
     error = f"{count} of {of} instants, the first at {first_s:.3f} s, are past the end of the video at {end_s:.3f} s"
     return Failure("past_end", error, count)
 
 
 def damaged(pts: int) -> Failure:
-    """A frame that exists but can not be shown."""
+    """Describe the failure of a frame that is lost by damage."""
     return Failure("decode_error", f"the frame at pts {pts} is damaged, or predicted from one that is")
 
 
 def stored(frame: DecodedFrame, plan: FramePlan, pts: int, time_s: float) -> StoredFrame:
-    """A decoded frame as it is kept."""
+    """Encode a decoded frame as it is stored."""
     height, width = frame.rgb.shape[:2]
     return StoredFrame(pts, time_s, width, height, to_jpeg(frame.rgb, plan.quality))
 
 
 def reader_facts(reader: VideoReader) -> dict[str, Any]:
-    """What a reader knows of its file."""
+    """Return the facts that a reader has of its file."""
     info = reader.info
     return {
         "codec": info.codec,

@@ -1,14 +1,22 @@
-"""What a decoding worker process does: one video in, two Arrow files out, whatever the frames come from."""
+"""Decode one video in a worker process and write two Arrow files.
+
+This is the same for every kind of frame source.
+"""
 
 from __future__ import annotations
 
+import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
+import cv2
 import numpy as np
 import pyarrow as pa
 
+from data_manifests.errors import XmicError
 from pipelines.decode.container import VideoError
 from pipelines.decode.open_source import open_source
 from pipelines.decode.plan import NO_FRAME
@@ -18,33 +26,50 @@ from pipelines.decode.task import VideoTask
 
 _BATCH = 64
 
+_OF_THE_VIDEO = (
+    XmicError,
+    av.error.FFmpegError,
+    cv2.error,
+    tarfile.TarError,
+    zlib.error,
+    ArithmeticError,  # by the numbers a container states: a time beyond 64 bits, a rate of nothing
+    UnicodeError,  # in its metadata
+)
 
-def reason_of(error: BaseException) -> str:
-    """The reason code of an exception that left :func:`decode_video`."""
+
+def reason_of(error: BaseException) -> str | None:
+    """Return the reason code of an exception, None for a program mistake.
+
+    A video, the disk or a lack of memory can cause an exception with a reason code. Only a mistake in the program can
+    cause one without.
+    """
     if isinstance(error, VideoError):
         return error.reason
     if isinstance(error, MemoryError):
         return "out_of_memory"
-    return "io_error" if isinstance(error, OSError) else "decode_error"
+    if isinstance(error, OSError):
+        return "io_error"
+    return "decode_error" if isinstance(error, _OF_THE_VIDEO) else None
 
 
 def decode_video(task: VideoTask, heartbeat: Callable[[], None]) -> dict[str, Any]:
-    """Read every wanted frame of a video.
+    """Decode every wanted frame of a video and write them to files.
 
     Writes ``<output>.frames.arrow`` (rows of FRAMES, ascending pts) and ``<output>.clip_frames.arrow``.
 
     Returns:
-        ``video``: a row of VIDEO_FACTS; ``failures``: reason, error, clip_id, pts and rows of what is missing.
+        ``video``: a row of VIDEO_FACTS; ``failures``: reason, error, clip_id or pts, and rows of each failure.
 
     Raises:
-        VideoError: the video as a whole can not be read; reason 'missing_video' when there is no file.
+        VideoError: the video as a whole cannot be read; the reason is 'missing_video' when there is no file.
     """
     if task.path is None:
         raise VideoError(f"{task.video_id}: no video root has it", reason="missing_video")
     failures: list[dict[str, Any]] = []
     wanted: dict[str, np.ndarray] = {}
     with open_source(task, Path(task.path), heartbeat) as source:
-        # Chosen in the order of time, for which each chunk of a video is opened once; told in the order of the task.
+        # Frames are chosen in order of time, so that each chunk of a video is opened once. They are reported in the
+        # order of the task.
         in_time = sorted(range(len(task.clips)), key=lambda number: task.clips[number].start_s)
         choices = {number: source.choose(task.clips[number], task.plan) for number in in_time}
         for number, clip in enumerate(task.clips):

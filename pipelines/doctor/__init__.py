@@ -1,1 +1,1 @@
-"""What this machine has and can do."""
+"""Check what this machine has and can do."""

@@ -1,7 +1,9 @@
-"""``doctor``: what this machine has and what is broken. Works when a dependency does not.
+"""Check the dependencies, devices, caches and workspace for ``doctor``.
 
-Only the standard library is imported here. Every dependency is imported in a process of its own
-(:mod:`pipelines.doctor.probe`), so that one that raises, crashes or hangs is a line of the result.
+The checks work even where a dependency is broken. Only the standard library is imported here. Every dependency is
+imported in a process of its own (:mod:`pipelines.doctor.probe`). The functions that xmic needs of them are tried in
+other processes (:mod:`pipelines.doctor.trials`). So a dependency that raises, crashes or hangs is one line of the
+result.
 """
 
 from __future__ import annotations
@@ -24,19 +26,22 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT_S = 60.0
-"""An import that takes longer counts as hanging; cold imports from a network disk can take half of it."""
+"""Seconds after which an import or a trial counts as hanging.
+
+A cold import from a network disk can take half of it.
+"""
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Dependency:
-    """A required distribution: its name on PyPI and the name it is imported by."""
+    """A required distribution: its name on PyPI and its import name."""
 
     distribution: str
     module: str
 
 
-# The slow ones first: with few cores the whole takes as long as the last to start.
+# The slow ones first: with few cores, the last one to start decides how long all of them take.
 DEPENDENCIES = (
     Dependency("open_clip_torch", "open_clip"),
     Dependency("timm", "timm"),
@@ -56,29 +61,76 @@ DEPENDENCIES = (
 )
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A trial of a function that xmic needs of its dependencies.
+
+    Attributes:
+        name: its name in :data:`pipelines.doctor.trials.TRIALS`.
+        what: description of the trial, in words.
+        modules: import names, as in :data:`DEPENDENCIES`, of the dependencies it needs.
+    """
+
+    name: str
+    what: str
+    modules: tuple[str, ...]
+
+
+TRIALS = (
+    Trial(
+        "encoder",
+        "a picture through the encoder that comes with xmic",
+        ("torch", "torchvision", "open_clip", "timm", "safetensors"),
+    ),
+    Trial(
+        "hands",
+        "a picture through the hand model that comes with xmic",
+        ("torch", "torchvision", "ultralytics", "cv2", "safetensors"),
+    ),
+    Trial("video", "a clip written, opened and decoded", ("av", "cv2", "numpy", "pyarrow")),
+    Trial("shard", "a Parquet shard written and read back", ("pyarrow",)),
+)
+
+
 def examine(
-    workspace: Path, dependencies: Sequence[Dependency] = DEPENDENCIES, timeout_s: float = TIMEOUT_S
+    workspace: Path,
+    dependencies: Sequence[Dependency] = DEPENDENCIES,
+    trials: Sequence[Trial] = TRIALS,
+    timeout_s: float = TIMEOUT_S,
 ) -> dict[str, Any]:
-    """Everything ``xmic doctor`` says, as plain values.
+    """Collect the output of ``xmic doctor`` as plain values.
 
     Args:
         workspace: the workspace folder; it need not exist.
-        dependencies: what to import.
-        timeout_s: seconds an import and its questions may take.
+        dependencies: the distributions to import.
+        trials: the trials to run after the imports. A trial that needs a module that does not import is not run, and
+            counts as not working.
+        timeout_s: limit in seconds for each trial, and for each import with the questions to the module.
 
     Returns:
-        'ok' (every dependency imports), 'xmic', 'python', 'platform', 'dependencies', 'devices', 'ffmpeg',
-        'caches', 'disk', 'workspace', 'offline'. A part that could not be found out is an object with 'error'.
+        'ok' (every dependency imports and every trial works), 'xmic', 'python', 'platform', 'dependencies', 'trials',
+        'devices', 'ffmpeg', 'caches', 'disk', 'workspace', 'offline'. A part whose check failed is an object with
+        'error'.
     """
-    probes = _probe_all(dependencies, timeout_s)
+    from pipelines.engine.machine import usable_cores
+
+    with (
+        tempfile.TemporaryDirectory(prefix="xmic-doctor-") as folder,
+        ThreadPoolExecutor(max(2, usable_cores())) as pool,
+    ):
+        modules = [item.module for item in dependencies]
+        found = pool.map(lambda module: _probe(module, Path(folder), timeout_s), modules)
+        probes = dict(zip(modules, found, strict=True))
+        tried = list(pool.map(lambda trial: _tried(trial, probes, Path(folder), timeout_s), trials))
     settings, problem = _settings(workspace)
     packages = [_package(item, probes[item.module]) for item in dependencies]
     return {
-        "ok": all(package["imports"] for package in packages),
+        "ok": all(package["imports"] for package in packages) and all(trial["works"] for trial in tried),
         "xmic": _version("xmic"),
         "python": {"version": platform.python_version(), "executable": sys.executable},
         "platform": platform.platform(),
         "dependencies": packages,
+        "trials": tried,
         "devices": _isolated(lambda: _devices(probes.get("torch", {}), settings.get("precision", {}))),
         "ffmpeg": _details(probes, "av"),
         "caches": _isolated(_caches),
@@ -102,23 +154,48 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _probe_all(dependencies: Sequence[Dependency], timeout_s: float) -> dict[str, dict[str, Any]]:
-    modules = [item.module for item in dependencies]
-    with (
-        tempfile.TemporaryDirectory(prefix="xmic-doctor-") as folder,
-        ThreadPoolExecutor(max(2, len(usable_cores()))) as pool,
-    ):
-        found = pool.map(lambda module: _probe(module, Path(folder), timeout_s), modules)
-        return dict(zip(modules, found, strict=True))
-
-
 def _probe(module: str, folder: Path, timeout_s: float) -> dict[str, Any]:
-    out, said = folder / f"{module}.json", folder / f"{module}.txt"
-    command = [sys.executable, "-P", "-X", "faulthandler", str(_PACKAGE / "doctor_probe.py")]
+    known, problem = _asked("probe", module, folder, timeout_s)
+    result = {"imports": False, "error": None, "details": None, "details_error": None, **known}
+    if problem:
+        result["details_error" if result["imports"] else "error"] = problem
+    return result
+
+
+def _tried(trial: Trial, probes: Mapping[str, Mapping[str, Any]], folder: Path, timeout_s: float) -> dict[str, Any]:
+    result = {"name": trial.name, "what": trial.what, "works": False, "problem": None, "advice": None}
+    broken = [module for module in trial.modules if module in probes and not probes[module]["imports"]]
+    if broken:
+        return {**result, "problem": f"not tried, because {' and '.join(broken)} cannot be imported (see above)"}
+    known, problem = _asked("trial", trial.name, folder, timeout_s)
+    problem = problem or known["error"]
+    if problem:
+        return {**result, "problem": problem, "advice": _advice_for(trial)}
+    return {**result, "works": True}
+
+
+def _advice_for(trial: Trial) -> str:
+    rests = [item for item in DEPENDENCIES if item.module in trial.modules]
+    versions = (f"{item.distribution} {_version(item.distribution) or '(no version)'}" for item in rests)
+    asked = " ".join(_quoted(_requirement(item.distribution)) for item in rests)
+    return (
+        f"it rests on {', '.join(versions)}; what xmic asks for: {_pip()} install {asked}. If those are the versions, "
+        "report it with the output of: xmic doctor --json"
+    )
+
+
+def _asked(what: str, name: str, folder: Path, timeout_s: float) -> tuple[dict[str, Any], str | None]:
+    """Run :mod:`pipelines.doctor.probe` in a process of its own.
+
+    Returns:
+        The last answer that the process wrote, and, where the process ended badly, how it ended.
+    """
+    out, said = folder / f"{what}-{name}.json", folder / f"{what}-{name}.txt"
+    command = [sys.executable, "-P", "-X", "faulthandler", str(_PACKAGE / "doctor" / "probe.py")]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "YOLO_OFFLINE": "true"}
     with said.open("wb") as log:
         process = subprocess.Popen(
-            [*command, module, str(out), str(_PACKAGE.parent)],
+            [*command, what, name, str(out), str(_PACKAGE.parent)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -132,12 +209,9 @@ def _probe(module: str, folder: Path, timeout_s: float) -> dict[str, Any]:
         finally:
             process.kill()
             process.wait()
-    result: dict[str, Any] = {"imports": False, "error": None, "details": None, "details_error": None}
-    if out.is_file():
-        result = json.loads(out.read_text(encoding="utf-8"))
-    if problem or not out.is_file():
-        result["details_error" if result["imports"] else "error"] = problem or "ended without an answer"
-    return result
+    if not out.is_file():
+        return {}, problem or "ended without an answer"
+    return json.loads(out.read_text(encoding="utf-8")), problem
 
 
 def _how_it_ended(code: int, said: Path) -> str:
@@ -158,8 +232,8 @@ def _package(item: Dependency, probe: Mapping[str, Any]) -> dict[str, Any]:
         problem, advice = "not installed", f"{_pip()} install {_quoted(required)}"
     elif not probe["imports"]:
         advice = f"{_pip()} install --force-reinstall {_quoted(required)}"
-    elif installed and _too_old(installed, required):
-        problem, advice = f"older than {required}", f"{_pip()} install --upgrade {_quoted(required)}"
+    elif installed and not _fits(installed, required):
+        problem, advice = f"outside {required}", f"{_pip()} install --upgrade {_quoted(required)}"
     return {
         "name": item.distribution,
         "module": item.module,
@@ -180,7 +254,7 @@ def _quoted(requirement: str) -> str:
 
 
 def _requirement(distribution: str) -> str:
-    """The requirement as xmic states it, for instance 'torch>=2.6'; the bare name where xmic is not installed."""
+    """Return the requirement in xmic's metadata, such as 'torch>=2.6'; the bare name where xmic is not installed."""
     try:
         stated = importlib.metadata.requires("xmic") or []
     except Exception:
@@ -189,9 +263,10 @@ def _requirement(distribution: str) -> str:
     return names.get(distribution.lower().replace("_", "-"), distribution).partition(";")[0].strip()
 
 
-def _too_old(installed: str, required: str) -> bool:
-    least = re.search(r">=\s*([0-9.]+)", required)
-    return least is not None and _numbers(installed) < _numbers(least[1])
+def _fits(installed: str, required: str) -> bool:
+    least, untried = re.search(r">=\s*([0-9.]+)", required), re.search(r"<\s*([0-9.]+)", required)
+    numbers = _numbers(installed)
+    return (least is None or numbers >= _numbers(least[1])) and (untried is None or numbers < _numbers(untried[1]))
 
 
 def _numbers(version: str) -> list[int]:
@@ -205,16 +280,11 @@ def _details(probes: Mapping[str, Mapping[str, Any]], module: str) -> dict[str, 
     return details or {"error": f"{module} can not be asked: {probe.get('error') or probe.get('details_error')}"}
 
 
-def usable_cores() -> set[int]:
-    """The CPU cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
-
-
 def _devices(torch: Mapping[str, Any], precision: Mapping[str, str]) -> dict[str, Any]:
+    from pipelines.engine.machine import usable_cores
+
     details = torch.get("details")
-    found: dict[str, Any] = {"cpu_cores": len(usable_cores()), **_memory()}
+    found: dict[str, Any] = {"cpu_cores": usable_cores(), **_memory()}
     if details is None:
         return {**found, "error": f"PyTorch can not be asked: {torch.get('error') or torch.get('details_error')}"}
     from pipelines.engine.precision import resolve_precision
@@ -232,7 +302,7 @@ def _devices(torch: Mapping[str, Any], precision: Mapping[str, str]) -> dict[str
 
 
 def _memory() -> dict[str, int | None]:
-    """Bytes of memory, what is free of it, and a container's limit."""
+    """Return the memory, the available memory and a container's limit, in bytes; None where unknown."""
     found: dict[str, int | None] = {"memory_bytes": None, "memory_available_bytes": None, "memory_limit_bytes": None}
     table = Path("/proc/meminfo")
     if table.is_file():
@@ -253,7 +323,7 @@ def _caches() -> list[dict[str, Any]]:
     torch_hub = Path(os.environ.get("TORCH_HOME") or xdg / "torch") / "hub"
     return [
         {"what": "user cache (XDG)", "path": str(xdg), "exists": xdg.is_dir(), "weights_bytes": None},
-        # A repository's files stand once in blobs/, its snapshots are links to them.
+        # A repository's files lie once in blobs/, and its snapshots are links to them.
         _cache("Hugging Face hub", Path(hub), "models--*/blobs/*"),
         _cache("torch hub", torch_hub, "checkpoints/*"),
         _cache("open_clip", home / ".cache" / "clip", "*"),
@@ -280,7 +350,7 @@ def _disk(workspace: Path) -> dict[str, Any]:
 
 
 def _settings(workspace: Path) -> tuple[dict[str, Any], str | None]:
-    """``workspace.toml``, or what is wrong with it. Read here, since pipelines.engine.workspace needs pyarrow."""
+    """Read ``workspace.toml``, or return its error. pipelines.engine.workspace is not used, since it needs pyarrow."""
     file = workspace / "workspace.toml"
     if not file.is_file():
         return {}, None
@@ -304,7 +374,7 @@ def _workspace(workspace: Path, settings: Mapping[str, Any], problem: str | None
     return {**found, "error": problem} if problem else found
 
 
-# Not from the modules that read them: a doctor imports nothing that may be broken.
+# Not imported from the modules that read these files: doctor imports no module that may be broken.
 _PACKAGED = {
     "encoder": _PACKAGE / "embed" / "model" / "pocket.safetensors",
     "detector": _PACKAGE / "hands" / "model" / "hands.safetensors",

@@ -1,16 +1,18 @@
-"""One dependency imported and asked what it can do, in a process of its own: ``doctor`` starts this file.
+"""Import and examine one dependency, or run one trial, as a process.
 
-A dependency that crashes or hangs takes only this process with it. Only the standard library is imported
-here at module level. Nothing touches the network.
+``doctor`` starts this file in a process of its own. So a dependency that crashes or hangs ends only this process. Only
+the standard library is imported here at module level. The network is never used.
 """
 
 from __future__ import annotations
 
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,17 +21,17 @@ DECODERS: dict[str, tuple[str, ...]] = {
     "h264": ("h264", "libopenh264"),
     "hevc": ("hevc",),
     "vp9": ("vp9", "libvpx-vp9"),
-    # FFmpeg's own "av1" decodes only on a graphics card, so its presence says nothing.
+    # FFmpeg's own "av1" decodes only on a graphics card, so its presence alone is not enough.
     "av1": ("libdav1d", "libaom-av1"),
     "mpeg4": ("mpeg4",),
     "gif": ("gif",),
     "mjpeg": ("mjpeg",),
 }
-"""Format → FFmpeg decoders that read it, any of which will do."""
+"""Format → FFmpeg decoders that read it; one of them is enough."""
 
 
 def torch_details() -> dict[str, Any]:
-    """CPU capability and CUDA devices as PyTorch sees them."""
+    """Return the CPU capability and CUDA devices that PyTorch finds."""
     import torch
 
     devices = []
@@ -47,7 +49,7 @@ def torch_details() -> dict[str, Any]:
 
 
 def av_details() -> dict[str, Any]:
-    """FFmpeg's libraries and decoders as PyAV brings them."""
+    """Return the FFmpeg libraries and decoders that PyAV contains."""
     import av
 
     def decodes(name: str) -> bool:
@@ -64,7 +66,10 @@ def av_details() -> dict[str, Any]:
 
 
 def open_clip_details() -> dict[str, Any]:
-    """open_clip tags whose weights are in the local caches, where ``embed`` looks for them."""
+    """List the open_clip tags whose weights are in the local caches.
+
+    These are the caches where ``embed`` looks for them.
+    """
     import open_clip
     from huggingface_hub import try_to_load_from_cache
     from open_clip.pretrained import get_pretrained_cfg
@@ -83,7 +88,10 @@ def open_clip_details() -> dict[str, Any]:
 
 
 def timm_details() -> dict[str, Any]:
-    """timm models whose weights are in the local Hugging Face cache, where ``embed`` looks for them."""
+    """List the timm models with weights in the Hugging Face cache.
+
+    It is the local cache where ``embed`` looks for them.
+    """
     import timm
     from huggingface_hub import constants, try_to_load_from_cache
 
@@ -101,7 +109,10 @@ def timm_details() -> dict[str, Any]:
 
 
 def ultralytics_details() -> dict[str, Any]:
-    """Detection weights with a hand class in Ultralytics' weights folder and in the current one."""
+    """List the local YOLO weights that detect a hand class.
+
+    They are in Ultralytics' weights folder or in the current folder.
+    """
     from ultralytics.utils import SETTINGS
 
     from data_manifests.errors import InputError
@@ -130,15 +141,19 @@ DETAILS: dict[str, Callable[[], dict[str, Any]]] = {
     "timm": timm_details,
     "ultralytics": ultralytics_details,
 }
-"""Import name → what more to ask."""
+"""Import name → function that returns details of the module."""
 
 
 def probe(module: str) -> Iterator[dict[str, Any]]:
-    """Import a module and ask it; yields what is known so far, so that a crash later on loses nothing."""
+    """Import a module and examine it.
+
+    Yields:
+        The result so far, after each step, so that a later crash loses no earlier result.
+    """
     known: dict[str, Any] = {"imports": False, "error": None, "details": None, "details_error": None}
     try:
         importlib.import_module(module)
-    except BaseException as error:  # SystemExit in an import must be told like any other error
+    except BaseException as error:  # SystemExit in an import must be reported like any other error
         yield {**known, "error": _said(error)}
         return
     known["imports"] = True
@@ -151,22 +166,68 @@ def probe(module: str) -> Iterator[dict[str, Any]]:
         yield known
 
 
+def attempt(name: str) -> Iterator[dict[str, Any]]:
+    """Run one trial of :data:`pipelines.doctor.trials.TRIALS`.
+
+    Yields:
+        Whether the trial works, and the error with its place.
+    """
+    try:
+        from pipelines.doctor.trials import run_trial
+
+        run_trial(name)
+    except BaseException as error:
+        yield {"works": False, "error": f"{_said(error)}{_place(error)}"}
+        return
+    yield {"works": True, "error": None}
+
+
 def _said(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def main(module: str, out: str, root: str) -> None:
-    """Write each state of :func:`probe` to the file ``out``."""
-    # Collecting garbage is a third of the time that large imports take.
+def _place(error: BaseException) -> str:
+    """Return the last line of xmic's code in the traceback: an error of a missing argument does not name its caller."""
+    ours = str(Path(__file__).resolve().parents[1])
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(ours)]
+    if not frames:
+        return ""
+    return f" ({Path(frames[-1].filename).relative_to(Path(ours).parent)}, line {frames[-1].lineno})"
+
+
+def _take_ours(root: Path) -> None:
+    """Import xmic's packages from the folder of this file.
+
+    ``sys.path`` is not changed: on it, the folder could shadow modules of others, and other packages of the same names
+    could shadow xmic's.
+    """
+    for name in ("data_manifests", "pipelines"):
+        file = root / name / "__init__.py"
+        spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=[str(file.parent)])
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{file}: cannot be imported")
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+
+
+def main(what: str, name: str, out: str, root: str) -> None:
+    """Write each result of a probe or trial to a file.
+
+    Args:
+        what: 'probe' (:func:`probe` of a module) or 'trial' (:func:`attempt`).
+        name: name of the module or the trial.
+        out: the file, as JSON; a later result replaces an earlier one.
+        root: the folder that this package lies in.
+    """
+    # Garbage collection takes a third of the time of large imports.
     gc.disable()
-    # Last on the path: it is there for this package alone and must shadow nothing.
-    sys.path.append(root)
-    for known in probe(module):
+    _take_ours(Path(root))
+    for known in probe(name) if what == "probe" else attempt(name):
         temporary = Path(f"{out}.tmp")
         temporary.write_text(json.dumps(known), encoding="utf-8")
         temporary.replace(out)
-    # What libraries do at exit is of no interest and takes time.
+    # The exit handlers of libraries are not needed and take time.
     os._exit(0)
 
 

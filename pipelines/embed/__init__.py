@@ -1,1 +1,1 @@
-"""Frames, hand crops and class names to raw vectors."""
+"""Embed frames, hand crops and class names as raw vectors."""

@@ -1,4 +1,7 @@
-"""``embed``: clips to raw vectors of an encoder that takes several frames at once."""
+"""Run ``embed`` on clips: raw vectors of several frames each.
+
+The encoder must take several frames at once, as LaViLa does.
+"""
 
 from __future__ import annotations
 
@@ -24,49 +27,55 @@ from pipelines.engine.stage import OpenShard, Unit
 
 @dataclass
 class EmbedClipsStage(EmbedStage):
-    """The clip stream of one split: one vector of several frames for every draw of a clip.
+    """Stage that embeds the clip stream of one split.
 
-    Draw j takes the j-th candidate of each segment, so a plan of k candidates gives k draws and one of a single
-    candidate the centres. Of fewer frames than segments see :func:`clip_segments`. A draw that lacks a frame has no
-    row: decode has said why.
+    Each draw of a clip gets one vector of several frames. Draw j takes the j-th candidate of each segment. So a plan
+    of k candidates gives k draws, and a plan of a single candidate gives the centres. For fewer frames than segments
+    see :func:`clip_segments`. A draw that lacks a frame has no row; decode has recorded the failure.
 
     Attributes:
-        clip_frames: F, frames a vector; divides the plan's segments.
+        clip_frames: F, frames per vector; a divisor of the plan's segments.
     """
 
     clip_frames: int = 16
 
     def __post_init__(self) -> None:
-        """Refuse a number of frames that the plan does not have."""
+        """Check that the number of frames divides the plan's segments."""
         self.segments = clip_segments(self.frames.plan, self.clip_frames)
 
     @property
     def stream(self) -> Stream:
-        """'clip'."""
+        """Stream of these vectors: ``clip``."""
         return "clip"
 
     @property
     def stream_slug(self) -> str:
-        """'clip'."""
+        """Folder name of the stream: ``clip``."""
         return "clip"
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """The encoder's provenance, how many frames and of which segments (counted from 0)."""
+        """Parameters of the vectors: the encoder's provenance, frames and segments.
+
+        Segments are counted from 0.
+        """
         return {**super().params, "clip_frames": self.clip_frames, "clip_segments": self.segments}
 
     @property
     def layout(self) -> Layout:
-        """Needs the encoder's width, so it loads the encoder."""
+        """Layout of the shards; loads the encoder to know its width."""
         return clip_vectors(self.encoder.model.dim)
 
     @property
     def command(self) -> str:
-        """The command line that makes these shards."""
+        """Command line that makes these shards."""
         return f"{super().command.replace('--streams clip', '--streams full')} --clip-frames {self.clip_frames}"
 
     def units(self) -> list[Unit]:
-        """One unit a shard of frames; it depends on which clip takes which frame too."""
+        """List the units: one per shard of frames.
+
+        A unit also depends on the clip_frames table, which maps clips to frames.
+        """
         units = []
         for shard in decoded_shards(self.frames)[0]:
             inputs = {"frames": shard.footer.digest, "clip_frames": shard.footer.sides["clip_frames"]}
@@ -76,7 +85,11 @@ class EmbedClipsStage(EmbedStage):
         return units
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Embed the draws in the order of their last frames, in batches of one fixed shape that go on over a shard."""
+        """Embed the draws of each shard and write their vectors.
+
+        Draws are taken in the order of their last frames. Batches have one fixed shape and cross the row groups of a
+        shard.
+        """
         note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         for unit in units:
             draws = _draws(read_rows(side_path(unit.payload.path, "clip_frames")), self.segments)
@@ -111,16 +124,20 @@ class EmbedClipsStage(EmbedStage):
 
 
 def _clip(frames: Sequence[tuple[Draw, Any | Failed]]) -> tuple[Draw, list[Any] | Failed]:
-    """A draw with its frames, or with what is wrong with the first bad one."""
+    """Return a draw with its frames, or with the failure of its first bad frame."""
     inputs = [prepared for _, prepared in frames]
     failed = next((prepared for prepared in inputs if isinstance(prepared, Failed)), None)
     return frames[0][0], inputs if failed is None else failed
 
 
 def clip_segments(plan: FramePlan, count: int) -> list[int]:
-    """The segments, counted from 0, that ``count`` frames of a clip are taken from.
+    """Choose the segments that the frames of a clip vector come from.
 
-    In each of ``count`` equal parts the segment at half its length: all 16 of 16, or 2, 6, 10 and 14 for 4 frames.
+    The plan's segments are split into ``count`` equal parts; each part gives the segment at half its length. Of 16
+    segments, 16 frames take all and 4 frames take 2, 6, 10 and 14.
+
+    Returns:
+        The numbers of the segments, from 0.
 
     Raises:
         UsageError: ``count`` does not divide the plan's segments.
@@ -135,7 +152,13 @@ def clip_segments(plan: FramePlan, count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw of a clip: the pts of its frames, in order of the segments."""
+    """One draw of a clip: the pts of its frames.
+
+    Attributes:
+        clip_id: the clip.
+        number: the draw, which is the candidate taken in each segment, from 0.
+        pts: of each frame, in the order of the segments.
+    """
 
     clip_id: str
     number: int
@@ -143,7 +166,7 @@ class Draw:
 
 
 def _draws(wanted: pa.Table, segments: Sequence[int]) -> dict[str, list[Draw]]:
-    """Video → its draws that have all their frames, in order of their last frames."""
+    """Group the draws that have all their frames by video, in the order of their last frames."""
     found: dict[tuple[str, str, int], dict[int, int]] = {}
     for row in wanted.to_pylist():
         key = (row["video_id"], row["clip_id"], row["candidate"])
@@ -156,7 +179,10 @@ def _draws(wanted: pa.Table, segments: Sequence[int]) -> dict[str, list[Draw]]:
 
 
 def _with_frames(rows: Iterable[pa.Table], draws: Mapping[str, Sequence[Draw]]) -> Iterator[tuple[Draw, list[bytes]]]:
-    """Each draw with its JPEGs, from frames in order of (video, pts); holds no frame that no later draw needs."""
+    """Yield each draw with its JPEGs, from frames in the order of (video, pts).
+
+    A frame is held in memory only while a later draw needs it.
+    """
     for video, frames in groupby(stored(rows), lambda frame: frame[0][0]):
         waiting = draws.get(video, [])
         needed_from = list(accumulate((min(draw.pts) for draw in reversed(waiting)), min))[::-1]

@@ -1,4 +1,7 @@
-"""``import-features``: vectors made elsewhere become an ordinary stream, that training and evaluation read as any."""
+"""Run ``import-features``: store vectors made elsewhere as an ordinary stream.
+
+Training and evaluation read the stream like any other.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +27,17 @@ from pipelines.engine.shards import Layout, ShardWriter, read_rows, side_path
 from pipelines.engine.stage import OpenShard, Unit
 
 EXACT_S = 0.001
-"""How far, in seconds, an imported time may be from a frame's when nothing else is said: what rounding to
-milliseconds makes of it."""
+"""Default tolerance between an imported time and a frame's time, seconds; it allows for rounding to milliseconds."""
 
 _ROUNDING_S = 1e-9
 Key = tuple[str, int]
 
 
 def encoder_slug(name: str) -> str:
-    """Folder name of an encoder that is known by its vectors only.
+    """Return the folder name of an encoder known by its vectors only.
 
     Raises:
-        UsageError: the name can not be one.
+        UsageError: the name has other characters than a folder name may have.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UsageError(f"--name {name}: expected letters, digits, '.', '_' and '-', as in lavila-b16.")
@@ -43,7 +45,7 @@ def encoder_slug(name: str) -> str:
 
 
 def facts_of(name: str, normalised: bool) -> dict[str, Any]:
-    """What artifacts say of vectors made elsewhere."""
+    """Return the facts that artifacts record of vectors made elsewhere."""
     return {
         "spec": f"imported:{name}",
         "provenance": "imported",
@@ -54,19 +56,20 @@ def facts_of(name: str, normalised: bool) -> dict[str, Any]:
 
 @dataclass
 class ImportFeaturesStage:
-    """Vectors of one stream of one split from a file. See :class:`pipelines.engine.stage.Stage`.
+    """Stage that imports the vectors of one stream of one split.
 
-    A row is of a frame by (clip_id, segment, candidate), or by (video_id, time_s). A frame without a row is a failure
-    row ``not_imported``. Reads like a shard of :class:`pipelines.embed.stage.EmbedStage`.
+    A row of the file names its frame by (clip_id, segment, candidate), or by (video_id, time_s). A frame without a row
+    becomes a failure ``not_imported``. The shards read like those of :class:`pipelines.embed.stage.EmbedStage`. See
+    :class:`pipelines.engine.stage.Stage`.
 
     Attributes:
-        frames: the decode stage whose frames they are of.
-        encoder: what the encoder is to be called.
+        frames: the decode stage whose frames the vectors are of.
+        encoder: name for the encoder.
         source: the vectors.
         source_sha256: digest of their files.
-        stream: of full frames, or of hand crops; then the column ``whole_frame`` says which are of a full frame.
-        nearest_within_s: how far, in seconds, the nearest row may be from a frame; None = :data:`EXACT_S`, and a frame
-            whose nearest row is farther is refused.
+        stream: 'full' frames or 'hand' crops; for 'hand' the column ``whole_frame`` marks vectors of a full frame.
+        nearest_within_s: largest distance in seconds between a frame and its nearest row. None = :data:`EXACT_S`, and
+            a frame whose nearest row is farther is refused.
     """
 
     frames: DecodeStage
@@ -81,11 +84,11 @@ class ImportFeaturesStage:
     sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES)
 
     def __post_init__(self) -> None:
-        """Check the keys.
+        """Check the keys of the rows.
 
         Raises:
-            UsageError: a tolerance for keys that need none, or one that is none.
-            InputError: a key is missing or no key, or two rows have the same.
+            UsageError: a tolerance for keys that need none, or one that is not 0 or more.
+            InputError: a key is missing or invalid, or two rows have the same.
         """
         if self.nearest_within_s is not None and not (self._timed and 0 <= self.nearest_within_s < np.inf):
             raise UsageError(
@@ -106,12 +109,12 @@ class ImportFeaturesStage:
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """What the vectors are, and the file's digest."""
+        """Parameters of the vectors: their provenance and the file's digest."""
         return {**self.provenance, "source_sha256": self.source_sha256}
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """That they are imported, by which encoder, and within which tolerance of time."""
+        """Provenance of the vectors: encoder, stream, time tolerance and frame plan."""
         within = EXACT_S if self.nearest_within_s is None else self.nearest_within_s
         return {
             **facts_of(self.encoder, self._normalised),
@@ -127,17 +130,20 @@ class ImportFeaturesStage:
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """The file's name, and versions."""
+        """Name of the file, and versions of the libraries."""
         return {"file": self.source.path.name, **versions("numpy", "pyarrow")}
 
     @property
     def layout(self) -> Layout:
-        """As wide as the vectors."""
+        """Layout of the shards, as wide as the vectors."""
         return frame_vectors(self.source.dim)
 
     @property
     def folder(self) -> Path:
-        """``embeddings/<dataset>/<split>/<plan>/imported-<name>/{full,hand-imported}``."""
+        """Folder of the shards.
+
+        ``embeddings/<dataset>/<split>/<plan>/imported-<name>/{full,hand-imported}``.
+        """
         frames = self.frames
         stream = "full" if self.stream == "full" else "hand-imported"
         slug = encoder_slug(self.encoder)
@@ -145,13 +151,13 @@ class ImportFeaturesStage:
 
     @property
     def command(self) -> str:
-        """The command line that makes these shards."""
+        """Command line that makes these shards."""
         frames = self.frames
         where = of_split(frames.dataset, frames.split, frames.workspace.root)
         return f"xmic import-features {where} --name {self.encoder} --stream {self.stream} --vectors FILE"
 
     def units(self) -> list[Unit]:
-        """One unit a shard of frames."""
+        """List the units: one per shard of frames."""
         return [
             Unit(
                 shard.group,
@@ -165,7 +171,10 @@ class ImportFeaturesStage:
         ]
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Put each frame's vector into its shard, frame rows in order; at the end say what was not used."""
+        """Write each frame's vector into its shard.
+
+        Rows are in the order of the frames. At the end, report how many rows of the file were not used.
+        """
         note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         if self._normalised:
             progress.note(
@@ -209,7 +218,7 @@ class ImportFeaturesStage:
 
     @cached_property
     def _whole_frame(self) -> np.ndarray:
-        """Which vectors of a hand stream are of full frames: bool [R]."""
+        """True for the vectors of a hand stream that are of full frames, bool [R]."""
         if self.stream == "full":
             return np.zeros(len(self.source.vectors), bool)
         if "whole_frame" not in self.source.columns:
@@ -224,12 +233,12 @@ class ImportFeaturesStage:
         return np.array(said, bool)
 
     def _rows_of(self, frames: Decoded) -> dict[Key, int]:
-        """(video, pts) → row of the file."""
+        """Map (video, pts) to the row of the file."""
         return self._by_time(frames) if self._timed else self._by_clip(frames)
 
     @cached_property
     def _of_clip(self) -> dict[tuple[str, int, int], int]:
-        """(clip, segment, candidate) → row."""
+        """Row of the file by (clip, segment, candidate)."""
         clips, segments = self.source.texts("clip_id"), self.source.numbers("segment", whole=True)
         plan = self.frames.plan
         if "candidate" in self.source.columns:
@@ -269,7 +278,7 @@ class ImportFeaturesStage:
 
     @cached_property
     def _of_video(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Video → its times, ascending, and their rows."""
+        """Times of each video, ascending, and their rows."""
         videos, times = np.array(self.source.texts("video_id")), self.source.numbers("time_s")
         order = np.lexsort((times, videos))
         same = (videos[order][1:] == videos[order][:-1]) & (times[order][1:] == times[order][:-1])
@@ -315,7 +324,10 @@ def _keys(frames: Decoded) -> list[Key]:
 
 
 def wanted_frames(frames: DecodeStage) -> Iterator[dict[str, Any]]:
-    """The frames that vectors are wanted of: clip_id, segment, candidate, video_id and time_s of each.
+    """List the frames whose vectors can be imported.
+
+    Yields:
+        clip_id, segment, candidate, video_id and time_s of each frame.
 
     Raises:
         MissingUpstream: nothing is decoded.

@@ -1,4 +1,7 @@
-"""``import-features --text``: class vectors made elsewhere, beside frame vectors made elsewhere."""
+"""Run ``import-features --text``: store class vectors made elsewhere.
+
+They go with frame vectors made elsewhere by the same encoder.
+"""
 
 from __future__ import annotations
 
@@ -30,15 +33,16 @@ from pipelines.prepare.classes import read_classes
 
 @dataclass
 class ImportTextStage:
-    """Vectors of a dataset's class names from a file. See :class:`pipelines.engine.stage.Stage`.
+    """Stage that imports the vectors of a dataset's class names.
 
-    A row is of a class by its official ``name``. Reads like what :class:`pipelines.embed.text.TextStage` writes.
+    A row of the file names its class by the official ``name``. The shard reads like that of
+    :class:`pipelines.embed.text.TextStage`. See :class:`pipelines.engine.stage.Stage`.
 
     Attributes:
-        encoder: what the encoder is called, as that of the frames.
+        encoder: name of the encoder, the same as for its frame vectors.
         source: the vectors.
         source_sha256: digest of the file.
-        logit_scale: τ, the exponential of what the encoder stores; None = that in the file.
+        logit_scale: τ, the exponential of what the encoder stores; None = the one in the file.
     """
 
     workspace: Workspace
@@ -54,10 +58,10 @@ class ImportTextStage:
     sides: Mapping[str, Layout] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check names and scale.
+        """Check class names and logit scale.
 
         Raises:
-            UsageError: no logit scale, or one that is no positive number.
+            UsageError: no logit scale, or one that is not a positive number.
             InputError: a class has no vector, a name comes twice, or a value is not finite.
         """
         if self._scale is None:
@@ -79,7 +83,7 @@ class ImportTextStage:
 
     @cached_property
     def _rows(self) -> list[int]:
-        """The row of each class."""
+        """Row of each class in the file."""
         names = self.source.texts("name")
         row_of: dict[str, int] = {}
         for row, name in enumerate(names):
@@ -105,47 +109,47 @@ class ImportTextStage:
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """What the vectors are, and the file's digest."""
+        """Parameters of the vectors: their provenance and the file's digest."""
         own = {"prompt": "{}", "names": "official", "label": self.label}
         facts = facts_of(self.encoder, self.source.normalised)
         return {**facts, **own, "logit_scale": self._scale, "source_sha256": self.source_sha256}
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """That they are imported, by which encoder, and its logit scale."""
+        """Provenance of the vectors: encoder, label and logit scale."""
         own = {name: value for name, value in self.params.items() if name != "source_sha256"}
         return {**own, "encoder": encoder_slug(self.encoder)}
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """The file's name, and versions."""
+        """Name of the file, and versions of the libraries."""
         return {"file": self.source.path.name, **versions("numpy", "pyarrow")}
 
     @property
     def layout(self) -> Layout:
-        """As wide as the vectors."""
+        """Layout of the file, as wide as the vectors."""
         return text_vectors(self.source.dim)
 
     @property
     def folder(self) -> Path:
-        """``text/<dataset>/imported-<name>``."""
+        """Folder of the vectors: ``text/<dataset>/imported-<name>``."""
         return self.workspace.text(self.dataset, encoder_slug(self.encoder))
 
     @property
     def command(self) -> str:
-        """The command line that makes them."""
+        """Command line that imports these vectors."""
         where = f"{shlex.quote(self.dataset)} {in_workspace(self.workspace.root)} --name {self.encoder}"
         return f"xmic import-features {where} --text {self.label}=FILE --logit-scale {self._scale:g}"
 
     def units(self) -> list[Unit]:
-        """One file."""
+        """List the units: one file."""
         inputs = {"classes": read_footer(self.workspace.classes_file(self.dataset, self.label)).digest}
         rows = self._classes.num_rows
         path = self.folder / f"{self.label}-{text_slug('{}')}.parquet"
         return [Unit(path.name, path, inputs, rows, rows * (4 * self.source.dim + 40), self._classes)]
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Put the vectors into the order of the classes."""
+        """Write the vectors in the order of the classes."""
         for unit in units:
             vectors = self.source.vectors[self._rows].astype(np.float32)
             columns = {

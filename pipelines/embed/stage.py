@@ -1,4 +1,4 @@
-"""``embed``: frames and hand crops to raw vectors of a frozen encoder."""
+"""Run ``embed`` on frames and hand crops: raw vectors of an encoder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ Stream = Literal["full", "hand", "clip"]
 
 
 class LazyEncoder:
-    """An encoder known by its identity, loaded at the first use and then kept."""
+    """Encoder that is loaded at its first use and then kept.
+
+    Its identity is known before.
+    """
 
     def __init__(self, identity: EncoderIdentity, load: Callable[[], Any]) -> None:
         self.identity = identity
@@ -43,18 +46,20 @@ class LazyEncoder:
 
     @property
     def batch_size(self) -> int:
-        """Pictures a forward pass."""
+        """Pictures per forward pass."""
         return batch_size(self.identity.environment)
 
 
 @dataclass
 class EmbedStage:
-    """Vectors of one stream of one split by one encoder. See :class:`pipelines.engine.stage.Stage`.
+    """Stage that embeds one stream of one split by one encoder.
+
+    See :class:`pipelines.engine.stage.Stage`.
 
     Attributes:
         frames: the decode stage whose shards are read.
         encoder: identity and loader.
-        hands: folder of the boxes to crop by (None for the full stream), and the detector's name.
+        hands: folder of the boxes to crop by, with the detector's name; None for the full stream.
         policy: how boxes become a crop.
         workers: threads that decode, crop and preprocess frames while the network runs.
     """
@@ -71,7 +76,7 @@ class EmbedStage:
 
     @property
     def stream(self) -> Stream:
-        """'hand' when there are boxes to crop by."""
+        """Stream of these vectors: ``hand`` if there are boxes, else ``full``."""
         return "full" if self.hands is None else "hand"
 
     @property
@@ -88,7 +93,7 @@ class EmbedStage:
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """The encoder's provenance and the crop."""
+        """Parameters of the vectors: the encoder's provenance, stream and crop."""
         return {
             **self.encoder.identity.provenance,
             "stream": self.stream,
@@ -97,7 +102,10 @@ class EmbedStage:
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """Encoder, preprocessing, precision, stream, plan, detector and crop; ``normalised`` is False."""
+        """Provenance: encoder, preprocessing, precision, stream, plan, detector and crop.
+
+        ``normalised`` is False.
+        """
         return {
             **self.params,
             "encoder": self.encoder.identity.slug,
@@ -107,7 +115,7 @@ class EmbedStage:
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """Versions, device and batch shape."""
+        """Versions of the libraries, device and batch shape."""
         return {
             **versions("torch", "open_clip_torch", "timm", "pillow", "numpy"),
             **self.encoder.identity.environment,
@@ -115,26 +123,30 @@ class EmbedStage:
 
     @property
     def layout(self) -> Layout:
-        """Needs the encoder's width, so it loads the encoder."""
+        """Layout of the shards; loads the encoder to know its width."""
         return frame_vectors(self.encoder.model.dim)
 
     @property
     def folder(self) -> Path:
-        """``embeddings/<dataset>/<split>/<plan>/<encoder>/<stream>``."""
+        """Folder of the shards: ``embeddings/<dataset>/<split>/<plan>/<encoder>/<stream>``."""
         frames = self.frames
         slug = self.encoder.identity.slug
         return frames.workspace.embeddings(frames.dataset, frames.split, frames.plan.slug, slug, self.stream_slug)
 
     @property
     def command(self) -> str:
-        """The command line that makes these shards."""
+        """Command line that makes these shards."""
         frames, identity = self.frames, self.encoder.identity
         where = of_split(frames.dataset, frames.split, frames.workspace.root)
         encoder = encoder_option(frames.workspace, identity.slug, identity.provenance["spec"])
         return f"xmic embed {where} {encoder} --streams {self.stream}"
 
     def units(self) -> list[Unit]:
-        """One unit a shard of frames (whose boxes, for the hand stream, must be there)."""
+        """List the units: one per shard of frames.
+
+        Raises:
+            MissingUpstream: the hand stream lacks the boxes of a shard.
+        """
         units = []
         for shard in decoded_shards(self.frames)[0]:
             inputs = {"frames": shard.footer.digest}
@@ -152,7 +164,10 @@ class EmbedStage:
         return units
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Embed, frame rows in order, in batches of one fixed shape that go on over the row groups of a shard."""
+        """Embed the frames of each shard in order and write their vectors.
+
+        Batches have one fixed shape and cross the row groups of a shard.
+        """
         note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         for unit in units:
             boxes = BoxesInStep(self.hands / unit.path.name) if self.hands is not None else None
@@ -197,15 +212,15 @@ class _Frame(NamedTuple):
 def storable(
     shard: ShardWriter, rows: Sequence[tuple[About, np.ndarray | Failed]], name: Callable[[About], dict[str, Any]]
 ) -> tuple[list[About], np.ndarray]:
-    """The vectors of rows as they are stored; rows that have none become failures of the shard.
+    """Convert vectors to float16 and record the rows that fail.
 
     Args:
-        shard: gets the failures.
-        rows: what each row is about, with its raw vector, float32 [D].
-        name: how a failure names a row.
+        shard: receives the failures.
+        rows: the frame or draw of each row, with its raw vector, float32 [D], or its failure.
+        name: returns the columns by which a failure names a row.
 
     Returns:
-        What the good rows are about, and their vectors, float16 [n, D].
+        The frames or draws of the good rows, and their vectors, float16 [n, D].
     """
     for about, vector in rows:
         if isinstance(vector, Failed):
@@ -222,5 +237,5 @@ def storable(
 
 
 def vector_column(vectors: np.ndarray) -> pa.FixedSizeListArray:
-    """A column of vectors, float16 [n, D]."""
+    """Make a column of vectors, float16 [n, D]."""
     return pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1), pa.float16()), vectors.shape[1])

@@ -1,4 +1,4 @@
-"""What embedding writes: one raw vector a frame, or a class name."""
+"""Layouts of raw vectors of frames, clips and class names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ SIDES = {"failures": FAILURES_LAYOUT}
 
 
 def frame_vectors(dim: int) -> Layout:
-    """Layout of frame vectors.
+    """Return the layout of frame vectors.
 
-    One row a frame, keyed (video_id, pts): ``vector`` float16 [dim], raw (after the projection, not
+    One row per frame, keyed (video_id, pts): ``vector`` float16 [dim], raw (after the projection, not
     normalised); ``whole_frame`` true where the hand stream found no hand and took the full frame.
     """
     schema = pa.schema(
@@ -27,9 +27,9 @@ def frame_vectors(dim: int) -> Layout:
 
 
 def clip_vectors(dim: int) -> Layout:
-    """Layout of clip vectors.
+    """Return the layout of clip vectors.
 
-    One row a draw of a clip, keyed (clip_id, draw): ``vector`` float16 [dim], raw, of the frames that are the draw-th
+    One row per draw of a clip, keyed (clip_id, draw): ``vector`` float16 [dim], raw. Its frames are the draw-th
     candidates of their segments.
     """
     schema = pa.schema([("clip_id", pa.string()), ("draw", pa.int16()), ("vector", pa.list_(pa.float16(), dim))])
@@ -37,7 +37,10 @@ def clip_vectors(dim: int) -> Layout:
 
 
 def text_vectors(dim: int) -> Layout:
-    """Layout of class-name vectors: one row a class, ``vector`` float32 [dim], raw."""
+    """Return the layout of class-name vectors.
+
+    One row per class: ``vector`` float32 [dim], raw.
+    """
     schema = pa.schema(
         [
             ("class_id", pa.int32()),

@@ -1,4 +1,4 @@
-"""``embed``: class names to raw vectors of a frozen encoder."""
+"""Run ``embed`` on class names: raw vectors of an encoder."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ from pipelines.engine.workspace import Workspace
 from pipelines.prepare.classes import read_classes
 
 NAMES = ("official", "fixed", "synonyms")
-"""Which texts stand for a class: its official name, the one with its slips mended, or all of its texts together."""
+"""Choices of the texts of a class: its official name, its name with errors fixed, or all its synonyms together."""
 
 
 def text_slug(prompt: str, names: str = "official") -> str:
-    """File-safe name of a prompt and a choice of class names: 'bare' for the official name alone.
+    """Return the file-safe name of a prompt and a choice of names.
+
+    It is 'bare' for the official name without a prompt.
 
     Raises:
-        UsageError: the prompt has not exactly one ``{}``, or ``names`` is none of :data:`NAMES`.
+        UsageError: the prompt has not exactly one ``{}``, or ``names`` is not in :data:`NAMES`.
     """
     if prompt.count("{}") != 1 or prompt.replace("{}", "").count("{"):
         raise UsageError(f"--prompt {prompt!r}: expected one {{}} where the class name goes, as in 'Image of a {{}}'")
@@ -46,7 +48,7 @@ def text_slug(prompt: str, names: str = "official") -> str:
 
 
 def text_command(workspace: Workspace, dataset: str, params: Mapping[str, Any]) -> str:
-    """The command line that makes class-name vectors of these parameters."""
+    """Return the command line that makes class-name vectors of these parameters."""
     command = ["xmic", "embed", dataset, "-w", str(workspace.root)]
     defaults = {"spec": None, "prompt": "{}", "names": "official"}
     for name, option in (("spec", "--encoder"), ("prompt", "--prompt"), ("names", "--names")):
@@ -57,7 +59,10 @@ def text_command(workspace: Workspace, dataset: str, params: Mapping[str, Any]) 
 
 @dataclass
 class TextStage:
-    """Vectors of a dataset's class names by one encoder and prompt. See :class:`pipelines.engine.stage.Stage`."""
+    """Stage that embeds a dataset's class names by one encoder and prompt.
+
+    See :class:`pipelines.engine.stage.Stage`.
+    """
 
     workspace: Workspace
     dataset: str
@@ -77,44 +82,50 @@ class TextStage:
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """The encoder, the prompt and which class names."""
+        """Parameters of the vectors: encoder, prompt, choice of names and label."""
         own = {"prompt": self.prompt, "names": self.names, "label": self.label}
         return {**self.encoder.identity.text_provenance, **own}
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """Encoder, prompt and class names; the logit scale τ is added when the vectors are made."""
+        """Provenance of the vectors: encoder, prompt and class names.
+
+        The logit scale τ is added when the vectors are made.
+        """
         return {**self.params, "encoder": self.encoder.identity.slug, "normalised": False}
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """Versions."""
+        """Versions of the libraries."""
         return versions("torch", "open_clip_torch")
 
     @property
     def layout(self) -> Layout:
-        """Needs the encoder's width, so it loads the encoder."""
+        """Layout of the file; loads the encoder to know its width."""
         return text_vectors(self.encoder.model.dim)
 
     @property
     def folder(self) -> Path:
-        """``text/<dataset>/<encoder>``."""
+        """Folder of the vectors: ``text/<dataset>/<encoder>``."""
         return self.workspace.text(self.dataset, self.encoder.identity.slug)
 
     @property
     def command(self) -> str:
-        """The command line that makes them."""
+        """Command line that makes these vectors."""
         return text_command(self.workspace, self.dataset, self.params)
 
     def units(self) -> list[Unit]:
-        """One file."""
+        """List the units: one file."""
         classes = read_classes(self.workspace, self.dataset, self.label)
         inputs = {"classes": read_footer(self.workspace.classes_file(self.dataset, self.label)).digest}
         name = f"{self.label}-{text_slug(self.prompt, self.names)}.parquet"
         return [Unit(name, self.folder / name, inputs, classes.num_rows, classes.num_rows * 4096, classes)]
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Encode the prompted texts of every class in fp32; several texts of a class become one vector."""
+        """Encode the prompted texts of every class in fp32.
+
+        Several texts of a class become one vector; see :func:`class_vectors`.
+        """
         for unit in units:
             texts = self._texts(unit.payload)
             with open_shard(unit) as shard:
@@ -133,7 +144,7 @@ class TextStage:
             yield unit
 
     def _texts(self, classes: pa.Table) -> list[list[str]]:
-        """The prompted texts of each class."""
+        """Put the texts of each class into the prompt."""
         column = {"official": "name", "fixed": "fixed", "synonyms": "synonyms"}[self.names]
         found = classes.column(column).to_pylist()
         several = found if self.names == "synonyms" else [[name] for name in found]
@@ -141,15 +152,15 @@ class TextStage:
 
 
 def class_vectors(encoded: np.ndarray, counts: Sequence[int]) -> np.ndarray:
-    """One raw vector a class from the raw vectors of its texts.
+    """Combine the raw vectors of texts into one raw vector per class.
 
-    A class of one text has that text's vector. Of several, the direction is the mean of their unit vectors, as
-    prompts are ensembled for CLIP; the length is the mean of their lengths, since X-MIC adds to raw text vectors and
-    a unit vector would weigh less in that sum than the others.
+    A class of one text has that text's vector. Of several texts, the direction is the mean of their unit vectors, as
+    prompts are ensembled for CLIP. The length is the mean of their lengths: X-MIC adds to raw text vectors, and a
+    unit vector would weigh less in that sum than the others.
 
     Args:
         encoded: [T, D], the texts of the first class, then those of the second, …
-        counts: how many texts each of the C classes has, at least one.
+        counts: number of texts of each of the C classes, at least one.
 
     Returns:
         float32 [C, D].
@@ -167,7 +178,7 @@ def _mean(texts: np.ndarray) -> np.ndarray:
 def text_stages(
     workspace: Workspace, dataset: str, encoder: LazyEncoder, prompt: str, names: str = "official"
 ) -> list[TextStage]:
-    """The text stages of both labels.
+    """Make the text stages of both labels and check their inputs.
 
     Raises:
         UsageError: see :func:`text_slug`.
@@ -175,5 +186,5 @@ def text_stages(
     """
     stages = [TextStage(workspace, dataset, label, encoder, prompt, names) for label in LABELS]
     for item in stages:
-        item.units()  # says what is wrong before hours of frames are embedded
+        item.units()  # raises its errors before hours of frames are embedded
     return stages

@@ -1,4 +1,7 @@
-"""Vectors made elsewhere: what stands in a .npy, .npz or .pt file, and which frame or class each row is of."""
+"""Read vectors made elsewhere and their keys.
+
+Vectors come as .npy, .npz or .pt; the keys say which frame or class a row is of.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ _ROWS = 65536  # read at a time: the file may be larger than the memory
 
 @dataclass(frozen=True)
 class VectorFile:
-    """Vectors with their keys.
+    """Vectors of a file, with the keys of their rows.
 
     Attributes:
         path: where they came from.
         vectors: floats [R, D].
-        columns: name → R values, as they stand in the file.
+        columns: name → R values, as they are in the file.
         scalars: name → a single number beside them, such as ``logit_scale``.
     """
 
@@ -36,28 +39,35 @@ class VectorFile:
 
     @property
     def dim(self) -> int:
-        """D."""
+        """Width of a vector, D."""
         return int(self.vectors.shape[1])
 
     @property
     def normalised(self) -> bool:
-        """Every vector has length 1, to a thousandth."""
+        """True if every vector has length 1, to a thousandth."""
         parts = (self.vectors[start : start + _ROWS] for start in range(0, len(self.vectors), _ROWS))
         return all(np.allclose(np.linalg.norm(part.astype(np.float32), axis=1), 1, atol=1e-3) for part in parts)
 
     def texts(self, name: str) -> list[str]:
-        """A column of ids or names.
+        """Return a column of ids or names.
 
         Raises:
-            InputError: it is not there.
+            InputError: the column is missing.
         """
         return [str(value) for value in self._column(name).tolist()]
 
     def numbers(self, name: str, whole: bool = False) -> np.ndarray:
-        """A column of numbers: float64, or int64 where they are whole.
+        """Return a column of numbers.
+
+        Args:
+            name: of the column.
+            whole: accept whole numbers only.
+
+        Returns:
+            float64 [R], or int64 [R] if ``whole``.
 
         Raises:
-            InputError: it is not there, or a cell is no such number; names the row, from 0.
+            InputError: the column is missing, or a cell is no such number; names the row, from 0.
         """
         found = self._column(name)
         for row, value in enumerate(found.tolist()):
@@ -79,7 +89,9 @@ class VectorFile:
 
 
 def read_vectors(file: Path, keys: Path | None = None) -> VectorFile:
-    """Read vectors and their keys. Nothing in the file is executed.
+    """Read vectors and their keys.
+
+    No code in the file is executed.
 
     Args:
         file: ``.npy`` with an array [R, D]; ``.npz`` or ``.pt`` with ``vectors`` [R, D] and a column of R values for
@@ -87,7 +99,7 @@ def read_vectors(file: Path, keys: Path | None = None) -> VectorFile:
         keys: a table with a row for each vector, for a file that holds vectors only.
 
     Raises:
-        InputError: not such a file, or not as many keys as vectors.
+        InputError: the file is of another kind, or has not as many keys as vectors.
     """
     if not file.is_file():
         raise InputError(f"{file}: no such file; expected vectors ({', '.join(_ENDINGS)}).")

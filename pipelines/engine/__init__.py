@@ -1,1 +1,1 @@
-"""What every stage is made of: the stage contract, shards, locks, digests and the workspace."""
+"""Parts that every stage uses: stage contract, shards, locks, digests, workspace."""

@@ -1,13 +1,14 @@
-"""Files that appear whole or not at all."""
+"""Write files that appear whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from pipelines.engine.leftovers import remove_leftovers, temporary_name
 
 
 def fsync_folder(folder: Path) -> None:
@@ -21,14 +22,15 @@ def fsync_folder(folder: Path) -> None:
 
 @contextmanager
 def replace_atomically(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder; leaving the block without error renames it to ``path``.
+    """Replace a file by a temporary one in an atomic rename.
 
-    A reader sees the old file or the new one, never a part; after an error the temporary file is gone. The error of a
-    full disk, which comes without a file name, gets that of ``path``.
+    Gives a temporary path in the same folder. Leaving the block without an error renames it to ``path``; after an error
+    the temporary file is removed. A reader sees the old file or the new one, never a part. The error of a full disk
+    comes without a file name and gets that of ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
-    temporary = path.parent / f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp"
+    remove_leftovers(path.parent, f".{path.name}.", ".tmp")
+    temporary = path.parent / temporary_name(f".{path.name}.", ".tmp")
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -40,16 +42,3 @@ def replace_atomically(path: Path) -> Iterator[Path]:
             error.filename = str(path)
         raise
     fsync_folder(path.parent)
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Remove the temporary files of processes of this host that were killed while they wrote ``path``."""
-    start = f".{path.name}.{socket.gethostname()}-"
-    for left in path.parent.glob(f"{start}*.tmp"):
-        pid = left.name.removeprefix(start).removesuffix(".tmp")
-        try:
-            os.kill(int(pid), 0)
-        except (ProcessLookupError, ValueError):
-            left.unlink(missing_ok=True)
-        except PermissionError:
-            continue

@@ -1,4 +1,7 @@
-"""Rows through a network in full batches, whatever pieces they are read in, and back in their order."""
+"""Run a network on rows in full batches and keep their order.
+
+The batches do not depend on the pieces in which the rows are read.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any, TypeVar
 from data_manifests.errors import InputError
 
 PIECE = 64
-"""Rows that are written at once, and inputs of a call where the batch size is not known."""
+"""Rows per write, and inputs per call where the batch size is not known."""
 
 About = TypeVar("About")
 Input = TypeVar("Input")
@@ -20,10 +23,10 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Failed:
-    """Stands for what a row lacks.
+    """The failure of a row, in place of its input or output.
 
     Attributes:
-        reason: why, in a word; see :data:`pipelines.engine.shards.FAILURES`.
+        reason: reason code in one word; see :data:`pipelines.engine.shards.FAILURES`.
         error: the error's text.
     """
 
@@ -32,7 +35,10 @@ class Failed:
 
 
 def batch_size(environment: Mapping[str, Any]) -> int:
-    """Pictures a forward pass, by the ``batch_shape`` that encoders and detectors record; 64 where one records none."""
+    """Return the number of pictures per forward pass.
+
+    It is the first entry of the ``batch_shape`` that encoders and detectors record; 64 where none is recorded.
+    """
     shape = environment.get("batch_shape")
     return int(shape[0]) if shape else PIECE
 
@@ -40,18 +46,21 @@ def batch_size(environment: Mapping[str, Any]) -> int:
 def in_batches(
     rows: Iterable[tuple[About, Input | Failed]], size: int, run: Callable[[list[Input]], Sequence[Output]]
 ) -> Iterator[tuple[About, Output | Failed]]:
-    """Run a network on the inputs of rows, ``size`` at a time; only the last call may have fewer.
+    """Run a network on the inputs of rows in batches of ``size``.
+
+    Only the last batch may be smaller.
 
     Args:
-        rows: what a row is about, with its input. A failed one takes no place in a batch.
-        size: inputs a call.
-        run: gives an output for each input, in their order. It is not called without inputs.
+        rows: pairs of a row's identity and its input. A failed row takes no place in a batch.
+        size: inputs per call.
+        run: returns one output per input, in their order. It is not called without inputs.
 
     Yields:
-        What each row is about with its output, or as it failed, in order of the rows. By then no input is held.
+        Pairs of a row's identity and its output or failure, in order of the rows. The inputs of a batch are
+        released before its outputs are yielded.
 
     Raises:
-        InputError: there are not as many outputs as inputs.
+        InputError: the number of outputs differs from that of the inputs.
     """
     waiting: list[tuple[About, Failed | None]] = []
     inputs: list[Input] = []
@@ -73,7 +82,10 @@ def in_batches(
 
 
 def in_pieces(rows: Iterable[Row], size: int = PIECE) -> Iterator[list[Row]]:
-    """Rows in lists of ``size``, the last one as long as it comes: what is written does not follow the batch size."""
+    """Split rows into lists of ``size``; the last may be shorter.
+
+    So the sizes of the writes do not depend on the batch size.
+    """
     drawn = iter(rows)
     while piece := list(islice(drawn, size)):
         yield piece

@@ -1,4 +1,7 @@
-"""Parts of the command lines that messages tell the user to run: they can be typed as they stand."""
+"""Build parts of the command lines that messages tell users to run.
+
+They are quoted where the shell needs it, so a user can type them unchanged.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from pathlib import Path
 
 
 def in_workspace(root: Path) -> str:
-    """``-w`` and the folder, in quotes where the shell needs them."""
+    """Return the option ``-w FOLDER``, quoted for the shell."""
     return f"-w {shlex.quote(str(root))}"
 
 
 def of_split(dataset: str, split: str, root: Path) -> str:
-    """What every command on one split is told: ``DATASET --split SPLIT -w FOLDER``."""
+    """Return the arguments that name a split: ``DATASET --split SPLIT -w FOLDER``."""
     return f"{shlex.quote(dataset)} --split {split} {in_workspace(root)}"

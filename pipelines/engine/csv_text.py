@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet shows and never runs."""
+"""Write CSV text that no spreadsheet runs as a formula."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the start of a formula, or skips before one."""
+"""Characters that a spreadsheet reads as the start of a formula, or skips before one."""
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table as CSV; None is an empty cell, and a text that begins like a formula gets a ' before it."""
+    """Write a table as CSV text, with a header line.
+
+    None becomes an empty cell. A text that begins like a formula gets a ' before it.
+    """
     return "".join(",".join(_cell(value) for value in row) + "\n" for row in (columns, *rows))
 
 

@@ -1,4 +1,7 @@
-"""Content digests: what keys are made of. The same rows give the same digest on every machine."""
+"""Compute the content digests that keys are made of.
+
+The same rows give the same digest on every machine.
+"""
 
 from __future__ import annotations
 
@@ -17,25 +20,35 @@ _MIB = 1 << 20
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces, so that equal values give equal text."""
+    """Write a value as JSON with sorted keys and no spaces.
+
+    Equal values give equal text.
+
+    Raises:
+        ValueError: a number is not finite.
+        TypeError: JSON cannot hold the value.
+    """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def digest_json(value: Any) -> str:
-    """sha256 (hex) of the canonical JSON of a value."""
+    """Compute the sha256 (hex) of a value's canonical JSON."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def number_of(text: str) -> int:
-    """A 64-bit number that a text stands for in draws: the first 8 bytes of its sha256, big endian."""
+    """Hash a text to a 64-bit number for random draws.
+
+    The number is the first 8 bytes of the text's sha256, big endian.
+    """
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def update_with_table(digest: Any, table: pa.Table) -> None:
-    """Feed the rows of a table into a hash object as one Arrow record batch.
+    """Update a hash object with the rows of a table.
 
-    The table is copied into fresh arrays first: a slice may carry the offsets and validity
-    buffers of its parent, and those must not reach the digest.
+    The rows are serialised as one Arrow record batch. The table is copied into fresh arrays first: a slice may carry
+    the offsets and validity buffers of its parent, and those must not reach the digest.
     """
     if table.num_rows == 0:
         return
@@ -45,16 +58,23 @@ def update_with_table(digest: Any, table: pa.Table) -> None:
 
 
 def digest_table(table: pa.Table) -> str:
-    """sha256 (hex) of a table's column names, types and rows, blind to its chunking and metadata."""
+    """Compute the sha256 (hex) of a table's schema and rows.
+
+    The schema gives the column names and types. Chunking and metadata do not count.
+    """
     digest = hashlib.sha256(str(table.schema.remove_metadata()).encode())
     update_with_table(digest, table)
     return digest.hexdigest()
 
 
 def digest_groups(table: pa.Table, by: str, columns: Iterable[str]) -> dict[str, str]:
-    """One digest for the rows of each value of column ``by``, over the given columns only.
+    """Digest the rows of each value of column ``by``.
 
-    Rows keep their order within a group, so a row added to one video changes that video's digest only.
+    Only the given columns count. Rows keep their order within a group, so a row added to one video changes that
+    video's digest only.
+
+    Returns:
+        Value of ``by`` → sha256 (hex) of its rows.
     """
     rows: dict[str, list[int]] = {}
     for index, value in enumerate(table.column(by).to_pylist()):
@@ -64,7 +84,10 @@ def digest_groups(table: pa.Table, by: str, columns: Iterable[str]) -> dict[str,
 
 
 def head_and_tail_sha256(path: Path) -> str:
-    """sha256 (hex) of the first and the last MiB of a file: cheap, and enough to tell videos apart."""
+    """Compute the sha256 (hex) of a file's first and last MiB.
+
+    It is cheap and enough to tell videos apart.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as file:
         digest.update(file.read(_MIB))
@@ -76,9 +99,10 @@ def head_and_tail_sha256(path: Path) -> str:
 
 
 def listing_sha256(folder: Path) -> str:
-    """sha256 (hex) of a folder's file names, and of the size and the ends of the first and the last of them.
+    """Compute the sha256 (hex) of a folder's listing.
 
-    Cheap for a folder of 200,000 pictures; a file in the middle that is replaced under its name goes unnoticed.
+    It covers all file names, and the size and both ends of the first and the last file. It is cheap for a folder of
+    200,000 pictures. A file in the middle that is replaced under its name goes unnoticed.
     """
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries)
@@ -87,27 +111,27 @@ def listing_sha256(folder: Path) -> str:
 
 
 def whole_file_sha256(path: Path) -> str:
-    """sha256 (hex) of a whole file."""
+    """Compute the sha256 (hex) of a whole file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class FileDigests:
-    """Digests of files, read once and remembered in ``memory``."""
+    """Digests of files, computed once and kept in ``memory``."""
 
     def __init__(self, memory: FileMemory) -> None:
         self._memory = memory
 
     def whole(self, path: Path) -> str:
-        """sha256 (hex) of the whole file."""
+        """Return the sha256 (hex) of a whole file."""
         return self._remembered("whole", path, whole_file_sha256)
 
     def head_and_tail(self, path: Path) -> str:
-        """sha256 (hex) of the file's first and last MiB."""
+        """Return the sha256 (hex) of a file's first and last MiB."""
         return self._remembered("ends", path, head_and_tail_sha256)
 
     def listing(self, path: Path) -> str:
-        """:func:`listing_sha256` of a folder."""
+        """Return the :func:`listing_sha256` of a folder."""
         return self._remembered("listing", path, listing_sha256)
 
     def _remembered(self, kind: str, path: Path, digest: Callable[[Path], str]) -> str:

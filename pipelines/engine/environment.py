@@ -1,4 +1,7 @@
-"""What a machine is: recorded beside the rows and warned about, never part of a key."""
+"""Read the installed versions of a machine.
+
+They are recorded beside the rows and warned about, and are never part of a key.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import importlib.metadata
 
 
 def versions(*distributions: str) -> dict[str, str]:
-    """Installed versions by distribution name; 'missing' for one that is not installed."""
+    """Return the installed versions by distribution name; 'missing' where not installed."""
     found = {}
     for name in distributions:
         try:

@@ -1,4 +1,4 @@
-"""What was found out of files outside the workspace, remembered as long as they do not change."""
+"""Keep facts about files outside the workspace while they are unchanged."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 
 FileKey = tuple[str, str, int, int]
-"""Kind of what is remembered, absolute path, size in bytes, modification time in ns."""
+"""Kind of the fact, absolute path, size in bytes, modification time in ns."""
 
 
 class FileMemory:
-    """Texts remembered by (kind, path, size, modification time) in one JSON-lines file.
+    """Texts by (kind, path, size, modification time) in one JSON-lines file.
 
-    A forgotten or damaged memory costs time, never a wrong answer: of a file whose size or time changed
-    nothing is known. A folder's time changes when files are added to it or removed. A memory that can not be read or
-    written (a shared workspace, a full disk) ends nothing either: then things are known to this process alone.
+    A lost or damaged file costs time and never gives a wrong answer: there is no entry for a file whose size or time
+    changed. A folder's time changes when files are added to it or removed. A JSON-lines file that cannot be read or
+    written (a shared workspace, a full disk) ends no command; the entries are then known to this process alone.
 
     Args:
-        file: where the lines stand; made when something is put.
+        file: the JSON-lines file; made at the first :meth:`put`.
     """
 
     def __init__(self, file: Path) -> None:
@@ -35,11 +35,14 @@ class FileMemory:
                 continue
 
     def get(self, key: FileKey) -> str | None:
-        """What is known under a key of :func:`file_key`."""
+        """Return the text of a key of :func:`file_key`; None where unknown."""
         return self._known.get(key)
 
     def put(self, key: FileKey, value: str) -> None:
-        """Remember it; for this process alone where the file can not be written."""
+        """Keep a text under a key of :func:`file_key`.
+
+        It is kept for this process alone where the file cannot be written.
+        """
         self._known[key] = value
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -48,6 +51,12 @@ class FileMemory:
 
 
 def file_key(kind: str, path: Path) -> FileKey:
-    """The file as it is now. Take it before the file is read: a change in between must not go unnoticed."""
+    """Return the key of a file as it is now.
+
+    Compute it before the file is read, so that a change in between is noticed.
+
+    Raises:
+        OSError: the file is missing or cannot be looked at.
+    """
     stat = path.stat()
     return kind, str(path.resolve()), stat.st_size, stat.st_mtime_ns

@@ -1,4 +1,4 @@
-"""Which videos share a shard."""
+"""Group the videos that share a shard."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ OWN_GROUP_FRAMES = 500
 
 
 def group_videos(planned: Mapping[str, int], buckets: int) -> dict[str, list[str]]:
-    """Sort videos into groups by their own ids only, so that adding videos moves none of the others.
+    """Sort videos into groups by their own ids.
+
+    The group of a video depends on no other video, so adding videos moves none of the others.
 
     Args:
-        planned: planned frames of each video (clips × segments × candidates), by video id.
-        buckets: how many buckets the small videos share.
+        planned: video id → its planned frames (clips × segments × candidates).
+        buckets: number of buckets that the small videos share.
 
     Returns:
-        Group name → its video ids, both sorted. 'v…' is one video, 'b…' a bucket.
+        Group name → its video ids, both sorted. A name 'v…' is one video, 'b…' a bucket.
     """
     groups: dict[str, list[str]] = {}
     for video_id in sorted(planned):

@@ -1,8 +1,8 @@
-"""One writer a shard: an operating-system lock that a dead process cannot keep.
+"""Lock a shard, so that one process at a time writes it.
 
-On one host ``flock`` decides. Across hosts a network disk may not carry ``flock``, so the lock
-file also names its holder and is touched while it is held: a fresh file of another host is
-refused, a stale one (its holder died) is taken over.
+The lock is the operating system's, which a dead process cannot keep. On one host ``flock`` decides. A network disk may
+not carry ``flock`` between hosts, so the lock file also names its holder and is touched while it is held. A fresh lock
+file of another host is refused; a stale one, whose holder died, is taken over.
 """
 
 from __future__ import annotations
@@ -21,17 +21,24 @@ from types import TracebackType
 from data_manifests.errors import InputError
 
 LEASE_S = 120.0
-"""A lock of another host that was not touched for this many seconds counts as abandoned."""
+"""Seconds without a touch after which the lock of another host counts as abandoned."""
 
 _WAIT_S = 0.2
 
 
 class LockedElsewhere(InputError):
-    """Another host holds the lock, or seems to."""
+    """Error where another host holds the lock, or seems to."""
 
 
 class ShardLock:
-    """The right to write one shard, held until :meth:`release` or the death of the process."""
+    """The right to write one shard.
+
+    It is held from :meth:`acquire` until :meth:`release` or the death of the process.
+
+    Args:
+        path: the lock file.
+        break_lock: take over a fresh lock of another host.
+    """
 
     def __init__(self, path: Path, *, break_lock: bool = False) -> None:
         self._path = path
@@ -41,7 +48,10 @@ class ShardLock:
         self._heart: threading.Thread | None = None
 
     def acquire(self) -> bool:
-        """Take the lock if it is free; False when another process of this host holds it.
+        """Take the lock if it is free.
+
+        Returns:
+            False when another process of this host holds it.
 
         Raises:
             LockedElsewhere: another host's lease on it is fresh and ``break_lock`` was not given.
@@ -67,7 +77,7 @@ class ShardLock:
         return True
 
     def release(self) -> None:
-        """Give the lock back; harmless when it is not held."""
+        """Release the lock; do nothing when it is not held."""
         if self._file is None:
             return
         self._stop.set()
@@ -78,13 +88,13 @@ class ShardLock:
         self._file = None
 
     def __enter__(self) -> ShardLock:
-        """Use after a successful :meth:`acquire`."""
+        """Return the lock itself, after a successful :meth:`acquire`."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Release."""
+        """Release the lock."""
         self.release()
 
     def _refuse_foreign_lease(self, file: int) -> None:
@@ -108,13 +118,15 @@ class ShardLock:
 
 @contextmanager
 def exclusive_lock(path: Path, while_waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Make or change a folder or a file while the other processes that would, of other hosts too, wait.
+    """Hold the lock of a file or folder while it is changed.
 
-    Look again inside what is there: another process may have changed it meanwhile. Its lock stands in ``.locks``.
+    Other processes that want the same lock wait, also those of other hosts. Read the file or folder again inside the
+    block: another process may have changed it during the wait. The lock file lies in ``.locks`` beside ``path``.
 
     Args:
-        path: what is made or changed.
-        while_waiting: called again and again while another process has it; what it raises ends the wait.
+        path: file or folder that is made or changed.
+        while_waiting: called repeatedly while another process holds the lock; an exception that it raises ends the
+            wait.
     """
     lock = ShardLock(_lock_file(path))
     while True:
@@ -128,9 +140,10 @@ def exclusive_lock(path: Path, while_waiting: Callable[[], None] = lambda: None)
 
 
 def holder_of(path: Path) -> str | None:
-    """Who is :func:`alone` with a path, 'process 4711 on host node-7'; None where nobody is.
+    """Return the holder of a path's :func:`exclusive_lock`; None without one.
 
-    Only looks. A process that was killed less than a lease ago still counts.
+    The text is such as 'process 4711 on host node-7'. The lock is only read, not taken. A process that was killed less
+    than :data:`LEASE_S` seconds ago still counts.
     """
     file = _lock_file(path)
     try:

@@ -1,4 +1,7 @@
-"""Text and code spans in Markdown that come from files: nothing in them is taken for markup."""
+"""Fill Markdown templates with escaped text and code spans.
+
+The text comes from files, and no part of it may act as markup.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,17 @@ class _Raw(str):
 
 
 def render_template(package: str, name: str, **values: Any) -> str:
-    """Fill a Markdown template ``templates/<name>`` of a package; everything that is filled in is escaped.
+    """Fill a Markdown template of a package with escaped values.
+
+    The filter ``code`` makes a code span.
 
     Args:
-        package: dotted name.
-        name: file name below its ``templates`` folder. The filter ``code`` makes a code span.
-        **values: what the template names.
+        package: dotted name of the package.
+        name: file name of the template in the package's ``templates`` folder.
+        **values: variables of the template.
+
+    Raises:
+        jinja2.UndefinedError: the template uses a variable without a value.
     """
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
@@ -34,7 +42,10 @@ def render_template(package: str, name: str, **values: Any) -> str:
 
 
 def markdown_text(value: object) -> str:
-    """Text that no Markdown reader takes for markup: backslashes before punctuation, entities for <, > and &."""
+    """Escape a text, so that no Markdown reader takes it for markup.
+
+    Punctuation gets a backslash; <, > and & become entities; line breaks become spaces.
+    """
     if isinstance(value, _Raw):
         return value
     text = re.sub(r"\s*[\r\n]+\s*", " ", str(value))
@@ -43,7 +54,7 @@ def markdown_text(value: object) -> str:
 
 
 def markdown_code(value: object) -> str:
-    """A code span that its content can not end."""
+    """Make a code span that its content cannot end."""
     text = re.sub(r"\s*[\r\n]+\s*", " ", str(value)).replace("|", "\\|")
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence, space = "`" * (longest + 1), " " if longest else ""

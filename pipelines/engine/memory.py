@@ -1,4 +1,4 @@
-"""Memory that is free but kept: what a long stage would grow by."""
+"""Return freed memory to the system, so that stages do not grow."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import cache
 
 
 def release_memory() -> None:
-    """Give freed memory back to the system, where the C library can be asked to (glibc).
+    """Return freed memory to the system, where the C library is glibc.
 
-    Pictures and tensors of ever other sizes leave holes between what lives longer, and glibc keeps them: without this a
-    process that embeds grows with every frame, though nothing holds the memory.
+    Pictures and tensors of many sizes leave holes between objects that live longer, and glibc keeps the holes. Without
+    this call a process that embeds grows with every frame, although no object holds the memory.
     """
     trim = _trim()
     if trim is not None:

@@ -1,4 +1,7 @@
-"""Find a class by its short name or as ``package.module:Class``: a user's own needs no fork."""
+"""Find a class by its short name or as ``package.module:Class``.
+
+So a user's own class needs no fork.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ from data_manifests.errors import UsageError
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """' Did you mean 'x'?' with a leading space, or '' when nothing is near."""
+    """Suggest the nearest known name for an error text.
+
+    Returns:
+        " Did you mean 'x'?" with a leading space, or '' when no name is near.
+    """
     near = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean '{near[0]}'?" if near else ""
 
@@ -24,7 +31,7 @@ def load_class(name: str, known: Mapping[str, str], what: str, also: Sequence[st
         name: a key of ``known``, or ``package.module:Class``.
         known: short name → ``package.module:Class``.
         what: what the class is, for the error text ('detector', 'encoder').
-        also: names that are taken in its place but are no classes, for the error text.
+        also: names that are accepted in its place but are no classes, for the error text.
 
     Raises:
         UsageError: the name is unknown, or its module or class cannot be found.
@@ -54,10 +61,10 @@ def load_class(name: str, known: Mapping[str, str], what: str, also: Sequence[st
 
 
 def check_options(found: Any, name: str, what: str, options: Mapping[str, Any]) -> None:
-    """Refuse options that a class does not take, and the lack of those it needs.
+    """Check options against the signature of a class.
 
     Raises:
-        UsageError: an option is unknown or a required one is missing; the text lists what is accepted.
+        UsageError: an option is unknown or a required one is missing; the text lists the accepted ones.
     """
     signature = inspect.signature(found)
     try:

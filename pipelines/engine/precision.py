@@ -1,4 +1,4 @@
-"""Which precision a network runs in: decided by the hardware, never by timing."""
+"""Choose the precision of a network by the hardware, never by timing."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 def resolve_precision(asked: str, device: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """'fp32', 'bf16' or 'fp16'.
+    """Resolve a precision to 'fp32', 'bf16' or 'fp16'.
 
-    'auto' is fp16 on CUDA, bf16 on a CPU that multiplies bf16 in hardware (2.3 times as fast as fp32 there: an
-    encoder's vectors have a cosine above 0.9999 to those of fp32, a hand model's AP50 is the same), else fp32.
+    'auto' is fp16 on CUDA, bf16 on a CPU that multiplies bf16 in hardware, and fp32 on other CPUs. On such a CPU, bf16
+    is 2.3 times as fast as fp32. An encoder's vectors have a cosine above 0.9999 to those of fp32, and a hand model's
+    AP50 is the same.
 
     Raises:
-        UsageError: an unknown precision, or fp16 on a CPU, which has no fast fp16.
+        UsageError: the precision is unknown, or it is fp16 on a CPU, which has no fast fp16.
     """
     if asked == "auto":
         if device.startswith("cuda"):

@@ -1,4 +1,7 @@
-"""How a stage says where it is: a callback object, so that pipelines knows no terminal."""
+"""Report the progress of a stage to a callback object.
+
+So pipelines needs to know no terminal.
+"""
 
 from __future__ import annotations
 
@@ -6,38 +9,38 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """What a stage tells whoever watches it."""
+    """Callbacks by which a stage reports its progress."""
 
     def start(self, what: str, total: int) -> None:
-        """A piece of work of ``total`` steps begins."""
+        """Report the start of a piece of work of ``total`` steps."""
 
     def advance(self, steps: int = 1) -> None:
-        """That many steps of the current work are done."""
+        """Report that ``steps`` more steps of the current work are done."""
 
     def note(self, text: str) -> None:
-        """Something a person should know: a fallback, a warning, a shard redone."""
+        """Report a message for the user, such as a warning or fallback."""
 
     def state(self, text: str) -> None:
-        """How the current work stands; only the newest is of interest."""
+        """Report the state of the current work; it replaces the last one."""
 
     def finish(self) -> None:
-        """The current work ended."""
+        """Report the end of the current work."""
 
 
 class Silent:
-    """Progress for tests and library use: says nothing."""
+    """Progress for tests and library use that reports nothing."""
 
     def start(self, what: str, total: int) -> None:
-        """Ignored."""
+        """Ignore the start of a piece of work."""
 
     def advance(self, steps: int = 1) -> None:
-        """Ignored."""
+        """Ignore the finished steps."""
 
     def note(self, text: str) -> None:
-        """Ignored."""
+        """Ignore the message."""
 
     def state(self, text: str) -> None:
-        """Ignored."""
+        """Ignore the state of the work."""
 
     def finish(self) -> None:
-        """Ignored."""
+        """Ignore the end of the work."""

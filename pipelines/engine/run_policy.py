@@ -1,4 +1,4 @@
-"""Which shards a call takes on, and how it bears failure: the options that every stage shares."""
+"""Options of all stages: shards to make and failures to allow."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from data_manifests.errors import UsageError
 
 @dataclass(frozen=True)
 class RunPolicy:
-    """Which shards a call takes on, and how it bears failure.
+    """Choice of shards and limit on failures for one call.
 
     Attributes:
         limit: make at most this many shards.
         shard: (i, N): take every N-th shard, from the i-th; for job arrays.
-        retry_failed: redo shards with any failure row, not only those that may pass.
-        max_failures: a number of rows, or a share of the attempted ones.
+        retry_failed: redo shards with any failure row, not only with failures that may not come again.
+        max_failures: limit on failed rows, as a number (int) or as a share of the attempted rows (float).
         break_lock: take over locks of other hosts.
     """
 
@@ -27,10 +27,13 @@ class RunPolicy:
 
 
 def parse_max_failures(text: str) -> int | float:
-    """Read ``--max-failures``: a whole number of rows, or a percentage such as ``5%``.
+    """Parse ``--max-failures``: a number of rows, or a percentage such as ``5%``.
+
+    Returns:
+        The number of rows as int, or the share from 0 to 1 as float.
 
     Raises:
-        UsageError: neither.
+        UsageError: the text is neither.
     """
     try:
         value: int | float = float(text[:-1]) / 100 if text.endswith("%") else int(text)
@@ -42,10 +45,10 @@ def parse_max_failures(text: str) -> int | float:
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """Read ``--shard i/N`` with 0 ≤ i < N.
+    """Parse ``--shard i/N`` with 0 ≤ i < N.
 
     Raises:
-        UsageError: not of that form.
+        UsageError: the text is not of that form.
     """
     index, _, count = text.partition("/")
     if index.isdecimal() and count.isdecimal() and 0 <= int(index) < int(count):

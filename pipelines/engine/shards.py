@@ -1,8 +1,8 @@
-"""Shards on disk: Parquet files whose footer says what made them, committed by a rename.
+"""Write and read shards: Parquet files with a key in their footer.
 
-A shard is complete exactly when its file exists under its final name. Its footer carries the key
-(what it was made from), the digest of its own rows, row and failure counts and the provenance;
-its side parts stand in folders beside it and are renamed first.
+A shard is complete exactly when its file exists under its final name; a rename commits it. Its footer holds the key
+(from stage, version, parameters and inputs), the digest of its own rows, row and failure counts and the provenance.
+Its side parts lie in folders beside it and are renamed first.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from data_manifests.errors import InputError
 from pipelines.engine.atomic import fsync_folder
 from pipelines.engine.digest import canonical_json, update_with_table
+from pipelines.engine.leftovers import remove_leftovers, temporary_name
 
 _FOOTER = b"xmic"
 _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)  # the last for a column name that is no text
@@ -32,7 +33,7 @@ _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)  # the last for a
 
 @dataclass(frozen=True)
 class Layout:
-    """How a kind of shard is written: its schema, rows a row group, and codec."""
+    """Schema, rows per row group, and codec of a kind of shard."""
 
     schema: pa.Schema
     row_group: int = 4096
@@ -51,12 +52,12 @@ FAILURES = pa.schema(
         ("rows", pa.int32()),
     ]
 )
-"""A failure row: what failed, why, the error's text, and how many attempted rows it stands for."""
+"""A failure row: the failed video, clip or frame, reason code, error text, and number of attempted rows."""
 
 FAILURES_LAYOUT = Layout(FAILURES)
 
 TRANSIENT = frozenset({"timeout", "worker_killed", "out_of_memory", "io_error"})
-"""Reasons that may not come again: a shard that has one is tried again by the next run."""
+"""Reasons that may not come again: the next run tries a shard with one of them again."""
 
 NOT_COUNTED_AS_FAILURE = frozenset({"missing_video"})
 """Reasons that do not count against ``--max-failures``: a partial download is not a fault."""
@@ -68,7 +69,11 @@ class DamagedShard(InputError):
 
 @dataclass(frozen=True)
 class Footer:
-    """What a shard says of itself."""
+    """A shard's own record of its inputs and contents.
+
+    ``failures`` maps a reason code to failed rows, ``inputs`` a name to a content digest, and ``sides`` a side part to
+    the digest of its rows.
+    """
 
     stage: str
     version: int
@@ -85,21 +90,24 @@ class Footer:
 
     @property
     def complete(self) -> bool:
-        """False while a transient failure stands in it."""
+        """Whether the shard has no transient failure."""
         return not TRANSIENT & set(self.failures)
 
 
 def shard_key(stage: str, version: int, params: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
-    """The key of a shard: sha256 over its stage, schema version, parameters and upstream digests."""
+    """Compute the key of a shard: a sha256 (hex).
+
+    It covers the stage, its schema version, the parameters and the digests of the inputs.
+    """
     text = canonical_json({"stage": stage, "version": version, "params": params, "inputs": inputs})
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def side_path(path: Path, side: str) -> Path:
-    """Where a shard's side part stands.
+    """Return the path of a shard's side part.
 
-    A shard ``part-<group>.parquet`` keeps its side parts under the same name in folders beside it;
-    a single file such as ``clips.parquet`` keeps them as files beside it.
+    The side parts of a shard ``part-<group>.parquet`` have the same name, in folders beside it. Those of a single file
+    such as ``clips.parquet`` are files beside it.
     """
     if path.name.startswith("part-"):
         return path.parent / side / path.name
@@ -107,11 +115,11 @@ def side_path(path: Path, side: str) -> Path:
 
 
 def read_footer(path: Path) -> Footer:
-    """The footer of a shard, after checking that the file's length agrees with its row groups.
+    """Read a shard's footer and check the file's length against it.
 
     Raises:
         FileNotFoundError: there is no such file.
-        DamagedShard: truncated, not Parquet, or not one of ours.
+        DamagedShard: the file is truncated, not Parquet, or not written by xmic.
     """
     try:
         metadata = pq.read_metadata(path)
@@ -151,18 +159,19 @@ def _check_length(path: Path, metadata: pq.FileMetaData) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged shard out of the way, so that its stage makes it again."""
+    """Rename a damaged shard to ``*.damaged``, so that its stage remakes it."""
     aside = path.with_name(path.name + ".damaged")
     path.replace(aside)
     return aside
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """All rows of a shard or side part, page checksums verified.
+    """Read all rows of a shard or side part, with page checksums.
 
     Raises:
-        DamagedShard: a checksum or the file structure is wrong; the file is renamed
-            ``*.damaged`` and the message says so.
+        FileNotFoundError: there is no such file.
+        DamagedShard: a checksum or the file structure is wrong. The file is renamed to ``*.damaged``, which the message
+            reports.
     """
     try:
         return pq.read_table(path, columns=list(columns) if columns else None, page_checksum_verification=True)
@@ -175,7 +184,7 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def iter_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """The rows of a shard one row group at a time, in bounded memory; checks as :func:`read_rows`."""
+    """Read a shard's row groups one by one; check as :func:`read_rows`."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for group in range(file.num_row_groups):
@@ -189,7 +198,7 @@ def iter_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.T
 
 
 def _is_of_the_machine(error: Exception) -> bool:
-    """No memory, no permission, too many open files: says nothing of the file, which must stay."""
+    """Tell errors of the machine (no memory, no permission, too many open files) from damage of the file."""
     return isinstance(error, MemoryError) or getattr(error, "errno", None) not in (None, errno.EIO)
 
 
@@ -202,7 +211,7 @@ def _damaged(path: Path, error: Exception) -> DamagedShard:
 
 
 def rows_digest(path: Path) -> str:
-    """The digest of a shard's rows, computed anew from the file (for ``status --verify``)."""
+    """Recompute the digest of a shard's rows, for ``status --verify``."""
     digest = hashlib.sha256()
     for table in iter_rows(path):
         update_with_table(digest, table)
@@ -210,15 +219,15 @@ def rows_digest(path: Path) -> str:
 
 
 class PartWriter:
-    """Writes one Parquet file to a temporary name in its final folder, digesting the rows."""
+    """Write one Parquet file, digest its rows, and commit by a rename."""
 
     def __init__(self, final: Path, layout: Layout) -> None:
         final.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in final.parent.glob(f".{final.name}.*.tmp"):
-            leftover.unlink()
+        # A shard is written under its lock.
+        remove_leftovers(final.parent, f".{final.name}.", ".tmp", locked=True)
         self.final = final
         self.rows = 0
-        self._temporary = final.parent / f".{final.name}.{os.getpid()}.tmp"
+        self._temporary = final.parent / temporary_name(f".{final.name}.", ".tmp")
         self._layout = layout
         self._digest = hashlib.sha256()
         self._pending: list[pa.Table] = []
@@ -250,7 +259,10 @@ class PartWriter:
         self._pending, self._pending_rows = ([tail], tail.num_rows) if tail.num_rows else ([], 0)
 
     def finish(self, metadata: Mapping[str, Any] | None = None) -> str:
-        """Close the temporary file with this footer entry, check it, and return the rows' digest."""
+        """Close the temporary file, check it, and return its rows' digest.
+
+        The footer holds ``metadata``, the digest and the row count.
+        """
         if self._pending_rows:
             self._flush(self._pending_rows)
         digest = self._digest.hexdigest()
@@ -276,7 +288,9 @@ class PartWriter:
 
 
 class ShardWriter:
-    """Writes a shard with its side parts and failure rows; leaving the block without error commits it.
+    """Write a shard with its side parts and failure rows.
+
+    Use as a context manager: leaving the block without an error commits the shard.
 
     Attributes:
         provenance: what made the rows beyond the parameters; a stage may add to it before the block ends.
@@ -334,7 +348,7 @@ class ShardWriter:
         pts: int | None = None,
         rows: int = 1,
     ) -> None:
-        """Record that ``rows`` attempted rows failed, in the side part 'failures' that the stage must declare."""
+        """Record failed rows in the side part 'failures', which must be declared."""
         row = {
             "video_id": video_id,
             "clip_id": clip_id,
@@ -347,7 +361,7 @@ class ShardWriter:
         self.failures[reason] = self.failures.get(reason, 0) + rows
 
     def __enter__(self) -> ShardWriter:
-        """Start writing."""
+        """Return the writer itself."""
         return self
 
     def __exit__(
@@ -370,16 +384,22 @@ class ShardWriter:
         self._main.commit()
 
 
+def known_footer(path: Path) -> Footer | None:
+    """Read the footer of a shard; None where missing or damaged."""
+    try:
+        return read_footer(path)
+    except (DamagedShard, FileNotFoundError):
+        return None
+
+
 def any_footer(folder: Path) -> Footer | None:
-    """The footer of the first readable shard of a folder: how the folder was made; None when it has none."""
-    for part in sorted(folder.glob("part-*.parquet")):
-        with suppress(DamagedShard, FileNotFoundError):
-            return read_footer(part)
-    return None
+    """Read the footer of a folder's first readable shard; None without one."""
+    footers = (known_footer(part) for part in sorted(folder.glob("part-*.parquet")))
+    return next((footer for footer in footers if footer is not None), None)
 
 
 def footer_of_side(path: Path, side: str) -> str | None:
-    """The digest a side part's own footer carries, or None when it is missing or broken."""
+    """Read the digest in a side part's footer; None where unreadable."""
     try:
         metadata = pq.read_metadata(side_path(path, side))
     except (OSError, pa.ArrowException):

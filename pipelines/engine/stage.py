@@ -1,8 +1,8 @@
-"""The stage contract, written once.
+"""Define the contract of a stage, plan its shards and run it.
 
-A stage is a pure function from input artifacts and parameters to shards. It says which shards there
-are to make (:meth:`Stage.units`) and makes them (:meth:`Stage.make`); everything else (what is done,
-stale or missing, locks, limits, failures, resuming) is here and the same for all of them.
+A stage is a pure function from input artifacts and parameters to shards. It lists its shards (:meth:`Stage.units`) and
+makes them (:meth:`Stage.make`). All else is here and the same for every stage: finding done, stale and missing shards,
+locks, limits, failures and resuming.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import enum
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,11 +39,11 @@ class Unit:
 
     Attributes:
         group: the group of videos it holds; part of the file name.
-        path: where the finished shard stands.
-        inputs: what it reads, as name → content digest.
-        attempted: how many rows it will try to make.
-        size: about how many bytes it will take.
-        payload: whatever the stage needs to make it.
+        path: file of the finished shard.
+        inputs: name → content digest of each input.
+        attempted: number of rows that the stage will try to make.
+        size: expected size in bytes, about.
+        payload: data that the stage needs to make it.
     """
 
     group: str
@@ -57,70 +57,77 @@ class Unit:
 OpenShard = Callable[[Unit], AbstractContextManager[ShardWriter]]
 
 
-class Stage(Protocol):
-    """What a stage declares. ``params`` holds all that changes the bytes it writes, and nothing else."""
+class Declared(Protocol):
+    """Name, version and parameters of a stage, which its shard keys cover."""
 
     @property
     def name(self) -> str:
-        """The stage's name."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """What it is made of, for whoever watches: dataset, split, stream."""
+        """Name of the stage."""
         ...
 
     @property
     def version(self) -> int:
-        """Schema version: raised when the same inputs and parameters give other bytes than before."""
+        """Schema version; raised when equal inputs and parameters give other bytes."""
         ...
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """Plain values; part of the key."""
+        """Exactly those plain values that change the bytes of the shards."""
+        ...
+
+
+class Stage(Declared, Protocol):
+    """A step of the chain that makes shards."""
+
+    @property
+    def title(self) -> str:
+        """Dataset, split and stream, as shown in progress reports."""
         ...
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """What made the rows, for those who read them; must agree among shards used together."""
+        """Origin of the rows; shards used together must agree in it."""
         ...
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """Versions, device, batch shape: recorded, not part of the key."""
+        """Versions, device and batch shape; recorded, not part of the key."""
         ...
 
     @property
     def layout(self) -> Layout:
-        """How its shards are written."""
+        """Layout of the stage's shards."""
         ...
 
     @property
     def sides(self) -> Mapping[str, Layout]:
-        """Its side parts; 'failures' where rows can fail."""
+        """Layouts of the side parts; 'failures' where rows can fail."""
         ...
 
     @property
     def folder(self) -> Path:
-        """Where its shards stand."""
+        """Folder of the shards."""
         ...
 
     @property
     def command(self) -> str:
-        """The command that makes them, as a user would type it."""
+        """Command line that makes the shards, as a user would type it."""
         ...
 
     def units(self) -> list[Unit]:
-        """Every shard there should be, in a fixed order. Reads no model and no video."""
+        """List all shards that the stage should have, in a fixed order.
+
+        Reads no model and decodes no video.
+        """
         ...
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Make the given units, yielding each when it is committed. Units are drawn when needed."""
+        """Make the given units, drawn as needed; yield each when committed."""
         ...
 
 
 class State(enum.StrEnum):
-    """What is known of a shard from its footer."""
+    """State of a shard by its footer."""
 
     DONE = "done"
     STALE = "stale"
@@ -131,7 +138,7 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Inspection:
-    """A unit, its state and why."""
+    """A unit with its state, the reason, and its footer if readable."""
 
     unit: Unit
     state: State
@@ -139,14 +146,22 @@ class Inspection:
     footer: Footer | None = None
 
 
-def inspect(stage: Stage, unit: Unit) -> Inspection:
-    """Compare a shard's footer with what it should be made from."""
+def inspect(stage: Declared, unit: Unit, *, as_recorded: bool = False) -> Inspection:
+    """Compare the footer of a shard with its stage and inputs.
+
+    Args:
+        stage: the stage that makes the shard.
+        unit: the shard, with its inputs as they are now.
+        as_recorded: take the names of the inputs from the shard's footer; those that ``unit`` lacks count as unchanged.
+    """
     try:
         footer = read_footer(unit.path)
     except FileNotFoundError:
         return Inspection(unit, State.MISSING, "not made yet")
     except DamagedShard as error:
         return Inspection(unit, State.DAMAGED, str(error))
+    if as_recorded:
+        unit = replace(unit, inputs={name: unit.inputs.get(name, then) for name, then in footer.inputs.items()})
     if footer.key != shard_key(stage.name, stage.version, stage.params, unit.inputs):
         return Inspection(unit, State.STALE, _what_changed(stage, unit, footer), footer)
     for side, digest in footer.sides.items():
@@ -159,7 +174,7 @@ def inspect(stage: Stage, unit: Unit) -> Inspection:
     return Inspection(unit, State.DONE, "", footer)
 
 
-def _what_changed(stage: Stage, unit: Unit, footer: Footer) -> str:
+def _what_changed(stage: Declared, unit: Unit, footer: Footer) -> str:
     if (footer.stage, footer.version) != (stage.name, stage.version):
         return f"written by {footer.stage} version {footer.version}, now {stage.name} version {stage.version}"
     for what, old, new in (("", footer.params, stage.params), ("input ", footer.inputs, unit.inputs)):
@@ -179,20 +194,24 @@ def _what_changed(stage: Stage, unit: Unit, footer: Footer) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a stage would do and why."""
+    """Units to make, each with the reason, and units already done."""
 
     todo: list[Inspection]
     done: list[Inspection]
 
     @property
     def size(self) -> int:
-        """About how many bytes the shards to make will take."""
+        """Expected size of the shards to make, in bytes, about."""
         return sum(item.unit.size for item in self.todo)
 
 
 @dataclass
 class Report:
-    """What a run of a stage did, and how its shards stand now."""
+    """Counts of one run of a stage, and of all its shards.
+
+    ``remaining`` shards are missing, stale or damaged. ``rows``, ``attempted`` and ``failures`` cover all shards that
+    are not stale.
+    """
 
     stage: str
     folder: str
@@ -206,12 +225,15 @@ class Report:
 
     @property
     def failed(self) -> int:
-        """Failed rows that count against the limit."""
+        """Number of failed rows that count against the limit."""
         return sum(n for reason, n in self.failures.items() if reason not in NOT_COUNTED_AS_FAILURE)
 
 
 def plan(stage: Stage, policy: RunPolicy | None = None) -> Plan:
-    """Sort a stage's units into those to make and those done, honouring ``retry_failed`` and ``shard``."""
+    """Sort a stage's units into those to make and those done.
+
+    The policy's ``shard``, ``retry_failed`` and ``limit`` apply.
+    """
     return _sorted(stage, stage.units(), policy or RunPolicy())
 
 
@@ -228,10 +250,9 @@ def _sorted(stage: Stage, units: Sequence[Unit], policy: RunPolicy) -> Plan:
 
 
 def run(stage: Stage, policy: RunPolicy | None = None, progress: Progress | None = None) -> Report:
-    """Make what is missing, stale, damaged or incomplete, and nothing else.
+    """Make only the missing, stale, damaged and incomplete shards of a stage.
 
-    Shards that another process of this host is making are waited for and made here if that
-    process dies.
+    If another process of this host is making a shard, this one waits, and makes the shard if that process dies.
 
     Raises:
         TooManyFailures: more rows failed than ``policy.max_failures`` allows, or all of them.
@@ -343,14 +364,14 @@ def _as_text(limit: int | float) -> str:
 
 
 def require_same(what: str, values: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse artifacts that were not made the same way.
+    """Check that artifacts have the same provenance.
 
     Args:
-        what: what they are to be used for, for the message.
-        values: where → provenance of each.
+        what: purpose of the artifacts, for the message.
+        values: place of each artifact → its provenance.
 
     Raises:
-        InputError: two of them disagree; names the entry, both values and both places.
+        InputError: two of them disagree; the text names the entry, both values and both places.
     """
     (first_place, first), *others = values.items()
     for place, other in others:

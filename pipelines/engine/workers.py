@@ -1,8 +1,11 @@
-"""Runs a function over tasks in worker processes that may hang, crash or be killed without harm to the rest.
+"""Run tasks in worker processes that may hang or crash.
 
-Native code that reads damaged files can loop for ever or crash its process, and no exception handler helps.
-So every task runs in a process of its own kind: a worker that falls silent is killed, one that dies is
-replaced, and the task it had is tried once more, alone, before it is given up.
+Native code that reads damaged files can loop for ever or crash its process, and no exception handler helps. So tasks
+run in worker processes: a worker without a heartbeat is killed, and one that dies is replaced. The task of a dead
+worker is tried once more, alone, before it is given up.
+
+An error that a task's data can cause is the outcome of that task. An error that only a mistake in the program can cause
+would come again with every task, so the first one ends the run.
 """
 
 from __future__ import annotations
@@ -25,6 +28,14 @@ from typing import Any
 
 from data_manifests.errors import UsageError
 
+
+class WorkerBug(RuntimeError):
+    """Error from a mistake in the worker's program, not from its task.
+
+    The text has the worker's traceback.
+    """
+
+
 # Importing a function may mean importing a whole deep learning library from a cold disk.
 _START_LIMIT_S = 120.0
 _GOODBYE_S = 2.0
@@ -32,13 +43,13 @@ _GOODBYE_S = 2.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one task ended.
+    """Result or failure of one task.
 
     Attributes:
         task_id: The caller's name for the task.
-        value: What the function returned; None after a failure.
-        reason: None after a success, else ``timeout``, ``worker_killed``, ``out_of_memory`` or what
-            ``reason_of`` said of the exception.
+        value: Return value of the function; None after a failure.
+        reason: None after a success; else ``timeout``, ``worker_killed``, ``out_of_memory`` or the code that
+            ``reason_of`` gave for the exception.
         error: The failure in words; None after a success.
     """
 
@@ -54,30 +65,31 @@ def run_killable(
     *,
     workers: int,
     timeout_s: float,
-    reason_of: Callable[[BaseException], str],
+    reason_of: Callable[[BaseException], str | None],
 ) -> Iterator[Outcome]:
-    """Call ``function(task, heartbeat)`` for every task and yield the outcomes as they come.
+    """Call ``function(task, heartbeat)`` for each task in worker processes.
 
-    Workers are spawned, not forked, only when there is a task for them, and reused. They ignore the
-    interrupt key, which is the caller's to handle, and end with the parent process. Closing the iterator
-    kills them. Tasks are taken from the iterable only as workers become free.
+    Workers are spawned, not forked, only when there is a task for them, and reused. They ignore the interrupt key,
+    which the caller handles, and end with the parent process. Closing the iterator kills them. Tasks are taken from the
+    iterable only as workers become free.
 
     Args:
-        function: Importable by name, from a module and not the script that runs. It must call ``heartbeat()``
-            again and again, in the thread it runs in. Values should be small: write bulk to files.
+        function: Importable by name, from a module and not from the running script. It must call ``heartbeat()``
+            repeatedly, in the thread it runs in. Its return values should be small: write bulk to files.
         tasks: Pairs of (task id, task); a task must pickle.
-        workers: Worker processes at the same time, at least 1.
-        timeout_s: A worker that gives no heartbeat for so many seconds is killed.
-        reason_of: Importable by name; called in the worker with the exception that left the function, for
-            the reason code of the outcome. Not asked about a MemoryError.
+        workers: Number of worker processes at the same time, at least 1.
+        timeout_s: Seconds without a heartbeat after which a worker is killed.
+        reason_of: Importable by name. The worker calls it with the exception that left the function, for the reason
+            code of the outcome. None means that no task can cause the exception. It is not called for a MemoryError.
 
     Yields:
-        One outcome a task, in the order they end. A task whose worker died is tried once more in a fresh
-        worker with nothing else running, after all other tasks.
+        One outcome per task, in the order they end. A task whose worker died is tried once more, after all other
+        tasks, in a fresh worker with no other one running.
 
     Raises:
         UsageError: Fewer than 1 worker, or a timeout that is not positive.
-        RuntimeError: The function can not be imported in a worker.
+        WorkerBug: The function cannot be imported in a worker, or ``reason_of`` gave None for its exception. Outcomes
+            that are known by then are yielded first.
     """
     if workers < 1:
         raise UsageError(f"{workers} worker processes: expected 1 or more, tasks never run in this process")
@@ -88,7 +100,7 @@ def run_killable(
 
 @dataclass(frozen=True)
 class _Death:
-    """A worker died over a task; ``how`` says by what."""
+    """The death of a worker during a task; ``how`` is the cause in words."""
 
     task_id: Any
     task: Any
@@ -96,7 +108,7 @@ class _Death:
 
 
 class _Worker:
-    """A worker process and the task it has."""
+    """A worker process and its current task."""
 
     def __init__(self, code: bytes, timeout_s: float) -> None:
         context = multiprocessing.get_context("spawn")
@@ -118,7 +130,7 @@ class _Worker:
 
     @property
     def seconds_left(self) -> float:
-        """How long its silence may still last."""
+        """Seconds until the worker's heartbeat is overdue."""
         return self._limit_s - (time.monotonic() - self._heard_at)
 
     @property
@@ -133,14 +145,16 @@ class _Worker:
         with suppress(BrokenPipeError, ConnectionResetError):
             self.pipe.send((task,))
 
-    def listen(self) -> Outcome | _Death | None:
-        """Take in all that the worker has said; None while its task goes on."""
+    def listen(self) -> Outcome | _Death | WorkerBug | None:
+        """Receive all waiting messages of the worker; None while its task goes on."""
         try:
             while self.pipe.poll():
                 kind, *rest = self.pipe.recv()
                 self._heard_at, self._started = time.monotonic(), True
                 if kind == "broken":
-                    raise RuntimeError(f"a worker process can not import what it is to run:\n{rest[0]}")
+                    return WorkerBug(f"a worker process can not import what it is to run:\n{rest[0]}")
+                if kind == "bug":
+                    return WorkerBug(f"task {self._task_id!r} met a mistake in the program, in a worker:\n{rest[0]}")
                 if kind == "ended":
                     self.busy = False
                     return Outcome(self._task_id, *rest)
@@ -155,7 +169,7 @@ class _Worker:
         return Outcome(self._task_id, None, "timeout", f"{what} for {self._limit_s:g} s; it was killed")
 
     def dismiss(self) -> None:
-        """Let an idle worker end by itself; :meth:`kill` waits for it."""
+        """Ask an idle worker to end; :meth:`kill` waits for it."""
         if self.idle:
             with suppress(BrokenPipeError, ConnectionResetError):
                 self.pipe.send(())
@@ -211,13 +225,20 @@ def _give_next(tasks: Iterator[tuple[Any, Any]], pool: list[_Worker], code: byte
     return True
 
 
-def _listen(pool: list[_Worker]) -> list[Outcome | _Death]:
-    """Wait until a busy worker speaks, dies or has been silent too long."""
+def _listen(pool: list[_Worker]) -> Iterator[Outcome | _Death]:
+    """Wait until a busy worker sends a message, dies or runs out of time.
+
+    Raises:
+        WorkerBug: A worker met a mistake in the program; the outcomes of the others are yielded first.
+    """
     busy = [worker for worker in pool if worker.busy]
     wait([worker.pipe for worker in busy], max(0.0, min(worker.seconds_left for worker in busy)))
-    # All are heard before any is judged: their heartbeats may have piled up while the caller was away.
+    # All messages are received before any worker is judged: heartbeats may have piled up while the caller was busy.
     said = [worker.listen() for worker in busy]
-    return [each for each in said if each is not None]
+    yield from (each for each in said if isinstance(each, Outcome | _Death))
+    bug = next((each for each in said if isinstance(each, WorkerBug)), None)
+    if bug is not None:
+        raise bug
 
 
 def _dismiss(pool: list[_Worker]) -> None:
@@ -243,7 +264,7 @@ def _cause(exit_code: int | None) -> str:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Start a child with the interrupt key blocked: it could not ignore it before its Python is up."""
+    """Block the interrupt key while a child starts: the child cannot ignore it before its Python is up."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -256,8 +277,11 @@ def _interrupts_held() -> Iterator[None]:
 
 @contextmanager
 def _main_hidden() -> Iterator[None]:
-    """A spawned process begins with what the caller's script runs at its top level. Workers have no use for that, and a
-    script of five lines without a guard would start itself over and over."""
+    """Hide the caller's script from a spawned process.
+
+    The process would first run the script's top level. Workers have no use for it, and a script of five lines without a
+    guard would start itself over and over.
+    """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -267,7 +291,7 @@ def _main_hidden() -> Iterator[None]:
 
 
 def _serve(pipe: Connection, code: bytes, beat_s: float) -> None:
-    """The life of a worker process: say ready, then run tasks until told to end."""
+    """Run a worker process: report ready, then run tasks until asked to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
@@ -286,22 +310,24 @@ def _serve(pipe: Connection, code: bytes, beat_s: float) -> None:
 
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while message := pipe.recv():
-            pipe.send(("ended", *_run(function, reason_of, message[0], heartbeat)))
+            pipe.send(_run(function, reason_of, message[0], heartbeat))
 
 
 def _run(
     function: Callable[[Any, Callable[[], None]], Any],
-    reason_of: Callable[[BaseException], str],
+    reason_of: Callable[[BaseException], str | None],
     task: Any,
     heartbeat: Callable[[], None],
-) -> tuple[Any, str | None, str | None]:
+) -> tuple[Any, ...]:
     try:
         value = function(task, heartbeat)
-        pickle.dumps(value)  # what does not pickle is the function's failure, not the worker's
-        return value, None, None
+        pickle.dumps(value)  # a value that does not pickle is the function's mistake, and is reported as such
+        return "ended", value, None, None
     except BaseException as error:
         reason = "out_of_memory" if isinstance(error, MemoryError) else reason_of(error)
-        return None, reason, f"{type(error).__name__}: {error}"
+        if reason is None:
+            return "bug", traceback.format_exc()
+        return "ended", None, reason, f"{type(error).__name__}: {error}"
 
 
 def _die_with_parent() -> None:

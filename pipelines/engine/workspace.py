@@ -1,6 +1,7 @@
-"""The workspace: one folder with every artifact, and ``workspace.toml``, the only place of absolute paths.
+"""Open a workspace, find its artifacts, keep its settings in ``workspace.toml``.
 
-Nothing in ``workspace.toml`` is hashed, so a workspace can be moved, and its video roots changed.
+A workspace is one folder with every artifact. Only ``workspace.toml`` holds absolute paths, and no part of it is
+hashed. So a workspace can be moved, and its video roots changed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +27,20 @@ SETTINGS = "workspace.toml"
 _LAYOUT = 1
 
 
+def subfolders(folder: Path) -> list[Path]:
+    """List the subfolders of a folder by name; none where missing."""
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
 @dataclass(frozen=True)
 class DatasetSettings:
-    """What a workspace remembers of a dataset.
+    """Settings of a dataset in ``workspace.toml``.
 
     Attributes:
         reader: the reader that made its manifests.
-        roots: absolute video roots, first hit wins.
-        groups: how many buckets share the videos that have no group of their own; fixed for good
-            at the first prepare, since it decides which shard holds which video.
+        roots: absolute video roots; the first that has a video is used.
+        groups: number of buckets that share the videos without a group of their own. The first prepare fixes it, since
+            it decides which shard holds which video.
     """
 
     reader: str
@@ -48,16 +55,16 @@ class Workspace:
     root: Path
     datasets: dict[str, DatasetSettings] = field(default_factory=dict)
     precision: dict[str, str] = field(default_factory=dict)
-    """What ``--precision auto`` was resolved to, by device type, when it was first needed."""
+    """Device type → precision that ``--precision auto`` was resolved to at its first use."""
     encoders: dict[str, str] = field(default_factory=dict)
-    """Folder name of an encoder → its spec with the places of its files, where it has any."""
+    """Folder name of an encoder → its spec with the paths of its files, where it has any."""
 
     @classmethod
     def open(cls, root: Path) -> Workspace:
-        """Read a workspace; a folder that does not exist yet is an empty one.
+        """Open a workspace; a missing folder is an empty workspace.
 
         Raises:
-            InputError: ``workspace.toml`` is not TOML or of a later layout.
+            InputError: ``workspace.toml`` is not TOML, has another layout, or lacks an entry of a dataset.
         """
         file = root / SETTINGS
         if not file.is_file():
@@ -81,7 +88,9 @@ class Workspace:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Change entries and write ``workspace.toml``; other processes wait, and what they wrote since is kept.
+        """Lock ``workspace.toml``, and write it when the block ends.
+
+        Change entries inside the block. Other processes wait for the lock, and their earlier changes are kept.
 
         Raises:
             InputError: as :meth:`open`.
@@ -108,27 +117,27 @@ class Workspace:
             temporary.write_text("\n".join(lines), encoding="utf-8")
 
     def remember_encoder(self, slug: str, spec: str) -> None:
-        """Remember where an encoder's files lie, for those who load it again.
+        """Keep the paths of an encoder's files for later commands.
 
         Args:
-            slug: its folder name.
-            spec: with absolute paths; see :attr:`pipelines.embed.encoders.spec.ModelSpec.located`.
+            slug: folder name of the encoder.
+            spec: spec with absolute paths; see :attr:`pipelines.embed.encoders.spec.ModelSpec.located`.
         """
         if self.encoders.get(slug) != spec:
             with self.changing():
                 self.encoders[slug] = spec
 
-    # Read once: asked for at every video, the files made planning quadratic. What this process puts is known at once.
-    # A line that another process appends later stays unseen, and costs that one file being looked at twice: an entry
-    # holds for a path with its size and time, which are taken anew at each question, so an old one is never wrong.
+    # Read once: reading these files again for each video made planning quadratic. Entries of this process are known at
+    # once. A line that another process appends later stays unseen, and costs one more look at that one file. An entry
+    # holds for a path with its size and time, which are read again at each call, so an old entry is never wrong.
     @cached_property
     def file_digests(self) -> FileDigests:
-        """Remembered digests of files outside the workspace (videos, weights)."""
+        """Kept digests of files outside the workspace (videos, weights)."""
         return FileDigests(FileMemory(self.cache("file-digests.jsonl")))
 
     @cached_property
     def probes(self) -> FileMemory:
-        """What was found out of videos by looking at their ends (``prepare --check``)."""
+        """Kept facts from the ends of videos, for ``prepare --check``."""
         return FileMemory(self.cache("probes.jsonl"))
 
     @property
@@ -137,28 +146,66 @@ class Workspace:
         return self.root / "manifests"
 
     def manifest(self, dataset: str, split: str) -> Path:
-        """Folder of a split's manifest."""
+        """Return the folder of a split's manifest."""
         return self.manifests / dataset / split
 
+    def clips_file(self, dataset: str, split: str) -> Path:
+        """Return the file of a split's clips; see :mod:`pipelines.engine.clips`."""
+        return self.manifest(dataset, split) / "clips.parquet"
+
+    def videos_file(self, dataset: str, split: str) -> Path:
+        """Return the file of a split's videos."""
+        return self.manifest(dataset, split) / "videos.parquet"
+
     def classes_file(self, dataset: str, label: str) -> Path:
-        """The class list of a dataset for ``label`` 'noun' or 'verb'."""
+        """Return the file of a dataset's classes; ``label`` is 'noun' or 'verb'."""
         return self.manifests / dataset / f"classes_{label}.parquet"
 
     def frames(self, dataset: str, split: str, plan: str = "") -> Path:
-        """Folder of a split's frames; without ``plan`` that of all its frame plans."""
+        """Return the folder of a split's frames.
+
+        Without ``plan`` it is the folder of all frame plans.
+        """
         return self.root / "frames" / dataset / split / plan
 
     def hands(self, dataset: str, split: str, plan: str, detector: str = "") -> Path:
-        """Folder of a detector's boxes; without ``detector`` that of all detectors."""
+        """Return the folder of a detector's boxes.
+
+        Without ``detector`` it is the folder of all detectors.
+        """
         return self.root / "hands" / dataset / split / plan / detector
 
     def embeddings(self, dataset: str, split: str, plan: str, encoder: str = "", stream: str = "") -> Path:
-        """Folder of a stream's vectors; without ``encoder`` that of all encoders."""
+        """Return the folder of a stream's vectors.
+
+        Without ``stream`` it is the folder of all streams of an encoder; without ``encoder`` that of all encoders.
+        """
         return self.root / "embeddings" / dataset / split / plan / encoder / stream
 
     def text(self, dataset: str, encoder: str) -> Path:
-        """Folder of a dataset's class-name vectors by an encoder."""
+        """Return the folder of a dataset's class-name vectors by an encoder."""
         return self.root / "text" / dataset / encoder
+
+    def boxes_by(self, detector: str) -> list[Path]:
+        """List the folders of a detector's boxes over all datasets.
+
+        There is one per split and frame plan.
+        """
+        return self._matching(self.hands("*", "*", "*", escape(detector)))
+
+    def vectors_by(self, encoder: str, dataset: str) -> list[Path]:
+        """List the folders of an encoder's vectors of a dataset.
+
+        There is one per split, frame plan and stream.
+        """
+        return self._matching(self.embeddings(escape(dataset), "*", "*", escape(encoder), "*"))
+
+    def texts(self) -> list[Path]:
+        """List the files of class-name vectors of all datasets and encoders."""
+        return self._matching(self.text("*", "*") / "*.parquet")
+
+    def _matching(self, pattern: Path) -> list[Path]:
+        return sorted(self.root.glob(pattern.relative_to(self.root).as_posix()))
 
     @property
     def runs(self) -> Path:
@@ -166,8 +213,12 @@ class Workspace:
         return self.root / "runs"
 
     def run(self, name: str) -> Path:
-        """Folder of a run."""
+        """Return the folder of a run."""
         return self.runs / name
+
+    def run_folders(self) -> list[Path]:
+        """List the folders of all runs, by name."""
+        return [run for run in subfolders(self.runs) if not run.is_symlink()]
 
     @property
     def evaluations(self) -> Path:
@@ -175,37 +226,51 @@ class Workspace:
         return self.root / "evaluations"
 
     def evaluation(self, name: str, dataset: str, split: str) -> Path:
-        """Folder of an evaluation; ``name`` is a run's, a control's or a scored model's."""
+        """Return the folder of an evaluation.
+
+        ``name`` is that of a run, a control or a scored model.
+        """
         return self.evaluations / name / f"{dataset}-{split}"
 
     def report(self, name: str) -> Path:
-        """Folder of a report."""
+        """Return the folder of a report."""
         return self.root / "reports" / name
 
     def cache(self, kind: str, key: str = "") -> Path:
-        """Place of something that is made again when it is gone."""
+        """Return the path of a cache entry, which can be remade."""
         return self.root / "cache" / kind / key
 
+    @property
+    def scratch(self) -> Path:
+        """Folder of the temporary files of running stages."""
+        return self.root / "tmp"
+
     def splits(self, dataset: str) -> list[str]:
-        """The prepared splits of a dataset, in the order train, val, test."""
-        return [split for split in SPLITS if (self.manifest(dataset, split) / "clips.parquet").is_file()]
+        """List a dataset's prepared splits, in the order train, val, test."""
+        return [split for split in SPLITS if self.clips_file(dataset, split).is_file()]
 
     def evaluation_split(self, dataset: str, split: str | None = None) -> str | None:
-        """The split to evaluate on: the named one, else val, else test; None when it is not prepared."""
+        """Choose the split to evaluate on; None when it is not prepared.
+
+        It is the named split; without a name, val, or test where val is not prepared.
+        """
         there = self.splits(dataset)
         return next((name for name in ([split] if split else ["val", "test"]) if name in there), None)
 
     def prepared(self) -> list[tuple[str, str]]:
-        """Every prepared (dataset, split)."""
-        folder = self.manifests
-        names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        """List all prepared (dataset, split) pairs."""
+        names = [folder.name for folder in subfolders(self.manifests)]
         return [(name, split) for name in names for split in self.splits(name)]
 
     def choose(self, dataset: str | None, splits: Iterable[str] | None = None) -> list[tuple[str, str]]:
-        """The prepared (dataset, split) pairs that a command means.
+        """Choose the prepared (dataset, split) pairs of a command.
+
+        Args:
+            dataset: name of a dataset; None for all.
+            splits: names of splits; None for all.
 
         Raises:
-            MissingUpstream: nothing, or nothing of that name, is prepared.
+            MissingUpstream: no dataset is prepared, or none of the chosen ones.
         """
         wanted = {canonical_split(split) for split in splits} if splits else set(SPLITS)
         everything = self.prepared()
@@ -225,15 +290,21 @@ class Workspace:
         return chosen
 
     def find_video(self, dataset: str, relative: str) -> Path | None:
-        """A video of the manifest under the first root that has it, looked for now: roots may change after prepare."""
+        """Find a video of the manifest under the dataset's roots.
+
+        The search runs at each call, since roots may change after prepare.
+
+        Returns:
+            The path under the first root that has the video; None where no root has it.
+        """
         roots = (Path(root) for root in self.datasets[dataset].roots)
         return next((root / relative for root in roots if (root / relative).exists()), None)
 
     def groups(self, dataset: str) -> int:
-        """The bucket count of a dataset.
+        """Return the number of buckets of a dataset.
 
         Raises:
-            MissingUpstream: the dataset was never prepared here.
+            MissingUpstream: the dataset was never prepared in this workspace.
         """
         if dataset not in self.datasets:
             raise MissingUpstream(f"{self.root}: dataset {dataset} is not prepared. Run xmic prepare.")
@@ -241,7 +312,7 @@ class Workspace:
 
 
 def _toml(value: Any) -> str:
-    # JSON strings, numbers and arrays of them are valid TOML as they stand, but for the raw DEL.
+    # JSON strings, numbers and arrays of them are valid TOML, except for the raw DEL character.
     if isinstance(value, Mapping):
         raise TypeError("tables are written by their own header")
     text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

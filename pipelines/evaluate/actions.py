@@ -83,7 +83,7 @@ def rank_actions(predictions: Predictions, temperatures: Mapping[Label, float]) 
     best_verbs, best_nouns, _ = top_actions(verbs, nouns, 5)
     same = (best_verbs == pairs[rows, :1]) & (best_nouns == pairs[rows, 1:])
     return RankedActions(
-        rows, pairs[rows], clips.recordings.only(rows), same[:, :1].any(1), same.any(1), pairs[labelled]
+        rows, pairs[rows], predictions.recordings.only(rows), same[:, :1].any(1), same.any(1), pairs[labelled]
     )
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from data_manifests.schema import LABELS, Label
 from data_manifests.vocabulary import Vocabulary
+from pipelines.engine.clips import read_clips
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import read_footer, read_rows
+from pipelines.engine.shards import read_footer
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate import epic
 from pipelines.evaluate.actions import Pair, action_metrics, rank_actions, seen_pairs
@@ -193,10 +194,9 @@ def class_counts(workspace: Workspace, dataset: str) -> dict[Label, int]:
 def _seen_pairs(subject: Subject, vocabularies: Mapping[Label, Vocabulary]) -> set[Pair] | None:
     if subject.source is None:
         return None
-    file = subject.workspace.manifest(subject.source, "train") / "clips.parquet"
-    if len(vocabularies) < 2 or not file.is_file():
+    if len(vocabularies) < 2 or "train" not in subject.workspace.splits(subject.source):
         return None
-    rows = read_rows(file, ["verb_class", "noun_class"])
+    rows = read_clips(subject.workspace, subject.source, "train").read(["verb_class", "noun_class"])
     pairs = zip(*(rows.column(name).to_pylist() for name in ("verb_class", "noun_class")), strict=True)
     trained = {(verb, noun) for verb, noun in pairs if verb is not None and noun is not None}
     return seen_pairs(trained, vocabularies["verb"], vocabularies["noun"])

@@ -69,5 +69,5 @@ def _of_part(
     right: np.ndarray, rows: np.ndarray, predictions: Predictions, labelled: np.ndarray, part: np.ndarray
 ) -> EpicNumbers:
     kept = part[rows]
-    recordings = predictions.clips.recordings.only(rows[kept])
+    recordings = predictions.recordings.only(rows[kept])
     return EpicNumbers(**dict(counted(right[kept], recordings, int((part & labelled).sum()))))

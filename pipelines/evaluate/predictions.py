@@ -1,8 +1,8 @@
-"""The clips that an evaluation is over, and the scores that its predictions hold of them."""
+"""The scores that predictions hold of the clips to evaluate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,48 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from data_manifests.schema import Label
+from pipelines.engine.clips import Clips
 from pipelines.engine.shards import read_rows
-from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.cluster_counts import Recordings
 from pipelines.evaluate.metrics import ranks
 from pipelines.evaluate.predictions_file import score_matrix
-from pipelines.train.features import SplitClips
-
-
-@dataclass(frozen=True)
-class Clips:
-    """The clips there are to evaluate, M of them in manifest order.
-
-    Attributes:
-        ids: M ids.
-        recordings: the recording of each.
-        labels: label → int64 [M], −1 where the clip has none.
-        participants: M ids, None where the dataset does not say.
-        nouns: every annotated noun class of each clip.
-    """
-
-    ids: list[str]
-    recordings: Recordings
-    labels: Mapping[Label, np.ndarray]
-    participants: list[str | None]
-    nouns: list[list[int]]
-
-
-def clips_to_evaluate(
-    workspace: Workspace, dataset: str, split: str, clips: SplitClips, listed: Set[str] | None = None
-) -> Clips:
-    """The clips of a split, or those of them that are listed."""
-    file = workspace.manifest(dataset, split) / "clips.parquet"
-    table = read_rows(file, ["participant_id", "all_noun_classes"])
-    participants, nouns = (table.column(name).to_pylist() for name in ("participant_id", "all_noun_classes"))
-    rows = [row for row, clip_id in enumerate(clips.clip_ids) if listed is None or clip_id in listed]
-    return Clips(
-        [clips.clip_ids[row] for row in rows],
-        Recordings.from_ids([clips.recordings[row] for row in rows]),
-        {label: values[rows] for label, values in clips.labels.items()},
-        [participants[row] for row in rows],
-        [nouns[row] or [] for row in rows],
-    )
 
 
 @dataclass(frozen=True)
@@ -102,13 +65,18 @@ class Predictions:
     rows: np.ndarray
     scores: Mapping[Label, np.ndarray]
 
+    @cached_property
+    def recordings(self) -> Recordings:
+        """The recordings of the M clips."""
+        return Recordings.from_ids(self.clips.recordings)
+
     def of(self, label: Label) -> Scored:
         """The scored clips that carry a label."""
         official = self.clips.labels[label]
         kept = official[self.rows] >= 0
         rows = self.rows[kept]
         return Scored(
-            self.scores[label][kept], official[rows], self.clips.recordings.only(rows), rows, official[official >= 0]
+            self.scores[label][kept], official[rows], self.recordings.only(rows), rows, official[official >= 0]
         )
 
 
@@ -117,11 +85,11 @@ def read_predictions(file: Path, clips: Clips, counts: Mapping[Label, int]) -> P
 
     Args:
         file: ``predictions.parquet`` of an evaluation.
-        clips: of the split it is of.
+        clips: those there are to evaluate, of the split it is of.
         counts: label of a head → classes of the target.
     """
     table = read_rows(file, ["clip_id", *(f"{label}_scores" for label in counts)])
-    row_of = {clip_id: row for row, clip_id in enumerate(clips.ids)}
+    row_of = {clip_id: row for row, clip_id in enumerate(clips.clip_ids)}
     rows = np.array([row_of.get(clip_id, -1) for clip_id in table.column("clip_id").to_pylist()], np.int64)
     kept = rows >= 0
     scores = {label: score_matrix(table, label)[kept] for label in counts}

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from data_manifests.schema import LABELS, Label
+from pipelines.engine.clips import Clips, clips_footer
 from pipelines.engine.shards import Layout, read_footer, read_rows
 from pipelines.engine.workspace import Workspace
-from pipelines.train.features import SplitClips
 
 SCORE = "score"
 """The stage in the footer of predictions that were given to ``xmic score``; of a run's it is 'evaluate'."""
@@ -26,7 +26,7 @@ GIVEN = "files"
 
 def manifest_inputs(workspace: Workspace, dataset: str, split: str) -> dict[str, str]:
     """Read the digests of the clips and classes that given scores are written with."""
-    inputs = {"clips": read_footer(workspace.manifest(dataset, split) / "clips.parquet").digest}
+    inputs = {"clips": clips_footer(workspace, dataset, split).digest}
     for label in LABELS:
         inputs[f"{label} classes"] = read_footer(workspace.classes_file(dataset, label)).digest
     return inputs
@@ -45,7 +45,7 @@ def predictions_layout(labels: Sequence[Label], counts: Mapping[Label, int]) -> 
     return Layout(pa.schema(fields), row_group=1024, plain=True)
 
 
-def predictions_table(clips: SplitClips, rows: np.ndarray, scores: Mapping[Label, np.ndarray]) -> pa.Table:
+def predictions_table(clips: Clips, rows: np.ndarray, scores: Mapping[Label, np.ndarray]) -> pa.Table:
     """Build rows of the file.
 
     Args:

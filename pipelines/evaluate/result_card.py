@@ -13,10 +13,10 @@ from data_manifests.errors import InputError
 from data_manifests.json_files import json_object
 from data_manifests.schema import LABELS, Label
 from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.clips import Clips
 from pipelines.engine.digest import digest_json, whole_file_sha256
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.metrics_file import Actions, Counted, Counts, DatasetSplit, Metrics, Numbers
-from pipelines.evaluate.predictions import Clips
 from pipelines.prepare.classes import read_classes
 from pipelines.prepare.vocabulary import vocabulary_of
 
@@ -182,16 +182,15 @@ def read_card(file: Path) -> ResultCard:
 
 def _protocol(workspace: Workspace, metrics: Metrics, clips: Clips) -> CardProtocol:
     dataset = metrics.target.dataset
-    recordings = [clips.recordings.names[number] for number in clips.recordings.of]
     truth = [clips.labels[label].tolist() for label in LABELS]
-    identity = sorted(zip(clips.ids, recordings, *truth, clips.nouns, strict=True))
+    identity = sorted(zip(clips.clip_ids, clips.recordings, *truth, clips.nouns, strict=True))
     names: dict[Label, list[str]] = {
         label: read_classes(workspace, dataset, label).column("name").to_pylist() for label in LABELS
     }
     return CardProtocol(
         dataset=dataset,
         split=metrics.target.split,
-        clips=Clipped(count=len(clips.ids), sha256=digest_json(identity)),
+        clips=Clipped(count=len(clips.clip_ids), sha256=digest_json(identity)),
         classes={label: Clipped(count=len(of), sha256=digest_json(of)) for label, of in names.items()},
         label_space=LABEL_SPACE,
         vocabulary=_vocabulary(workspace, metrics),

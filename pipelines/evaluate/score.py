@@ -15,6 +15,7 @@ import numpy as np
 from data_manifests.errors import MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.engine import stage
+from pipelines.engine.clips import Clips, read_clips
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
@@ -27,7 +28,7 @@ from pipelines.evaluate.compute_metrics import Subject, compute_metrics, shared_
 from pipelines.evaluate.evaluation import Evaluation
 from pipelines.evaluate.given_scores import GivenScores, read_scores
 from pipelines.evaluate.metrics_file import SCHEMA, ClipsFile, DatasetSplit, Metrics, Run, write_metrics
-from pipelines.evaluate.predictions import clips_to_evaluate, read_predictions
+from pipelines.evaluate.predictions import read_predictions
 from pipelines.evaluate.predictions_file import (
     GIVEN,
     SCORE,
@@ -38,7 +39,6 @@ from pipelines.evaluate.predictions_file import (
 )
 from pipelines.evaluate.result_card import write_card
 from pipelines.prepare.classes import read_classes
-from pipelines.train.features import SplitClips, read_clips
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ScoreStage:
 
     workspace: Workspace
     request: ScoreRequest
-    clips: SplitClips
+    clips: Clips
     given: GivenScores
     sides: Mapping[str, Layout] = field(default_factory=dict)
 
@@ -172,9 +172,7 @@ def score(
     subject = Subject(workspace, request.source, request.dataset, request.split, list(given.scores))
     vocabularies = vocabularies_of(subject, progress)
     report = stage.run(item, policy, progress)
-    official = clips_to_evaluate(
-        workspace, request.dataset, request.split, clips, request.listed.ids if request.listed else None
-    )
+    official = clips.only(request.listed.ids) if request.listed else clips
     file = item.folder / "predictions.parquet"
     predictions = read_predictions(file, official, {label: len(names[label]) for label in given.scores})
     temperatures = {label: Temperature() for label in given.scores}
@@ -192,7 +190,7 @@ def score(
         pretrained_on={},
         mixed=[],
         vocabulary=shared_and_novel(subject, vocabularies),
-        clips_file=ClipsFile(sha256=listed.sha256, clips=len(official.ids)) if listed else None,
+        clips_file=ClipsFile(sha256=listed.sha256, clips=len(official.clip_ids)) if listed else None,
         hand_fallback_rate=None,
         labels=computed.labels,
         actions=computed.actions,

@@ -16,6 +16,7 @@ from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
 from pipelines.engine import stage
+from pipelines.engine.clips import Clips, clips_footer, read_clips
 from pipelines.engine.command_lines import in_workspace
 from pipelines.engine.digest import number_of
 from pipelines.engine.environment import versions
@@ -49,7 +50,7 @@ from pipelines.evaluate.metrics_file import (
     folder_name,
     write_metrics,
 )
-from pipelines.evaluate.predictions import Predictions, clips_to_evaluate, read_predictions
+from pipelines.evaluate.predictions import Predictions, read_predictions
 from pipelines.evaluate.predictions_file import predictions_layout, predictions_table
 from pipelines.evaluate.result_card import write_card
 from pipelines.evaluate.submission import Submission, refuse_submission, write_submission
@@ -60,7 +61,7 @@ from pipelines.methods.blocks import no_tf32
 from pipelines.methods.xmic import XMIC
 from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import BATCH, ClipData, in_order, usable_clips
-from pipelines.train.features import SplitClips, StreamVectors, read_clips, require_width
+from pipelines.train.features import StreamVectors, require_width
 from pipelines.train.loop import load_weights
 from pipelines.train.pixels import Pictures, load_pictures
 from pipelines.train.plan import text_file
@@ -147,7 +148,7 @@ class EvaluateStage:
         return f"xmic evaluate {what} {in_workspace(self.workspace.root)}"
 
     @cached_property
-    def clips(self) -> SplitClips:
+    def clips(self) -> Clips:
         """The clips of the split."""
         return read_clips(self.workspace, self.dataset, self.split)
 
@@ -177,7 +178,7 @@ class EvaluateStage:
 
     def units(self) -> list[Unit]:
         """One file; it depends on the weights, the vectors, the class names and the clips."""
-        inputs = {"clips": read_footer(self.workspace.manifest(self.dataset, self.split) / "clips.parquet").digest}
+        inputs = {"clips": clips_footer(self.workspace, self.dataset, self.split).digest}
         inputs |= vector_digests(self.frames, self.target)
         for label in self.run.heads:
             inputs[f"{label} names"] = read_footer(text_file(self.workspace, self.dataset, self.target, label)).digest
@@ -225,7 +226,7 @@ class EvaluateStage:
 
     def predictions(self, listed: Set[str] | None = None) -> Predictions:
         """Read the predictions that are made, of all clips or of those that are listed."""
-        clips = clips_to_evaluate(self.workspace, self.dataset, self.split, self.clips, listed)
+        clips = self.clips if listed is None else self.clips.only(listed)
         counts = {label: self.counts[label] for label in self.run.heads}
         return read_predictions(self.folder / "predictions.parquet", clips, counts)
 
@@ -323,7 +324,7 @@ def evaluate(
         temperatures = item.temperatures()
         computed = compute_metrics(item.subject, predictions, vocabularies, temperatures)
         split = shared_and_novel(item.subject, vocabularies)
-        file = ClipsFile(sha256=only.sha256, clips=len(predictions.clips.ids)) if only else None
+        file = ClipsFile(sha256=only.sha256, clips=len(predictions.clips.clip_ids)) if only else None
         metrics = _metrics(item, computed, [Mixed(**one) for one in mixed], split, file)
         write_metrics(item.folder, metrics)
         write_card(workspace, item.folder, metrics, predictions.clips)

@@ -104,12 +104,12 @@ def _refuse_partial(predictions: Predictions) -> None:
         bad = int((~np.isfinite(predictions.scores[label]).all(1)).sum())
         if bad:
             raise InputError(f"--submission: {bad} clips have a {label} score that is no finite number.")
-    every, scored = len(predictions.clips.ids), len(predictions.rows)
+    every, scored = len(predictions.clips.clip_ids), len(predictions.rows)
     if scored < every:
         missing = sorted(set(range(every)).difference(predictions.rows.tolist()))
         raise InputError(
             f"--submission: {every - scored} of {every} clips have no scores, the first is "
-            f"{predictions.clips.ids[missing[0]]}; the challenge wants all of them. See xmic status."
+            f"{predictions.clips.clip_ids[missing[0]]}; the challenge wants all of them. See xmic status."
         )
 
 
@@ -118,7 +118,7 @@ def _entries(predictions: Predictions, part: slice, temperatures: Mapping[Label,
     log_verbs = log_probabilities(verbs, temperatures["verb"])
     best = top_actions(log_verbs, log_probabilities(nouns, temperatures["noun"]), ACTIONS)
     return {
-        predictions.clips.ids[row]: {
+        predictions.clips.clip_ids[row]: {
             "verb": {str(number): round(score, _DIGITS) for number, score in enumerate(verb)},
             "noun": {str(number): round(score, _DIGITS) for number, score in enumerate(noun)},
             "action": {

@@ -45,14 +45,13 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
         MissingUpstream: there is no such run, or no head of it is finished.
         InputError: an exported folder is not whole, or a head is damaged: its weights or its configuration.
     """
-    runs = workspace.runs
     folder = (
         Path(name)
         if name and (Path(name) / "noun").is_dir() | (Path(name) / "verb").is_dir()
-        else runs / (name or "latest")
+        else workspace.run(name or "latest")
     )
     if not folder.is_dir():
-        known = sorted(p.name for p in runs.iterdir() if p.is_dir() and not p.is_symlink()) if runs.is_dir() else []
+        known = [run.name for run in workspace.run_folders()]
         raise MissingUpstream(
             f"{folder}: no such run; there is {', '.join(known) or 'none'}. "
             f"Run xmic train {in_workspace(workspace.root)}"

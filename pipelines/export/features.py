@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.imported import wanted_frames
 from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.clips import Clips, read_clips
 from pipelines.engine.digest import canonical_json
 from pipelines.engine.progress import Progress
 from pipelines.engine.workspace import Workspace
-from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
+from pipelines.train.features import StreamVectors, load_stream
 from pipelines.train.protocol import ProtocolChoice, resolve
 
 _ROWS = 65536
@@ -92,7 +93,7 @@ def export_features(
     return Exported(str(folder), len(found.matrix), found.dim, index.num_rows)
 
 
-def _index(frames: DecodeStage, clips: SplitClips, found: StreamVectors) -> pa.Table:
+def _index(frames: DecodeStage, clips: Clips, found: StreamVectors) -> pa.Table:
     place = {clip_id: number for number, clip_id in enumerate(clips.clip_ids)}
     rows: list[dict[str, Any]] = []
     for frame in wanted_frames(frames):

@@ -1,1 +1,1 @@
-"""Frames to hand boxes, and boxes to crops."""
+"""Detect hand boxes in frames, and cut hand crops from them."""

@@ -1,4 +1,7 @@
-"""Read and check a table of boxes that somebody made: Parquet or CSV, millions of rows."""
+"""Read and check a user's table of boxes, Parquet or CSV.
+
+A table may have millions of rows.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +37,19 @@ _ARROW_ERROR = re.compile(r"In CSV column #(\d+): (?:Row #(\d+): )?(.*)", re.DOT
 def read_box_rows(file: Path) -> pa.Table:
     """Read a table of boxes.
 
-    Its columns: ``video``, the manifest's id; ``frame``, the number of a JPEG, for videos that were decoded from
-    numbered JPEGs, or ``time_s``, seconds from the video's first frame, for all others; ``x0, y0, x1, y1``, shares of
-    the frame's width and height, or pixels where the columns ``width`` and ``height`` say of what; ``score``; and, if
-    there, ``side`` ('left', 'right'), ``kind`` ('hand', which an empty cell means too, or 'object') and ``contact``.
-    A row without corners says that the frame was looked at and has no box. Other columns are left alone.
+    Its columns are:
+
+    - ``video``: the manifest's id.
+    - ``frame``: the number of a JPEG, for videos that were decoded from numbered JPEGs; or ``time_s``: seconds from the
+      video's first frame, for all others.
+    - ``x0``, ``y0``, ``x1``, ``y1``: shares of the frame's width and height, or pixels where there are the columns
+      ``width`` and ``height``, the frame's size in pixels.
+    - ``score``: from 0 to 1.
+    - ``side`` (optional): 'left' or 'right'.
+    - ``kind`` (optional): 'hand' or 'object'; an empty cell means 'hand'.
+    - ``contact`` (optional): true or false.
+
+    A row without corners means that the frame was searched and has no box. Other columns are ignored.
 
     Args:
         file: ``.parquet`` or ``.csv``.
@@ -48,7 +59,8 @@ def read_box_rows(file: Path) -> pa.Table:
         ``score``, ``side``, ``kind`` and ``contact``.
 
     Raises:
-        InputError: it is no such table, or a row of it is wrong; rows are counted from 1, in a CSV file the header.
+        InputError: the file is not such a table, or one of its rows is wrong. Rows are counted from 1; in a CSV file,
+            row 1 is the header.
     """
     if not file.is_file() or file.suffix.lower() not in (".parquet", ".csv"):
         raise InputError(f"{file}: no such table of boxes; expected a file ending in .parquet or .csv.")
@@ -107,13 +119,17 @@ def _read(file: Path, is_csv: bool, found: Sequence[str]) -> pa.Table:
 
 
 class _Checks:
-    """Checks of a whole column at a time; the first wrong row is named."""
+    """Checks of whole columns; the error names the first wrong row."""
 
     def __init__(self, file: Path, table: pa.Table, first_row: int) -> None:
         self._file, self._table, self._first_row = file, table, first_row
 
     def corners(self, place: str) -> list[np.ndarray]:
-        """Check every row; the corners as shares of the frame's sides, NaN in rows that have none."""
+        """Check every row and return the corners.
+
+        Returns:
+            x0, y0, x1 and y1 as shares of the frame's sides, NaN in rows without corners.
+        """
         self._require(self._there("video"), ["video"], "the id of a video")
         least, meaning = (1, "the number of a JPEG, 1 or more") if place == "frame" else (0, "seconds, 0 or more")
         self._require(self._there(place) & _within(self._numbers(place), least, np.inf), [place], meaning)

@@ -1,4 +1,7 @@
-"""Boxes from a table that somebody made, found by video and time or JPEG number."""
+"""Look up boxes in a user's table by video and frame.
+
+A frame is found by its time or by its JPEG number.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +20,22 @@ from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.imported import FarBoxes, NoBoxes, VideoFrames
 
 TOLERANCE_S = 0.05
-"""A row counts for a frame that is no further away than this, in seconds."""
+"""Largest distance between a row and the frame it counts for, in seconds."""
 
-# 12.4 - 12.35 is a little more than the 0.05 it stands for.
+# In floating point 12.4 - 12.35 is a little more than 0.05.
 _ROUNDING_S = 1e-9
 
 
 class BoxTable:
-    """See :class:`pipelines.hands.imported.BoxSource`; :func:`pipelines.hands.box_rows.read_box_rows` has the columns.
+    """Boxes from a user's table, a :class:`pipelines.hands.imported.BoxSource`.
 
-    The table is read when it is first asked.
+    :func:`pipelines.hands.box_rows.read_box_rows` describes the columns.
+
+    The table is read at the first lookup.
 
     Args:
         file: ``.parquet`` or ``.csv``.
-        tolerance_s: how far, in seconds, the nearest row may be from a frame.
+        tolerance_s: largest distance of the nearest row from a frame, in seconds.
 
     Raises:
         InputError: there is no such file.
@@ -52,16 +57,22 @@ class BoxTable:
         )
 
     def digest(self, video_id: str) -> str | None:
-        """Digest of the video's rows."""
+        """Return the digest of the video's rows.
+
+        None when the table has no row of the video.
+        """
         if video_id not in self._digests and video_id in self._of_video:
             self._digests[video_id] = digest_table(self._of_video[video_id])
         return self._digests.get(video_id)
 
     def boxes(self, frames: VideoFrames) -> list[list[Box] | NoBoxes | None]:
-        """The boxes of each frame: of its number, or of the nearest time that is near enough, ties to the earlier.
+        """Look up the boxes of each frame.
+
+        They are those of its number, or of the nearest time within the tolerance; of two equally near times, the
+        earlier. A frame without such a row gets None.
 
         Raises:
-            NoBoxes: the table has no row of this video, or none that is near enough to one of its frames.
+            NoBoxes: the table has no row of this video, or none within the tolerance of one of its frames.
             InputError: the table has numbers for frames that have times, or the other way round.
         """
         rows = self._of_video.get(frames.video_id)
@@ -96,7 +107,10 @@ class BoxTable:
 
     @cached_property
     def _first_rows(self) -> dict[str, tuple[int, float]]:
-        """Each video's first row in the file: its number and its place. Read again, for only an error asks."""
+        """Return each video's first row in the file: its number and its place.
+
+        The file is read again, since only an error message needs this.
+        """
         table = read_box_rows(self._file)
         names = table.column("video").combine_chunks().dictionary_encode()
         first = np.unique(names.indices.to_numpy(), return_index=True)[1]
@@ -125,7 +139,10 @@ class BoxTable:
 
     @cached_property
     def _of_video(self) -> dict[str, pa.Table]:
-        """Each video's rows without its name, by place; those of one frame in the table's order."""
+        """Return each video's rows, without the video's name, sorted by place.
+
+        Rows of one frame keep the order of the table.
+        """
         table = read_box_rows(self._file)
         names = table.column("video").combine_chunks().dictionary_encode()
         codes = names.indices.to_numpy()

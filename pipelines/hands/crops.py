@@ -1,4 +1,7 @@
-"""From raw boxes to the one hand crop of a frame (X-MIC, Kukleva et al., CVPR 2024, and its official code)."""
+"""Choose the one hand crop of a frame from its raw boxes.
+
+Sources: X-MIC (Kukleva et al., CVPR 2024) and its official code.
+"""
 
 from __future__ import annotations
 
@@ -20,25 +23,25 @@ PAD_COLOUR = (123, 117, 104)
 _ONE_PIXEL = 1.001
 
 HAND_THRESHOLD = 0.5
-"""The official code's least score of a hand on Ego4D."""
+"""Least score of a hand; the official code's value on Ego4D."""
 
 HAND_THRESHOLDS = {"epic-100doh": 0.8}
-"""The same for boxes with a threshold of their own, by the detector's name: EPIC-KITCHENS."""
+"""Least score of a hand by the detector's name, where it is another: the official code's value on EPIC-KITCHENS."""
 
 Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class CropPolicy:
-    """Which boxes make the crop, and its geometry.
+    """Rule that chooses the boxes of a crop, and its geometry.
 
     Attributes:
         hand_threshold: least score of a hand.
         object_threshold: least score of a touched object (0.01 in the official code).
         margin: added on each side, as a fraction of the union box's longer side. Boxes of hands alone cut
             the held object off; a margin brings it back.
-        fit: 'center' leaves the rectangle, so that the encoder's own resize of the shorter side and centre
-            crop cut the ends of a long box off, as in the official code; 'pad' makes it square with
+        fit: 'center' keeps the rectangle. The encoder's own resize of the shorter side and its centre crop then cut
+            off the ends of a long box, as in the official code. 'pad' makes the rectangle square with
             :data:`PAD_COLOUR`, so that nothing is lost.
     """
 
@@ -66,15 +69,15 @@ class CropPolicy:
 
     @property
     def slug(self) -> str:
-        """Folder name part, e.g. 'h0.5-o0.01-m0-center'."""
+        """Part of a folder name, such as 'h0.5-o0.01-m0-center'."""
         return f"h{self.hand_threshold:g}-o{self.object_threshold:g}-m{self.margin:g}-{self.fit}"
 
     @classmethod
     def of_slug(cls, slug: str) -> CropPolicy:
-        """The policy of a folder name part.
+        """Parse a policy from its part of a folder name.
 
         Raises:
-            InputError: it is none.
+            InputError: the text is not such a part, such as 'h0.5-o0.01-m0-center'.
         """
         found = re.fullmatch(r"h(.+)-o(.+)-m(.+)-(center|pad)", slug)
         try:
@@ -85,22 +88,22 @@ class CropPolicy:
 
 
 def union_box(boxes: Iterable[Box], policy: CropPolicy, width: int, height: int) -> Corners | None:
-    """One box around all hands seen and the objects they touch.
+    """Unite the hands of a frame and the objects they touch.
 
-    A detector may say of an object that it is touched. Where it says so of the hand instead, as 100DOH does, the hand
-    touches the object whose centre is nearest to the hand's centre plus its offset, the first of equally near ones
-    (the rule of epic-kitchens-100-hand-object-bboxes).
+    A detector may mark an object as touched. Where it marks the hand instead, as 100DOH does, the hand touches the
+    object whose centre is nearest to the hand's centre plus its offset. Of equally near objects it is the first (the
+    rule of epic-kitchens-100-hand-object-bboxes).
 
     Args:
         boxes: the frame's raw boxes.
-        policy: thresholds. Objects count only beside a hand that counts: what is touched by a hand below the
+        policy: thresholds. Objects count only with a hand that counts: an object touched by a hand below the
             threshold is not in the official union either.
         width: the frame's width in pixels.
         height: its height in pixels.
 
     Returns:
-        (x0, y0, x1, y1), normalised, without the margin; None when no hand is found or the union is at most
-        1 pixel wide or high: the full frame is used then, and the row says so.
+        (x0, y0, x1, y1), normalised, without the margin. None when no hand is found or the union is at most 1 pixel
+        wide or high: the full frame is used then, and the row records it.
     """
     boxes = list(boxes)
     hands = [box for box in boxes if box.kind == "hand" and box.score >= policy.hand_threshold]
@@ -123,7 +126,7 @@ def crop(image: np.ndarray, box: Corners | None, policy: CropPolicy) -> np.ndarr
 
     Args:
         image: the frame, uint8 [H, W, 3], at any scale.
-        box: what :func:`union_box` gave; None leaves the full frame as it is, whatever ``policy.fit`` says.
+        box: result of :func:`union_box`; with None the full frame is returned, whatever ``policy.fit`` is.
         policy: margin and fit.
 
     Returns:

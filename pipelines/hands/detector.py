@@ -1,4 +1,7 @@
-"""What a hand detector is: frames in, raw boxes out. Thresholds belong to the crops, not here."""
+"""Interface of a hand detector: frames in, raw boxes out.
+
+Thresholds belong to the crops, not to the detector.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ from data_manifests.errors import InputError
 from pipelines.engine.plugins import check_options, load_class
 
 MIN_SCORE = 0.01
-"""Boxes below this score are not kept; everything above is, so that thresholds can change without a GPU."""
+"""Least score of a box that is kept. It is low, so that thresholds can change later without a GPU."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """One raw detection.
+    """One raw detection of a hand or an object.
 
     Attributes:
         x0: left edge, normalised to [0, 1] of the displayed frame's width.
@@ -27,12 +30,12 @@ class Box:
         x1: right edge, normalised.
         y1: bottom edge, normalised.
         score: the detector's confidence in [0, 1].
-        side: whose hand, where the detector says; None otherwise and for objects.
-        kind: a hand, or an object.
-        contact: touched (an object) or touching (a hand), None where the detector does not say.
-        offset_x: of a hand: from its centre to that of what it touches, a share of the frame's width; None where
-            the detector does not say.
-        offset_y: the same, a share of its height.
+        side: side of the hand; None where the detector does not give it, and for objects.
+        kind: 'hand' or 'object'.
+        contact: whether an object is touched, or a hand touches something; None where the detector does not give it.
+        offset_x: of a hand, from its centre to the centre of what it touches, as a share of the frame's width; None
+            where the detector does not give it.
+        offset_y: the same, as a share of the frame's height.
     """
 
     x0: float
@@ -67,15 +70,15 @@ class Box:
 
 @dataclass(frozen=True)
 class DetectorIdentity:
-    """A detector as planning knows it, before its network is built.
+    """Identity of a detector, known before its network is built.
 
     Attributes:
         slug: folder name of its boxes; ends in the first 8 hex digits of the weights' sha256.
         provenance: what made the boxes: weights sha256, classes used, image size, IoU of the NMS, minimum
-            score, precision. It stands in the artifacts' headers and is part of their keys, so it holds no
+            score, precision. It is written to the artifacts' headers and is part of their keys, so it holds no
             absolute path, time or host.
-        environment: device and ``batch_shape``, whose first number is the frames that are looked at in one call:
-            recorded, not part of the keys.
+        environment: device and ``batch_shape``, whose first number is the number of frames per forward pass. It is
+            recorded, but not part of the keys.
     """
 
     slug: str
@@ -84,7 +87,7 @@ class DetectorIdentity:
 
 
 class Detector(Protocol):
-    """Finds hands, and objects where it can, in frames held in memory.
+    """Detector of hands, and where it can of objects, in RGB frames.
 
     Equal frames give equal boxes whatever else is in the call: every forward pass has one batch shape.
     """
@@ -97,11 +100,16 @@ class Detector(Protocol):
 
     @classmethod
     def describe(cls, **options: Any) -> DetectorIdentity:
-        """The identity of the detector these options, the constructor's own, would give, without its network."""
+        """Return the identity of a detector without building its network.
+
+        The options are those of the constructor.
+        """
         ...
 
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Box]]:
-        """Boxes of each frame with score ≥ :data:`MIN_SCORE`, best first.
+        """Detect the boxes of each frame, best first.
+
+        Boxes have a score of at least :data:`MIN_SCORE`.
 
         Args:
             images: RGB frames, uint8 [H, W, 3]; sizes may differ.
@@ -110,14 +118,17 @@ class Detector(Protocol):
 
 
 def precision_of(slug: str) -> str:
-    """The precision that the folder name of a YOLO network's boxes says: 'fp32' where it says none."""
+    """Parse the precision from the folder name of a YOLO network's boxes.
+
+    Returns 'fp32' where the name gives none.
+    """
     found = re.search(r"-\d+-(bf16|fp16)-[0-9a-f]{8}$", slug)
     return found[1] if found else "fp32"
 
 
 DETECTORS = {"yolo": "pipelines.hands.yolo:YoloDetector"}
 IMPORTED = ("epic-100doh", "boxes")
-"""Names beside those of :data:`DETECTORS` that stand for boxes made elsewhere (:mod:`pipelines.hands.imported`)."""
+"""Names, besides those of :data:`DETECTORS`, for boxes that were made elsewhere (:mod:`pipelines.hands.imported`)."""
 
 
 def load_detector(spec: str, **options: Any) -> Detector:
@@ -125,10 +136,10 @@ def load_detector(spec: str, **options: Any) -> Detector:
 
     Args:
         spec: a key of :data:`DETECTORS`, or ``package.module:Class``.
-        **options: the detector's own.
+        **options: options of the detector's constructor.
 
     Raises:
-        UsageError: the name, an option or a missing option; the text lists what there is.
+        UsageError: the name or an option is unknown, or an option is missing; the text lists the known ones.
     """
     found = load_class(spec, DETECTORS, "detector", IMPORTED)
     check_options(found, spec, "detector", options)
@@ -137,7 +148,10 @@ def load_detector(spec: str, **options: Any) -> Detector:
 
 
 def describe_detector(spec: str, **options: Any) -> DetectorIdentity:
-    """The identity of the detector that :func:`load_detector` would build; same arguments and errors."""
+    """Return the identity of the detector that :func:`load_detector` would build.
+
+    Arguments and errors are the same.
+    """
     found = load_class(spec, DETECTORS, "detector", IMPORTED)
     check_options(found, spec, "detector", options)
     identity: DetectorIdentity = found.describe(**options)

@@ -1,4 +1,6 @@
-"""The 100DOH boxes that EPIC-KITCHENS-100 releases: ``hand-objects/PXX/PXX_YY.pkl``, one message a JPEG frame.
+"""Read the 100DOH boxes that EPIC-KITCHENS-100 releases.
+
+They are files ``hand-objects/PXX/PXX_YY.pkl`` with one message per JPEG frame.
 
 Each file is a pickled list of bytes. A pickle can name any function and have it called, so these are read by an
 unpickler that knows no name at all.
@@ -29,20 +31,20 @@ PLACES = (
     "{participant}/{video}.pkl",
     "{video}.pkl",
 )
-"""Where a file lies below the folder: on data.bris, by epic_downloader.py, and in copies of them."""
+"""Paths of a file below the folder: on data.bris, as epic_downloader.py lays them out, and in copies of them."""
 
 _VIDEO_ID = re.compile(r"(P\d{2})_\d{2,3}")
 
 
 class Epic100doh:
-    """See :class:`pipelines.hands.imported.BoxSource`.
+    """Released 100DOH boxes, a :class:`pipelines.hands.imported.BoxSource`.
 
     Entry i of a file is JPEG i + 1. A frame of a video file takes the entry that shows its time, at the rate of
     the released JPEGs (:func:`data_manifests.readers.epic.jpeg_rate`).
 
     Args:
-        root: the folder that :data:`PLACES` are below; a link that leads out of it is not followed.
-        file_sha256: sha256 of a file; may remember.
+        root: the folder above :data:`PLACES`; a link that leads out of it is not followed.
+        file_sha256: returns the sha256 of a file; may remember it.
 
     Raises:
         InputError: there is no such folder.
@@ -60,14 +62,19 @@ class Epic100doh:
         self.identity = DetectorIdentity("epic-100doh", {"detector": "epic-100doh"}, {})
 
     def digest(self, video_id: str) -> str | None:
-        """sha256 of the video's file."""
+        """Return the sha256 of the video's file.
+
+        None when the video has no file.
+        """
         try:
             return self._file_sha256(self._file(video_id))
         except NoBoxes:
             return None
 
     def boxes(self, frames: VideoFrames) -> list[list[Box] | NoBoxes | None]:
-        """The boxes of each frame; only the messages that are asked for are decoded.
+        """Look up the boxes of each frame.
+
+        Only the messages of these frames are decoded.
 
         Raises:
             NoBoxes: the video has no file, or one that is broken, of another video or of another frame rate.
@@ -101,10 +108,13 @@ class Epic100doh:
 
 
 def read_messages(file: Path) -> list[bytes]:
-    """The messages of a file, not decoded; entry i is frame i + 1.
+    """Read the messages of a file, without decoding them.
+
+    Returns:
+        Entry i is the message of frame i + 1.
 
     Raises:
-        InputError: it is no pickle, names anything beyond plain values, or is not a list of bytes.
+        InputError: the file is not a pickle, names anything beyond plain values, or is not a list of bytes.
     """
     data = file.read_bytes()
     try:
@@ -138,10 +148,10 @@ def _number(video_id: str, time_s: float | None, rate: float) -> int:
 
 
 def _of_frame(file: Path, messages: list[bytes], video_id: str, number: int) -> list[Box] | NoBoxes:
-    """The boxes of JPEG ``number``.
+    """Return the boxes of JPEG ``number``.
 
     Raises:
-        NoBoxes: the entry is one of another video or frame, so no other entry can be trusted.
+        NoBoxes: the entry is of another video or frame, so no other entry can be trusted.
     """
     # Extractions of one video by different programs end a few frames apart; a little past the end is the end.
     if number > len(messages) + END_SLACK or not messages:

@@ -1,4 +1,6 @@
-"""The detections of one frame as EPIC-KITCHENS-100 releases them: a protocol buffer (proto3) of 100DOH boxes.
+"""Decode the released EPIC-KITCHENS-100 detections of one frame.
+
+They are a protocol buffer (proto3) of 100DOH boxes.
 
 Its fields, after the schema of epic-kitchens-100-hand-object-bboxes::
 
@@ -29,13 +31,13 @@ _SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 @dataclass(frozen=True)
 class FrameDetections:
-    """What one message says.
+    """Detections of one frame, as decoded from a message.
 
     Attributes:
-        video_id: as the message has it.
+        video_id: the video's id in the message.
         frame_number: 1 for the first frame.
-        boxes: hands, then objects, each in the order of the message. A hand's contact is whether its state is any but
-            'no contact'; an object has none.
+        boxes: hands, then objects, each in the order of the message. A hand's contact is False for the state 'no
+            contact' and True for any other; an object has none.
     """
 
     video_id: str
@@ -44,10 +46,10 @@ class FrameDetections:
 
 
 def decode_message(message: bytes) -> FrameDetections:
-    """Decode one message.
+    """Decode the message of one frame.
 
     Raises:
-        InputError: it is cut off, not of this schema, or a box is not normalised.
+        InputError: the message is cut off or not of this schema, or a box is not normalised.
     """
     fields = _fields(message)
     hands = [_hand(_fields(part)) for part in _all(fields, 3)]
@@ -88,7 +90,7 @@ def _all(fields: _Fields, number: int) -> list[bytes]:
 
 
 def _last(fields: _Fields, number: int, absent: _Value) -> _Value:
-    """The value of a field; ``absent``, which also says its type, when it is not there."""
+    """Return the value of a field, or ``absent`` (of the same type) where the field is missing."""
     if number not in fields:
         return absent
     value = fields[number][-1]
@@ -105,7 +107,7 @@ def _check_type(value: Any, number: int, expected: type) -> None:
 
 
 def _fields(data: bytes) -> _Fields:
-    """Field number → its values in order: int, float or bytes by their wire type."""
+    """Parse the fields: number → values in order, each int, float or bytes by its wire type."""
     fields: _Fields = {}
     position = 0
     try:

@@ -1,4 +1,7 @@
-"""``detect-hands`` with boxes that were made elsewhere: no picture is looked at, each frame looks its boxes up."""
+"""Run ``detect-hands`` with boxes that were made elsewhere.
+
+No picture is read: the boxes of each frame are looked up.
+"""
 
 from __future__ import annotations
 
@@ -11,46 +14,45 @@ from pipelines.decode.stage import Decoded, decoded_shards, note_missing
 from pipelines.engine.digest import digest_json
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import Footer, ShardWriter, read_footer, read_rows, side_path
+from pipelines.engine.shards import ShardWriter, read_footer, read_rows, side_path
 from pipelines.engine.stage import OpenShard, Unit
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.stage import HandsStage, boxes_row
 
 _NUMBERED = ("frames", "tar")
-_BOXES_OF = "boxes of "
 
 
 class NoBoxes(InputError):
-    """The boxes of a video or of a frame can not be had.
+    """Failure to get the boxes of a video or of a frame.
 
     Attributes:
         reason: ``no_boxes``, ``bad_boxes``, ``wrong_frame_rate``, ``past_end`` or ``io_error``.
     """
 
     def __init__(self, message: str, reason: str) -> None:
-        """Say what is wrong with which file, and the reason code."""
+        """Name what is wrong with which file, and the reason code."""
         super().__init__(message)
         self.reason = reason
 
 
 class FarBoxes(NoBoxes):
-    """There are boxes of a video, and none of them is of one of its decoded frames."""
+    """Failure where a video has boxes, but none at a decoded frame."""
 
     def __init__(self, message: str) -> None:
-        """Say what was found where, and what was expected."""
+        """Name what was found where, and what was expected."""
         super().__init__(message, "no_boxes")
 
 
 @dataclass(frozen=True)
 class VideoFrames:
-    """The decoded frames of one video.
+    """Decoded frames of one video, as a source of boxes sees them.
 
     Attributes:
         video_id: the manifest's id.
         numbered: whether ``pts`` are the numbers of extracted JPEGs.
-        duration_s: the video's length in seconds; None where nobody knows.
+        duration_s: the video's length in seconds; None where it is not known.
         pts: the key of each frame.
-        time_s: seconds of each from the start of the video; None where not known.
+        time_s: time of each frame from the start of the video, in seconds; None where it is not known.
     """
 
     video_id: str
@@ -61,58 +63,68 @@ class VideoFrames:
 
 
 class BoxSource(Protocol):
-    """Boxes that were made elsewhere."""
+    """Source of boxes that were made elsewhere."""
 
     identity: DetectorIdentity
     """Slug and provenance hold no absolute path."""
 
     def digest(self, video_id: str) -> str | None:
-        """Digest of all it holds of a video; None when it holds nothing."""
+        """Return the digest of all boxes the source has of a video.
+
+        None when it has none.
+        """
         ...
 
     def boxes(self, frames: VideoFrames) -> list[list[Box] | NoBoxes | None]:
-        """The boxes of each frame, or why they can not be had; None for a frame that it says nothing of.
+        """Look up the boxes of each frame.
+
+        Returns:
+            Per frame the boxes, or the reason why they cannot be had; None for a frame of which the source says
+            nothing.
 
         Raises:
-            NoBoxes: nothing can be had for any frame of this video.
-            InputError: it does not fit these frames at all.
+            NoBoxes: no frame of this video can have boxes.
+            InputError: the source does not fit these frames at all.
         """
         ...
 
 
 @dataclass
 class ImportHandsStage(HandsStage):
-    """Boxes of one split's frames from a source.
+    """Stage that takes the boxes of one split's frames from a source.
 
     Attributes:
-        source: where they come from.
+        source: the source of the boxes.
     """
 
     source: BoxSource
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """Versions of what reads the boxes."""
+        """Versions of the libraries that read the boxes."""
         return versions("numpy", "pyarrow")
 
     @property
     def command(self) -> str:
-        """The command line that makes these shards."""
+        """Command line that makes these shards."""
         return f"{super().command} --detector {self.identity.provenance['detector']} --boxes PATH"
 
     def inputs_of(self, shard: Decoded) -> dict[str, str]:
-        """The frames, and what the source holds of each of their videos."""
-        inputs = _frame_inputs(shard)
+        """Return the digests of the frames and of each video's boxes."""
+        inputs = {"frames": shard.footer.digest, "videos": shard.footer.sides["videos"]}
         for video in shard.videos:
             digest = self.source.digest(video.video_id)
-            inputs[_BOXES_OF + video.video_id] = digest_json([digest, video.duration_s]) if digest else "missing"
+            inputs[f"boxes of {video.video_id}"] = digest_json([digest, video.duration_s]) if digest else "missing"
         return inputs
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Look the boxes up, frame rows in order, and say at the end how many frames the source knows.
+        """Look up the boxes of all frames and write them.
+
+        Frame rows are taken in order. The number of frames the source knows is reported at the end.
 
         Raises:
-            InputError: it has boxes of these videos and knows no frame of any: their places are of another unit.
+            InputError: the source has boxes of these videos, but knows no frame of any: their places are in another
+                unit.
         """
         note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         total = known = 0
@@ -133,11 +145,17 @@ class ImportHandsStage(HandsStage):
             )
 
     def _has_rows(self) -> bool:
-        """Whether any shard has: a call may be about one video alone of which there are few boxes."""
+        """Check whether any shard has rows.
+
+        A call may be about one video alone, of which there are few boxes.
+        """
         return any(read_footer(part).rows for part in self.folder.glob("part-*.parquet"))
 
     def _append(self, shard: ShardWriter, frames: VideoFrames, far: list[FarBoxes], progress: Progress) -> int:
-        """Write the rows of one video; how many of its frames the source knows. What is far goes into ``far``, too."""
+        """Write the rows of one video and count the frames the source knows.
+
+        An error about boxes far from every frame is also added to ``far``.
+        """
         try:
             found = self.source.boxes(frames)
         except NoBoxes as error:
@@ -153,22 +171,6 @@ class ImportHandsStage(HandsStage):
                 rows.append(boxes_row(frames.video_id, pts, boxes or []))
         shard.write(rows)
         return sum(isinstance(boxes, list) for boxes in found)
-
-
-def inputs_remembered(shard: Decoded, made: Footer) -> dict[str, str]:
-    """The inputs of finished boxes for those who do not have what they came from: frames as they are now, boxes as
-    they were then. Boxes that a detector found have no such inputs.
-
-    Args:
-        shard: the frames as they are now.
-        made: the footer of their boxes.
-    """
-    boxes = {name: value for name, value in made.inputs.items() if name.startswith(_BOXES_OF)}
-    return {**_frame_inputs(shard), **boxes} if boxes else {"frames": shard.footer.digest}
-
-
-def _frame_inputs(shard: Decoded) -> dict[str, str]:
-    return {"frames": shard.footer.digest, "videos": shard.footer.sides["videos"]}
 
 
 def _frames_by_video(shard: Decoded) -> list[VideoFrames]:

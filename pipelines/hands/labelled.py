@@ -1,4 +1,7 @@
-"""Frames that somebody labelled by hand: a table of boxes and the videos or pictures it is of, or YOLO's text files."""
+"""Read frames that were labelled by hand.
+
+The labels are a table of boxes beside its videos or pictures, or YOLO's text files.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
 from data_manifests.errors import InputError
+from pipelines.decode.container import errors_of, open_stream
 from pipelines.hands.scoring import Truth
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -20,7 +23,10 @@ _COLUMNS = ("clip", "frame", "x0", "y0", "x1", "y1")
 
 @dataclass(frozen=True, eq=False)
 class LabelledFrame:
-    """A frame, uint8 ``[H, W, 3]`` RGB, its name, and its true hands."""
+    """Frame with its name and its true hands.
+
+    ``rgb`` is uint8 ``[H, W, 3]`` RGB.
+    """
 
     name: str
     rgb: np.ndarray
@@ -28,14 +34,14 @@ class LabelledFrame:
 
 
 def labelled_frames(frames: Path, labels: Path) -> Iterator[LabelledFrame]:
-    """Read labelled frames.
+    """Read the labelled frames of a folder.
 
     Args:
         frames: folder of videos or pictures.
         labels: a table (.csv) with the columns clip (a file in ``frames``), frame (its number, from 0, as displayed),
-            x0, y0, x1, y1 (shares of the frame; all empty in a row of a frame without hands) and, if there, difficult
-            (0 or 1); or a folder with one YOLO text file (class, centre x, centre y, width, height) a picture, where
-            a picture without a file has no hands.
+            x0, y0, x1, y1 (shares of the frame; all empty in a row of a frame without hands). The column difficult
+            (0 or 1) is optional. Or a folder with one YOLO text file (class, centre x, centre y, width, height) per
+            picture, where a picture without a file has no hands.
 
     Raises:
         InputError: a file is missing or not of this form.
@@ -56,10 +62,10 @@ def labelled_frames(frames: Path, labels: Path) -> Iterator[LabelledFrame]:
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """The pictures in a folder and the folders in it, sorted.
+    """List the pictures in a folder and its subfolders, sorted.
 
     Raises:
-        InputError: there are none.
+        InputError: the folder has no pictures.
     """
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
     if not found:
@@ -68,10 +74,13 @@ def picture_files(folder: Path) -> list[Path]:
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """A picture file, uint8 ``[H, W, 3]`` RGB.
+    """Read a picture file.
+
+    Returns:
+        uint8 ``[H, W, 3]`` RGB.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read as a picture.
     """
     read = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if read is None:
@@ -80,7 +89,9 @@ def read_picture(path: Path) -> np.ndarray:
 
 
 def read_yolo_text(path: Path) -> tuple[list[int], list[list[float]]]:
-    """Classes and boxes (corners as shares, cut to the picture) of a YOLO text file.
+    """Read the classes and boxes of a YOLO text file.
+
+    Corners are shares of the picture's sides, cut to the picture.
 
     Raises:
         InputError: a line is not five numbers, or its centre or size is not a share.
@@ -142,7 +153,10 @@ def _rows(labels: Path) -> Iterator[tuple[str, int, list[float], bool]]:
 
 
 def _frames_of(file: Path, numbers: set[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """Some frames of a video, in its order; a picture is its own frame 0."""
+    """Read some frames of a video, in its order.
+
+    A picture is its own frame 0.
+    """
     if not file.is_file():
         raise InputError(f"{file}: no such video or picture, but there are labels of it.")
     left = set(numbers)
@@ -151,15 +165,13 @@ def _frames_of(file: Path, numbers: set[int]) -> Iterator[tuple[int, np.ndarray]
             left.remove(0)
             yield 0, read_picture(file)
     else:
-        try:
-            with av.open(str(file)) as container:
-                for number, frame in enumerate(container.decode(video=0)):
-                    if number in left:
-                        left.remove(number)
-                        yield number, frame.to_ndarray(format="rgb24")
-                    if not left:
-                        return
-        except (av.FFmpegError, IndexError) as error:
-            raise InputError(f"{file}: cannot be decoded ({error}).") from error
+        container, stream = open_stream(file)
+        with container, errors_of(file):
+            for number, frame in enumerate(container.decode(stream)):
+                if number in left:
+                    left.remove(number)
+                    yield number, frame.to_ndarray(format="rgb24")
+                if not left:
+                    return
     if left:
         raise InputError(f"{file}: has no frame {min(left)}, but there are labels of it.")

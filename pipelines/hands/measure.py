@@ -1,4 +1,4 @@
-"""Score a detector on labelled frames."""
+"""Score a hand detector on labelled frames."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ from pipelines.hands.scoring import FALSE_ALARMS, Truth, hand_boxes, matched, sc
 def measure_detector(
     detector: Detector, frames: Path, labels: Path, progress: Progress, iou: float = 0.5, threshold: float | None = None
 ) -> dict[str, Any]:
-    """Average precision, recall at fixed false alarms a frame, and speed.
+    """Measure a detector's accuracy and speed on labelled frames.
+
+    Accuracy is the average precision, and the recall at fixed numbers of false alarms per frame.
 
     Args:
         detector: from :func:`pipelines.hands.detector.load_detector`.
         frames: see :func:`pipelines.hands.labelled.labelled_frames`.
-        labels: the same.
-        progress: told of each frame.
+        labels: see the same function.
+        progress: notified of the frames.
         iou: least overlap of a box with the hand that it finds.
         threshold: also count the hands found and missed, and the false alarms, of boxes with this score or more.
 
     Returns:
         'frames', 'hands', 'iou', 'ap' (AP50 at IoU 0.5), 'recall' (a list of 'false_alarms', 'recall' and 'threshold'),
-        'frames_per_second' of the detector alone, its batch shape included, and 'at_threshold' (None without one):
-        'threshold', 'found', 'false_alarms' and 'missed'.
+        'frames_per_second' of the detector alone, its batch shape included, and 'at_threshold'. The last is
+        None without a threshold; else it has 'threshold', 'found', 'false_alarms' and 'missed'.
 
     Raises:
-        InputError: frames or labels are not as they must be; there are none.
+        InputError: frames or labels are missing or not of the expected form, or no frame is labelled.
     """
     labelled = list(labelled_frames(frames, labels))
     if not labelled:

@@ -1,4 +1,7 @@
-"""Hand models of xmic's own: an architecture in YAML beside weights in safetensors, nothing that runs."""
+"""Read and write xmic's own hand models.
+
+A model is an architecture in YAML beside weights in safetensors; no part of it is code.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +28,13 @@ _KEYS = {"format", "weights_sha256", "names", "image_size", "made", "architectur
 
 @dataclass(frozen=True)
 class HandModel:
-    """What a model's YAML and safetensors hold.
+    """Content of a hand model: its YAML and its safetensors.
 
     Attributes:
         checkpoint: architecture, class names and weights.
-        image_size: side of the square input that it was made for, pixels.
-        sha256: of the safetensors.
-        made: how it was made, for people.
+        image_size: side of the square input that the model was made for, pixels.
+        sha256: sha256 of the safetensors.
+        made: description of how the model was made, for people.
     """
 
     checkpoint: Checkpoint
@@ -48,7 +51,13 @@ def write_model(
     image_size: int,
     made: Mapping[str, Any],
 ) -> str:
-    """Write ``file`` (.safetensors, float16) and the YAML beside it; the sha256 of the weights."""
+    """Write a model's weights, and the YAML beside them.
+
+    ``file`` is the .safetensors, float16.
+
+    Returns:
+        The sha256 of the weights.
+    """
     halves = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
     with replace_atomically(file) as temporary:
         safetensors.torch.save_file({name: value.contiguous() for name, value in halves.items()}, temporary)
@@ -67,7 +76,9 @@ def write_model(
 
 
 def read_model(file: Path) -> HandModel:
-    """Read a model: a .safetensors file with the YAML of its name beside it.
+    """Read a hand model of xmic's own.
+
+    It is a .safetensors file with the YAML of the same name beside it.
 
     Raises:
         InputError: one of the two is missing or damaged, the YAML is of other weights, or its architecture is not
@@ -102,15 +113,15 @@ def read_model(file: Path) -> HandModel:
 
 
 def find_weights(weights: Path | str | None, offline: bool = False) -> Path:
-    """The file that ``--weights`` stands for.
+    """Find the weights file that ``--weights`` names.
 
     Args:
-        weights: a file; ``hf://owner/repo/file``; None is the model that comes with xmic.
-        offline: never touch the network; what was fetched before is used.
+        weights: a file, or ``hf://owner/repo/file``; None is the model that comes with xmic.
+        offline: never use the network; files fetched before are used.
 
     Raises:
-        UsageError: None, but this copy of xmic has no model; a Hub name that is not of this form.
-        MissingUpstream: the Hub's file is not here and cannot be fetched.
+        UsageError: ``weights`` is None, but this copy of xmic has no model; or a Hub name is not of this form.
+        MissingUpstream: the Hub's file is not on this machine and cannot be fetched.
     """
     if weights is None:
         if not PACKAGED.is_file():

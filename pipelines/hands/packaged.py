@@ -1,4 +1,4 @@
-"""The hand model that comes with xmic: where it is, and what was measured to fit it."""
+"""Locate the packaged hand model, and read its calibration."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.file_memory import FileKey, file_key
 
 PACKAGED = Path(__file__).parent / "model" / "hands.safetensors"
-"""Its weights; the architecture (.yaml) and the calibration (.json) lie beside it."""
+"""Weights of the packaged model; the architecture (.yaml) and the calibration (.json) lie beside them."""
 
 
 def is_packaged(slug: str) -> bool:
-    """Whether a detector's folder name is that of the packaged model, at any input size."""
+    """Check whether a detector's slug names the packaged model.
+
+    Any input size counts.
+    """
     return PACKAGED.is_file() and slug.startswith("yolo-") and slug.endswith(f"-{_packaged_sha256()[:8]}")
 
 
 def calibration_of(weights_sha256: object) -> tuple[float, float] | None:
-    """Threshold and crop margin that fit the model that comes with xmic; None of any other weights.
+    """Return the threshold and crop margin measured for the packaged model.
+
+    None for any other weights.
 
     Args:
-        weights_sha256: of the model that found the boxes, as their provenance has it.
+        weights_sha256: sha256 of the model that found the boxes, from their provenance.
     """
     described = PACKAGED.with_suffix(".json")
     if not described.is_file() or _packaged_sha256() != weights_sha256:
@@ -37,5 +42,5 @@ def _packaged_sha256() -> str:
 
 @lru_cache(maxsize=1)
 def _sha256_of(key: FileKey) -> str:
-    """Read once a process, and again when size or time of the file changed."""
+    """Hash the file once per process, and again when its size or time changed."""
     return whole_file_sha256(Path(key[1]))

@@ -1,4 +1,7 @@
-"""How well a detector finds hands: average precision, and recall at a fixed number of false alarms a frame."""
+"""Score hand boxes against the ground truth.
+
+The scores are average precision, and recall at fixed numbers of false alarms per frame.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,19 @@ import numpy as np
 from pipelines.hands.detector import Box
 
 FALSE_ALARMS = (0.05, 0.1, 0.3, 1.0)
-"""False alarms a frame at which recall is told."""
+"""False alarms per frame at which recall is reported."""
 
 _SAME_HAND = 0.7
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """The true hands of a frame.
+    """Ground-truth hands of a frame.
 
     Attributes:
         boxes: float ``[N, 4]``, corners as shares of the frame.
-        difficult: bool ``[N]``; finding one of these is neither right nor wrong, missing it is no miss.
+        difficult: bool ``[N]``; a difficult hand that is found is neither right nor wrong, and one that is not found is
+            not a miss.
     """
 
     boxes: np.ndarray
@@ -30,15 +34,15 @@ class Truth:
 
 @dataclass(frozen=True)
 class Scores:
-    """What :func:`score` finds.
+    """Scores of a detector, as computed by :func:`score`.
 
     Attributes:
-        frames: how many.
-        hands: how many that are not difficult.
+        frames: number of frames.
+        hands: number of hands that are not difficult.
         ap: average precision, the area under the precision envelope (PASCAL VOC since 2010); None without hands.
         recalls: of each of :data:`FALSE_ALARMS`, the share of the hands found at the lowest threshold that gives no
             more false alarms.
-        thresholds: those thresholds; None where no box but a hand is found, so that any does.
+        thresholds: those thresholds; None where even the highest gives more false alarms, or there is no box.
     """
 
     frames: int
@@ -49,7 +53,15 @@ class Scores:
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes ``[N, 4]`` and ``[M, 4]``: ``[N, M]``; 0 where both are empty."""
+    """Compute the intersection over union of boxes.
+
+    Args:
+        one: ``[N, 4]``, corners.
+        other: ``[M, 4]``, corners.
+
+    Returns:
+        ``[N, M]``; 0 where both boxes are empty.
+    """
     low = np.maximum(one[:, None, :2], other[None, :, :2])
     high = np.minimum(one[:, None, 2:], other[None, :, 2:])
     shared = np.clip(high - low, 0, None).prod(axis=2)
@@ -59,11 +71,13 @@ def overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def score(found: Sequence[Sequence[Box]], truth: Sequence[Truth], iou: float = 0.5) -> Scores:
-    """Compare boxes with the truth; sides are not looked at, and a hand found as left and as right is found once.
+    """Score boxes against the ground truth.
+
+    Sides are ignored, and a hand found both as left and as right counts once.
 
     Args:
-        found: boxes of each frame; those of objects are left out.
-        truth: the hands of each frame.
+        found: boxes of each frame; those of objects are ignored.
+        truth: the true hands of each frame.
         iou: least overlap of a box with the hand that it finds.
     """
     rows = [row for boxes, true in zip(found, truth, strict=True) for row in matched(hand_boxes(boxes), true, iou)]
@@ -86,11 +100,14 @@ def score(found: Sequence[Sequence[Box]], truth: Sequence[Truth], iou: float = 0
 
 
 def average_precision(right: np.ndarray, hands: int) -> float | None:
-    """The area under the precision envelope.
+    """Compute the area under the precision envelope.
 
     Args:
         right: bool ``[N]``, whether each box, best first, is a hand.
-        hands: how many there are.
+        hands: number of hands.
+
+    Returns:
+        From 0 to 1; None without hands.
     """
     if not hands:
         return None
@@ -101,7 +118,10 @@ def average_precision(right: np.ndarray, hands: int) -> float | None:
 
 
 def hand_boxes(boxes: Sequence[Box]) -> list[Box]:
-    """Boxes of hands, best first, without a second box of the same hand."""
+    """Select the boxes of hands, best first.
+
+    A second box of the same hand is left out.
+    """
     kept: list[Box] = []
     for box in sorted((box for box in boxes if box.kind == "hand"), key=lambda box: -box.score):
         if not kept or overlap(corners([box]), corners(kept)).max() <= _SAME_HAND:
@@ -110,14 +130,21 @@ def hand_boxes(boxes: Sequence[Box]) -> list[Box]:
 
 
 def corners(boxes: Sequence[Box]) -> np.ndarray:
-    """Float64 ``[N, 4]``."""
+    """Return the corners of boxes as an array.
+
+    Returns:
+        float64 ``[N, 4]``.
+    """
     return np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes], np.float64).reshape(-1, 4)
 
 
 def matched(boxes: Sequence[Box], truth: Truth, iou: float) -> list[tuple[float, bool]]:
-    """(score, whether it finds a hand) of each box, best first; the best box of a hand finds it, others are alarms.
+    """Match boxes with hands, best box first.
 
-    A box that fits a difficult hand best is left out.
+    The best box of a hand finds it; other boxes are false alarms. A box that fits a difficult hand best is left out.
+
+    Returns:
+        Per box its score, and whether it finds a hand.
     """
     overlaps = overlap(corners(boxes), truth.boxes)
     taken = np.zeros(len(truth.boxes), bool)

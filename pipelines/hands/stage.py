@@ -1,4 +1,4 @@
-"""``detect-hands``: raw hand (and object) boxes of every decoded frame."""
+"""Run ``detect-hands``: raw hand and object boxes of every decoded frame."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ _BOXES_BYTES = 120
 _ROWS_AT_ONCE = 64
 
 FrameKey = tuple[str, int]
-"""video_id and pts."""
+"""Key of a frame: video_id and pts."""
 
 
 @dataclass
 class HandsStage:
-    """What all stages share that give one split's frames their boxes. See :class:`pipelines.engine.stage.Stage`.
+    """Common part of the stages that give one split's frames boxes.
+
+    It is a :class:`pipelines.engine.stage.Stage`.
 
     Attributes:
         frames: the decode stage whose shards are read.
-        identity: what the boxes come from, known without loading it.
+        identity: identity of the detector or source, known without loading it.
     """
 
     frames: DecodeStage
@@ -52,28 +54,28 @@ class HandsStage:
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """All that decides the boxes, but for the frames."""
+        """Everything that decides the boxes, except the frames."""
         return dict(self.identity.provenance)
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """The detector and the plan."""
+        """Provenance of the boxes: the detector and the frame plan."""
         return {"detector": self.identity.slug, **self.identity.provenance, "plan": self.frames.plan.slug}
 
     @property
     def folder(self) -> Path:
-        """``hands/<dataset>/<split>/<plan>/<detector>``."""
+        """Folder of the shards: ``hands/<dataset>/<split>/<plan>/<detector>``."""
         frames = self.frames
         return frames.workspace.hands(frames.dataset, frames.split, frames.plan.slug, self.identity.slug)
 
     @property
     def command(self) -> str:
-        """The command line that makes these shards."""
+        """Command line that makes these shards."""
         frames = self.frames
         return f"xmic detect-hands {of_split(frames.dataset, frames.split, frames.workspace.root)}"
 
     def units(self) -> list[Unit]:
-        """One unit a shard of frames."""
+        """List the units: one per shard of frames."""
         return [
             Unit(
                 shard.group,
@@ -87,13 +89,13 @@ class HandsStage:
         ]
 
     def inputs_of(self, shard: Decoded) -> dict[str, str]:
-        """What the boxes of a shard are made from."""
+        """Return the digests of the inputs of a shard's boxes."""
         return {"frames": shard.footer.digest}
 
 
 @dataclass
 class DetectHandsStage(HandsStage):
-    """Boxes of one split's frames by one detector.
+    """Stage that detects the boxes of one split's frames.
 
     Attributes:
         load: loads the detector; called once, and only when there is work.
@@ -105,14 +107,17 @@ class DetectHandsStage(HandsStage):
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """Versions and the batch shape."""
+        """Versions of the libraries, and the batch shape."""
         return {
             **versions("torch", "torchvision", "ultralytics", "opencv-python", "numpy"),
             **self.identity.environment,
         }
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Detect, frame rows in order, in batches of one fixed shape that go on over the row groups of a shard."""
+        """Detect the boxes of all frames and write them.
+
+        Frame rows are taken in order, in batches of one fixed shape. A batch may span two row groups of a shard.
+        """
         note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         detector: Detector | None = None
         for unit in units:
@@ -141,12 +146,12 @@ def _write(shard: ShardWriter, rows: Iterable[tuple[FrameKey, list[Box] | Failed
 
 
 def boxes_row(video_id: str, pts: int, boxes: Sequence[Box]) -> dict[str, Any]:
-    """A row of :data:`pipelines.hands.tables.HANDS`."""
+    """Make a row of :data:`pipelines.hands.tables.HANDS`."""
     return {"video_id": video_id, "pts": pts, "boxes": [vars(box) for box in boxes]}
 
 
 def read_boxes(path: Path) -> dict[tuple[str, int], list[Box]]:
-    """The boxes of a shard by (video_id, pts).
+    """Read the boxes of a shard, by (video_id, pts).
 
     Raises:
         DamagedShard: the shard is damaged on disk.
@@ -155,7 +160,12 @@ def read_boxes(path: Path) -> dict[tuple[str, int], list[Box]]:
 
 
 def boxes_in_order(path: Path) -> Iterator[tuple[FrameKey, list[Box]]]:
-    """The boxes of a shard with their (video_id, pts), in the order of its frames; few at a time are in memory.
+    """Read the boxes of a shard in the order of its frames.
+
+    Few rows are in memory at a time.
+
+    Yields:
+        (video_id, pts) and the boxes of that frame.
 
     Raises:
         DamagedShard: the shard is damaged on disk.
@@ -167,13 +177,13 @@ def boxes_in_order(path: Path) -> Iterator[tuple[FrameKey, list[Box]]]:
 
 
 class BoxesInStep:
-    """The boxes of a shard for those who go through its frames in order.
+    """Boxes of a shard, read in step with its frames.
 
     Args:
         path: the shard of boxes.
 
     Raises:
-        DamagedShard: as all its methods: the shard is damaged on disk.
+        DamagedShard: the shard is damaged on disk; its methods raise this too.
     """
 
     def __init__(self, path: Path) -> None:
@@ -182,7 +192,10 @@ class BoxesInStep:
         self._next = next(self._rows, None)
 
     def of(self, key: FrameKey) -> list[Box] | None:
-        """The boxes of the next frame, which must be asked for even if nobody wants them; None where it has no row."""
+        """Return the boxes of the next frame.
+
+        Every frame must be asked for in order, even where its boxes are not needed. None where the frame has no row.
+        """
         if self._next is None or self._next[0] != key:
             return None
         boxes = self._next[1]
@@ -190,10 +203,10 @@ class BoxesInStep:
         return boxes
 
     def finish(self) -> None:
-        """After the last frame.
+        """Check after the last frame that no boxes are left.
 
         Raises:
-            InputError: boxes are left over: they are not of these frames, or in another order.
+            InputError: boxes are left over: they are of other frames, or in another order.
         """
         if self._next is not None:
             video_id, pts = self._next[0]

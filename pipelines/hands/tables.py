@@ -1,4 +1,4 @@
-"""What hand detection writes: one row a frame with its raw boxes."""
+"""Tables that hand detection writes: raw boxes, one row per frame."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ BOX = pa.struct(
     ]
 )
 HANDS = pa.schema([("video_id", pa.string()), ("pts", pa.int64()), ("boxes", pa.list_(BOX))])
-"""One frame, keyed (video_id, pts), with every box there is (a detector's from a score of 0.01 on): corners as
-shares of the frame's width and height, side 'left' or 'right' or null, kind 'hand' or 'object', contact null where
-unknown, offset from a hand's centre to that of what it touches, null where unknown. Thresholds are applied later, by
-the crop policy."""
+"""One frame, keyed (video_id, pts), with all its boxes (of a detector those with a score of at least 0.01). Corners are
+shares of the frame's width and height; side is 'left', 'right' or null; kind is 'hand' or 'object'. The offset goes
+from a hand's centre to the centre of what it touches. Contact and offset are null where unknown. Thresholds are applied
+later, by the crop policy."""
 
 HANDS_LAYOUT = Layout(HANDS)
 SIDES = {"failures": FAILURES_LAYOUT}

@@ -1,7 +1,9 @@
-"""Hands by a YOLO network, with weights of Ultralytics or of xmic's own; its pre- and post-processing done here.
+"""Detect hands with a YOLO network.
 
-The network sees one fixed batch shape and the suppression of overlapping boxes has no time limit (Ultralytics'
-own stops after some seconds and returns fewer boxes on a slow machine), so equal frames give equal boxes.
+Its weights are Ultralytics' or xmic's own. Pre- and post-processing are done here.
+
+Equal frames give equal boxes. The network sees one fixed batch shape, and the suppression of overlapping boxes has no
+time limit. Ultralytics' own stops after some seconds and returns fewer boxes on a slow machine.
 
 Ultralytics is AGPL-3.0. It is imported in this file only, when a network is built.
 """
@@ -33,10 +35,10 @@ from pipelines.hands.yolo_checkpoint import Checkpoint, read_checkpoint
 
 MAX_BOXES = 300
 PAD = 114
-"""Grey of the letterbox's bars, of 255: what Ultralytics trains with."""
+"""Grey level of the letterbox's bars, of 255: the value with which Ultralytics trains."""
 
 USUAL_SIZE = 640
-"""Side of the input of a model that does not say, pixels: Ultralytics' own."""
+"""Side of the input, in pixels, of a model that does not give one: Ultralytics' own."""
 
 Side = Literal["left", "right"]
 
@@ -44,7 +46,10 @@ _REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class YoloDetector:
-    """See :class:`pipelines.hands.detector.Detector`. Boxes of zero area after clipping to the frame are dropped."""
+    """Hand detector with a YOLO network, a :class:`pipelines.hands.detector.Detector`.
+
+    Boxes of zero area after clipping to the frame are dropped.
+    """
 
     def __init__(
         self,
@@ -66,22 +71,22 @@ class YoloDetector:
                 or ``hf://owner/repo/file``; by default the model that comes with xmic.
             hand_class: the class that is a hand, by name or index. By default the classes named 'hand', 'left
                 hand', 'hand_right' and the like; a left and a right one give the boxes their side.
-            image_size: side of the square network input in pixels, a multiple of 32. By default what a model of
-                xmic's own was made for, and 640 for others.
-            iou: boxes that overlap more than this with a better one are dropped, also a left hand's with a right one's:
-                two hands seldom share so much of a picture, and one hand is often taken for both.
+            image_size: side of the square network input in pixels, a multiple of 32. By default the size that a model
+                of xmic's own was made for, and 640 for others.
+            iou: boxes that overlap more than this with a better one are dropped, also a left hand's with a right one's.
+                Two hands seldom share so much of a picture, and one hand is often detected as both.
             end_to_end: use the head without suppression that YOLOv10 and YOLO26 have besides the usual one.
-            batch_size: frames a forward pass.
-            precision: of the products: auto, fp32, bf16 or fp16; weights and boxes stay float32.
+            batch_size: frames per forward pass.
+            precision: precision of the products: auto, fp32, bf16 or fp16; weights and boxes stay float32.
             device: 'cpu', 'cuda', …
-            file_sha256: sha256 of a file; may remember.
+            file_sha256: returns the sha256 of a file; may remember it.
             offline: never fetch weights.
 
         Raises:
             InputError: the weights are missing, not a detection model, or have no hand class.
-            UsageError: an option is out of range, or a precision the device has not; no weights where none come
+            UsageError: an option is out of range, the device lacks the precision, or no weights are given and none come
                 with xmic.
-            MissingUpstream: weights of the Hub that cannot be fetched.
+            MissingUpstream: the weights are on the Hub and cannot be fetched.
         """
         path = find_weights(weights, offline)
         self._path = path
@@ -118,7 +123,10 @@ class YoloDetector:
 
     @classmethod
     def describe(cls, **options: Any) -> DetectorIdentity:
-        """The identity of the detector these options give; Ultralytics is not imported."""
+        """Return the identity of a detector without importing Ultralytics.
+
+        The options are those of the constructor.
+        """
         found = cls(**options)
         return DetectorIdentity(found.slug, found.provenance, found.environment)
 
@@ -129,7 +137,9 @@ class YoloDetector:
         return network.to(self._device).to(memory_format=torch.channels_last)
 
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Box]]:
-        """Hand boxes with score ≥ 0.01 of each frame, at most 300, by score and then by coordinates.
+        """Detect the hand boxes of each frame.
+
+        Boxes have a score of at least 0.01; there are at most 300 per frame, sorted by score and then by coordinates.
 
         Args:
             images: RGB frames, uint8 [H, W, 3]; sizes may differ.
@@ -156,11 +166,11 @@ class YoloDetector:
         ]
 
     def _boxes(self, prediction: torch.Tensor, width: int, height: int) -> list[Box]:
-        """Network output of one frame to boxes.
+        """Convert the network's output of one frame to boxes.
 
         Args:
-            prediction: [4 + classes, anchors] with centre and size, or [boxes, 6] with corners, score and class
-                from an end-to-end head; pixels of the letterboxed input.
+            prediction: [4 + classes, anchors] with centre and size, or from an end-to-end head [boxes, 6] with
+                corners, score and class; in pixels of the letterboxed input.
             width: the frame's width, pixels.
             height: the frame's height, pixels.
         """
@@ -186,11 +196,13 @@ class YoloDetector:
 
 
 def letterbox(image: np.ndarray, slot: np.ndarray) -> None:
-    """Fit an image into the middle of a square, keeping its shape (as Ultralytics' LetterBox, scaling up too).
+    """Fit an image into the middle of a square, keeping its shape.
+
+    Small images are scaled up too, as by Ultralytics' LetterBox.
 
     Args:
         image: uint8 [H, W, 3].
-        slot: uint8 [S, S, 3], already grey; written to.
+        slot: uint8 [S, S, 3], already grey; the image is written into it.
     """
     new_width, new_height, left, top = _fit(image.shape[1], image.shape[0], slot.shape[0])
     if (new_width, new_height) != (image.shape[1], image.shape[0]):
@@ -199,7 +211,9 @@ def letterbox(image: np.ndarray, slot: np.ndarray) -> None:
 
 
 def to_frame(corners: torch.Tensor, width: int, height: int, image_size: int) -> torch.Tensor:
-    """Undo :func:`letterbox`.
+    """Convert corners in the letterboxed square to shares of the frame.
+
+    This reverses :func:`letterbox`.
 
     Args:
         corners: [N, 4] in pixels of the square.
@@ -238,15 +252,18 @@ def _check_options(image_size: int, iou: float, batch_size: int) -> None:
 
 
 def hand_classes(path: Path, names: tuple[str, ...], hand_class: str | int | None) -> dict[int, Side | None]:
-    """Which classes are hands, and whose.
+    """Find the classes that are hands, and their sides.
 
     Args:
-        path: where the names are from, for error texts.
-        names: of all classes.
-        hand_class: the one that is a hand, by name or index; None finds them by name.
+        path: the file of the names, for error messages.
+        names: names of all classes.
+        hand_class: the class that is a hand, by name or index; None finds hands by name.
+
+    Returns:
+        Index of each such class → 'left', 'right', or None where its name gives no side.
 
     Raises:
-        InputError: none is.
+        InputError: no class is a hand.
     """
     listed = ", ".join(f"{index} {name}" for index, name in enumerate(names[:100]))
     if hand_class is None:
@@ -276,7 +293,7 @@ def _is_hand(name: str) -> bool:
 
 
 def class_side(name: str) -> Side | None:
-    """The side that a class name says, if it says one."""
+    """Return the side that a class name gives, or None."""
     sides: set[Side] = set()
     for word in _words(name):
         if word in ("left", "l"):
@@ -287,10 +304,13 @@ def class_side(name: str) -> Side | None:
 
 
 def read_weights(path: Path) -> tuple[Checkpoint, int]:
-    """What a weights file of either form holds, and the side of the input it is meant for, pixels.
+    """Read a weights file of either form, with its input size.
+
+    Returns:
+        The checkpoint, and the side of the input the model is meant for, in pixels.
 
     Raises:
-        InputError: it is neither.
+        InputError: the file is of neither form.
     """
     if path.suffix != ".safetensors":
         return read_checkpoint(path), USUAL_SIZE
@@ -299,12 +319,14 @@ def read_weights(path: Path) -> tuple[Checkpoint, int]:
 
 
 def build_network(path: Path, checkpoint: Checkpoint, end_to_end: bool) -> torch.nn.Module:
-    """Build the network a checkpoint describes and fill in its weights, in float32 and for inference.
+    """Build the network of a checkpoint and load its weights.
+
+    The network is in float32, and ready for inference.
 
     Args:
-        path: the file, for error texts.
-        checkpoint: what was read from it.
-        end_to_end: which head answers.
+        path: the file, for error messages.
+        checkpoint: its content.
+        end_to_end: use the end-to-end head, not the usual one.
 
     Raises:
         InputError: the installed Ultralytics builds another network from the same configuration, or the model
@@ -347,9 +369,11 @@ _OTHER_VERSION = "Load and save it with the installed Ultralytics, or install th
 
 
 def import_ultralytics(module: str) -> Any:
-    """Import a module of Ultralytics offline and quietly, leaving the environment and the user's settings alone.
+    """Import a module of Ultralytics, offline and without output.
 
-    Its settings file goes to ``$XDG_CACHE_HOME/xmic`` (``~/.cache/xmic``); with YOLO_OFFLINE it neither looks
+    The environment and the user's settings are left unchanged.
+
+    Its settings file is written below ``$XDG_CACHE_HOME/xmic`` (``~/.cache/xmic``). With YOLO_OFFLINE it neither looks
     for a network nor reports usage.
     """
     if "ultralytics" in sys.modules:
@@ -371,7 +395,7 @@ def import_ultralytics(module: str) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Ultralytics says nothing but errors."""
+    """Silence Ultralytics except for errors."""
     logger = logging.getLogger("ultralytics")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,11 +1,12 @@
-"""Read an Ultralytics detection checkpoint as data, without running anything that is in it.
+"""Read an Ultralytics detection checkpoint as data, without running its code.
 
-An Ultralytics ``.pt`` is a pickled network. Unpickling it with the real classes would run code the file
-chooses, even when only Ultralytics classes are allowed: a pickle may call a class, and a ``DetectionModel``
-evaluates the ``activation`` text of the configuration it is called with. So every name a detection checkpoint
-is known to need is bound to a stand-in that does nothing but remember its state, torch's restricted unpickler
-(``weights_only=True``) refuses every other name, and the network is built anew from the checkpoint's own
-checked configuration and tensors (:mod:`pipelines.hands.yolo`).
+An Ultralytics ``.pt`` is a pickled network. Unpickling it with the real classes would run code the file chooses, even
+when only Ultralytics classes are allowed. A pickle may call a class, and a ``DetectionModel`` evaluates the
+``activation`` text of the configuration it is called with.
+
+So every name that a detection checkpoint is known to need is bound to a stand-in that only remembers its state. Torch's
+restricted unpickler (``weights_only=True``) refuses every other name. The network is built again from the checkpoint's
+own checked configuration and tensors (:mod:`pipelines.hands.yolo`).
 """
 
 from __future__ import annotations
@@ -96,13 +97,13 @@ _ACCEPTED = "Only Ultralytics detection checkpoints (YOLOv3 to YOLO26, as saved 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a detection checkpoint holds.
+    """Content of a detection checkpoint: configuration, class names and weights.
 
     Attributes:
         config: the model's YAML, checked: known layers, plain arguments.
         names: class names in index order.
         state: parameters and buffers by dotted name, as stored (usually float16).
-        layers: class name of every submodule by dotted name; empty where the file does not say.
+        layers: class name of every submodule by dotted name; empty where the file does not give them.
     """
 
     config: dict[str, Any]
@@ -112,7 +113,7 @@ class Checkpoint:
 
 
 class _StandIn:
-    """Takes the place of a pickled object: remembers its state, does nothing."""
+    """Stand-in for a pickled object: it remembers its state and does nothing."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> _StandIn:
         return super().__new__(cls)
@@ -125,11 +126,11 @@ class _StandIn:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint.
+    """Read an Ultralytics detection checkpoint.
 
     Raises:
-        InputError: there is no such file; it is not a torch archive; it mentions a name that no Ultralytics
-            detection checkpoint needs; it is a model of another task; its configuration is not plain.
+        InputError: there is no such file, or it is not a torch archive. Or it mentions a name that no Ultralytics
+            detection checkpoint needs, is a model of another task, or its configuration is not plain.
     """
     if not path.is_file():
         raise InputError(
@@ -221,15 +222,18 @@ def _dict(value: Any) -> dict[str, Any]:
 
 
 def checked_config(path: Path, config: Any, classes: int) -> dict[str, Any]:
-    """A model's configuration, if it is plain and of known layers.
+    """Check that a model's configuration is plain and of known layers.
 
     Args:
-        path: where it is from, for error texts.
-        config: what was read.
-        classes: how many there are.
+        path: the file of the configuration, for error messages.
+        config: the configuration as read.
+        classes: number of class names.
+
+    Returns:
+        The keys that Ultralytics needs to build the model.
 
     Raises:
-        InputError: it could run code, or is not one of a detection model.
+        InputError: the configuration could run code, or is not one of a detection model.
     """
     if not isinstance(config, dict) or not all(
         isinstance(config.get(part), list) and config[part] for part in ("backbone", "head")

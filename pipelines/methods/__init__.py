@@ -1,4 +1,7 @@
-"""The methods, in a plain dict. One of your own needs no entry: name it as ``package.module:Class``."""
+"""Name the methods and load their classes.
+
+A user's own method needs no entry here: it is named as ``package.module:Class``.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,14 @@ METHODS = {
 
 
 def load_method(spec: str) -> type[Method]:
-    """The class of a method.
+    """Load the class of a method.
 
     Args:
         spec: a name of :data:`METHODS`, or ``package.module:Class`` for a subclass of
             :class:`pipelines.methods.base.Method` that Python can import.
 
     Raises:
-        UsageError: no such name, module or class (names the nearest there is), or it is not a method.
+        UsageError: there is no such name, module or class (the nearest name is given), or it is not a method.
     """
     found = load_class(spec, METHODS, "method")
     from pipelines.methods.base import Method

@@ -1,4 +1,7 @@
-"""What a method stands on: the widths and the temperature of the frozen encoders, and their towers where it asks."""
+"""Frozen encoders as a method sees them, and their widths.
+
+A backbone holds the widths, the logit scale τ, and the towers for methods that learn through them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ class Backbone:
         dim_v2: D_II, the width of the conditioning streams.
         logit_scale: τ, the exponential of the value the encoder stores.
         text_tower: the text transformer, for methods that learn through it.
-        visual_tower: the image transformer, likewise.
+        visual_tower: the image transformer, for methods that learn through it.
     """
 
     dim: int
@@ -29,14 +32,16 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Widths:
-    """The sizes that decide how many parameters a method trains; by default those of CLIP ViT-B/16.
+    """Widths that decide how many parameters a method trains.
+
+    The defaults are those of CLIP ViT-B/16.
 
     Attributes:
         dim: D, the joint width.
         dim_v2: D_II, the width of the conditioning streams.
         text: W_t, the width inside the text transformer.
         visual: W_v, the width inside the image transformer.
-        visual_layers: how many layers that has.
+        visual_layers: number of layers of the image transformer.
     """
 
     dim: int = 512

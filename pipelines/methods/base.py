@@ -1,4 +1,4 @@
-"""What every method is: what it is given, what it declares, and how its configuration is read."""
+"""Interface of the methods: inputs, declarations, configuration and construction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipelines.methods.recipe import Recipe
 from pipelines.methods.weightless import weightless
 
 NEEDS = frozenset({"frame_vectors", "hand_vectors", "v2_vectors", "text_vectors", "text_tower", "pixels"})
-"""All that a method can ask for; see :attr:`Method.needs`."""
+"""All inputs that a method can ask for; see :attr:`Method.needs`."""
 
 PRESET_SOURCES = {
     "official": "the method authors' own code",
@@ -30,7 +30,9 @@ PRESET_SOURCES = {
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """B clips of N frames: raw, un-normalised vectors and pictures; None where a method does not need them.
+    """B clips of N frames: raw vectors and pictures.
+
+    Vectors are not normalised. A field is None where a method does not need it.
 
     Attributes:
         frames: [B, N, D], the classified stream, from the vision-language encoder.
@@ -46,20 +48,20 @@ class ClipBatch:
     pixels: Tensor | None = None
 
     def to(self, device: torch.device) -> ClipBatch:
-        """The same batch on a device."""
+        """Return the same batch on a device."""
         return ClipBatch(**{name: None if x is None else x.to(device) for name, x in vars(self).items()})
 
 
 @dataclass(frozen=True)
 class TextBank:
-    """The text side of a label set.
+    """Text side of a label set: vectors, logit scale and names.
 
     Attributes:
-        vectors: [C, D] float32, the raw text vectors e_t, one a class.
+        vectors: [C, D] float32, the raw text vectors e_t, one per class.
         logit_scale: τ, the exponential of the value the encoder stores (100 for OpenAI's CLIP).
         names: C class names, in the order of the label indices.
-        texts: what stands for each class without any prompt, for methods that learn the prompt; None where the text
-            is prompted, or is several texts a class.
+        texts: the text of each class without a prompt, for methods that learn the prompt; None where the text is
+            prompted, or where a class has several texts.
     """
 
     vectors: Tensor
@@ -68,30 +70,32 @@ class TextBank:
     texts: list[str] | None = None
 
     def to(self, device: torch.device) -> TextBank:
-        """The same text on a device."""
+        """Return the same text on a device."""
         return replace(self, vectors=self.vectors.to(device))
 
 
 class Method(nn.Module):
-    """One way to classify clips by text. One file and one subclass a method.
+    """Base class of methods, each a way to classify clips by text.
+
+    A method has one file and one subclass.
 
     A subclass is constructed as ``Method(config, backbone)``: its configuration, and what the frozen
-    encoders are. Parameters that are not trained have ``requires_grad`` off; they are not saved, but for
+    encoders are. Parameters that are not trained have ``requires_grad`` off; they are not saved, except
     :meth:`random_buffers`.
 
     Attributes:
-        name: what it is called in commands and files.
-        needs: all it can ask for, out of :data:`NEEDS`. ``frame_vectors``, ``hand_vectors`` and
+        name: the method's name in commands and files.
+        needs: all inputs that it can ask for, a subset of :data:`NEEDS`. ``frame_vectors``, ``hand_vectors`` and
             ``v2_vectors`` are the three streams of :class:`ClipBatch` (frames, hand, full),
             ``text_vectors`` a :class:`TextBank`, ``text_tower`` and ``pixels`` the text transformer
             and the images themselves.
         config: the frozen dataclass of its settings; every field carries a ``help`` text and none
-            is named as one of :class:`pipelines.train.optim.Recipe`.
+            has the name of a field of :class:`pipelines.methods.recipe.Recipe`.
         trains: False for a method without anything to learn: it needs no recipe.
-        scored_at_once: clips a batch of an evaluation; the last one is filled up, so a method that is dear a clip takes
-            few.
+        scored_at_once: clips per batch of an evaluation; the last batch is filled up, so a method that costs much per
+            clip takes few.
         presets: preset → the settings, its own or the recipe's, that differ from the defaults.
-        sources: preset → where its values come from, where that is not what :data:`PRESET_SOURCES` says.
+        sources: preset → where its values come from, where it differs from :data:`PRESET_SOURCES`.
     """
 
     name: ClassVar[str]
@@ -104,54 +108,69 @@ class Method(nn.Module):
 
     @classmethod
     def parameters_for(cls, config: Any, widths: Widths) -> int:
-        """How many parameters it trains on encoders of these sizes.
+        """Count the parameters trained on encoders of these widths.
 
         Raises:
-            UsageError: the sizes do not fit the configuration.
+            UsageError: the widths do not fit the configuration.
         """
         return trained_count(build_method(cls, config, weightless(widths), 0))
 
     @classmethod
     def needed_by(cls, config: Any) -> frozenset[str]:
-        """What this configuration asks for, a subset of ``needs``."""
+        """Return the inputs this configuration needs, a subset of ``needs``."""
         return cls.needs
 
     def __init__(self, config: Any, backbone: Backbone) -> None:
-        """With its initial weights, drawn from torch's generator."""
+        """Draw the initial weights from torch's generator."""
         super().__init__()
 
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
-        """Logits [B, C] in float32."""
+        """Compute the logits of a batch.
+
+        Returns:
+            [B, C] float32.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def random_buffers(self) -> dict[str, Tensor]:
-        """Tensors that are not trained but were drawn at random, by name: they are saved with the weights, since
-        the same seed gives others under another version of torch."""
+        """Return untrained tensors that were drawn at random, by name.
+
+        They are saved with the weights: the same seed gives other values under another version of torch.
+        """
         return {}
 
     def training_logits(self, batch: ClipBatch, text: TextBank, target: Tensor) -> Tensor:
-        """Logits [B, C] of a training step; −∞ at classes that are left out of its softmax.
+        """Compute the logits of a training step.
 
         Args:
             batch: the clips.
             text: the classes.
             target: int64 [B], the class of each clip; never left out.
+
+        Returns:
+            [B, C] float32; −∞ at classes that are left out of the softmax. By default all logits of :meth:`forward`.
         """
         logits: Tensor = self(batch, text)
         return logits
 
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
-        """Numbers worth watching over the epochs, means over the batch; they go to ``metrics.jsonl``."""
+        """Return numbers to watch over the epochs, as batch means.
+
+        They are written to ``metrics.jsonl``.
+        """
         return {}
 
 
 def trained_count(method: nn.Module) -> int:
-    """How many numbers are trained."""
+    """Count the trained numbers of a method."""
     return sum(tensor.numel() for tensor in method.parameters() if tensor.requires_grad)
 
 
 def stream_of(method: str, batch: ClipBatch, stream: Literal["frames", "hand", "full"]) -> Tensor:
-    """A stream [B, N, width] of a batch.
+    """Return one stream of a batch.
+
+    Returns:
+        [B, N, width].
 
     Raises:
         InputError: the batch does not carry it.
@@ -167,7 +186,7 @@ def stream_of(method: str, batch: ClipBatch, stream: Literal["frames", "hand", "
 
 @dataclass(frozen=True)
 class Settings:
-    """A method's configuration and the recipe it is trained by, both resolved."""
+    """Resolved configuration of a method, and the recipe that trains it."""
 
     config: Any
     recipe: Recipe
@@ -176,12 +195,14 @@ class Settings:
 def resolve_config(
     method: type[Method], preset: str = "official", overrides: Mapping[str, Any] | None = None
 ) -> Settings:
-    """Settle a method's configuration and recipe: defaults, then the preset, then ``--set key=value``.
+    """Resolve a method's configuration and recipe.
+
+    The defaults come first, then the preset, then ``--set key=value``.
 
     Args:
         method: the method's class.
         preset: one of its presets.
-        overrides: setting → value, of the setting's type or as text typed by a user.
+        overrides: setting → value, of the setting's type or as a user's text.
 
     Raises:
         UsageError: unknown preset, unknown setting, or a value that does not fit.
@@ -203,7 +224,9 @@ def resolve_config(
 
 
 def build_method(method: type[Method], config: Any, backbone: Backbone, seed: int) -> Method:
-    """Construct a method: the same initial weights for the same seed; torch's generator stays as it was.
+    """Construct a method with initial weights drawn from a seed.
+
+    The same seed gives the same weights; torch's generator is left as it was.
 
     Args:
         method: the method's class.
@@ -226,10 +249,10 @@ def build_method(method: type[Method], config: Any, backbone: Backbone, seed: in
 
 
 def _parse(key: str, value: Any, kind: Any) -> Any:
-    """A value of a setting's type, from that type or from text.
+    """Convert a value, or its text, to a setting's type.
 
     Raises:
-        UsageError: it does not fit; names what is expected.
+        UsageError: the value does not fit; the text names what is expected.
     """
     if typing.get_origin(kind) is Literal:
         options = typing.get_args(kind)

@@ -1,4 +1,4 @@
-"""Pieces that several methods share: normalisation, pooling, and the residual attention block."""
+"""Shared parts of the methods: normalisation, frame pooling, precision, attention blocks."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ FramePool = Literal["raw_then_norm", "norm_then_norm"]
 
 
 def normalise(x: Tensor) -> Tensor:
-    """x / ‖x‖₂ on the last axis; a zero vector stays zero."""
+    """Scale vectors to unit length on the last axis.
+
+    Gives x / ‖x‖₂; a zero vector stays zero.
+    """
     return F.normalize(x, dim=-1)
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Half precision widened to float32; wider types as they are."""
+    """Widen half precision to float32.
+
+    Wider types are returned as they are.
+    """
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def pool_frames(frames: Tensor, how: FramePool) -> Tensor:
-    """The clip's vector e_v of unit norm.
+    """Pool the frame vectors of each clip into e_v.
+
+    e_v has unit norm.
 
     Args:
         frames: [B, N, D] raw frame vectors.
@@ -41,7 +49,10 @@ def pool_frames(frames: Tensor, how: FramePool) -> Tensor:
 
 @contextmanager
 def no_tf32() -> Iterator[None]:
-    """Products of float32 matrices, and convolutions of them, in full float32 and the latter in a fixed order."""
+    """Compute float32 products and convolutions without TF32.
+
+    Convolutions also sum in a fixed order.
+    """
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
@@ -53,24 +64,34 @@ def no_tf32() -> Iterator[None]:
 
 @contextmanager
 def exact_float32(device: torch.device) -> Iterator[None]:
-    """Outside autocast and without TF32: in a lower precision the differences between classes drown."""
+    """Compute without autocast and without TF32.
+
+    In a lower precision, rounding hides the differences between classes.
+    """
     with no_tf32(), torch.autocast(device.type, enabled=False):
         yield
 
 
 class WideLayerNorm(nn.LayerNorm):
-    """Layer normalisation computed in the precision of its own weights (float32), also under autocast."""
+    """Layer normalisation in the precision of its own weights (float32).
+
+    This holds under autocast too.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
-        """[..., d] → [..., d]."""
+        """Normalise each token.
+
+        Returns:
+            [..., d], as x, in the type of the weights.
+        """
         return super().forward(x.to(self.weight.dtype))
 
 
 class QuickGELU(nn.Module):
-    """a · sigmoid(1.702 a), the activation of OpenAI's CLIP."""
+    """Activation of OpenAI's CLIP: a · sigmoid(1.702 a)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Elementwise."""
+        """Apply the activation to each element."""
         return x * torch.sigmoid(1.702 * x)
 
 
@@ -78,16 +99,16 @@ class AttentionBlock(nn.Module):
     """A pre-norm residual attention block (Efficient-Prompt, Ju et al., ECCV 2022; X-MIC).
 
     u = x + MHA(LN₁(x)); y = u + W₂·QuickGELU(W₁·LN₂(u) + b₁) + b₂. No mask, no dropout. It has
-    4d² + 4d (attention) + 4d (norms) + 2dh + h + d (perceptron) parameters with h = int(d / bottleneck).
+    4d² + 4d (attention) + 4d (norms) + 2dh + h + d (MLP) parameters with h = int(d / bottleneck).
 
     Args:
         dim: d, the width of a token.
         heads: attention heads; must divide ``dim``.
-        bottleneck: divides ``dim`` into the perceptron's hidden width: 4 gives d/4, 0.25 gives 4d.
+        bottleneck: divisor that gives the MLP's hidden width: 4 gives d/4, 0.25 gives 4d.
     """
 
     def __init__(self, dim: int, heads: int, bottleneck: float) -> None:
-        """Initialised as the framework does by default."""
+        """Initialise the weights with the framework's defaults."""
         super().__init__()
         hidden = int(dim / bottleneck)
         self.norm1 = WideLayerNorm(dim)
@@ -96,7 +117,14 @@ class AttentionBlock(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), QuickGELU(), nn.Linear(hidden, dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, L, d] → [B, L, d]."""
+        """Apply attention, then the MLP, to the tokens.
+
+        Args:
+            x: [B, L, d].
+
+        Returns:
+            [B, L, d].
+        """
         tokens = self.norm1(x)
         x = x + self.attention(tokens, tokens, tokens, need_weights=False)[0]
         mlp: Tensor = self.mlp(self.norm2(x))
@@ -104,5 +132,9 @@ class AttentionBlock(nn.Module):
 
 
 def attention_stack(dim: int, heads: int, bottleneck: float, layers: int) -> nn.Sequential:
-    """Blocks one after the other, [B, L, d] → [B, L, d]; see :class:`AttentionBlock`."""
+    """Stack attention blocks one after the other.
+
+    The stack maps [B, L, d] to [B, L, d]. ``layers`` is the number of blocks; the other arguments are those of
+    :class:`AttentionBlock`.
+    """
     return nn.Sequential(*(AttentionBlock(dim, heads, bottleneck) for _ in range(layers)))

@@ -1,4 +1,7 @@
-"""CLIP-Adapter: a small bottleneck after each frozen encoder (Gao et al., IJCV 2024), and its temporal form."""
+"""CLIP-Adapter (Gao et al., IJCV 2024) and its temporal form.
+
+A small bottleneck adapter follows each frozen encoder.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class CLIPAdapterConfig:
     train_logit_scale: bool = field(default=False, metadata={"help": "learn the logit scale"})
 
     def __post_init__(self) -> None:
-        """Check."""
+        """Check the values."""
         if not 0 <= self.ratio <= 1:
             raise UsageError(f"clip-adapter: ratio={self.ratio}: expected from 0 to 1.")
         if self.reduction < 1:
@@ -48,10 +51,13 @@ class CLIPAdapterConfig:
 
 
 class Adapter(nn.Module):
-    """A(x) = ReLU(W₂·ReLU(W₁·x)), without biases: 2·D·⌊D/r⌋ parameters."""
+    """Bottleneck adapter without biases: A(x) = ReLU(W₂·ReLU(W₁·x)).
+
+    It has 2·D·⌊D/r⌋ parameters.
+    """
 
     def __init__(self, dim: int, reduction: int) -> None:
-        """Initialised as the framework does by default."""
+        """Initialise the weights with the framework's defaults."""
         super().__init__()
         hidden = dim // reduction
         if hidden < 1:
@@ -60,14 +66,24 @@ class Adapter(nn.Module):
         self.up = nn.Linear(hidden, dim, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[..., D] → [..., D], nowhere negative."""
+        """Apply the adapter: A(x).
+
+        Args:
+            x: [..., D].
+
+        Returns:
+            [..., D], nowhere negative.
+        """
         return torch.relu(self.up(torch.relu(self.down(x))))
 
 
 class CLIPAdapter(Method):
-    """logits = τ · n(e_v) · n(e_t)ᵀ with e = α·A(e⁰) + (1 − α)·e⁰ on each adapted side, e_v⁰ the raw frames' average.
+    """CLIP-Adapter: a bottleneck adapter after each frozen encoder (Gao et al., 2024).
 
-    Raw vectors are blended, and what is blended is normalised, as in gaopengcuhk/CLIP-Adapter. That code adapts the
+    logits = τ · n(e_v) · n(e_t)ᵀ. On each adapted side e = α·A(e⁰) + (1 − α)·e⁰; e_v⁰ is the average of the raw frame
+    vectors.
+
+    Raw vectors are blended, and the blend is normalised, as in gaopengcuhk/CLIP-Adapter. That code adapts the
     visual side (``sides=visual``); X-MIC compares with adapters after both encoders (Kukleva et al., CVPR 2024,
     Sec. 3.1), which is the default here. The code brings no recipe of its own: it is run with CoOp's files.
     """
@@ -82,7 +98,7 @@ class CLIPAdapter(Method):
     }
 
     def __init__(self, config: CLIPAdapterConfig, backbone: Backbone) -> None:
-        """Initialised as the framework does by default."""
+        """Initialise the weights with the framework's defaults."""
         super().__init__(config, backbone)
         self._config = config
         self._adapted = config.ratio if config.ratio_of == "adapted" else 1 - config.ratio
@@ -93,7 +109,10 @@ class CLIPAdapter(Method):
         )
 
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
-        """Logits [B, C] in float32.
+        """Compute the logits of a batch.
+
+        Returns:
+            [B, C] float32.
 
         Raises:
             InputError: the batch has no classified stream.
@@ -107,7 +126,14 @@ class CLIPAdapter(Method):
             return self.logit_scale.exp() * normalise(video) @ normalise(classes).T
 
     def summary(self, frames: Tensor) -> Tensor:
-        """What the visual adapter is given, [B, N, D] → [B, D]: the frames' average."""
+        """Return the input of the visual adapter: the average frame vector.
+
+        Args:
+            frames: [B, N, D] raw frame vectors.
+
+        Returns:
+            [B, D].
+        """
         return frames.mean(1)
 
     def _blended(self, adapter: Adapter | None, original: Tensor, given: Tensor) -> Tensor:
@@ -116,7 +142,10 @@ class CLIPAdapter(Method):
         return self._adapted * adapter(given) + (1 - self._adapted) * original
 
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
-        """``logit_scale`` τ, and of each adapted side ``visual_norm`` and ``text_norm``, the mean of ‖A(·)‖."""
+        """Return τ and the norms of the adapters' outputs.
+
+        ``logit_scale`` is τ; ``visual_norm`` and ``text_norm`` are the mean of ‖A(·)‖ on each adapted side.
+        """
         found = {"logit_scale": self.logit_scale.exp().item()}
         with exact_float32(self.logit_scale.device):
             if self.visual is not None:
@@ -130,7 +159,9 @@ class CLIPAdapter(Method):
 
 @dataclass(frozen=True)
 class CLIPAdapterTemporalConfig(CLIPAdapterConfig):
-    """Settings of CLIP-Adapter with temporal attention. The paper states no layers or heads: those of X-MIC's code.
+    """Settings of CLIP-Adapter with temporal attention.
+
+    The paper gives no number of layers or heads; the defaults are those of X-MIC's code.
 
     Raises:
         UsageError: a value is out of range.
@@ -142,7 +173,7 @@ class CLIPAdapterTemporalConfig(CLIPAdapterConfig):
     bottleneck: float = field(default=4.0, metadata={"help": "D over the hidden width of a block's perceptron"})
 
     def __post_init__(self) -> None:
-        """Check."""
+        """Check the values."""
         super().__post_init__()
         for name in ("segments", "temporal_layers", "heads"):
             if getattr(self, name) < 1:
@@ -157,16 +188,17 @@ class CLIPAdapterTemporalConfig(CLIPAdapterConfig):
 
 
 class CLIPAdapterTemporal(CLIPAdapter):
-    """CLIP-Adapter* of X-MIC's Table 1: the visual adapter is given mean_i Blocks([f_1 + p_1, …, f_N + p_N]).
+    """CLIP-Adapter with temporal attention (CLIP-Adapter* of X-MIC's Table 1).
 
-    The original vector that is blended in stays the raw frames' average.
+    The input of the visual adapter is mean_i Blocks([f_1 + p_1, …, f_N + p_N]). The original vector of the blend is
+    still the average of the raw frame vectors.
     """
 
     name = "clip-adapter-temporal"
     config = CLIPAdapterTemporalConfig
 
     def __init__(self, config: CLIPAdapterTemporalConfig, backbone: Backbone) -> None:
-        """Initialised as the framework does by default, positions from N(0, 0.01²)."""
+        """Initialise as the framework does; draw positions from N(0, 0.01²)."""
         super().__init__(config, backbone)
         if backbone.dim % config.heads:
             raise UsageError(f"{self.name}: heads={config.heads} must divide D = {backbone.dim}.")
@@ -178,10 +210,16 @@ class CLIPAdapterTemporal(CLIPAdapter):
         self.temporal = attention_stack(backbone.dim, config.heads, config.bottleneck, config.temporal_layers)
 
     def summary(self, frames: Tensor) -> Tensor:
-        """What the visual adapter is given, [B, N, D] → [B, D].
+        """Return the input of the visual adapter, after temporal attention.
+
+        Args:
+            frames: [B, N, D] raw frame vectors.
+
+        Returns:
+            [B, D].
 
         Raises:
-            InputError: another number of frames than the positions are for.
+            InputError: the number of frames or their width is not that of the positions.
         """
         if frames.shape[1:] != self.positions.shape:
             raise InputError(

@@ -1,4 +1,4 @@
-"""CoCoOp: the learned context is shifted by each clip (Zhou et al., CVPR 2022)."""
+"""CoCoOp: a learned context shifted by each clip (Zhou et al., 2022)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ _REDUCTION = 16
 
 @dataclass(frozen=True)
 class CoCoOpConfig(CoOpConfig):
-    """CoOp's settings and the meta-net's; the defaults are those of the official cross-dataset runs (KaiyangZhou/CoOp).
+    """Settings of CoCoOp: those of CoOp, and the meta-net's.
+
+    The defaults are those of the official cross-dataset runs (KaiyangZhou/CoOp).
 
     Raises:
         UsageError: a value is out of range.
@@ -43,11 +45,14 @@ class CoCoOpConfig(CoOpConfig):
 
 
 class CoCoOp(Method):
-    """logit_{b,t} = τ · e_{v,b} · n(T([start; ctx + π(g_b); class_t; end])), with ctx [M, W] and meta-net π learned.
+    """CoCoOp: context vectors shifted by each clip (Zhou et al., CVPR 2022).
+
+    logit_{b,t} = τ · e_{v,b} · n(T([start; ctx + π(g_b); class_t; end])). The context ctx [M, W] and the meta-net π are
+    learned.
 
     The same shift π(g_b) is added to all M vectors. Every clip has classifiers of its own, so a step encodes B·C
-    prompts, at evaluation too. They go through the tower in pieces that are computed again on the way back: memory does
-    not grow with B, and the gradient is that of the whole batch.
+    prompts, at evaluation too. They go through the tower in pieces that are computed again in the backward pass:
+    memory does not grow with B, and the gradient is that of the whole batch.
 
     Args:
         config: the settings.
@@ -75,7 +80,10 @@ class CoCoOp(Method):
     }
 
     def __init__(self, config: CoCoOpConfig, backbone: Backbone) -> None:
-        """The context starts from words, or from N(0, 0.02²); the meta-net as the framework does by default."""
+        """Initialise the context and the meta-net.
+
+        The context starts from words or from N(0, 0.02²), the meta-net from the framework's defaults.
+        """
         super().__init__(config, backbone)
         self._config, self._tower = config, tower_of(self.name, backbone.text_tower)
         hidden = backbone.dim // _REDUCTION
@@ -93,7 +101,10 @@ class CoCoOp(Method):
         self._prompts = TextCache(lambda text: lay_out(self._tower, text, config.context, full_stop=config.full_stop))
 
     def shifts(self, batch: ClipBatch) -> Tensor:
-        """π(g_b) [B, W], what each clip adds to the context.
+        """Compute the shift π(g_b) that each clip adds to the context.
+
+        Returns:
+            [B, W].
 
         Raises:
             InputError: the batch has no classified stream.
@@ -107,7 +118,10 @@ class CoCoOp(Method):
         return shift
 
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
-        """Logits [B, C] in float32.
+        """Compute the logits of a batch.
+
+        Returns:
+            [B, C] float32.
 
         Raises:
             InputError: the batch has no classified stream; see also :func:`pipelines.methods.prompts.lay_out`.
@@ -122,7 +136,10 @@ class CoCoOp(Method):
 
     @torch.no_grad()
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
-        """``logit_scale`` τ, ``context_norm``, the mean length of the learned vectors, and ``shift_norm`` ‖π(g_b)‖."""
+        """Return τ and the mean norms of context and shift.
+
+        ``logit_scale`` is τ, ``context_norm`` the mean norm of the learned vectors, ``shift_norm`` that of π(g_b).
+        """
         return {
             "logit_scale": self.logit_scale.exp().item(),
             "context_norm": self.context.norm(dim=-1).mean().item(),

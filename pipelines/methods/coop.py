@@ -1,4 +1,7 @@
-"""CoOp: context vectors before the class names are learned through the text tower (Zhou et al., IJCV 2022)."""
+"""CoOp: context vectors learned through the text tower (Zhou et al., 2022).
+
+The vectors come before the class names.
+"""
 
 from __future__ import annotations
 
@@ -47,17 +50,19 @@ class CoOpConfig(PromptConfig):
     )
 
     def __post_init__(self) -> None:
-        """Check."""
+        """Check the values."""
         super().__post_init__()
         if self.context < 1:
             raise UsageError(f"context={self.context}: expected 1 or more.")
 
 
 class CoOp(Method):
-    """logits = τ · e_v · n(T([start; ctx; class; end]))ᵀ, with the context ctx [M, W] learned.
+    """CoOp: learned context vectors before class names (Zhou et al., IJCV 2022).
 
-    The context is generic, one for all classes: a context a class can not be carried over to other label sets. The
-    class comes last. At evaluation ctx meets the tokens of the target's classes.
+    logits = τ · e_v · n(T([start; ctx; class; end]))ᵀ. The context ctx [M, W] is learned.
+
+    The context is generic, one for all classes: class-specific contexts cannot be used with other label sets. The
+    class name comes last. At evaluation ctx is combined with the tokens of the target's classes.
 
     Args:
         config: the settings.
@@ -78,7 +83,7 @@ class CoOp(Method):
     }
 
     def __init__(self, config: CoOpConfig, backbone: Backbone) -> None:
-        """The context starts from words, or from N(0, 0.02²)."""
+        """Initialise the context from words, or from N(0, 0.02²)."""
         super().__init__(config, backbone)
         self._config, self._tower = config, tower_of(self.name, backbone.text_tower)
         self.context = nn.Parameter(context_start(self._tower, self.name, config.context, config.ctx_init))
@@ -89,7 +94,12 @@ class CoOp(Method):
         self._encoded = TextCache(self._encode)
 
     def classifiers(self, text: TextBank) -> Tensor:
-        """Raw text vectors e_t [C, D] under the learned context; without gradients they are encoded once.
+        """Compute the raw text vectors e_t under the learned context.
+
+        Without gradients they are encoded once and kept.
+
+        Returns:
+            [C, D].
 
         Raises:
             InputError: see :func:`pipelines.methods.prompts.lay_out`.
@@ -99,7 +109,10 @@ class CoOp(Method):
         return self._encoded.of(text, self.context._version, self.context.device, self.context.dtype)
 
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
-        """Logits [B, C] in float32.
+        """Compute the logits of a batch.
+
+        Returns:
+            [B, C] float32.
 
         Raises:
             InputError: the batch has no classified stream; see also :meth:`classifiers`.
@@ -111,7 +124,10 @@ class CoOp(Method):
 
     @torch.no_grad()
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
-        """``logit_scale`` τ, ``text_norm``, the mean of ‖e_t‖, and ``context_norm``, that of the learned vectors."""
+        """Return τ and the mean norms of text vectors and context.
+
+        ``logit_scale`` is τ, ``text_norm`` the mean of ‖e_t‖, ``context_norm`` the mean norm of the learned vectors.
+        """
         return {
             "logit_scale": self.logit_scale.exp().item(),
             "text_norm": self.classifiers(text).norm(dim=-1).mean().item(),

@@ -1,4 +1,4 @@
-"""What a method is, in plain values: what it needs, how much it trains, its presets and settings."""
+"""Describe a method in plain values: needs, parameters, presets and settings."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _ORDER = ("frame_vectors", "hand_vectors", "v2_vectors", "text_vectors", "text_t
 
 @dataclass(frozen=True)
 class Preset:
-    """A preset of a method.
+    """Preset of a method, with the parameters it trains.
 
     Attributes:
         differs: setting → value, where it is not the default.
         source: where the values come from.
-        parameters: how many it trains at the widths asked for.
+        parameters: number of parameters it trains at the given widths.
     """
 
     differs: Mapping[str, Any]
@@ -33,7 +33,7 @@ class Preset:
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting of a method or of its recipe: what ``--set`` takes."""
+    """Setting of a method or of its recipe, as ``--set`` takes it."""
 
     default: Any
     values: str
@@ -42,7 +42,11 @@ class Setting:
 
 @dataclass(frozen=True)
 class Description:
-    """A method; ``settings`` are its own, ``recipe`` those of its training (none when it does not train)."""
+    """Description of a method, as ``xmic methods`` prints it.
+
+    ``what`` is the first paragraph of the class's docstring. ``settings`` are the method's own, ``recipe`` those of its
+    training; ``recipe`` is empty when the method does not train.
+    """
 
     name: str
     what: str
@@ -54,7 +58,7 @@ class Description:
 
     @property
     def parameters(self) -> int:
-        """Those of its first preset."""
+        """Number of parameters trained with the first preset."""
         return next(iter(self.presets.values())).parameters
 
 
@@ -63,7 +67,7 @@ def describe_method(spec: str, widths: Widths) -> Description:
 
     Args:
         spec: as :func:`pipelines.methods.load_method` takes it.
-        widths: what its parameters are counted at.
+        widths: the widths at which its parameters are counted.
 
     Raises:
         UsageError: there is no such method, or the widths do not fit it.
@@ -95,7 +99,7 @@ def _settings(config: type[Any]) -> dict[str, Setting]:
 
 
 def _values(kind: Any) -> str:
-    """What a setting takes, in words."""
+    """Describe in words the values of a setting."""
     if typing.get_origin(kind) is Literal:
         return " | ".join(map(str, typing.get_args(kind)))
     if typing.get_origin(kind) is tuple:

@@ -1,5 +1,8 @@
-"""A5 and A6: prompts around the class names and a temporal transformer over frame vectors (Efficient-Prompt, Ju et al.,
-ECCV 2022). One family under the two names X-MIC's tables use: A6 has one temporal layer more."""
+"""A5 and A6: Efficient-Prompt (Ju et al., ECCV 2022).
+
+Learned prompts go around the class names, and a temporal transformer reads the frame vectors. It is one family under
+the two names of X-MIC's tables: A6 has one temporal layer more.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from pipelines.methods.recipe import PAPER
 from pipelines.methods.text_tower import tower_of
 
 _STD = 0.01
-"""Of the first values of prompt table and temporal positions."""
+"""Standard deviation of the initial prompt table and temporal positions."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class A5Config(PromptConfig):
     )
 
     def __post_init__(self) -> None:
-        """Check."""
+        """Check the values."""
         super().__post_init__()
         low = {"segments": 1, "layers": 1, "heads": 1, "prefix": 0, "postfix": 0, "contrast_classes": 0}
         for name, least in low.items():
@@ -84,12 +87,14 @@ class A6Config(A5Config):
 
 
 class A5(Method):
-    """logits = n(v) · n(e_t)ᵀ / 0.07, with v = mean_i Blocks([f_1 + q_1, …, f_N + q_N]).
+    """A5: Efficient-Prompt's learned prompts and temporal transformer (Ju et al., ECCV 2022).
 
-    e_t = T([start][prefix][class tokens][postfix][end]): the learned vectors are rows of a table G [P, W] by their
-    position in the sequence, so which rows stand behind a class name depends on its length. The raw mean of the frames
-    is not added to v. Which of the two forms of the family gave X-MIC's "A5" rows, and whether A6 is A5 with one more
-    layer, their text does not say.
+    logits = n(v) · n(e_t)ᵀ / 0.07, with v = mean_i Blocks([f_1 + q_1, …, f_N + q_N]).
+
+    e_t = T([start][prefix][class tokens][postfix][end]). The learned vectors are rows of a table G [P, W], chosen by
+    position in the sequence, so the rows after a class name depend on its length. The raw mean of the frames is not
+    added to v. X-MIC's text does not say which of the two forms gave its "A5" rows, nor whether A6 is A5 with one more
+    layer.
 
     Args:
         config: the settings.
@@ -110,7 +115,11 @@ class A5(Method):
     }
 
     def __init__(self, config: A5Config, backbone: Backbone) -> None:
-        """Prompts and positions from N(0, 0.01²), X-MIC's context from N(0, 0.02²), blocks as the framework does."""
+        """Initialise prompts, positions and temporal blocks.
+
+        Prompts and positions are drawn from N(0, 0.01²), X-MIC's context from N(0, 0.02²). The blocks have the
+        framework's defaults.
+        """
         super().__init__(config, backbone)
         self._config, self._tower = config, tower_of(self.name, backbone.text_tower)
         dim, xmic = backbone.dim, config.variant == "xmic"
@@ -133,7 +142,10 @@ class A5(Method):
         self._encoded = TextCache(self._encode)
 
     def video(self, batch: ClipBatch) -> Tensor:
-        """v [B, D], before it is normalised.
+        """Compute the vector v of each clip, before normalisation.
+
+        Returns:
+            [B, D].
 
         Raises:
             InputError: the batch has no classified stream, or one that is not [B, N, D].
@@ -148,7 +160,12 @@ class A5(Method):
         return clip.mean(1)
 
     def classifiers(self, text: TextBank) -> Tensor:
-        """Raw text vectors e_t [C, D] under the learned prompts; without gradients they are encoded once.
+        """Compute the raw text vectors e_t under the learned prompts.
+
+        Without gradients they are encoded once and kept.
+
+        Returns:
+            [C, D].
 
         Raises:
             InputError: see :func:`pipelines.methods.prompts.lay_out`.
@@ -158,7 +175,10 @@ class A5(Method):
         return self._encoded.of(text, self.prompts._version, self.prompts.device, self.prompts.dtype)
 
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
-        """Logits [B, C] in float32, of all classes.
+        """Compute the logits of all classes.
+
+        Returns:
+            [B, C] float32.
 
         Raises:
             InputError: see :meth:`video` and :meth:`classifiers`.
@@ -166,9 +186,13 @@ class A5(Method):
         return self._classify(self.video(batch), self.classifiers(text))
 
     def training_logits(self, batch: ClipBatch, text: TextBank, target: Tensor) -> Tensor:
-        """Logits [B, C] among at most ``contrast_classes`` classes, −∞ at the others: those are not even encoded.
+        """Compute the logits among at most ``contrast_classes`` classes.
 
-        The classes of the batch are always among them; the others come from torch's generator on the CPU.
+        The other classes are not encoded; their logits are −∞. The classes of the batch are always among the chosen
+        ones; the rest come from torch's generator on the CPU.
+
+        Returns:
+            [B, C] float32.
         """
         classes = len(text.names)
         if not 0 < self._config.contrast_classes < classes:
@@ -182,7 +206,10 @@ class A5(Method):
 
     @torch.no_grad()
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
-        """``logit_scale`` τ, ``text_norm`` ‖e_t‖ and ``video_norm`` ‖v‖, means."""
+        """Return τ and the mean norms of text and clip vectors.
+
+        ``logit_scale`` is τ, ``text_norm`` the mean of ‖e_t‖, ``video_norm`` the mean of ‖v‖.
+        """
         return {
             "logit_scale": self.logit_scale.exp().item(),
             "text_norm": self.classifiers(text).norm(dim=-1).mean().item(),
@@ -202,7 +229,10 @@ class A5(Method):
 
 
 class A6(A5):
-    """A5 with two temporal layers; in X-MIC's own form (preset ``xmic-code``) both names have two."""
+    """A6: A5 with two temporal layers.
+
+    In X-MIC's own form (preset ``xmic-code``) both A5 and A6 have two.
+    """
 
     name = "a6"
     config = A6Config

@@ -1,4 +1,7 @@
-"""Late fusion: X-MIC's adapter on the other side of the comparison, a control for where the vector is added."""
+"""Late fusion: X-MIC's adapter on the video side, as a control.
+
+It shows how much depends on the side to which the vector is added.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from pipelines.methods.xmic import XMIC, XMICConfig
 
 @dataclass(frozen=True)
 class LateFusionConfig(XMICConfig):
-    """Settings of late fusion: X-MIC's, with the video vector in the place of the text vector.
+    """Settings of late fusion: X-MIC's, applied to the video vector.
 
     Raises:
         UsageError: as for :class:`pipelines.methods.xmic.XMICConfig`.
@@ -29,16 +32,17 @@ class LateFusionConfig(XMICConfig):
 
     @property
     def method(self) -> str:
-        """Whose settings these are, for what is refused."""
+        """Name of the method, for error messages."""
         return "late-fusion"
 
 
 class LateFusion(XMIC):
-    """logits = exp(logit_scale) · ⟨n(e_v + s·a_v), n(e_t)⟩: what X-MIC adds to the text is added to the video.
+    """Late fusion: X-MIC's vector added to the video, as a control.
 
-    Adapter, inputs, parameters and their first weights are X-MIC's for the same seed. As e_t there, e_v here is the
-    raw vector, the frames' average, so that a_v weighs about as much in the sum. A classifier then no longer depends
-    on the clip. It is no method of the paper: it shows what the place of the sum is worth.
+    logits = exp(logit_scale) · ⟨n(e_v + s·a_v), n(e_t)⟩. Adapter, inputs, parameters and initial weights are X-MIC's
+    for the same seed. As e_t in X-MIC, e_v is raw here, the average of the frame vectors, so that a_v weighs about as
+    much in the sum. A classifier then no longer depends on the clip. The method is not in the paper: it shows the
+    effect of the side to which a_v is added.
     """
 
     name = "late-fusion"
@@ -56,12 +60,15 @@ class LateFusion(XMIC):
     }
 
     def classify(self, vector: Tensor, frames: Tensor, text: TextBank) -> Tensor:
-        """Logits [B, C] under given vectors of the adapter.
+        """Compute the logits for given vectors of the adapter.
 
         Args:
             vector: a_v [B, D] as :meth:`vector` gives it.
             frames: [B, N, D], the classified stream.
             text: C classes.
+
+        Returns:
+            [B, C], float32 or wider.
         """
         with exact_float32(vector.device):
             a, video = self._video_summands(vector, frames)
@@ -70,7 +77,11 @@ class LateFusion(XMIC):
 
     @torch.no_grad()
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
-        """``logit_scale`` τ, ``video_norm`` ‖e_v‖ and ``xmic_norm`` ‖s·a_v‖, as they are summed."""
+        """Return τ and the mean norms of both summands.
+
+        ``logit_scale`` is τ. ``video_norm`` is the mean of ‖e_v‖ and ``xmic_norm`` that of ‖s·a_v‖, both as
+        they are summed.
+        """
         a, video = self._video_summands(self.vector(batch), stream_of(self.name, batch, "frames"))
         return {
             "logit_scale": self.logit_scale.exp().item(),
@@ -79,7 +90,7 @@ class LateFusion(XMIC):
         }
 
     def _video_summands(self, vector: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """a_v and e_v, both [B, D], after n2 and n3."""
+        """Return a_v and e_v, both [B, D], after n2 and n3."""
         a = at_least_float32(vector)
         frames = frames.to(a.dtype)
         video = (normalise(frames) if self._config.frame_pool == "norm_then_norm" else frames).mean(1)

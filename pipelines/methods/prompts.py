@@ -1,4 +1,4 @@
-"""Learned vectors around the tokens of class names, and their way through the text tower in bounded memory."""
+"""Learned vectors around class-name tokens, encoded in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Checkpointing = Literal["auto", "on", "off"]
 Of = TypeVar("Of")
 
 _BUDGET = 2**30
-"""Bytes that the activations of one piece may take. A constant, not the machine's free memory: sums are rounded by the
-size of a piece, and a resumed training must round as before."""
+"""Bytes that the activations of one piece may take. A constant, not the machine's free memory: the size of a piece
+decides how sums are rounded, and a resumed training must round as before."""
 
 _FLOATS_PER_TOKEN = 16
-"""Activations that one block of the tower keeps for the way back, in vectors of its width a token. Counted: 14.0 with
-QuickGELU, 10.0 with GELU, by a fused attention, which keeps no matrix of weights."""
+"""Activations that one block of the tower keeps for the backward pass, in vectors of its width per token. Counted: 14.0
+with QuickGELU, 10.0 with GELU, both with fused attention, which keeps no attention matrix."""
 
 
 @dataclass(frozen=True)
 class PromptConfig:
-    """Settings of every method that sends prompts through the text tower.
+    """Settings shared by all methods that encode prompts with the text tower.
 
     Raises:
         UsageError: a value is out of range.
@@ -47,18 +47,18 @@ class PromptConfig:
     )
 
     def __post_init__(self) -> None:
-        """Check."""
+        """Check the values."""
         if self.class_chunk < 0:
             raise UsageError(f"class_chunk={self.class_chunk}: expected 0 (automatic) or more.")
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """The sequences of C classes: frozen tokens, and places for learned vectors.
+    """Token sequences of C classes, with places for learned vectors.
 
     Attributes:
-        frozen: [C, L, W] token vectors; what stands at the learned places is not read.
-        rows: int64 [C, L], the row of the learned table that stands there, −1 at frozen tokens.
+        frozen: [C, L, W] token vectors; those at the learned places are not read.
+        rows: int64 [C, L], the row of the learned table at each place, −1 at frozen tokens.
         eot: int64 [C], where each sequence ends.
     """
 
@@ -67,37 +67,46 @@ class Prompts:
     eot: Tensor
 
     def __len__(self) -> int:
-        """C."""
+        """Return the number of classes, C."""
         return len(self.eot)
 
     def filled(self, tables: Tensor, table: Tensor, classes: Tensor) -> Tensor:
-        """Sequences [n, L, W] of some classes, each with its own table of learned vectors.
+        """Fill the learned places of some classes' sequences.
 
         Args:
-            tables: [T, R, W].
-            table: int64 [n], which of them.
-            classes: int64 [n].
+            tables: [T, R, W], T tables of R learned vectors.
+            table: int64 [n], the table of each sequence.
+            classes: int64 [n], the class of each sequence.
+
+        Returns:
+            Sequences [n, L, W].
         """
         rows = self.rows[classes]
         learned = tables[table[:, None], rows.clamp_min(0)]
         return torch.where((rows >= 0)[..., None], learned, self.frozen[classes].to(learned.dtype))
 
     def some(self, classes: Tensor) -> Prompts:
-        """Those of the classes int64 [n]."""
+        """Select the sequences of some classes.
+
+        Args:
+            classes: int64 [n].
+        """
         return Prompts(self.frozen[classes], self.rows[classes], self.eot[classes])
 
 
 def lay_out(
     tower: TextTower, text: TextBank, prefix: int, postfix: int = 0, *, full_stop: bool, by_position: bool = False
 ) -> Prompts:
-    """[start][``prefix`` learned][class tokens][``postfix`` learned][end] of every class.
+    """Lay out the prompt of every class.
+
+    Its sequence is [start][``prefix`` learned][class tokens][``postfix`` learned][end].
 
     Args:
-        tower: whose tokens.
+        tower: the text tower, with its tokenizer.
         text: the classes; their bare texts are read.
-        prefix: learned vectors before the class name.
-        postfix: learned vectors behind it.
-        full_stop: put one behind the class name.
+        prefix: number of learned vectors before the class name.
+        postfix: number of learned vectors after it.
+        full_stop: put a full stop after the class name.
         by_position: a learned place takes the table's row of its position in the sequence; otherwise the places of a
             sequence take rows 0, 1, … in turn.
 
@@ -129,20 +138,21 @@ def lay_out(
 def encode_prompts(
     tower: TextTower, prompts: Prompts, tables: Tensor, *, class_chunk: int, checkpointing: Checkpointing
 ) -> Tensor:
-    """Raw text vectors of every class under every table of learned vectors.
+    """Encode every class under every table of learned vectors.
 
-    The T·C sequences go through the tower in pieces. With checkpointing the activations of a piece are dropped and
-    computed again on the way back: the gradient is the same, and memory holds those of one piece, whatever T and C.
+    The T·C sequences go through the tower in pieces. With checkpointing, the activations of a piece are dropped and
+    computed again in the backward pass. The gradient is the same, and memory holds those of one piece,
+    whatever T and C.
 
     Args:
         tower: the text tower.
         prompts: C classes.
         tables: [T, R, W] learned vectors.
-        class_chunk: sequences a piece; 0 = what fits into the budget.
+        class_chunk: sequences per piece; 0 = as many as fit into the budget.
         checkpointing: see :class:`PromptConfig`.
 
     Returns:
-        [T, C, D].
+        Raw text vectors [T, C, D].
     """
     count = len(tables) * len(prompts)
     size = class_chunk or automatic_chunk(tower, int(prompts.eot.max()) + 1)
@@ -162,19 +172,27 @@ def encode_prompts(
 
 
 def automatic_chunk(tower: TextTower, length: int) -> int:
-    """How many sequences of a length keep their fp32 activations within the budget; at least one."""
+    """Count the sequences whose activations fit into the memory budget.
+
+    The activations are float32, and all sequences have the given length. Returns at least 1.
+    """
     return max(1, _BUDGET // (4 * _FLOATS_PER_TOKEN * tower.layers * length * tower.width))
 
 
 def context_start(tower: TextTower, method: str, vectors: int, words: str, std: float = 0.02) -> Tensor:
-    """First values [M, W] of a learned context: the token vectors of some words, or N(0, std²).
+    """Make the initial values of a learned context.
+
+    They are the token vectors of some words, or drawn from N(0, std²).
 
     Args:
-        tower: whose tokens.
-        method: for messages.
-        vectors: M.
-        words: what to start from; empty = random.
-        std: of the random values.
+        tower: the text tower, with its tokenizer.
+        method: the method's name, for error messages.
+        vectors: M, the number of learned vectors.
+        words: the words to start from; empty = random.
+        std: standard deviation of the random values.
+
+    Returns:
+        [M, W].
 
     Raises:
         UsageError: the words are not M tokens.
@@ -191,10 +209,12 @@ def context_start(tower: TextTower, method: str, vectors: int, words: str, std: 
 
 
 class TextCache(Generic[Of]):
-    """What is made of a text bank, kept as long as the same bank and the same state are asked for.
+    """Cache of one value computed from a text bank.
+
+    The value is kept as long as the same bank and the same state are asked for.
 
     Args:
-        make: makes it.
+        make: computes the value.
     """
 
     def __init__(self, make: Callable[[TextBank], Of]) -> None:
@@ -202,11 +222,11 @@ class TextCache(Generic[Of]):
         self._held: tuple[TextBank, tuple[object, ...], Of] | None = None
 
     def of(self, text: TextBank, *state: object) -> Of:
-        """It.
+        """Return the value of a text bank, computed when needed.
 
         Args:
-            text: the same object, not an equal one, counts as the same.
-            state: whatever else it depends on.
+            text: the text bank; only the same object counts as the same, not an equal one.
+            state: everything else that the value depends on.
         """
         if self._held is None or self._held[0] is not text or self._held[1] != state:
             self._held = (text, state, self._make(text))

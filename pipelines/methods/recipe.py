@@ -1,4 +1,4 @@
-"""A recipe: optimiser, learning rates and length of a training."""
+"""Recipe of a training: optimiser, learning rates and length."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from data_manifests.errors import UsageError
 
 @dataclass(frozen=True)
 class Recipe:
-    """Optimiser, learning rates and length; by default AdamW with a linear warm-up and then a constant learning rate,
-    as X-MIC's official code trains.
+    """Optimiser, learning rates and length of a training.
+
+    The default is AdamW with a linear warm-up and then a constant learning rate, as in X-MIC's official code.
 
     Raises:
         UsageError: a value is out of range.
@@ -31,7 +32,7 @@ class Recipe:
     batch: int = field(default=128, metadata={"help": "clips a step"})
 
     def __post_init__(self) -> None:
-        """Check."""
+        """Check the values."""
         for name, low in (("lr", 0), ("weight_decay", 0), ("warmup_epochs", 0), ("warmup_lr", 0)):
             if getattr(self, name) < low:
                 raise UsageError(f"{name}={getattr(self, name)}: expected {low} or more.")

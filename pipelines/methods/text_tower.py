@@ -1,4 +1,7 @@
-"""The frozen text transformer, opened up: token vectors in, text vectors out, gradients through it."""
+"""Frozen text transformer: token vectors in, text vectors out.
+
+Gradients pass through it; its own weights are frozen.
+"""
 
 from __future__ import annotations
 
@@ -12,36 +15,38 @@ from data_manifests.errors import InputError
 
 
 class Tokenizer(Protocol):
-    """What turns a text into the ids of its tokens."""
+    """Tokenizer that turns a text into token ids."""
 
     sot_token_id: int
     eot_token_id: int
 
     def encode(self, text: str) -> list[int]:
-        """Without the ids of start and end."""
+        """Return the token ids of a text, without start and end."""
 
 
 class TextTower:
-    """A causal text transformer whose vector is read at the end-of-text token, as CLIP's is.
+    """Causal text transformer whose vector is read at the end-of-text token.
 
-    It is deliberately no ``nn.Module``: a method that keeps one neither trains it, nor moves it, nor saves it.
+    CLIP's text tower is one.
+
+    It is deliberately not an ``nn.Module``: a method that holds one neither trains it, nor moves it, nor saves it.
 
     Args:
-        name: of the model, for messages.
+        name: name of the model, for error messages.
         token_embedding: id → vector of width W.
         positions: [P, W], P the longest sequence.
         transformer: ([n, L, W], attn_mask=[L, L]) → [n, L, W].
-        norm: after the transformer.
+        norm: the norm after the transformer.
         projection: [W, D], a linear layer W → D, or None where W = D already.
         mask: [P, P], 0 on and below the diagonal and −∞ above: a token sees those before it.
         tokenizer: the encoder's own.
 
     Attributes:
-        name: of the model.
-        width: W, of a token.
-        dim: D, of a text vector.
-        context: P.
-        layers: of the transformer.
+        name: name of the model.
+        width: W, the width of a token.
+        dim: D, the width of a text vector.
+        context: P, the longest sequence.
+        layers: number of layers of the transformer.
     """
 
     def __init__(
@@ -70,21 +75,23 @@ class TextTower:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """Device of the tower's weights."""
         return self._positions.device
 
     def tokens(self, texts: Sequence[str], learned: int = 0) -> Tensor:
-        """Ids of start, text and end, then zeros, up to the end of the longest text.
+        """Tokenize texts into ids of start, text and end.
+
+        Rows are padded with zeros to the end of the longest text.
 
         Args:
             texts: class names.
-            learned: how many vectors each sequence has to take besides.
+            learned: number of learned vectors that each sequence takes in addition.
 
         Returns:
             int64 [n, L]; the end of a text is the largest id of its row.
 
         Raises:
-            InputError: a text does not fit into the context with them.
+            InputError: a text and the learned vectors do not fit into the context.
         """
         start, end = self._tokenizer.sot_token_id, self._tokenizer.eot_token_id
         rows = [[start, *self._tokenizer.encode(text), end] for text in texts]
@@ -100,14 +107,21 @@ class TextTower:
         return ids.to(self.device)
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """Token vectors [..., W] of ids [...], without their positions."""
+        """Look up the token vectors of ids, without positions.
+
+        Args:
+            tokens: ids [...].
+
+        Returns:
+            [..., W].
+        """
         vectors: Tensor = self._embedding(tokens)
         return vectors
 
     def encode(self, embeddings: Tensor, eot: Tensor) -> Tensor:
-        """Raw text vectors e_t.
+        """Encode sequences of token vectors as raw text vectors e_t.
 
-        What stands behind the last end of text is cut off: a token sees only those before it, so nothing changes.
+        Places after the last end of text are cut off: a token attends only to those before it, so nothing changes.
 
         Args:
             embeddings: [n, L, W] token vectors, without their positions; L ≤ P.
@@ -126,10 +140,10 @@ class TextTower:
 
 
 def tower_of(method: str, tower: TextTower | None) -> TextTower:
-    """The tower a method was given.
+    """Return the text tower of a method, or refuse its absence.
 
     Raises:
-        InputError: it was given none.
+        InputError: the method was given no tower.
     """
     if tower is None:
         raise InputError(f"{method} learns through a text tower, but was given none. Build it with one.")

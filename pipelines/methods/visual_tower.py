@@ -1,4 +1,7 @@
-"""The frozen image transformer, opened up layer by layer: gradients flow through it, its weights stay."""
+"""Frozen image transformer, opened up layer by layer.
+
+Gradients pass through it; its own weights stay as they are.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from torch import Tensor
 
 
 class VisualLayer:
-    """One frozen pre-norm block of the transformer, in its two halves.
+    """One frozen pre-norm block of the transformer, in two halves.
 
     Args:
-        block: of open_clip, with one projection for queries, keys and values.
+        block: a block of open_clip, with one projection for queries, keys and values.
     """
 
     def __init__(self, block: Any) -> None:
@@ -21,9 +24,11 @@ class VisualLayer:
         self._heads: int = block.attn.num_heads
 
     def attend(self, x: Tensor, others: Tensor) -> Tensor:
-        """x + MHA(LN₁(x)), where x also attends to other tokens.
+        """Attend to the tokens themselves and to others.
 
-        The other tokens are not moved themselves: their rows of the output would be dropped.
+        Computes x + MHA(LN₁(x)), where x also attends to the other tokens.
+
+        The other tokens are not updated: their rows of the output would be dropped.
 
         Args:
             x: [n, L, W].
@@ -44,7 +49,14 @@ class VisualLayer:
         return moved
 
     def feed(self, x: Tensor) -> Tensor:
-        """x + MLP(LN₂(x)), [n, L, W] → [n, L, W]."""
+        """Apply the MLP half of the block: x + MLP(LN₂(x)).
+
+        Args:
+            x: [n, L, W].
+
+        Returns:
+            [n, L, W].
+        """
         moved: Tensor = x + self._block.ls_2(self._block.mlp(self._block.ln_2(x)))
         return moved
 
@@ -52,21 +64,21 @@ class VisualLayer:
 class VisualTower:
     """A frozen vision transformer of open_clip (CLIP's image tower).
 
-    No module: a method that keeps one neither trains it, nor moves it, nor saves it.
+    It is not an ``nn.Module``: a method that holds one neither trains it, nor moves it, nor saves it.
 
     Args:
         visual: ``model.visual`` of open_clip, a vision transformer whose vector is read at the class token; its
             weights no longer take gradients.
-        mean: of the encoder's preprocessing, per channel.
-        std: likewise.
+        mean: mean of the encoder's preprocessing, per channel.
+        std: standard deviation of the same, per channel.
 
     Attributes:
-        width: W, of a token.
-        dim: D, of the joint space.
-        heads: attention heads.
-        patch: pixels along a patch.
-        size: S, pixels along a picture.
-        tokens: class token and patches of a picture.
+        width: W, the width of a token.
+        dim: D, the joint width.
+        heads: number of attention heads.
+        patch: side of a patch, pixels.
+        size: S, side of a picture, pixels.
+        tokens: number of tokens of a picture: the class token and its patches.
         layers: the blocks.
     """
 
@@ -82,7 +94,9 @@ class VisualTower:
         self.heads = int(visual.transformer.resblocks[0].attn.num_heads)
 
     def stem(self, pictures: Tensor, offset: Tensor) -> Tensor:
-        """Class token and patches with their positions, after the first norm.
+        """Embed pictures as class token and patches, with positions.
+
+        The first norm is applied.
 
         Args:
             pictures: uint8 [n, 3, S, S], as the encoder's preprocessing cuts them, or the same already
@@ -101,7 +115,14 @@ class VisualTower:
         return tokens
 
     def project(self, tokens: Tensor) -> Tensor:
-        """The last norm and the projection, [..., W] → [..., D], raw."""
+        """Apply the last norm and the projection.
+
+        Args:
+            tokens: [..., W].
+
+        Returns:
+            Raw vectors [..., D].
+        """
         projected: Tensor = self._visual.ln_post(tokens) @ self._visual.proj
         return projected
 

@@ -1,4 +1,7 @@
-"""Vita-CLIP: prompts in every layer of the image tower and in front of the class names (Wasim et al., CVPR 2023)."""
+"""Vita-CLIP: learned visual and text prompts (Wasim et al., CVPR 2023).
+
+Prompts go into every layer of the image tower, and before the class names.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,13 @@ from pipelines.methods.recipe import PAPER
 from pipelines.methods.text_tower import tower_of
 
 _AT_ONCE = 2**31
-"""Bytes of activations that are kept for the way back before clips, or layers, are computed again instead. A constant:
-sums are rounded by the size of a piece, and a resumed training must round as before."""
+"""Bytes of activations that are kept for the backward pass before clips, or layers, are computed again instead. A
+constant: the size of a piece decides how sums are rounded, and a resumed training must round as before."""
 
 _FLOATS_PER_TOKEN = 16
-"""What a frozen layer keeps of a token for the way back, in vectors of width W: counted 14.4 for ViT-B/16 and 15.3 for
-the pocket encoder, both at 16 frames with their prompts (``tests/pipelines/methods/test_vita_clip.py``)."""
+"""Activations that a frozen layer keeps per token for the backward pass, in vectors of width W: counted 14.4 for
+ViT-B/16 and 15.3 for the pocket encoder, both at 16 frames with their prompts
+(``tests/pipelines/methods/test_vita_clip.py``)."""
 
 _OFFICIAL: dict[str, Any] = {
     "lr": 4e-4,
@@ -35,12 +39,14 @@ _OFFICIAL: dict[str, Any] = {
     "warmup_epochs": 0,
     "batch": 256,
 }
-"""As its repository trains on Kinetics-400."""
+"""Recipe with which its repository trains on Kinetics-400."""
 
 
 @dataclass(frozen=True)
 class VitaCLIPConfig(PromptConfig):
-    """Settings of Vita-CLIP; the defaults are those of its repository (TalalWasim/Vita-CLIP), but for ``frames``.
+    """Settings of Vita-CLIP.
+
+    The defaults are those of its repository (TalalWasim/Vita-CLIP), except ``frames``.
 
     Raises:
         UsageError: a value is out of range, or the frames do not fit the segments.
@@ -56,7 +62,7 @@ class VitaCLIPConfig(PromptConfig):
     )
 
     def __post_init__(self) -> None:
-        """Check."""
+        """Check the values."""
         super().__post_init__()
         for name in ("segments", "frames", "global_prompts", "context"):
             if getattr(self, name) < 1:
@@ -69,15 +75,17 @@ class VitaCLIPConfig(PromptConfig):
 
 
 class SummaryAttention(nn.Module):
-    """s = c + MHA(LN(c)) over the class tokens of a clip's frames.
+    """Attention across the class tokens of a clip's frames.
+
+    Computes s = c + MHA(LN(c)).
 
     Args:
-        width: W.
-        heads: attention heads.
+        width: W, the width of a token.
+        heads: number of attention heads.
     """
 
     def __init__(self, width: int, heads: int) -> None:
-        """Each of the four projections Xavier-uniform, their biases 0."""
+        """Initialise the four projections Xavier-uniform, with biases 0."""
         super().__init__()
         self.norm = WideLayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
@@ -85,24 +93,33 @@ class SummaryAttention(nn.Module):
             nn.init.xavier_uniform_(weight)
 
     def forward(self, c: Tensor) -> Tensor:
-        """[B, T, W] → [B, T, W]."""
+        """Compute the summary tokens s from the class tokens.
+
+        Args:
+            c: [B, T, W].
+
+        Returns:
+            [B, T, W].
+        """
         tokens = self.norm(c)
         summary: Tensor = c + self.attention(tokens, tokens, tokens, need_weights=False)[0]
         return summary
 
 
 class VitaCLIP(Method):
-    """logits = τ · n(v) · n(e_t)ᵀ with v from the pixels, through the frozen image tower (Wasim et al., CVPR 2023).
+    """Vita-CLIP: learned visual and text prompts (Wasim et al., CVPR 2023).
 
-    In each layer, frame i of a clip attends to [class token, patches] of its own and to the T local prompts of its
-    clip (each a learned vector plus the projected class token of one frame), the global prompts, and its own
-    summary token, all of which are dropped after the attention. v is the mean over the frames of the projected
-    class tokens. The class names stand behind learned context vectors and end in a full stop.
+    logits = τ · n(v) · n(e_t)ᵀ, with v computed from the pixels by the frozen image tower.
+
+    In each layer, a frame attends to its own [class token, patches], to the T local prompts of its clip, to the global
+    prompts and to its own summary token. A local prompt is a learned vector plus the projected class token of one
+    frame. All prompts and the summary token are dropped after the attention. v is the mean over the frames of the
+    projected class tokens. The class names follow learned context vectors and end in a full stop.
 
     As in the repository, the projection of the class tokens is drawn at random and not trained, unless
-    ``train_cls_proj``; the context is shared by all classes, since one of its own a class means nothing on another
-    dataset. Not taken over: its RandAugment and random crops (all methods see the same pictures here), and a cosine
-    that falls step by step (here epoch by epoch).
+    ``train_cls_proj``. The context is shared by all classes: class-specific contexts mean nothing on another dataset.
+    Not taken over are its RandAugment and random crops (all methods see the same pictures here), and a cosine that
+    falls step by step (here it falls epoch by epoch).
     """
 
     name = "vita-clip"
@@ -113,10 +130,10 @@ class VitaCLIP(Method):
     sources: ClassVar[Mapping[str, str]] = {"xmic-code": "as official: X-MIC's code (Annusha/xmic) holds no Vita-CLIP"}
 
     def __init__(self, config: VitaCLIPConfig, backbone: Backbone) -> None:
-        """With its initial weights, and the towers of the backbone.
+        """Draw the initial weights and hold the backbone's towers.
 
         Raises:
-            InputError: the backbone has no such towers.
+            InputError: the backbone lacks the text or the image tower.
         """
         super().__init__(config, backbone)
         visual, text = backbone.visual_tower, tower_of(self.name, backbone.text_tower)
@@ -138,10 +155,13 @@ class VitaCLIP(Method):
         self._encoded = TextCache(self._encode_text)
 
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
-        """Logits [B, C] in float32.
+        """Compute the logits of a batch.
+
+        Returns:
+            [B, C] float32.
 
         Raises:
-            InputError: the batch has no pictures, or of another shape.
+            InputError: the batch has no pictures, or pictures of another shape.
         """
         video, names = self.video(self._pictures(batch)), self.classifiers(text)
         with exact_float32(video.device):
@@ -149,7 +169,14 @@ class VitaCLIP(Method):
             return self.logit_scale.exp() * video @ normalise(names.to(video.dtype)).T
 
     def video(self, pictures: Tensor) -> Tensor:
-        """v [B, D], raw, of the T frames that the model sees, pictures [B, T, 3, S, S]."""
+        """Encode the pictures of each clip as a raw vector v.
+
+        Args:
+            pictures: [B, T, 3, S, S], the T frames that the model sees.
+
+        Returns:
+            [B, D].
+        """
         tower = self._visual
         a_clip = 4 * _FLOATS_PER_TOKEN * len(tower.layers) * self._config.frames * tower.tokens * tower.width
         parts = pictures.split(max(1, _AT_ONCE // a_clip))
@@ -161,7 +188,12 @@ class VitaCLIP(Method):
         return torch.cat([_checkpointed(self._encode_video, part, by_layer) for part in parts])
 
     def classifiers(self, text: TextBank) -> Tensor:
-        """e_t [C, D], raw, of class names behind the learned context; without gradients they are encoded once.
+        """Compute the raw text vectors e_t under the learned context.
+
+        Without gradients they are encoded once and kept.
+
+        Returns:
+            [C, D].
 
         Raises:
             InputError: see :func:`pipelines.methods.prompts.lay_out`.
@@ -171,12 +203,12 @@ class VitaCLIP(Method):
         return self._encoded.of(text, self.context._version, self.context.device, self.context.dtype)
 
     def random_buffers(self) -> dict[str, Tensor]:
-        """The projections of the class tokens, where they are not trained."""
+        """Return the class tokens' projections where they are not trained."""
         return {} if self._config.train_cls_proj else dict(self.cls_proj.named_parameters("cls_proj"))
 
     @torch.no_grad()
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
-        """``logit_scale`` τ."""
+        """Return the logit scale τ, as ``logit_scale``."""
         return {"logit_scale": self.logit_scale.exp().item()}
 
     def _pictures(self, batch: ClipBatch) -> Tensor:
@@ -206,7 +238,15 @@ class VitaCLIP(Method):
         return self._visual.project(x[:, 0]).unflatten(0, (clips, frames)).mean(1)
 
     def _layer(self, x: Tensor, index: int) -> Tensor:
-        """One layer, [B·T, 1 + patches, W] → the same; of the last one only the class token, [B·T, 1, W]."""
+        """Apply one layer with its prompts.
+
+        Args:
+            x: [B·T, 1 + patches, W].
+            index: the layer, from 0.
+
+        Returns:
+            The same shape; of the last layer only the class token, [B·T, 1, W].
+        """
         frames, layer = self._config.frames, self._visual.layers[index]
         c = self.cls_proj[index](x[:, 0].unflatten(0, (-1, frames)))
         local = (self.local_prompts[index] + c).repeat_interleave(frames, 0)
@@ -214,7 +254,7 @@ class VitaCLIP(Method):
         summary = self.summaries[index](c).flatten(0, 1)[:, None]
         prompts = torch.cat([local.to(x.dtype), shared.to(x.dtype), summary.to(x.dtype)], 1)
         if index == len(self._visual.layers) - 1:
-            # Nothing looks at the patches afterwards.
+            # Nothing reads the patches afterwards.
             x, prompts = x[:, :1], torch.cat([x[:, 1:], prompts], 1)
         return layer.feed(layer.attend(x, prompts))
 

@@ -1,4 +1,7 @@
-"""Encoders of given sizes without their weights: what stands on them can be counted, but not run."""
+"""Build encoders of given widths without weights.
+
+Methods on such encoders can be counted, but not run.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ _HEAD, _PATCH = 64, 16  # of CLIP ViT-B/16; no parameter count depends on them
 
 
 def weightless(widths: Widths) -> Backbone:
-    """A backbone of these sizes, with both towers; a text has a token a word."""
+    """Build a backbone of given widths with both towers, without weights.
+
+    Its tokenizer gives one token per word.
+    """
     transformer = nn.Module()
     transformer.resblocks = nn.ModuleList()
     text = TextTower(

@@ -1,4 +1,4 @@
-"""X-MIC: the video moves the frozen text vectors (Kukleva et al., CVPR 2024)."""
+"""X-MIC: the clip adapts the frozen text vectors (Kukleva et al., 2024)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from pipelines.methods.recipe import PAPER
 
 @dataclass(frozen=True)
 class XMICConfig:
-    """Settings of X-MIC; the defaults are those of the official code (Annusha/xmic, ``XMIC_vitb16``).
+    """Settings of X-MIC.
+
+    The defaults are those of the official code (Annusha/xmic, ``XMIC_vitb16``).
 
     Raises:
         UsageError: a value is out of range, or two of them contradict each other.
@@ -67,11 +69,11 @@ class XMICConfig:
 
     @property
     def method(self) -> str:
-        """Whose settings these are, for what is refused."""
+        """Name of the method, for error messages."""
         return "xmic"
 
     def __post_init__(self) -> None:
-        """Check."""
+        """Check the values."""
         for name in ("segments", "heads", "spatial_layers", "temporal_layers", "head_ratio"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{self.method}: {name}={getattr(self, name)}: expected 1 or more.")
@@ -90,7 +92,10 @@ class XMICConfig:
 
 
 class XMIC(Method):
-    """The video-conditioned classifier w_{b,t} = n(e_t + s·a_v), with a_v made from the clip's frames.
+    """X-MIC: text vectors adapted to each clip (Kukleva et al., CVPR 2024).
+
+    The classifier of clip b and class t is w_{b,t} = n(e_t + s·a_v). The X-MIC vector a_v is computed from the clip's
+    frames.
 
     b_S attends within a frame (hand crop and full frame, Eq. 2 of the paper), b_T across frames (Eq. 3),
     and the sum is classified (Eq. 1). The two-layer head after b_T, its ReLUs, the factor s, the number of
@@ -114,7 +119,7 @@ class XMIC(Method):
     }
 
     def __init__(self, config: XMICConfig, backbone: Backbone) -> None:
-        """Initialised as the framework does by default, positions from N(0, 0.01²)."""
+        """Initialise as the framework does; draw positions from N(0, 0.01²)."""
         super().__init__(config, backbone)
         dim, dim_v2 = backbone.dim, backbone.dim_v2
         _check_widths(config, dim, dim_v2)
@@ -137,12 +142,20 @@ class XMIC(Method):
 
     @classmethod
     def needed_by(cls, config: Any) -> frozenset[str]:
-        """Without one of the conditioning streams its vectors are not asked for."""
+        """Return the inputs this configuration needs.
+
+        The vectors of a conditioning stream that it does not use are left out.
+        """
         unused = {"full": {"hand_vectors"}, "hand": {"v2_vectors"}, "both": set()}[config.streams]
         return cls.needs - unused
 
     def vector(self, batch: ClipBatch) -> Tensor:
-        """The X-MIC vector a_v [B, D] as the head gives it, before n2 and the factor s.
+        """Compute the X-MIC vector a_v of each clip.
+
+        It is the output of the head, before n2 and the factor s.
+
+        Returns:
+            [B, D].
 
         Raises:
             InputError: a conditioning stream is missing, or is not [B, N, D_II].
@@ -152,10 +165,13 @@ class XMIC(Method):
         return y if self.head is None else self.head(y)
 
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
-        """Logits [B, C] in float32: exp(logit_scale)·⟨e_v, n(e_t + s·a_v)⟩.
+        """Compute the logits of a batch: exp(logit_scale)·⟨e_v, n(e_t + s·a_v)⟩.
 
         Computed as (e_v·e_t + s·e_v·a_v) / √(‖e_t‖² + 2s·a_v·e_t + s²‖a_v‖²), so that the adapted
         classifiers [B, C, D] are never built.
+
+        Returns:
+            [B, C] float32.
 
         Raises:
             InputError: a stream is missing or of another shape.
@@ -163,12 +179,17 @@ class XMIC(Method):
         return self.classify(self.vector(batch), stream_of(self.name, batch, "frames"), text)
 
     def classify(self, vector: Tensor, frames: Tensor, text: TextBank) -> Tensor:
-        """Logits [B, C] of :meth:`forward` under given X-MIC vectors: another clip's, or their mean.
+        """Compute the logits for given X-MIC vectors.
+
+        They may be another clip's vectors, or their mean; the rest is as in :meth:`forward`.
 
         Args:
             vector: a_v [B, D] as :meth:`vector` gives it.
             frames: [B, N, D], the classified stream.
             text: C classes.
+
+        Returns:
+            [B, C], float32 or wider.
         """
         with exact_float32(vector.device):
             a, e = self._summands(vector, text)
@@ -184,7 +205,11 @@ class XMIC(Method):
 
     @torch.no_grad()
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
-        """``logit_scale`` τ, ``text_norm`` ‖e_t‖ and ``xmic_norm`` ‖s·a_v‖, as they are summed."""
+        """Return τ and the mean norms of both summands.
+
+        ``logit_scale`` is τ. ``text_norm`` is the mean of ‖e_t‖ and ``xmic_norm`` that of ‖s·a_v‖, both as
+        they are summed.
+        """
         a, e = self._summands(self.vector(batch), text)
         return {
             "logit_scale": self.logit_scale.exp().item(),
@@ -193,17 +218,24 @@ class XMIC(Method):
         }
 
     def factor(self, like: Tensor) -> Tensor:
-        """s, learned or not, in the precision of another tensor."""
+        """Return the factor s, learned or fixed.
+
+        Args:
+            like: a tensor whose type and device s takes.
+        """
         return torch.as_tensor(self.scale, dtype=like.dtype, device=like.device)
 
     def _summands(self, vector: Tensor, text: TextBank) -> tuple[Tensor, Tensor]:
-        """a_v [B, D] and e_t [C, D], after n2 and n3."""
+        """Return a_v [B, D] and e_t [C, D], after n2 and n3."""
         a = at_least_float32(vector)
         e = text.vectors.to(a.dtype)
         return (normalise(a) if self._config.n2 else a), (normalise(e) if self._config.n3 else e)
 
     def _tokens(self, batch: ClipBatch) -> Tensor:
-        """What b_T attends over, [B, N, D_II]; of ``joint`` [B, 2N, D_II]."""
+        """Return the tokens that b_T attends over.
+
+        They are [B, N, D_II], with ``joint`` [B, 2N, D_II].
+        """
         config = self._config
         positions = 0.0 if self.positions is None else self.positions
         if config.streams != "both":

@@ -1,4 +1,4 @@
-"""Zero-shot CLIP: nothing is learned."""
+"""Zero-shot CLIP: nothing is trained."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ class ZeroShotConfig:
 
 
 class ZeroShot(Method):
-    """logits = τ · e_v · n(e_t)ᵀ (the "No Fusion" row of X-MIC, Kukleva et al., CVPR 2024, Table 1)."""
+    """Zero-shot CLIP, without training ("No Fusion" in X-MIC's Table 1).
+
+    logits = τ · e_v · n(e_t)ᵀ (Kukleva et al., CVPR 2024).
+    """
 
     name = "zero-shot"
     needs = frozenset({"frame_vectors", "text_vectors"})
@@ -32,12 +35,18 @@ class ZeroShot(Method):
     presets: ClassVar[dict[str, dict[str, Any]]] = {"official": {}, "xmic-code": {}, "paper": {}}
 
     def __init__(self, config: ZeroShotConfig, backbone: Backbone) -> None:
-        """The backbone is not used: the text brings its own τ."""
+        """Hold the settings.
+
+        The backbone is not used: the text bank brings its own τ.
+        """
         super().__init__(config, backbone)
         self._config = config
 
     def forward(self, batch: ClipBatch, text: TextBank) -> Tensor:
-        """Logits [B, C] in float32.
+        """Compute the logits of a batch.
+
+        Returns:
+            [B, C] float32.
 
         Raises:
             InputError: the batch has no classified stream.
@@ -48,7 +57,10 @@ class ZeroShot(Method):
             return text.logit_scale * video @ normalise(at_least_float32(text.vectors)).to(video.dtype).T
 
     def statistics(self, batch: ClipBatch, text: TextBank) -> dict[str, float]:
-        """``logit_scale`` τ and ``text_norm``, the mean of ‖e_t‖."""
+        """Return τ and the mean norm of the text vectors.
+
+        ``logit_scale`` is τ, ``text_norm`` the mean of ‖e_t‖.
+        """
         return {
             "logit_scale": text.logit_scale,
             "text_norm": at_least_float32(text.vectors).norm(dim=-1).mean().item(),

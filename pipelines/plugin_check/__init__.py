@@ -1,1 +1,4 @@
-"""What a class of a user's own must keep to be a method, encoder, detector or reader: tried on the class itself."""
+"""Check a user's own class against the contract of its kind.
+
+The kinds are method, encoder, detector and reader. The checks run the class itself.
+"""

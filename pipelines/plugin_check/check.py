@@ -1,4 +1,4 @@
-"""``check-plugin``: which kind of thing a class is, and whether it keeps what is promised of that kind."""
+"""Find the kind of a class and try its promises, for ``check-plugin``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def kind_of(spec: str) -> Kind:
-    """What a class is by its looks.
+    """Infer the kind of a class from its base class and attributes.
 
     Raises:
-        UsageError: there is no such class, or it looks like none of them.
+        UsageError: there is no such class, or it is of no known kind.
     """
     from pipelines.methods.base import Method
 
@@ -52,13 +52,13 @@ def check_plugin(
 
     Args:
         spec: ``package.module:Class``.
-        kind: what it is to be used as.
-        weights: for a detector.
-        annotations: for a reader.
+        kind: the kind whose promises are tried.
+        weights: for a detector, its ``--weights``.
+        annotations: for a reader, its ``--annotations``.
         settings: for a reader, its other arguments.
 
     Raises:
-        UsageError: an option of another kind, or it can not be built.
+        UsageError: an option is of another kind, or the class cannot be built.
     """
     given = [
         ("--weights", weights, "detector"),

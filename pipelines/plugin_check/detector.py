@@ -1,4 +1,4 @@
-"""What every hand detector keeps: tried on pictures of noise."""
+"""Try the promises of a hand detector on pictures of noise."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ _SIZES = ((48, 64), (64, 48), (240, 320), (97, 33), (64, 64))
 
 
 def promises(spec: str, weights: Path | None = None) -> list[Promise]:
-    """The promises of a detector, run by the options that ``xmic detect-hands`` gives.
+    """List the promises of a detector, with their trials.
+
+    The detector gets the same options as from ``xmic detect-hands``, on the CPU.
 
     Args:
-        spec: its class.
-        weights: what it is given as ``--weights``.
+        spec: ``package.module:Class``.
+        weights: its ``--weights``.
     """
     trial = _Trial(
         spec, detector_settings(HandsOptions(detector=spec, weights=weights), Machine(device="cpu"), whole_file_sha256)

@@ -1,4 +1,4 @@
-"""What every encoder keeps: tried on pictures of noise."""
+"""Try the promises of an encoder on pictures of noise."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIZES = ((48, 64), (64, 48), (240, 320), (97, 33), (64, 64), (50, 50))
 
 
 def promises(spec: str) -> list[Promise]:
-    """The promises of an encoder."""
+    """List the promises of an encoder, with their trials."""
     trial = _Trial(spec)
     return [
         Promise("describes itself: a folder name and plain provenance", trial.describes_itself, True),

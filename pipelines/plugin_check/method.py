@@ -1,4 +1,4 @@
-"""What every method keeps: tried on small random vectors."""
+"""Try the promises of a method on small random vectors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TOLERANCE = 1e-4
 
 
 def promises(spec: str) -> list[Promise]:
-    """The promises of a method.
+    """List the promises of a method, with their trials.
 
     Raises:
         UsageError: there is no such class, or it is not a method.
@@ -79,7 +79,7 @@ class _Trial:
 
     @cached_property
     def _backbone(self) -> Backbone:
-        """Widths alone, or the packaged encoder where towers are needed."""
+        """The widths alone, or the packaged encoder where the method needs its towers."""
         if not self._class.needed_by(self._config) & _TOWERS:
             return Backbone(_DIM, _DIM, _TAU)
         options: dict[str, Any] = {"precision": "fp32", "batch_size": 1, "device": "cpu", "offline": True}
@@ -138,7 +138,7 @@ class _Trial:
         expect(not other, f"the tensor {other[:1]} differs between two constructions with one seed")
 
     def _step(self, method: Method) -> None:
-        """One step of an optimiser, as training makes it."""
+        """Run one optimiser step, as in training."""
         target = torch.arange(_CLIPS) % _CLASSES
         logits = method.train().training_logits(self._batch(), self._text(), target)
         F.cross_entropy(logits.float(), target).backward()

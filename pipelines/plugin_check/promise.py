@@ -1,4 +1,4 @@
-"""Promises and whether they are kept."""
+"""Try promises and report whether they are kept."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from data_manifests.errors import XmicError
 
 
 class Broken(Exception):
-    """A promise is not kept; the text says what was found and what is expected."""
+    """Error of a promise that is not kept.
+
+    The text names what was found and what is expected.
+    """
 
 
 class NotTried(Exception):
-    """A promise that can not be tried here; the text says why."""
+    """Error of a promise that cannot be tried; its text says why."""
 
 
 @dataclass(frozen=True)
 class Promise:
-    """One thing that xmic relies on.
+    """One property of a class that xmic relies on.
 
     Attributes:
         text: the promise, in words.
-        attempt: returns when it is kept, else raises.
-        vital: without it the others can not be tried.
+        attempt: returns when the promise is kept, else raises.
+        vital: whether later promises can be tried only when this one is kept.
     """
 
     text: str
@@ -37,7 +40,7 @@ class Promise:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a promise; ``kept`` is None where it was not tried."""
+    """Result of a promise; ``kept`` is None where it was not tried."""
 
     promise: str
     kept: bool | None
@@ -45,7 +48,10 @@ class Verdict:
 
 
 def try_all(promises: list[Promise]) -> list[Verdict]:
-    """Try them in order; after a broken vital one the rest is not tried."""
+    """Try promises in order.
+
+    After a vital promise that is not kept or not tried, the rest is not tried.
+    """
     verdicts: list[Verdict] = []
     why = ""
     for promise in promises:
@@ -66,19 +72,23 @@ def _attempt(promise: Promise) -> tuple[bool | None, str]:
         return None, str(reason)
     except (Broken, XmicError) as reason:
         return False, str(reason)
-    except Exception as error:  # whatever a class of the user's own raises is a finding, not our bug
+    except Exception as error:  # an error of the user's own class is a result of the check, not a bug of xmic
         return False, f"{type(error).__name__}: {error}"
     return True, ""
 
 
 def expect(holds: object, text: str) -> None:
-    """Raise :class:`Broken` unless it holds."""
+    """Raise :class:`Broken` with ``text`` unless ``holds`` is true."""
     if not holds:
         raise Broken(text)
 
 
 def expect_folder_name(slug: object, what: str) -> None:
-    """A name that can be a folder on every system."""
+    """Require a name that can be a folder on every system.
+
+    Raises:
+        Broken: it is not such a name.
+    """
     expect(
         isinstance(slug, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", slug),
         f"{what} is {slug!r}; it is a folder's name: letters, digits, '.', '_' and '-' only",
@@ -86,7 +96,13 @@ def expect_folder_name(slug: object, what: str) -> None:
 
 
 def expect_plain(values: object, what: str) -> None:
-    """A mapping of plain values without an absolute path: it becomes part of keys."""
+    """Require a mapping of plain values without absolute paths.
+
+    It becomes part of keys.
+
+    Raises:
+        Broken: it is not such a mapping.
+    """
     expect(isinstance(values, Mapping), f"{what} is {type(values).__name__}; expected a dict")
     try:
         text = json.dumps(values)

@@ -1,4 +1,4 @@
-"""What every dataset reader keeps: tried on the user's own annotation files."""
+"""Try the promises of a dataset reader on the user's annotation files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from pipelines.plugin_check.promise import Promise, expect, expect_folder_name, 
 
 
 def promises(spec: str, annotations: Path | None = None, settings: Mapping[str, Any] | None = None) -> list[Promise]:
-    """The promises of a reader; its arguments as for :func:`pipelines.chain.readers.own_reader`.
+    """List the promises of a reader, with their trials.
+
+    The arguments are those of :func:`pipelines.chain.readers.own_reader`.
 
     Raises:
-        UsageError: it can not be built, or lacks a part.
+        UsageError: the reader cannot be built, or lacks a part.
     """
     trial = _Trial(own_reader(spec, annotations, settings))
     return [

@@ -1,4 +1,4 @@
-"""A trained run on new footage: load a run, embed videos, ask for words.
+"""Apply a trained run to new footage: load, embed, predict.
 
     from pipelines.predict import load_run
     run = load_run("xmic-work")

@@ -1,4 +1,4 @@
-"""Answers drawn into the video they are about: hand boxes, the best words, and where in the video they hold."""
+"""Draw answers into their videos: hand boxes, best words and a timeline."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pipelines.predict.panel import Panel
 from pipelines.predict.run import EmbeddedFootage
 
 SHORT_SIDE = 720
-"""Pictures are drawn no larger than this, pixels of the short side."""
+"""Largest short side of a drawn picture, pixels."""
 
 _HAND, _OBJECT = (80, 220, 100), (250, 190, 60)
 _TICK = Fraction(1, 1000)
@@ -38,18 +38,18 @@ _ENCODINGS: tuple[tuple[str, dict[str, str]], ...] = (
 
 
 def annotate(footage: EmbeddedFootage, answers: Answers, folder: Path, progress: Progress) -> list[Path]:
-    """Draw every video that can be read, a frame at a time.
+    """Draw every readable video, frame by frame.
 
-    Hands are found in the frames that the run looks at; a box stays until the next of them.
+    Boxes are known for the sampled frames of the run; a box is shown until the next sampled frame.
 
     Args:
         footage: the videos.
-        answers: of all their clips.
-        folder: where to; a video becomes ``<its name>.annotated.mp4``. Sound is left out.
-        progress: told of each video, and of one that can not be read.
+        answers: the answers for all their clips.
+        folder: receives the files; a video becomes ``<its name>.annotated.mp4``, without sound.
+        progress: receives each video, and a note for each that cannot be read.
 
     Returns:
-        The files.
+        The files that were written.
     """
     made: list[Path] = []
     of_video: dict[str, list[ClipAnswers]] = {video_id: [] for video_id in footage.footage.videos}
@@ -76,7 +76,8 @@ def _draw(
     source: Path, target: Path, facts: Mapping[str, Any], boxes: _BoxesInTime, clips: Sequence[ClipAnswers]
 ) -> None:
     container, stream = open_stream(source)
-    rate = stream.average_rate or Fraction(30)
+    stated = stream.average_rate
+    rate = Fraction(stated.numerator, stated.denominator) if stated else Fraction(30)
     tick = stream.time_base or _TICK
     first_pts, last = facts["first_pts"], -1
     converter = RgbConverter()
@@ -93,7 +94,7 @@ def _draw(
             last = at
             picture = _even(converter.convert(frame, SHORT_SIDE))
             panel = panel or Panel(clips, facts["duration_s"], picture.shape[1])
-            # Between clips nothing was looked at.
+            # Between clips there are no sampled frames.
             _outline(picture, boxes.at(frame.pts) if panel.current(time_s) is not None else [])
             page = np.concatenate([picture, panel.at(time_s)])
             drawn = drawn or _stream(out, rate, page)
@@ -106,7 +107,7 @@ def _draw(
 
 
 def _stream(out: av.container.OutputContainer, rate: Fraction, page: np.ndarray) -> VideoStream:
-    """H.264 where this FFmpeg has an encoder for it, else MPEG-4."""
+    """Add a video stream: H.264 if this FFmpeg has an encoder for it, else MPEG-4."""
     name, options = next((name, options) for name, options in _ENCODINGS if _can_write(name))
     stream = out.add_stream(name, rate=rate, options=options)
     assert isinstance(stream, VideoStream)
@@ -124,7 +125,7 @@ def _can_write(name: str) -> bool:
 
 
 def _even(picture: np.ndarray) -> np.ndarray:
-    """Without an odd last row or column, which yuv420p has not."""
+    """Cut off an odd last row or column: yuv420p has even sides."""
     height, width = picture.shape[:2]
     return np.ascontiguousarray(picture[: height // 2 * 2, : width // 2 * 2])
 
@@ -138,7 +139,7 @@ def _outline(picture: np.ndarray, boxes: Sequence[Box]) -> None:
 
 
 class _BoxesInTime:
-    """The boxes of a video's sampled frames that count for the crop, read as the video goes on."""
+    """Boxes of a video's sampled frames that count for the crop, read in order of time."""
 
     def __init__(self, footage: EmbeddedFootage, video_id: str) -> None:
         self._rows = _boxes_of(footage.hands.folder if footage.hands else None, video_id)
@@ -147,7 +148,7 @@ class _BoxesInTime:
         self._next = next(self._rows, None)
 
     def at(self, pts: int) -> list[Box]:
-        """The boxes of the last sampled frame up to ``pts``, which must not go back."""
+        """Return the boxes of the last sampled frame up to ``pts``, which must not decrease."""
         while self._next is not None and self._next[0] <= pts:
             boxes = self._next[1]
             least = {"hand": self._policy.hand_threshold, "object": self._policy.object_threshold}

@@ -1,4 +1,4 @@
-"""From scores to answers: the best words of every clip."""
+"""Make answers of scores: the best words of every clip."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ import pyarrow as pa
 from data_manifests.errors import InputError, TooManyFailures
 from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
+from pipelines.engine.clips import clips_footer, iter_clips
 from pipelines.engine.shards import iter_rows, read_footer, read_rows, side_path
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.predictions_file import score_matrix
 from pipelines.predict.reasons import Reasons
 
+_COLUMNS = ("clip_id", "video_id", "start_s", "stop_s", "narration")
+
 
 @dataclass(frozen=True)
 class Answer:
-    """A word.
+    """Word with its probability and score for a clip.
 
     Attributes:
         name: the word.
-        probability: softmax over the words that there were to choose from.
+        probability: softmax over the words of the list.
         score: the run's logit.
     """
 
@@ -37,16 +40,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class ClipAnswers:
-    """What a run says of a clip.
+    """Answers of a run for one clip.
 
     Attributes:
         video_id: the video.
-        start_s: seconds from its first displayed frame.
-        stop_s: the end; None only where the video could not be read.
-        name: what the user called the clip.
+        start_s: the start, seconds from the first displayed frame.
+        stop_s: the end, likewise; None only if the video could not be read.
+        name: the user's name of the clip.
         answers: label → the best words, best first; empty for a clip that failed.
         none_of_these: the labels whose best word is not probable enough.
-        failed: why there is no answer, None where there is one.
+        failed: the reason why there is no answer; None if there is one.
     """
 
     video_id: str
@@ -59,16 +62,16 @@ class ClipAnswers:
 
     @property
     def nouns(self) -> Sequence[Answer]:
-        """The best nouns; none for a run without a noun head."""
+        """Best nouns, best first; empty for a run without a noun head."""
         return self.answers.get("noun", ())
 
     @property
     def verbs(self) -> Sequence[Answer]:
-        """The best verbs; none for a run without a verb head."""
+        """Best verbs, best first; empty for a run without a verb head."""
         return self.answers.get("verb", ())
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, a line of JSON."""
+        """Return plain values, for a line of JSON."""
         values = {"video": self.video_id, "start_s": self.start_s, "stop_s": self.stop_s, "name": self.name}
         words = {f"{label}s": [vars(answer) for answer in answers] for label, answers in self.answers.items()}
         return {**values, **words, "none_of_these": list(self.none_of_these), "failed": self.failed}
@@ -76,21 +79,24 @@ class ClipAnswers:
 
 @dataclass(frozen=True)
 class Answers:
-    """The answers of a run for new footage; iterating reads them from disk, one clip at a time.
+    """Answers of a run for new footage.
+
+    Iterating reads them from disk, one clip at a time.
 
     Attributes:
-        run: its name.
+        run: name of the run.
         cache: the workspace of the footage.
-        frames: its frames.
-        failures: the folders of artifacts whose failures can cost a clip its answer, in the order they are made.
-        predictions: the scores.
+        frames: decode stage of the footage.
+        failures: folders of the artifacts whose failures can leave a clip without an answer, in the order in which
+            they are made.
+        predictions: file of the scores.
         digest: of these scores.
         names: label → the words, in the order of the scores.
-        top: answers a clip.
+        top: answers per clip.
         none_below: see :meth:`pipelines.predict.run.Predictor.predict`.
-        warnings: what a person should know of them.
-        made: what was made for them; 0 when everything was there.
-        problem: too many failures on the way.
+        warnings: texts to show with the answers.
+        made: number of shards that were made for the answers; 0 if all were there.
+        problem: the error of a stage with too many failures; None if there was none.
     """
 
     run: str
@@ -107,10 +113,10 @@ class Answers:
     problem: TooManyFailures | None
 
     def __iter__(self) -> Iterator[ClipAnswers]:
-        """Every clip in the order it was asked for.
+        """Yield the answers of every clip, in the order of the footage.
 
         Raises:
-            InputError: other words were asked for the same footage since.
+            InputError: the scores were replaced by those for other words.
         """
         if read_footer(self.predictions).digest != self.digest:
             raise InputError(
@@ -118,7 +124,7 @@ class Answers:
             )
         scored = (row for rows in iter_rows(self.predictions) for row in self._scored(rows))
         answered = next(scored, None)
-        for clip in self._clips():
+        for clip in iter_clips(self.cache, self.frames.dataset, self.frames.split, _COLUMNS):
             place = (clip["video_id"], clip["start_s"], self._stop(clip), clip["narration"])
             if answered is not None and answered[0] == clip["clip_id"]:
                 best = {label: self._best(label, scores) for label, scores in answered[1].items()}
@@ -128,19 +134,11 @@ class Answers:
                 yield ClipAnswers(*place, {}, (), self._why(clip))
 
     def __len__(self) -> int:
-        """How many clips, with or without an answer."""
-        return read_footer(self._manifest).rows
-
-    @property
-    def _manifest(self) -> Path:
-        return self.cache.manifest(self.frames.dataset, self.frames.split) / "clips.parquet"
-
-    def _clips(self) -> Iterator[dict[str, Any]]:
-        columns = ["clip_id", "video_id", "start_s", "stop_s", "narration"]
-        return (row for rows in iter_rows(self._manifest, columns) for row in rows.to_pylist())
+        """Return the number of clips, with or without an answer."""
+        return clips_footer(self.cache, self.frames.dataset, self.frames.split).rows
 
     def _scored(self, rows: pa.Table) -> Iterator[tuple[str, dict[Label, np.ndarray]]]:
-        """(clip, label → its scores) of some rows."""
+        """Yield clip_id and label → scores of each row."""
         matrices = {label: score_matrix(rows, label) for label in self.names}
         for number, clip_id in enumerate(rows.column("clip_id").to_pylist()):
             yield clip_id, {label: matrix[number] for label, matrix in matrices.items()}
@@ -163,14 +161,14 @@ class Answers:
 
     @cached_property
     def video_facts(self) -> dict[str, dict[str, Any]]:
-        """What was found out of the videos that could be read, rows of VIDEO_FACTS by id."""
+        """Facts of the readable videos: rows of VIDEO_FACTS by video_id."""
         parts = sorted(self.frames.folder.glob("part-*.parquet"))
         rows = (row for part in parts for row in read_rows(side_path(part, "videos")).to_pylist())
         return {row["video_id"]: row for row in rows}
 
     @cached_property
     def _reasons(self) -> dict[str, Reasons]:
-        """Why clips of a video have no answer, of each video with a failure."""
+        """Reasons for missing answers, by video_id of each video with a failure."""
         found: dict[str, list[dict[str, Any]]] = {}
         for folder in self.failures:
             for part in sorted(folder.glob("part-*.parquet")):
@@ -184,10 +182,13 @@ class Answers:
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
-    """Shares that add up to one, in float64.
+    """Compute the softmax of logits in float64.
 
     Args:
         scores: logits [C].
+
+    Returns:
+        Probabilities [C], which add up to one.
     """
     raised = np.exp(scores.astype(np.float64) - float(scores.max()))
     shares: np.ndarray = raised / raised.sum()

@@ -1,4 +1,4 @@
-"""The encoder, the boxes and the crops of a run, made again for footage that the run has never seen."""
+"""Set up a run's encoders, boxes and crops for new footage."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ _INSTEAD = "or detect hands with --detector yolo --weights FILE --allow-mixed"
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the user gives for a run to be used on new footage; None = as the run had it.
+    """Options that replace a run's own on new footage.
+
+    None = as the run had it.
 
     Attributes:
         encoder: model spec of the encoder, where the run's is a file that can not be found by its name.
@@ -51,12 +53,15 @@ class Overrides:
 
 
 def frame_plan(protocol: Protocol) -> FramePlan:
-    """The segments' centres, in the run's number, size and quality."""
+    """Return the frame plan of new footage: the centres of the segments.
+
+    Number of segments, size and quality are the run's.
+    """
     return FramePlan(protocol.segments, 1, protocol.short_side, protocol.quality)
 
 
 def encoders_of(run: TrainedRun, home: Workspace, overrides: Overrides, machine: Machine) -> dict[str, LazyEncoder]:
-    """The run's encoders by the folder names they have in its protocol; nothing is loaded.
+    """Return the run's encoders by folder name, without loading them.
 
     Args:
         run: the run.
@@ -80,7 +85,7 @@ def encoders_of(run: TrainedRun, home: Workspace, overrides: Overrides, machine:
 
 
 def made_by(protocol: Protocol, folder: str) -> Mapping[str, Any]:
-    """The provenance of the vectors of an encoder in a protocol."""
+    """Return the provenance of the vectors of an encoder in a protocol."""
     return next(made for place, made in protocol.vectors.items() if place.startswith(f"{folder}/"))
 
 
@@ -145,9 +150,8 @@ def _precision(made: str, device: str, allow_mixed: bool) -> str:
 
 
 def _batch_size(run: TrainedRun, home: Workspace, folder: str) -> int:
-    """The batch size of the run's own vectors: another one may round the last bits otherwise."""
-    places = home.root.glob(f"embeddings/{run.config['source']['dataset']}/*/*/{folder}/*")
-    footers = (any_footer(place) for place in sorted(places))
+    """Return the batch size of the run's own vectors: another size may change the last bits."""
+    footers = (any_footer(place) for place in home.vectors_by(folder, run.config["source"]["dataset"]))
     shape = next((footer.environment.get("batch_shape") for footer in footers if footer is not None), None)
     return int(shape[0]) if shape else EmbedOptions.batch_size
 
@@ -155,7 +159,7 @@ def _batch_size(run: TrainedRun, home: Workspace, folder: str) -> int:
 def hands_stage(
     cache: Workspace, frames: DecodeStage, run: TrainedRun, home: Workspace, overrides: Overrides, machine: Machine
 ) -> ImportHandsStage | DetectHandsStage | None:
-    """The stage that gives the new frames their boxes; None for a run that looks at full frames only.
+    """Return the stage that makes the boxes; None without a hand stream.
 
     Raises:
         UsageError: something is missing, or given for nothing; says what.
@@ -178,7 +182,7 @@ def hands_stage(
 
 
 def check_overrides(run: TrainedRun, home: Workspace, overrides: Overrides, machine: Machine) -> None:
-    """Say what is missing before anything is decoded.
+    """Check the options of the hands before anything is decoded.
 
     Raises:
         UsageError: see :func:`hands_stage`.
@@ -187,7 +191,7 @@ def check_overrides(run: TrainedRun, home: Workspace, overrides: Overrides, mach
 
 
 def _hand_vectors(protocol: Protocol) -> Mapping[str, Any]:
-    """How the hand stream of a run was made; empty for a run of full frames."""
+    """Return the provenance of a run's hand stream; empty for a run of full frames."""
     return next((made for made in protocol.vectors.values() if made.get("stream") == "hand"), {})
 
 
@@ -200,7 +204,7 @@ def _hands_options(run: TrainedRun, home: Workspace, overrides: Overrides, machi
                 raise UsageError(f"{option} {value}: {run.config['name']} does not look at hands; leave it out.")
         return None
     slug = vectors["detector"]
-    footers = (any_footer(place) for place in sorted(home.root.glob(f"hands/*/*/*/{slug}")))
+    footers = (any_footer(place) for place in home.boxes_by(slug))
     facts = next((footer for footer in footers if footer is not None), None)
     made = facts.provenance if facts is not None else {}
     trained = made.get("detector") or next((name for name in (*IMPORTED, "yolo") if slug.startswith(name)), slug)
@@ -239,7 +243,9 @@ def embed_stages(
     boxes: Path | None,
     workers: int,
 ) -> list[EmbedStage]:
-    """Every stream that the run's protocol needs, cropped as its own.
+    """Make the stages of the streams that the run's protocol needs.
+
+    Hand crops follow the run's own policy.
 
     Args:
         frames: the new frames.
@@ -258,7 +264,7 @@ def embed_stages(
 
 @dataclass
 class _ByAnyName:
-    """Boxes of a source that calls a video by its path, its file name or its name without the ending."""
+    """Box source that finds a video by its path, its file name or its name without the ending."""
 
     source: BoxSource
     identity: DetectorIdentity

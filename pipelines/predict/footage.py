@@ -1,4 +1,4 @@
-"""New footage as a dataset of clips without labels: what ``prepare`` needs to make a manifest of it."""
+"""Present new footage to ``prepare`` as a dataset of unlabelled clips."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from pipelines.prepare.check.probe import Probe
 from pipelines.prepare.check.run import probe_files
 
 DATASET, SPLIT = "footage", "test"
-"""What new footage is called in its workspace."""
+"""Dataset and split of new footage in its workspace."""
 
 
 @dataclass(frozen=True)
 class ClipRule:
-    """Which clips to cut out of a video; the whole file when nothing is given.
+    """Rule that cuts videos into clips; by default one clip per file.
 
     Attributes:
         segments: a table of intervals.
         window_s: length of sliding windows, seconds.
-        stride_s: from the start of one to that of the next; their length when None.
+        stride_s: seconds from the start of a window to the start of the next; None = ``window_s``.
     """
 
     segments: Path | None = None
@@ -40,10 +40,10 @@ class ClipRule:
     stride_s: float | None = None
 
     def __post_init__(self) -> None:
-        """Check the values.
+        """Check that the values fit together.
 
         Raises:
-            UsageError: they contradict each other or are no lengths.
+            UsageError: the values contradict each other, or a length is not above 0.
         """
         if self.segments is not None and self.window_s is not None:
             raise UsageError("--segments and --window: choose one of them.")
@@ -58,7 +58,7 @@ class ClipRule:
 
 @dataclass(frozen=True)
 class Footage:
-    """Videos and the clips in them.
+    """Videos and the clips to look at.
 
     Attributes:
         root: the folder that all videos are below.
@@ -72,11 +72,14 @@ class Footage:
 
     @property
     def roots(self) -> list[Path]:
-        """The root, and the folders that links lead to."""
+        """Folders of the videos: the root, and the targets of links."""
         return list(dict.fromkeys([self.root, *(path.resolve().parent for path in self.videos.values())]))
 
     def digest(self, digests: FileDigests) -> str:
-        """Stands for the videos' contents and the clips; no folder is in it."""
+        """Compute the digest of the videos' contents and the clips.
+
+        It does not depend on the folders of the videos.
+        """
         contents = {
             video_id: [path.stat().st_size, digests.head_and_tail(path)] for video_id, path in self.videos.items()
         }
@@ -86,18 +89,18 @@ class Footage:
 def find_footage(
     videos: Sequence[Path | str], rule: ClipRule, memory: FileMemory, workers: int, progress: Progress
 ) -> Footage:
-    """Settle what is to be looked at.
+    """List the videos and cut them into clips.
 
     Args:
         videos: video files.
-        rule: which clips of them.
-        memory: of what the ends of videos said; windows need to know how long a video is.
-        workers: processes to look at the ends with.
-        progress: told of each video looked at, and of one that can not be read.
+        rule: how the videos are cut.
+        memory: cached results of probing videos; sliding windows need the length of a video.
+        workers: processes that probe videos.
+        progress: receives each video that was probed, and each that cannot be read.
 
     Raises:
-        InputError: a video is missing or no file, or the table of segments is wrong.
-        UsageError: no video, or one that is named twice.
+        InputError: a video is missing or not a file, or the table of segments is wrong.
+        UsageError: no video is given, or one is given twice.
     """
     if not videos:
         raise UsageError("no video: name one or more video files.")
@@ -123,13 +126,13 @@ def find_footage(
         if isinstance(seen, Probe) and seen.duration_s:
             clips += windows(video_id, seen.duration_s, rule.window_s, rule.stride_s or rule.window_s)
         else:
-            # Its one clip will fail in decode, which says why.
+            # Its one clip will fail in decode, which records the reason.
             clips.append(Segment(video_id))
     return Footage(root, named, clips)
 
 
 def windows(video_id: str, duration_s: float, window_s: float, stride_s: float) -> list[Segment]:
-    """Sliding windows from the start to the end of a video; the last is cut off where the video ends."""
+    """Cut a video into sliding windows; the last ends with the video."""
     found: list[Segment] = []
     while not found or (len(found) * stride_s < duration_s and (found[-1].stop_s or 0.0) < duration_s):
         start = len(found) * stride_s
@@ -138,11 +141,13 @@ def windows(video_id: str, duration_s: float, window_s: float, stride_s: float) 
 
 
 class FootageReader(VideosByPath):
-    """See :class:`data_manifests.readers.Reader`.
+    """Reader of new footage, with clips that have no label.
+
+    See :class:`data_manifests.readers.Reader`.
 
     Args:
         footage: videos and clips.
-        classes: label → the words to choose from; none while no words were asked for.
+        classes: label → class list of the words to choose from; None until there are words.
     """
 
     name = "footage"
@@ -153,19 +158,22 @@ class FootageReader(VideosByPath):
         self.parameters: Mapping[str, Any] = {"reader": self.name}
 
     def splits(self) -> list[str]:
-        """The one that there is."""
+        """Return the only split."""
         return [SPLIT]
 
     def files(self, split: str) -> list[Path]:
-        """None: the clips are not read from a file of the dataset."""
+        """Return no file: the clips are not read from the dataset's files."""
         return []
 
     def classes(self) -> dict[Label, pa.Table]:
-        """The words."""
+        """Return the words of each label as class lists."""
         return self._classes
 
     def read(self, split: str) -> SplitRows:
-        """Every clip, without a label; its name stands where narrations do."""
+        """Return the clips, without labels.
+
+        The user's name of a clip is in the column ``narration``.
+        """
         rows = [
             {
                 "clip_id": f"{clip.video_id}#{number}",

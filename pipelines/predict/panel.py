@@ -1,4 +1,4 @@
-"""What stands below an annotated picture: the best words of the clip that shows, and a timeline of all clips."""
+"""Draw the panel below an annotated picture: best words and a timeline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pipelines.predict.answers import ClipAnswers
 
 SHOWN = 3
-"""Words a label."""
+"""Words shown per label."""
 
 _BACK, _TEXT, _FAINT, _CURSOR = (24, 24, 28), (240, 240, 240), (150, 150, 155), (255, 255, 255)
 _CLIPS, _HERE, _NOTHING = ((70, 90, 120), (100, 125, 165)), (110, 200, 130), (45, 45, 50)
@@ -19,11 +19,11 @@ _LEAST_LINE, _LINES_A_WIDTH = 14, 36
 
 
 class Panel:
-    """The panel of one video; its time only goes on.
+    """Panel of one video, drawn for times that never decrease.
 
     Args:
-        clips: its clips.
-        duration_s: its length, seconds.
+        clips: the clips of the video, with their answers.
+        duration_s: length of the video, seconds.
         width: of the panel, pixels.
     """
 
@@ -39,7 +39,10 @@ class Panel:
         self._page = lru_cache(maxsize=1)(self._draw)
 
     def current(self, time_s: float) -> int | None:
-        """Which clip to show at ``time_s``: of those that hold, the one whose middle is nearest."""
+        """Return the number of the clip to show at ``time_s``.
+
+        Of the clips that contain this time, it is the one whose middle is nearest; None if there is none.
+        """
         while self._coming < len(self._clips) and self._clips[self._coming][0] <= time_s:
             self._open.append(self._coming)
             self._coming += 1
@@ -47,7 +50,11 @@ class Panel:
         return min(self._open, key=lambda number: abs(sum(self._clips[number][:2]) / 2 - time_s), default=None)
 
     def at(self, time_s: float) -> np.ndarray:
-        """The panel at ``time_s``, uint8 [h, width, 3] with h even."""
+        """Draw the panel at ``time_s``.
+
+        Returns:
+            uint8 [h, width, 3] with h even.
+        """
         page = self._page(self.current(time_s)).copy()
         cursor = min(self._width - 1, int(self._width * time_s / self._duration_s))
         page[-self._line :, max(0, cursor - 1) : cursor + 1] = _CURSOR
@@ -80,7 +87,7 @@ class Panel:
                 draw.text((left, row * line), text, _FAINT if doubtful and row > 1 else _TEXT, font)
 
     def _bars(self) -> np.ndarray:
-        """The timeline [line, width, 3] with every clip, neighbours in different shades."""
+        """Draw the timeline [line, width, 3] of all clips, neighbours in different shades."""
         bars = np.full((self._line, self._width, 3), _NOTHING, np.uint8)
         for number in range(len(self._clips)):
             bars[:, self._columns(number)] = _CLIPS[number % 2]

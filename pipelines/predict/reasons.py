@@ -1,4 +1,4 @@
-"""Why a clip of new footage has no answer."""
+"""Find the reason why a clip of new footage has no answer."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 
 class Reasons:
-    """The failures of one video, sorted once: a clip that failed does not look through those of the others."""
+    """Failures of one video, sorted for a quick look-up by clip."""
 
     def __init__(self, failures: Iterable[Mapping[str, Any]], facts: Mapping[str, Any] | None) -> None:
-        """Sort them.
+        """Sort the failures by clip and frame.
 
         Args:
-            failures: rows of :data:`pipelines.engine.shards.FAILURES` in the order they count; the first of equals
-                wins.
-            facts: the video's row of VIDEO_FACTS; None where it could not be read, and no frame failed then.
+            failures: rows of :data:`pipelines.engine.shards.FAILURES`; the first of several for a clip, a frame or the
+                video counts.
+            facts: the video's row of VIDEO_FACTS; None if the video could not be read, so no frame failed.
         """
         self._of_clips: dict[str, str] = {}
         self._of_video: str | None = None
@@ -37,11 +37,13 @@ class Reasons:
             self._seconds = [(pts - facts["first_pts"]) * tick for pts in instants]
 
     def of(self, clip_id: str, middle: float) -> str:
-        """The clip's own failure, else that of its video, else that of the frame nearest to it.
+        """Return the reason why a clip has no answer.
+
+        It is the clip's own failure, else its video's, else that of the frame nearest to the clip's middle.
 
         Args:
             clip_id: the clip.
-            middle: of its times, seconds from the first displayed frame.
+            middle: of the clip, seconds from the first displayed frame.
         """
         found = self._of_clips.get(clip_id, self._of_video)
         if found is not None:

@@ -1,13 +1,13 @@
-"""A trained run on new footage, by the very stages that train and evaluate it, in a workspace of its own.
+"""Run the stages of a trained run on new footage.
 
-Decoding, hands, vectors and scores are the artifacts that ``evaluate`` makes of a prepared split, so a clip gets the
-same scores here as there, to the bit on one machine; and the same call again makes nothing.
+The stages are those of training and evaluation, in a workspace of the footage's own. Frames, boxes, vectors and scores
+are the artifacts that ``evaluate`` makes of a prepared split. So a clip gets the same scores here as there, to the bit
+on one machine, and the same call again makes nothing.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from pipelines.embed.stage import LazyEncoder
 from pipelines.embed.text import TextStage
 from pipelines.engine import stage
 from pipelines.engine.digest import digest_json
-from pipelines.engine.machine import Machine
+from pipelines.engine.machine import Machine, usable_cores
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import read_footer
 from pipelines.engine.stage import RunPolicy, Stage
@@ -52,17 +52,17 @@ from pipelines.train.protocol import on_target
 
 @dataclass(frozen=True)
 class EmbeddedFootage:
-    """New footage with everything that a run needs of it.
+    """New footage with the artifacts that a run needs.
 
     Attributes:
         cache: the workspace that holds it.
         footage: videos and clips.
-        frames: their frames.
-        hands: their boxes; None for a run that does not look at hands.
-        policy: which of the boxes count, and how they become a crop.
-        vectors: the folders of their vectors.
-        made: how many shards were made for it; 0 when all were there.
-        problem: too many failures on the way, as a command would end with; None when there were few.
+        frames: decode stage of their frames.
+        hands: stage of their boxes; None for a run without a hand stream.
+        policy: which boxes count, and how they become a crop.
+        vectors: folders of their vectors.
+        made: number of shards that were made; 0 if all were there.
+        problem: the error of a stage with too many failures, which a command ends with; None if there was none.
     """
 
     cache: Workspace
@@ -77,15 +77,15 @@ class EmbeddedFootage:
 
 @dataclass
 class Predictor:
-    """A trained run, ready for new footage; :func:`load_run` makes it.
+    """Trained run, ready for new footage; made by :func:`load_run`.
 
     Attributes:
         run: the run.
-        home: the workspace it stands in.
+        home: the workspace of the run.
         machine: workers, device, network.
-        overrides: what the user gave for it.
-        policy: how failures are borne.
-        progress: told of each stage.
+        overrides: options that the user gave in place of the run's.
+        policy: how many failures are accepted.
+        progress: receives each stage.
     """
 
     run: TrainedRun
@@ -96,7 +96,7 @@ class Predictor:
     progress: Progress = field(default_factory=Silent)
 
     def __post_init__(self) -> None:
-        """Find the run's encoders; nothing is loaded yet.
+        """Find the run's encoders without loading them.
 
         Raises:
             InputError, UsageError: see :func:`pipelines.predict.as_trained.encoders_of`.
@@ -113,19 +113,22 @@ class Predictor:
         stride_s: float | None = None,
         cache: Path | str | None = None,
     ) -> EmbeddedFootage:
-        """Decode new videos, find hands where the run looks at them, and embed all that it needs.
+        """Decode new videos, detect hands and embed the needed streams.
+
+        Hands are detected only for a run with a hand stream.
 
         Args:
             videos: video files.
             segments: a table of the intervals to look at (:func:`pipelines.predict.segments.read_segments`).
-            window_s: look at sliding windows of so many seconds instead. Neither: whole files.
-            stride_s: from the start of a window to that of the next; ``window_s`` when None.
-            cache: the folder to keep it in; one below the run's workspace, named by the videos' contents and the
-                clips, when None.
+            window_s: length of sliding windows, seconds, in place of ``segments``. Without both, a clip is a whole
+                file.
+            stride_s: seconds from the start of a window to the start of the next; None = ``window_s``.
+            cache: folder of the artifacts. None = a folder below the run's workspace, named by the videos' contents
+                and the clips.
 
         Raises:
             InputError: a video is missing, or the table or the boxes are wrong.
-            UsageError: contradicting choices.
+            UsageError: options that contradict each other.
         """
         rule = ClipRule(Path(segments) if segments is not None else None, window_s, stride_s)
         footage = find_footage(videos, rule, self.home.probes, self.machine.workers, self.progress)
@@ -154,20 +157,20 @@ class Predictor:
         top: int = 5,
         none_below: float | None = None,
     ) -> Answers:
-        """Choose among words for every clip.
+        """Score words for every clip and keep the best.
 
         Args:
             footage: from :meth:`embed`.
-            nouns: the nouns to choose from, any words; the classes of the run's own dataset when None.
-            verbs: the same for verbs.
-            top: how many answers a clip is to have.
-            none_below: 'none of these' where the best word's probability is below this. The probability is the
-                softmax over the words given of the run's logits, which are cosines times the encoder's scale: it
-                says how one word stands against the others of this list, and of a single word it is 1.
+            nouns: the nouns to choose from, any words; None = the classes of the run's own dataset.
+            verbs: the verbs to choose from, likewise.
+            top: number of answers per clip.
+            none_below: a clip gets 'none of these' if its best word's probability is below this. The probability is
+                the softmax of the run's logits (cosines times the encoder's logit scale) over the given words. So it
+                compares a word with the others of this list, and is 1 for a single word.
 
         Raises:
             UsageError: a number out of range, words that repeat, or words for a head that the run does not have.
-            MissingUpstream: no words, and the run's own classes are not there.
+            MissingUpstream: no words are given, and the run's own classes are missing.
             InputError: boxes, encoder or precision are not the run's and were not allowed to differ.
         """
         if top < 1 or (none_below is not None and not 0 < none_below <= 1):
@@ -200,7 +203,7 @@ class Predictor:
 
     def _cache(self, footage: Footage) -> Path:
         overrides = self.overrides
-        # Boxes of another detector are not put beside those that the run asks for.
+        # Boxes of another detector go into another workspace than those of the run's own.
         other = [overrides.detector, *(path and path.name for path in (overrides.weights, overrides.boxes))]
         name = digest_json([footage.digest(self.home.file_digests), other if overrides.allow_mixed else None])
         return self.home.cache("predict", name[:16])
@@ -250,25 +253,26 @@ def load_run(
     policy: RunPolicy | None = None,
     progress: Progress | None = None,
 ) -> Predictor:
-    """A trained run, ready for new footage.
+    """Load a trained run for use on new footage.
 
     Args:
-        workspace: the workspace it was trained in; of an exported run the one to work in.
-        name: its name or folder, also one of ``xmic export``; the newest run when None.
-        encoder: model spec of its encoder, where that is a file: a run knows the file's name and contents only.
-        v2: the same for its second encoder.
+        workspace: the workspace that the run was trained in; for an exported run, the workspace to work in.
+        name: name or folder of the run, also a folder of ``xmic export``; None = the newest run.
+        encoder: model spec of the run's encoder, needed if that is a file: a run records the file's name and digest
+            only.
+        v2: model spec of the second encoder, likewise.
         detector: another hand detector than the run's; needs ``allow_mixed``.
         weights: the detector's weights.
         boxes: a table of hand boxes of the new videos, for a run that was trained on boxes made elsewhere.
         allow_mixed: accept another detector or precision than the run's.
-        machine: workers, device, network; every core of this process and 'auto' when None.
-        policy: how many failures are borne.
-        progress: told of each stage; silent when None.
+        machine: workers, device, network; None = every core of this process and device 'auto'.
+        policy: how many failures are accepted.
+        progress: receives each stage; None = silent.
 
     Raises:
         MissingUpstream: there is no such run.
-        UsageError: something of the above is missing or given for nothing.
-        InputError: weights that are not the run's.
+        UsageError: an argument is missing, or is given though the run does not need it.
+        InputError: the weights are not the run's.
     """
     given = Workspace.open(Path(workspace))
     run = find_run(given, name)
@@ -283,7 +287,7 @@ def load_run(
     return Predictor(
         run,
         _home(run, given),
-        machine or Machine(len(os.sched_getaffinity(0))),
+        machine or Machine(usable_cores()),
         overrides,
         policy or RunPolicy(),
         progress or Silent(),
@@ -291,14 +295,21 @@ def load_run(
 
 
 def _home(run: TrainedRun, given: Workspace) -> Workspace:
-    """A run that is named by its folder may stand in another workspace, or, exported, in none."""
+    """Return the workspace of a run.
+
+    A run that is named by its folder may lie in another workspace than the given one. An exported run may lie in none;
+    then it is the given one.
+    """
     around = run.folder.parent.parent
     return Workspace.open(around) if (around / SETTINGS).is_file() else given
 
 
 @dataclass
 class _Work:
-    """Runs stages one after the other; too many failures in one are kept for the end, since the other clips count."""
+    """Runs stages one after the other.
+
+    The error of a stage with too many failures is kept for the end, so that the other clips still get answers.
+    """
 
     policy: RunPolicy
     progress: Progress

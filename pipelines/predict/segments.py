@@ -1,4 +1,4 @@
-"""A table of segments: which intervals of which videos are to be looked at."""
+"""Read a table of segments, the intervals of videos to look at."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d*)?)")
 
 @dataclass(frozen=True)
 class Segment:
-    """An interval of a video.
+    """Interval of a video, with an optional name.
 
     Attributes:
-        video_id: which video.
-        start_s: seconds from the first displayed frame.
-        stop_s: the end, excluded; None = the end of the file.
-        name: what the user calls it.
+        video_id: the video.
+        start_s: the start, seconds from the first displayed frame.
+        stop_s: the end, excluded, likewise; None = the end of the file.
+        name: the user's name of the interval.
     """
 
     video_id: str
@@ -35,18 +35,18 @@ class Segment:
 
 
 def read_segments(file: Path, video_ids: Iterable[str]) -> list[Segment]:
-    """The segments of a table (.csv, .tsv, .parquet or .jsonl), in its order.
+    """Read the segments of a table, in its order.
 
-    Columns ``start`` and ``stop`` (or ``start_s`` and ``stop_s``): seconds or h:m:s; an empty start is 0, an empty
-    stop the end of the file. ``video``, the name or path of one of the videos, is needed where there are several;
-    ``name`` may be there. Other columns are not looked at.
+    Columns ``start`` and ``stop`` (or ``start_s`` and ``stop_s``) hold seconds or h:m:s. An empty start is 0, an empty
+    stop the end of the file. ``video``, the name or path of one of the videos, is needed if there are several;
+    ``name`` is optional. Other columns are ignored.
 
     Args:
-        file: the table.
-        video_ids: the videos it may name.
+        file: the table (.csv, .tsv, .parquet or .jsonl).
+        video_ids: the videos that it may name.
 
     Raises:
-        InputError: a column is missing, a time is no time, or a video is none of them; names the row.
+        InputError: a column is missing, a time is not valid, or a video is not one of ``video_ids``; names the row.
     """
     known = list(video_ids)
     found, rows = open_table(file)
@@ -71,10 +71,16 @@ def read_segments(file: Path, video_ids: Iterable[str]) -> list[Segment]:
 
 
 def moment(cell: Any) -> float | None:
-    """Seconds of '12.5', '1:02.5' (minutes) or '1:02:03' (hours); None of an empty cell.
+    """Parse a time in seconds, minutes or hours.
+
+    Args:
+        cell: '12.5' (seconds), '1:02.5' (minutes) or '1:02:03' (hours).
+
+    Returns:
+        Seconds; None for an empty cell.
 
     Raises:
-        ValueError: it is none of these, or before 0.
+        ValueError: the cell has none of these forms, or is below 0.
     """
     written = text(cell)
     if written is None:

@@ -1,4 +1,4 @@
-"""The words to choose from: a user's own, or the classes that a run was trained with."""
+"""Read and check the words that a run chooses from."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ _SHOWN = 5
 
 
 def read_words(label: Label, file: Path | None, more: Sequence[str]) -> list[str] | None:
-    """A user's words, those of the file first; None when there are none.
+    """Read a user's words, the words of the file first.
 
     Args:
-        label: of which head, for messages.
-        file: one word or phrase a line; lines that begin with '#' are left out.
-        more: single ones.
+        label: of the head, for messages.
+        file: one word or phrase per line; lines that begin with '#' are left out.
+        more: single words.
+
+    Returns:
+        The words; None if there is neither a file nor a word.
 
     Raises:
         InputError: the file is missing, empty, or has a word twice.
-        UsageError: a word is empty or stands twice.
+        UsageError: a word is empty or given twice.
     """
     if file is None and not more:
         return None
@@ -38,10 +41,10 @@ def read_words(label: Label, file: Path | None, more: Sequence[str]) -> list[str
 
 
 def refuse_repeated(label: Label, words: Sequence[str]) -> None:
-    """Refuse a list that is no choice.
+    """Refuse an empty list, an empty word or a repeated word.
 
     Raises:
-        UsageError: no word, an empty one, or one that stands twice.
+        UsageError: there is no word, a word is empty, or a word is there twice.
     """
     twice = next((word for word, count in Counter(words).items() if count > 1), None)
     if not words or not all(word.strip() for word in words) or twice is not None:
@@ -50,18 +53,21 @@ def refuse_repeated(label: Label, words: Sequence[str]) -> None:
 
 
 def word_classes(words: Sequence[str]) -> pa.Table:
-    """Words as a class list, rows of :data:`data_manifests.schema.CLASSES`."""
+    """Make a class list of words, rows of :data:`data_manifests.schema.CLASSES`."""
     return class_table([class_row(number, word, word) for number, word in enumerate(words)])
 
 
 def outside_pocket(label: Label, words: Sequence[str]) -> list[str]:
-    """The words that the packaged encoder never met in its captions: what it says of them means little."""
+    """Return the words that the packaged encoder was not trained with.
+
+    They were in none of its captions, so its scores for them mean little.
+    """
     known = set(json.loads(POCKET_WORDS.read_text(encoding="utf-8"))[label])
     return [word for word in words if " ".join(word.casefold().split()) not in known]
 
 
 def pocket_warning(label: Label, strange: Sequence[str]) -> str:
-    """What to say of :func:`outside_pocket` words."""
+    """Return the warning about the words of :func:`outside_pocket`."""
     more = f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else ""
     return (
         f"warning: the pocket encoder was not trained with the {label}s {', '.join(strange[:_SHOWN])}{more}: their "

@@ -1,1 +1,1 @@
-"""Annotation files to manifests: clips, videos, rejects and class lists."""
+"""Turn annotation files into manifests: clips, videos, rejects and class lists."""

@@ -1,4 +1,4 @@
-"""The class lists of a workspace, checked when they are read."""
+"""Read the class lists of a workspace, and check their columns."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from pipelines.engine.workspace import Workspace
 
 
 def read_classes(workspace: Workspace, dataset: str, label: Label) -> pa.Table:
-    """A dataset's class list, rows of :data:`data_manifests.schema.CLASSES`.
+    """Read a dataset's class list.
+
+    Returns:
+        Rows of :data:`data_manifests.schema.CLASSES`.
 
     Raises:
         MissingUpstream: the dataset is not prepared.
-        InputError: an xmic with other columns wrote the list.
+        InputError: the list has other columns; another version of xmic wrote it.
     """
     file = workspace.classes_file(dataset, label)
     if not file.is_file():

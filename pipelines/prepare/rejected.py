@@ -1,4 +1,4 @@
-"""Rejected rows of a prepared split: what to show of them, and when they are too many."""
+"""Report the rejected rows of a split, and refuse too many."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import pyarrow.compute as pc
 from data_manifests.errors import TooManyFailures
 
 MAX_REJECTS = 0.5
-"""Of a split's rows; a few that are wrong are a fact, most of them being wrong is a wrong file."""
+"""Share of a split's rows that may be rejected. A few wrong rows are a fact; if most are wrong, the file is wrong."""
 _UNCOUNTED = frozenset({"redacted"})
 
 
 def first_of_each(rejects: pa.Table) -> dict[str, dict[str, Any]]:
-    """Reason → file, row and detail of the first reject for it."""
+    """Return the first reject of each reason.
+
+    Returns:
+        Reason → its file, row and detail.
+    """
     first: dict[str, dict[str, Any]] = {}
     for reject in rejects.to_pylist():
         first.setdefault(reject["reason"], {name: reject[name] for name in ("file", "row", "detail")})
@@ -23,12 +27,14 @@ def first_of_each(rejects: pa.Table) -> dict[str, dict[str, Any]]:
 
 
 def would_reject(split: str, rejects: pa.Table, rows: int) -> list[str]:
-    """What a dry run says of the rejects of a split: a line a reason, none where there are none.
+    """List the rejects of a split for a dry run.
+
+    There is one line per reason, and none without rejects.
 
     Args:
-        split: dataset and split.
+        split: dataset and split, for the lines.
         rejects: rows of :data:`data_manifests.schema.REJECTS`.
-        rows: how many rows the split's files have.
+        rows: number of rows in the split's files.
     """
     counts = _by_reason(rejects)
     return [
@@ -39,17 +45,17 @@ def would_reject(split: str, rejects: pa.Table, rows: int) -> list[str]:
 
 
 def refuse_too_many(split: str, rejects: pa.Table, rows: int, limit: int | float, rejects_file: str) -> None:
-    """Raise when more rows were rejected than are allowed, or all of them.
+    """Refuse a split whose rejected rows are too many, or all.
 
     Args:
         split: dataset and split, for the message.
         rejects: rows of :data:`data_manifests.schema.REJECTS`; those that the dataset blanked itself do not count.
-        rows: how many rows the split's files have.
-        limit: a number of rows, or a share of ``rows``.
-        rejects_file: where the rejects stand.
+        rows: number of rows in the split's files.
+        limit: a number of rows (int), or a share of ``rows`` (float).
+        rejects_file: path of the file with all rejects, for the message.
 
     Raises:
-        TooManyFailures: names the first reject and the file of all.
+        TooManyFailures: too many rows are rejected; the text names the first reject and the file of all.
     """
     counts = {reason: count for reason, count in _by_reason(rejects).items() if reason not in _UNCOUNTED}
     rejected = sum(counts.values())

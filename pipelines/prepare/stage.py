@@ -1,4 +1,7 @@
-"""``prepare``: from annotation files to manifests. Opens no video; a missing video is a fact, not an error."""
+"""Run ``prepare``: write manifests from annotation files.
+
+It opens no video; a missing video is recorded and is not an error.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from data_manifests.schema import CLASSES, CLIPS, LABELS, REJECTS, VIDEOS
 from data_manifests.shared_clips import NEEDED, shared_clips
 from data_manifests.videos import FoundVideo, LeavesRoots, VideoFinder
 from pipelines.engine import stage
+from pipelines.engine.clips import read_clips
 from pipelines.engine.digest import digest_table, whole_file_sha256
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import Layout, read_rows
@@ -32,7 +36,10 @@ _SEGMENTS, _CANDIDATES = 16, 3
 
 @dataclass(frozen=True)
 class OneFile:
-    """A stage that writes one table: a class list, the clips or the videos of a split."""
+    """Stage that writes one table.
+
+    The table is a class list, or the clips or the videos of a split.
+    """
 
     name: str
     title: str
@@ -49,7 +56,7 @@ class OneFile:
     environment: Mapping[str, Any] = field(default_factory=dict)
 
     def units(self) -> list[Unit]:
-        """The one file."""
+        """Return the single unit: the one file."""
         return [Unit(self.file, self.folder / self.file, self.inputs)]
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
@@ -66,7 +73,10 @@ class OneFile:
 
 @dataclass
 class Prepared:
-    """What prepare found; ``classes_present`` counts the classes that occur among the clips."""
+    """Result of :func:`prepare`: counts per dataset and split.
+
+    ``classes`` counts the classes of each label, ``classes_present`` those that occur among the clips.
+    """
 
     dataset: str
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -79,9 +89,9 @@ class Prepared:
     made: int = 0
     """Files written by this call; 0 when everything was there already."""
     plan: list[str] = field(default_factory=list)
-    """With ``dry_run``: what would be written, and why."""
+    """With ``dry_run``: the files that would be written, and why."""
     would_reject: list[str] = field(default_factory=list)
-    """With ``dry_run``: which rows are rejected, a line a split and reason."""
+    """With ``dry_run``: the rows that would be rejected, one line per split and reason."""
 
 
 def prepare(
@@ -100,20 +110,21 @@ def prepare(
     """Write the manifests of a dataset's splits.
 
     Args:
-        workspace: where to; its settings remember the reader and the roots.
-        dataset: the name it is to have in the workspace.
+        workspace: the workspace to write to; its settings remember the reader and the roots.
+        dataset: name of the dataset in the workspace.
         reader: reads the annotation files.
-        roots: video roots, first hit wins.
-        splits: which splits; all the reader has when empty.
-        limit: keep only the first so many clips of each split (part of the key).
-        dry_run: say what would be written and write nothing.
+        roots: video roots; the first that has a video is used.
+        splits: the splits to prepare; when empty, all that the reader has.
+        limit: keep only this many clips of each split, the first ones (part of the key).
+        dry_run: report what would be written, and write nothing.
         break_lock: take over locks of other hosts.
-        max_failures: how many rows of a split may be rejected, a number or a share.
-        progress: told of each file.
+        max_failures: rows of a split that may be rejected, a number (int) or a share (float).
+        progress: notified of each file.
 
     Raises:
-        UsageError: the dataset's name is no folder name.
-        InputError: an annotation file is wrong, or its classes are not those of the splits prepared before.
+        UsageError: the dataset's name cannot be a folder name.
+        InputError: a video root or an annotation file is wrong, or the classes are not those of the splits prepared
+            before.
         TooManyFailures: more rows of a split were rejected, or all of them; the manifests are written.
     """
     progress = progress or Silent()
@@ -164,8 +175,14 @@ def prepare(
 
 @dataclass(frozen=True)
 class _Found:
-    """The rows of a split once its videos were looked for (None where no root has one), how many clips its
-    annotation has with or without a limit, and how many rows."""
+    """Rows of a split after the search for its videos.
+
+    Attributes:
+        annotated: number of clips in the annotation, without a limit.
+        read: number of rows in the annotation, rejects included.
+        rows: the clips, rejects, origins and findings.
+        videos: the video found for each id; None where no root has one.
+    """
 
     annotated: int
     read: int
@@ -174,7 +191,10 @@ class _Found:
 
 
 def _found(reader: Reader, split: str, roots: Sequence[Path], limit: int | None) -> _Found:
-    """Read a split and look for its videos; rows whose video is a link out of the roots become rejects."""
+    """Read a split and look for its videos.
+
+    Rows whose video is a link out of the roots become rejects.
+    """
     rows = reader.read(split)
     annotated = rows.clips.num_rows
     read = annotated + rows.rejects.num_rows
@@ -231,9 +251,9 @@ def _summary(found: _Found, folder: Path) -> dict[str, Any]:
 
 
 def _shared_with_others(workspace: Workspace, dataset: str, found: Mapping[str, _Found]) -> dict[str, list[str]]:
-    """Split → what it shares with others, those that were prepared before among them."""
+    """Report the clips that each split shares with others, those prepared before included."""
     clips = {
-        split: read_rows(workspace.manifest(dataset, split) / "clips.parquet", NEEDED)
+        split: read_clips(workspace, dataset, split).read(NEEDED)
         for split in workspace.splits(dataset)
         if split not in found
     }
@@ -259,7 +279,11 @@ def _remember(workspace: Workspace, dataset: str, reader: Reader, roots: Sequenc
 
 
 def _bucket_count(clips: int) -> int:
-    """The smallest power of two that keeps a bucket near 4,096 frames of 16 segments and 3 candidates."""
+    """Return the number of buckets, a power of two.
+
+    It is the smallest with at most 4,096 frames per bucket on average. A clip counts as 16 segments of 3
+    candidates. There are at most 1,024 buckets.
+    """
     buckets = 1
     while buckets < 1024 and clips * _SEGMENTS * _CANDIDATES > buckets * _FRAMES_PER_GROUP:
         buckets *= 2
@@ -310,7 +334,7 @@ def _class_stages(workspace: Workspace, dataset: str, reader: Reader) -> list[On
 def _clips_stage(
     workspace: Workspace, dataset: str, reader: Reader, split: str, rows: SplitRows, limit: int | None
 ) -> OneFile:
-    # The files do not say it all: a video root, or which file is which split, also decides what the rows are.
+    # The files alone do not decide the rows: so does a video root, or which file belongs to which split.
     read = {"rows": digest_table(rows.clips), "rejects": digest_table(rows.rejects)}
 
     return OneFile(
@@ -318,7 +342,7 @@ def _clips_stage(
         title=f"{dataset} {split}",
         layout=Layout(CLIPS),
         folder=workspace.manifest(dataset, split),
-        file="clips.parquet",
+        file=workspace.clips_file(dataset, split).name,
         inputs={**_file_inputs(reader, split), **read},
         params={**reader.parameters, "split": split, "limit": limit},
         build=lambda: (rows.clips, {"rejects": rows.rejects}),
@@ -347,7 +371,7 @@ def _videos_stage(workspace: Workspace, dataset: str, reader: Reader, split: str
         title=f"{dataset} {split}",
         layout=Layout(VIDEOS),
         folder=workspace.manifest(dataset, split),
-        file="videos.parquet",
+        file=workspace.videos_file(dataset, split).name,
         inputs={"videos": digest_table(table)},
         params={},
         build=partial(_as_is, table),

@@ -1,4 +1,7 @@
-"""Shared and novel classes of two datasets of a workspace, with the clips they have."""
+"""Compare the shared and novel classes of two prepared datasets.
+
+The clips of each class are counted too.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,18 @@ import pyarrow.compute as pc
 from data_manifests.errors import MissingUpstream
 from data_manifests.schema import Label
 from data_manifests.vocabulary import PARTS, TargetClass, Vocabulary, compare
-from pipelines.engine.shards import read_rows
+from pipelines.engine.clips import read_clips
 from pipelines.engine.workspace import Workspace
 from pipelines.prepare.classes import read_classes
 
 
 def vocabulary_of(workspace: Workspace, source: str, target: str, label: Label, rule: str = "exact") -> Vocabulary:
-    """The target's classes seen from a source; support is known when the source's train split is prepared.
+    """Match the target's classes with those of a source.
+
+    The support is known when the source's train split is prepared.
 
     Raises:
-        UsageError: an unknown rule.
+        UsageError: the rule is unknown.
         MissingUpstream, InputError: see :func:`pipelines.prepare.classes.read_classes`.
     """
     ours, theirs = read_classes(workspace, source, label), read_classes(workspace, target, label)
@@ -28,7 +33,11 @@ def vocabulary_of(workspace: Workspace, source: str, target: str, label: Label, 
 
 
 def identity_of(vocabulary: Vocabulary) -> dict[str, Any]:
-    """What a result carries: 'rule', 'sha256' and the classes in each part, None where that is not known."""
+    """Return the identity of a vocabulary, as results carry it.
+
+    Returns:
+        'rule', 'sha256', and 'classes': the number of classes in each part, None where it is not known.
+    """
     counts = {part: _counts(vocabulary.ids(part), None)["classes"] for part in PARTS}
     return {"rule": vocabulary.rule, "sha256": vocabulary.sha256, "classes": counts}
 
@@ -41,23 +50,23 @@ def compare_datasets(
     rule: str = "exact",
     split: str | None = None,
 ) -> dict[str, Any]:
-    """Everything about the shared and novel classes of a target.
+    """Compare a target's classes with a source's, and count its clips.
 
     Args:
-        workspace: where both are prepared.
+        workspace: the workspace in which both are prepared.
         source: the dataset that is trained on.
         target: the dataset that is evaluated on.
-        labels: what to compare.
+        labels: the labels to compare: verb, noun or both.
         rule: one of :data:`data_manifests.vocabulary.RULES`.
         split: the target's split whose clips are counted; None = val, else test.
 
     Returns:
         'source', 'target', 'rule', 'split' (None when neither val nor test is prepared) and 'labels'. Of each label:
         'sha256'; 'source_classes' by part; 'parts' with the 'classes' of the target, those 'with_clips' and the
-        'clips' of each; 'classes', a row each. What is not known is None.
+        'clips' of each; 'classes', one row per class. Unknown values are None.
 
     Raises:
-        UsageError: an unknown rule.
+        UsageError: the rule is unknown.
         MissingUpstream: a dataset, or the named split, is not prepared.
         InputError: see :func:`pipelines.prepare.classes.read_classes`.
     """
@@ -105,6 +114,6 @@ def _row(item: TargetClass, vocabulary: Vocabulary, clips: Counter[int] | None) 
 
 
 def _clips_by_class(workspace: Workspace, dataset: str, split: str, label: Label) -> Counter[int]:
-    file = workspace.manifest(dataset, split) / "clips.parquet"
-    counts = pc.value_counts(read_rows(file, [f"{label}_class"]).column(0).drop_null())
+    classes = read_clips(workspace, dataset, split).read([f"{label}_class"]).column(0)
+    counts = pc.value_counts(classes.drop_null())
     return Counter({entry["values"]: entry["counts"] for entry in counts.to_pylist()})

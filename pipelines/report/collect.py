@@ -10,6 +10,7 @@ from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
+from pipelines.engine.clips import clips_footer
 from pipelines.engine.command_lines import in_workspace
 from pipelines.engine.shards import read_footer
 from pipelines.engine.workspace import Workspace
@@ -201,9 +202,9 @@ def _dated(workspace: Workspace, metrics: Metrics, folder: Path, learned: str | 
     """An evaluation, marked where what its run learned from, or its target, has other clips or labels since."""
     if learned:
         return metrics.model_copy(update={"outdated": f"trained on {learned} {_AS_IT_WAS}"})
-    clips = workspace.manifest(metrics.target.dataset, metrics.target.split) / "clips.parquet"
     try:
-        then, now = read_footer(folder / PREDICTIONS).inputs.get("clips"), read_footer(clips).digest
+        then = read_footer(folder / PREDICTIONS).inputs.get("clips")
+        now = clips_footer(workspace, metrics.target.dataset, metrics.target.split).digest
     except (FileNotFoundError, InputError):  # What is not there any more says nothing.
         return metrics
     return metrics.model_copy(update={"outdated": _OTHER_CLIPS if then not in (None, now) else ""})

@@ -1,1 +1,1 @@
-"""Vectors to a run with a noun head and a verb head."""
+"""Train a run, with a noun and a verb head, on vectors."""

@@ -1,4 +1,7 @@
-"""The frozen towers that some methods learn through: found by what the vectors' provenance says, and loaded once."""
+"""Load the frozen towers that some methods pass gradients through.
+
+The provenance of the vectors names the encoder; it is loaded once.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,14 @@ from pipelines.train.protocol import Protocol
 
 @dataclass(frozen=True)
 class Towers:
-    """What is loaded of the classifying encoder; None where it is not needed.
+    """Opened towers of the encoder of the classified stream.
+
+    An attribute is None if the method does not need it.
 
     Attributes:
         text: the text transformer.
         visual: the image transformer.
-        picture: uint8 [H, W, 3] → uint8 [3, S, S], what the encoder cuts out of a picture before it normalises.
+        picture: uint8 [H, W, 3] → uint8 [3, S, S], the encoder's resize and crop before it normalises.
     """
 
     text: TextTower | None = None
@@ -36,18 +41,20 @@ class Towers:
 def load_towers(
     workspace: Workspace, protocol: Protocol, needs: Set[str], machine: Machine, encoder: str | None = None
 ) -> Towers:
-    """Load what a configuration needs of the protocol's encoder, in fp32; nothing when it needs nothing.
+    """Load the towers that a method's configuration needs, in fp32.
+
+    Nothing is loaded if the configuration needs no tower.
 
     Args:
         workspace: remembers where weights files lay when their vectors were made.
-        protocol: its encoder, and the provenance of its vectors.
-        needs: of the method's configuration.
+        protocol: names the encoder, and the provenance of its vectors.
+        needs: the needs of the method's configuration.
         machine: device and network.
-        encoder: the spec again, with the files' places, where they are not known or have moved.
+        encoder: the model spec with the paths of its files, if they are not known or have moved.
 
     Raises:
-        MissingUpstream: the weights are not where they were, or may not be fetched.
-        InputError: they are not those the vectors were made with.
+        MissingUpstream: the weights are not where they were, or may not be downloaded.
+        InputError: the weights are not those that the vectors were made with.
         UsageError: the encoder has no tower of the kind.
     """
     if not needs & {"text_tower", "pixels"}:
@@ -91,7 +98,7 @@ def _opened(model: Any, tower: str, spec: str) -> Any:
 
 
 def _provenance(protocol: Protocol) -> dict[str, Any]:
-    """What made the classified vectors."""
+    """Return the provenance of the classified vectors."""
     folder, stream = protocol.needed["frames"]
     made = protocol.vectors.get(f"{folder}/{stream}")
     if made is None:
@@ -103,7 +110,10 @@ def _provenance(protocol: Protocol) -> dict[str, Any]:
 
 
 def _located(workspace: Workspace, slug: str, recorded: str, given: str | None) -> str:
-    """The spec of an encoder with the places of its files: as given, as remembered, or where it needs none."""
+    """Return an encoder's spec with the paths of its files.
+
+    It is the given spec, else the remembered one, else the recorded one if that names no file.
+    """
     if given is not None and is_spec(given):
         return parse_spec(given).located
     known = workspace.encoders.get(slug)

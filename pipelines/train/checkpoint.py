@@ -1,4 +1,4 @@
-"""A head on disk: its final weights, and the state from which an unfinished training goes on."""
+"""Save and load a head: its weights and its training state."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ STATE = "state.pt"
 
 @dataclass
 class TrainProgress:
-    """Where a training stands.
+    """Progress of a training, counted in epochs and steps.
 
     Attributes:
-        epoch: from 0, the epoch in hand.
-        step: steps of it that are made.
-        loss_sum: of its clips so far.
-        correct: how many of them were right.
-        clips: how many they are.
-        lines: what ``metrics.jsonl`` says of the epochs before.
-        kept: the trained tensors after the best of these epochs, where one is chosen; else empty.
+        epoch: the current epoch, from 0.
+        step: number of steps made in this epoch.
+        loss_sum: sum of the losses of this epoch's clips so far.
+        correct: number of these clips that were classified correctly.
+        clips: number of these clips.
+        lines: the lines of ``metrics.jsonl`` of the epochs before.
+        kept: the trained tensors after the best of these epochs, if an epoch is chosen by an accuracy; else empty.
     """
 
     epoch: int = 0
@@ -46,13 +46,13 @@ class TrainProgress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training as it is saved to and restored from ``state.pt``.
+    """State of a training, saved to and restored from ``state.pt``.
 
     Attributes:
-        folder: where the head stands.
+        folder: the head's folder.
         identity: key, label and method name; a state of another identity is refused.
-        method: whose tensors are saved.
-        optimiser: with its running averages.
+        method: the method whose tensors are saved.
+        optimiser: saved with its running averages.
         device: where the training runs.
     """
 
@@ -63,7 +63,7 @@ class Checkpoint:
     device: torch.device
 
     def save(self, place: TrainProgress) -> None:
-        """Write the state, in the place of the one before."""
+        """Write the state, replacing the one before."""
         state = {
             "identity": dict(self.identity),
             "place": asdict(place),
@@ -78,7 +78,10 @@ class Checkpoint:
             torch.save(state, temporary)
 
     def restore(self, progress: Progress) -> TrainProgress | None:
-        """Where to go on, with tensors, optimiser, generators and threads as they were; None without a state.
+        """Restore tensors, optimiser, random generators and thread count.
+
+        Returns:
+            The progress at which the training resumes; None if there is no state.
 
         Raises:
             InputError: the state is damaged, of another training, or of other tensors.
@@ -89,7 +92,9 @@ class Checkpoint:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
             found, place, threads = state["identity"], TrainProgress(**state["place"]), state["threads"]
-        except Exception as error:  # torch raises whatever its unpickler met
+        except (OSError, MemoryError):  # the machine's fault, not the state's
+            raise
+        except Exception as error:  # torch passes on any error of its unpickler
             raise InputError(
                 f"{path} is damaged ({type(error).__name__}). Remove it to train this head from the start."
             ) from error
@@ -114,12 +119,15 @@ class Checkpoint:
 
 
 def trained_tensors(method: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that are trained, by name."""
+    """Return the trained parameters of a method, by name."""
     return {name: tensor for name, tensor in method.named_parameters() if tensor.requires_grad}
 
 
 def saved_tensors(method: Method) -> dict[str, Tensor]:
-    """What a weights file holds: all that is trained, and what was drawn at random and left so."""
+    """Return the tensors of a weights file: trained parameters and random buffers.
+
+    Random buffers were drawn at random and are not trained.
+    """
     return {**trained_tensors(method), **method.random_buffers()}
 
 
@@ -136,7 +144,7 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], identity: Mapping[s
 
 
 def load_weights(method: Method, path: Path) -> dict[str, str]:
-    """Put trained weights into a method of the same configuration.
+    """Load trained weights into a method of the same configuration.
 
     Returns:
         The file's metadata: method, label and key.
@@ -160,10 +168,12 @@ def load_weights(method: Method, path: Path) -> dict[str, str]:
 
 
 def is_finished(path: Path, identity: Mapping[str, str], progress: Progress) -> bool:
-    """Whether a weights file stands there; a damaged one counts as none.
+    """Return True if there is a readable weights file of this training.
+
+    A damaged file counts as none; this is reported.
 
     Raises:
-        InputError: it is of another training.
+        InputError: the file is of another training.
     """
     if not path.is_file():
         return False

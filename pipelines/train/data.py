@@ -1,4 +1,7 @@
-"""What the training loop and the evaluation gather: batches of clips from memory-mapped vectors."""
+"""Gather batches of clips from memory-mapped vectors.
+
+Training and evaluation read their clips here.
+"""
 
 from __future__ import annotations
 
@@ -11,35 +14,48 @@ import torch
 
 from data_manifests.schema import Label
 from pipelines.decode.plan import clip_key, draw_candidates
+from pipelines.engine.clips import Clips
 from pipelines.methods.base import ClipBatch
-from pipelines.train.features import SplitClips, StreamVectors
+from pipelines.train.features import StreamVectors
 from pipelines.train.pixels import Pictures
 
 BATCH = 128
-"""Clips that are scored at once."""
+"""Clips that are scored per batch."""
 
 
 class TrainData(Protocol):
-    """M labelled clips."""
+    """M labelled clips that a head is trained or measured on."""
 
     @property
     def labels(self) -> np.ndarray:
-        """int64 [M], class indices; every clip has one."""
+        """Class index of every clip, int64 [M]."""
 
     def __len__(self) -> int:
-        """M."""
+        """Return the number of clips, M."""
 
     def batch(self, indices: np.ndarray, epoch: int) -> ClipBatch:
-        """The vectors of some clips in an epoch (from 0); the same whenever it is asked."""
+        """Gather the vectors of some clips in an epoch.
+
+        Equal arguments give equal vectors.
+
+        Args:
+            indices: of the clips, 0…M-1.
+            epoch: from 0.
+        """
 
 
 def in_order(data: TrainData, filled: int | None = None) -> Iterator[tuple[np.ndarray, ClipBatch]]:
-    """All clips one after the other, in batches with their indices, with the first epoch's frames.
+    """Iterate over all clips in order, in batches.
+
+    The frames are those of the first epoch.
 
     Args:
         data: the clips.
-        filled: how many clips every batch has: the last one is filled up with clips it has already, so that a clip's
-            scores are the same bits whatever it is scored with. None takes :data:`BATCH`, and fewer in the last one.
+        filled: size of every batch. The last batch is filled up by repeating its clips, so that a clip's scores are
+            the same bits whatever it is scored with. None takes :data:`BATCH`, with fewer clips in the last batch.
+
+    Yields:
+        The indices of the clips, without the repeated ones, and the batch.
     """
     size = filled or BATCH
     for start in range(0, len(data), size):
@@ -49,28 +65,30 @@ def in_order(data: TrainData, filled: int | None = None) -> Iterator[tuple[np.nd
 
 @dataclass(frozen=True)
 class GatheredClips:
-    """Clips whose every frame is there, for one label.
+    """Clips of a split that have all their vectors, for one label.
 
     Attributes:
         rows: int64 [m], their rows among the split's clips.
-        labels: int64 [m].
+        labels: int64 [m], their class indices; −1 for clips that need no label.
     """
 
     rows: np.ndarray
     labels: np.ndarray
 
     def where(self, chosen: np.ndarray) -> GatheredClips:
-        """Those of them that are chosen, bool [m]."""
+        """Select the clips where ``chosen``, bool [m], is True."""
         return GatheredClips(self.rows[chosen], self.labels[chosen])
 
 
-def usable_clips(clips: SplitClips, streams: Mapping[str, StreamVectors], label: Label | None) -> GatheredClips:
-    """Clips that have a vector for every segment and candidate in every stream, and a label.
+def usable_clips(clips: Clips, streams: Mapping[str, StreamVectors], label: Label | None) -> GatheredClips:
+    """Select the clips that have all their vectors and a label.
+
+    A clip needs a vector for every segment and candidate in every stream.
 
     Args:
-        clips: the split.
+        clips: the clips of the split.
         streams: role ('frames', 'hand', 'full') → vectors.
-        label: which label a clip must have; None = any clip.
+        label: the label that a clip must have; None = any clip.
     """
     complete = np.ones(len(clips.clip_ids), bool)
     for stream in streams.values():
@@ -91,7 +109,7 @@ class ClipData:
         clip_ids: ids of all clips of the split, for the draw.
         seed: seed of the draw; None takes the segment's centre (the middle candidate) instead.
         device: where the tensors go.
-        pictures: of the classified stream, where the method sees them.
+        pictures: of the classified stream, if the method takes pixels.
     """
 
     def __init__(
@@ -114,15 +132,19 @@ class ClipData:
         self._segments, self._candidates = max(segments for segments, _ in shapes), shapes[0][1]
 
     def __len__(self) -> int:
-        """How many clips."""
+        """Return the number of clips."""
         return len(self._rows)
 
     def batch(self, indices: np.ndarray, epoch: int) -> ClipBatch:
-        """The clips at ``indices`` (positions 0…m-1) with the frames that ``epoch`` draws.
+        """Gather clips with the frames that an epoch draws.
+
+        Args:
+            indices: of B clips, 0…m-1.
+            epoch: from 0.
 
         Returns:
-            Tensors [B, N, D] in fp32; the same frames in every stream of frames, and [B, 1, D] of the clip stream:
-            the draw that is the first segment's candidate. Pixels are of the same frames.
+            Tensors [B, N, D] in fp32, of the same frames in every stream of frames. The clip stream gives [B, 1, D]:
+            its draw has the number of the first segment's candidate. Pixels are of the same frames.
 
         Raises:
             InputError: a picture is damaged.
@@ -139,7 +161,7 @@ class ClipData:
         return ClipBatch(**{role: gathered.get(role) for role in ("frames", "hand", "full")}, pixels=pixels)
 
     def _chosen(self, stream: StreamVectors, indices: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-        """The rows [B, N] of the drawn frames; of a clip stream N is 1."""
+        """Return the matrix rows [B, N] of the drawn frames; N is 1 for a clip stream."""
         segments = stream.index.shape[1]
         places = self._rows[indices][:, None], np.arange(segments)[None, :], drawn[:, :segments]
         rows: np.ndarray = stream.index[places]

@@ -1,4 +1,7 @@
-"""What a training will cost, before it is started: a few of its own steps are timed on made-up vectors."""
+"""Estimate the cost of a training before it starts.
+
+A few of its own training steps are timed on random vectors.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from data_manifests.schema import Label
+from pipelines.engine.clips import read_clips
 from pipelines.engine.machine import Machine
 from pipelines.engine.workspace import Workspace
 from pipelines.methods.base import ClipBatch, Method, TextBank, trained_count
 from pipelines.methods.recipe import Recipe
 from pipelines.train.backbone import load_towers
-from pipelines.train.features import StreamVectors, embedding_folder, read_clips, vector_width
+from pipelines.train.features import StreamVectors, embedding_folder, vector_width
 from pipelines.train.optim import make_optimiser
 from pipelines.train.plan import PlannedRun
 from pipelines.train.policy import LEARNING_RATES, hold_out
@@ -26,16 +30,16 @@ from pipelines.train.run import load_text, untrained_method
 
 _STEPS = 3
 _PATIENCE_S = 10.0
-"""No further step is timed once so much time has gone into them."""
+"""Seconds after which no further step is timed."""
 
 
 @dataclass(frozen=True)
 class TimedSteps:
-    """What a few training steps took.
+    """Time and memory of a few training steps.
 
     Attributes:
-        seconds: of each counted step; the first one made is not counted unless it was slow.
-        kept: bytes that the forward pass keeps for the backward one, without the method's own parameters.
+        seconds: of each counted step; the first step is not counted unless it was slow.
+        kept: bytes that the forward pass keeps for the backward pass, without the method's own parameters.
     """
 
     seconds: list[float]
@@ -44,20 +48,21 @@ class TimedSteps:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the training of one head comes to.
+    """Estimated cost of the training of one head.
 
     Attributes:
-        parameters: numbers that are trained.
-        classes: C.
-        clips: labelled clips without the recordings that are held out; those that lack a frame will not be trained on.
-        trials: learning rates that the recipe tries, each for all epochs.
-        steps_per_epoch: at the recipe's batch.
+        parameters: number of trained parameters.
+        classes: C, number of classes.
+        clips: labelled clips without those of held-out recordings. Clips that lack a frame are counted here but are
+            not trained on.
+        trials: number of learning rates that the recipe tries, each for all epochs.
+        steps_per_epoch: at the recipe's batch size.
         steps: of all epochs and trials.
-        timed_steps: how many steps were timed; 0 where there are none.
-        seconds_per_step: the median of their times, on this device; None where there are none.
-        seconds: all steps at that pace, without reading vectors or pictures and saving.
-        bytes: of what is trained: weights, gradients and the optimiser's averages; one batch; and what the forward
-            pass keeps for the backward one. Without the frozen towers.
+        timed_steps: number of steps that were timed; 0 if there is nothing to train.
+        seconds_per_step: the median of their times on this device; None if no step was timed.
+        seconds: time of all steps, without reading vectors or pictures and without saving.
+        bytes: memory of the trained weights, their gradients, the optimiser's averages, one batch, and what the
+            forward pass keeps for the backward pass. The frozen towers are not counted.
     """
 
     parameters: int
@@ -76,7 +81,7 @@ def estimate(workspace: Workspace, planned: PlannedRun, machine: Machine) -> dic
     """Estimate the training of each head of a run; writes nothing.
 
     Raises:
-        InputError: the encoder can not classify, or the streams do not fit the method.
+        InputError: the encoder cannot classify, or the streams do not fit the method.
     """
     device = torch.device(machine.resolve_device())
     source = planned.config["source"]["dataset"]
@@ -108,7 +113,7 @@ def estimate(workspace: Workspace, planned: PlannedRun, machine: Machine) -> dic
 
 
 def _like(workspace: Workspace, planned: PlannedRun, encoder: str, stream: str) -> StreamVectors:
-    """A stream as wide as the embedded one, with no vector in it."""
+    """Make an empty stream as wide as the embedded one."""
     folder = embedding_folder(workspace, planned.frames, encoder, stream)
     plan = planned.frames.plan
     index = np.zeros((0, plan.segments, plan.candidates), np.int32)
@@ -140,11 +145,11 @@ def _of_head(
 
 
 def made_up_clips(clips: int, shapes: Mapping[str, tuple[int, ...]]) -> ClipBatch:
-    """A batch of numbers drawn at random, the same at every call.
+    """Make a batch of random numbers, the same at every call.
 
     Args:
-        clips: B.
-        shapes: role of a :class:`ClipBatch` → shape a clip; the other roles stay empty.
+        clips: B, clips per batch.
+        shapes: role of a :class:`ClipBatch` → shape per clip; the other roles stay empty.
     """
     draw = torch.Generator().manual_seed(0)
     parts = {role: torch.randn(clips, *shape, generator=draw) for role, shape in shapes.items() if role != "pixels"}
@@ -161,15 +166,17 @@ def time_steps(
     device: torch.device,
     clock: Callable[[], float] = time.monotonic,
 ) -> TimedSteps:
-    """Make a few training steps on a batch, which move the method's weights: forward, backward, optimiser.
+    """Time a few training steps on a batch: forward, backward, optimiser.
+
+    The steps change the method's weights.
 
     Args:
         method: is moved to the device.
         batch: B clips, on the device.
-        text: C classes, likewise.
-        recipe: its optimiser.
-        device: where.
-        clock: what the seconds are read from; ``time.process_time`` counts those of the processor alone.
+        text: C classes, on the device.
+        recipe: names the optimiser.
+        device: where the steps run.
+        clock: returns seconds; ``time.process_time`` counts processor time alone.
     """
     size = next(len(part) for part in vars(batch).values() if part is not None)
     target = (torch.arange(size) % len(text.names)).to(device)

@@ -1,8 +1,8 @@
-"""From Parquet to what a training step gathers: one memory-mapped matrix of vectors and the clips' rows in it.
+"""Lay out the vectors of a stream as one memory-mapped matrix.
 
 Parquet is the exchange format; gathering 128 clips of 16 frames from it at random would read it all. So each
-(embedding, plan) is laid out once as a ``.npy`` file under ``cache/features/``, named by what it was made
-from. It can be deleted at any time.
+(embedding, plan) is laid out once as ``.npy`` files, the matrix and the rows of each clip in it. They lie under
+``cache/features/``, named by a digest of what they were made from, and can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_manifests.errors import InputError, MissingUpstream
-from data_manifests.schema import LABELS, Label
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_shards
 from pipelines.embed.encoders.spec import encoder_option
@@ -35,16 +34,16 @@ from pipelines.engine.workspace import Workspace
 
 @dataclass(frozen=True)
 class StreamVectors:
-    """The vectors of one stream of one split.
+    """Vectors of one stream of one split.
 
     Attributes:
         matrix: float16 [R, D], memory-mapped, raw vectors.
-        index: int32 [M, N, k], the row of each clip's candidate frame, −1 where there is none; [M, 1, k] for the clip
-            stream, the row of each of its draws.
+        index: int32 [M, N, k], the matrix row of each candidate frame of each clip, −1 where there is none. For the
+            clip stream [M, 1, k], the row of each draw.
         whole_frame: share of frames whose hand crop is the full frame because no hand was found; None
             for the other streams.
-        provenance: what made the vectors.
-        fingerprint: digest of the shards they came from.
+        provenance: of the vectors, as their shards record it.
+        fingerprint: digest of the shards that the vectors came from, and of the clips' ids.
     """
 
     matrix: np.ndarray
@@ -55,40 +54,8 @@ class StreamVectors:
 
     @property
     def dim(self) -> int:
-        """D."""
+        """Width of a vector, D."""
         return int(self.matrix.shape[1])
-
-
-@dataclass(frozen=True)
-class SplitClips:
-    """The clips of a split in manifest order.
-
-    Attributes:
-        clip_ids: M ids.
-        video_ids: M ids.
-        recordings: the recording each clip was cut from, M ids.
-        labels: label → int64 [M], −1 where the clip has none.
-    """
-
-    clip_ids: list[str]
-    video_ids: list[str]
-    recordings: list[str]
-    labels: Mapping[Label, np.ndarray]
-
-
-def read_clips(workspace: Workspace, dataset: str, split: str) -> SplitClips:
-    """The clips of a prepared split.
-
-    Raises:
-        MissingUpstream: it is not prepared.
-    """
-    file = workspace.manifest(dataset, split) / "clips.parquet"
-    if not file.is_file():
-        raise MissingUpstream(f"{file}: not prepared. Run xmic prepare for {dataset} {split}.")
-    rows = read_rows(file, ["clip_id", "video_id", "recording_id", *(f"{label}_class" for label in LABELS)])
-    labels = {label: rows.column(f"{label}_class").fill_null(-1).to_numpy().astype(np.int64) for label in LABELS}
-    clip_ids, video_ids, recordings = (rows.column(f"{of}_id").to_pylist() for of in ("clip", "video", "recording"))
-    return SplitClips(clip_ids, video_ids, recordings, labels)
 
 
 def load_stream(
@@ -99,7 +66,7 @@ def load_stream(
     clip_ids: Sequence[str],
     progress: Progress,
 ) -> StreamVectors:
-    """The vectors of one stream, laid out for gathering.
+    """Load the vectors of one stream, laying them out if needed.
 
     Raises:
         MissingUpstream: the embeddings, or some of their shards, are missing or out of date.
@@ -144,7 +111,7 @@ def load_stream(
 
 
 def require_width(streams: Mapping[str, StreamVectors], text_dim: int) -> None:
-    """Refuse classified vectors that can not be compared with the class names.
+    """Refuse classified vectors of another width than the class names.
 
     Raises:
         InputError: their widths differ.
@@ -158,7 +125,7 @@ def require_width(streams: Mapping[str, StreamVectors], text_dim: int) -> None:
 
 
 def embedding_folder(workspace: Workspace, frames: DecodeStage, encoder_slug: str, stream_slug: str) -> Path:
-    """Where a stream's vectors stand."""
+    """Return the folder of a stream's vectors."""
     return workspace.embeddings(frames.dataset, frames.split, frames.plan.slug, encoder_slug, stream_slug)
 
 
@@ -192,7 +159,7 @@ def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence
 
 
 def vector_width(path: Path) -> int:
-    """D of the vectors in a shard."""
+    """Read the width D of the vectors in a shard."""
     import pyarrow.parquet as pq
 
     return int(pq.read_schema(path).field("vector").type.list_size)

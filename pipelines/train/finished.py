@@ -1,4 +1,7 @@
-"""What a finished head is: a summary, the weights that it was written for, and the clips that it was trained on."""
+"""Write and check the summary that marks a head as finished.
+
+A summary names its weights by their sha256; the configuration names the clips that the head was trained on.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from typing import Any
 
 from data_manifests.errors import InputError
 from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.clips import clips_footer
 from pipelines.engine.digest import canonical_json, whole_file_sha256
-from pipelines.engine.shards import read_footer, set_aside
+from pipelines.engine.shards import set_aside
 from pipelines.engine.workspace import Workspace
 
 CONFIG, SUMMARY, WEIGHTS = "config.json", "summary.json", "weights.safetensors"
@@ -17,19 +21,25 @@ _SHA256 = "weights_sha256"
 
 
 def write_summary(folder: Path, summary: dict[str, Any]) -> None:
-    """Write ``summary.json`` of a head with the sha256 of its weights: then it is finished."""
+    """Write ``summary.json`` of a head, which marks the head as finished.
+
+    The sha256 of its weights is added to it.
+    """
     with replace_atomically(folder / SUMMARY) as temporary:
         temporary.write_text(canonical_json({**summary, _SHA256: whole_file_sha256(folder / WEIGHTS)}) + "\n")
 
 
 def is_summarised(folder: Path) -> bool:
-    """Whether a head was finished once, without a look at its weights."""
+    """Return True if a head was finished; its weights are not checked."""
     return (folder / SUMMARY).is_file()
 
 
 def what_is_damaged(folder: Path) -> str | None:
-    """What is wrong with a head that was finished, in words; None where its weights are those it was finished with, or
-    where it was not finished."""
+    """Describe the damage of a finished head.
+
+    Returns:
+        None if the weights are those that the head was finished with, or if it was not finished.
+    """
     if not is_summarised(folder):
         return None
     try:
@@ -39,14 +49,18 @@ def what_is_damaged(folder: Path) -> str | None:
     weights = folder / WEIGHTS
     if not weights.is_file():
         return f"{weights}: is missing"
-    # Summaries of older versions do not say.
+    # Summaries of older versions have no sha256.
     if known is not None and whole_file_sha256(weights) != known:
         return f"{weights}: not the weights that the head was finished with"
     return None
 
 
 def set_damaged_aside(folder: Path) -> str | None:
-    """Make a damaged head one that is to be trained, its weights kept as ``.damaged``; see :func:`what_is_damaged`."""
+    """Mark a damaged head as unfinished; keep its weights as ``.damaged``.
+
+    Returns:
+        The damage, as :func:`what_is_damaged` describes it.
+    """
     found = what_is_damaged(folder)
     if found:
         if (folder / WEIGHTS).is_file():
@@ -56,16 +70,22 @@ def set_damaged_aside(folder: Path) -> str | None:
 
 
 def what_it_learned_from_has_changed(workspace: Workspace, folder: Path) -> str | None:
-    """The dataset and split that a head was trained on, where it was prepared anew since with other clips or labels.
+    """Return the training split of a head if its clips have changed.
 
-    None where it was not, where that can not be told any more, and of a method that learns nothing.
+    They change when the split is prepared again with other clips or labels.
+
+    Returns:
+        Dataset and split. None if the clips are the same, if that cannot be determined any more, or if the method
+        learns nothing.
     """
     try:
         config = json.loads((folder / CONFIG).read_text("utf-8"))
-        source, then = config["source"], config["inputs"]["clips"]
+        dataset, split, then = config["source"]["dataset"], config["source"]["split"], config["inputs"]["clips"]
         learns = config["recipe"] is not None
-        clips = workspace.manifest(source["dataset"], source["split"]) / "clips.parquet"
-        changed = learns and read_footer(clips).digest != then
-    except (FileNotFoundError, ValueError, KeyError, TypeError, InputError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # a damaged file may hold anything
         return None
-    return f"{source['dataset']} {source['split']}" if changed else None
+    try:
+        changed = learns and clips_footer(workspace, dataset, split).digest != then
+    except (FileNotFoundError, InputError):
+        return None
+    return f"{dataset} {split}" if changed else None

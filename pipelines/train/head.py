@@ -1,4 +1,4 @@
-"""One head of a run: the clips it is trained on, those it is watched by, and its training as the terms say."""
+"""Train one head (noun or verb): select clips, hold out recordings, train."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import torch
 
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
+from pipelines.engine.clips import Clips
 from pipelines.engine.digest import digest_json
 from pipelines.engine.progress import Progress
 from pipelines.methods.base import Method, TextBank, trained_count
 from pipelines.methods.recipe import Recipe
 from pipelines.train.data import ClipData, usable_clips
-from pipelines.train.features import SplitClips, StreamVectors, require_width
+from pipelines.train.features import StreamVectors, require_width
 from pipelines.train.finished import write_summary
 from pipelines.train.loop import TrainOutcome, train_head
 from pipelines.train.matched import train_matched
@@ -29,7 +30,10 @@ from pipelines.train.selection import ValidationSet
 
 @dataclass(frozen=True)
 class TrainSession:
-    """What a call of ``xmic train`` brings along; nothing of it changes the weights. See :func:`train_head`."""
+    """Device, progress and limits of one call of ``xmic train``.
+
+    None of them is part of the key. See :func:`pipelines.train.loop.train_head`.
+    """
 
     device: torch.device
     progress: Progress
@@ -42,28 +46,30 @@ def train_label(
     planned: PlannedRun,
     label: Label,
     make_method: Callable[[], Method],
-    clips: SplitClips,
+    clips: Clips,
     streams: Mapping[str, StreamVectors],
     pictures: Pictures | None,
     text: TextBank,
     target: Sequence[ValidationSet],
     session: TrainSession,
 ) -> None:
-    """Train a head, or go on with it, and write its ``summary.json``: then it is finished.
+    """Train or resume a head and write its ``summary.json``.
+
+    The summary marks the head as finished.
 
     Args:
         planned: the run.
-        label: which head.
-        make_method: makes the method with its first weights, the same at every call.
-        clips: the split that is trained on.
+        label: 'noun' or 'verb'.
+        make_method: makes the method with its initial weights, the same at every call.
+        clips: the clips of the split that is trained on.
         streams: role → vectors of that split.
-        pictures: what the method sees of it, where it looks at pictures.
+        pictures: pictures of that split, if the method takes pixels.
         text: the classes.
-        target: labelled clips of another split, where an epoch is chosen by them.
+        target: labelled clips of another split, if an epoch is chosen by them.
         session: device, limits, progress.
 
     Raises:
-        Interrupted: stopped, state saved.
+        Interrupted: the training was stopped; the state is saved.
         InputError: no usable clip, or a loss that is not finite.
     """
     policy, recipe, seed = planned.request.policy, planned.settings.recipe, planned.request.seed

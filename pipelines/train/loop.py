@@ -1,4 +1,4 @@
-"""The training of one head, from the first epoch to the weights, and how it goes on after any stop."""
+"""Train one head: run epochs, save the state, resume after a stop."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ METRICS = "metrics.jsonl"
 
 @dataclass(frozen=True)
 class TrainOutcome:
-    """What a call of :func:`train_head` found or made.
+    """Result of a call of :func:`train_head`.
 
     Attributes:
         weights: the file with the final weights; the method carries them too.
-        final: the line of ``metrics.jsonl`` of the epoch whose weights these are; the same for any way the training
-            got there.
-        already_done: it was finished before, nothing was trained.
-        resumed_at: epoch and step, both from 0, it went on from; None when it started afresh.
+        final: the line of ``metrics.jsonl`` of the epoch whose weights are kept. It is the same whether the training
+            was stopped or not.
+        already_done: True if the head was finished before and nothing was trained.
+        resumed_at: epoch and step, both from 0, at which the training resumed; None if it began from the start.
     """
 
     weights: Path
@@ -75,16 +75,21 @@ def train_head(
     stop: Callable[[], str | None] = lambda: None,
     progress: Progress | None = None,
 ) -> TrainOutcome:
-    """Train a method on labelled clips, or go on where the same training was stopped.
+    """Train a method on labelled clips, or resume a stopped training.
 
     The loss is the cross-entropy, averaged over the batch. The state is saved after every epoch, every
-    ``checkpoint_minutes`` and when asked to stop. On a CPU, with the same library versions and threads, a resumed
-    training writes the same bytes as an uninterrupted one; on CUDA some gradients (of attention) are sums
-    in no fixed order, and neither do two uninterrupted ones.
+    ``checkpoint_minutes`` and when the training is stopped.
 
-    ``folder`` receives ``weights.safetensors`` (trained tensors and those of ``method.random_buffers()``; method, label
-    and key in its metadata), ``metrics.jsonl`` (a line an epoch: epoch from 1, loss, train_accuracy in percent,
-    learning_rate, the method's statistics, what the watched clips say, clips) and, until it is finished, ``state.pt``.
+    On a CPU, with the same library versions and threads, a resumed training writes the same bytes as an uninterrupted
+    one. On CUDA some gradients (of attention) are sums in no fixed order, so even two uninterrupted trainings differ.
+
+    ``folder`` receives three files:
+
+    - ``weights.safetensors``: trained tensors and those of ``method.random_buffers()``; method, label and key in its
+      metadata.
+    - ``metrics.jsonl``: one line per epoch with epoch (from 1), loss, train_accuracy in percent, learning_rate, the
+      method's statistics, loss and accuracy on the watched clips, and clips.
+    - ``state.pt``: the state, until the head is finished.
 
     Args:
         method: with its initial weights; trained in place.
@@ -92,23 +97,24 @@ def train_head(
         text: the classes.
         recipe: optimiser, learning rates, epochs and batch size.
         seed: of the order of the clips and of whatever the method draws; 0 or more.
-        folder: where the head stands.
+        folder: the head's folder.
         device: where to train.
         label: 'noun' or 'verb'.
         key: identifies the training; a state or a head of another key is refused.
         precision: ``bf16`` runs the method under autocast.
         watched: clips that are not trained on, scored after every epoch.
-        chosen_by: the number of ``metrics.jsonl`` by which an epoch is kept, see
-            :func:`pipelines.train.selection.best_epoch`; None keeps the last one.
-        checkpoint_minutes: how often to save within an epoch; None = only between epochs.
+        chosen_by: the accuracy of ``metrics.jsonl`` by which an epoch is kept, see
+            :func:`pipelines.train.selection.best_epoch`; None keeps the last epoch.
+        checkpoint_minutes: minutes between saves within an epoch; None = save only between epochs.
         deadline: a value of ``time.monotonic()`` after which no further step is made.
-        stop: asked before every step; a text, the reason, ends the training there.
-        progress: told of steps, epochs and warnings.
+        stop: called before every step; if it returns a text, the reason, the training stops there.
+        progress: receives steps, epochs and warnings.
 
     Raises:
         Interrupted: stopped by ``stop`` or the deadline; the state is saved.
         Diverged: a loss that is not finite though the vectors are.
-        InputError: empty or unfit data, a loss that is not finite, or another training's files in ``folder``.
+        InputError: no clips, labels outside the classes, a loss that is not finite, or another training's files in
+            ``folder``.
         UsageError: unknown precision.
     """
     progress = progress or Silent()
@@ -215,12 +221,23 @@ def train_head(
 
 
 def why_to_end(deadline: float | None, stop: Callable[[], str | None]) -> str | None:
-    """Why no further step is to be made, in words; None while there is no reason. See :func:`train_head`."""
+    """Return the reason to stop the training, or None to continue.
+
+    Args:
+        deadline: see :func:`train_head`.
+        stop: see :func:`train_head`.
+    """
     return "time limit" if deadline is not None and time.monotonic() >= deadline else stop()
 
 
 def epoch_order(seed: int, epoch: int, clips: int) -> np.ndarray:
-    """The order [clips] in which an epoch visits the clips; depends on seed and epoch only."""
+    """Draw the order of the clips in an epoch.
+
+    It depends on seed, epoch and number of clips only.
+
+    Returns:
+        A permutation of the clips' indices, int64 [clips].
+    """
     return np.random.default_rng([seed, epoch]).permutation(clips)
 
 
@@ -242,7 +259,7 @@ def _autocast(device: torch.device, precision: str) -> torch.autocast:
 
 @contextmanager
 def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Within, torch's generators and thread count are the training's own; afterwards they are as before."""
+    """Give the training its own random generators and thread count, and restore them afterwards."""
     threads = torch.get_num_threads()
     cuda = [torch.cuda.current_device() if device.index is None else device.index] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
@@ -273,7 +290,7 @@ def _checked_labels(data: TrainData, text: TextBank) -> np.ndarray:
 def _not_finite(
     at: str, method: Method, batch: ClipBatch, text: TextBank, indices: np.ndarray, rate: float
 ) -> InputError:
-    """The error of a loss that is not finite, with its likely cause and what to do."""
+    """Make the error of a loss that is not finite, with its likely cause and what to do."""
     for stream in ("frames", "hand", "full"):
         vectors = getattr(batch, stream)
         bad = [] if vectors is None else indices[(~vectors.isfinite()).flatten(1).any(1).cpu().numpy()]

@@ -1,4 +1,7 @@
-"""The recipe ``matched``: the same learning rates tried for every method, the best kept by held-out recordings."""
+"""Run the recipe ``matched``: try learning rates and keep the best.
+
+The rates are the same for every method; held-out recordings decide.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ TRIALS = "trials"
 _ACCURACY, _LOSS = "source_val_accuracy", "source_val_loss"
 
 TrainTrial = Callable[[Method, Recipe, str, Path], TrainOutcome]
-"""Trains a fresh method by a recipe, under a key, into a folder, or goes on there."""
+"""Trains a new method by a recipe, under a key, into a folder, or resumes there."""
 
 
 def train_matched(
@@ -34,26 +37,28 @@ def train_matched(
     identity: Mapping[str, str],
     progress: Progress,
 ) -> tuple[TrainOutcome, float, list[dict[str, Any]]]:
-    """Train a head at each learning rate and keep the best, as if it had been trained alone.
+    """Train a head at each learning rate and keep the best.
 
-    The best has the highest top-1 on the held-out recordings in its kept epoch, of equal ones the lowest loss there,
-    then the lowest learning rate. Every trial stands in ``trials/lr-<rate>`` of the head's folder and goes on where it
-    was stopped; one whose loss stops being finite is recorded and is not the best.
+    The best trial has the highest top-1 accuracy on the held-out recordings in its kept epoch. Ties go to the lowest
+    loss there, then to the lowest learning rate. The head's files are as if the best had been trained alone.
+
+    Each trial lies in ``trials/lr-<rate>`` of the head's folder and resumes where it was stopped. A trial whose loss is
+    not finite is recorded and cannot be the best.
 
     Args:
-        make_method: makes the method with its first weights, the same at every call.
-        train: trains one trial; its line of ``metrics.jsonl`` carries what the held-out recordings say.
-        recipe: the method's own, but for the learning rate.
-        folder: where the head stands; receives the best trial's weights and metrics.
+        make_method: makes the method with its initial weights, the same at every call.
+        train: trains one trial; its lines of ``metrics.jsonl`` hold loss and accuracy on the held-out recordings.
+        recipe: the method's own; only its learning rate is replaced.
+        folder: the head's folder; receives the best trial's weights and metrics.
         identity: key, label and method of the head.
-        progress: told of each trial.
+        progress: receives a note per trial.
 
     Returns:
-        The head, its learning rate, and of each trial 'lr', 'epoch' (the kept one), 'source_val_accuracy' in percent
-        and 'source_val_loss', or 'lr' and 'diverged' (where, in words).
+        The outcome, its learning rate, and the trials. A trial is 'lr', 'epoch' (the kept one), 'source_val_accuracy'
+        in percent and 'source_val_loss', or 'lr' and 'diverged' (where, in words).
 
     Raises:
-        Interrupted: stopped; the state is saved.
+        Interrupted: the training was stopped; the state is saved.
         Diverged: the loss was not finite at any learning rate.
     """
     outcomes: dict[float, TrainOutcome] = {}

@@ -1,4 +1,4 @@
-"""How the weights are moved: the optimiser and the learning rate of each epoch."""
+"""Make the optimiser and compute the learning rate of each epoch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from pipelines.methods.recipe import Recipe
 
 
 class Diverged(InputError):
-    """The loss is not finite though vectors and text are: the learning rate is too high."""
+    """Error of a training whose loss is not finite.
+
+    Vectors and text are finite, so the learning rate is too high.
+    """
 
 
 def learning_rate(recipe: Recipe, epoch: int) -> float:
-    """The learning rate of a whole epoch, counted from 0.
+    """Compute the learning rate of a whole epoch, counted from 0.
 
-    The first epoch of a warm-up of W uses ``warmup_lr``, epoch k < W uses lr·k/W. From epoch W on it is lr, or with
-    ``cosine`` lr·½(1 + cos(π(k − W)/E)) for E epochs in all (Dassl's schedules, stepped once an epoch).
+    In a warm-up of W epochs, epoch 0 uses ``warmup_lr`` and epoch k < W uses lr·k/W. From epoch W on the rate is lr,
+    or with ``cosine`` lr·½(1 + cos(π(k − W)/E)) for E epochs in all. These are Dassl's schedules, stepped once per
+    epoch.
     """
     if epoch >= recipe.warmup_epochs:
         if recipe.schedule == "cosine":
@@ -30,7 +34,10 @@ def learning_rate(recipe: Recipe, epoch: int) -> float:
 
 
 def make_optimiser(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser over all given parameters; its learning rate is to be set before each epoch."""
+    """Make the optimiser over all given parameters.
+
+    The caller sets its learning rate before each epoch.
+    """
     rate = learning_rate(recipe, 0)
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(list(parameters), rate, recipe.momentum, weight_decay=recipe.weight_decay)

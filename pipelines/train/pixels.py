@@ -1,9 +1,9 @@
-"""The pictures behind a stream's vectors, for methods that learn through the image tower.
+"""Read the pictures of a stream, for methods that train on pixels.
 
-A row of a stream's matrix is one frame, and its picture is read by the same row: a method that sees pictures gets the
-frames that the others get vectors of. The JPEG bytes are laid out once, one behind the other, under
-``cache/pixels/``: reading single frames from Parquet would read the 64 around each of them too. It takes as much
-room as the frames and can be deleted at any time.
+A row of a stream's matrix is one frame, and its picture is read by the same row. So a method that takes pixels gets
+the frames that the other methods get vectors of. The JPEG bytes are laid out once, one behind the other, under
+``cache/pixels/``: reading single frames from Parquet would also read the 64 around each of them. The layout takes as
+much room as the frames and can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -40,15 +40,16 @@ _KEY = ("video_id", "pts")
 
 @dataclass(frozen=True)
 class Pictures:
-    """The frames or hand crops behind the vectors of a stream.
+    """Full frames or hand crops that a stream's vectors were made of.
 
     Attributes:
         jpegs: uint8, memory-mapped, JPEG files one behind the other.
-        spans: int64 [R, 2], first byte and length of the frame of each of the stream's rows.
-        boxes: float32 [R, 4], what is cut out, normalised; NaN for the whole frame. None for the full stream.
-        policy: how it is cut out.
-        prepare: uint8 [H, W, 3] → uint8 [3, S, S], as the encoder does before it normalises.
-        size: S.
+        spans: int64 [R, 2], first byte and length of the JPEG of each of the stream's rows.
+        boxes: float32 [R, 4], the normalised box x0, y0, x1, y1 of each crop; NaN for the whole frame. None for the
+            full stream.
+        policy: how a box becomes a crop.
+        prepare: uint8 [H, W, 3] → uint8 [3, S, S], the encoder's resize and crop before it normalises.
+        size: S, pixels.
         workers: threads that decode.
     """
 
@@ -61,7 +62,13 @@ class Pictures:
     workers: int
 
     def read(self, rows: np.ndarray) -> Tensor:
-        """The pictures of rows of any shape [...], uint8 [..., 3, S, S].
+        """Read the pictures of rows.
+
+        Args:
+            rows: of the stream's matrix, of any shape [...].
+
+        Returns:
+            uint8 [..., 3, S, S].
 
         Raises:
             InputError: a JPEG is damaged.
@@ -92,21 +99,21 @@ def load_pictures(
     workers: int,
     progress: Progress,
 ) -> Pictures | None:
-    """The pictures behind the vectors of the classified stream, laid out for reading.
+    """Load the pictures of the classified stream, laying them out if needed.
 
     Args:
         frames: the decode stage whose shards the vectors were made from.
-        protocol: which vectors are classified.
+        protocol: names the classified stream.
         streams: role → vectors; the pictures have the rows of 'frames'.
-        towers: with an image tower and its preprocessing where the method sees pictures.
+        towers: with an image tower and its preprocessing if the method takes pixels.
         workers: threads that decode.
-        progress: told when they are laid out.
+        progress: receives a note when the pictures are laid out.
 
     Returns:
-        None when there is no image tower.
+        None if there is no image tower.
 
     Raises:
-        UsageError: clip vectors are classified: there is no one picture behind them.
+        UsageError: clip vectors are classified; a clip vector is not of one picture.
         MissingUpstream: the frames or the boxes are missing, or are others than the vectors were made from.
     """
     if towers.visual is None or towers.picture is None:
@@ -154,7 +161,10 @@ def _check_boxes(frames: DecodeStage, boxes: Path, shards: list[Decoded], footer
 
 
 def _laid_out(cache: Path) -> bool:
-    """Whether it is there and as long as it says: the bytes of a damaged one would be other pictures' or none."""
+    """Return True if the layout is complete: its file has the recorded length.
+
+    In a damaged layout the bytes of a picture would be another picture's, or none.
+    """
     try:
         facts = json.loads((cache / "done.json").read_text())
         return (cache / "jpegs.bin").stat().st_size == int(facts["bytes"])

@@ -1,4 +1,4 @@
-"""Plan a run: one method, one configuration and one seed on one dataset, with a noun and a verb head."""
+"""Plan a run: one method, configuration, seed and dataset for both heads."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from data_manifests.errors import MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.text import text_command, text_slug
+from pipelines.engine.clips import clips_footer
 from pipelines.engine.digest import digest_json
 from pipelines.engine.shards import read_footer
 from pipelines.engine.workspace import Workspace
@@ -23,12 +24,15 @@ from pipelines.train.protocol import Protocol, ProtocolChoice, resolve, vector_d
 from pipelines.train.target import SelectionTarget, find_target
 
 PRESET_CLASSIFIES = {"official": "hand", "xmic-code": "hand", "paper": "full"}
-"""The classified stream of a preset: hand crops in the official code, full frames in the paper's text."""
+"""Classified stream of each preset: hand crops in the official code, full frames in the paper's text."""
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What the user asked for; the protocol's blanks are filled from what is embedded."""
+    """Options of a run, as the user gave them.
+
+    Parts of the protocol that are None are found from the embedded vectors.
+    """
 
     dataset: str | None = None
     method: str = "xmic"
@@ -43,7 +47,7 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run before it is trained: its name, key and everything that makes it."""
+    """Run before it is trained, with its name, key and configuration."""
 
     name: str
     key: str
@@ -58,13 +62,14 @@ class PlannedRun:
 
 
 def choose_source(workspace: Workspace, dataset: str | None, *, trains: bool = True) -> tuple[str, str]:
-    """The dataset and split to train on: the train split of the named dataset, or of the only one that has it.
+    """Choose the dataset and split to train on.
 
-    A method that learns nothing (``trains`` False) is content with any split where there is no train split.
+    It is the train split of the named dataset, or of the only dataset that has one. A method that learns nothing
+    (``trains`` False) takes another split if there is no train split.
 
     Raises:
-        UsageError: several have a train split and none was named.
-        MissingUpstream: there is none.
+        UsageError: several datasets have a train split and none was named.
+        MissingUpstream: no train split is prepared.
     """
     trainable = [name for name, split in workspace.prepared() if split == "train"]
     if not trains and dataset not in trainable and (dataset is not None or not trainable):
@@ -90,7 +95,7 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
 
     Raises:
         UsageError: unknown method, preset or key, training on a plan with one candidate without
-            ``fixed_frames``, or terms that a method without anything to learn can not have.
+            ``fixed_frames``, or a recipe or selection for a method that learns nothing.
         MissingUpstream, InputError: see :func:`pipelines.train.protocol.resolve`.
     """
     method_class = load_method(request.method)
@@ -133,7 +138,9 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
 
 
 def _refuse_prompts(method: str, choice: ProtocolChoice) -> None:
-    """A method that learns the prompt puts it around one bare text a class.
+    """Refuse prompts and synonyms for a method that learns the prompt.
+
+    Such a method puts its prompt around one bare text per class.
 
     Raises:
         UsageError: the class names come with a prompt, or as several texts.
@@ -147,7 +154,7 @@ def _refuse_prompts(method: str, choice: ProtocolChoice) -> None:
 
 
 def _settings(method_class: type[Method], request: RunRequest, protocol: Protocol) -> Settings:
-    """The method's settings, with those that the protocol decides taken from it."""
+    """Resolve the method's settings, taking streams and segments from the protocol."""
     decided = {"streams": protocol.streams, "segments": protocol.segments}
     own = {name for name in decided if name in method_class.config.__dataclass_fields__}
     for name in own & set(request.overrides):
@@ -156,7 +163,10 @@ def _settings(method_class: type[Method], request: RunRequest, protocol: Protoco
 
 
 def _recipe(request: RunRequest, recipe: Recipe) -> dict[str, Any]:
-    """The recipe with its name: 'published', 'matched', 'custom' where ``--set`` changes it, or 'matched, custom'."""
+    """Return the recipe for config.json, with its name.
+
+    The name is 'published', 'matched', 'custom' if ``--set`` changes the recipe, or 'matched, custom'.
+    """
     matched = request.policy.recipe == "matched"
     if matched and "lr" in request.overrides:
         raise UsageError(
@@ -170,7 +180,10 @@ def _recipe(request: RunRequest, recipe: Recipe) -> dict[str, Any]:
 
 
 def _selection(workspace: Workspace, policy: SelectionPolicy, target: SelectionTarget | None) -> dict[str, Any]:
-    """Which epoch is kept and by what, for config.json; ``leaking`` where it is chosen by a target's labels."""
+    """Return the selection of the epoch for config.json.
+
+    ``leaking`` is True if the epoch is chosen by a target's labels.
+    """
     of = None
     if target:
         inputs = _inputs(workspace, target.protocol, target.frames)
@@ -185,17 +198,17 @@ def _selection(workspace: Workspace, policy: SelectionPolicy, target: SelectionT
 
 def _inputs(workspace: Workspace, protocol: Protocol, frames: DecodeStage) -> dict[str, Any]:
     dataset = frames.dataset
-    clips = read_footer(workspace.manifest(dataset, frames.split) / "clips.parquet").digest
+    clips = clips_footer(workspace, dataset, frames.split).digest
     shards = vector_digests(frames, protocol)
     texts = {label: read_footer(text_file(workspace, dataset, protocol, label)).digest for label in LABELS}
     return {"clips": clips, "vectors": shards, "text": texts}
 
 
 def text_file(workspace: Workspace, dataset: str, protocol: Protocol, label: Label) -> Path:
-    """The class-name vectors of a dataset under a protocol.
+    """Return the file of a dataset's class-name vectors under a protocol.
 
     Raises:
-        MissingUpstream: they are not embedded.
+        MissingUpstream: the class names are not embedded.
     """
     folder = workspace.text(dataset, protocol.encoder)
     file = folder / f"{label}-{text_slug(protocol.prompt, protocol.names)}.parquet"

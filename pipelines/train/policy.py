@@ -1,4 +1,4 @@
-"""The terms of a comparison: which recipe a method is trained by, and which of its epochs is kept."""
+"""Choose the recipe of a training and the epoch that is kept."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ RecipeName = Literal["published", "matched"]
 Select = Literal["last", "source-val", "target"]
 
 LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-"""What the recipe ``matched`` tries, for every method the same: half a decade apart, from the lowest of the published
-rates (1e-4 of Efficient-Prompt; 5e-4 of X-MIC and 2e-3 of CoOp lie between) to five times the highest."""
+"""Learning rates that the recipe ``matched`` tries, the same for every method.
+
+They are half a decade apart. They range from the lowest published rate to five times the highest: 1e-4 is
+Efficient-Prompt's, 5e-4 X-MIC's and 2e-3 CoOp's.
+"""
 
 MATCHED_SOURCE_VAL = 10.0
-"""Percent of the recordings that ``matched`` holds out unless told otherwise."""
+"""Percent of the recordings that ``matched`` holds out by default."""
 
 
 @dataclass(frozen=True)
 class SelectionPolicy:
-    """How a head is trained and chosen.
+    """Recipe of a training, recordings held out, and epoch to keep.
 
     Attributes:
         recipe: ``published`` takes the method's own optimiser, learning rate and schedule; ``matched`` tries
@@ -33,7 +36,7 @@ class SelectionPolicy:
         source_val: percent of the training split's recordings that are held out; None = none, and with ``matched``
             :data:`MATCHED_SOURCE_VAL`.
         select: the epoch that is kept: the last one, the best on the held-out recordings, or the best on labelled
-            clips of ``target``. The last leaks: its numbers on that target are not those of an unseen one.
+            clips of ``target``. The last choice leaks: its results on that target are not those on an unseen one.
         target: DATASET or DATASET:SPLIT, for ``target`` only.
 
     Raises:
@@ -46,7 +49,7 @@ class SelectionPolicy:
     target: str | None = None
 
     def __post_init__(self) -> None:
-        """Check, and fill in what ``matched`` holds out."""
+        """Check the values and fill in the percentage of ``matched``."""
         for option, value, known in (("recipe", self.recipe, RecipeName), ("select", self.select, Select)):
             if value not in get_args(known):
                 raise UsageError(f"--{option} {value}: expected {', '.join(get_args(known))}")
@@ -63,20 +66,23 @@ class SelectionPolicy:
 
     @property
     def ordinary(self) -> bool:
-        """Nothing is held out, tried or chosen."""
+        """True if nothing is held out, tried or chosen."""
         return self == SelectionPolicy()
 
     @property
     def chosen_by(self) -> str | None:
-        """Which number of ``metrics.jsonl`` the kept epoch is best in; None = the last epoch is kept."""
+        """Accuracy of ``metrics.jsonl`` that the kept epoch maximises.
+
+        None = the last epoch is kept.
+        """
         return {"last": None, "source-val": "source_val_accuracy", "target": "target_accuracy"}[self.select]
 
 
 def parse_percent(value: str | float) -> float:
-    """A percentage, from '10%', '10' or a number.
+    """Parse a percentage: '10%', '10' or a number.
 
     Raises:
-        UsageError: it is no number.
+        UsageError: the value is not a finite number.
     """
     try:
         percent = float(value.strip().removesuffix("%") if isinstance(value, str) else value)
@@ -88,17 +94,19 @@ def parse_percent(value: str | float) -> float:
 
 
 def hold_out(recordings: Sequence[str], percent: float) -> np.ndarray:
-    """Which clips are held out: whole recordings, chosen by a hash of their ids, for every method and seed the same.
+    """Select the clips to hold out by whole recordings.
+
+    Recordings are chosen by a hash of their ids, so the choice is the same for every method and seed.
 
     Args:
         recordings: the recording of each clip, M ids.
-        percent: of the recordings, rounded up.
+        percent: of the recordings; their number is rounded up.
 
     Returns:
-        bool [M].
+        bool [M], True for a clip that is held out.
 
     Raises:
-        InputError: there is no recording left to train on.
+        InputError: no recording is left to train on.
     """
     names = sorted(set(recordings), key=lambda name: (number_of(f"source-val/{name}"), name))
     held = names[: math.ceil(len(names) * percent / 100)]

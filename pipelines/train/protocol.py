@@ -1,5 +1,8 @@
-"""The protocol: what every method of a comparison shares. Streams, boxes, window and precision belong here,
-not to a method, and evaluating a run on artifacts made otherwise is refused."""
+"""Settle the protocol that all methods of a comparison share.
+
+Streams, boxes, window and precision belong to the protocol, not to a method. Evaluating a run on artifacts made
+otherwise is refused.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from pipelines.embed.encoders.spec import encoder_option, is_spec, parse_spec
 from pipelines.engine.command_lines import of_split
 from pipelines.engine.digest import digest_json
 from pipelines.engine.shards import any_footer, read_footer
-from pipelines.engine.workspace import Workspace
+from pipelines.engine.workspace import Workspace, subfolders
 
 Streams = Literal["full", "hand", "both"]
 Classified = Literal["full", "hand", "clip"]
@@ -25,18 +28,18 @@ IGNORED_PROVENANCE = ("plan",)
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a run was trained under.
+    """Protocol that a run is trained and evaluated under.
 
     Attributes:
-        encoder: folder name of the encoder whose frames are classified, weights hash in it.
-        v2: folder name of the second encoder V_II that conditions; the same as ``encoder`` by default.
+        encoder: folder name of the encoder whose vectors are classified, with the weights' hash in it.
+        v2: folder name of the second encoder V_II, for the conditioning streams; the same as ``encoder`` by default.
         streams: conditioning streams, 'full' frames, 'hand' crops or 'both'; None for a method that is
             not conditioned on the video.
-        classify: the classified stream; 'clip' is one vector a clip of all its frames.
+        classify: the classified stream; 'clip' is one vector per clip, of all its frames.
         hands: folder name of the hand stream ('hand-<detector>-<crop>'), None when none is used.
-        segments: N, frames a clip.
+        segments: N, frames per clip.
         prompt: text around the class name.
-        names: which texts stand for a class, one of :data:`pipelines.embed.text.NAMES`.
+        names: which texts name a class, one of :data:`pipelines.embed.text.NAMES`.
         vectors: stream folder → its provenance, without the plan.
     """
 
@@ -54,7 +57,7 @@ class Protocol:
 
     @property
     def needed(self) -> dict[str, tuple[str, str]]:
-        """What is gathered for a batch: role → (encoder folder, stream folder)."""
+        """Vectors gathered for a batch: role → (encoder folder, stream folder)."""
         hand = self.hands or ""
         roles = {"frames": (self.encoder, hand if self.classify == "hand" else self.classify)}
         if self.streams in ("hand", "both"):
@@ -64,13 +67,16 @@ class Protocol:
         return roles
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for config.json."""
+        """Return plain values, for config.json."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class ProtocolChoice:
-    """What the user said of it; None = find out."""
+    """Parts of a protocol that the user gave; None = not given.
+
+    :func:`resolve` finds the parts that are not given from the artifacts.
+    """
 
     encoder: str | None = None
     v2: str | None = None
@@ -97,13 +103,13 @@ def resolve(
         workspace: the workspace.
         dataset: the dataset to train on (or, for an evaluation without training, to evaluate).
         split: its split.
-        choice: what the user said.
+        choice: the parts that the user gave.
         classify_default: the preset's classified stream.
-        conditioned: whether the method takes conditioning streams.
+        conditioned: True if the method takes conditioning streams.
 
     Raises:
-        MissingUpstream: nothing fitting is embedded.
-        InputError: more than one thing fits; names them and the option to choose by.
+        MissingUpstream: no embedded vectors fit.
+        InputError: more than one encoder or stream fits; names them and the option to choose by.
     """
     plan = plan_of(workspace, dataset, split, choice.plan)
     frames = DecodeStage(workspace, dataset, split, plan)
@@ -136,14 +142,15 @@ def resolve(
 
 
 def _with_hands(classify: Classified, encoder: str, v2: str) -> str:
-    """The encoder whose hand stream must be there: V_II alone needs one where other frames are classified."""
+    """Return the encoder whose hand stream is needed.
+
+    It is V_II if another stream than the hand crops is classified.
+    """
     return encoder if classify == "hand" else v2
 
 
 def _one(folder: Path, wanted: str | None, what: str, option: str, command: str, prefix: str = "") -> str:
-    there = (
-        sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name.startswith(prefix)) if folder.is_dir() else []
-    )
+    there = [found.name for found in subfolders(folder) if found.name.startswith(prefix)]
     if wanted is not None:
         # A model spec names the encoder by its family and model; its folder name adds the weights' hash.
         spec = parse_spec(wanted).text if is_spec(wanted) else None
@@ -160,8 +167,8 @@ def _one(folder: Path, wanted: str | None, what: str, option: str, command: str,
 
 
 def _spec_of(folder: Path) -> str | None:
-    """The model spec of an encoder's or a stream's folder."""
-    footers = (any_footer(place) for place in (folder, *sorted(folder.iterdir())))
+    """Return the model spec recorded in an encoder's or a stream's folder."""
+    footers = (any_footer(place) for place in (folder, *subfolders(folder)))
     return next((footer.provenance.get("spec") for footer in footers if footer is not None), None)
 
 
@@ -180,15 +187,15 @@ def _comparable(provenance: Mapping[str, Any]) -> dict[str, Any]:
 def on_target(
     workspace: Workspace, dataset: str, split: str, protocol: Protocol, *, allow_mixed: bool
 ) -> tuple[Protocol, DecodeStage, list[dict[str, Any]]]:
-    """The same protocol on another split, with what differs there.
+    """Settle a run's protocol on another split and list the differences.
 
     Returns:
-        The protocol with the target's folder names, its decode stage, and the differences: 'what',
+        The protocol with the target's folder names, the target's decode stage, and the differences: 'what',
         'run' and 'target' of each (only with ``allow_mixed``).
 
     Raises:
         MissingUpstream: the target is not decoded or embedded.
-        InputError: it was made with another detector, crop policy, precision or encoder.
+        InputError: the target was made with another detector, crop policy, precision or encoder.
     """
     plan = _plan_on_target(workspace, dataset, split, protocol)
     frames = DecodeStage(workspace, dataset, split, plan)
@@ -210,7 +217,7 @@ def on_target(
         if wanted is None or (folder / wanted).is_dir():
             continue
         prefix = "hand-" if what == "hands" else ""
-        there = sorted(p.name for p in folder.iterdir() if p.name.startswith(prefix)) if folder.is_dir() else []
+        there = [found.name for found in subfolders(folder) if found.name.startswith(prefix)]
         message = f"{folder}: the run used {what} {wanted}, {dataset} {split} has {', '.join(there) or 'none'}."
         if not there:
             raise MissingUpstream(f"{message} Run {command(owner)}")
@@ -256,7 +263,11 @@ def _plan_on_target(workspace: Workspace, dataset: str, split: str, protocol: Pr
 
 
 def vector_digests(frames: DecodeStage, protocol: Protocol) -> dict[str, str]:
-    """What a run or an evaluation reads: 'encoder/stream' → digest over the shards of that stream."""
+    """Compute the digest of each stream that a protocol needs.
+
+    Returns:
+        'encoder/stream' → digest over the shards of that stream.
+    """
     base = frames.workspace.embeddings(frames.dataset, frames.split, frames.plan.slug)
     digests: dict[str, str] = {}
     for encoder, stream in sorted(set(protocol.needed.values())):

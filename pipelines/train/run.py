@@ -1,4 +1,4 @@
-"""Train a planned run: the heads that are not finished, one after the other."""
+"""Train a planned run: its unfinished heads, one after the other."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from data_manifests.errors import InputError, Interrupted
 from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
 from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.clips import Clips, read_clips
 from pipelines.engine.environment import versions
 from pipelines.engine.locks import exclusive_lock
 from pipelines.engine.machine import Machine
@@ -25,7 +26,7 @@ from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import Method, TextBank, build_method
 from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import ClipData, usable_clips
-from pipelines.train.features import SplitClips, StreamVectors, load_stream, read_clips
+from pipelines.train.features import StreamVectors, load_stream
 from pipelines.train.finished import CONFIG, SUMMARY, is_summarised, set_damaged_aside
 from pipelines.train.head import TrainSession, train_label
 from pipelines.train.loop import why_to_end
@@ -37,7 +38,16 @@ from pipelines.train.target import SelectionTarget
 
 
 def load_text(workspace: Workspace, dataset: str, protocol: Protocol, label: Label, device: torch.device) -> TextBank:
-    """The class names as a classifier: vectors [C, D] raw fp32, the encoder's logit scale, and the bare texts."""
+    """Load a dataset's class names as a text bank.
+
+    Returns:
+        Raw vectors [C, D] in fp32, the encoder's logit scale, and the names. The bare texts come with them if there is
+        no prompt and one text per class.
+
+    Raises:
+        MissingUpstream: the class names are not embedded.
+        InputError: the encoder has no logit scale.
+    """
     file = text_file(workspace, dataset, protocol, label)
     rows = read_rows(file)
     scale = read_footer(file).provenance["logit_scale"]
@@ -58,7 +68,9 @@ def untrained_method(
     seed: int,
     towers: Towers,
 ) -> Method:
-    """An untrained method for these streams; its first weights depend on the seed only.
+    """Make an untrained method for these streams.
+
+    Its initial weights depend on the seed only.
 
     Raises:
         InputError: the conditioning streams differ in width.
@@ -72,9 +84,9 @@ def untrained_method(
 
 
 def load_streams(
-    workspace: Workspace, frames: DecodeStage, protocol: Protocol, clips: SplitClips, progress: Progress
+    workspace: Workspace, frames: DecodeStage, protocol: Protocol, clips: Clips, progress: Progress
 ) -> dict[str, StreamVectors]:
-    """The vectors of every role a protocol needs."""
+    """Load the vectors of every role that a protocol needs."""
     return {
         role: load_stream(workspace, frames, encoder, stream, clips.clip_ids, progress)
         for role, (encoder, stream) in protocol.needed.items()
@@ -92,14 +104,16 @@ def train_run(
     limit: int | None = None,
     stop: Callable[[], str | None] = lambda: None,
 ) -> dict[str, Any]:
-    """Train the heads that are not finished, at most ``limit`` of them; a finished run is never touched, but for a head
-    whose weights are damaged, which is trained again. A head that another process trains is waited for.
+    """Train the unfinished heads of a run, at most ``limit``.
+
+    A finished head is left as it is, unless its weights are damaged: then it is trained again. A head that another
+    process trains is waited for.
 
     Returns:
         What ``--json`` prints: the run, its folder and a summary of each head.
 
     Raises:
-        Interrupted: stopped by a signal or the time limit, state saved.
+        Interrupted: stopped by a signal or the time limit; the state is saved.
         InputError: no usable clip, or a loss that is not finite.
     """
     deadline = time.monotonic() + 60 * time_limit_minutes if time_limit_minutes is not None else None
@@ -161,7 +175,10 @@ def _finished(planned: PlannedRun, label: Label) -> bool:
 
 
 def _patience(planned: PlannedRun, label: Label, session: TrainSession) -> Callable[[], None]:
-    """What is done while another process trains a head: it is said once, and a reason to stop ends the wait."""
+    """Return what to call while another process trains a head.
+
+    It reports the wait once, and raises Interrupted if there is a reason to stop.
+    """
     told = False
 
     def wait() -> None:
@@ -187,7 +204,7 @@ def _write_config(
     dims = {role: stream.dim for role, stream in streams.items()}
     config = {**planned.config, "name": planned.name, "key": planned.key, "label": label, "dims": dims}
     config["versions"] = {**versions("xmic", "torch", "numpy"), "device": device.type}
-    # Sums on a CPU round by how many threads share them.
+    # The rounding of sums on a CPU depends on the number of threads.
     config["threads"] = torch.get_num_threads()
     with replace_atomically(folder / CONFIG) as temporary:
         temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

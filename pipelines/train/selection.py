@@ -1,4 +1,4 @@
-"""Labelled clips that a training watches after each epoch, and the epoch that is kept by them."""
+"""Measure watched clips after each epoch and choose the epoch to keep."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from pipelines.train.optim import Diverged
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Clips that are not trained on.
+    """Labelled clips that are watched but not trained on.
 
     Attributes:
-        name: what their numbers begin with in ``metrics.jsonl``.
+        name: prefix of their loss and accuracy in ``metrics.jsonl``.
         data: one or more clips, each with a label.
         text: the classes of these labels.
     """
@@ -34,12 +34,15 @@ class ValidationSet:
 
     @torch.no_grad()
     def measure(self, method: Method, device: torch.device, where: str) -> dict[str, float]:
-        """``<name>_loss``, the mean cross-entropy, and ``<name>_accuracy``, top-1 in percent.
+        """Compute loss and top-1 accuracy on the clips.
 
         Args:
             method: in evaluation mode.
-            device: where it is.
-            where: which epoch of which training, for the error.
+            device: the device of the method.
+            where: the training and its epoch, for the error.
+
+        Returns:
+            ``<name>_loss``, the mean cross-entropy, and ``<name>_accuracy``, top-1 in percent.
 
         Raises:
             Diverged: the loss is not finite.
@@ -74,12 +77,15 @@ def require_clips(name: str, data: TrainData, classes: int) -> None:
 
 
 def best_epoch(lines: Sequence[str], chosen_by: str | None) -> int:
-    """Which line of ``metrics.jsonl`` is that of the kept epoch, from 0.
+    """Choose the epoch to keep by the lines of ``metrics.jsonl``.
 
     Args:
-        lines: JSON, an epoch each, one or more.
-        chosen_by: the name of an accuracy; the first epoch with its highest value is kept, of equal ones that with
-            the lowest loss on the same clips. None = the last epoch.
+        lines: one JSON object per epoch, one or more.
+        chosen_by: the name of an accuracy. The epoch with the highest value is kept; ties go to the lowest loss on the
+            same clips, then to the earliest epoch. None = the last epoch.
+
+    Returns:
+        The index of its line, from 0.
     """
     if chosen_by is None:
         return len(lines) - 1

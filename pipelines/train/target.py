@@ -1,4 +1,7 @@
-"""The labelled clips of another split by which ``--select target`` keeps an epoch: what a result then has seen."""
+"""Find the labelled split by which ``--select target`` keeps an epoch.
+
+A result on that split is not one on unseen clips.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from pipelines.train.protocol import Protocol, on_target
 
 @dataclass(frozen=True)
 class SelectionTarget:
-    """A split that is embedded under a run's protocol."""
+    """Labelled split by which an epoch is kept.
+
+    It is embedded under the run's protocol.
+    """
 
     workspace: Workspace
     dataset: str
@@ -23,17 +29,17 @@ class SelectionTarget:
 
 
 def find_target(workspace: Workspace, name: str, protocol: Protocol, source: tuple[str, str]) -> SelectionTarget:
-    """Find the split and what is embedded of it.
+    """Find the split named by ``--target`` and its vectors.
 
     Args:
         workspace: the workspace.
-        name: DATASET, its val or else test split, or DATASET:SPLIT.
-        protocol: the run's; a split that was made otherwise is refused.
+        name: DATASET:SPLIT, or DATASET for its val or else test split.
+        protocol: the run's protocol; a split that was made otherwise is refused.
         source: dataset and split that are trained on.
 
     Raises:
-        UsageError: it is the split that is trained on.
-        MissingUpstream, InputError: it is not prepared or embedded, or made otherwise.
+        UsageError: the split is the one that is trained on.
+        MissingUpstream, InputError: the split is not prepared or embedded, or was made otherwise.
     """
     dataset, colon, part = name.partition(":")
     wanted = canonical_split(part) if colon else None

@@ -1,1 +1,1 @@
-"""How a clip of the drawn world is drawn, frame by frame."""
+"""Draw a clip of the drawn world, frame by frame."""

@@ -1,4 +1,4 @@
-"""The camera of a clip: how the head sways, how bright the room is, and the noise of the sensor."""
+"""Camera of a clip: its sway, the room's light and sensor noise."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from pocket_kitchens.drawing.layers import placement
 from pocket_kitchens.drawing.spec import HEIGHT, WIDTH
 
 _GAIN = (0.84, 1.16)
-"""Darkest and brightest room, as a factor of what is drawn."""
+"""Gain of the darkest and the brightest room, as a factor of the drawn frame."""
 
 _SPARE = 160
-"""Pixels by which the stored noise is larger than a frame: each frame cuts its own out of it."""
+"""Pixels by which the stored noise is larger than a frame: each frame cuts its own part out of it."""
 
 
 class Camera:
-    """A head that sways: a map from view pixels to frame pixels at each share of the clip."""
+    """Swaying head camera of a clip.
+
+    It maps view pixels to frame pixels at each share of the clip.
+    """
 
     def __init__(self, rng: np.random.Generator, domain: Domain) -> None:
         self._waves = rng.uniform(0.5, 3.0, 6), rng.uniform(0, 2 * math.pi, 6)
@@ -29,7 +32,14 @@ class Camera:
         self._zoom = float(rng.uniform(*domain.zoom))
 
     def at(self, share: float) -> np.ndarray:
-        """float64 ``[2, 3]``."""
+        """Return the camera's affine map at a share of the clip.
+
+        Args:
+            share: 0 at the start of the clip, 1 at its end.
+
+        Returns:
+            float64 ``[2, 3]``, from view pixels to frame pixels.
+        """
         often, phase = self._waves
         sway = np.sin(2 * math.pi * often * share + phase).reshape(2, 3).mean(0) * self._far
         centre = WIDTH / 2, HEIGHT / 2
@@ -37,7 +47,7 @@ class Camera:
 
 
 class Sensor:
-    """What light and sensor make of a drawn frame."""
+    """Light and sensor of a clip, which turn drawn frames into pictures."""
 
     def __init__(self, rng: np.random.Generator, domain: Domain, seed: int) -> None:
         self._seed, self._noise = seed, domain.noise
@@ -46,7 +56,17 @@ class Sensor:
         self._tone = grey + domain.saturation * (np.eye(3) - grey)
 
     def develop(self, drawn: np.ndarray, number: int) -> np.ndarray:
-        """The frame of a drawn one, uint8 ``[192, 256, 3]`` both; its noise depends on the clip and the number."""
+        """Add light and noise to a drawn frame.
+
+        The noise depends on the clip and the number.
+
+        Args:
+            drawn: uint8 ``[192, 256, 3]``.
+            number: number of the frame.
+
+        Returns:
+            uint8 ``[192, 256, 3]``.
+        """
         lit = cv2.multiply(cv2.transform(drawn, self._tone), self._gain, dtype=cv2.CV_32F)
         rng = np.random.default_rng((self._seed, number))
         top, left, mirrored = rng.integers((_SPARE, _SPARE, 2))
@@ -55,8 +75,10 @@ class Sensor:
 
 
 def _light(rng: np.random.Generator, domain: Domain) -> np.ndarray:
-    """Gain of each pixel and colour, float32 ``[192, 256, 3]``: how bright the room is, a lamp on one side, darker
-    corners."""
+    """Compute the gain of each pixel and colour, float32 ``[192, 256, 3]``.
+
+    It holds the brightness of the room, a lamp on one side, and darker corners.
+    """
     x, y = np.meshgrid(np.linspace(-1, 1, WIDTH), np.linspace(-1, 1, HEIGHT))
     angle = rng.uniform(0, 2 * math.pi)
     gain = rng.uniform(*_GAIN) * (1 + 0.16 * (x * math.cos(angle) + y * math.sin(angle)) - 0.1 * (x * x + y * y))
@@ -66,6 +88,6 @@ def _light(rng: np.random.Generator, domain: Domain) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _noise(deviation: float, mirrored: bool) -> np.ndarray:
-    """Grey noise, float32 ``[192 + spare, 256 + spare, 3]``."""
+    """Draw grey noise, float32 ``[192 + spare, 256 + spare, 3]``."""
     drawn = np.random.default_rng(7).normal(0, deviation, (HEIGHT + _SPARE, WIDTH + _SPARE)).astype(np.float32)
     return np.ascontiguousarray(np.repeat((drawn[:, ::-1] if mirrored else drawn)[..., None], 3, axis=2))

@@ -1,7 +1,7 @@
-"""A canvas that is drawn large and reduced, so that edges are smooth: shapes in, straight-alpha RGBA out.
+"""Canvas that is drawn large and reduced for smooth edges.
 
-Everything is done on bytes by OpenCV inside the rectangle that a shape covers; that keeps one object at one or
-two milliseconds.
+Shapes go in, RGBA with straight alpha comes out. Everything is done on bytes by OpenCV inside the rectangle that a
+shape covers; that keeps one object at one or two milliseconds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ Box = tuple[int, int, int, int]  # x, y, width, height in pixels of the large pi
 
 
 def _shade_field(shade: Shade) -> np.ndarray:
-    """How much light falls where on a unit square: uint8, 128 is the plain colour."""
+    """Compute the light on a unit square.
+
+    It is uint8; 128 is the plain colour.
+    """
     y, x = np.mgrid[0:_FIELD, 0:_FIELD] / (_FIELD - 1)
     light = {
         "round": 0.86 - 0.95 * ((x - 0.36) ** 2 + (y - 0.3) ** 2) ** 0.65,
@@ -44,12 +47,15 @@ _KEPT = 1 + 0.5 * np.minimum(_LIGHT, 0) - 0.45 * np.maximum(_LIGHT, 0)
 
 
 def _ramp(colour: np.ndarray) -> np.ndarray:
-    """A colour from shadow over itself to light, as a colour map: uint8 [256, 1, 3]."""
+    """Return a colour map from shadow over the colour to light.
+
+    The map is uint8 [256, 1, 3].
+    """
     return (colour * _KEPT + _ADDED).astype(np.uint8)[:, None, :]
 
 
 class Canvas:
-    """Holds a picture of ``size`` · SCALE pixels a side while it is drawn."""
+    """Square picture while it is drawn, ``size`` · SCALE pixels per side."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -63,16 +69,19 @@ class Canvas:
 
     @property
     def ground_box(self) -> Box:
-        """x, y, width and height of the last part that was not clipped, in pixels of the large picture."""
+        """Rectangle of the last part that was not clipped.
+
+        It is x, y, width and height in pixels of the large picture.
+        """
         return self._box
 
     def paint(self, part: Part, outline: np.ndarray, width: float, colour: np.ndarray) -> None:
-        """Draw a part.
+        """Draw a part on the canvas.
 
         Args:
             part: its shade, opacity and clipping are used.
             outline: float32 [n, 2] in pixels of the large picture.
-            width: of its stroke in pixels; 0 fills it.
+            width: width of the stroke in pixels; 0 fills the outline.
             colour: float32 RGB.
         """
         thick = max(1, round(width)) if width else 0
@@ -109,14 +118,22 @@ class Canvas:
             self._lay(mask & ~inner, box, "flat", colour * 0.62, part.opacity)
 
     def decorate(self, shapes: list[np.ndarray], colour: np.ndarray) -> None:
-        """Fill outlines (float32 [n, 2], pixels) on the last part, in its light."""
+        """Fill outlines on the last part, in its light.
+
+        Args:
+            shapes: outlines, float32 [n, 2] in pixels of the large picture.
+            colour: float32 RGB.
+        """
         mask = np.zeros_like(self._ground)
         for outline in shapes:
             cv2.fillPoly(mask, [_fixed(outline, self._box)], 255, cv2.LINE_8, _FRACTION)
         self._lay(mask & self._ground, self._box, self._shade, colour, 1.0)
 
     def reduced(self) -> np.ndarray:
-        """The picture at its final size: uint8 [size, size, 4], straight alpha."""
+        """Return the picture at its final size.
+
+        It is uint8 [size, size, 4] with straight alpha.
+        """
         cover = np.where(self._alpha > 0, np.uint8(255), np.uint8(0))
         small = (self.size, self.size)
         rgb: np.ndarray = cv2.resize(self._rgb, small, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -143,11 +160,17 @@ class Canvas:
 
 
 def _common(one: Box, other: Box) -> Box:
-    """The rectangle that two share; its width or height is not positive when they share none."""
+    """Return the rectangle that two rectangles share.
+
+    Its width or height is not positive when they share none.
+    """
     x, y = max(one[0], other[0]), max(one[1], other[1])
     return x, y, min(one[0] + one[2], other[0] + other[2]) - x, min(one[1] + one[3], other[1] + other[3]) - y
 
 
 def _fixed(outline: np.ndarray, box: Box) -> np.ndarray:
-    """An outline from a rectangle's corner on, in OpenCV's fixed-point coordinates."""
+    """Convert an outline to OpenCV's fixed-point coordinates.
+
+    The coordinates are relative to the rectangle's corner.
+    """
     return np.rint((outline - np.array(box[:2], np.float32)) * (1 << _FRACTION)).astype(np.int32)

@@ -1,4 +1,7 @@
-"""One clip of Pocket Kitchens, frame by frame, with the true boxes of its hands and of what they hold."""
+"""Render a clip of Pocket Kitchens, frame by frame.
+
+Each frame has the true boxes of its hands and of what they hold.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +40,13 @@ PLATE = 92.0
 """Pixels of a dinner plate's longer side at magnification 1."""
 
 LONGER_SIDES = (58.0, 84.0)
-"""Shortest and longest longer side of the thing that is acted on, in pixels at magnification 1."""
+"""Least and largest longer side of the thing that is acted on, in pixels at magnification 1."""
 
 LARGEST = 2300.0
-"""Largest area of it in pixels at magnification 1: of what is larger a hand hides too little."""
+"""Largest area of that thing in pixels at magnification 1: a hand hides too little of a larger one."""
 
 AREAS = (0.5, 4.0)
-"""Smallest and largest area of another thing, as a factor of the one that is acted on."""
+"""Smallest and largest area of another thing, as a factor of the area of the thing that is acted on."""
 
 _PICTURE = 128
 _HAND = 40.0
@@ -56,13 +59,13 @@ _MAP = dict[str, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One frame.
+    """Picture of one frame with its true hand boxes.
 
     Attributes:
         rgb: uint8 ``[192, 256, 3]``.
         hands: the hands in view.
-        hidden: how much of the thing's visible area is covered by hands, and by the lid that they take off it; None
-            while no hand is at work on it.
+        hidden: share of the thing's visible area that is covered by hands, and by the lid that they take off it. None
+            while no hand is at work on the thing.
     """
 
     rgb: np.ndarray
@@ -72,7 +75,10 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class _Hand:
-    """A hand's picture: all of it, what of it is in front of a held thing, its anchor and box in pixels."""
+    """Picture of a hand with its anchor and its box in pixels.
+
+    ``front`` holds the parts of the hand that are in front of a held thing, ``whole`` the whole hand.
+    """
 
     whole: Layer
     front: Layer
@@ -81,16 +87,16 @@ class _Hand:
 
 
 def render(spec: ClipSpec, domain: Domain, only: Collection[int] | None = None) -> Iterator[Frame]:
-    """The frames of a clip.
+    """Render the frames of a clip.
 
-    The clip of a verb that is another run backwards has the frames of that one in the opposite order, camera
-    and noise included.
+    Some verbs are other verbs run backwards. Their clips have the frames of the other verb in the opposite order,
+    camera and noise included.
 
     Args:
-        spec: what it shows.
-        domain: how it looks.
-        only: numbers of the frames to draw, counted from 0 in the order of the clip; all when None. Whichever are
-            asked for come in the order of the clip, each as it is in the whole clip.
+        spec: contents of the clip.
+        domain: look of the clip.
+        only: numbers of the frames to draw, counted from 0 in the order of the clip; all when None. The frames come in
+            the order of the clip, each as it is in the whole clip.
     """
     scene = _Scene(spec, domain)
     backwards = spec.verb in REVERSED
@@ -99,7 +105,7 @@ def render(spec: ClipSpec, domain: Domain, only: Collection[int] | None = None) 
 
 
 class _Scene:
-    """All that does not change within a clip."""
+    """Everything of a clip that does not change within it."""
 
     def __init__(self, spec: ClipSpec, domain: Domain) -> None:
         self._spec = spec
@@ -131,7 +137,10 @@ class _Scene:
         )
 
     def frame(self, number: int) -> Frame:
-        """Frame ``number`` of the motion that is not reversed; what moves in its exposure is blurred."""
+        """Render frame ``number`` of the motion that is not reversed.
+
+        Things that move during the frame's exposure are blurred.
+        """
         share = (number + 0.5) / self._spec.frames
         pose = self._motion.at(share)
         blur = [share + part * _SHUTTER / self._spec.frames for part in (-1, -1 / 3, 1 / 3, 1)]
@@ -150,7 +159,7 @@ class _Scene:
         return Frame(self._sensor.develop(drawn, number), self._boxes(pose, places), hidden)
 
     def _lay_out(self, rng: np.random.Generator) -> None:
-        """Put the distractors on the worktop, where they leave the middle to the thing."""
+        """Put the distractors on the worktop, away from the thing's place."""
         places: list[tuple[float, float]] = []
         for kind, instance in self._spec.distractors:
             for _ in range(30):
@@ -168,7 +177,10 @@ class _Scene:
             paste(self._ground, picture, by)
 
     def _lid_seat(self, pose: Pose) -> tuple[np.ndarray, float]:
-        """The middle of the thing's upper edge, (x, y) in view pixels, and the size of a lid that fits there."""
+        """Find the place and the size of a lid on the thing.
+
+        The place is the middle of the thing's upper edge, (x, y) in view pixels.
+        """
         rows = np.flatnonzero(self._thing.opacity.max(axis=1) > 127)
         top, height = int(rows[0]), len(rows)
         columns = np.flatnonzero(self._thing.opacity[top + round(0.12 * height)] > 127)
@@ -178,7 +190,10 @@ class _Scene:
         return moved(seat, self._thing_place(pose, middle))[0], width / LID
 
     def _lid_hand(self, pose: Pose) -> tuple[float, float]:
-        """From the middle of the thing to the end of its lid on the acting hand's side, view units."""
+        """Compute the acting hand's offset when it takes a lid.
+
+        It is the vector from the middle of the thing to the end of its lid on the acting hand's side, in view units.
+        """
         end = self._seat + np.array([0.42 * LID * self._lid_size * self._motion.side, -2.0])
         return float(end[0] / SCALE - pose.x), float(end[1] / SCALE - pose.y)
 
@@ -193,7 +208,10 @@ class _Scene:
         return _hand(self._sides[1], self._look, _OTHER_GRIP, self._angle)
 
     def _places(self, pose: Pose, camera: np.ndarray, grip: Grip) -> _MAP:
-        """The map of each layer that a pose has from its picture to the frame."""
+        """Map each layer of a pose to its affine map.
+
+        The affine maps are from a layer's picture to the frame.
+        """
         found = {"thing": self._thing_place(pose, grip)}
         if pose.lid is not None:
             at = self._seat[0] + pose.lid[0] * SCALE, self._seat[1] + pose.lid[1] * SCALE
@@ -210,7 +228,10 @@ class _Scene:
         return {name: joined(camera, by) for name, by in found.items()}
 
     def _hidden(self, pose: Pose, camera: np.ndarray, grip: Grip, view: tuple[int, int] = (HEIGHT, WIDTH)) -> float:
-        """How much of the thing's area in view is covered by what is drawn above it."""
+        """Compute the share of the thing's area in view that is covered.
+
+        It is covered by everything that is drawn above it.
+        """
         places = self._places(pose, camera, grip)
         inside = window(view, self._thing, places["thing"])
         if inside is None:
@@ -224,7 +245,7 @@ class _Scene:
         return 1 - float(left.sum()) / max(float(thing.sum()), 1.0)
 
     def _above(self, pose: Pose) -> list[tuple[str, Layer]]:
-        """What is drawn over the thing, the lowest first."""
+        """List the layers that are drawn over the thing, lowest first."""
         layers = [] if pose.lid is None else [("lid", lid(self._spec.instance))]
         if pose.other is not None:
             layers.append(("other", self._other().whole))
@@ -233,7 +254,10 @@ class _Scene:
         return layers
 
     def _draw(self, pose: Pose, cameras: list[np.ndarray], places: list[_MAP]) -> np.ndarray:
-        """A frame without light and noise, uint8 ``[192, 256, 3]``, of four instants of its exposure."""
+        """Draw a frame without light and noise, uint8 ``[192, 256, 3]``.
+
+        The frame is blurred over four instants of its exposure.
+        """
         to_view = np.array([[1.0, 0, -MARGIN * SCALE], [0, 1.0, -MARGIN * SCALE]])
         maps = exposures((WIDTH, HEIGHT), cameras)
         canvas = exposed(self._ground, [joined(camera, to_view) for camera in maps], (WIDTH, HEIGHT))
@@ -259,7 +283,10 @@ class _Scene:
         return canvas
 
     def _draw_stream(self, canvas: np.ndarray, pose: Pose, camera: np.ndarray, thing: np.ndarray) -> None:
-        """Water out of what is tilted, from its upper edge down; else onto the thing from above."""
+        """Draw water from a tilted thing, else onto the thing from above.
+
+        Out of a tilted thing the water runs from its upper edge down.
+        """
         x, y = _pixels((pose.x, pose.y))
         if abs(pose.turn) > 40:
             rows, columns = np.nonzero(self._thing.opacity > 127)
@@ -282,7 +309,7 @@ class _Scene:
         return found
 
     def _held(self, by: np.ndarray) -> Box | None:
-        """The tight box of the thing."""
+        """Compute the tight box of the thing."""
         inside = window((HEIGHT, WIDTH), self._thing, by)
         if inside is None:
             return None
@@ -295,7 +322,7 @@ class _Scene:
 
 
 _BESIDE = np.array([[1.0, 0, 3], [0, 1.0, 4]])
-"""From a thing to its shadow: a little to the right of it and below."""
+"""Map from a thing to its shadow: a little to the right of it and below."""
 
 _HALF = np.array([[0.5, 0, 0], [0, 0.5, 0]])
 _HALF_VIEW = (HEIGHT // 2, WIDTH // 2)
@@ -306,7 +333,7 @@ def _area(layer: Layer) -> float:
 
 
 def _fitting_size(thing: Layer, noun: str) -> float:
-    """Pixels of the view a pixel of the thing's picture."""
+    """Compute the number of view pixels per pixel of the thing's picture."""
     height, width = (int(np.count_nonzero(thing.opacity.max(axis=axis) > 127)) for axis in (1, 0))
     longer = float(np.clip(PLATE * natural_size(noun), *LONGER_SIDES)) / max(height, width)
     return max(min(longer, math.sqrt(LARGEST / _area(thing))), LONGER_SIDES[0] / max(height, width))
@@ -329,7 +356,10 @@ def _pixels(place: tuple[float, float]) -> tuple[float, float]:
 
 
 def _seen(box: Box, by: np.ndarray) -> Box | None:
-    """A box of a picture as shares of the frame, cut to it; None when less than a tenth of it is in view."""
+    """Convert a box of a picture to shares of the frame.
+
+    The box is cut to the frame. The result is None when less than a tenth of the box is in view.
+    """
     corners = moved(np.array([[box[0], box[1]], [box[2], box[1]], [box[0], box[3]], [box[2], box[3]]]), by)
     low, high = corners.min(axis=0), corners.max(axis=0)
     inside_low, inside_high = np.maximum(low, 0), np.minimum(high, (WIDTH, HEIGHT))

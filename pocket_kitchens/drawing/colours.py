@@ -1,4 +1,4 @@
-"""Colour names of the pocket world, and the colours one instance of a kind has."""
+"""Colour names of the pocket world, and palettes of instances."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ ROLES = ("body", "accent", "third")
 
 
 class Palette:
-    """The colours of one instance: those of 'body/accent/third', each a little off its name."""
+    """Colours of one instance of a kind of object.
+
+    The colours are those of 'body/accent/third', each slightly different from the named colour.
+    """
 
     def __init__(self, names: str, rng: np.random.Generator) -> None:
         self._colours = dict(COLOURS)
@@ -29,7 +32,13 @@ class Palette:
             self._colours[role] = np.clip(COLOURS[name] * tint, 0, 255).astype(np.float32)
 
     def of(self, role: str) -> np.ndarray:
-        """The colour of a role or name, darker with a trailing '-', lighter with '+': float32 RGB, 0 to 255."""
+        """Return the colour of a role or name.
+
+        A trailing '-' makes it darker, a trailing '+' lighter.
+
+        Returns:
+            float32 RGB, 0 to 255.
+        """
         colour = self._colours[role.rstrip("+-")]
         if role.endswith("-"):
             return colour * 0.66

@@ -1,7 +1,7 @@
-"""The two domains of Pocket Kitchens: what occurs in each, and how it looks.
+"""Contents and look of the two domains of Pocket Kitchens.
 
-One is written as EPIC-KITCHENS-100, the other as Ego4D. They share 16 nouns and 8 verbs by name, and each has 12
-nouns and 5 verbs of its own, so that a model trained on one meets classes on the other that it has never seen.
+One is written as EPIC-KITCHENS-100, the other as Ego4D. They share 16 nouns and 8 verbs by name. Each has 12
+nouns and 5 verbs of its own, so that a model trained on one meets unseen classes on the other.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ EPIC_VERBS = ("insert", "remove", "shake", "peel", "turn")
 EGO4D_VERBS = ("push", "pull", "wipe", "hold", "squeeze")
 
 REVERSED = {"put down": "pick up", "close": "open", "remove": "insert", "pull": "push"}
-"""Verbs that are another one run backwards: no single frame tells the two of a pair apart."""
+"""Verb → the verb whose clips it shows backwards; no single frame distinguishes the two of a pair."""
 
 ON_CONTAINERS = frozenset({"open", "close"})
-"""Verbs that only containers take."""
+"""Verbs that act on containers only."""
 
 SYNONYMS = {
     "pick up": ("grab", "take"),
@@ -39,22 +39,22 @@ SYNONYMS = {
     "frying pan": ("skillet",),
     "bag": ("sack", "pouch"),
 }
-"""What else some classes are called."""
+"""Other names of some classes."""
 
 
 @dataclass(frozen=True)
 class Domain:
-    """A domain.
+    """Vocabulary, video format and look of a domain.
 
     Attributes:
         name: 'epic' or 'ego4d', the dataset whose form it is written in; 'pictures' is never a dataset.
         nouns: its nouns, the shared ones first.
         verbs: its verbs, the shared ones first.
-        fps: frames a second of its videos.
-        seconds: shortest and longest clip.
+        fps: frames per second of its videos.
+        seconds: length of the shortest and the longest clip.
         warmth: colour temperature, −1 (blue) to 1 (orange).
         saturation: of the picture, 1 = as drawn.
-        tilt: how far a camera may be turned, in degrees.
+        tilt: largest turn of a camera, in degrees.
         zoom: smallest and largest magnification of the view.
         noise: standard deviation of the sensor noise, of 255.
         tiles: whether worktops are tiled (else grained wood or plain).

@@ -1,4 +1,7 @@
-"""Where hands take a thing, and how large they are: chosen so that they hide as much of it as hands do."""
+"""Choose where hands take a thing, and their size.
+
+The choice makes hands hide as much of the thing as real hands do.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ PALMS = (26.0, 46.0)
 """Smallest and largest palm in pixels at magnification 1."""
 
 HIDDEN = (0.38, 0.52)
-"""Share of the thing that hands are to hide, mean over the clip; every clip aims at another value in between."""
+"""Least and largest share of the thing that hands hide, mean over the clip; each clip draws a value in between."""
 
 _ANYWHERE, _NEARBY = 20, 24
 _ENOUGH = 0.02
@@ -21,13 +24,13 @@ _ENOUGH = 0.02
 
 @dataclass(frozen=True)
 class Grip:
-    """How the hands of a clip take the thing.
+    """Palm size and grip points of the hands of a clip.
 
     Attributes:
         palm: width of the palm in pixels at magnification 1.
         along: the point of the thing that the motion moves, (x, y) in pixels of its picture.
-        acting: by how much the acting hand is off where the motion has it, view units right and down.
-        other: the same of the other hand.
+        acting: offset of the acting hand from its place in the motion, view units right and down.
+        other: the same offset of the other hand.
     """
 
     palm: float
@@ -37,7 +40,13 @@ class Grip:
 
 
 def points_to_grip(thing: Layer) -> np.ndarray:
-    """Points of a thing where a hand can take it, all but its two ends: (x, y) in pixels of its picture, ``[N, 2]``."""
+    """List the points where a hand can take a thing.
+
+    These are the points of the thing except its two ends.
+
+    Returns:
+        (x, y) in pixels of its picture, ``[N, 2]``.
+    """
     rows, columns = np.nonzero(thing.opacity[::3, ::3] > 127)
     points = np.stack([columns, rows], axis=1) * 3.0 + 1.0
     _, axes = np.linalg.eigh(np.cov(points.T))
@@ -54,15 +63,17 @@ def choose_grip(
     lid_hand: tuple[float, float] | None,
     hidden: Callable[[Grip], float],
 ) -> Grip:
-    """The best of some grips drawn at random, first any, then like the best so far.
+    """Choose the best of some grips drawn at random.
+
+    The first draws are free, the later ones vary the best grip so far.
 
     Args:
-        rng: draws them.
-        thing: what is acted on.
-        holds: whether the acting hand is around it, else the hands come to it from the sides.
+        rng: random generator of the draws.
+        thing: the thing that is acted on.
+        holds: whether the acting hand is around the thing, else the hands come to it from the sides.
         side: 1 when the acting hand is the one on the right, -1 on the left.
-        lid_hand: :attr:`Grip.acting` of a hand that takes a lid, None when there is none.
-        hidden: the share of the thing that the hands hide with a grip, mean over the clip.
+        lid_hand: :attr:`Grip.acting` of a hand that takes a lid, None when there is no lid.
+        hidden: computes the share of the thing that the hands hide with a grip, mean over the clip.
     """
     aim = float(rng.uniform(*HIDDEN))
     height, width = thing.opacity.shape

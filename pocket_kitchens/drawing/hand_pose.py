@@ -1,8 +1,9 @@
-"""Where the parts of a right hand are: a small jointed model in space, projected into the picture.
+"""Place the parts of a right hand with a small jointed model.
 
-The hand's own axes: x from the thumb's side to the little finger's, y from the wrist to the fingers, z out of the back
-of the hand. Lengths are in palm widths, with the wrist at the origin. The wearer looks down and forward, so the hand is
-rolled about the forearm (thumb up, the more the tighter it grips) and tilted towards the camera.
+The model is in space and is projected into the picture. The hand's own axes: x from the thumb's side to the little
+finger's, y from the wrist to the fingers, z out of the back of the hand. Lengths are in palm widths, with the wrist at
+the origin. The wearer looks down and forward. So the hand is rolled about the forearm (thumb up, the more the tighter
+it grips) and tilted towards the camera.
 """
 
 from __future__ import annotations
@@ -15,23 +16,23 @@ import numpy as np
 PartKind = Literal["finger", "thumb", "palm"]
 
 TILT = np.radians(28.0)
-"""How far the camera looks forward rather than straight down, in radians: stacked fingers show one above another."""
+"""Angle of the camera from straight down to forward, in radians: stacked fingers show one above another."""
 ARM_LENGTH = 7.5
 """Length of the forearm in palm widths: long enough to leave any view the hand is well inside of."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One rounded piece of the hand: the hull of a few circles.
+    """Rounded piece of the hand: the hull of a few circles.
 
     Attributes:
-        kind: What the piece belongs to.
-        centres: Circle centres [N, 2], y down as in a picture; a phalanx starts at its joint nearer the palm.
-        radii: Circle radii [N] in palm widths.
-        depth: Height towards the camera in palm widths: higher pieces hide lower ones.
+        kind: 'finger', 'thumb' or 'palm', to which the piece belongs.
+        centres: circle centres [N, 2], y down as in a picture; a phalanx starts at its joint nearer the palm.
+        radii: circle radii [N] in palm widths.
+        depth: height towards the camera in palm widths: higher pieces hide lower ones.
         joint: 0 at the palm, 1–3 for the phalanges from the palm to the tip.
         digit: 0 for the thumb, 1–4 from index to little finger, -1 for the palm.
-        back: Direction [3] out of the back of the piece (the side of the nail) in picture axes, z towards the camera.
+        back: direction [3] out of the back of the piece (the side of the nail) in picture axes, z towards the camera.
     """
 
     kind: PartKind
@@ -45,12 +46,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Pose:
-    """A hand in the picture plane: its parts from the lowest to the highest, and where a held thing is.
+    """Parts of a hand in the picture plane, with arm and anchor.
 
     Attributes:
-        parts: Parts in drawing order.
-        arm: The end points [2, 2] of the forearm's axis: wrist, elbow end.
-        anchor: The middle of the grip [2].
+        parts: the parts in drawing order, from the lowest to the highest.
+        arm: the end points [2, 2] of the forearm's axis: wrist, elbow end.
+        anchor: the middle of the grip [2], the place of a held thing.
     """
 
     parts: list[Part]
@@ -81,7 +82,10 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 
 
 def _view(grip: float, angle: float) -> np.ndarray:
-    """The matrix [3, 3] from the hand's axes to the picture's (x right, y down, z towards the camera)."""
+    """Compute the matrix [3, 3] from the hand's axes to the picture's.
+
+    The picture's axes are x right, y down, z towards the camera.
+    """
     roll = _ROLL_OPEN + (_ROLL_FIST - _ROLL_OPEN) * grip
     turn = np.radians(angle)
     rolled = np.array([[np.cos(roll), 0, np.sin(roll)], [0, 1, 0], [-np.sin(roll), 0, np.cos(roll)]])
@@ -92,7 +96,10 @@ def _view(grip: float, angle: float) -> np.ndarray:
 
 
 def _finger(index: int, grip: float, spread: float, slim: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Joints [2, 3], radii [2] and back [3] of each phalanx of a finger, in the hand's axes."""
+    """Compute the phalanges of a finger in the hand's axes.
+
+    Each has joints [2, 3], radii [2] and back [3].
+    """
     (x, y), lengths, radius, fan = _FINGERS[index]
     # A fist cannot fan out: the fan closes as the fingers bend.
     away = np.radians(fan * (2.0 + 13.0 * spread) * (1 - 0.7 * grip))
@@ -113,7 +120,10 @@ def _finger(index: int, grip: float, spread: float, slim: float) -> list[tuple[n
 
 
 def _thumb(grip: float, spread: float, slim: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Joints [2, 3], radii [2] and back [3] of the ball of the thumb and its two phalanges, in the hand's axes."""
+    """Compute the pieces of the thumb in the hand's axes.
+
+    They are the ball of the thumb and its two phalanges, each with joints [2, 3], radii [2] and back [3].
+    """
     joint = _THUMB_BASE
     pieces = []
     for number, length in enumerate(_THUMB_LENGTHS):
@@ -133,8 +143,8 @@ def pose_right_hand(grip: float, spread: float, angle: float, slim: float) -> Po
     Args:
         grip: 0 for an open flat hand to 1 for a fist.
         spread: 0–1, how far the fingers fan out.
-        angle: Degrees by which hand and forearm turn about the wrist; a positive angle brings the arm from below right.
-        slim: Thickness of fingers, about 1.
+        angle: turn of hand and forearm about the wrist in degrees; positive brings the arm from below right.
+        slim: thickness of fingers, about 1.
     """
     view = _view(grip, angle)
     parts = []

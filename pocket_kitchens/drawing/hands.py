@@ -1,4 +1,4 @@
-"""Hands with sleeves as the wearer of a head camera sees them, drawn from a handful of numbers."""
+"""Draw hands with sleeves as a head camera sees them."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _SKINS = np.array(
 )
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
 _RIDGE = 0.07
-"""How much lighter than the skin its lit ridge is."""
+"""Share by which the lit ridge is lighter than the skin."""
 _ARM_RADII = (0.31, 0.47)
 _SLEEVE_RADII = (0.40, 0.60)
 
 
 @dataclass(frozen=True)
 class HandLook:
-    """What one person's hands look like; colours are RGB, 0–255.
+    """Colours and thickness of one person's hands; RGB, 0–255.
 
     Attributes:
-        skin: Skin tone.
-        sleeve: Colour of the sleeve; None for a bare forearm.
-        glove: Colour of the glove; None for a bare hand.
-        slim: Thickness of the fingers, 0.85–1.15.
-        seed: Chooses ring, watch and nail varnish.
+        skin: skin tone.
+        sleeve: colour of the sleeve; None for a bare forearm.
+        glove: colour of the glove; None for a bare hand.
+        slim: thickness of the fingers, 0.85–1.15.
+        seed: chooses ring, watch and nail varnish.
     """
 
     skin: Colour
@@ -50,7 +50,7 @@ class HandLook:
 
 @dataclass(frozen=True)
 class HandPicture:
-    """A hand cut out of its surroundings.
+    """Picture of a hand on a transparent background.
 
     Attributes:
         rgba: uint8 [H, W, 4], straight (not premultiplied) alpha.
@@ -81,7 +81,10 @@ def _any_colour(rng: np.random.Generator) -> Colour:
 
 
 def hand_look(seed: int) -> HandLook:
-    """Choose a look: skin from very dark to light in even measure, 75 % sleeves, 5 % gloves."""
+    """Choose the look of one person's hands.
+
+    The skin is drawn evenly from very dark to light; 75 % have sleeves and 5 % gloves.
+    """
     rng = np.random.default_rng(seed)
     known = _SKINS @ _LUMINANCE
     target = rng.uniform(known[0], known[-1])
@@ -117,7 +120,10 @@ def _hull(centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
 
 
 class _Canvas:
-    """A large picture [H, W, 4] that takes coordinates in palm widths and is averaged down at the end."""
+    """Large picture [H, W, 4] that is averaged down at the end.
+
+    Its coordinates are palm widths.
+    """
 
     def __init__(self, low: np.ndarray, high: np.ndarray, scale: float) -> None:
         self.scale = scale
@@ -129,7 +135,7 @@ class _Canvas:
         self.pixels = np.zeros((height * _OVER, width * _OVER, 4), dtype=np.uint8)
 
     def place(self, point: np.ndarray) -> np.ndarray:
-        """Palm widths to pixels of the finished picture."""
+        """Convert palm widths to pixels of the finished picture."""
         return point * self.scale - self.origin
 
     def _fixed(self, points: np.ndarray) -> np.ndarray:
@@ -143,7 +149,10 @@ class _Canvas:
         cv2.polylines(self.pixels, [self._fixed(points)], False, (*colour, 255), thickness, cv2.LINE_8, _SHIFT)
 
     def shadow(self, outline: np.ndarray, strength: float, reach: float) -> None:
-        """Darken what is already drawn about an outline, softly over `reach` palm widths."""
+        """Darken softly what is already drawn about an outline.
+
+        The shadow reaches `reach` palm widths.
+        """
         blur = reach * self.scale * _OVER
         pad = int(2 * blur) + 1
         fixed = self._fixed(outline)
@@ -159,7 +168,10 @@ class _Canvas:
         cv2.multiply(below, cv2.merge([light, light, light, opaque]), dst=below, scale=1 / 255)
 
     def finish(self) -> np.ndarray:
-        """The picture at its true size, uint8 [H, W, 4] with straight alpha."""
+        """Return the picture at its true size.
+
+        It is uint8 [H, W, 4] with straight alpha.
+        """
         height, width = self.pixels.shape[0] // _OVER, self.pixels.shape[1] // _OVER
         small = cv2.resize(self.pixels, (width, height), interpolation=cv2.INTER_AREA)
         # Empty pixels are black, so the averages are premultiplied: only the edges need dividing.
@@ -172,9 +184,10 @@ class _Canvas:
 def _round_part(
     canvas: _Canvas, centres: np.ndarray, radii: np.ndarray, colour: Colour, rim_from: float, shadow: float
 ) -> None:
-    """A rounded piece lit from above: body, a lighter ridge towards the light, a dark rim, and a shadow about it.
+    """Draw a rounded piece that is lit from above.
 
-    Rim and shadow start a share `rim_from` of the way along, so that a straight finger is one shape and not three.
+    It has a body, a lighter ridge towards the light, a dark rim, and a shadow about it. Rim and shadow start a share
+    `rim_from` of the way along, so that a straight finger is one shape and not three.
     """
     rim = max(0.018, 0.4 / canvas.scale)
     started = np.vstack([centres[:1] + (centres[-1] - centres[0]) * rim_from, centres[1:]])
@@ -210,7 +223,10 @@ def _nail(canvas: _Canvas, part: Part, colour: Colour) -> None:
 
 
 def _knuckle_lines(canvas: _Canvas, part: Part, colour: Colour) -> None:
-    """Two creases across the joint at the palm's end of a phalanx, when its back is seen."""
+    """Draw two creases across a phalanx's joint at the palm's end.
+
+    They are drawn only when the back of the phalanx is seen.
+    """
     ahead = part.centres[1] - part.centres[0]
     length = float(np.linalg.norm(ahead))
     if part.back[2] < 0.35 or length < 0.08:
@@ -292,7 +308,7 @@ def _draw_arm(canvas: _Canvas, pose: Pose, look: HandLook, details: _Details) ->
 
 
 def _join_wrist(canvas: _Canvas, pose: Pose, look: HandLook) -> None:
-    """Paint over the palm's rim where skin runs on into the forearm."""
+    """Paint over the palm's rim where skin continues into the forearm."""
     ahead = (pose.arm[1] - pose.arm[0]) / np.linalg.norm(pose.arm[1] - pose.arm[0])
     centres = pose.arm[0] + ahead * np.array([[-0.2], [0.06]])
     radii = np.array([0.1, _ARM_RADII[0] * look.slim - 0.11])
@@ -300,14 +316,17 @@ def _join_wrist(canvas: _Canvas, pose: Pose, look: HandLook) -> None:
 
 
 def _extent(parts: list[Part]) -> tuple[np.ndarray, np.ndarray]:
-    """The corners (low [2], high [2]) of the tight box round some parts."""
+    """Compute the corners (low [2], high [2]) of the parts' tight box."""
     low = np.min([np.min(part.centres - part.radii[:, None], axis=0) for part in parts], axis=0)
     high = np.max([np.max(part.centres + part.radii[:, None], axis=0) for part in parts], axis=0)
     return low, high
 
 
 def _is_in_front(part: Part, grip: float) -> bool:
-    """Whether a part lies over a held thing: the thumb, and the finger ends once they curl."""
+    """Check that a part lies over a held thing.
+
+    The thumb does, and the finger ends once they curl.
+    """
     return (part.kind == "thumb" and part.joint > 0) or (part.kind == "finger" and part.joint > 1 and grip >= 0.25)
 
 
@@ -337,22 +356,25 @@ def _draw(
 
 
 def draw_hand(side: Side, look: HandLook, grip: float, spread: float, angle: float, scale: float) -> HandPicture:
-    """Draw a hand with its forearm, fingers up and the arm from below.
+    """Draw a hand with its forearm.
+
+    The fingers point up and the arm comes from below.
 
     Args:
-        side: Which hand. The left is the mirror image of the right at the opposite angle.
-        look: Colours and thickness.
+        side: side of the hand. The left is the mirror image of the right at the opposite angle.
+        look: colours and thickness.
         grip: 0 for an open flat hand to 1 for a fist.
         spread: 0–1, how far the fingers fan out.
-        angle: Degrees of turn about the wrist: positive brings the arm from below right, negative from below left.
-        scale: Palm width in pixels, 10–80.
+        angle: degrees of turn about the wrist: positive brings the arm from below right, negative from below left.
+        scale: palm width in pixels, 10–80.
     """
     return _draw(side, look, grip, spread, angle, scale, in_front=False)
 
 
 def draw_fingers(side: Side, look: HandLook, grip: float, spread: float, angle: float, scale: float) -> HandPicture:
-    """Draw only what lies in front of a held thing, on the canvas `draw_hand` uses for the same arguments.
+    """Draw only the parts in front of a held thing.
 
-    Draw the hand, then the thing at the anchor, then the fingers. The arguments are those of `draw_hand`.
+    The canvas is that of `draw_hand` for the same arguments. Draw the hand, then the thing at the anchor, then the
+    fingers.
     """
     return _draw(side, look, grip, spread, angle, scale, in_front=True)

@@ -1,4 +1,7 @@
-"""Read the kinds of objects from ``kinds.toml``; its head says how they are written."""
+"""Read the kinds of objects from ``kinds.toml``.
+
+The head of that file describes its format.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +42,11 @@ _Outlines = list[list[tuple[float, float]]]
 
 @dataclass(frozen=True)
 class _Form:
-    """What the line of a shape has.
+    """Settings of a shape's line in the file.
 
     Attributes:
-        points: fewest of an outline; 0 for what is drawn around each of its points.
-        needed: settings.
+        points: fewest points of an outline; 0 for a shape that is drawn around each of its points.
+        needed: settings that the line must have.
         others: settings that may be left out.
     """
 
@@ -71,7 +74,7 @@ _PATTERN = "pattern"
 
 
 class _Wrong(Exception):
-    """What is wrong with a field; whoever reads the file adds where."""
+    """Fault of a field; the reader of the file adds its place."""
 
 
 def read_kinds(file: Path = KINDS_FILE) -> dict[str, Kind]:
@@ -81,7 +84,7 @@ def read_kinds(file: Path = KINDS_FILE) -> dict[str, Kind]:
         Name → kind, in the order of the file.
 
     Raises:
-        InputError: it cannot be read, or is wrong; names the kind, the field and what was expected.
+        InputError: the file cannot be read or is wrong; the text names the kind, the field and what was expected.
     """
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -122,7 +125,7 @@ def _kind(name: str, fields: Any, shared: dict[str, Any]) -> Kind:
 
 
 def _value(field: str, value: Any, of: type) -> Any:
-    """A value of a field that is a number, a text, or true or false."""
+    """Return a field's value: a number, a text, or true or false."""
     if of is float and type(value) is int:
         return float(value)
     if type(value) is not of or value in (math.inf, -math.inf) or value != value:
@@ -153,7 +156,7 @@ def _palettes(text: Any, shared: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _check_roles(kind: Kind) -> None:
-    """A part has a colour in every palette of its kind."""
+    """Check that each palette has the colours of the kind's parts."""
     for palette in kind.palettes:
         lacking = ROLES[palette.count("/") + 1 :]
         used = [part.role for part in kind.parts if part.role.rstrip("+-") in lacking]
@@ -178,7 +181,7 @@ def _parts(text: Any) -> tuple[Part | Pattern, ...]:
 
 
 def _line(line: str) -> list[Part | Pattern]:
-    """The parts that one line describes."""
+    """Parse the parts that one line describes."""
     shape, *words = line.replace(";", " ; ").split()
     if shape not in (*_FORMS, _PATTERN):
         raise _Wrong(f"there is no shape '{shape}', expected one of {', '.join((*_FORMS, _PATTERN))}.")

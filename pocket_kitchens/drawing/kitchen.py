@@ -1,4 +1,7 @@
-"""Worktops: the place a clip happens in, drawn once a clip and larger than the view."""
+"""Draw worktops, the backgrounds of clips.
+
+A worktop is drawn once per clip and is larger than the view.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import numpy as np
 from pocket_kitchens.drawing.domains import Domain
 
 SCALE = 256
-"""Pixels a view unit."""
+"""Pixels per view unit."""
 
 MARGIN = 0.22
 """View units around the view, for a camera that moves and turns."""
@@ -17,11 +20,11 @@ Colour = tuple[float, float, float]
 
 
 def draw_kitchen(seed: int, domain: Domain) -> np.ndarray:
-    """The worktop of a kitchen with its wall, sink or hob.
+    """Draw the worktop of a kitchen with wall, sink or hob.
 
     Args:
-        seed: the kitchen.
-        domain: how such kitchens look.
+        seed: seed of the kitchen.
+        domain: look of its kitchens.
 
     Returns:
         uint8 ``[H, W, 3]`` RGB, the view and :data:`MARGIN` on every side.
@@ -47,7 +50,7 @@ def _colour(generator: np.random.Generator, warmth: float) -> Colour:
 
 
 def _worktop(generator: np.random.Generator, colour: Colour, width: int, height: int) -> np.ndarray:
-    """Grained wood or speckled stone."""
+    """Draw grained wood or speckled stone."""
     rough = generator.normal(0, 1, (height, width)).astype(np.float32)
     if generator.random() < 0.6:
         grain = cv2.GaussianBlur(rough, (0, 0), sigmaX=generator.uniform(14, 30), sigmaY=1.2) * 60
@@ -57,7 +60,7 @@ def _worktop(generator: np.random.Generator, colour: Colour, width: int, height:
 
 
 def _tiles(generator: np.random.Generator, colour: Colour, width: int, height: int) -> np.ndarray:
-    """Tiles with joints, each of a slightly different shade."""
+    """Draw tiles with joints, each of a slightly different shade."""
     side = int(generator.integers(34, 70))
     rows, columns = -(-height // side), -(-width // side)
     shades = generator.normal(0, 7, (rows, columns)).astype(np.float32)
@@ -69,7 +72,7 @@ def _tiles(generator: np.random.Generator, colour: Colour, width: int, height: i
 
 
 def _fixture(picture: np.ndarray, generator: np.random.Generator, edge: int) -> None:
-    """A sink or a hob at the back of the worktop."""
+    """Draw a sink or a hob at the back of the worktop."""
     width = picture.shape[1]
     x = int(generator.integers(20, width - 130))
     y, right, bottom = edge + 6, x + int(generator.integers(90, 130)), edge + int(generator.integers(46, 70))

@@ -1,4 +1,4 @@
-"""Putting drawn pictures on top of each other."""
+"""Put drawn pictures on top of each other."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Window = tuple[int, int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A picture to be put on others.
+    """Picture with opacity, to be pasted on others.
 
     Colours are multiplied by the opacity, else those of transparent pixels would bleed in at the edges.
 
     Attributes:
         rgba: uint8 ``[h, w, 4]``.
-        opacity: uint8 ``[h, w]``, the last channel on its own.
+        opacity: uint8 ``[h, w]``, a copy of the last channel.
     """
 
     rgba: np.ndarray
@@ -34,14 +34,19 @@ class Layer:
 def placement(
     anchor: tuple[float, float], at: tuple[float, float], scale: float, turn: float = 0.0, squash: float = 1.0
 ) -> np.ndarray:
-    """The affine map, float64 ``[2, 3]``, that puts a picture's anchor (x, y in its pixels) on a point of the canvas.
+    """Compute the affine map that places a picture on a canvas.
+
+    The map puts the picture's anchor on a point of the canvas.
 
     Args:
-        anchor: in the picture, pixels.
-        at: on the canvas, pixels.
-        scale: canvas pixels a picture pixel.
+        anchor: (x, y) in the picture, pixels.
+        at: (x, y) on the canvas, pixels.
+        scale: canvas pixels per picture pixel.
         turn: degrees, counter-clockwise as seen.
         squash: factor of the picture's width.
+
+    Returns:
+        float64 ``[2, 3]``.
     """
     cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
     a, b, c, d = cos * scale * squash, sin * scale, -sin * scale * squash, cos * scale
@@ -50,19 +55,26 @@ def placement(
 
 
 def joined(second: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """The map that does ``first`` and then ``second``, each float64 ``[2, 3]``."""
+    """Compose two affine maps: ``first``, then ``second``.
+
+    Each is float64 ``[2, 3]``.
+    """
     both = second[:, :2] @ first
     both[:, 2] += second[:, 2]
     return both
 
 
 def moved(points: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Points ``[N, 2]`` under an affine map ``[2, 3]``."""
+    """Apply an affine map ``[2, 3]`` to points ``[N, 2]``."""
     return points @ by[:, :2].T + by[:, 2]
 
 
 def prepared(picture: np.ndarray) -> Layer:
-    """The layer of a drawn picture, uint8 ``[h, w, 4]`` RGBA with straight alpha."""
+    """Make a layer of a drawn picture.
+
+    Args:
+        picture: uint8 ``[h, w, 4]`` RGBA with straight alpha.
+    """
     opacity = np.ascontiguousarray(picture[..., 3])
     solid = cv2.multiply(picture, cv2.merge([opacity] * 4), scale=1 / 255)
     solid[..., 3] = opacity
@@ -70,18 +82,23 @@ def prepared(picture: np.ndarray) -> Layer:
 
 
 def shadow(layer: Layer, strength: float) -> Layer:
-    """A black layer of the same outline, as opaque as ``strength`` where the other is solid."""
+    """Make a black layer with the outline of another.
+
+    Its opacity is ``strength`` times that of the other layer.
+    """
     opacity = cv2.convertScaleAbs(layer.opacity, alpha=strength)
     nothing = np.zeros_like(opacity)
     return Layer(cv2.merge([nothing, nothing, nothing, opacity]), opacity)
 
 
 def exposures(size: tuple[int, int], maps: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-    """Those of the four maps over an exposure that must be drawn: all, the outer two, or one when nothing moves.
+    """Choose which maps over an exposure must be drawn.
+
+    All are drawn, or the outer two, or a single one when nothing moves.
 
     Args:
         size: width and height of the picture that they place, pixels.
-        maps: float64 ``[2, 3]`` each, in the order of time.
+        maps: the maps over an exposure in the order of time, usually four; float64 ``[2, 3]`` each.
     """
     corners = np.array([[0.0, 0.0], [size[0], 0.0], [0.0, size[1]], [size[0], size[1]]])
     far = float(np.abs(moved(corners, maps[0]) - moved(corners, maps[-1])).max())
@@ -91,7 +108,16 @@ def exposures(size: tuple[int, int], maps: Sequence[np.ndarray]) -> Sequence[np.
 
 
 def exposed(picture: np.ndarray, maps: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """The mean of a picture under one, two or four maps: uint8, ``size`` = (width, height) pixels."""
+    """Average a picture under one, two or four maps.
+
+    Args:
+        picture: uint8.
+        maps: float64 ``[2, 3]`` each.
+        size: (width, height) of the result in pixels.
+
+    Returns:
+        uint8.
+    """
     drawn = [cv2.warpAffine(picture, by, size, flags=cv2.INTER_LINEAR) for by in maps]
     while len(drawn) > 1:
         drawn = [cv2.addWeighted(a, 0.5, b, 0.5, 0) for a, b in zip(drawn[::2], drawn[1::2], strict=True)]
@@ -103,8 +129,8 @@ def paste(canvas: np.ndarray, layer: Layer, *maps: np.ndarray) -> None:
 
     Args:
         canvas: uint8 ``[H, W, 3]``.
-        layer: what.
-        maps: where, float64 ``[2, 3]``, picture pixels to canvas pixels; four are an exposure in which it moves.
+        layer: the layer to draw.
+        maps: float64 ``[2, 3]``, picture pixels to canvas pixels; four are an exposure in which the layer moves.
     """
     maps = tuple(exposures(layer.opacity.shape[::-1], maps)) if len(maps) > 1 else maps
     view = window(canvas.shape[:2], layer, *maps)
@@ -119,7 +145,16 @@ def paste(canvas: np.ndarray, layer: Layer, *maps: np.ndarray) -> None:
 
 
 def window(shape: tuple[int, int], layer: Layer, *maps: np.ndarray) -> Window | None:
-    """The part of a canvas (H, W) that a layer reaches under some maps; None when it reaches none."""
+    """Compute the part of a canvas that a layer reaches.
+
+    Args:
+        shape: height and width of the canvas, pixels.
+        layer: the layer.
+        maps: float64 ``[2, 3]`` each, picture pixels to canvas pixels.
+
+    Returns:
+        The part of the canvas that the layer reaches under some map; None when it reaches none.
+    """
     height, width = layer.opacity.shape
     outline = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
     corners = np.concatenate([moved(outline, by) for by in maps])
@@ -129,7 +164,11 @@ def window(shape: tuple[int, int], layer: Layer, *maps: np.ndarray) -> Window | 
 
 
 def coverage(layer: Layer, by: np.ndarray, view: Window) -> np.ndarray:
-    """How opaque a layer is on each pixel of a part of the canvas: uint8 ``[bottom - top, right - left]``."""
+    """Compute a layer's opacity on a part of the canvas.
+
+    Returns:
+        uint8 ``[bottom - top, right - left]``.
+    """
     left, top, right, bottom = view
     local = _shifted(by, left, top)
     return np.asarray(cv2.warpAffine(layer.opacity, local, (right - left, bottom - top), flags=cv2.INTER_LINEAR))

@@ -17,10 +17,10 @@ def _spot(x: float, y: float, r: float) -> np.ndarray:
 
 
 def motif_shapes(motif: Motif, box: tuple[int, int, int, int], rng: np.random.Generator) -> list[np.ndarray]:
-    """The outlines of a motif over a rectangle.
+    """Draw the outlines of a motif over a rectangle.
 
     Args:
-        motif: which.
+        motif: name of the motif.
         box: x, y, width and height in pixels.
         rng: chooses counts and places.
 

@@ -1,8 +1,9 @@
-"""Verbs as motions: where a held thing and the hands are at every instant of a clip.
+"""Verbs as motions of a held thing and the hands.
 
-Positions are in view units: x from 0 to 1 across the picture, y from 0 to 0.75 down it. A verb's motion does not know
-what is held. There is none for the verbs of :data:`pocket_kitchens.drawing.domains.REVERSED`: they are another clip run
-backwards. What is repeated is repeated at most about five times, so that sixteen instants of a clip still show it.
+Positions are in view units: x from 0 to 1 across the picture, y from 0 to 0.75 down it. A verb's motion does not
+depend on the held thing. The verbs of :data:`pocket_kitchens.drawing.domains.REVERSED` have no motion: they are another
+clip run backwards. Repeated movements are repeated at most about five times, so that sixteen instants of a clip still
+show them.
 """
 
 from __future__ import annotations
@@ -14,27 +15,27 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 FAR = 1.35
-"""How far down an idle hand waits, outside the picture."""
+"""y of an idle hand, in view units: below the picture."""
 
 
 @dataclass(frozen=True)
 class Pose:
-    """One instant.
+    """Positions of the thing and the hands at one instant.
 
     Attributes:
-        x: middle of the thing.
-        y: middle of the thing.
-        size: its size as a factor of its own.
-        turn: degrees, counter-clockwise.
-        squash: its width as a factor, for what is squeezed.
+        x: x of the middle of the thing.
+        y: y of the middle of the thing.
+        size: size of the thing, as a factor of its own.
+        turn: turn of the thing in degrees, counter-clockwise.
+        squash: width of the thing as a factor, for what is squeezed.
         hand: anchor of the acting hand; None when it is far outside.
-        hand_size: of the acting hand, as a factor of its own: hands grow towards the camera like what they hold.
-        grip: of the acting hand, 0 open to 1 fist.
+        hand_size: size of the acting hand, as a factor of its own: hands grow towards the camera like what they hold.
+        grip: grip of the acting hand, 0 open to 1 fist.
         holds: whether the acting hand is around the thing: its fingers are in front.
         works: whether hands are at the thing without being around it.
         other: anchor of the other hand, None when there is none.
-        lid: how far the lid is from its place on the thing, right and down; None where no lid is drawn.
-        box: middle of the box it is put into, None where there is none.
+        lid: offset of the lid from its place on the thing, right and down; None where no lid is drawn.
+        box: middle of the box that the thing is put into, None where there is none.
         stream: strength of a jet of water from the thing (pour) or onto it (wash), 0 to 1.
     """
 
@@ -68,8 +69,9 @@ class Motion:
 
 
 def make_motion(verb: str, generator: np.random.Generator) -> Motion:
-    """Draw a motion of a verb that is not another one run backwards: its place, extent, tempo and hand differ from
-    clip to clip.
+    """Draw a random motion of a verb that is not reversed.
+
+    A reversed verb is another verb run backwards. Place, extent, tempo and hand of a motion differ from clip to clip.
 
     Raises:
         KeyError: no such verb.
@@ -79,7 +81,7 @@ def make_motion(verb: str, generator: np.random.Generator) -> Motion:
 
 
 class _Draw:
-    """The random values that every motion starts from."""
+    """Random values that every motion starts from."""
 
     def __init__(self, generator: np.random.Generator) -> None:
         self.rng = generator
@@ -89,19 +91,19 @@ class _Draw:
         """Share of the clip without a hand in it."""
         self.side = 1.0 if generator.random() < 0.75 else -1.0
         self.turns = generator.uniform(2.2, 4.2)
-        """How often what is repeated is repeated."""
+        """Number of repetitions of a repeated movement."""
 
     def far(self) -> tuple[float, float]:
-        """Outside, on the acting hand's side."""
+        """Return a place outside, on the acting hand's side."""
         return self.x + 0.25 * self.side, FAR
 
     def far_other(self) -> tuple[float, float]:
-        """Outside, on the other hand's side."""
+        """Return a place outside, on the other hand's side."""
         return self.x - 0.25 * self.side, FAR
 
 
 def _ease(share: float, start: float, stop: float) -> float:
-    """0 before ``start``, 1 after ``stop``, smooth between."""
+    """Ease from 0 before ``start`` to 1 after ``stop``, smooth between."""
     t = min(max((share - start) / (stop - start), 0.0), 1.0)
     return t * t * (3 - 2 * t)
 
@@ -111,13 +113,19 @@ def _between(a: tuple[float, float], b: tuple[float, float], t: float) -> tuple[
 
 
 def _reaching(draw: _Draw, share: float, there: tuple[float, float], reach: float = 0.14) -> tuple[float, float] | None:
-    """The acting hand on its way from outside to ``there``; None while it is outside."""
+    """Move the acting hand from outside to ``there``.
+
+    The result is None while the hand is outside.
+    """
     t = _ease(share, draw.lead, draw.lead + reach)
     return _between(draw.far(), there, t) if t > 0 else None
 
 
 def _helping(draw: _Draw, share: float, there: tuple[float, float], start: float) -> tuple[float, float] | None:
-    """The other hand on its way from outside to ``there``; None while it is outside."""
+    """Move the other hand from outside to ``there``.
+
+    The result is None while the hand is outside.
+    """
     t = _ease(share, start, start + 0.13)
     return _between(draw.far_other(), there, t) if t > 0 else None
 
@@ -194,7 +202,10 @@ def _push(draw: _Draw) -> Callable[[float], Pose]:
 
 
 def _held(draw: _Draw, share: float, *, x: float = 0.0, y: float = 0.0) -> Pose:
-    """The thing in the acting hand from a little after the lead on; the hand comes to it and moves with it."""
+    """Pose the thing in the acting hand.
+
+    The hand comes to the thing after the lead and then moves with it.
+    """
     place = draw.x + x, draw.y + y
     taken = draw.lead + 0.14
     hand = _reaching(draw, share, place) if share < taken else place
@@ -202,7 +213,10 @@ def _held(draw: _Draw, share: float, *, x: float = 0.0, y: float = 0.0) -> Pose:
 
 
 def _active(draw: _Draw, share: float) -> float:
-    """How far into its doing the hand is: 0 until it holds the thing, then growing to the end of the clip."""
+    """Return how far the action has advanced, 0 to 1.
+
+    It is 0 until the hand holds the thing, then grows to the end of the clip.
+    """
     start = draw.lead + 0.2
     return max(0.0, (share - start) / (1 - start))
 

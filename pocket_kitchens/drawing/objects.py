@@ -1,4 +1,7 @@
-"""Pictures of everyday things, drawn from their descriptions: the nouns of the pocket world."""
+"""Draw everyday things, the nouns of the pocket world.
+
+The drawings are made from descriptions of their kinds.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ KINDS: tuple[str, ...] = tuple(_BY_NAME)
 
 
 def natural_size(kind: str) -> float:
-    """The typical longer side of a kind, in dinner plates.
+    """Return the typical longer side of a kind, in dinner plates.
 
     Raises:
         UsageError: there is no such kind.
@@ -29,7 +32,7 @@ def natural_size(kind: str) -> float:
 
 
 def is_container(kind: str) -> bool:
-    """Whether things of a kind open: they have a lid or a door.
+    """Check that things of a kind have a lid or a door.
 
     Raises:
         UsageError: there is no such kind.
@@ -38,11 +41,13 @@ def is_container(kind: str) -> bool:
 
 
 def draw_object(kind: str, seed: int, size: int) -> np.ndarray:
-    """Draw one instance of a kind, upright and in the middle of the picture.
+    """Draw one upright instance of a kind.
+
+    The instance is in the middle of the picture.
 
     Args:
         kind: one of ``KINDS``.
-        seed: which instance, 0 or above: its colours, proportions, pattern and small details.
+        seed: number of the instance, 0 or above; it decides colours, proportions, pattern and small details.
         size: side of the picture in pixels.
 
     Returns:
@@ -79,9 +84,10 @@ def _find(kind: str) -> Kind:
 
 
 def _placed(parts: list[Part], kind: Kind, rng: np.random.Generator, side: int) -> tuple[list[np.ndarray], list[float]]:
-    """The outlines of the parts in pixels of a picture ``side`` wide, and the widths of their strokes.
+    """Compute outlines and stroke widths of the parts.
 
-    All parts are deformed together, so that a handle stays where it is fastened.
+    Both are in pixels of a picture ``side`` wide. All parts are deformed together, so that a handle stays where it is
+    fastened.
     """
     every = np.concatenate([part.outline for part in parts])
     low, high = every.min(axis=0), every.max(axis=0)

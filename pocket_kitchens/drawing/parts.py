@@ -1,7 +1,8 @@
-"""What a kind of object is made of: parts with an outline, a colour role and a shade, and the shapes of parts.
+"""Parts of a kind of object, and the shapes of parts.
 
-A kind is drawn from its parts in order, the first at the back. Coordinates are free units, x to the right and
-y down; a kind is scaled as a whole when it is drawn, so that only proportions matter.
+A part has an outline, a colour role and a shade. A kind is drawn from its parts in order, the first at the back.
+Coordinates are free units, x to the right and y down. A kind is scaled as a whole when it is drawn, so that only
+proportions matter.
 
 A role is a colour of the kind's palette (``body``, ``accent``, ``third``) or a colour name; a trailing ``-`` or ``+``
 means darker or lighter.
@@ -20,17 +21,17 @@ Motif = Literal["plain", "bands", "stripes", "dots", "check", "label", "grain", 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One shape of a kind.
+    """Shape of a kind, with its colour and shade.
 
     Attributes:
-        role: its colour.
+        role: colour role or colour name.
         outline: float32 [n, 2], x and y in the units of the kind.
-        width: of a stroke along the outline, in units; 0 for a filled shape.
+        width: width of a stroke along the outline, in units; 0 for a filled shape.
         closed: whether a stroke ends where it began.
-        shade: how light falls on it: on a ball, a standing cylinder, from above, or evenly.
-        clip: it only shows on the last part that was not clipped itself.
+        shade: light as on a ball, a standing cylinder, from above, or even.
+        clip: whether the part only shows on the last part that was not clipped itself.
         opacity: below 1 what lies behind shines through.
-        chance: the share of instances that have it.
+        chance: the share of instances that have the part.
     """
 
     role: str
@@ -45,7 +46,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A decoration of the last part that was not clipped; each instance has one of the motifs."""
+    """Decoration of the last part that was not clipped.
+
+    Each instance has one of the motifs.
+    """
 
     role: str
     motifs: tuple[Motif, ...]
@@ -53,17 +57,17 @@ class Pattern:
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """A kind of object.
+    """Kind of object with its size, colours and parts.
 
     Attributes:
         name: a plain English noun.
         size: typical longer side, in dinner plates.
         palettes: 'body/accent/third' colour names; each instance has one of them.
-        parts: back to front.
-        opens: it has a lid or a door.
-        stretch: how far the proportions of instances differ; 0.2 is ±20 %.
-        bend: how far an instance may be curved, as a share of half its height, for what grows or lies limp.
-        mirrored: an instance may be its mirror image.
+        parts: the parts, back to front.
+        opens: whether the kind has a lid or a door.
+        stretch: variation of the proportions of instances; 0.2 is ±20 %.
+        bend: largest curvature of an instance, as a share of half its height, for what grows or lies limp.
+        mirrored: whether an instance may be its mirror image.
     """
 
     name: str
@@ -86,7 +90,16 @@ _CORNERS = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
 
 
 def smooth(corners: np.ndarray, closed: bool, steps: int = 6) -> np.ndarray:
-    """A Catmull-Rom curve through the corners: float32 [n, 2] → [about steps · n, 2]."""
+    """Compute a Catmull-Rom curve through the corners.
+
+    Args:
+        corners: float32 [n, 2].
+        closed: whether the curve ends where it began.
+        steps: points per corner.
+
+    Returns:
+        float32 [about steps · n, 2].
+    """
     if closed:
         ring = np.concatenate([corners[-1:], corners, corners[:2]])
     else:
@@ -100,40 +113,43 @@ def smooth(corners: np.ndarray, closed: bool, steps: int = 6) -> np.ndarray:
 
 
 def oval(role: str, x: float, y: float, w: float, h: float, **style: Any) -> Part:
-    """An ellipse around (x, y)."""
+    """Make an ellipse around (x, y)."""
     outline = np.array([x, y]) + np.array([w / 2, h / 2]) * _CIRCLE
     return Part(role, outline.astype(np.float32), **({"shade": "round"} | style))
 
 
 def block(role: str, x: float, y: float, w: float, h: float, r: float = 3, **style: Any) -> Part:
-    """A rectangle around (x, y) with corners rounded by r."""
+    """Make a rectangle around (x, y) with corners rounded by r."""
     centres = np.array([x, y]) + _CORNERS * np.array([w / 2 - r, h / 2 - r])
     outline = centres[:, None] + r * _ARCS
     return Part(role, outline.reshape(-1, 2).astype(np.float32), **style)
 
 
 def blob(role: str, points: np.ndarray, **style: Any) -> Part:
-    """A filled shape with a smooth outline through the points."""
+    """Make a filled shape with a smooth outline through the points."""
     return Part(role, smooth(points, closed=True), **({"shade": "round"} | style))
 
 
 def turned(role: str, points: np.ndarray, soft: bool = False, **style: Any) -> Part:
-    """A shape as from a lathe, symmetrical about x = 0; points are (y, half-width) from top to bottom."""
+    """Make a shape as from a lathe, symmetrical about x = 0.
+
+    The points are (y, half-width) from top to bottom.
+    """
     right = points[:, ::-1]
     outline = np.concatenate([right, right[::-1] * np.array([-1, 1], dtype=np.float32)])
     return Part(role, smooth(outline, closed=True) if soft else outline, **({"shade": "across"} | style))
 
 
 def rod(role: str, points: np.ndarray, width: float, **style: Any) -> Part:
-    """A line with straight pieces and round ends."""
+    """Make a line with straight pieces and round ends."""
     return Part(role, points, width=width, closed=False, **style)
 
 
 def curve(role: str, points: np.ndarray, width: float, **style: Any) -> Part:
-    """A smooth line with round ends."""
+    """Make a smooth line with round ends."""
     return rod(role, smooth(points, closed=False), width, **style)
 
 
 def shine(x: float, y: float, w: float, h: float) -> Part:
-    """The reflection of a window on the last part."""
+    """Make the reflection of a window on the last part."""
     return oval("white", x, y, w, h, shade="flat", clip=True, opacity=0.45)

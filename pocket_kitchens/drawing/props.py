@@ -1,4 +1,4 @@
-"""What a motion brings along: the lid of what is opened, the box something is put into, a jet of water."""
+"""Draw the props of motions: lids, open boxes, jets of water."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ LID = 96
 
 @functools.lru_cache(maxsize=256)
 def lid(instance: int) -> Layer:
-    """A lid with a knob, seen from above and in front; its rim is at two thirds of the picture's height."""
+    """Draw a lid with a knob, seen from above and in front.
+
+    The rim is at two thirds of the picture's height.
+    """
     rng = np.random.default_rng(instance)
     colour = rng.integers(80, 235, 3).astype(float)
     height = LID * 3 // 8
@@ -32,7 +35,12 @@ def lid(instance: int) -> Layer:
 
 @functools.lru_cache(maxsize=256)
 def open_box(seed: int, front: bool) -> Layer:
-    """A box seen from above and in front: its dark inside, or the front wall that hides what is in it."""
+    """Draw a box seen from above and in front.
+
+    Args:
+        seed: seed of the colour.
+        front: draw the front wall that hides the contents, else the dark inside.
+    """
     rng = np.random.default_rng(seed)
     colour = np.array([rng.uniform(130, 215), rng.uniform(100, 170), rng.uniform(70, 125)])
     picture = np.zeros((110, 120, 4), np.uint8)
@@ -48,7 +56,14 @@ def open_box(seed: int, front: bool) -> Layer:
 
 
 def draw_stream(canvas: np.ndarray, upper: np.ndarray, lower: np.ndarray, strength: float) -> None:
-    """Draw a jet of water, in place, between two points (x, y) in pixels; a strength of 1 is the most opaque."""
+    """Draw a jet of water between two points, in place.
+
+    Args:
+        canvas: uint8 ``[H, W, 3]``.
+        upper: (x, y) in pixels.
+        lower: (x, y) in pixels.
+        strength: opacity of the water; 1 is the most opaque.
+    """
     (left, top), (right, bottom) = np.minimum(upper, lower).astype(int) - 5, np.maximum(upper, lower).astype(int) + 6
     left, top = max(left, 0), max(top, 0)
     part = canvas[top : max(bottom, top), left : max(right, left)]

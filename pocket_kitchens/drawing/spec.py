@@ -1,4 +1,4 @@
-"""What a clip of Pocket Kitchens is to show, and what is true of a frame."""
+"""Specification of a clip of Pocket Kitchens, and true hand boxes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """What a clip shows.
+    """Contents of a clip.
 
     Attributes:
-        seed: everything that is drawn at random, but for what the others fix.
+        seed: seed of everything that is drawn at random and that the other attributes do not fix.
         verb: the motion.
-        noun: the kind of the thing that is acted on.
-        instance: which one of its kind.
+        noun: kind of the thing that is acted on.
+        instance: number of the instance of that kind.
         distractors: other things on the worktop, (kind, instance).
-        kitchen: the worktop.
-        person: the hands.
-        frames: how many frames.
+        kitchen: seed of the worktop.
+        person: seed of the hands.
+        frames: number of frames.
     """
 
     seed: int
@@ -38,7 +38,13 @@ class ClipSpec:
 
 @dataclass(frozen=True)
 class HandBox:
-    """A visible hand: its side, its box in shares of the frame, and the box of what it holds, if it holds anything."""
+    """Side and box of a visible hand, and what it holds.
+
+    Attributes:
+        side: 'left' or 'right'.
+        box: box of the hand, in shares of the frame.
+        held: box of the held thing, in shares of the frame; None when the hand holds nothing.
+    """
 
     side: str
     box: Box

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from benchmarks.cost.measure import QUICK_ENCODER, Lab
 from benchmarks.cost.names import class_names
 from benchmarks.cost.plan import LIMIT_S, METHODS, Cost, Grid, Step, cost_of, measure_all
 from benchmarks.cost.report import PROPAGATED, report
-from benchmarks.results import Results, results_of
+from benchmarks.result_file import Results, results_of
 from data_manifests.errors import InputError
 from pipelines.methods import METHODS as KNOWN
 
@@ -65,7 +64,7 @@ def test_every_method_is_measured_and_said_what_it_propagates() -> None:
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "zero-shot"])
 def test_a_reckoned_step_is_what_a_measured_one_would_be(tmp_path: Path, method: str) -> None:
-    results = Results(tmp_path, ON)
+    results = Results(tmp_path / "results.jsonl", ON)
     measured(results, FakeLab(), [method])
     for classes in GRID.classes:
         for clips in GRID.clips:
@@ -77,7 +76,7 @@ def test_a_reckoned_step_is_what_a_measured_one_would_be(tmp_path: Path, method:
 
 def test_a_step_is_measured_itself_where_it_is_short_enough(tmp_path: Path) -> None:
     lab = FakeLab()
-    measured(Results(tmp_path, ON), lab, ["xmic", "coop", "cocoop"])
+    measured(Results(tmp_path / "results.jsonl", ON), lab, ["xmic", "coop", "cocoop"])
     steps = [item for item in lab.asked if isinstance(item, Step)]
     assert {(s.classes, s.clips) for s in steps if s.method == "xmic"} == {
         (c, b) for c in GRID.classes for b in GRID.clips
@@ -90,7 +89,7 @@ def test_a_step_is_measured_itself_where_it_is_short_enough(tmp_path: Path) -> N
 
 
 def test_memory_of_a_reckoned_step_is_that_of_the_largest_one_behind_it(tmp_path: Path) -> None:
-    results = Results(tmp_path, ON)
+    results = Results(tmp_path / "results.jsonl", ON)
     measured(results, FakeLab(), ["cocoop"])
     cost = cost_of(results, "cocoop", 521, 128, GRID)
     assert isinstance(cost, Cost)
@@ -98,7 +97,7 @@ def test_memory_of_a_reckoned_step_is_that_of_the_largest_one_behind_it(tmp_path
 
 
 def test_after_a_stop_only_what_is_missing_is_measured(tmp_path: Path) -> None:
-    results, first, rest = Results(tmp_path, ON), FakeLab(stop_after=20), FakeLab()
+    results, first, rest = Results(tmp_path / "results.jsonl", ON), FakeLab(stop_after=20), FakeLab()
     with pytest.raises(KeyboardInterrupt):
         measured(results, first)
     measured(results, rest)
@@ -109,14 +108,14 @@ def test_after_a_stop_only_what_is_missing_is_measured(tmp_path: Path) -> None:
 
 
 def test_seconds_of_another_machine_are_refused(tmp_path: Path) -> None:
-    measured(Results(tmp_path, ON), FakeLab(), ["xmic"])
-    with pytest.raises(InputError, match="made with machine paper, here it is stone. Name an empty folder"):
-        measured(Results(tmp_path, {**ON, "machine": "stone"}), FakeLab(), ["xmic"])
+    measured(Results(tmp_path / "results.jsonl", ON), FakeLab(), ["xmic"])
+    with pytest.raises(InputError, match="made with machine paper, here it is stone. Pass --results with another file"):
+        measured(Results(tmp_path / "results.jsonl", {**ON, "machine": "stone"}), FakeLab(), ["xmic"])
 
 
 def test_the_report_marks_what_is_reckoned_and_says_what_is_missing(tmp_path: Path) -> None:
-    measured(Results(tmp_path, ON), FakeLab(), ["xmic", "coop", "cocoop", "zero-shot"])
-    text = report(results_of(tmp_path, "it"), GRID)
+    measured(Results(tmp_path / "results.jsonl", ON), FakeLab(), ["xmic", "coop", "cocoop", "zero-shot"])
+    text = report(results_of(tmp_path / "results.jsonl", "it"), GRID)
     steps = text.split("## Seconds of a training step")[1].split("## Memory")[0]
     row = {line.split(" | ")[0]: line for line in steps.splitlines()}
     assert "10 s | ×1,876, 30 s | " in row["| coop"]
@@ -129,21 +128,21 @@ def test_the_report_marks_what_is_reckoned_and_says_what_is_missing(tmp_path: Pa
     assert "≥ ×" in text
     assert "where there are both: coop C = 100, B = 128: 10.1 s for 10.1 s." in text
     assert "| cocoop | ≈ ×1, 10 ms | –" in text
-    measured(Results(tmp_path, ON), FakeLab())
-    assert "issing" not in report(results_of(tmp_path, "it"), GRID)
+    measured(Results(tmp_path / "results.jsonl", ON), FakeLab())
+    assert "issing" not in report(results_of(tmp_path / "results.jsonl", "it"), GRID)
 
 
 def test_without_a_result_there_is_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--report", str(tmp_path / "cost.md"), "--into", str(tmp_path / "none")]) == 3
+    assert main(["--report", str(tmp_path / "cost.md"), "--results", str(tmp_path / "none.jsonl")]) == 3
     assert "there is no result to report. Run python -m benchmarks.cost" in capsys.readouterr().err
 
 
 def test_a_report_is_written_from_results_alone(tmp_path: Path) -> None:
-    measured(Results(tmp_path / "results", ON), FakeLab(), ["xmic"])
-    assert main(["--report", str(tmp_path / "cost.md"), "--into", str(tmp_path / "results")]) == 0
+    measured(Results(tmp_path / "results.jsonl", ON), FakeLab(), ["xmic"])
+    assert main(["--report", str(tmp_path / "cost.md"), "--results", str(tmp_path / "results.jsonl")]) == 0
     assert (tmp_path / "cost.md").read_text().startswith("# What a method costs")
-    result = json.loads((tmp_path / "results" / "xmic" / "step-c100-b16.json").read_text())
-    assert result == {"seconds": pytest.approx(0.016), "bytes": 16 * 2**20, "made": ON}
+    found = results_of(tmp_path / "results.jsonl", "it").read("xmic/step-c100-b16")
+    assert found == {"seconds": pytest.approx(0.016), "bytes": 16 * 2**20}
 
 
 def test_class_names_are_distinct_have_one_to_four_words_and_the_first_are_as_long_as_all() -> None:
@@ -186,5 +185,5 @@ def test_memory_that_a_step_takes_is_seen(lab: Lab) -> None:
 def test_the_limit_is_where_reckoning_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "LIMIT_S", 1e9)
     lab = FakeLab()
-    measured(Results(tmp_path, ON), lab, ["cocoop"])
+    measured(Results(tmp_path / "results.jsonl", ON), lab, ["cocoop"])
     assert Step("cocoop", 521, 128) in lab.asked

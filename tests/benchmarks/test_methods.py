@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +14,7 @@ from benchmarks.methods.cells import CELLS, CUTS, DEAR, TITLES, MethodCell, in_w
 from benchmarks.methods.report import report, shared_novel_hm
 from benchmarks.methods.run import Children, missing, run
 from benchmarks.pocket.cells import SIZES, SOURCES, recipe
-from benchmarks.results import Results
+from benchmarks.result_file import Results
 from data_manifests.errors import InputError, Interrupted
 from pipelines.engine.machine import Machine
 from pipelines.engine.workers import Outcome
@@ -24,6 +23,7 @@ from pipelines.methods.base import resolve_config
 
 MADE = {"frozen": "f" * 64, "size": "medium"}
 XMIC, COOP = MethodCell("xmic", "published"), MethodCell("coop", "matched")
+A5 = MethodCell("a5", "published")
 
 
 def part(right: float, clips: int, recording: str = "a") -> dict[str, Any]:
@@ -113,7 +113,7 @@ def test_a_warm_up_is_cut_as_the_epochs_are(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_cheap_methods_come_first_then_the_published_recipe_then_seed_by_seed(tmp_path: Path) -> None:
-    steps = missing(Results(tmp_path, MADE), [2, 0])
+    steps = missing(Results(tmp_path / "results.jsonl", MADE), [2, 0])
     assert len(steps) == len(CELLS) * 2 * len(SOURCES)
     order = [(cell.method in DEAR, cell.recipe == "matched", [2, 0].index(seed)) for seed, cell, _ in steps]
     assert order == sorted(order)
@@ -122,7 +122,7 @@ def test_cheap_methods_come_first_then_the_published_recipe_then_seed_by_seed(tm
 
 
 def test_what_is_there_is_not_made_again_and_a_stop_loses_nothing(tmp_path: Path) -> None:
-    results, cells = Results(tmp_path, MADE), (MethodCell("zero-shot", None), XMIC, COOP)
+    results, cells = Results(tmp_path / "results.jsonl", MADE), (MethodCell("zero-shot", None), XMIC, COOP)
     first, rest, again = FakeMaker(stop_after=5), FakeMaker(), FakeMaker()
     with pytest.raises(Interrupted):
         run(results, [0, 1], first, cells)
@@ -132,7 +132,7 @@ def test_what_is_there_is_not_made_again_and_a_stop_loses_nothing(tmp_path: Path
     assert run(results, [0, 1], again, cells) == 0
     assert again.worlds == []
     with pytest.raises(InputError, match="made with frozen f+, here it is 0"):
-        run(Results(tmp_path, {**MADE, "frozen": "0"}), [0], again, cells)
+        run(Results(tmp_path / "results.jsonl", {**MADE, "frozen": "0"}), [0], again, cells)
 
 
 def test_nothing_is_trained_when_the_worlds_are_not_what_was_frozen(tmp_path: Path) -> None:
@@ -141,9 +141,9 @@ def test_nothing_is_trained_when_the_worlds_are_not_what_was_frozen(tmp_path: Pa
 
     maker = FakeMaker()
     with pytest.raises(InputError, match="not frozen"):
-        run(Results(tmp_path, MADE), [0], maker, (XMIC,), refuse)
+        run(Results(tmp_path / "results.jsonl", MADE), [0], maker, (XMIC,), refuse)
     assert maker.worlds == []
-    assert run(Results(tmp_path, MADE), [0], maker, (MethodCell("zero-shot", None),), refuse) == 2
+    assert run(Results(tmp_path / "results.jsonl", MADE), [0], maker, (MethodCell("zero-shot", None),), refuse) == 2
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_a_diverged_run_is_a_result_and_an_interrupted_or_failed_one_is_none(mea
 
 
 def test_the_report_has_the_layout_of_both_tables_with_time_and_memory(tmp_path: Path) -> None:
-    results, cells = Results(tmp_path, MADE), [MethodCell("zero-shot", None), XMIC, COOP]
+    results, cells = Results(tmp_path / "results.jsonl", MADE), [MethodCell("zero-shot", None), XMIC, COOP]
     run(results, [0, 1], FakeMaker(), cells)
     text = report(results, [0, 1], cells)
     assert "## Missing" not in text
@@ -193,7 +193,7 @@ def test_the_report_has_the_layout_of_both_tables_with_time_and_memory(tmp_path:
 
 
 def test_what_is_missing_stands_there_with_its_command(tmp_path: Path) -> None:
-    results = Results(tmp_path, MADE)
+    results = Results(tmp_path / "results.jsonl", MADE)
     results.write("seed-0/epic/xmic-published", result(XMIC, 0))
     text = report(results, [0, 1], [XMIC, COOP])
     start = "`python -m benchmarks.methods WORK --size medium --seeds 0 1 --methods"
@@ -203,7 +203,7 @@ def test_what_is_missing_stands_there_with_its_command(tmp_path: Path) -> None:
 
 
 def test_a_time_that_is_not_known_is_not_reported_and_a_divergence_is(tmp_path: Path) -> None:
-    results = Results(tmp_path, MADE)
+    results = Results(tmp_path / "results.jsonl", MADE)
     results.write(
         "seed-0/epic/xmic-published", result(XMIC, 0, training_seconds=None, evaluation_seconds=None, sittings=2)
     )
@@ -242,12 +242,17 @@ def test_a_harmonic_mean_over_seeds_lies_within_its_interval() -> None:
     assert (found.mean, found.bounds) == (0, (0, 0))
 
 
-def test_the_command_reports_on_a_folder_and_refuses_half_a_call(
+def test_the_command_reports_what_was_measured_and_refuses_half_a_call(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "methods.md"
+    assert command.main([str(tmp_path), "--report", str(file)]) == 3
+    assert "methods.jsonl: there is no result to report. Run python -m benchmarks.methods" in capsys.readouterr().err
+    # Their world was another one than today's.
+    Results(tmp_path / "methods.jsonl", MADE).write("seed-4/epic/a5-published", result(A5, 4))
     assert command.main([str(tmp_path), "--report", str(file), "--seeds", "4", "--methods", "a5"]) == 0
     assert "--seeds 4 --methods a5 --recipes published`" in file.read_text()
+    assert "Size medium, seeds 4; world and encoder frozen as `ffffffffffff`" in file.read_text()
     assert "Vita-CLIP" not in file.read_text()
     assert command.main([]) == 2
     assert command.main([str(tmp_path), "--quick"]) == 2
@@ -256,9 +261,9 @@ def test_the_command_reports_on_a_folder_and_refuses_half_a_call(
 
 
 def test_a_result_has_the_terms_it_was_trained_by(tmp_path: Path) -> None:
-    results = Results(tmp_path, MADE)
+    results = Results(tmp_path / "results.jsonl", MADE)
     run(results, [0], FakeMaker(), (MethodCell("vita-clip", "published"),))
-    said = json.loads((tmp_path / "seed-0" / "epic" / "vita-clip-published.json").read_text())
+    said = results.read("seed-0/epic/vita-clip-published")
+    assert said is not None
     assert (said["terms"]["epochs"], said["terms"]["cut"]["frames"]) == (4, [8, 16])
     assert np.isclose(said["terms"]["lr"], resolve_config(load_method("vita-clip")).recipe.lr)
-    assert said["made"] == MADE

@@ -36,9 +36,10 @@ from benchmarks.pocket.controls import (
     verbs_of_nouns,
 )
 from benchmarks.pocket.counts import counted, split_by_class
-from benchmarks.pocket.report import difference, entries, report, value
+from benchmarks.pocket.numbers import difference, value
+from benchmarks.pocket.report import entries, report
 from benchmarks.pocket.run import Watch, run
-from benchmarks.results import Results
+from benchmarks.result_file import Results
 from data_manifests.errors import InputError, Interrupted
 from pipelines.methods.base import ClipBatch, resolve_config
 from pipelines.methods.xmic import XMIC
@@ -235,7 +236,7 @@ def test_the_full_recipe_is_the_products_and_the_small_one_the_demos() -> None:
 
 
 def test_a_second_call_does_no_work(tmp_path: Path) -> None:
-    results = Results(tmp_path, MADE)
+    results = Results(tmp_path / "results.jsonl", MADE)
     first = FakeMaker()
     assert run(results, [0, 1], first) == 2 * (len(CELLS) * len(SOURCES) + 1)
     assert first.worlds == [0, 1]
@@ -245,7 +246,7 @@ def test_a_second_call_does_no_work(tmp_path: Path) -> None:
 
 
 def test_after_a_stop_only_what_is_missing_is_measured(tmp_path: Path) -> None:
-    results = Results(tmp_path, MADE)
+    results = Results(tmp_path / "results.jsonl", MADE)
     first, rest = FakeMaker(stop_after=5), FakeMaker()
     with pytest.raises(Interrupted):
         run(results, [0], first)
@@ -256,9 +257,9 @@ def test_after_a_stop_only_what_is_missing_is_measured(tmp_path: Path) -> None:
 
 
 def test_results_of_another_hash_are_refused(tmp_path: Path) -> None:
-    run(Results(tmp_path, MADE), [0], FakeMaker())
+    run(Results(tmp_path / "results.jsonl", MADE), [0], FakeMaker())
     with pytest.raises(InputError, match="made with frozen f+, here it is 0"):
-        run(Results(tmp_path, {**MADE, "frozen": "0"}), [0], FakeMaker())
+        run(Results(tmp_path / "results.jsonl", {**MADE, "frozen": "0"}), [0], FakeMaker())
 
 
 def test_the_time_ends_a_stage_where_it_tells_its_progress() -> None:
@@ -277,7 +278,7 @@ def encoder(tmp_path: Path) -> str:
 
 
 def test_no_adapter_is_trained_when_nothing_or_something_else_is_frozen(tmp_path: Path, encoder: str) -> None:
-    stored, maker, results = tmp_path / "frozen.json", FakeMaker(), Results(tmp_path / "results", MADE)
+    stored, maker, results = tmp_path / "frozen.json", FakeMaker(), Results(tmp_path / "results.jsonl", MADE)
     now = frozen.frozen_now(encoder)
     with pytest.raises(InputError, match="nothing is frozen, so no adapter is trained"):
         run(results, [0], maker, may_train=lambda: frozen.require_frozen(now, stored))
@@ -314,7 +315,7 @@ def test_an_encoder_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_the_report_has_every_table_and_says_what_is_missing(tmp_path: Path) -> None:
-    results = Results(tmp_path, MADE)
+    results = Results(tmp_path / "results.jsonl", MADE)
     assert "- seed 0: everything" in report(results, [0, 1])
     run(results, [0], FakeMaker())
     with pytest.raises(Interrupted):
@@ -328,11 +329,17 @@ def test_the_report_has_every_table_and_says_what_is_missing(tmp_path: Path) -> 
     assert "| – | 10; 10 = 10 + 0 |" in row
 
 
+def test_the_command_reports_what_was_measured_on_a_world_that_has_changed_since(tmp_path: Path) -> None:
+    run(Results(tmp_path / "pocket.jsonl", MADE), [0], FakeMaker())
+    assert main([str(tmp_path), "--report", str(tmp_path / "pocket.md"), "--seeds", "0"]) == 0
+    assert "Size demo, seeds 0; frozen as `ffffffffffff`" in (tmp_path / "pocket.md").read_text()
+
+
 def test_cells_of_a_later_hand_model_are_not_frozen_and_stand_apart(tmp_path: Path, encoder: str) -> None:
     stored = json.loads(frozen.STORED.read_text())
     now = frozen.frozen_now(encoder)
     assert now["cells"] == stored["cells"]
-    results = Results(tmp_path / "results", MADE)
+    results = Results(tmp_path / "results.jsonl", MADE)
     run(results, [0], FakeMaker())
     assert LATER not in report(results, [0])
     assert "- seed 0: zero-shot-detected (epic), zero-shot-detected (ego4d)" in report(results, [0])
@@ -345,7 +352,7 @@ def test_cells_of_a_later_hand_model_are_not_frozen_and_stand_apart(tmp_path: Pa
 
 
 def test_boxes_of_two_hand_models_are_not_put_into_one_row(tmp_path: Path) -> None:
-    results = Results(tmp_path, MADE)
+    results = Results(tmp_path / "results.jsonl", MADE)
     run(results, [0], FakeMaker(detector="yolo-a"), LATER_CELLS)
     run(results, [1], FakeMaker(detector="yolo-b"), LATER_CELLS)
     with pytest.raises(InputError, match="several hand models: yolo-a, yolo-b"):

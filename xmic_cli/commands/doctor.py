@@ -18,13 +18,14 @@ BROKEN = 3
 def doctor(context: typer.Context, workspace: WorkspaceOption = None, json: Json = False) -> None:
     """Check dependencies, devices, codecs, caches, disk and workspace; runs when a dependency is broken.
 
-    Nothing is downloaded. Exits with 3 when a required dependency does not import.
+    Every dependency is imported, then a clip is decoded, a picture goes through each packaged network, and a shard is
+    written and read, each in a process of its own. Nothing is downloaded. Exits with 3 when one of these fails.
     """
     from pipelines.doctor.checks import examine
 
     # Not options.open_workspace: that reads manifests' schemas and needs pyarrow.
     before = context.find_root().params.get("workspace")
-    console.note("importing every dependency in a process of its own; this takes some seconds")
+    console.note("importing and trying every dependency in a process of its own; this takes some seconds")
     result = examine(workspace or before or Path(os.environ.get("XMIC_WORKSPACE") or "xmic-work"))
     console.emit(result, json, list(lines(result)))
     if not result["ok"]:
@@ -39,6 +40,9 @@ def lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", "Dependencies")
     for package in result["dependencies"]:
         yield from _package(package)
+    yield from ("", "Trials")
+    for trial in result["trials"]:
+        yield from _trial(trial)
     for title, part in (
         ("Devices", _devices),
         ("Video (FFmpeg in PyAV)", _ffmpeg),
@@ -53,8 +57,10 @@ def lines(result: Mapping[str, Any]) -> Iterator[str]:
             yield f"  !! {value['error']}"
         yield from (f"  {line}" for line in part(value))
     broken = [package["name"] for package in result["dependencies"] if not package["imports"]]
+    broken += [f"trial {trial['name']}" for trial in result["trials"] if not trial["works"]]
     yield ""
-    yield f"{len(broken)} broken: {', '.join(broken)}" if broken else "All required dependencies import."
+    sound = "All required dependencies import, and all trials work."
+    yield f"{len(broken)} broken: {', '.join(broken)}" if broken else sound
 
 
 _KEYS = {
@@ -73,6 +79,13 @@ def _package(package: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {mark} {package['name']} {package['installed'] or '(version unknown)'}{problem}"
     if package["advice"]:
         yield f"     run: {package['advice']}"
+
+
+def _trial(trial: Mapping[str, Any]) -> Iterator[str]:
+    problem = f": {trial['problem']}" if trial["problem"] else ""
+    yield f"  {'ok' if trial['works'] else '!!'} {trial['what']}{problem}"
+    if trial["advice"]:
+        yield f"     {trial['advice']}"
 
 
 def _devices(devices: Mapping[str, Any]) -> Iterator[str]:

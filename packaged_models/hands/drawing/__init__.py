@@ -1,1 +1,4 @@
-"""Drawn pictures of hands with their true boxes: what the packaged hand model is trained on."""
+"""Drawn pictures of hands with their true boxes.
+
+The packaged hand model is trained on them.
+"""

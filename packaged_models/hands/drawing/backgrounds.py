@@ -1,6 +1,7 @@
-"""What is behind the hands: rooms, tables, clutter, writing, and things of the colour of skin that are no hands.
+"""Draw the backgrounds of hands.
 
-All of it is drawn, but for photographs that the user names.
+Backgrounds show rooms, tables, clutter, writing, and things of the colour of skin that are no hands. Everything is
+drawn, except photographs that the user names.
 """
 
 from __future__ import annotations
@@ -25,7 +26,13 @@ _LETTERS = "ABCDEFGHKLMNOPRSTUVWXYZabcdefghiklmnoprstuvwxyz0123456789%&"
 def random_background(
     rng: np.random.Generator, height: int, width: int, photographs: Photographs | None = None
 ) -> np.ndarray:
-    """Float32 ``[height, width, 3]``, 0 to 255; with photographs half show a scene of them."""
+    """Draw a random background.
+
+    With photographs, half of the backgrounds show a scene of them.
+
+    Returns:
+        float32 ``[height, width, 3]``, 0 to 255.
+    """
     form = rng.random()
     if photographs is not None and rng.random() < 0.5:
         picture = photographs.scene(rng, height, width)
@@ -62,7 +69,7 @@ def _coloured(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _surface(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """One texture, seen at a slant."""
+    """Draw one texture, seen at a slant."""
     picture = _coloured(rng, height, width)
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     moved = corners + rng.uniform(-0.35, 0.35, (4, 2)).astype(np.float32) * (width, height)
@@ -71,7 +78,10 @@ def _surface(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _room(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """A table or floor before a wall with rectangles, which may be cupboards, tiles or windows."""
+    """Draw a table or floor before a wall with rectangles.
+
+    The rectangles may be cupboards, tiles or windows.
+    """
     picture = _coloured(rng, height, width)
     edge = int(rng.uniform(0.05, 0.75) * height)
     table = _surface(rng, height, width)
@@ -95,7 +105,7 @@ def _kitchen(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _collage(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Pieces of many textures, as a shelf, a heap of clothes or a street."""
+    """Draw pieces of many textures, like a shelf or a street."""
     picture = _coloured(rng, height, width)
     for _ in range(int(rng.integers(2, 7))):
         piece = _coloured(rng, height, width)
@@ -139,14 +149,16 @@ def _layer(kind: str, instance: int) -> tuple[Layer, Layer]:
 def paste_thing(
     canvas: np.ndarray, rng: np.random.Generator, least: float, most: float, photographs: Photographs | None = None
 ) -> None:
-    """Draw a thing somewhere, in place: one of the pocket world, or, half the time where there are any, a photograph.
+    """Draw a thing at a random place, in place.
+
+    It is a thing of the pocket world. With photographs, it is a photograph of a thing half the time.
 
     Args:
         canvas: uint8 ``[H, W, 3]``.
-        rng: of everything.
-        least: its longer side, share of the canvas's longer one.
-        most: the same.
-        photographs: with things.
+        rng: decides everything.
+        least: least longer side of the thing, share of the canvas's longer side.
+        most: largest longer side of the thing, share of the canvas's longer side.
+        photographs: photographs with things.
     """
     height, width = canvas.shape[:2]
     if photographs is not None and rng.random() < 0.5:
@@ -176,7 +188,7 @@ def _writing(canvas: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def _skin_coloured(canvas: np.ndarray, rng: np.random.Generator) -> None:
-    """A face, or a patch, that has the colour of skin and is no hand."""
+    """Draw a face or a patch with the colour of skin."""
     height, width = canvas.shape[:2]
     tone = 255 * skin_tone(rng)
     at = np.array([rng.uniform(0, width), rng.uniform(0, height)])

@@ -1,4 +1,4 @@
-"""What a camera makes of a scene: distortion, movement, light, noise and compression."""
+"""Camera effects: distortion, movement, light, noise and compression."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from packaged_models.hands.drawing.textures import noise
 
 
 def distorted(picture: np.ndarray, labels: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Bend a picture as a wide-angle lens does (barrel, one radial term), its labels with it.
+    """Distort a picture and its labels like a wide-angle lens.
+
+    The distortion is a barrel distortion with one radial term.
 
     Args:
         picture: float32 ``[H, W, 3]``.
         labels: uint8 ``[H, W]``.
-        strength: 0 leaves it; 0.35 is that of an action camera.
+        strength: 0 leaves the picture as it is; 0.35 is that of an action camera.
     """
     height, width = labels.shape
     x, y = np.meshgrid(np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32))
@@ -28,7 +30,12 @@ def distorted(picture: np.ndarray, labels: np.ndarray, strength: float) -> tuple
 
 
 def streak(rng: np.random.Generator, length: float) -> np.ndarray:
-    """The path of a camera that moves during its exposure, as a kernel of some ``length`` pixels."""
+    """Make the blur kernel of a camera that moves while exposing.
+
+    Args:
+        rng: decides the direction.
+        length: approximate length of the camera's path in pixels.
+    """
     side = int(length) // 2 * 2 + 3
     kernel = np.zeros((side, side), np.float32)
     angle = rng.uniform(0, np.pi)
@@ -40,11 +47,11 @@ def streak(rng: np.random.Generator, length: float) -> np.ndarray:
 
 
 def photographed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Light, colour, sharpness, noise and compression of some camera.
+    """Apply light, colour, sharpness, noise and compression of a random camera.
 
     Args:
         picture: float32 ``[H, W, 3]``, 0 to 255; changed.
-        rng: which camera.
+        rng: decides the camera.
 
     Returns:
         uint8 ``[H, W, 3]``.
@@ -79,13 +86,20 @@ def photographed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def through_jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
-    """What JPEG of a quality, 1 to 100, leaves of a picture, uint8 ``[H, W, 3]``."""
+    """Compress and decompress a picture as JPEG.
+
+    Args:
+        picture: uint8 ``[H, W, 3]``.
+        quality: JPEG quality, 1 to 100.
+    """
     written = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(written, cv2.IMREAD_COLOR))
 
 
 def lit(normals: np.ndarray, albedo: np.ndarray, gloss: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Shade what is seen: light from all around, one or two lamps, a highlight (Blinn, 1977).
+    """Shade surfaces with ambient light, lamps and a highlight.
+
+    One or two lamps are drawn; the highlight is that of Blinn (1977).
 
     Args:
         normals: float32 ``[N, 3]`` towards the outside, in camera axes (y down).
@@ -115,11 +129,14 @@ def lit(normals: np.ndarray, albedo: np.ndarray, gloss: np.ndarray, rng: np.rand
 
 
 def occlusion(nearness: np.ndarray, size: float) -> np.ndarray:
-    """How much light reaches each pixel between its neighbours, float32 ``[H, W]`` from about 0.5 to 1.
+    """Compute the light that reaches each pixel between its neighbours.
 
     Args:
         nearness: 1 / depth, float32 ``[H, W]``, 0 where nothing is.
-        size: of a hand, pixels.
+        size: size of a hand, pixels.
+
+    Returns:
+        float32 ``[H, W]`` from about 0.5 to 1.
     """
     there = (nearness > 0).astype(np.float32)
     spread = max(size * 0.05, 1.0)
@@ -130,5 +147,9 @@ def occlusion(nearness: np.ndarray, size: float) -> np.ndarray:
 
 
 def uneven(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Patches of shade that fall on everything, float32 ``[height, width, 1]``."""
+    """Draw patches of shade that fall on everything.
+
+    Returns:
+        float32 ``[height, width, 1]``.
+    """
     return 1 + np.clip(rng.uniform(0, 0.25) * noise(rng, height, width, 3), -0.6, 0.6)[..., None]

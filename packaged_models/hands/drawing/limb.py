@@ -1,4 +1,7 @@
-"""A hand with its forearm, sleeve or glove, and what it holds, as surfaces before a camera."""
+"""Build a hand's surfaces with forearm, clothing and held thing.
+
+The surfaces lie before a camera. The clothing is a sleeve or a glove.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from pocket_kitchens.drawing.objects import KINDS, draw_object
 from pocket_kitchens.world import INSTANCES
 
 WRIST = -0.006
-"""A hand ends so far behind its wrist joint, metres along y: what lies behind is forearm and outside its box."""
+"""End of a hand behind its wrist joint, metres along y: what lies behind is forearm and outside the hand's box."""
 
 _STUB = -0.012
 _DRAWN = 96
@@ -32,12 +35,14 @@ _DRAWN = 96
 
 @dataclass(frozen=True, eq=False)
 class Limb:
-    """Surfaces in the axes of :class:`packaged_models.hands.drawing.mesh.HandMesh`, of a right hand.
+    """Surfaces of a right hand, its forearm and its held thing.
+
+    They are in the axes of :class:`packaged_models.hands.drawing.mesh.HandMesh`.
 
     Attributes:
-        surfaces: the hand first.
+        surfaces: the hand's surface first, then the others.
         middle: the hand's middle, float64 ``[3]``.
-        held: number of the surface that is held, None when none is.
+        held: index of the surface of the held thing, None when nothing is held.
     """
 
     surfaces: list[Surface]
@@ -47,18 +52,18 @@ class Limb:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What two hands of a person share.
+    """Skin, clothing and girth that two hands of a person share.
 
     Attributes:
         skin: albedo, float32 ``[3]``.
-        texture: of the skin.
+        texture: texture of the skin.
         glove: albedo of the glove, None without.
         sleeve: albedo and texture of the sleeve, None without.
-        sleeve_from: where it begins, 0 at the wrist, 1 at the elbow.
+        sleeve_from: start of the sleeve, 0 at the wrist, 1 at the elbow.
         sleeve_girth: factor of the arm's girth.
         band: albedo of a watch or bracelet, None without.
         thick: metres by which the skin lies further out than the mesh.
-        gloss: of skin or glove.
+        gloss: gloss of skin or glove.
     """
 
     skin: np.ndarray
@@ -73,7 +78,7 @@ class Look:
 
 
 def random_look(rng: np.random.Generator) -> Look:
-    """Somebody's hands."""
+    """Draw the look of a person's hands."""
     gloved = rng.random() < 0.12
     sleeved = rng.random() < 0.5
     return Look(
@@ -90,7 +95,15 @@ def random_look(rng: np.random.Generator) -> Look:
 
 
 def random_limb(mesh: HandMesh, look: Look, rng: np.random.Generator, label: int, holding: float) -> Limb:
-    """A posed hand, with a thing in it with a probability of ``holding``."""
+    """Draw a posed hand that may hold a thing.
+
+    Args:
+        mesh: the hand.
+        look: the look of the hand.
+        rng: decides the pose and the thing.
+        label: number of the hand.
+        holding: probability of a thing in the hand.
+    """
     thing: Surface | None = None
     grip = rng.random()
     if rng.random() >= holding:
@@ -119,7 +132,10 @@ def random_limb(mesh: HandMesh, look: Look, rng: np.random.Generator, label: int
 
 @dataclass(frozen=True, eq=False)
 class _Bent:
-    """A posed hand whose wrist is bent; ``back`` is the unit vector along the forearm to the elbow."""
+    """Posed hand with a bent wrist.
+
+    ``back`` is the unit vector along the forearm to the elbow.
+    """
 
     posed: PosedHand
     back: np.ndarray
@@ -139,7 +155,10 @@ def _bent(mesh: HandMesh, pose: HandPose, rng: np.random.Generator, look: Look) 
 
 @dataclass(frozen=True, eq=False)
 class _Features:
-    """Places of the mesh, each float32 ``[V]`` from 0 to 1 but the normals."""
+    """Features of the mesh per vertex.
+
+    Each is float32 ``[V]`` from 0 to 1, except the normals.
+    """
 
     normals: np.ndarray
     palm: np.ndarray
@@ -226,14 +245,17 @@ def _arm_surfaces(mesh: HandMesh, look: Look, rng: np.random.Generator, hand: _B
 
 
 def _grasped(hand: _Bent, solid: Solid, radius: float, rng: np.random.Generator) -> Surface:
-    """A thing in the bend of the fingers, its axis across the palm."""
+    """Put a thing in the bend of the fingers.
+
+    Its axis lies across the palm.
+    """
     knuckle = (
         hand.posed.joint("index-finger-phalanx-proximal") + hand.posed.joint("pinky-finger-phalanx-proximal")
     ) / 2
     at = knuckle + np.array([rng.normal(0, 0.006), rng.uniform(-0.012, 0.006), radius + 0.013])
     tilt = np.radians(rng.normal(0, [10, 14]))
     up = np.array([1.0, np.sin(tilt[0]) + 0.2, np.sin(tilt[1])])
-    # The other end may stand out on the little finger's side.
+    # The other end may stick out on the little finger's side.
     up = up / np.linalg.norm(up) * (1 if rng.random() < 0.75 else -1)
     side = np.cross(up, [0.0, 0, 1])
     side /= np.linalg.norm(side)
@@ -243,7 +265,10 @@ def _grasped(hand: _Bent, solid: Solid, radius: float, rng: np.random.Generator)
 
 
 def _pinched(hand: _Bent, rng: np.random.Generator) -> Surface:
-    """A flat drawn thing or a small solid between thumb and index finger."""
+    """Put a thing between thumb and index finger.
+
+    It is a flat drawn thing or a small solid.
+    """
     at = (hand.posed.joint("thumb-tip") + hand.posed.joint("index-finger-tip")) / 2
     axis = hand.posed.joint("index-finger-tip") - hand.posed.joint("thumb-tip")
     axis /= np.linalg.norm(axis) + 1e-9
@@ -264,7 +289,7 @@ def _sizes(rng: np.random.Generator) -> tuple[float, float]:
 
 
 def _drawn_on(flat: Solid, rng: np.random.Generator) -> Surface:
-    """A drawing of a thing of the pocket world, cut out."""
+    """Put a cut-out drawing of a pocket-world thing on a sheet."""
     kind = KINDS[int(rng.integers(len(KINDS)))]
     instances = INSTANCES["pretraining"]
     drawing = draw_object(kind, int(rng.integers(instances.start, instances.stop)), _DRAWN).astype(np.float32) / 255

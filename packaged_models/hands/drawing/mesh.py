@@ -1,6 +1,7 @@
-"""The rigged hand that is drawn: the MIT-licensed generic hand of the npm package ``@webxr-input-profiles/assets``.
+"""Fetch and read the rigged hand that is drawn.
 
-It is fetched, never kept in the repository.
+It is the MIT-licensed generic hand of the npm package ``@webxr-input-profiles/assets``. It is fetched, never kept in
+the repository.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ JOINTS = (
 PARENTS = tuple(
     -1 if joint == "wrist" else 0 if joint.endswith("metacarpal") else index - 1 for index, joint in enumerate(JOINTS)
 )
-"""The joint that each hangs on."""
+"""Index of the parent of each joint, -1 for the wrist."""
 
 # From the file's axes (fingers −y, palm −x, thumb −z) to ours.
 _TO_OURS = np.array([[0.0, 0, -1], [0, -1, 0], [-1, 0, 0]])
@@ -59,7 +60,9 @@ _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 @dataclass(frozen=True, eq=False)
 class HandMesh:
-    """A right hand at rest, in metres: x to the thumb's side, y to the fingertips, z out of the palm; wrist at 0.
+    """Mesh of a right hand at rest, in metres.
+
+    The axes are x to the thumb's side, y to the fingertips, z out of the palm. The wrist is at 0.
 
     Attributes:
         vertices: float64 ``[V, 3]``.
@@ -77,13 +80,13 @@ class HandMesh:
 
 
 def fetch_mesh(folder: Path) -> Path:
-    """The mesh file in a folder; fetched with ``npm pack`` when it is not there.
+    """Fetch the mesh file with ``npm pack`` unless it exists.
 
     A package that was fetched by hand and lies in the folder is used.
 
     Raises:
-        MissingUpstream: it is not there and npm cannot fetch it.
-        InputError: what was fetched is another file.
+        MissingUpstream: the file does not exist and npm cannot fetch it.
+        InputError: the fetched file is another one.
     """
     found = folder / MESH_FILE
     if not found.is_file():
@@ -131,10 +134,12 @@ def _member(archive: Path) -> bytes:
 
 
 def read_mesh(file: Path) -> HandMesh:
-    """Read a hand from a binary glTF 2.0 file (Khronos' specification, sections 3.6, 3.7.3 and 4.4).
+    """Read a hand from a binary glTF 2.0 file.
+
+    Source: Khronos' specification, sections 3.6, 3.7.3 and 4.4.
 
     Raises:
-        InputError: it is no such file, or has no hand with WebXR's joints.
+        InputError: the file is no such file, or has no hand with WebXR's joints.
     """
     content = file.read_bytes()
     try:
@@ -167,7 +172,7 @@ def read_mesh(file: Path) -> HandMesh:
 
 
 class _Accessors:
-    """Arrays of a glTF file by number."""
+    """Reader of the arrays of a glTF file by number."""
 
     def __init__(self, scene: dict[str, Any], binary: bytes) -> None:
         self._scene, self._binary = scene, binary

@@ -1,4 +1,7 @@
-"""Photographs of a folder, put behind and between the drawn hands: scenes, and things cut out of their background."""
+"""Photographs that are put behind and between the drawn hands.
+
+They are scenes, and things cut out of their background.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ _OPAQUE = 250  # an opacity from here on hides what is behind
 
 @dataclass(frozen=True, eq=False)
 class Photographs:
-    """What a folder has.
+    """Scenes and cut-out things of a folder.
 
     Attributes:
         scenes: uint8 ``[H, W, 3]`` RGB each: opaque pictures.
-        things: those with transparent pixels.
-        digest: eight hexadecimal digits of what the files contain.
+        things: pictures with transparent pixels.
+        digest: eight hexadecimal digits of a digest of the files' contents.
     """
 
     scenes: tuple[np.ndarray, ...]
@@ -34,11 +37,15 @@ class Photographs:
     digest: str
 
     def __len__(self) -> int:
-        """How many pictures."""
+        """Return the number of pictures."""
         return len(self.scenes) + len(self.things)
 
     def scene(self, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-        """A part of a scene, turned a little, float32 ``[height, width, 3]``, 0 to 255."""
+        """Cut a random part of a scene, turned a little.
+
+        Returns:
+            float32 ``[height, width, 3]``, 0 to 255.
+        """
         picture = self.scenes[int(rng.integers(len(self.scenes)))]
         if rng.random() < 0.5:
             picture = picture[:, ::-1]
@@ -58,14 +65,20 @@ class Photographs:
 
 
 def _shrunk(picture: np.ndarray, by: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """The picture at half its size, as often as the map shrinks it by more, and the map from there: no aliasing."""
+    """Halve a picture as often as its map shrinks it by more.
+
+    The map from the smaller picture is returned too. So the result has no aliasing.
+    """
     while scale < 0.5:
         picture, by, scale = cv2.pyrDown(picture), by * np.array([2.0, 2.0, 1.0]), scale * 2
     return picture, by
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """The pictures below a folder by their sha256, sorted by it; a picture that lies there twice counts once."""
+    """List the pictures below a folder by their sha256, sorted.
+
+    A picture that lies there twice counts once.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of photographs.")
     found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _ENDINGS and path.is_file()]
@@ -76,10 +89,13 @@ def _files(folder: Path) -> dict[str, Path]:
 
 @functools.lru_cache(maxsize=1)
 def read_photographs(folder: Path) -> Photographs:
-    """Read a folder of photographs that show no hands, in the order of their contents: names do not matter.
+    """Read a folder of photographs that show no hands.
+
+    The photographs are in the order of their contents: names do not matter.
 
     Raises:
-        InputError: there is no such folder, or no picture in it; a file is not readable; or none is opaque, or none
+        InputError: the folder does not exist or has no picture; a file is not readable; or no picture is opaque, or
+            none
             is cut out.
     """
     scenes, things = [], []

@@ -1,4 +1,7 @@
-"""Frames of the pocket world with their true boxes, of people, kitchens and things that no written world has."""
+"""Draw frames of the pocket world with their true hand boxes.
+
+The frames show people, kitchens and things that no written world has.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ _OF_A_CLIP = 3
 
 
 def pocket_pictures(seed: int, number: int, count: int) -> list[Picture]:
-    """``count`` frames, three of a clip, of both domains; the same arguments give the same frames."""
+    """Draw ``count`` frames of both domains, three per clip.
+
+    The same arguments give the same frames.
+    """
     found: list[Picture] = []
     clip = 0
     while len(found) < count:

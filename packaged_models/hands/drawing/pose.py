@@ -1,4 +1,7 @@
-"""How a hand is held: angles of its joints within what a hand can do, and the mesh that follows them."""
+"""Pose a hand within the range of its joints.
+
+The mesh follows the joint angles.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _BENT = np.array([82.0, 102.0, 66.0])
 
 @dataclass(frozen=True, eq=False)
 class HandPose:
-    """Joint angles.
+    """Joint angles of a hand, in degrees.
 
     Attributes:
         bends: degrees ``[4, 3]``, knuckle, middle and end joint of index to little finger; positive to the palm.
@@ -32,7 +35,10 @@ class HandPose:
 
 
 def random_pose(rng: np.random.Generator) -> HandPose:
-    """An empty hand: open, relaxed, a fist, pointing, pinching, or each finger as it comes."""
+    """Draw a pose of an empty hand.
+
+    It is open, relaxed, a fist, pointing, pinching, or each finger at random.
+    """
     form = rng.random()
     if form < 0.2:
         return _pose(rng, rng.uniform(0, 0.18) + rng.normal(0, 0.04, 4), (rng.uniform(-15, 15), rng.uniform(-10, 25)))
@@ -49,24 +55,30 @@ def random_pose(rng: np.random.Generator) -> HandPose:
 
 
 def grasp_pose(rng: np.random.Generator, radius: float) -> HandPose:
-    """Fingers around something.
+    """Draw a pose with the fingers around a thing.
 
     Args:
-        rng: small differences.
-        radius: of what is held, metres, 0.005 to 0.06.
+        rng: decides small differences.
+        radius: radius of the held thing, metres, 0.005 to 0.06.
     """
     curl = np.clip(0.95 - 11 * (radius - 0.008), 0.25, 0.97) + rng.normal(0, 0.04, 4)
     return _pose(rng, curl, (rng.uniform(20, 40), rng.uniform(5, 25)), spread=0.4)
 
 
 def pinch_pose(rng: np.random.Generator) -> HandPose:
-    """Thumb and index finger meet; the others curl or stand off."""
+    """Draw a pose in which thumb and index finger meet.
+
+    The other fingers curl or stick out.
+    """
     curl = np.concatenate([rng.uniform(0.42, 0.55, 1), rng.uniform(0.3, 0.95) + rng.normal(0, 0.06, 3)])
     return _pose(rng, curl, (rng.uniform(28, 42), rng.uniform(12, 24)))
 
 
 def flat_pose(rng: np.random.Generator) -> HandPose:
-    """Fingers together and nearly straight, as under a tray or on a cloth."""
+    """Draw a pose with fingers together and nearly straight.
+
+    It is that of a hand under a tray or on a cloth.
+    """
     curl = rng.uniform(0.02, 0.22) + rng.normal(0, 0.02, 4)
     return _pose(rng, curl, (rng.uniform(-10, 20), rng.uniform(-5, 25)), spread=0.3)
 
@@ -90,24 +102,32 @@ def _pose(rng: np.random.Generator, curl: np.ndarray, thumb: tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class PosedHand:
-    """A posed mesh in its own axes (:class:`packaged_models.hands.drawing.mesh.HandMesh`).
+    """Posed mesh of a hand in its own axes.
+
+    The axes are those of :class:`packaged_models.hands.drawing.mesh.HandMesh`.
 
     Attributes:
         vertices: float64 ``[V, 3]``, metres.
-        joints: float64 ``[25, 3]``, where the joints are.
+        joints: float64 ``[25, 3]``, positions of the joints, metres.
     """
 
     vertices: np.ndarray
     joints: np.ndarray
 
     def joint(self, name: str) -> np.ndarray:
-        """Where a joint of :data:`packaged_models.hands.drawing.mesh.JOINTS` is, float64 ``[3]``."""
+        """Return the position of a joint, float64 ``[3]``.
+
+        The name is one of :data:`packaged_models.hands.drawing.mesh.JOINTS`.
+        """
         found: np.ndarray = self.joints[_INDEX[name]]
         return found
 
 
 def posed(mesh: HandMesh, pose: HandPose) -> PosedHand:
-    """Bend a mesh, by linear blend skinning (Magnenat-Thalmann et al., 1988)."""
+    """Bend a mesh by linear blend skinning.
+
+    Source: Magnenat-Thalmann et al., 1988.
+    """
     local = _local_turns(pose)
     world = np.empty_like(mesh.joints)
     for index, parent in enumerate(PARENTS):

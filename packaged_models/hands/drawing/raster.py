@@ -1,7 +1,7 @@
-"""A small rasteriser: triangles in metres before a camera to what is seen at each pixel, with one depth buffer.
+"""Rasterise triangles before a camera with one depth buffer.
 
-Each surface is drawn at once, without a loop over its triangles: all pixels of all bounding boxes, kept where
-they lie inside.
+Triangles are in metres; the result is what is seen at each pixel. Each surface is drawn at once, without a loop over
+its triangles: all pixels of all bounding boxes are tested, and those inside a triangle are kept.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 NEAR = 0.05
-"""Metres; triangles that come nearer are left out."""
+"""Least depth of triangles in metres; nearer ones are left out."""
 
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """Triangles of one material, in camera axes: x right, y down, z forward, metres.
+    """Triangles of one material, in camera axes and metres.
+
+    The axes are x right, y down, z forward.
 
     Attributes:
         vertices: float ``[V, 3]``.
@@ -42,21 +44,29 @@ class Surface:
 
 @dataclass(frozen=True)
 class View:
-    """A pinhole camera: focal length in pixels, and the picture's size; the axis goes through the middle."""
+    """Pinhole camera whose axis goes through the picture's middle.
+
+    Attributes:
+        focal: focal length in pixels.
+        width: width of the picture in pixels.
+        height: height of the picture in pixels.
+    """
 
     focal: float
     width: int
     height: int
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """``[N, 3]`` metres to ``[N, 2]`` pixels."""
+        """Project points in metres ``[N, 3]`` to pixels ``[N, 2]``."""
         flat: np.ndarray = self.focal * points[:, :2] / np.maximum(points[:, 2:], 1e-6)
         return flat + np.array([self.width / 2, self.height / 2])
 
 
 @dataclass(eq=False)
 class Buffers:
-    """What is seen at each pixel, flattened row by row (P = width · height).
+    """Visible surface at each pixel, flattened row by row.
+
+    P is width · height.
 
     Attributes:
         nearness: float32 ``[P]``, 1 / depth in 1/m; 0 where nothing is.
@@ -76,7 +86,10 @@ class Buffers:
 
 
 def rasterise(surfaces: list[Surface], view: View) -> Buffers:
-    """Draw surfaces; the nearest at each pixel wins."""
+    """Draw surfaces with a depth buffer.
+
+    The nearest surface wins at each pixel.
+    """
     count = view.width * view.height
     buffers = Buffers(
         np.zeros(count, np.float32),
@@ -91,7 +104,10 @@ def rasterise(surfaces: list[Surface], view: View) -> Buffers:
 
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Outward normals ``[V, 3]``, weighted by the area of the triangles around; not of unit length."""
+    """Compute outward vertex normals ``[V, 3]``, not of unit length.
+
+    They are weighted by the area of the triangles around the vertex.
+    """
     a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
     faces = np.cross(b - a, c - a)
     corners, repeated = triangles.ravel(), np.repeat(faces, 3, axis=0)
@@ -158,7 +174,12 @@ def _draw(surface: Surface, view: View, buffers: Buffers) -> None:
 
 
 def _plane(b: np.ndarray, c: np.ndarray, doubled: np.ndarray) -> np.ndarray:
-    """Of the corner opposite to the edge b–c: x and y gradients of its share, and the share in pixel (0, 0)."""
+    """Compute a corner's share as a plane over the picture.
+
+    The corner is the one opposite to the edge b–c. The result holds the x and y gradients of its share, and the share
+    in
+    pixel (0, 0).
+    """
     gx = (b[:, 1] - c[:, 1]) / doubled
     gy = (c[:, 0] - b[:, 0]) / doubled
     start = (b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0]) / doubled + 0.5 * (gx + gy)
@@ -166,7 +187,7 @@ def _plane(b: np.ndarray, c: np.ndarray, doubled: np.ndarray) -> np.ndarray:
 
 
 def _mixed(values: np.ndarray, corners: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Values ``[V, K]`` of three corners each, by their shares: ``[N, K]``."""
+    """Mix values ``[V, K]`` of three corners by their shares: ``[N, K]``."""
     mixed: np.ndarray = values[corners[:, 0]] * shares[:, :1]
     mixed += values[corners[:, 1]] * shares[:, 1:2]
     mixed += values[corners[:, 2]] * shares[:, 2:]

@@ -1,4 +1,4 @@
-"""One drawn picture with the true boxes of the hands that are seen in it."""
+"""Draw a picture with the true boxes of its visible hands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
 
 LEAST_SEEN = 0.12
-"""A hand counts from this share of its own surface on; less of it is left unlabelled."""
+"""Least visible share of a hand's own surface for a label; a hand with less is left unlabelled."""
 LEAST_PIXELS = 5
 
 _HAND = 0.18  # metres from the wrist to the fingertips
@@ -32,12 +32,12 @@ _FORM_ODDS = (0.4, 0.3, 0.12, 0.1, 0.08)
 
 @dataclass(frozen=True)
 class SeenHand:
-    """A visible hand.
+    """Side and boxes of a visible hand.
 
     Attributes:
-        side: whose.
-        box: x0, y0, x1, y1, the tight box of what is seen of it, from the wrist on, shares of the picture.
-        held: the box of what is seen of the thing in it, None without.
+        side: side of the hand.
+        box: x0, y0, x1, y1 of the tight box of the visible hand, from the wrist on, shares of the picture.
+        held: box of the visible part of the held thing, shares of the picture; None when nothing is held.
     """
 
     side: Side
@@ -47,23 +47,29 @@ class SeenHand:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture, uint8 ``[H, W, 3]`` RGB, and its hands."""
+    """Picture with its visible hands.
+
+    Attributes:
+        rgb: uint8 ``[H, W, 3]`` RGB.
+        hands: the visible hands.
+    """
 
     rgb: np.ndarray
     hands: list[SeenHand]
 
 
 def draw_picture(mesh: HandMesh, seed: int, index: int, longer: int, photographs: Photographs | None = None) -> Picture:
-    """Picture ``index`` of those of a seed; the same arguments give the same picture.
+    """Draw picture ``index`` of a seed.
 
-    Half are seen by the one whose hands they are, half by somebody else; a ninth has no hands.
+    The same arguments give the same picture. Half of the pictures are seen by the person whose hands they are, half by
+    another person. A ninth has no hands.
 
     Args:
         mesh: the hand.
-        seed: of the set, 0 or more.
-        index: in the set, 0 or more.
+        seed: seed of the set, 0 or more.
+        index: number of the picture in the set, 0 or more.
         longer: the longer side, pixels.
-        photographs: behind and before half of the hands; None draws everything.
+        photographs: photographs behind and before half of the hands; None draws everything.
     """
     rng = np.random.default_rng((seed, index))
     across, down = _FORMS[int(rng.choice(len(_FORMS), p=_FORM_ODDS))]
@@ -86,7 +92,10 @@ def draw_picture(mesh: HandMesh, seed: int, index: int, longer: int, photographs
 
 
 def _hands(mesh: HandMesh, view: View, rng: np.random.Generator) -> tuple[list[Surface], list[Side], float]:
-    """Surfaces, the side of hand 1, 2, …, and the largest one's size in pixels."""
+    """Draw the hands of a picture.
+
+    Returns their surfaces, the side of hand 1, 2, …, and the largest hand's size in pixels.
+    """
     first_person = rng.random() < 0.55
     odds = (0.11, 0.33, 0.5, 0.04, 0.02) if first_person else (0.11, 0.44, 0.3, 0.1, 0.05)
     count = int(rng.choice(5, p=odds))
@@ -112,7 +121,10 @@ def _hands(mesh: HandMesh, view: View, rng: np.random.Generator) -> tuple[list[S
 
 
 def _placed(limb: Limb, turn: np.ndarray, at: np.ndarray, side: Side, number: int) -> list[Surface]:
-    """A limb in camera axes; what is held carries a label of its own. A left one is the mirror image."""
+    """Place a limb in camera axes.
+
+    The held thing has a label of its own. A left limb is the mirror image.
+    """
     found = []
     for index, surface in enumerate(limb.surfaces):
         vertices = (surface.vertices - limb.middle) @ turn.T
@@ -126,7 +138,10 @@ def _placed(limb: Limb, turn: np.ndarray, at: np.ndarray, side: Side, number: in
 
 
 def _first_person(rng: np.random.Generator) -> np.ndarray:
-    """How a right hand is turned that comes from below into the view of its owner."""
+    """Draw the turn of a right hand in its owner's view.
+
+    The hand comes from below.
+    """
     fingers = rng.normal([-0.4, -0.5, 0.65], [0.4, 0.4, 0.4])
     return _turn(fingers, rng.normal([-0.5, 0.5, 0.15], 0.75))
 
@@ -136,7 +151,10 @@ def _any_turn(rng: np.random.Generator) -> np.ndarray:
 
 
 def _turn(fingers: np.ndarray, palm: np.ndarray) -> np.ndarray:
-    """The rotation that points the fingers one way and the palm, as far as it can, another."""
+    """Compute the rotation from the directions of fingers and palm.
+
+    The fingers point exactly in their direction, the palm as far as it can.
+    """
     fingers = fingers / np.linalg.norm(fingers)
     palm = palm - fingers * (palm @ fingers)
     palm /= np.linalg.norm(palm)
@@ -144,7 +162,10 @@ def _turn(fingers: np.ndarray, palm: np.ndarray) -> np.ndarray:
 
 
 def _place(view: View, rng: np.random.Generator, side: Side, depth: float, first_person: bool) -> np.ndarray:
-    """Where a hand's middle is, metres; now and then it is cut by the picture's edge."""
+    """Draw the position of a hand's middle, in metres.
+
+    Some hands are cut by the picture's edge.
+    """
     if first_person:
         x, y = rng.normal(0.64 if side == "right" else 0.36, 0.19), rng.normal(0.58, 0.2)
     else:
@@ -154,7 +175,10 @@ def _place(view: View, rng: np.random.Generator, side: Side, depth: float, first
 
 
 def _others(view: View, rng: np.random.Generator) -> list[Surface]:
-    """Solid things that no hand holds, and limbs without hands: they are drawn as hands are, and are none."""
+    """Draw solid things and arms that are no hands.
+
+    They are solid things that no hand holds, and limbs without hands. They are drawn as hands are.
+    """
     found = []
     for _ in range(int(rng.integers(1, 5))):
         depth = float(np.exp(rng.uniform(np.log(0.45), np.log(2.0))))
@@ -180,7 +204,10 @@ def _others(view: View, rng: np.random.Generator) -> list[Surface]:
 def _laid(
     canvas: np.ndarray, surfaces: list[Surface], view: View, size: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, dict[int, float]]:
-    """The surfaces over the background, their shadow on it, blurred where they move."""
+    """Draw the surfaces over the background.
+
+    They cast a shadow on it and are blurred where they move.
+    """
     buffers = rasterise(surfaces, view)
     shape = view.height, view.width
     there = np.flatnonzero(buffers.nearness)
@@ -206,7 +233,7 @@ def _laid(
 def _covered(
     canvas: np.ndarray, labels: np.ndarray, rng: np.random.Generator, photographs: Photographs | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Something in front of everything, close to a hand."""
+    """Draw something in front of everything, close to a hand."""
     drawn = np.clip(canvas, 0, 255).astype(np.uint8)
     before = drawn.copy()
     paste_thing(drawn, rng, 0.1, 0.4, photographs)

@@ -1,4 +1,7 @@
-"""Solid things as triangles: turned shapes, boxes, tubes and flat pictures."""
+"""Solid things as triangles: turned shapes, boxes, tubes, sheets.
+
+A sheet is a flat picture.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """A shape in its own axes, metres.
+    """Triangle mesh of a shape in its own axes, metres.
 
     Attributes:
         vertices: float64 ``[V, 3]``.
@@ -25,13 +28,15 @@ class Solid:
 def turned(
     profile: list[tuple[float, float]], around: int = 18, squash: float = 1.0, repeat: tuple[float, float] = (1, 1)
 ) -> Solid:
-    """A shape made by turning a profile about the y axis, closed at both ends.
+    """Turn a profile about the y axis to a closed shape.
+
+    The shape is closed at both ends.
 
     Args:
         profile: (y, radius) from one end to the other, metres.
-        around: corners of a ring.
-        squash: factor of its z.
-        repeat: how often a texture is repeated around and along.
+        around: number of corners of a ring.
+        squash: factor of the shape's z.
+        repeat: number of repetitions of a texture around and along.
     """
     profile = [(profile[0][0], 0.0), *profile, (profile[-1][0], 0.0)]
     angles = np.linspace(0, 2 * np.pi, around + 1)
@@ -49,7 +54,10 @@ def turned(
 
 
 def box(width: float, height: float, depth: float) -> Solid:
-    """A box around the origin; each face shows the whole texture."""
+    """Make a box around the origin, in metres.
+
+    Each face shows the whole texture.
+    """
     corners = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
     vertices: list[np.ndarray] = []
     triangles: list[list[int]] = []
@@ -66,7 +74,10 @@ def box(width: float, height: float, depth: float) -> Solid:
 
 
 def sheet(width: float, height: float) -> Solid:
-    """A flat picture in the x–y plane, seen from both sides; y is up in it."""
+    """Make a flat picture in the x–y plane, in metres.
+
+    It is seen from both sides; y is up in it.
+    """
     corners = np.array([[-0.5, -0.5, 0], [0.5, -0.5, 0], [0.5, 0.5, 0], [-0.5, 0.5, 0]])
     uv = np.array([[0, 0.999], [0.999, 0.999], [0.999, 0], [0, 0]], np.float32)
     triangles = np.array([[0, 1, 2], [0, 2, 3], [0, 2, 1], [0, 3, 2]])
@@ -74,14 +85,16 @@ def sheet(width: float, height: float) -> Solid:
 
 
 def arm(start: np.ndarray, size: np.ndarray, direction: np.ndarray, length: float, thicker: float = 1.0) -> Solid:
-    """A forearm, or with ``thicker`` above 1 a sleeve around it.
+    """Make a forearm, or a sleeve around it.
+
+    It is a sleeve with ``thicker`` above 1.
 
     Args:
-        start: middle of its first ring, metres.
-        size: half its width and half its depth there, along x and z.
+        start: middle of the first ring, metres.
+        size: half the width and half the depth of the first ring, along x and z.
         direction: unit vector towards the elbow.
         length: metres.
-        thicker: factor of its girth.
+        thicker: factor of the girth.
     """
     along = np.array([0, 0.08, 0.25, 0.5, 0.75, 1.0])
     girth = np.array([1.0, 1.02, 1.12, 1.35, 1.55, 1.6]) * thicker
@@ -98,7 +111,7 @@ def arm(start: np.ndarray, size: np.ndarray, direction: np.ndarray, length: floa
 
 
 def outward(solid: Solid) -> Solid:
-    """The same with all triangles turned round if they look inwards."""
+    """Turn all triangles outwards if they look inwards."""
     a, b, c = (solid.vertices[solid.triangles[:, corner]] for corner in range(3))
     if float(np.einsum("ij,ij->", a, np.cross(b, c))) >= 0:
         return solid
@@ -106,7 +119,11 @@ def outward(solid: Solid) -> Solid:
 
 
 def random_solid(rng: np.random.Generator) -> tuple[Solid, float]:
-    """Something that a hand closes around, its axis along y, and the radius there in metres."""
+    """Draw a thing that a hand closes around.
+
+    Returns:
+        The thing, its axis along y, and its radius where the hand closes, in metres.
+    """
     form = rng.random()
     if form < 0.25:  # a handle: knife, spoon, pen, brush
         radius = rng.uniform(0.004, 0.013)

@@ -1,4 +1,7 @@
-"""Surfaces: noise, wood, stripes, checks, speckles and skin."""
+"""Textures and colours of surfaces.
+
+The textures are noise, wood, stripes, checks, speckles and skin.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ _SKIN_SEEDS = 24
 
 
 def noise(rng: np.random.Generator, height: int, width: int, octaves: int = 5, fall: float = 0.55) -> np.ndarray:
-    """Smooth noise of several sizes, float32 ``[height, width]``, mean 0, standard deviation 1."""
+    """Draw smooth noise of several sizes.
+
+    Returns:
+        float32 ``[height, width]``, mean 0, standard deviation 1.
+    """
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
         cells = 2 << octave
@@ -24,7 +31,13 @@ def noise(rng: np.random.Generator, height: int, width: int, octaves: int = 5, f
 
 
 def random_colour(rng: np.random.Generator) -> np.ndarray:
-    """Float32 ``[3]``, 0 to 1: greys, browns and plain colours are frequent, as in rooms."""
+    """Draw a random colour, with the frequencies of rooms.
+
+    Greys, browns and plain colours are frequent.
+
+    Returns:
+        float32 ``[3]``, 0 to 1.
+    """
     value = rng.uniform(0.05, 0.95)
     hue, saturation = rng.random(), rng.beta(1.2, 2.2)
     if rng.random() < 0.3:
@@ -36,7 +49,11 @@ def random_colour(rng: np.random.Generator) -> np.ndarray:
 
 
 def random_texture(rng: np.random.Generator, height: int = _TILE, width: int = _TILE) -> np.ndarray:
-    """What multiplies a colour: float32 ``[height, width, 3]`` around 1."""
+    """Draw a texture that multiplies a colour.
+
+    Returns:
+        float32 ``[height, width, 3]`` around 1.
+    """
     form = rng.random()
     plain = np.ones((height, width, 3), np.float32)
     if form < 0.2:
@@ -80,7 +97,11 @@ def _skin_tile(number: int) -> np.ndarray:
 
 
 def skin_texture(rng: np.random.Generator) -> np.ndarray:
-    """Pores, folds and blotches, float32 ``[128, 128, 3]`` around 1."""
+    """Draw a skin texture with pores, folds and blotches.
+
+    Returns:
+        float32 ``[128, 128, 3]`` around 1.
+    """
     tile = _skin_tile(int(rng.integers(_SKIN_SEEDS)))
     return 1 + float(rng.uniform(0.3, 1.3)) * (tile - 1)
 
@@ -96,7 +117,13 @@ _TONES = np.array(
 
 
 def skin_tone(rng: np.random.Generator) -> np.ndarray:
-    """Float32 ``[3]``, 0 to 1: every skin from very light to very dark, redder and yellower ones too."""
+    """Draw a skin colour from very light to very dark.
+
+    Redder and yellower ones occur too.
+
+    Returns:
+        float32 ``[3]``, 0 to 1.
+    """
     place = rng.uniform(0, len(_TONES) - 1)
     low = int(place)
     tone = _TONES[low] + (place - low) * (_TONES[min(low + 1, len(_TONES) - 1)] - _TONES[low])

@@ -1,4 +1,7 @@
-"""Frozen encoders, one family a file, found in a plain dict or as ``package.module:Class``."""
+"""Frozen encoders, one file per family.
+
+A family is found in a plain dict, an own class as ``package.module:Class``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ ENCODERS = {
 
 
 def describe_encoder(spec: str, **options: Any) -> EncoderIdentity:
-    """The identity of an encoder, without loading it.
+    """Return the identity of an encoder, without loading it.
 
     Args:
         spec: ``FAMILY:MODEL[/TAG]`` or ``FAMILY:MODEL=FILE``, ``package.module:Class``, or ``pocket``.
@@ -25,14 +28,14 @@ def describe_encoder(spec: str, **options: Any) -> EncoderIdentity:
     Raises:
         UsageError: unknown family or form, or random weights that were not allowed.
         InputError: a named file is missing or wrong.
-        MissingUpstream: pretrained weights are not here and may not be fetched.
+        MissingUpstream: pretrained weights are not on this machine and may not be downloaded.
     """
     identity: EncoderIdentity = _class_of(spec).describe(spec, EncoderOptions(**options))
     return identity
 
 
 def load_encoder(spec: str, **options: Any) -> Any:
-    """Load the encoder that :func:`describe_encoder` describes; same arguments and errors."""
+    """Load an encoder; arguments and errors are those of :func:`describe_encoder`."""
     return _class_of(spec)(spec, EncoderOptions(**options))
 
 

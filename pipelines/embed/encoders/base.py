@@ -1,4 +1,4 @@
-"""What the encoder families share: preprocessing in, one fixed batch shape through, raw vectors out."""
+"""Common part of the encoders: preprocessing, batches of one shape, raw vectors."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class FrozenImageEncoder:
-    """An image tower that gives raw vectors.
+    """Frozen image tower that makes raw vectors.
 
     Args:
         forward: [B, 3, S, S] in the tower's precision → [B, D].
         transform: the encoder's own evaluation transform, PIL image → float32 [3, S, S].
-        dim: D.
+        dim: D, the width of a vector.
         image_size: S, pixels.
         options: precision, batch size and device of every forward pass.
     """
@@ -34,18 +34,27 @@ class FrozenImageEncoder:
         self._dtype, self._device = DTYPES[options.precision], torch.device(options.device)
 
     def preprocess(self, picture: np.ndarray) -> Tensor:
-        """uint8 RGB [H, W, 3] → float32 [3, S, S], by the encoder's own transform.
+        """Preprocess a picture by the encoder's own transform.
 
-        Called in several threads at once: the transforms of open_clip, timm and LaViLa keep nothing between calls.
+        Several threads call this at once: the transforms of open_clip, timm and LaViLa keep nothing between calls.
+
+        Args:
+            picture: uint8 RGB [H, W, 3].
+
+        Returns:
+            float32 [3, S, S].
         """
         tensor: Tensor = self._transform(Image.fromarray(picture))
         return tensor
 
     def embed(self, inputs: Sequence[Tensor]) -> np.ndarray:
-        """Preprocessed pictures → raw vectors, float32 [n, D].
+        """Embed preprocessed pictures.
 
         Every forward pass has the same shape, so a picture's vector does not depend on how many others come
         with it.
+
+        Returns:
+            Raw vectors, float32 [n, D].
 
         Raises:
             InputError: a batch does not fit into the device's memory.
@@ -53,7 +62,7 @@ class FrozenImageEncoder:
         return self._in_batches(inputs, self._shape)
 
     def _in_batches(self, inputs: Sequence[Tensor], shape: tuple[int, ...]) -> np.ndarray:
-        """Raw vectors, float32 [n, D], of inputs of shape[1:], in forward passes of ``shape``."""
+        """Embed inputs of shape[1:] in forward passes of ``shape``; raw vectors, float32 [n, D]."""
         batch = torch.zeros(shape)
         found = []
         for start in range(0, len(inputs), shape[0]):
@@ -79,7 +88,7 @@ class FrozenImageEncoder:
 
 
 def environment(options: EncoderOptions, image_size: int) -> dict[str, Any]:
-    """What is recorded beside the vectors: device, batch shape, CPU capability."""
+    """Return what is recorded of the machine: device, batch shape, CPU capability."""
     return {
         "device": options.device,
         "batch_shape": [options.batch_size, 3, image_size, image_size],

@@ -1,4 +1,6 @@
-"""LaViLa's dual encoder (Zhao et al., CVPR 2023): one vector of several frames, or of one.
+"""Encoder by LaViLa: one vector of several frames, or of one.
+
+LaViLa's dual encoder is by Zhao et al., CVPR 2023.
 
 Facts from facebookresearch/LaViLa: models and their sizes in ``lavila/models/models.py``, preprocessing and the frame's
 side in ``eval_zeroshot.py``, what a checkpoint holds in ``main_pretrain.py``.
@@ -30,7 +32,7 @@ MODELS = {
     "CLIP_OPENAI_TIMESFORMER_LARGE": 224,
     "CLIP_OPENAI_TIMESFORMER_LARGE_336PX": 336,
 }
-"""The models with CLIP's text tower and the side of their frames in pixels."""
+"""Models with CLIP's text tower → side of their frames in pixels."""
 
 PREPROCESSING: Mapping[str, Any] = {
     "mean": [108.3272985, 116.7460125, 104.0937362],
@@ -40,8 +42,10 @@ PREPROCESSING: Mapping[str, Any] = {
     "antialias": False,
     "resize_mode": "shortest",
 }
-"""What the checkpoints were trained with. The first mean is not CLIP's (122.77); the official resize of float frames
-does not antialias (torchvision 0.11)."""
+"""Preprocessing that the checkpoints were trained with.
+
+The first mean is not CLIP's (122.77). The official resize of float frames does not antialias (torchvision 0.11).
+"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class _Resolved:
 
 
 class LavilaEncoder(FrozenImageEncoder):
-    """A LaViLa dual encoder, ``lavila:MODEL=FILE``.
+    """LaViLa dual encoder, ``lavila:MODEL=FILE``.
 
     Attributes:
         dim: D, the joint width (256 in the official models).
@@ -80,7 +84,7 @@ class LavilaEncoder(FrozenImageEncoder):
 
     @classmethod
     def describe(cls, spec: str, options: EncoderOptions) -> EncoderIdentity:
-        """See :func:`pipelines.embed.encoders.describe_encoder`."""
+        """Return the identity, as :func:`pipelines.embed.encoders.describe_encoder` does."""
         found = _resolve(parse_spec(spec), options)
         size = found.sizes.image_size
         model = {
@@ -96,13 +100,23 @@ class LavilaEncoder(FrozenImageEncoder):
         return EncoderIdentity(slug, image, text, environment(options, size), clips=True)
 
     def embed(self, inputs: Sequence[Tensor]) -> np.ndarray:
-        """Preprocessed pictures, each as a clip of one frame → raw vectors, float32 [n, D]."""
+        """Embed preprocessed pictures, each as a clip of one frame.
+
+        Returns:
+            Raw vectors, float32 [n, D].
+        """
         return self._in_batches([picture[None] for picture in inputs], (self._shape[0], 1, *self._shape[1:]))
 
     def embed_clips(self, inputs: Sequence[Sequence[Tensor]]) -> np.ndarray:
-        """Clips of F preprocessed frames each, the same F for all → raw vectors, float32 [n, D].
+        """Embed clips of preprocessed frames.
 
         A forward pass takes as many clips as the batch size has frames for, at least one.
+
+        Args:
+            inputs: n clips of F frames each, the same F for all.
+
+        Returns:
+            Raw vectors, float32 [n, D].
         """
         if not inputs:
             return np.zeros((0, self.dim), np.float32)
@@ -111,7 +125,10 @@ class LavilaEncoder(FrozenImageEncoder):
         return self._in_batches(clips, (max(1, self._shape[0] // frames), frames, *self._shape[1:]))
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Raw text vectors, float32 [n, D].
+        """Encode texts in batches of one fixed shape.
+
+        Returns:
+            Raw text vectors, float32 [n, D].
 
         Raises:
             InputError: a text is longer than the tower's context.
@@ -121,7 +138,10 @@ class LavilaEncoder(FrozenImageEncoder):
 
 @dataclass(frozen=True)
 class _Transform:
-    """PIL image → float32 [3, S, S]: the shorter side to S, the centre, mean and deviation of 0–255."""
+    """Transform of a PIL image into float32 [3, S, S].
+
+    It resizes the shorter side to S, crops the centre, and normalises by the mean and deviation of values 0–255.
+    """
 
     size: int
 

@@ -1,8 +1,9 @@
-"""LaViLa's dual encoder: a TimeSformer over the frames of a clip and CLIP's text transformer (Zhao et al., CVPR 2023).
+"""Networks of LaViLa's dual encoder (Zhao et al., CVPR 2023).
 
-The image tower is a ViT with divided space-time attention in the form of "Frozen in Time" (Bain et al., ICCV 2021). Its
-parameters have the names of the official checkpoints (facebookresearch/LaViLa, ``lavila/models/timesformer.py`` and
-``models.py``), so that one loads strictly.
+The image tower is a TimeSformer over the frames of a clip, the text tower is CLIP's text transformer. The TimeSformer
+is a ViT with divided space-time attention in the form of "Frozen in Time" (Bain et al., ICCV 2021). Parameters have
+the names of the official checkpoints, so that these load strictly (facebookresearch/LaViLa,
+``lavila/models/timesformer.py`` and ``models.py``).
 """
 
 from __future__ import annotations
@@ -18,26 +19,26 @@ from open_clip.transformer import TextTransformer
 from torch import Tensor, nn
 
 HEAD_WIDTH = 64
-"""Width of an attention head in both towers of every model: CLIP's, which the weights do not tell."""
+"""Width of an attention head in both towers of every model. It is CLIP's; the weights do not show it."""
 _VISUAL_EPS = 1e-6
-"""Of the image tower's layer norms; the one before the blocks has torch's own 1e-5."""
+"""Epsilon of the image tower's layer norms; the norm before the blocks has torch's own 1e-5."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes of a dual encoder.
+    """Sizes of a dual encoder.
 
     Attributes:
         width: W of the image tower.
-        layers: its blocks.
+        layers: number of blocks of the image tower.
         patch: side of a patch, pixels.
-        patches: P, patches a frame.
+        patches: P, patches per frame.
         frames: T, temporal positions; clips of another length are taken too.
         dim: D, the joint width.
-        text_width: of the text tower.
-        text_layers: its blocks.
-        context: tokens a text.
-        vocabulary: token ids.
+        text_width: width of the text tower.
+        text_layers: number of blocks of the text tower.
+        context: tokens per text.
+        vocabulary: number of token ids.
     """
 
     width: int
@@ -58,10 +59,10 @@ class Sizes:
 
 
 def sizes_of(state: Mapping[str, Tensor]) -> Sizes:
-    """The sizes that a checkpoint's tensors have.
+    """Read the sizes of a dual encoder off a checkpoint's tensors.
 
     Raises:
-        KeyError: a tensor that tells a size is missing; its name.
+        KeyError: a tensor that the sizes are read off is missing; the key is its name.
     """
 
     def blocks(before: str) -> int:
@@ -84,7 +85,10 @@ def sizes_of(state: Mapping[str, Tensor]) -> Sizes:
 
 
 class DualEncoder(nn.Module):
-    """Both towers. The attributes of the text side are those of ``open_clip.CLIP``."""
+    """Image tower and text tower.
+
+    The attributes of the text tower are those of ``open_clip.CLIP``.
+    """
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -108,12 +112,26 @@ class DualEncoder(nn.Module):
         self.logit_scale = nn.Parameter(torch.zeros(()))
 
     def encode_clip(self, frames: Tensor) -> Tensor:
-        """[B, F, 3, S, S] → raw vectors [B, D]; a single frame is a clip of one."""
+        """Encode clips of frames.
+
+        Args:
+            frames: [B, F, 3, S, S]; a single frame is a clip of one.
+
+        Returns:
+            Raw vectors [B, D].
+        """
         vectors: Tensor = self.visual(frames) @ self.image_projection
         return vectors
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """Token ids [B, context] → raw vectors [B, D], read at the end-of-text token, whose id is the largest."""
+        """Encode texts, read at the end-of-text token.
+
+        Args:
+            tokens: token ids [B, context]; the largest id of a text is its end-of-text token.
+
+        Returns:
+            Raw vectors [B, D].
+        """
         x = self.token_embedding(tokens) + self.positional_embedding
         x = self.ln_final(self.transformer(x, attn_mask=self.attn_mask))
         vectors: Tensor = x[torch.arange(len(x)), tokens.argmax(-1)] @ self.text_projection
@@ -121,10 +139,11 @@ class DualEncoder(nn.Module):
 
 
 class TimeSformer(nn.Module):
-    """The image tower: tokens of all frames and one class token, whose last state is the clip.
+    """Image tower: a ViT over the patches of all frames.
 
-    Every patch token is the patch's embedding + the position in the frame + the frame's position; the class token has a
-    position of its own and none in time.
+    The last state of its one class token is the vector of the clip. A patch token is the sum of the patch's
+    embedding, its position in the frame and the frame's temporal position. The class token has a position of its own
+    and none in time.
     """
 
     def __init__(self, sizes: Sizes) -> None:
@@ -139,7 +158,14 @@ class TimeSformer(nn.Module):
         self.norm = nn.LayerNorm(width, eps=_VISUAL_EPS)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """[B, F, 3, S, S] → [B, W], the class token after the last norm."""
+        """Return the class token of each clip after the last norm.
+
+        Args:
+            frames: [B, F, 3, S, S].
+
+        Returns:
+            [B, W].
+        """
         clips, length = frames.shape[:2]
         patches = self.patch_embed["proj"](frames.flatten(0, 1)).flatten(2).transpose(1, 2)
         patches = patches.unflatten(0, (clips, length)) + self.pos_embed[:, None, 1:]
@@ -153,10 +179,17 @@ class TimeSformer(nn.Module):
 
 
 def temporal_positions(positions: Tensor, frames: int) -> Tensor:
-    """Temporal positions [1, T, W] for F frames, [1, F, W].
+    """Fit the temporal positions to the number of frames.
 
-    The first F where there are as many, else the T stretched to F by linear interpolation (the official 'bilinear': the
-    width stays as it is).
+    The first F are taken if T ≥ F. Else the T are stretched to F by linear interpolation (the official 'bilinear',
+    which leaves the width as it is).
+
+    Args:
+        positions: [1, T, W].
+        frames: F.
+
+    Returns:
+        [1, F, W].
     """
     if frames <= positions.shape[1]:
         return positions[:, :frames]
@@ -165,9 +198,10 @@ def temporal_positions(positions: Tensor, frames: int) -> Tensor:
 
 
 class SpaceTimeBlock(nn.Module):
-    """u = Time(LN₃(x)); s = Space(LN₁(x + u)); y = x + s; y + MLP(LN₂(y)).
+    """Transformer block with divided attention over time and space.
 
-    As in "Frozen in Time" the attention over space is added to x, not to x + u.
+    u = Time(LN₃(x)); s = Space(LN₁(x + u)); y = x + s; the result is y + MLP(LN₂(y)). As in "Frozen in Time", the
+    attention over space is added to x, not to x + u.
     """
 
     def __init__(self, width: int) -> None:
@@ -178,7 +212,15 @@ class SpaceTimeBlock(nn.Module):
         self.mlp = nn.ModuleDict({"fc1": nn.Linear(width, 4 * width), "fc2": nn.Linear(4 * width, width)})
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
-        """[B, 1 + F·P, W] of F frames → the same shape."""
+        """Apply the block.
+
+        Args:
+            x: [B, 1 + F·P, W], the class token and the patch tokens, frame by frame.
+            frames: F.
+
+        Returns:
+            Tokens of the same shape.
+        """
         through_time = x + self.timeattn(self.norm3(x), frames, across_time=True)
         y = x + self.attn(self.norm1(through_time), frames, across_time=False)
         hidden = self.mlp["fc1"](self.norm2(y))
@@ -187,9 +229,10 @@ class SpaceTimeBlock(nn.Module):
 
 
 class DividedAttention(nn.Module):
-    """Self-attention within groups of patch tokens: those of one frame, or those of one place in all frames.
+    """Self-attention within groups of patch tokens.
 
-    The class token belongs to every group as key and value; as query it attends to all tokens of the clip.
+    A group is the patches of one frame, or the patches of one place in all frames. The class token belongs to every
+    group as key and value; as query it attends to all tokens of the clip.
     """
 
     def __init__(self, width: int) -> None:
@@ -198,13 +241,22 @@ class DividedAttention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor, frames: int, *, across_time: bool) -> Tensor:
-        """[B, 1 + F·P, W], patch tokens frame by frame → the same shape."""
+        """Apply the attention over time or over space.
+
+        Args:
+            x: [B, 1 + F·P, W], the class token and the patch tokens, frame by frame.
+            frames: F.
+            across_time: groups are the patches of one place in all frames; else the patches of one frame.
+
+        Returns:
+            Tokens of the same shape.
+        """
         clips, patches = len(x), (x.shape[1] - 1) // frames
         groups = patches if across_time else frames
         q, k, v = self.qkv(x).unflatten(-1, (3, -1, HEAD_WIDTH)).permute(2, 0, 3, 1, 4)
 
         def grouped(heads: Tensor) -> Tensor:
-            """[B, H, 1 + F·P, d] → the patch tokens [B·G, H, L, d]."""
+            """Group the patch tokens of [B, H, 1 + F·P, d] as [B·G, H, L, d]."""
             placed = heads[:, :, 1:].unflatten(2, (frames, patches)).movedim(3 if across_time else 2, 1)
             return placed.flatten(0, 1)
 

@@ -1,4 +1,4 @@
-"""CLIP and its relatives by open_clip: image tower and text tower."""
+"""Encoders by open_clip, CLIP and its relatives: image and text tower."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
 
 @dataclass(frozen=True)
 class _Resolved:
-    """A spec with everything looked up that does not need the weights."""
+    """Spec with everything that can be looked up without loading the weights."""
 
     spec: ModelSpec
     name: str
@@ -72,8 +72,10 @@ class _Resolved:
 
 
 class OpenClipEncoder(FrozenImageEncoder):
-    """An open_clip model. QuickGELU is on where the tag's own configuration asks for it (OpenAI's weights do);
-    for a file of OpenAI weights name the ``-quickgelu`` model, because a file does not tell.
+    """open_clip model with an image tower and a text tower.
+
+    QuickGELU is on where the tag's own configuration asks for it, as for OpenAI's weights. A file does not record
+    it: for a file of OpenAI's weights, name the ``-quickgelu`` model.
 
     Attributes:
         dim: D, the joint width.
@@ -96,7 +98,7 @@ class OpenClipEncoder(FrozenImageEncoder):
 
     @classmethod
     def describe(cls, spec: str, options: EncoderOptions) -> EncoderIdentity:
-        """See :func:`pipelines.embed.encoders.describe_encoder`."""
+        """Return the identity, as :func:`pipelines.embed.encoders.describe_encoder` does."""
         found = _resolve(parse_spec(spec), options)
         model = {
             "spec": found.spec.text,
@@ -119,24 +121,34 @@ class OpenClipEncoder(FrozenImageEncoder):
         return EncoderIdentity(slug, image, text, environment(options, found.image_size))
 
     def picture(self, picture: np.ndarray) -> np.ndarray:
-        """uint8 RGB [H, W, 3] → uint8 [3, S, S]: what ``preprocess`` makes numbers of and normalises."""
+        """Resize and crop a picture, as ``preprocess`` does before it normalises.
+
+        Args:
+            picture: uint8 RGB [H, W, 3].
+
+        Returns:
+            uint8 [3, S, S].
+        """
         cut = Image.fromarray(picture)
         for step in self._geometry:
             cut = step(cut)
         return np.array(cut).transpose(2, 0, 1)
 
     def visual_tower(self) -> VisualTower:
-        """The image transformer opened up, with the weights of this encoder.
+        """Return the image transformer with the weights of this encoder.
 
         Raises:
-            UsageError: it is of another kind, or was loaded in half precision: gradients need the full one.
+            UsageError: the transformer is of another kind, or was loaded in half precision. Gradients need fp32.
         """
         if self._dtype != torch.float32:
             raise UsageError(f"{self._found.spec.text}: gradients through it need fp32, it was loaded in {self._dtype}")
         return open_visual_tower(self._model.visual, *self._mean_std, self._found.spec.text)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Raw text vectors, float32 [n, D], in batches of one fixed shape.
+        """Encode texts in batches of one fixed shape.
+
+        Returns:
+            Raw text vectors, float32 [n, D].
 
         Raises:
             InputError: a text is longer than the tower's context, or the tokenizer cannot be loaded.
@@ -144,10 +156,11 @@ class OpenClipEncoder(FrozenImageEncoder):
         return text_vectors(self._model, texts, self._tokenizer, self._found.context, self.dim)
 
     def text_tower(self) -> TextTower:
-        """The text transformer, fp32 and frozen, with gradients through it.
+        """Return the frozen fp32 text transformer, through which gradients pass.
 
         Raises:
-            UsageError: it is of another kind; see :func:`pipelines.embed.encoders.open_clip_text.open_text_tower`.
+            UsageError: the transformer is of another kind; see
+                :func:`pipelines.embed.encoders.open_clip_text.open_text_tower`.
             InputError: its tokenizer cannot be loaded.
         """
         return open_text_tower(self._model, self._tokenizer, self._found.spec.text)
@@ -178,7 +191,17 @@ class OpenClipEncoder(FrozenImageEncoder):
 
 
 def text_vectors(model: Any, texts: Sequence[str], tokenizer: Any, context: int, dim: int) -> np.ndarray:
-    """Raw text vectors, float32 [n, D], of a model with ``encode_text``, in batches of one fixed shape.
+    """Encode texts in batches of one fixed shape.
+
+    Args:
+        model: has ``encode_text``: token ids [B, context] → [B, D].
+        texts: n texts.
+        tokenizer: makes the token ids.
+        context: tokens per text.
+        dim: D.
+
+    Returns:
+        Raw text vectors, float32 [n, D].
 
     Raises:
         InputError: a text is longer than the context.
@@ -231,7 +254,7 @@ def _resolve(spec: ModelSpec, options: EncoderOptions) -> _Resolved:
 
 
 def _preprocess(given: dict[str, Any]) -> dict[str, Any]:
-    """What a tag or a ``preprocess_cfg`` says, and OpenAI's where it says nothing (as open_clip)."""
+    """Fill the gaps of a tag or ``preprocess_cfg`` with OpenAI's values, as open_clip does."""
     return {
         "mean": list(given.get("mean") or open_clip.OPENAI_DATASET_MEAN),
         "std": list(given.get("std") or open_clip.OPENAI_DATASET_STD),
@@ -241,7 +264,13 @@ def _preprocess(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _published_preprocess(spec: ModelSpec, name: str) -> dict[str, Any]:
-    """What all published weights of a model share: a file does not say what it was trained with."""
+    """Return the preprocessing that all published weights of a model share.
+
+    A file does not record the preprocessing that it was trained with.
+
+    Raises:
+        UsageError: the published weights differ in preprocessing.
+    """
     tags = open_clip.list_pretrained_tags_by_model(name)
     known = {canonical_json(_preprocess(get_pretrained_cfg(name, tag))) for tag in tags}
     if len(known) > 1:
@@ -255,10 +284,10 @@ def _published_preprocess(spec: ModelSpec, name: str) -> dict[str, Any]:
 
 
 def _config_of(spec: ModelSpec) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
-    """Name, model configuration, and preprocessing where the configuration's file has it."""
+    """Return name, model configuration, and the preprocessing if a configuration file has it."""
     if spec.model.endswith(".json"):
         return _config_file(Path(spec.model))
-    # open_clip would take 'hf-hub:…' for a model and ask the network for it.
+    # open_clip would accept 'hf-hub:…' as a model and download it.
     if spec.model not in open_clip.list_models():
         near = difflib.get_close_matches(spec.model, open_clip.list_models(), n=3)
         raise UsageError(
@@ -312,10 +341,10 @@ def _build(found: _Resolved) -> Any:
 
 
 def _network(found: _Resolved) -> Any:
-    """The model with random weights of a fixed seed.
+    """Build the model with random weights of a fixed seed.
 
-    Built from its class and not by ``open_clip.create_model``, which knows models by name only: a user's
-    configuration would have to be registered for the whole process, over one of its own of the same name.
+    It is built from its class, not by ``open_clip.create_model``, which knows models by name only. A user's
+    configuration would have to be registered for the whole process, and would hide open_clip's own of the same name.
     """
     config = {**deepcopy(found.config), "quick_gelu": found.quick_gelu}
     if "hf_model_name" in config["text_cfg"]:

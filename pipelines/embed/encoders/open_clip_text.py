@@ -1,4 +1,7 @@
-"""The text transformer of an open_clip model, opened up for methods that learn through it."""
+"""Open the text transformer of an open_clip model.
+
+Methods that learn prompts pass gradients through it.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,17 @@ from pipelines.methods.text_tower import TextTower
 
 
 def open_text_tower(model: Any, tokenizer: Any, name: str) -> TextTower:
-    """The tower of a ``CLIP``, whose text parts are its own, or of a ``CustomTextCLIP``, where they are ``text``.
+    """Return the text tower of an open_clip model.
+
+    The text parts are attributes of the model itself in a ``CLIP``, and of its ``text`` in a ``CustomTextCLIP``.
 
     Args:
         model: an open_clip model.
-        tokenizer: its own.
+        tokenizer: the model's own tokenizer.
         name: of the model, for messages.
 
     Raises:
-        UsageError: it is not a causal transformer that is read at its end-of-text token.
+        UsageError: the tower is not a causal transformer that is read at the end-of-text token.
     """
     own = hasattr(model, "token_embedding")
     text: Any = model if own else getattr(model, "text", None)

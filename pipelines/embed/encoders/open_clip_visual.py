@@ -1,4 +1,7 @@
-"""The image transformer of an open_clip model, opened up for methods that learn through it."""
+"""Open the image transformer of an open_clip model.
+
+Methods that learn from pixels pass gradients through it.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,16 @@ from pipelines.methods.visual_tower import VisualTower
 
 
 def open_visual_tower(visual: Any, mean: list[float], std: list[float], name: str) -> VisualTower:
-    """The tower of ``model.visual``.
+    """Return the image tower of an open_clip model.
 
     Args:
-        visual: of an open_clip model.
+        visual: ``model.visual``.
         mean: of the encoder's preprocessing, per channel.
-        std: likewise.
+        std: of the encoder's preprocessing, per channel.
         name: of the model, for messages.
 
     Raises:
-        UsageError: it is not a plain vision transformer that is read at its class token.
+        UsageError: the tower is not a plain vision transformer that is read at its class token.
     """
     if not isinstance(visual, VisionTransformer):
         problem = f"is a {type(visual).__name__}"

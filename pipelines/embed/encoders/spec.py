@@ -1,4 +1,4 @@
-"""Which model: parsed from what the user types, and identified without loading it."""
+"""Parse model specs and identify encoders without loading them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.workspace import Workspace
 
 POCKET = "pocket"
-"""The encoder that comes with xmic: a small CLIP of the drawn world (:mod:`packaged_models.encoder`)."""
+"""Spec of the packaged encoder: a small CLIP of the drawn world (:mod:`packaged_models.encoder`)."""
 
 _POCKET_FILES = Path(__file__).parents[1] / "model"
 
 POCKET_WORDS = _POCKET_FILES / "pocket.words.json"
-"""'noun' and 'verb' → the words that were in the captions it was trained on."""
+"""File of the words in the captions that the packaged encoder was trained on, under 'noun' and 'verb'."""
 
 RANDOM = "random"
 SEED = 0
@@ -34,7 +34,7 @@ _FORMS = (
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A parsed model spec.
+    """Model spec, parsed from an option.
 
     Attributes:
         family: 'open_clip', 'timm' or 'lavila'.
@@ -50,12 +50,12 @@ class ModelSpec:
 
     @property
     def random(self) -> bool:
-        """Random weights were asked for."""
+        """True if the spec asks for random weights."""
         return self.tag == RANDOM
 
     @property
     def text(self) -> str:
-        """The spec without folders: what is recorded in artifacts, where no path may stand."""
+        """Spec without folders, as artifacts record it: they hold no path."""
         if self.file == _POCKET_FILES / "pocket.safetensors":
             return POCKET
         model = Path(self.model).name if self.model.endswith(".json") else self.model
@@ -65,7 +65,7 @@ class ModelSpec:
 
     @property
     def located(self) -> str:
-        """The spec with absolute paths: what finds the files again, from any folder."""
+        """Spec with absolute paths, which finds the files from any folder."""
         if self.text == POCKET:
             return POCKET
         model = str(Path(self.model).resolve()) if self.model.endswith(".json") else self.model
@@ -74,22 +74,25 @@ class ModelSpec:
         return f"{self.family}:{model}/{self.tag}" if self.tag else f"{self.family}:{model}"
 
     def slug(self, weights_sha256: str) -> str:
-        """Folder name: the model and the first 8 hex digits of the weights' sha256."""
+        """Return the folder name of the model with these weights.
+
+        It is the model and the first 8 hex digits of the weights' sha256.
+        """
         safe = re.sub(r"[^A-Za-z0-9.]+", "-", self.text.replace(".json", "")).strip("-").lower()
         return f"{safe}-{weights_sha256[:8]}"
 
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """How an encoder is to run.
+    """Precision, batch size, device and network for running an encoder.
 
     Attributes:
         precision: 'fp32', 'bf16' or 'fp16'.
-        batch_size: pictures a forward pass; the last batch is padded.
+        batch_size: pictures per forward pass; the last batch is padded.
         device: 'cpu', 'cuda', …
-        offline: never touch the network.
+        offline: never use the network.
         allow_random_weights: accept the tag 'random'.
-        file_sha256: sha256 of a file; may remember.
+        file_sha256: returns the sha256 of a file; may cache it.
     """
 
     precision: str
@@ -102,14 +105,14 @@ class EncoderOptions:
 
 @dataclass(frozen=True)
 class EncoderIdentity:
-    """An encoder as planning sees it: nothing is loaded.
+    """Identity of an encoder, known without loading it.
 
     Attributes:
-        slug: folder name of its vectors, weights hash in it.
-        provenance: what decides the image vectors; plain values.
-        text_provenance: what decides the text vectors.
-        environment: device and ``batch_shape``, whose first number is the pictures that are embedded at once.
-        clips: it can make one vector of several frames (``embed_clips``).
+        slug: folder name of its vectors, with the weights' hash in it.
+        provenance: everything that decides the image vectors; plain values.
+        text_provenance: everything that decides the text vectors; plain values.
+        environment: device and ``batch_shape``, whose first number is the pictures per forward pass.
+        clips: True if the encoder can make one vector of several frames (``embed_clips``).
     """
 
     slug: str
@@ -120,11 +123,11 @@ class EncoderIdentity:
 
 
 def parse_spec(spec: str) -> ModelSpec:
-    """Parse a model spec; ``pocket`` stands for the packaged files.
+    """Parse a model spec; ``pocket`` names the packaged files.
 
     Raises:
-        UsageError: not of one of the two forms.
-        InputError: a file it names is not there.
+        UsageError: the spec has neither of the two forms.
+        InputError: a file that it names is missing.
     """
     if spec == POCKET:
         return ModelSpec("open_clip", str(_POCKET_FILES / "pocket.json"), None, _POCKET_FILES / "pocket.safetensors")
@@ -150,10 +153,10 @@ def _existing(spec: str, model: str) -> str:
 
 
 def refuse_random(spec: ModelSpec, allowed: bool) -> None:
-    """Random weights only on purpose.
+    """Refuse random weights unless they are allowed.
 
     Raises:
-        UsageError: they were asked for without ``--allow-random-weights``.
+        UsageError: the spec asks for them without ``--allow-random-weights``.
     """
     if spec.random and not allowed:
         raise UsageError(
@@ -163,7 +166,10 @@ def refuse_random(spec: ModelSpec, allowed: bool) -> None:
 
 
 def random_sha256(description: str) -> str:
-    """Stands for the weights' hash where they are random: the model's description and the seed."""
+    """Hash the description and seed of a model with random weights.
+
+    The result takes the place of the weights' sha256.
+    """
     return hashlib.sha256(f"random weights, seed {SEED}: {description}".encode()).hexdigest()
 
 
@@ -173,10 +179,12 @@ def is_spec(text: str) -> bool:
 
 
 def encoder_option(workspace: Workspace, encoder: str | None, recorded: str | None = None) -> str:
-    """``--encoder`` with the spec that is wanted; with NAME, for the user to fill in, where it is not known.
+    """Return the ``--encoder`` option of a command line.
+
+    The option holds NAME, for the user to fill in, where the spec is not known.
 
     Args:
-        workspace: knows where the files of encoders lie.
+        workspace: remembers where the files of encoders lie.
         encoder: a folder name, or a spec as a user gives it; None = any.
         recorded: the spec that the encoder's vectors were made with, which holds no folders.
     """

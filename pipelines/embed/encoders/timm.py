@@ -1,4 +1,7 @@
-"""Image encoders by timm: DINOv2 and others as the second encoder V_II (X-MIC, Kukleva et al., CVPR 2024, Sec. 3.2)."""
+"""Image encoders by timm, such as DINOv2.
+
+They serve as the second encoder V_II (X-MIC, Kukleva et al., CVPR 2024, Sec. 3.2).
+"""
 
 from __future__ import annotations
 
@@ -52,11 +55,11 @@ class _Resolved:
 
 
 class TimmEncoder(FrozenImageEncoder):
-    """A timm model without its classifier; the feature is what the classifier would read.
+    """timm model without its classifier.
 
-    For a DINOv2 ViT that is the class token after the final norm; its 518-pixel input is set to 224 with the
-    resize to 256 (bicubic) and centre crop of its authors' evaluation, and the position embedding is resampled by timm.
-    It has no text tower, so no logit scale.
+    The vector is the input of that classifier. For a DINOv2 ViT it is the class token after the final norm. The
+    518-pixel input of DINOv2 is set to 224, with the resize to 256 (bicubic) and the centre crop of its authors'
+    evaluation; timm resamples the position embedding. A timm model has no text tower, so it has no logit scale.
     """
 
     logit_scale = None
@@ -70,7 +73,7 @@ class TimmEncoder(FrozenImageEncoder):
 
     @classmethod
     def describe(cls, spec: str, options: EncoderOptions) -> EncoderIdentity:
-        """See :func:`pipelines.embed.encoders.describe_encoder`."""
+        """Return the identity, as :func:`pipelines.embed.encoders.describe_encoder` does."""
         found = _resolve(parse_spec(spec), options)
         facts = {
             "spec": found.spec.text,
@@ -86,7 +89,7 @@ class TimmEncoder(FrozenImageEncoder):
         return EncoderIdentity(slug, facts, {}, environment(options, found.image_size))
 
     def encode_texts(self, texts: list[str]) -> Any:
-        """There is no text tower.
+        """Refuse texts: there is no text tower.
 
         Raises:
             UsageError: always.
@@ -132,7 +135,7 @@ def _build(found: _Resolved) -> Any:
     if found.file is None:
         return model
     state = read_state_dict(found.file)
-    # timm's own loading takes any file for a model whose classifier is left out: it is not strict then.
+    # Without a classifier timm's own loading is not strict: it would take any file.
     convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     if convert is not None:
         state = convert(state, model)

@@ -1,4 +1,7 @@
-"""Finding weights (in the local caches first, then, unless offline, on the hub) and reading them as plain tensors."""
+"""Find weights files and read them as plain tensors.
+
+The local caches come first, then the hub, unless the network is off.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _SHOWN = 3
 
 
 def hub_file(repository: str, names: Sequence[str], what: str, *, offline: bool) -> Path:
-    """A weights file of a Hugging Face repository.
+    """Find or download a weights file of a Hugging Face repository.
 
     Args:
         repository: 'owner/name'.
@@ -30,7 +33,7 @@ def hub_file(repository: str, names: Sequence[str], what: str, *, offline: bool)
         offline: look in the cache only.
 
     Raises:
-        MissingUpstream: it is not cached, and the network is off or the download failed.
+        MissingUpstream: the file is not cached, and the network is off or the download failed.
     """
     for name in names:
         cached = try_to_load_from_cache(repository, name)
@@ -56,26 +59,29 @@ def hub_file(repository: str, names: Sequence[str], what: str, *, offline: bool)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Named tensors of a safetensors file, or of a PyTorch file that holds nothing but tensors and plain values.
+    """Read the named tensors of a weights file.
 
-    Pickled code is never run. A state dict inside a training checkpoint ('state_dict' or 'model') is taken out, and
-    'module.' before every name (data-parallel training) is cut off.
+    The file is safetensors, or a PyTorch file that holds nothing but tensors and plain values. Pickled code is never
+    run. A state dict inside a training checkpoint ('state_dict' or 'model') is taken out. The prefix 'module.' of
+    data-parallel training is cut off if every name has it.
 
     Raises:
-        InputError: it cannot be read that way.
+        InputError: the file is of another kind or holds no named tensors.
     """
     return state_dict_in(read_content(path), path)
 
 
 def read_content(path: Path, allowed: Sequence[type] = ()) -> Any:
-    """What a weights file holds, tensors read from the disk when they are used.
+    """Read the content of a weights file without running code in it.
+
+    Tensors of a zipped PyTorch file are read from the disk when they are used.
 
     Args:
         path: the file, safetensors or PyTorch's.
-        allowed: classes that may stand in a PyTorch file besides tensors and plain values.
+        allowed: classes that a PyTorch file may hold besides tensors and plain values.
 
     Raises:
-        InputError: it cannot be read that way; names what else the file holds.
+        InputError: the file is of another kind; the text names what else it holds.
     """
     try:
         if path.suffix == ".safetensors":
@@ -94,7 +100,10 @@ def read_content(path: Path, allowed: Sequence[type] = ()) -> Any:
 
 
 def _how_to_convert(path: Path) -> str:
-    """For a checkpoint that holds more than tensors; the user's own Python runs what is pickled, never ours."""
+    """Say how to convert a checkpoint that holds more than tensors.
+
+    The user's own Python runs the pickled code; xmic never does.
+    """
     return (
         " If you trust whoever made the file, keep its tensors alone, which runs the code pickled in it, and name the "
         "new file instead:\n"
@@ -105,7 +114,7 @@ def _how_to_convert(path: Path) -> str:
 
 
 def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
-    """The named tensors in what :func:`read_content` read.
+    """Take the named tensors out of what :func:`read_content` read.
 
     Raises:
         InputError: there are none.
@@ -122,12 +131,12 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def load_strict(network: torch.nn.Module, state: Mapping[str, Tensor], path: Path, what: str) -> None:
-    """Fill a network with exactly the tensors it has, in its own precision.
+    """Load weights into a network, refusing other names or shapes.
 
     Args:
-        network: the network.
+        network: the network; its tensors keep their precision.
         state: tensors by name.
-        path: their file, for messages.
+        path: the file of the tensors, for messages.
         what: the model's name, for messages.
 
     Raises:

@@ -1,1 +1,4 @@
-"""Training hand models: xmic's own from drawn pictures, and a user's from pictures with boxes."""
+"""Train hand models: the packaged one, and a user's.
+
+The packaged model is trained on drawn pictures, a user's on pictures with boxes.
+"""

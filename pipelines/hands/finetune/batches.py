@@ -1,4 +1,7 @@
-"""From labelled pictures to the batches of a training: mosaics, scale, place, mirror and colour."""
+"""Make training batches from labelled pictures.
+
+Pictures are put into mosaics, scaled, placed, mirrored and recoloured.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from pipelines.hands.finetune.pictures import Pictures
 from pipelines.hands.yolo import PAD, class_side
 
 Restyle = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-"""Shows a picture, uint8 ``[H, W, 3]`` RGB, in another style; the generator decides which."""
+"""Function that redraws a picture, uint8 ``[H, W, 3]`` RGB, in another style; the generator chooses the style."""
 
 _LEAST_LEFT = 0.3  # of a box's area that must lie in the picture
 _LEAST_SIDE = 3.0  # pixels
@@ -22,13 +25,13 @@ _LEAST_SIDE = 3.0  # pixels
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a training.
+    """Part of a training with its own input size and mosaics.
 
     Attributes:
-        until: where it ends, a share of the training.
+        until: end of the part, a share of the training.
         image_size: side of the square input, pixels.
         mosaic: share of the inputs that are put together from four pictures.
-        style: share of the inputs that are shown in another style.
+        style: share of the inputs that are redrawn in another style.
     """
 
     until: float
@@ -39,12 +42,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Batch:
-    """What the network's loss takes.
+    """Batch of images and boxes, as the network's loss takes them.
 
     Attributes:
         images: uint8 ``[B, 3, S, S]``.
-        owner: which image each box is of, float32 ``[N]``.
-        classes: float32 ``[N, 1]``.
+        owner: index of the image of each box, float32 ``[N]``.
+        classes: class of each box, float32 ``[N, 1]``.
         boxes: centre and size as shares of the input, float32 ``[N, 4]``.
     """
 
@@ -55,7 +58,10 @@ class Batch:
 
 
 class Batches(torch.utils.data.Dataset[Batch]):
-    """Batch ``step`` of a training; the same arguments give the same batch, so nothing of it needs saving."""
+    """Batches of a training, made by their step.
+
+    The same arguments give the same batch, so a checkpoint needs none of their state.
+    """
 
     def __init__(self, pictures: Pictures, seed: int, batch: int, stage: Stage, restyle: Restyle | None = None) -> None:
         if stage.style and restyle is None:
@@ -65,7 +71,10 @@ class Batches(torch.utils.data.Dataset[Batch]):
         self._mirrored = mirrored_classes(pictures.names)
 
     def __getitem__(self, step: int) -> Batch:
-        """Batch ``step``, counted over the whole training from 0."""
+        """Make the batch of a step.
+
+        Steps are counted over the whole training from 0.
+        """
         cv2.setNumThreads(1)
         made = [self._input(step * self._batch + place) for place in range(self._batch)]
         images = np.stack([image for image, _, _ in made])
@@ -80,7 +89,7 @@ class Batches(torch.utils.data.Dataset[Batch]):
         )
 
     def _input(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Input ``number`` of the training: image, boxes in pixels of it, classes."""
+        """Make input ``number`` of the training: image, boxes in its pixels, classes."""
         rng = np.random.default_rng((self._seed, number, 5))
         size = self._stage.image_size
         epoch, place = divmod(number, len(self._pictures))
@@ -103,7 +112,10 @@ class Batches(torch.utils.data.Dataset[Batch]):
     def _lay(
         self, canvas: np.ndarray, index: int, rng: np.random.Generator, part: tuple[int, int, int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw a picture into a part (left, top, right, bottom) of the canvas; the boxes that are left of it."""
+        """Draw a picture into a part (left, top, right, bottom) of the canvas.
+
+        Returns the boxes that are left of it, and their classes.
+        """
         picture, boxes, classes = self._pictures.read(index)
         height, width = picture.shape[:2]
         left, top, right, bottom = part
@@ -137,7 +149,13 @@ def _order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 def mirrored_classes(names: tuple[str, ...]) -> np.ndarray:
-    """The class that each becomes in a mirror, int64 ``[C]``: a left hand a right one."""
+    """Map each class to its class in a mirrored picture.
+
+    A left hand becomes a right one, and the reverse.
+
+    Returns:
+        int64 ``[C]``.
+    """
     sides = [class_side(name) for name in names]
     pair = [sides.index(side) if sides.count(side) == 1 else None for side in ("left", "right")]
     found = np.arange(len(names))
@@ -147,7 +165,7 @@ def mirrored_classes(names: tuple[str, ...]) -> np.ndarray:
 
 
 def _coloured(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Other light and colours."""
+    """Change light and colours at random."""
     if rng.random() < 0.04:
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         return np.asarray(cv2.merge([grey] * 3))

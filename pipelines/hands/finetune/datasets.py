@@ -1,4 +1,7 @@
-"""A user's pictures with boxes: a YOLO-format dataset, or what another detector found in numbered JPEGs."""
+"""Read a user's pictures with boxes for training.
+
+They are a YOLO-format dataset, or numbered JPEGs with the boxes of another detector.
+"""
 
 from __future__ import annotations
 
@@ -20,28 +23,33 @@ _SIDED = ("left hand", "right hand")
 
 @dataclass(frozen=True)
 class FilePictures:
-    """See :class:`pipelines.hands.finetune.pictures.Pictures`; picture files, read as needed.
+    """Labelled picture files, read as needed.
+
+    They are :class:`pipelines.hands.finetune.pictures.Pictures`.
 
     Attributes:
-        names: of the classes.
-        labelled: each file with its classes and its boxes, corners as shares.
+        names: names of the classes.
+        labelled: each file with its classes and its boxes, corners as shares of the picture's sides.
     """
 
     names: tuple[str, ...]
     labelled: tuple[tuple[Path, tuple[int, ...], tuple[tuple[float, ...], ...]], ...]
 
     def __len__(self) -> int:
-        """How many pictures."""
+        """Return the number of pictures."""
         return len(self.labelled)
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """See :class:`pipelines.hands.finetune.pictures.Pictures`."""
+        """Read one picture with its boxes and classes.
+
+        :meth:`pipelines.hands.finetune.pictures.Pictures.read` gives the shapes.
+        """
         path, classes, _ = self.labelled[index]
         return read_picture(path), self._boxes[index], np.array(classes, np.int64)
 
     @cached_property
     def digest(self) -> str:
-        """See :class:`pipelines.hands.finetune.pictures.Pictures`; where the files lie and their names do not count."""
+        """Digest of the pictures, classes and boxes; file paths do not count."""
         return digest_json([[whole_file_sha256(path), classes, boxes] for path, classes, boxes in self.labelled])
 
     @cached_property
@@ -50,7 +58,7 @@ class FilePictures:
 
 
 def yolo_dataset(file: Path) -> FilePictures:
-    """The training pictures of a YOLO-format dataset.
+    """List the training pictures of a YOLO-format dataset.
 
     Args:
         file: its YAML: names (a list, or a mapping from number to name), train (a folder of pictures), and path, the
@@ -58,7 +66,7 @@ def yolo_dataset(file: Path) -> FilePictures:
             ``labels/a.txt``; a picture without one has no hands.
 
     Raises:
-        InputError: it is no such dataset, or a label is wrong.
+        InputError: the file does not describe such a dataset, or a label is wrong.
     """
     try:
         content = yaml.safe_load(file.read_text("utf-8"))
@@ -89,7 +97,10 @@ def yolo_dataset(file: Path) -> FilePictures:
 
 
 def _text_of(picture: Path) -> Path:
-    """The last folder named images becomes labels, as Ultralytics has it."""
+    """Return the label file of a picture.
+
+    The last folder named images becomes labels, as in Ultralytics.
+    """
     parts = list(picture.parent.parts)
     for place in reversed(range(len(parts))):
         if parts[place] == "images":
@@ -99,16 +110,16 @@ def _text_of(picture: Path) -> Path:
 
 
 def teacher_boxes(folder: Path, file: Path, least: float) -> FilePictures:
-    """What another detector found, as labels.
+    """Use another detector's boxes as labels.
 
     Args:
         folder: numbered JPEGs, ``folder/<video>/…<number>.jpg``.
         file: a table of boxes (:func:`pipelines.hands.box_rows.read_box_rows`) with the columns video and frame.
             Pictures of frames that it does not name are left out.
-        least: boxes below this score are left out.
+        least: least score of a box that is used.
 
     Raises:
-        InputError: the table has times, no hand scores enough, or a picture is missing.
+        InputError: the table has times instead of numbers, no hand has the least score, or a picture is missing.
     """
     table = read_box_rows(file)
     if "frame" not in table.column_names:

@@ -1,4 +1,7 @@
-"""The detection network in training: Ultralytics' network and loss, without its trainer."""
+"""Build the detection network and its loss for training.
+
+Both are Ultralytics' own; its trainer is not used.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pipelines.hands.finetune.batches import Batch
 from pipelines.hands.yolo import import_ultralytics, quiet
 
 _LOSS_WEIGHTS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}
-"""Ultralytics' own."""
+"""Weights of the box, class and distance losses: Ultralytics' own."""
 
 ARCHITECTURE: dict[str, Any] = {
     "nc": 2,
@@ -51,12 +54,12 @@ ARCHITECTURE: dict[str, Any] = {
 
 
 def make_network(architecture: Mapping[str, Any], classes: int, seed: int) -> Any:
-    """A network with random weights.
+    """Build a network with random weights.
 
     Args:
         architecture: as in an Ultralytics YAML.
-        classes: how many.
-        seed: of the weights.
+        classes: number of classes.
+        seed: seed of the weights.
     """
     tasks = import_ultralytics("ultralytics.nn.tasks")
     with quiet(), torch.random.fork_rng(devices=[]):
@@ -67,7 +70,13 @@ def make_network(architecture: Mapping[str, Any], classes: int, seed: int) -> An
 
 
 def loss_of(network: Any, batch: Batch) -> torch.Tensor:
-    """The loss a picture: box, class and distance losses, summed, float32 ``[]``."""
+    """Compute the loss per picture of a batch.
+
+    It is the sum of box, class and distance losses.
+
+    Returns:
+        float32 ``[]``.
+    """
     images = batch.images.float().div_(255).contiguous(memory_format=torch.channels_last)
     labels = {"img": images, "batch_idx": batch.owner, "cls": batch.classes, "bboxes": batch.boxes}
     # In bfloat16 a step takes half the time; the loss compares small differences and stays in float32.
@@ -83,7 +92,10 @@ def _float(value: Any) -> Any:
 
 
 def weight_groups(network: Any, decay: float) -> list[dict[str, Any]]:
-    """Weights of convolutions decay, biases and norms do not."""
+    """Group the weights for the optimiser, with and without decay.
+
+    Weights of convolutions decay, biases and norms do not.
+    """
     decayed = [weight for weight in network.parameters() if weight.ndim > 1 and weight.requires_grad]
     others = [weight for weight in network.parameters() if weight.ndim <= 1 and weight.requires_grad]
     return [{"params": decayed, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]

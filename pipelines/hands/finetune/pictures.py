@@ -1,4 +1,4 @@
-"""What a hand model is trained or measured on."""
+"""Pictures that a hand model is trained or measured on."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ class Pictures(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the classes."""
+        """Names of the classes."""
         ...
 
     @property
     def digest(self) -> str:
-        """sha256 (hex) of the pictures in their order, with their classes and boxes."""
+        """Return the sha256 (hex) of pictures, classes and boxes, in order."""
         ...
 
     def __len__(self) -> int:
-        """How many pictures."""
+        """Return the number of pictures."""
         ...
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Picture, boxes and classes: uint8 ``[H, W, 3]`` RGB, float32 ``[M, 4]`` shares, int64 ``[M]``."""
+        """Read one picture with its boxes and classes.
+
+        Returns:
+            The picture, uint8 ``[H, W, 3]`` RGB; its boxes as shares, float32 ``[M, 4]``; their classes, int64 ``[M]``.
+        """
         ...

@@ -1,4 +1,7 @@
-"""Train a hand model: one loop for the packaged model and for a user's."""
+"""Train a hand model from labelled pictures.
+
+One loop trains the packaged model and a user's.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +34,15 @@ _LOG_STEPS = 20
 
 @dataclass(frozen=True)
 class Training:
-    """Everything that decides the weights, but for the pictures.
+    """Everything that decides the weights, except the pictures.
 
     Attributes:
-        budget: pictures that are looked at, counted as often as they are.
+        budget: number of pictures seen, repeats included.
         stages: input sizes and mosaics, one after the other.
-        seed: of weights and batches.
-        batch: pictures a step.
+        seed: seed of weights and batches.
+        batch: pictures per step.
         lr: the largest learning rate; it rises at first and falls to a hundredth as a cosine.
-        warmup: how long it rises, a share of the training.
+        warmup: length of the rise, a share of the training.
         decay: AdamW's weight decay.
         average: the running average of the weights keeps this share of itself at each step.
     """
@@ -55,7 +58,7 @@ class Training:
 
     @property
     def steps(self) -> int:
-        """How many steps."""
+        """Number of steps, at least 1."""
         return max(1, self.budget // self.batch)
 
 
@@ -70,29 +73,29 @@ def train_model(
     trained_on: Mapping[str, Any],
     restyle: Restyle | None = None,
 ) -> dict[str, Any]:
-    """Train and write a model.
+    """Train a hand model and write its files.
 
-    Run it again after a stop: it goes on from its last checkpoint, at most two minutes old. The last one stays beside
-    the finished model: by it the same training is known to be done, and one with other pictures is refused.
+    After a stop, the same call continues from its last checkpoint, at most two minutes old. The last checkpoint is kept
+    with the finished model. From it the same training is known to be done, and one with other pictures is refused.
 
     Args:
         work: folder of the checkpoint and of ``log.jsonl``.
-        pictures: with their boxes.
-        training: what to do.
-        architecture: of the network.
-        start: weights to start from; those of other shapes, as of other classes, start at random. None is at random.
+        pictures: the labelled pictures.
+        training: sizes, length, batch and learning rate.
+        architecture: architecture of the network, as in an Ultralytics YAML.
+        start: weights to start from; those of other shapes, as with other classes, start at random. With None, all do.
         file: the finished model (.safetensors).
-        progress: told of each step.
-        trained_on: what the pictures are, kept with the model.
-        restyle: shows some inputs in another style, where a stage asks for it.
+        progress: notified of each step.
+        trained_on: description of the pictures, kept with the model.
+        restyle: redraws some inputs in another style, where a stage asks for it.
 
     Returns:
         'file', 'sha256', 'pictures', 'parameters', 'loss' (mean of the last 20 steps), 'skipped' (steps whose
-        gradients were not finite), 'already_done' (it was finished before, nothing was trained) and 'seconds' of this
-        call.
+        gradients were not finite), 'already_done' (the training was finished before, nothing was trained) and
+        'seconds' of this call.
 
     Raises:
-        InputError: the checkpoint is one of another training: other settings, pictures, classes or boxes.
+        InputError: the checkpoint is of another training: other settings, pictures, classes or boxes.
     """
     began = time.monotonic()
     run = _Run(work, pictures, training, architecture, start, dict(trained_on))
@@ -127,7 +130,7 @@ def train_model(
 
 
 class _Run:
-    """The state of a training."""
+    """State of a training: weights, their average, optimiser and counts."""
 
     def __init__(
         self,
@@ -156,11 +159,11 @@ class _Run:
 
     @property
     def recent(self) -> float:
-        """The mean loss of the last steps."""
+        """Mean loss of the last steps."""
         return sum(self._losses) / len(self._losses) if self._losses else math.nan
 
     def step(self, batch: Any) -> None:
-        """One step; a checkpoint when the last is two minutes old."""
+        """Take one step, and write a checkpoint when the last is two minutes old."""
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(self._training, self.done)
         loss = loss_of(self.network, batch)
@@ -224,7 +227,10 @@ class _Run:
 
 
 def learning_rate(training: Training, step: int) -> float:
-    """A linear rise to ``lr``, and a cosine fall to a hundredth of it."""
+    """Return the learning rate of a step.
+
+    It rises linearly to ``lr`` and then falls as a cosine to a hundredth of it.
+    """
     rising = max(1, round(training.warmup * training.steps))
     if step < rising:
         return training.lr * (step + 1) / rising
@@ -233,6 +239,6 @@ def learning_rate(training: Training, step: int) -> float:
 
 
 def _plain(training: Training) -> dict[str, Any]:
-    """Its settings as YAML and JSON hold them."""
+    """Convert the settings to what YAML and JSON hold."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(training)))
     return plain

@@ -1,4 +1,4 @@
-"""A hand model for a user's own pictures, from weights that are there."""
+"""Fine-tune a hand model on a user's own pictures."""
 
 from __future__ import annotations
 
@@ -28,26 +28,28 @@ def tune_model(
     offline: bool,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Fine-tune and write ``hands.safetensors`` and ``hands.yaml``; checkpoint and log are kept in ``into/work``.
+    """Fine-tune a hand model on a user's pictures and write it.
+
+    Writes ``hands.safetensors`` and ``hands.yaml``; checkpoint and log are kept in ``into/work``.
 
     Args:
-        pictures: with their boxes; a class must be a hand.
+        pictures: the labelled pictures; one of their classes must be a hand.
         weights: see :func:`pipelines.hands.model_file.find_weights`. Where the classes differ, the last layers start
             at random.
         into: folder of the finished model.
-        epochs: how often each picture is seen.
+        epochs: number of times each picture is seen.
         image_size: side of the square input, pixels; by default that of the weights.
-        seed: of the batches.
+        seed: seed of the batches.
         offline: never fetch weights.
-        progress: told of each step.
+        progress: notified of each step.
 
     Returns:
         See :func:`pipelines.hands.finetune.train.train_model`.
 
     Raises:
-        InputError: the weights are no detection model, no class is a hand, or the checkpoint in ``into/work`` is one of
+        InputError: the weights are not a detection model, no class is a hand, or the checkpoint in ``into/work`` is of
             another training: other settings, pictures or boxes.
-        UsageError: an image size that is not a multiple of 32.
+        UsageError: the image size is not a multiple of 32.
     """
     file = find_weights(weights, offline)
     start, own_size = read_weights(file)

@@ -1,1 +1,4 @@
-"""``prepare --check``: are the videos there, readable, as long and as fast as the annotation says?"""
+"""Check the videos of a dataset for ``prepare --check``.
+
+They must be present and readable, with the length and frame rate of the annotation.
+"""

@@ -1,4 +1,4 @@
-"""What a look at the two ends of a video says, without decoding it."""
+"""Probe the two ends of a video without decoding it all."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from data_manifests.videos import Kind
 from pipelines.decode.chunk_source import chunk_files
 from pipelines.decode.container import VideoError, errors_of, open_stream
 from pipelines.decode.jpeg_source import open_jpegs
+from pipelines.decode.packet_index import demuxed
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.source import LostFrame
 
@@ -25,14 +26,14 @@ _BACK_S = (2.0, 30.0)
 
 @dataclass(frozen=True)
 class Probe:
-    """What was found.
+    """Facts about a video, found at its two ends.
 
     Attributes:
-        duration_s: From the first displayed frame to the end of the last, in seconds; None for JPEGs.
-        fps: Frames a second as the container states them; None for JPEGs.
-        frames: How many JPEGs there are; None for videos.
-        last_frame: The largest number among them.
-        gap: What is missing in between, in words; None when nothing is.
+        duration_s: from the first displayed frame to the end of the last, in seconds; None for JPEGs.
+        fps: frames per second as the container states them; None for JPEGs, and where it states none.
+        frames: number of JPEGs; None for videos.
+        last_frame: the largest JPEG number; None for videos.
+        gap: what is missing in between, in words; None when nothing is.
     """
 
     duration_s: float | None = None
@@ -43,14 +44,14 @@ class Probe:
 
 
 def probe(task: tuple[str, Kind], heartbeat: Heartbeat) -> Probe:
-    """Look at what stands for a video.
+    """Probe a video: a file, a folder of chunks, or JPEGs.
 
     Args:
-        task: path and kind.
-        heartbeat: called again and again.
+        task: path and kind of the video.
+        heartbeat: called repeatedly, to show that the process is alive.
 
     Raises:
-        VideoError: it can not be read.
+        VideoError: the video cannot be read.
     """
     path, kind = Path(task[0]), task[1]
     if kind == "chunks":
@@ -65,7 +66,7 @@ def _probe_video(path: Path, heartbeat: Heartbeat) -> Probe:
     with container, errors_of(path):
         first = next(iter(container.decode(stream)), None)
         heartbeat()
-        if first is None or first.pts is None or stream.time_base is None:
+        if first is None or first.pts is None or not stream.time_base:
             raise VideoError(f"{path}: no frame with a time at its start; get it again", "decode_error")
         rate = stream.average_rate
         end = _end_pts(path, container, stream, heartbeat)
@@ -74,7 +75,10 @@ def _probe_video(path: Path, heartbeat: Heartbeat) -> Probe:
 
 
 def _end_pts(path: Path, container: InputContainer, stream: VideoStream, heartbeat: Heartbeat) -> int:
-    """Where the last packet ends, read from as near to the end as there are packets."""
+    """Return the pts at which the last packet ends.
+
+    Reading starts as near to the end as there are packets.
+    """
     assert stream.time_base is not None
     stated = (stream.start_time or 0) + (stream.duration or 0)
     if not stream.duration and container.duration:
@@ -84,10 +88,10 @@ def _end_pts(path: Path, container: InputContainer, stream: VideoStream, heartbe
             container.seek(max(0, stated - round(back / stream.time_base)), stream=stream)
             end = _last_packet_end(container, stream, heartbeat)
         except av.error.FFmpegError:
-            break  # not a container one can seek in
+            break  # the container does not support seeking
         if end is not None:
             return end
-    # Less is there than the container states: read what there is.
+    # The file holds less than its container states: read all of it.
     again, whole = open_stream(path)
     with again:
         end = _last_packet_end(again, whole, heartbeat)
@@ -101,7 +105,7 @@ def _last_packet_end(container: InputContainer, stream: VideoStream, heartbeat: 
     ends: list[int] = []
     usual = round(1 / (stream.average_rate * stream.time_base)) if stream.average_rate else 0
     try:
-        for packet in container.demux(stream):
+        for packet in demuxed(container, stream):
             heartbeat()
             if packet.size and packet.pts is not None and not packet.is_corrupt:
                 ends.append(packet.pts + (packet.duration or usual))

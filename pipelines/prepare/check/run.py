@@ -1,4 +1,7 @@
-"""Check the videos of a prepared dataset: side by side, each looked at once, none of them the end of the check."""
+"""Check the videos of a prepared dataset side by side.
+
+Each video is probed once, and no broken video stops the check.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +13,26 @@ from typing import Any
 
 from data_manifests.videos import Kind
 from pipelines.decode.worker import reason_of
+from pipelines.engine.clips import Clip, read_clips, read_videos
 from pipelines.engine.file_memory import FileKey, FileMemory, file_key
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import TRANSIENT, read_rows
+from pipelines.engine.shards import TRANSIENT
 from pipelines.engine.workers import run_killable
 from pipelines.engine.workspace import Workspace
 from pipelines.prepare.check.probe import Probe, probe
 from pipelines.prepare.check.verdict import STATUSES, Verdict, judge
 
 _TIMEOUT_S = 60.0
-_CLIP_COLUMNS = ["video_id", "start_s", "stop_s", "stop_frame"]
 
 
 @dataclass
 class SplitCheck:
-    """How the videos of a split stand.
+    """Result of the check for the videos of a split.
 
     Attributes:
-        videos: status → videos, every status there is.
-        clips: status → clips; of a video that is too short only those past its end count as 'shorter'.
-        problems: every video that is not ok: video_id, path, status, detail, clips.
+        videos: status → number of videos, for every status.
+        clips: status → number of clips; of a video that is too short only those past its end count as 'shorter'.
+        problems: each video that is not ok: video_id, path, status, detail, clips.
     """
 
     videos: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
@@ -37,7 +40,7 @@ class SplitCheck:
     problems: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, video: Mapping[str, Any], verdict: Verdict) -> None:
-        """Count a video."""
+        """Count a video and its clips under its status."""
         concerned = 0 if verdict.status == "ok" else verdict.clips
         self.videos[verdict.status] += 1
         self.clips[verdict.status] += concerned
@@ -50,22 +53,25 @@ class SplitCheck:
 def check(
     workspace: Workspace, dataset: str, splits: Sequence[str], workers: int, progress: Progress
 ) -> dict[str, SplitCheck]:
-    """Look at every video of the splits; what was seen of an unchanged file is not looked at again.
+    """Check every video of the splits.
+
+    An unchanged file that was probed before is not probed again.
 
     Args:
-        workspace: with the dataset prepared.
+        workspace: the workspace in which the dataset is prepared.
         dataset: its name there.
-        splits: which.
-        workers: processes to look with.
-        progress: told of each video.
+        splits: the splits to check.
+        workers: number of processes.
+        progress: notified of each video.
+
+    Returns:
+        Split → its check.
     """
-    tables = {split: read_rows(workspace.manifest(dataset, split) / "videos.parquet").to_pylist() for split in splits}
+    tables = {split: read_videos(workspace, dataset, split).to_pylist() for split in splits}
     found = _probe_all(workspace, dataset, [row for rows in tables.values() for row in rows], workers, progress)
     result = {}
     for split, videos in tables.items():
-        clips: dict[str, list[dict[str, Any]]] = {}
-        for clip in read_rows(workspace.manifest(dataset, split) / "clips.parquet", _CLIP_COLUMNS).to_pylist():
-            clips.setdefault(clip["video_id"], []).append(clip)
+        clips = read_clips(workspace, dataset, split).by_video()
         result[split] = SplitCheck()
         for video in videos:
             result[split].add(video, _verdict(video, clips[video["video_id"]], found))
@@ -73,19 +79,19 @@ def check(
 
 
 def needed(tables: Mapping[str, SplitCheck]) -> list[str]:
-    """The ids of the videos to get, or to get again."""
+    """List the ids of the videos to get, or to get again."""
     again = ("missing", "unreadable", "shorter", "incomplete")
     return sorted({p["video_id"] for table in tables.values() for p in table.problems if p["status"] in again})
 
 
 def missing_videos(workspace: Workspace, dataset: str, splits: Sequence[str]) -> list[str]:
-    """The ids of the videos that no root has."""
-    files = [workspace.manifest(dataset, split) / "videos.parquet" for split in splits]
-    rows = [row for file in files for row in read_rows(file, ["video_id", "path"]).to_pylist()]
+    """List the ids of the videos that no root has."""
+    tables = [read_videos(workspace, dataset, split, ["video_id", "path"]) for split in splits]
+    rows = [row for table in tables for row in table.to_pylist()]
     return sorted({row["video_id"] for row in rows if row["path"] is None})
 
 
-def _verdict(video: Mapping[str, Any], clips: Sequence[Mapping[str, Any]], found: Mapping[str, Probe | str]) -> Verdict:
+def _verdict(video: Mapping[str, Any], clips: Sequence[Clip], found: Mapping[str, Probe | str]) -> Verdict:
     if video["path"] is None:
         return Verdict("missing", STATUSES["missing"], len(clips))
     seen = found[video["path"]]
@@ -95,7 +101,7 @@ def _verdict(video: Mapping[str, Any], clips: Sequence[Mapping[str, Any]], found
 def _probe_all(
     workspace: Workspace, dataset: str, videos: Sequence[Mapping[str, Any]], workers: int, progress: Progress
 ) -> dict[str, Probe | str]:
-    """Relative path → what was seen there, or why nothing was."""
+    """Probe the videos: relative path → probe, or the reason why there is none."""
     kinds = {video["path"]: video["kind"] for video in videos if video["path"] is not None}
     places = {path: workspace.find_video(dataset, path) for path in sorted(kinds)}
     there = {path: (place, kinds[path]) for path, place in places.items() if place is not None}
@@ -106,17 +112,19 @@ def _probe_all(
 def probe_files(
     memory: FileMemory, files: Mapping[str, tuple[Path, Kind]], workers: int, progress: Progress, what: str
 ) -> dict[str, Probe | str]:
-    """Look at files side by side; what was seen of an unchanged one is not looked at again.
+    """Probe files side by side.
+
+    An unchanged file that was probed before is not probed again.
 
     Args:
-        memory: of what was seen.
+        memory: store of the probes of known files.
         files: name → path and kind of each.
-        workers: processes to look with.
-        progress: told of each file.
-        what: the name of this work there.
+        workers: number of processes.
+        progress: notified of each file.
+        what: name of this work in the progress.
 
     Returns:
-        Name → what was seen, or why nothing was.
+        Name → probe, or the reason why there is none.
     """
     found: dict[str, Probe | str] = {}
     keys: dict[str, FileKey] = {}

@@ -1,4 +1,4 @@
-"""What a probe means for the clips of a video."""
+"""Judge from a probe whether a video fits its clips."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipelines.decode.jpeg_source import END_SLACK, wrong_rate
+from pipelines.engine.clips import Clip
 from pipelines.prepare.check.probe import Probe
 
 Status = Literal["ok", "missing", "unreadable", "shorter", "incomplete", "other_timing"]
@@ -19,55 +20,53 @@ STATUSES: dict[Status, str] = {
     "incomplete": "chunks or frames in between are missing",
     "other_timing": "longer or shorter than the annotation says, or JPEGs of another frame rate",
 }
-"""Every status a video may have, in words; the first that holds in the order unreadable, other_timing (JPEGs),
-shorter, incomplete, other_timing."""
+"""Status of a video → its meaning in words. A video has the first that holds, in the order missing, unreadable,
+other_timing (JPEGs), shorter, incomplete, other_timing."""
 
 _OTHER_S, _OTHER_SHARE = 1.0, 0.01
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is wrong with a video, and how many of its clips that concerns."""
+    """Problem of a video, if any, and the number of clips concerned."""
 
     status: Status
     detail: str = ""
     clips: int = 0
 
 
-def judge(video: Mapping[str, Any], clips: Sequence[Mapping[str, Any]], probe: Probe) -> Verdict:
-    """Compare what is there with what the annotation says.
+def judge(video: Mapping[str, Any], clips: Sequence[Clip], probe: Probe) -> Verdict:
+    """Compare the probe of a video with its annotation.
 
     Args:
         video: a row of :data:`data_manifests.schema.VIDEOS` that has a path.
-        clips: its clips, with ``start_s``, ``stop_s`` and ``stop_frame``.
-        probe: what was found.
+        clips: its clips.
+        probe: the facts found at the video's ends.
     """
     if probe.last_frame is not None:
         return _judge_jpegs(video, clips, probe.frames or 0, probe.last_frame, probe.gap)
     offset = video["offset_s"] or 0.0
     end = (probe.duration_s or 0.0) - offset
     slack = 1 / (probe.fps or 25.0)
-    late = [clip for clip in clips if max(clip["start_s"], clip["stop_s"] or 0.0) > end + slack]
+    late = [clip for clip in clips if max(clip.start_s, clip.stop_s or 0.0) > end + slack]
     if late:
-        stop = max(clip["stop_s"] or clip["start_s"] for clip in late)
+        stop = max(clip.stop_s or clip.start_s for clip in late)
         return Verdict("shorter", f"ends at {end:.3f} s, its clips at {stop:.3f} s", len(late))
     if probe.gap:
         return Verdict("incomplete", probe.gap, len(clips))
     stated = video["duration_s"]
-    # A stretch of a longer file ends where its annotation says, not where the file does.
+    # A video that is a part of a longer file ends where its annotation says, not at the end of the file.
     if stated and not offset and abs(end - stated) > max(_OTHER_S, _OTHER_SHARE * stated):
         return Verdict("other_timing", f"lasts {end:.3f} s, the annotation says {stated:.3f} s", len(clips))
     return Verdict("ok")
 
 
-def _judge_jpegs(
-    video: Mapping[str, Any], clips: Sequence[Mapping[str, Any]], frames: int, last: int, gap: str | None
-) -> Verdict:
+def _judge_jpegs(video: Mapping[str, Any], clips: Sequence[Clip], frames: int, last: int, gap: str | None) -> Verdict:
     problem = wrong_rate(frames, video["jpeg_rate"], video["duration_s"])
     if problem:
         return Verdict("other_timing", problem, len(clips))
-    late = [clip for clip in clips if (clip["stop_frame"] or 0) > last + END_SLACK]
+    late = [clip for clip in clips if (clip.stop_frame or 0) > last + END_SLACK]
     if late:
-        stop = max(clip["stop_frame"] for clip in late)
+        stop = max(clip.stop_frame or 0 for clip in late)
         return Verdict("shorter", f"the last frame is {last}, its clips go to {stop}", len(late))
     return Verdict("incomplete", gap, len(clips)) if gap else Verdict("ok")

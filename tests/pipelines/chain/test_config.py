@@ -128,7 +128,7 @@ def test_embedding_and_training_read_the_same_class_names(tmp_path):
 
 
 def test_clips_are_embedded_and_classified_from_a_config_and_not_asked_of_a_second_encoder(tmp_path, monkeypatch):
-    from pipelines.chain.stages import run as run_chain
+    from pipelines.chain import run as run_chain
     from pipelines.engine.workspace import Workspace
 
     content = GOOD.replace("[embed]", "[embed]\nclip_frames = 16").replace("[[train]]", '[[train]]\nclassify = "clip"')

@@ -62,6 +62,17 @@ def test_redone_boxes_make_the_hand_stream_stale_and_the_command_is_named(embedd
     assert find(status(embedded), "embed", what="full").done == 1
 
 
+def test_boxes_and_class_lists_that_are_gone_make_stale_what_was_made_from_them(embedded):
+    for detector in embedded.boxes_by("fake-hands-00000000"):
+        shutil.rmtree(detector)
+    embedded.classes_file("mine", "verb").unlink()
+    found = status(embedded)
+    assert list(find(found, "embed", what="hand-").why.values()) == ["input hands changed"]
+    assert find(found, "embed", what="full").done == 1
+    assert list(find(found, "embed text", split="", what="verb-").why.values()) == ["input classes changed"]
+    assert find(found, "embed text", split="", what="noun-").done == 1
+
+
 def test_imported_boxes_are_judged_by_the_frames_without_a_look_at_where_they_came_from(embedded, tmp_path, make_video):
     from pipelines.decode.plan import FramePlan
     from pipelines.decode.stage import DecodeStage

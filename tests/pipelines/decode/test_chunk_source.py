@@ -11,7 +11,7 @@ from pipelines.decode.container import VideoError
 from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.reader import open_video
-from pipelines.decode.task import Clip
+from pipelines.engine.clips import Clip
 
 PLAN = FramePlan(segments=4, candidates=1, short_side=0)
 

@@ -68,6 +68,16 @@ def test_a_cover_picture_is_no_video(video: Callable[[str], Path], video_maker, 
     assert refused(path).reason == "no_video_stream"
 
 
+def test_pictures_that_nothing_here_decodes_are_a_decode_error_that_says_so(
+    video: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "unknown.mp4"
+    path.write_bytes(video("h264.mp4").read_bytes().replace(b"avc1", b"zzzz"))
+    error = refused(path)
+    assert error.reason == "decode_error"
+    assert str(error).endswith("this FFmpeg has no decoder for the video stream; convert the file to H.264")
+
+
 def test_a_missing_file_and_a_folder_are_io_errors(tmp_path: Path) -> None:
     missing = refused(tmp_path / "nowhere.mp4")
     assert missing.reason == "io_error"

@@ -50,6 +50,14 @@ def test_what_is_no_rgb_picture_is_refused_with_its_shape(picture: np.ndarray) -
         to_jpeg(picture, 95)
 
 
+def test_a_jpeg_whose_damaged_header_says_it_is_huge_is_refused_as_any_other() -> None:
+    data = bytearray(to_jpeg(smooth(), 95))
+    size = data.find(b"\xff\xc0") + 5
+    data[size : size + 4] = b"\xff" * 4
+    with pytest.raises(InputError, match=r"JPEG: \d+ bytes starting with ff d8 ff are not a whole JPEG"):
+        from_jpeg(bytes(data))
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.95])
 def test_a_cut_off_jpeg_is_refused_and_not_filled_up(share: float) -> None:
     data = to_jpeg(smooth(), 95)

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from pipelines.decode.container import open_stream
 from pipelines.decode.convert import RgbConverter
 from pipelines.decode.forward import play, scan
-from pipelines.decode.packet_index import NO_PTS, read_index
+from pipelines.decode.packet_index import NO_PTS, PacketIndex, read_index
 from pipelines.decode.reader import VideoError, open_video
 
 # Packet 12 is a key packet, 13 a P frame shown after the B frames 14 and 15.
@@ -167,3 +168,26 @@ def test_frames_without_any_timestamp_are_refused_and_not_numbered(video: Callab
     with pytest.raises(VideoError, match="frame 0 has no timestamp, so no frame can be found") as caught:
         open_video(video("bare.h264"))
     assert caught.value.reason == "decode_error"
+
+
+def test_a_file_that_marks_no_key_packet_is_read_all_the_same(video: Callable[[str], Path]) -> None:
+    with av.open(str(video("mpeg4.mp4"))) as container:
+        stream = container.streams.video[0]
+        index = read_index(container, stream, lambda: None)
+    unmarked = replace(index, restart=np.zeros_like(index.restart))
+    with av.open(str(video("mpeg4.mp4"))) as container:
+        found = scan(container, container.streams.video[0], unmarked, lambda: None)
+    assert len(found.ordinals) == 60
+
+
+def test_a_file_whose_every_packet_is_said_to_be_damaged_is_read_from_start_to_end(
+    video: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_damaged(*arguments: object) -> PacketIndex:
+        index = read_index(*arguments)  # type: ignore[arg-type]
+        return replace(index, damaged=np.ones_like(index.damaged))
+
+    monkeypatch.setattr("pipelines.decode.reader.read_index", all_damaged)
+    with open_video(video("h264.mp4")) as reader:
+        assert reader.fallback == "every packet is damaged, or its frame is predicted from one that is"
+        assert reader.info.frames_indexed == 60

@@ -15,7 +15,7 @@ from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.jpeg_source import JpegSource, jpeg_names, open_jpegs, wrong_rate
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.source import LostFrame, StoredFrame
-from pipelines.decode.task import Clip
+from pipelines.engine.clips import Clip
 
 PLAN = FramePlan(segments=4, candidates=1, short_side=256)
 

@@ -12,8 +12,8 @@ import pytest
 
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.reader import open_video
-from pipelines.decode.task import Clip
 from pipelines.decode.video_source import VideoSource
+from pipelines.engine.clips import Clip
 
 KEPT = [
     "h264.mp4",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.decode.packet_index import NO_PTS, PacketIndex, depends_on, plan_runs, read_index
+from pipelines.decode.packet_index import NO_PTS, PacketIndex, depends_on, plan_runs, read_index, read_packets
 
 
 def index_of(pts: list[int], restarts: set[int]) -> PacketIndex:
@@ -176,3 +176,20 @@ def test_a_stream_that_starts_between_key_packets_is_a_problem(
 ) -> None:
     video_maker.cut_packets(video("h264_open.mkv"), tmp_path / "cut.mkv", 5)
     assert index_file(tmp_path / "cut.mkv").problem == "the first packet is not a key packet"
+
+
+def test_packets_end_where_pyav_finds_more_streams_than_it_knew(video: Callable[[str], Path]) -> None:
+    class Grown:
+        """A container that FFmpeg found another stream in, as in a damaged MPEG-TS."""
+
+        def __init__(self, container: av.container.InputContainer) -> None:
+            self._container = container
+
+        def demux(self, stream: av.VideoStream) -> Iterator[av.Packet]:
+            yield from (packet for packet in self._container.demux(stream) if packet.size)
+            raise IndexError("list index out of range")
+
+    with av.open(str(video("h264_open.ts"))) as container:
+        stream = container.streams.video[0]
+        packets = list(read_packets(Grown(container), stream, [], lambda: None))  # type: ignore[arg-type]
+    assert len(packets) == 60

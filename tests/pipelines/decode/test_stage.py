@@ -16,9 +16,11 @@ from data_manifests.readers.table import TableReader
 from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, default_plan, plan_of
+from pipelines.decode.worker import reason_of
 from pipelines.engine import stage
 from pipelines.engine.shards import read_footer, read_rows, side_path
 from pipelines.engine.stage import RunPolicy
+from pipelines.engine.workers import WorkerBug, run_killable
 from pipelines.engine.workspace import Workspace
 from pipelines.prepare.stage import prepare
 from tests.data_manifests import epic_files
@@ -62,6 +64,18 @@ def worker_module(monkeypatch):
 def crashing(worker_module):
     """The worker that dies on some videos."""
     return worker_module("crashing_worker").decode_or_die
+
+
+@pytest.fixture
+def mistaken(worker_module):
+    """The worker that calls a library wrongly on some videos."""
+    return worker_module("mistaken_worker").decode_wrongly
+
+
+@pytest.fixture
+def damaging(worker_module):
+    """The worker that damages videos at random."""
+    return worker_module("damaging_worker").damage_and_decode
 
 
 @pytest.fixture
@@ -149,6 +163,38 @@ def test_a_crash_and_a_hang_are_failure_rows_and_the_others_go_on(tmp_path, vide
     # Both may pass, so the next run tries again: here with a decoder that does not die.
     again = stage.run(DecodeStage(workspace, "mine", "val", PLAN))
     assert (again.made, again.failures, again.rows) == (1, {}, 12)
+
+
+def test_a_mistake_of_ours_is_no_failure_row_and_loses_no_shard_that_was_made(tmp_path, videos, video_maker, mistaken):
+    (videos / "a_damaged.mp4").write_text("not a video")
+    video_maker.make_video(videos / "bug.mp4", seconds=1)
+    # Each a shard of its own, the damaged one first.
+    plan = FramePlan(segments=300, candidates=2, short_side=0)
+    rows = [f"{name}.mp4,0,1,cut,bread" for name in ("a_damaged", "bug")]
+    workspace = prepared(tmp_path, rows, videos)
+    with pytest.raises(WorkerBug) as caught:
+        stage.run(DecodeStage(workspace, "mine", "val", plan, function=mistaken), RunPolicy(max_failures=10_000))
+    text = str(caught.value)
+    assert "'bug.mp4')" in text
+    assert "in decode_wrongly\n    av.open(task.path, no_such_argument=True)" in text
+    assert text.splitlines()[-1].startswith("TypeError: ")
+    decode = DecodeStage(workspace, "mine", "val", plan)
+    assert {row["video_id"]: row["reason"] for row in failures(decode)} == {"a_damaged.mp4": "not_a_video"}
+    (left,) = stage.plan(decode).todo
+    assert [task.video_id for task in left.unit.payload] == ["bug.mp4"]
+    assert list((workspace.root / "tmp").iterdir()) == []
+
+
+def test_a_video_damaged_at_random_is_never_taken_for_a_mistake_of_ours(tmp_path, videos, video_maker, damaging):
+    kinds = {"a.mp4": {}, "b.mkv": {"open_gop": True}, "c.ts": {}, "d.avi": {"codec": "mpeg4", "b_frames": 0}}
+    for name, options in kinds.items():
+        video_maker.make_video(videos / name, seconds=1.2, size=(96, 64), **options)
+    tasks = [((name, seed), (str(videos / name), str(tmp_path), seed)) for name in kinds for seed in range(40)]
+    outcomes = list(run_killable(damaging, tasks, workers=1, timeout_s=30, reason_of=reason_of))
+    assert len(outcomes) == len(tasks)
+    seen = {outcome.reason for outcome in outcomes}
+    assert {None, "not_a_video", "decode_error"} <= seen
+    assert any(outcome.value for outcome in outcomes)
 
 
 def test_bad_videos_are_failure_rows_with_their_reason(tmp_path, videos, video_maker):

@@ -6,8 +6,8 @@ import pytest
 from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.source import LostFrame
-from pipelines.decode.task import Clip
 from pipelines.decode.video_source import VideoSource
+from pipelines.engine.clips import Clip
 
 PLAN = FramePlan(segments=4, candidates=1, short_side=0)
 

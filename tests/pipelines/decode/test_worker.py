@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+import errno
+import tarfile
+import zlib
 from pathlib import Path
 
+import av
+import cv2
 import pyarrow as pa
+import pytest
 
+from data_manifests.errors import InputError
 from pipelines.decode import chunk_source
+from pipelines.decode.container import VideoError
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.reader import open_video
-from pipelines.decode.task import Clip, VideoTask
-from pipelines.decode.worker import decode_video
+from pipelines.decode.task import VideoTask
+from pipelines.decode.worker import decode_video, reason_of
+from pipelines.engine.clips import Clip
 
 PLAN = FramePlan(segments=2, candidates=1, short_side=0)
 
@@ -44,3 +53,42 @@ def test_clips_are_chosen_in_the_order_of_time_and_told_in_the_order_of_the_task
     assert told == [clip.clip_id for clip in clips for _ in range(2) if clip.start_s < 13]
     # The last for the end, each to choose from, each to decode, then the first and the last for the facts.
     assert opened == [12, 0, 2, 4, 8, 10, 12, 0, 2, 4, 8, 10, 0, 12]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (VideoError("no pictures", "no_video_stream"), "no_video_stream"),
+        (InputError("frame 3"), "decode_error"),
+        (PermissionError(errno.EACCES, "denied"), "io_error"),
+        (MemoryError(), "out_of_memory"),
+        (av.error.InvalidDataError(1, "invalid"), "decode_error"),
+        (cv2.error("too large"), "decode_error"),
+        (tarfile.ReadError("bad checksum"), "decode_error"),
+        (zlib.error("bad block"), "decode_error"),
+        (OverflowError("a time beyond 64 bits"), "decode_error"),
+        (UnicodeDecodeError("utf-8", b"x", 0, 1, "metadata"), "decode_error"),
+    ],
+)
+def test_what_a_video_the_disk_or_the_memory_can_cause_has_a_reason(error: BaseException, reason: str) -> None:
+    assert reason_of(error) == reason
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        TypeError,
+        AttributeError,
+        NameError,
+        KeyError,
+        IndexError,
+        AssertionError,
+        ImportError,
+        NotImplementedError,
+        ValueError,
+        RuntimeError,
+        SystemExit,
+    ],
+)
+def test_what_only_a_mistake_of_ours_can_cause_has_none(kind: type[BaseException]) -> None:
+    assert reason_of(kind("x")) is None

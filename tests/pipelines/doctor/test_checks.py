@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 
 from pipelines.doctor import checks as doctor
 from pipelines.doctor import probe as doctor_probe
-from pipelines.doctor.checks import Dependency, examine
+from pipelines.doctor import trials as doctor_trials
+from pipelines.doctor.checks import TRIALS, Dependency, examine
 
 BROKEN = {
     "raises": "raise ImportError('libfoo.so.1: cannot open shared object file')",
@@ -31,7 +33,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Depende
 
 
 def _examine(tmp_path: Path, *dependencies: Dependency, timeout_s: float = 30) -> dict:
-    return examine(tmp_path / "ws", dependencies, timeout_s)
+    return examine(tmp_path / "ws", dependencies, (), timeout_s)
 
 
 def test_every_way_an_import_can_fail_is_reported_and_the_rest_goes_on(
@@ -94,6 +96,76 @@ def test_without_torch_the_devices_say_so_and_still_count_cores_and_memory(tmp_p
     assert devices["error"].startswith("PyTorch can not be asked")
 
 
+VIDEO, SHARD = (next(trial for trial in TRIALS if trial.name == name) for name in ("video", "shard"))
+
+# Replaces itself by the real PyAV, whose open() takes no options.
+AV_WITHOUT_OPTIONS = """
+import importlib, pathlib, sys
+sys.path = [entry for entry in sys.path if pathlib.Path(entry) != pathlib.Path(__file__).parent]
+del sys.modules["av"]
+av = importlib.import_module("av")
+real = av.open
+def open(file, mode=None, **arguments):
+    if "options" in arguments:
+        raise TypeError("open() got an unexpected keyword argument 'options'")
+    return real(file, mode, **arguments)
+av.open = open
+"""
+
+
+def _fake_av(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    folder = tmp_path / "fake"
+    folder.mkdir()
+    (folder / "av.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+def test_every_trial_works_on_a_sound_machine(tmp_path: Path) -> None:
+    result = examine(tmp_path, (), TRIALS)
+    assert {trial["name"]: trial["problem"] for trial in result["trials"]} == dict.fromkeys(doctor_trials.TRIALS)
+    assert all(trial["works"] for trial in result["trials"])
+    assert result["ok"]
+
+
+def test_a_dependency_that_imports_but_lacks_what_we_call_is_found_by_its_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fake_av(tmp_path, monkeypatch, AV_WITHOUT_OPTIONS)
+    result = examine(tmp_path, (Dependency("av", "av"),), (VIDEO, SHARD))
+    video, shard = result["trials"]
+    assert result["dependencies"][0]["imports"]
+    assert not video["works"]
+    where = r"\(pipelines/decode/container\.py, line \d+\)"
+    assert re.fullmatch(rf"TypeError: open\(\) got an unexpected keyword argument 'options' {where}", video["problem"])
+    assert video["advice"].startswith(f"it rests on opencv-python {doctor._version('opencv-python')}, ")
+    assert f"{sys.executable} -m pip install " in video["advice"]
+    assert video["advice"].endswith("report it with the output of: xmic doctor --json")
+    assert shard["works"]
+    assert not result["ok"]
+
+
+def test_what_rests_on_a_broken_dependency_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fake_av(tmp_path, monkeypatch, "raise ImportError('libavcodec.so.62')")
+    video, shard = examine(tmp_path, (Dependency("av", "av"),), (VIDEO, SHARD))["trials"]
+    assert not video["works"]
+    assert video["problem"] == "not tried, because av cannot be imported (see above)"
+    assert shard["works"]
+
+
+def test_a_trial_that_crashes_or_hangs_is_ended_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fake_av(tmp_path, monkeypatch, BROKEN["crashes"])
+    (video,) = examine(tmp_path, (), (VIDEO,))["trials"]
+    assert video["problem"].startswith("crashed with SIGSEGV (File ")
+    (tmp_path / "fake" / "av.py").write_text(BROKEN["hangs"])
+    (video,) = examine(tmp_path, (), (VIDEO,), timeout_s=1)["trials"]
+    assert video["problem"] == "did not finish in 1 s"
+
+
+def test_trials_rest_on_dependencies_that_are_required() -> None:
+    known = {item.module for item in doctor.DEPENDENCIES}
+    assert all(set(trial.modules) <= known for trial in TRIALS)
+
+
 TORCH = {"details": {"cpu_capability": "AVX2", "threads": 2, "built_for_cuda": None, "cuda": [], "cuda_bf16": False}}
 
 
@@ -107,17 +179,20 @@ def test_auto_means_what_the_workspace_has_fixed_before_what_the_hardware_would_
     assert (found["auto_precision"], found["precision_from"]) == ("bf16", "workspace")
 
 
-def test_a_version_below_the_required_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_version", lambda _: "2.5.1+cpu")
-    monkeypatch.setattr(doctor, "_requirement", lambda _: "torch>=2.6")
+@pytest.mark.parametrize("installed", ["2.5.1+cpu", "3.0.0"])
+def test_a_version_outside_the_required_range_is_reported(monkeypatch: pytest.MonkeyPatch, installed: str) -> None:
+    monkeypatch.setattr(doctor, "_version", lambda _: installed)
+    monkeypatch.setattr(doctor, "_requirement", lambda _: "torch<3,>=2.6")
     package = doctor._package(Dependency("torch", "torch"), {"imports": True, "error": None, "details_error": None})
-    assert package["problem"] == "older than torch>=2.6"
-    assert package["advice"] == f"{sys.executable} -m pip install --upgrade 'torch>=2.6'"
+    assert package["problem"] == "outside torch<3,>=2.6"
+    assert package["advice"] == f"{sys.executable} -m pip install --upgrade 'torch<3,>=2.6'"
 
 
-@pytest.mark.parametrize(("installed", "old"), [("2.10", False), ("2.6", False), ("2.5.9", True), ("1.26", True)])
-def test_versions_are_compared_as_numbers(installed: str, old: bool) -> None:
-    assert doctor._too_old(installed, "torch>=2.6") is old
+@pytest.mark.parametrize(
+    ("installed", "fits"), [("2.10", True), ("2.6", True), ("2.5.9", False), ("1.26", False), ("10.0", False)]
+)
+def test_versions_are_compared_as_numbers(installed: str, fits: bool) -> None:
+    assert doctor._fits(installed, "torch<3,>=2.6") is fits
 
 
 def test_the_workspace_is_described_without_pyarrow(tmp_path: Path) -> None:
@@ -148,7 +223,7 @@ def test_a_damaged_workspace_file_is_named_and_nothing_else_suffers(tmp_path: Pa
 
 
 def test_disk_of_a_workspace_that_is_not_there_yet_is_that_of_its_nearest_folder(tmp_path: Path) -> None:
-    disk = examine(tmp_path / "a" / "b", ())["disk"]
+    disk = examine(tmp_path / "a" / "b", (), ())["disk"]
     assert disk["path"] == str(tmp_path)
     assert 0 < disk["free_bytes"] <= disk["total_bytes"]
 
@@ -160,7 +235,7 @@ def test_caches_are_found_where_the_environment_puts_them_and_links_are_counted_
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     _cached_weights(tmp_path / "hf" / "hub", "timm/vit_small_patch14_dinov2.lvd142m", "model.safetensors", b"x" * 10)
-    caches = {cache["what"]: cache for cache in examine(tmp_path, ())["caches"]}
+    caches = {cache["what"]: cache for cache in examine(tmp_path, (), ())["caches"]}
     assert caches["Hugging Face hub"]["path"] == str(tmp_path / "hf" / "hub")
     assert caches["Hugging Face hub"]["weights_bytes"] == 10
     assert not caches["torch hub"]["exists"] or caches["torch hub"]["weights_bytes"] >= 0
@@ -186,7 +261,7 @@ def test_only_models_whose_weights_are_cached_count_as_usable_offline(
     _cached_weights(tmp_path, "timm/vit_base_patch16_clip_224.openai", "open_clip_model.safetensors", b"x" * 20)
     # Without its weights a repository in the cache is of no use.
     _cached_weights(tmp_path, "timm/vit_base_patch14_dinov2.lvd142m", "config.json", b"{}")
-    offline = examine(tmp_path / "ws", dependencies)["offline"]
+    offline = examine(tmp_path / "ws", dependencies, ())["offline"]
     sizes = {item["spec"]: item["bytes"] for item in offline["encoders"]}
     assert sizes["timm:vit_small_patch14_dinov2.lvd142m"] == 10
     assert sizes["open_clip:ViT-B-16/openai"] == 20
@@ -205,7 +280,7 @@ def test_av1_counts_only_when_a_software_decoder_is_there() -> None:
     assert decoders["av1"] in (None, "libdav1d", "libaom-av1")
 
 
-@pytest.mark.parametrize("module", [doctor, doctor_probe])
+@pytest.mark.parametrize("module", [doctor, doctor_probe, doctor_trials])
 def test_only_the_standard_library_is_imported_at_module_level(module: object) -> None:
     tree = ast.parse(Path(str(module.__file__)).read_text())
     names = [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]

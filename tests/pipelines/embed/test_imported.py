@@ -12,9 +12,10 @@ from pipelines.decode.stage import DecodeStage
 from pipelines.embed.imported import ImportFeaturesStage, wanted_frames
 from pipelines.embed.vector_files import VectorFile
 from pipelines.engine import stage
+from pipelines.engine.clips import read_clips
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_footer, read_rows
-from pipelines.train.features import load_stream, read_clips
+from pipelines.train.features import load_stream
 
 DIM = 8
 

@@ -93,6 +93,20 @@ def test_a_changed_input_redoes_exactly_what_reads_it(made: NumbersStage) -> Non
     assert {name for name, content in tree(made.folder).items() if before[name] != content} == {"part-b.parquet"}
 
 
+def test_who_does_not_know_every_input_takes_the_others_for_unchanged(made: NumbersStage) -> None:
+    (unit, *_) = made.units()
+
+    def state(**inputs: str) -> tuple[State, str]:
+        item = inspect(made, replace(unit, inputs=inputs), as_recorded=True)
+        return item.state, item.why
+
+    assert inspect(made, replace(unit, inputs={})).state is State.STALE
+    assert state() == state(upstream="a") == state(hands="not read by it") == (State.DONE, "")
+    assert state(upstream="another digest") == (State.STALE, "input upstream changed")
+    unit.path.unlink()
+    assert state() == (State.MISSING, "not made yet")
+
+
 @pytest.mark.parametrize(
     ("params", "inputs", "why"),
     [

@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 from data_manifests.errors import UsageError
-from pipelines.engine.workers import Outcome, run_killable
+from pipelines.engine.workers import Outcome, WorkerBug, run_killable
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,7 +30,7 @@ class Unfit(Exception):
 
 
 def reason_of(error):
-    return "unfit" if isinstance(error, Unfit) else "decode_error"
+    return "unfit" if isinstance(error, Unfit) else None
 
 
 def work(task, heartbeat):
@@ -47,6 +47,10 @@ def work(task, heartbeat):
         raise Unfit(*rest)
     if kind == "key":
         return {}["absent"]
+    if kind == "wait":
+        while not Path(rest[0]).exists():
+            time.sleep(0.02)
+        return rest[1].absent if rest[1:] else "waited"
     if kind == "exit":
         raise SystemExit(3)
     if kind == "memory":
@@ -177,13 +181,41 @@ def test_tasks_are_taken_only_as_workers_become_free(jobs: ModuleType) -> None:
 
 
 def test_an_exception_becomes_the_callers_reason_and_other_tasks_go_on(run) -> None:
-    outcomes = by_id(run(["unfit:salt:sugar", "key", "exit", "unpicklable", "x"], workers=1))
+    outcomes = by_id(run(["unfit:salt:sugar", "x"], workers=1))
     assert (outcomes[0].reason, outcomes[0].error) == ("unfit", "Unfit: salt and sugar")
-    assert (outcomes[1].reason, outcomes[1].error) == ("decode_error", "KeyError: 'absent'")
-    assert (outcomes[2].reason, outcomes[2].error) == ("decode_error", "SystemExit: 3")
-    assert outcomes[3].reason == "decode_error"
-    assert "pickle" in outcomes[3].error
-    assert outcomes[4].value == "x"
+    assert outcomes[1].value == "x"
+
+
+@pytest.mark.parametrize(
+    ("kind", "frame", "last"),
+    [
+        ("key", 'return {}["absent"]', "KeyError: 'absent'"),
+        ("exit", "raise SystemExit(3)", "SystemExit: 3"),
+        ("unpicklable", "pickle.dumps(value)", "pickle"),
+    ],
+)
+def test_what_no_task_can_cause_ends_them_all_with_the_frames_of_the_worker(
+    run, kind: str, frame: str, last: str
+) -> None:
+    before = multiprocessing.active_children()
+    outcomes = run(["x", kind, *["never"] * 20], workers=1)
+    assert next(outcomes).value == "x"
+    with pytest.raises(WorkerBug, match=r"^task 1 met a mistake in the program, in a worker:\nTraceback") as caught:
+        next(outcomes)
+    assert frame in str(caught.value)
+    assert last in str(caught.value).splitlines()[-1]
+    assert multiprocessing.active_children() == before
+
+
+def test_what_other_workers_had_done_by_then_comes_before_the_mistake_is_raised(run, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    outcomes = run(["x", f"wait:{gate}:then fail", f"wait:{gate}"], workers=3)
+    assert next(outcomes).task_id == 0
+    gate.touch()
+    time.sleep(1)  # both end meanwhile, and are heard together
+    assert next(outcomes) == Outcome(2, "waited", None, None)
+    with pytest.raises(WorkerBug, match="task 1 "):
+        next(outcomes)
 
 
 def test_a_memory_error_is_out_of_memory_whatever_the_caller_says(run) -> None:
@@ -309,7 +341,7 @@ def test_a_script_without_a_guard_runs_once(jobs: ModuleType, tmp_path: Path) ->
 def test_a_function_that_workers_can_not_import_is_told_with_its_traceback(jobs: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "code" / "jobs_of_workers.py").write_text("raise ImportError('library missing')")
     outcomes = run_killable(jobs.heavy, [(0, "x")], workers=1, timeout_s=20, reason_of=jobs.reason_of)
-    with pytest.raises(RuntimeError, match=r"can not import what it is to run:\n(?s:.*)library missing"):
+    with pytest.raises(WorkerBug, match=r"can not import what it is to run:\n(?s:.*)library missing"):
         list(outcomes)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 import tomllib
@@ -240,6 +241,8 @@ def test_every_artifact_has_its_place_below_the_root(tmp_path: Path) -> None:
     places = Workspace(tmp_path)
     found = [
         places.manifest("mine", "train"),
+        places.clips_file("mine", "train"),
+        places.videos_file("mine", "train"),
         places.frames("mine", "train"),
         places.frames("mine", "train", "seg16-k3"),
         places.hands("mine", "train", "seg16-k3", "yolo-1"),
@@ -250,9 +253,12 @@ def test_every_artifact_has_its_place_below_the_root(tmp_path: Path) -> None:
         places.evaluation("xmic-1", "mine", "val"),
         places.report("report"),
         places.cache("features", "ab"),
+        places.scratch,
     ]
     assert [place.relative_to(tmp_path).as_posix() for place in found] == [
         "manifests/mine/train",
+        "manifests/mine/train/clips.parquet",
+        "manifests/mine/train/videos.parquet",
         "frames/mine/train",
         "frames/mine/train/seg16-k3",
         "hands/mine/train/seg16-k3/yolo-1",
@@ -263,4 +269,54 @@ def test_every_artifact_has_its_place_below_the_root(tmp_path: Path) -> None:
         "evaluations/xmic-1/mine-val",
         "reports/report",
         "cache/features/ab",
+        "tmp",
     ]
+
+
+def test_what_is_of_one_detector_or_encoder_is_found_in_every_split_and_plan(tmp_path: Path) -> None:
+    places = Workspace(tmp_path)
+    boxes = [places.hands(*of, "boxes-[1]") for of in (("a", "train", "k3"), ("b", "val", "k1"), ("b", "val", "k3"))]
+    vectors = [places.embeddings("a", "val", "k1", "e", stream) for stream in ("full", "hand-boxes")]
+    others = [
+        places.hands("a", "train", "k3", "boxes-1"),
+        places.embeddings("b", "val", "k1", "e", "full"),
+        places.embeddings("a", "val", "k1", "other", "full"),
+    ]
+    for folder in (*boxes, *vectors, *others, places.text("a", "e")):
+        folder.mkdir(parents=True)
+    names = [places.text("a", "e") / f"{label}-bare.parquet" for label in ("noun", "verb")]
+    for file in (*names, places.text("a", "e") / ".noun-bare.parquet.host-1.tmp"):
+        file.touch()
+    assert places.boxes_by("boxes-[1]") == boxes
+    assert places.vectors_by("e", "a") == vectors
+    assert places.texts() == names
+    assert Workspace(tmp_path / "none").texts() == []
+
+
+def test_the_newest_run_is_listed_once_though_a_link_names_it(tmp_path: Path) -> None:
+    places = Workspace(tmp_path)
+    assert places.run_folders() == []
+    for name in ("b", "a"):
+        places.run(name).mkdir(parents=True)
+    places.run("latest").symlink_to("b")
+    (places.runs / "notes.txt").touch()
+    assert places.run_folders() == [places.run("a"), places.run("b")]
+
+
+FOLDERS = "manifests|frames|hands|embeddings|text|runs|evaluations|reports|cache|tmp"
+BY_HAND = re.compile(rf'root / |root\.(glob|joinpath)\(|/ "({FOLDERS})"|"({FOLDERS})/|["/](clips|videos)\.parquet"')
+
+
+def test_no_other_module_knows_where_an_artifact_lies() -> None:
+    sources = Path(__file__).parents[3]
+    # The doctor imports nothing that may be broken, pyarrow among it, so it can not ask a Workspace.
+    known = {"pipelines/engine/workspace.py", "pipelines/doctor/checks.py"}
+    found = {
+        f"{name}:{number}: {line.strip()}"
+        for package in ("pipelines", "xmic_cli", "pocket_kitchens", "packaged_models", "benchmarks")
+        for file in (sources / package).rglob("*.py")
+        if (name := file.relative_to(sources).as_posix()) not in known
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if BY_HAND.search(line)
+    }
+    assert found == set()

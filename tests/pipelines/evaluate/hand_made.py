@@ -9,7 +9,8 @@ import numpy as np
 from data_manifests.schema import Label
 from data_manifests.vocabulary import TargetClass, Vocabulary
 from pipelines.evaluate.cluster_counts import Recordings
-from pipelines.evaluate.predictions import Clips, Predictions, Scored
+from pipelines.evaluate.predictions import Predictions, Scored
+from tests.pipelines.manifest_clips import clips
 
 
 def scored(
@@ -33,10 +34,10 @@ def vocabulary(
     sources: Sequence[Sequence[int]], train_clips: Sequence[int] | None, label: Label = "noun"
 ) -> Vocabulary:
     """Target classes c0, c1, …, the source ids that each matches, and the training clips of these."""
-    clips = [None] * len(sources) if train_clips is None else train_clips
+    counts = [None] * len(sources) if train_clips is None else train_clips
     classes = tuple(
         TargetClass(number, f"c{number}", tuple(found), count)
-        for number, (found, count) in enumerate(zip(sources, clips, strict=True))
+        for number, (found, count) in enumerate(zip(sources, counts, strict=True))
     )
     return Vocabulary(label, "exact", (), classes, train_clips is not None)
 
@@ -50,12 +51,7 @@ def predictions(
 ) -> Predictions:
     """Clips a0, a1, …, two a recording; all are scored unless ``rows`` says which."""
     count = len(next(iter(labels.values())))
-    clips = Clips(
-        [f"a{row}" for row in range(count)],
-        Recordings.from_ids([f"r{row // 2}" for row in range(count)]),
-        {label: np.array(values, np.int64) for label, values in labels.items()},
-        list(participants or [None] * count),
-        [list(of) for of in nouns] if nouns else [[] for _ in range(count)],
-    )
+    ids, recordings = [f"a{row}" for row in range(count)], [f"r{row // 2}" for row in range(count)]
     which = np.arange(count) if rows is None else np.array(rows, np.int64)
-    return Predictions(clips, which, {label: np.array(values, np.float32) for label, values in scores.items()})
+    of = clips(ids, labels, recordings=recordings, participants=participants, nouns=nouns)
+    return Predictions(of, which, {label: np.array(values, np.float32) for label, values in scores.items()})

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
-from pipelines.evaluate.predictions import clips_to_evaluate, read_predictions
+from pipelines.evaluate.predictions import read_predictions
 from pipelines.evaluate.stage import evaluation_stage
 from pipelines.evaluate.trained import find_run
 from pipelines.train.plan import RunRequest, plan_run
@@ -34,13 +34,13 @@ def test_the_scores_of_a_file_go_to_the_listed_clips(embedded) -> None:
     every, one = (
         read_predictions(
             item.folder / "predictions.parquet",
-            clips_to_evaluate(embedded, "mine", "val", item.clips, listed),
+            item.clips if listed is None else item.clips.only(listed),
             {"noun": 3},
         )
         for listed in (None, {item.clips.clip_ids[4]})
     )
     assert len(every.rows) == 6
-    assert one.clips.ids == [item.clips.clip_ids[4]]
+    assert one.clips.clip_ids == [item.clips.clip_ids[4]]
     assert one.rows.tolist() == [0]
     assert np.array_equal(one.scores["noun"][0], every.scores["noun"][list(every.rows).index(4)])
     assert one.of("noun").official.tolist() == [item.clips.labels["noun"][4]]

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 
 from data_manifests.errors import InputError
-from pipelines.evaluate.cluster_counts import Recordings
 from pipelines.evaluate.metrics_file import Metrics
-from pipelines.evaluate.predictions import Clips
 from pipelines.evaluate.result_card import copy_card, read_card, write_card
+from tests.pipelines import manifest_clips
 from tests.pipelines.evaluate.cards import METRICS, NUMBERS
 
 SHARED = {"rule": "exact", "sha256": "1", "classes": {"shared": 1}}
@@ -22,8 +20,8 @@ def workspace(embedded):
 
 
 def clips(ids=("a", "b"), nouns=(0, 1), recordings=("r", "r")):
-    labels = {"noun": np.array(nouns), "verb": np.array([0] * len(ids))}
-    return Clips(list(ids), Recordings.from_ids(recordings), labels, [None] * len(ids), [[n] for n in nouns])
+    labels = {"noun": nouns, "verb": [0] * len(ids)}
+    return manifest_clips.clips(ids, labels, recordings=recordings, nouns=[[n] for n in nouns])
 
 
 def card_of(workspace, folder, metrics=METRICS, of=None):

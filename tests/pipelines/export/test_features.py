@@ -8,10 +8,10 @@ import pytest
 from safetensors import safe_open
 
 from data_manifests.errors import MissingUpstream
+from pipelines.engine.clips import read_clips
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
 from pipelines.export.features import DATASET, INDEX, export_features
-from pipelines.train.features import read_clips
 from pipelines.train.protocol import ProtocolChoice
 
 

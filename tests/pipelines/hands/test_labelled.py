@@ -30,6 +30,16 @@ def test_frames_of_a_video_are_found_by_their_number(tmp_path: Path, make_video:
     assert found[1].truth.difficult.tolist() == [False, True]
 
 
+def test_odd_bytes_in_the_metadata_of_a_video_do_not_matter(tmp_path: Path, make_video: Callable[..., int]) -> None:
+    video, table = tmp_path / "a.mp4", tmp_path / "hands.csv"
+    make_video(video, seconds=1)
+    whole = video.read_bytes()
+    assert b"Lavf" in whole
+    video.write_bytes(whole.replace(b"Lavf", b"\xff\xfe\xc3\x28"))
+    table.write_text(HEADER + "a.mp4,7,left,0.1,0.2,0.3,0.4,0\n")
+    assert [frame.name for frame in labelled_frames(tmp_path, table)] == ["a.mp4 frame 7"]
+
+
 def test_pictures_go_with_yolos_text_files(tmp_path: Path) -> None:
     picture(tmp_path / "images" / "b" / "1.png")
     picture(tmp_path / "images" / "c.png", 90)

@@ -88,6 +88,20 @@ def test_a_damaged_state_is_refused_with_what_to_do(tmp_path: Path, damage: str)
         checkpoint(tmp_path, xmic()).restore(Silent())
 
 
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError()])
+def test_a_machine_that_will_not_read_the_state_is_no_reason_to_remove_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    checkpoint(tmp_path, xmic()).save(PLACE)
+
+    def refuses(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("pipelines.train.checkpoint.torch.load", refuses)
+    with pytest.raises(type(error)):
+        checkpoint(tmp_path, xmic()).restore(Silent())
+
+
 def test_a_state_of_another_configuration_is_refused(tmp_path: Path) -> None:
     checkpoint(tmp_path, xmic(segments=4)).save(PLACE)
     with pytest.raises(

@@ -5,7 +5,8 @@ import torch
 
 from pipelines.decode.plan import clip_key, draw_candidates
 from pipelines.train.data import ClipData, usable_clips
-from pipelines.train.features import SplitClips, StreamVectors
+from pipelines.train.features import StreamVectors
+from tests.pipelines import manifest_clips
 
 
 def stream(index):
@@ -17,8 +18,7 @@ def stream(index):
 def world(clips=5, segments=4, candidates=3):
     index = np.arange(clips * segments * candidates, dtype=np.int32).reshape(clips, segments, candidates)
     ids = [f"clip{i}" for i in range(clips)]
-    labels = {"noun": np.array([0, 1, -1, 1, 0]), "verb": np.zeros(5, np.int64)}
-    return stream(index), SplitClips(ids, ids, ids, labels)
+    return stream(index), manifest_clips.clips(ids, {"noun": [0, 1, -1, 1, 0], "verb": [0] * 5})
 
 
 def test_a_clip_without_a_label_or_a_frame_is_not_usable():

@@ -17,10 +17,11 @@ from pipelines.embed.clips import EmbedClipsStage
 from pipelines.embed.stage import EmbedStage
 from pipelines.embed.tables import frame_vectors
 from pipelines.engine import stage
+from pipelines.engine.clips import read_clips
 from pipelines.engine.locks import ShardLock
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_footer, read_rows, side_path
-from pipelines.train.features import load_stream, read_clips, require_width
+from pipelines.train.features import load_stream, require_width
 
 ENCODER = "fake-00000000"
 HAND = "hand-fake-hands-00000000-h0.5-o0.01-m0-center"

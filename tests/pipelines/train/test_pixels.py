@@ -14,13 +14,14 @@ from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.plan import FramePlan, clip_key, draw_candidates
 from pipelines.decode.stage import DecodeStage
+from pipelines.engine.clips import read_clips
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows, side_path
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.stage import read_boxes
 from pipelines.train.backbone import Towers
 from pipelines.train.data import ClipData, usable_clips
-from pipelines.train.features import load_stream, read_clips
+from pipelines.train.features import load_stream
 from pipelines.train.pixels import load_pictures
 from tests.pipelines.train.loop_world import Notes
 

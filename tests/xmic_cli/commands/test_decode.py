@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +53,26 @@ def test_wrong_calls_exit_2_and_say_why(prepared, capsys):
 def test_a_dataset_that_is_not_prepared_exits_5_and_names_what_is(prepared, capsys):
     assert run(["decode", "other", "-w", str(prepared)]) == 5
     assert "Prepared: mine (val). Run xmic prepare for it." in capsys.readouterr().err
+
+
+def test_a_mistake_of_ours_in_a_worker_exits_1_at_once_with_the_frames_of_the_worker(
+    tmp_path, make_video, capsys, monkeypatch
+):
+    make_video(tmp_path / "bug.mp4", seconds=1)
+    (tmp_path / "clips.csv").write_text("video,start_s,stop_s,verb,noun\nbug.mp4,0,1,cut,bread\n")
+    workspace = ["-w", str(tmp_path / "w")]
+    assert run(["prepare", "table", f"val={tmp_path / 'clips.csv'}", "--name", "mine", *workspace]) == 0
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "pipelines" / "decode")
+    monkeypatch.setattr(
+        "pipelines.decode.worker.decode_video", importlib.import_module("mistaken_worker").decode_wrongly
+    )
+    capsys.readouterr()
+    assert run(["decode", "--workers", "1", "--max-failures", "100%", *workspace]) == 1
+    text = capsys.readouterr().err
+    assert "in decode_wrongly\n" in text
+    assert "TypeError: " in text
+    assert text.splitlines()[-1].startswith("error: this is a bug in xmic; the lines above say where.")
+    assert not list(tmp_path.glob("w/frames/**/part-*.parquet"))
 
 
 def test_too_many_failures_exit_4_and_keep_what_succeeded(tmp_path, make_video, capsys):

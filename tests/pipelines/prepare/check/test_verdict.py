@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.engine.clips import Clip
 from pipelines.prepare.check.probe import Probe
 from pipelines.prepare.check.verdict import Verdict, judge
 
 VIDEO = {"video_id": "P90_101", "offset_s": 0.0, "duration_s": 100.0, "fps": 50.0, "jpeg_rate": 50.0}
 LENGTH = "lasts {} s, the annotation says 100.000 s"
 CLIPS = [
-    {"start_s": 0.0, "stop_s": 50.0, "stop_frame": 2500},
-    {"start_s": 90.0, "stop_s": 99.0, "stop_frame": 4950},
-    {"start_s": 95.0, "stop_s": None, "stop_frame": None},
+    Clip("a", 0.0, 50.0, 1, 2500),
+    Clip("b", 90.0, 99.0, 4501, 4950),
+    Clip("c", 95.0, None),
 ]
 
 
@@ -40,7 +41,7 @@ def test_each_status_means_what_it_says(probe, expected):
 
 
 def test_a_clip_that_ends_within_a_frame_of_the_end_is_not_too_long():
-    clips = [{"start_s": 0.0, "stop_s": 99.013, "stop_frame": None}]
+    clips = [Clip("a", 0.0, 99.013)]
     assert judge({**VIDEO, "duration_s": None}, clips, Probe(duration_s=99.0, fps=60.0)).status == "ok"
 
 

@@ -1,0 +1,44 @@
+"""What the experiments on drawn worlds are told alike: where, which worlds, and for how long."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.command import parser_of
+from benchmarks.result_file import Results
+
+QUICK_SEED = 1000
+"""Of the tiny world of ``--quick``."""
+
+
+def world_parser(module: str, description: str | None) -> argparse.ArgumentParser:
+    """Make the parser of an experiment; :func:`results_in` opens its results."""
+    parser = parser_of(module, description)
+    parser.add_argument("work", type=Path, nargs="?", metavar="WORK", help="folder of worlds and runs")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of worlds and trainings")
+    parser.add_argument("--size", choices=("full", "medium", "demo"), default="full", help="of a world")
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help=f"where results are kept (default: WORK/{module}.jsonl)"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="threads, and processes that draw and decode")
+    parser.add_argument("--limit-minutes", type=float, metavar="M", help="stop cleanly after so many minutes")
+    return parser
+
+
+def results_in(file: Path, now: dict[str, Any], size: str) -> Results:
+    """Open the results on worlds of a size, drawn by what is frozen.
+
+    Args:
+        file: where.
+        now: from :func:`benchmarks.pocket.frozen.frozen_now`.
+        size: of the worlds.
+    """
+    return Results(file, {"frozen": now["hash"], "size": size})
+
+
+def deadline_after(minutes: float | None) -> float | None:
+    """A value of ``time.monotonic()``; None = no limit."""
+    return None if minutes is None else time.monotonic() + 60 * minutes
