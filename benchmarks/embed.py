@@ -22,9 +22,10 @@ import numpy as np
 import torch
 
 from data_manifests.readers.table import TableReader
-from pipelines.chain.stages import EmbedOptions, embed_stages
+from pipelines.chain.stages import embed_stages
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
+from pipelines.embed.options import EmbedOptions
 from pipelines.embed.stage import EmbedStage
 from pipelines.engine import stage
 from pipelines.engine.machine import Machine

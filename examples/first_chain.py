@@ -37,7 +37,7 @@ name = "first"
 reader = "table"
 files = ["train={labels}", "val={labels}"]
 videos = ["{videos}"]
-columns = {{ video = "clip" }}
+column = {{ video = "clip" }}
 
 [hands]
 weights = "random-hands.pt"

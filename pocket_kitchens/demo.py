@@ -5,13 +5,11 @@ The chain runs on both of the world's datasets and gives one table.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipelines.chain.grid import read_cells
-from pipelines.chain.run import ChainResult, run_chain
+from pipelines.chain.run import ChainResult, Stop, never, run_chain
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
@@ -49,7 +47,7 @@ def run_demo(
     size: str,
     machine: Machine,
     progress: Progress,
-    stop: Callable[[], Any] = lambda: None,
+    stop: Stop = never,
 ) -> DemoResult:
     """Build the world and run the chain on it.
 

@@ -38,9 +38,6 @@ MaxFailures = Annotated[
 BreakLock = Annotated[
     bool, typer.Option("--break-lock", help="Take over locks of other hosts.", rich_help_panel=_STAGE)
 ]
-PLAN = "Frame plan (folder name). (default: the only one; of several that of xmic decode without options)"
-LARGEST_SEED = 2**63 - 1
-"""PyTorch's and NumPy's generators take every number up to it."""
 Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Worker processes or threads. (default: CPU cores)", rich_help_panel=_MACHINE),

@@ -17,7 +17,7 @@ ReaderSettings = Annotated[
 ]
 
 
-def pairs(items: list[str]) -> dict[str, str]:
+def pairs(items: list[str], flag: str = "--set", form: str = "KEY=VALUE", example: str = "epochs=5") -> dict[str, str]:
     """KEY=VALUE, several times.
 
     Raises:
@@ -29,14 +29,14 @@ def pairs(items: list[str]) -> dict[str, str]:
     for item in items:
         key, equals, value = item.partition("=")
         if not equals:
-            raise UsageError(f"--set {item}: expected KEY=VALUE, for instance epochs=5")
+            raise UsageError(f"{flag} {item}: expected {form}, for instance {example}")
         settings[key] = value
     return settings
 
 
-def toml_settings(items: list[str]) -> dict[str, Any]:
+def toml_settings(items: list[str], *said: str) -> dict[str, Any]:
     """KEY=VALUE with values as ``xmic.toml`` would have them; what is no TOML value is a text."""
-    return {key: _toml(value) for key, value in pairs(items).items()}
+    return {key: _toml(value) for key, value in pairs(items, *said).items()}
 
 
 def _toml(text: str) -> Any:

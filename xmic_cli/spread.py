@@ -1,44 +1,128 @@
-"""Options that several commands share, declared once as the fields of a dataclass."""
+"""Options of a command from dataclasses: a parameter annotated with one becomes an option for each of its fields."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
-from typing import Any, get_type_hints
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from pipelines.engine.options import (
+    Argument,
+    Doc,
+    FileOnly,
+    Group,
+    Metavar,
+    Option,
+    Options,
+    Pairs,
+    option_of,
+    options_of,
+)
+from xmic_cli.settings import pairs, toml_settings
 
 Command = Callable[..., None]
 
 
-def spread(name: str, group: type) -> Callable[[Command], Command]:
-    """Let a command take the fields of a dataclass as options of its own, after those it declares.
+def spread(command: Command) -> Command:
+    """Let a command take the fields of the dataclasses among its parameters as options of its own, in their place.
 
-    Typer reads a command's options from its signature and knows no groups of them; this writes the signature.
-
-    Args:
-        name: the command's parameter that is given the dataclass.
-        group: a dataclass each of whose fields has a default and the annotation of a Typer option.
+    Typer reads a command's options from its signature and knows no groups of them; this writes the signature. A
+    dataclass of :class:`pipelines.engine.options.Options` says what each field is, and so may a single parameter with
+    the same annotations; the fields of another dataclass have those of Typer.
     """
+    declared = inspect.signature(command, eval_str=True).parameters
+    groups: dict[str, Any] = {name: item.annotation for name, item in declared.items() if is_dataclass(item.annotation)}
+    single = {name: _single(item) for name, item in declared.items() if _is_option(item)}
+    written: list[inspect.Parameter] = []
+    for name, item in declared.items():
+        if name in groups:
+            written += _parameters(groups[name])
+        elif name in single:
+            written.append(_parameter(single[name]))
+        else:
+            written.append(item.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
-    def decorate(command: Command) -> Command:
-        hints = get_type_hints(group, include_extras=True)
-        shared = [
-            inspect.Parameter(
-                item.name, inspect.Parameter.KEYWORD_ONLY, default=item.default, annotation=hints[item.name]
-            )
-            for item in fields(group)
-        ]
-        declared = inspect.signature(command, eval_str=True).parameters.values()
-        own = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in declared if item.name != name]
+    @functools.wraps(command)
+    def call(**values: Any) -> None:
+        for name, option in single.items():
+            option.check(values[name])
+        built = {name: group(**_taken(group, values)) for name, group in groups.items()}
+        command(**values, **built)
 
-        @functools.wraps(command)
-        def call(**values: Any) -> None:
-            given = group(**{item.name: values.pop(item.name) for item in shared})
-            command(**values, **{name: given})
+    call.__signature__ = inspect.Signature(written)  # type: ignore[attr-defined]
+    call.__annotations__ = {item.name: item.annotation for item in written}
+    return call
 
-        call.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
-        call.__annotations__ = {item.name: item.annotation for item in (*own, *shared)}
-        return call
 
-    return decorate
+def _is_option(item: inspect.Parameter) -> bool:
+    return any(isinstance(mark, Doc) for mark in getattr(item.annotation, "__metadata__", ()))
+
+
+def _single(item: inspect.Parameter) -> Option:
+    default = MISSING if item.default is inspect.Parameter.empty else item.default
+    return option_of(item.name, item.annotation, default)
+
+
+def _parameters(group: Any) -> list[inspect.Parameter]:
+    if issubclass(group, Options):
+        return [_parameter(option) for option in options_of(group) if not option.mark(FileOnly)]
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=item.default, annotation=hints[item.name])
+        for item in fields(group)
+    ]
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    """An option as Typer reads it. Its choices are checked by the dataclass, so that they are listed in one style."""
+    doc, group, metavar, table = option.mark(Doc), option.mark(Group), option.mark(Metavar), option.mark(Pairs)
+    kind: Any = option.kind
+    more: dict[str, Any] = {"help": doc.text if doc else None, "rich_help_panel": group.title if group else None}
+    if option.choices:
+        kind, choices = str, option.choices
+        more |= {"metavar": f"[{'|'.join(choices)}]", "autocompletion": lambda: list(choices)}
+    elif kind in (int, float):
+        least, _, most, _ = option.bounds
+        more |= {"min": least, "max": most}
+    if metavar:
+        more["metavar"] = metavar.text
+    if table:
+        kind, more["metavar"] = str, table.form
+    default: Any = inspect.Parameter.empty if option.required else option.default
+    if option.several or table:
+        kind = list[kind]
+        default = default if option.required else list(default) or None
+    if not option.required and default is None:
+        kind = kind | None
+    names = [] if option.mark(Argument) else [_names(option)]
+    info = typer.Argument(**more) if option.mark(Argument) else typer.Option(*names, **more)
+    return inspect.Parameter(
+        option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info]
+    )
+
+
+def _names(option: Option) -> str:
+    return f"{option.flag}/{option.flag.replace('--', '--no-', 1)}" if option.default is True else option.flag
+
+
+def _taken(group: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a dataclass's fields, taken out of those of the command."""
+    if not issubclass(group, Options):
+        return {item.name: values.pop(item.name) for item in fields(group)}
+    return {
+        option.name: _value(option, values.pop(option.name))
+        for option in options_of(group)
+        if not option.mark(FileOnly)
+    }
+
+
+def _value(option: Option, value: Any) -> Any:
+    table = option.mark(Pairs)
+    if table is not None:
+        read = toml_settings if table.typed else pairs
+        return read(value or [], option.flag, table.form, table.example)
+    return tuple(value or ()) if option.several else value

@@ -23,7 +23,8 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.train.finished import is_summarised
-from pipelines.train.plan import PlannedRun, RunRequest, plan_run
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import PlannedRun, plan_run
 from pipelines.train.run import train_run
 
 _SUFFIX = "-methods"
@@ -48,7 +49,7 @@ class Task:
     """
 
     workspace: Path
-    request: RunRequest
+    request: TrainOptions
     targets: tuple[tuple[str, str], ...]
     machine: Machine
     ledger: Path

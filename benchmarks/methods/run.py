@@ -16,9 +16,7 @@ from benchmarks.result_file import Results, result_name, seed_name
 from data_manifests.errors import InputError, Interrupted
 from pipelines.engine.machine import Machine
 from pipelines.train.optim import Diverged
-from pipelines.train.plan import RunRequest
-from pipelines.train.policy import SelectionPolicy
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
 
 ENCODER = "pocket"
 
@@ -84,13 +82,16 @@ class Children:
         """The run of a cell on both streams, of which the hand crops of the true boxes are classified."""
         target = OTHER[source]
         splits = {name: world.workspace.evaluation_split(name) for name in (source, target)}
-        request = RunRequest(
+        request = TrainOptions(
             source,
             cell.method,
-            overrides=overrides(cell, self._size),
-            protocol=ProtocolChoice(world.encoder, None, "both", "hand", world.hands["true"]),
+            set=overrides(cell, self._size),
             seed=world.seed,
-            policy=SelectionPolicy(cell.recipe or "published"),
+            encoder=world.encoder,
+            streams="both",
+            classify="hand",
+            hands=world.hands["true"],
+            recipe=cell.recipe or "published",
         )
         ledger = self._folder / seed_name(world.seed) / "methods" / f"{source}-{cell.name}.json"
         left = None if self._deadline is None else self._deadline - time.monotonic()

@@ -30,8 +30,8 @@ from pipelines.methods.xmic import XMIC
 from pipelines.prepare.classes import read_classes
 from pipelines.prepare.vocabulary import vocabulary_of
 from pipelines.train.data import ClipData, in_order, usable_clips
-from pipelines.train.plan import RunRequest, plan_run
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 
 _NORMS = ("n1", "n2", "n3")
@@ -98,9 +98,17 @@ def _run(cell: Cell, source: str, world: World, size: str, machine: Machine, dea
     """The run of a cell, trained if it is not, with its ordinary evaluations."""
     settings = {**recipe(size), **{n: n in cell.norms for n in _NORMS}} if cell.trains else {}
     streams = cell.streams if cell.trains else None
-    choice = ProtocolChoice(world.encoder, None, streams, cell.classify, world.hands[cell.boxes])
-    request = RunRequest(source, cell.method, overrides=settings, protocol=choice, seed=world.seed)
-    planned = plan_run(world.workspace, request)
+    options = TrainOptions(
+        source,
+        cell.method,
+        set=settings,
+        seed=world.seed,
+        encoder=world.encoder,
+        streams=streams,
+        classify=cell.classify,
+        hands=world.hands[cell.boxes],
+    )
+    planned = plan_run(world.workspace, options)
     left = None if deadline is None else (deadline - time.monotonic()) / 60
     train_run(world.workspace, planned, machine, Silent(), time_limit_minutes=left)
     run = find_run(world.workspace, planned.name)

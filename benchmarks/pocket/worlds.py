@@ -13,16 +13,14 @@ import pyarrow.parquet as pq
 from benchmarks.pocket.cells import SOURCES
 from benchmarks.pocket.controls import frames_of, random_boxes
 from data_manifests.schema import LABELS
-from pipelines.chain.config import DatasetSection
 from pipelines.chain.readers import reader_of
 from pipelines.chain.stages import (
-    DecodeOptions,
-    EmbedOptions,
-    HandsOptions,
     decode_stages,
     embed_stages,
     hands_stages,
 )
+from pipelines.decode.options import DecodeOptions
+from pipelines.embed.options import EmbedOptions
 from pipelines.embed.stage import EmbedStage
 from pipelines.engine import stage
 from pipelines.engine.atomic import replace_atomically
@@ -30,12 +28,15 @@ from pipelines.engine.digest import number_of
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
 from pipelines.engine.workspace import Workspace
+from pipelines.hands.options import HandsOptions
+from pipelines.prepare.options import Ego4dOptions, EpicOptions
 from pipelines.prepare.stage import prepare
 from pocket_kitchens import box_tables
 from pocket_kitchens.build import FORMS, build_world
 from pocket_kitchens.drawing.domains import EGO4D, EPIC
 from pocket_kitchens.world import SIZES, SPLITS, PlannedVideo, noun_predicts_verb, plan_world
 
+_READERS = {"epic": EpicOptions, "ego4d": Ego4dOptions}
 _DOMAINS = {"epic": EPIC, "ego4d": EGO4D}
 _EMBED_BATCH = 64
 """Pictures a forward pass: of so small an encoder 1.4 times as many a second as with 16."""
@@ -87,13 +88,9 @@ def make_world(
     build_world(drawn, size, seed, machine.workers, progress)
     workspace = Workspace.open(folder / "work")
     for name in SOURCES:
-        section = DatasetSection(
-            name=name,
-            reader=name,  # type: ignore[arg-type]
-            annotations=drawn / FORMS[name].ANNOTATIONS,
-            videos=[drawn / FORMS[name].VIDEOS],
-        )
-        prepare(workspace, name, reader_of(section), section.videos, progress=progress)
+        form = FORMS[name]
+        options_of_reader = _READERS[name](annotations=drawn / form.ANNOTATIONS)
+        prepare(workspace, name, reader_of(options_of_reader), [drawn / form.VIDEOS], progress=progress)
         for item in decode_stages(workspace, name, None, DecodeOptions(), machine):
             stage.run(item, progress=progress)
     slugs: dict[str, str] = {}

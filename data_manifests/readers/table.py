@@ -272,24 +272,6 @@ def parse_files(items: Sequence[str]) -> list[tuple[Path, str | None]]:
     return pairs
 
 
-def parse_columns(items: Sequence[str]) -> dict[str, str]:
-    """Parse column mappings: 'video=path' or 'noun='.
-
-    'video=path' means that our column ``video`` is called ``path`` in the table. 'noun=' means that the table has no
-    nouns.
-
-    Raises:
-        UsageError: an item has no '=', or says that the table has no videos.
-    """
-    pairs = {}
-    for item in items:
-        ours, equals, theirs = item.partition("=")
-        if not equals or (ours == "video" and not theirs):
-            raise UsageError(f"--column {item}: expected OURS=THEIRS, for instance video=path")
-        pairs[ours] = theirs
-    return pairs
-
-
 class _EarlierRows:
     """Rows of a split read so far, to find repeated ones."""
 

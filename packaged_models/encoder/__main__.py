@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from pipelines.engine.options import LARGEST_SEED
 from xmic_cli import console
 from xmic_cli.app import make_app, run_app
-from xmic_cli.options import LARGEST_SEED, Device, Json, Offline, Workers, machine_of
+from xmic_cli.options import Device, Json, Offline, Workers, machine_of
 
 app = make_app("The pocket encoder that comes with xmic: how it was trained, and its zero-shot accuracy.")
 

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from pipelines.engine.options import LARGEST_SEED
 from xmic_cli import console
 from xmic_cli.app import make_app, run_app
 from xmic_cli.commands.hands import Into, percent, trained_line
-from xmic_cli.options import LARGEST_SEED, Json, Workers, machine_of
+from xmic_cli.options import Json, Workers, machine_of
 
 app = make_app("The hand model that comes with xmic: how it was trained, and its threshold and crop margin.")
 

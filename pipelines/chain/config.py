@@ -1,164 +1,158 @@
-"""``xmic.toml``: the whole chain in one file, validated before anything runs."""
+"""``xmic.toml``: the whole chain in one file, validated before anything runs.
+
+Its tables hold the options of the commands, by the same dataclasses: a key is the option of the same name, with ``_``
+for ``-``. What is a key or an option alone says so, and why, in its annotation (:class:`FileOnly`,
+:class:`CommandOnly`); a table of keys and values is an option KEY=VALUE that may be repeated.
+"""
 
 from __future__ import annotations
 
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 from pydantic_core import PydanticCustomError
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.evaluate.metrics_file import Vectors
-from pipelines.train.policy import SelectionPolicy, parse_percent
+from pipelines.chain.readers import READERS
+from pipelines.decode.options import DecodeOptions
+from pipelines.embed.options import EmbedOptions
+from pipelines.engine.options import CommandOnly, Doc, FileOnly, OptionError, Options, OptionsError, options_of
+from pipelines.engine.run_policy import parse_max_failures
+from pipelines.evaluate.options import EvaluateOptions
+from pipelines.hands.options import HandsOptions
+from pipelines.prepare.options import (
+    Ego4dOptions,
+    EgteaOptions,
+    EpicOptions,
+    OwnOptions,
+    TableOptions,
+)
+from pipelines.report.options import ReportOptions
+from pipelines.train.options import TrainOptions
 
-READERS = ("table", "epic", "ego4d", "egtea")
-"""Readers with a short name; one of your own is named as ``package.module:Class``."""
 
-
-def _known_reader(name: str) -> str:
-    if name not in READERS and not re.fullmatch(r"[\w.]+:\w+", name):
-        expected = ", ".join(READERS)
-        raise PydanticCustomError("reader", "expected {expected} or package.module:Class", {"expected": expected})
+def _own_reader(name: str) -> str:
+    if not re.fullmatch(r"[\w.]+:\w+", name):
+        expected = f"{', '.join(READERS)} or package.module:Class"
+        raise PydanticCustomError("reader", "expected {expected}", {"expected": expected})
     return name
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class _OfFile(Options):
+    """What a ``[[dataset]]`` has beside the options of its reader."""
+
+    reader: Annotated[str, FileOnly("on the command line it is the command"), Doc("Which reader.")]
+    hands: Annotated[
+        HandsOptions | None,
+        FileOnly("xmic detect-hands takes the dataset"),
+        Doc("In the place of [hands] for this dataset."),
+    ] = None
 
 
-class HandsSection(_Section):
-    """``[hands]``: see ``xmic detect-hands --help``. Without this section no hands are detected.
-
-    A ``[dataset.hands]`` below a ``[[dataset]]`` takes its place for that dataset.
-    """
-
-    detector: str = "yolo"
-    weights: Path | None = None
-    hand_class: str | None = None
-    image_size: int | None = None
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    batch_size: int = 16
-    boxes: Path | None = None
-    boxes_tolerance: float = 0.05
+@dataclass(frozen=True, kw_only=True)
+class TableSection(_OfFile, TableOptions):
+    """``reader = "table"``."""
 
 
-class DatasetSection(_Section):
-    """One ``[[dataset]]``: what ``xmic prepare`` is told; ``set`` holds the arguments of a reader of your own."""
-
-    name: str
-    reader: Annotated[str, AfterValidator(_known_reader)]
-    videos: list[Path] = []
-    splits: list[str] = []
-    limit: int | None = None
-    max_failures: str = "50%"
-    annotations: Path | None = None
-    patterns: list[str] = []
-    preset: Literal["official", "paper"] | None = None
-    window: float | None = None
-    drop_empty_class: bool = False
-    files: list[str] = []
-    columns: dict[str, str] = {}
-    nouns: Path | None = None
-    verbs: Path | None = None
-    set: dict[str, Any] = {}
-    hands: HandsSection | None = None
+@dataclass(frozen=True, kw_only=True)
+class EpicSection(_OfFile, EpicOptions):
+    """``reader = "epic"``."""
 
 
-class DecodeSection(_Section):
-    """``[decode]``: see ``xmic decode --help``."""
-
-    segments: int = 16
-    candidates: int | None = None
-    short_side: int = 256
-    quality: int = 95
-    video_timeout: float = 120.0
+@dataclass(frozen=True, kw_only=True)
+class Ego4dSection(_OfFile, Ego4dOptions):
+    """``reader = "ego4d"``."""
 
 
-class EmbedSection(_Section):
-    """``[embed]``: see ``xmic embed --help``; ``v2`` is a second encoder V_II."""
-
-    encoder: str
-    v2: str | None = None
-    streams: Literal["full", "hand", "both"] | None = None
-    prompt: str = "{}"
-    names: Literal["official", "fixed", "synonyms"] = "official"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    batch_size: int = 16
-    hand_threshold: float | None = None
-    object_threshold: float = 0.01
-    crop_margin: float | None = None
-    crop_fit: Literal["center", "pad"] = "center"
-    allow_random_weights: bool = False
-    clip_frames: int | None = None
+@dataclass(frozen=True, kw_only=True)
+class EgteaSection(_OfFile, EgteaOptions):
+    """``reader = "egtea"``."""
 
 
-class TrainSection(_Section):
-    """One ``[[train]]``: see ``xmic train --help``; ``set`` holds single settings of the method."""
+@dataclass(frozen=True, kw_only=True)
+class OwnSection(_OfFile, OwnOptions):
+    """``reader = "package.module:Class"``."""
 
-    method: str = "xmic"
-    preset: str = "official"
-    dataset: str | None = None
-    streams: Literal["full", "hand", "both"] | None = None
-    classify: Literal["full", "hand", "clip"] | None = None
-    label: Literal["noun", "verb", "both"] = "both"
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    fixed_frames: bool = False
-    recipe: Literal["published", "matched"] = "published"
-    source_val: float | str | None = None
-    select: Literal["last", "source-val", "target"] = "last"
-    target: str | None = None
-    checkpoint_minutes: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    set: dict[str, Any] = {}
-
-    @property
-    def policy(self) -> SelectionPolicy:
-        """Recipe, held-out recordings and which epoch is kept."""
-        held_out = None if self.source_val is None else parse_percent(self.source_val)
-        return SelectionPolicy(self.recipe, held_out, self.select, self.target)
-
-    @model_validator(mode="after")
-    def _check_terms(self) -> TrainSection:
-        try:
-            self.policy  # noqa: B018
-        except UsageError as error:
-            raise ValueError(str(error)) from None
-        return self
+    reader: Annotated[str, AfterValidator(_own_reader), FileOnly("it is --reader"), Doc("Your reader.")]
 
 
-class EvaluateSection(_Section):
-    """``[evaluate]``: see ``xmic evaluate --help``."""
+DatasetSection = TableSection | EpicSection | Ego4dSection | EgteaSection | OwnSection
+_OWN = "own"
+DATASETS: dict[str, type] = {
+    "table": TableSection,
+    "epic": EpicSection,
+    "ego4d": Ego4dSection,
+    "egtea": EgteaSection,
+    _OWN: OwnSection,
+}
+"""Reader → what its ``[[dataset]]`` holds."""
 
-    cross: list[str] = []
-    split: str | None = None
-    allow_mixed: bool = False
-    xmic_vector: Vectors = "own"
+TABLES: dict[str, type] = {
+    "decode": DecodeOptions,
+    "hands": HandsOptions,
+    "embed": EmbedOptions,
+    "train": TrainOptions,
+    "evaluate": EvaluateOptions,
+    "report": ReportOptions,
+}
+"""Every other table of the file → what it holds."""
+
+OLD_KEYS = {"splits": "split", "patterns": "pattern", "columns": "column"}
+"""Keys of a ``[[dataset]]`` as they were once called → the option's name. They are still read."""
 
 
-class ReportSection(_Section):
-    """``[report]``."""
+def _reader_in(table: Any) -> str:
+    reader = table.get("reader") if isinstance(table, Mapping) else getattr(table, "reader", None)
+    return reader if reader in READERS else _OWN
 
-    name: str = "report"
+
+def _max_failures(text: str) -> str:
+    try:
+        parse_max_failures(text)
+    except UsageError as error:
+        raise OptionsError(str(error)) from None
+    return text
 
 
-class Config(_Section):
+def _names_reader(table: Mapping[str, Any]) -> bool:
+    return _reader_in(table) != _OWN or ":" in str(table.get("reader"))
+
+
+class Config(BaseModel):
     """A whole ``xmic.toml``. Relative paths are relative to the file's folder."""
 
-    workspace: Path = Path("xmic-work")
-    max_failures: str = "5%"
-    dataset: list[DatasetSection] = Field(min_length=1)
-    decode: DecodeSection = DecodeSection()
-    hands: HandsSection | None = None
-    embed: EmbedSection
-    train: list[TrainSection] = []
-    evaluate: EvaluateSection = EvaluateSection()
-    report: ReportSection = ReportSection()
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def hands_of(self, dataset: str) -> HandsSection | None:
+    workspace: Path = Path("xmic-work")
+    max_failures: Annotated[str, AfterValidator(_max_failures)] = "5%"
+    dataset: Annotated[
+        list[
+            Annotated[
+                Annotated[TableSection, Tag("table")]
+                | Annotated[EpicSection, Tag("epic")]
+                | Annotated[Ego4dSection, Tag("ego4d")]
+                | Annotated[EgteaSection, Tag("egtea")]
+                | Annotated[OwnSection, Tag(_OWN)],
+                Discriminator(_reader_in),
+            ]
+        ],
+        Field(min_length=1),
+    ]
+    decode: DecodeOptions = DecodeOptions()
+    hands: HandsOptions | None = None
+    embed: EmbedOptions
+    train: list[TrainOptions] = []
+    evaluate: EvaluateOptions = EvaluateOptions()
+    report: ReportOptions = ReportOptions()
+
+    def hands_of(self, dataset: str) -> HandsOptions | None:
         """How the hands of a dataset are found; None when they are not."""
         own = next((section.hands for section in self.dataset if section.name == dataset and section.hands), None)
         return own or self.hands
@@ -184,6 +178,10 @@ def read_toml(file: Path) -> dict[str, Any]:
         raise InputError(f"{file}: not valid TOML ({error}).") from None
 
 
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+"""What pydantic calls keys that :func:`_unknown_keys` reports in words of its own."""
+
+
 def check_config(raw: Mapping[str, Any], file: Path) -> Config:
     """Validate what stands in a file, lists expanded (:func:`pipelines.chain.grid.read_cells`).
 
@@ -194,76 +192,123 @@ def check_config(raw: Mapping[str, Any], file: Path) -> Config:
     Raises:
         InputError: a key or value is wrong; an unknown key comes with the nearest known one.
     """
+    raw = _with_new_names(raw, file)
+    wrong = [f"{file}: {text}" for text in _unknown_keys(raw)]
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        raise InputError("\n".join(f"{file}: {_explain(item)}" for item in error.errors())) from None
+        wrong += [f"{file}: {_explain(item)}" for item in error.errors() if item["type"] not in _UNKNOWN]
+    if wrong:
+        raise InputError("\n".join(wrong))
     return _rooted(config, file.resolve().parent)
 
 
+def _with_new_names(raw: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
+    """The same with today's names of keys.
+
+    Raises:
+        InputError: a key is there by both names.
+    """
+    datasets = raw.get("dataset")
+    if not isinstance(datasets, list):
+        return raw
+    for number, table in enumerate(datasets):
+        for old, new in OLD_KEYS.items():
+            if isinstance(table, Mapping) and old in table and new in table:
+                raise InputError(f"{file}: dataset.{number}.{old} is another name of {new}; leave one of the two out.")
+    renamed = [
+        {OLD_KEYS.get(name, name): value for name, value in table.items()} if isinstance(table, Mapping) else table
+        for table in datasets
+    ]
+    return {**raw, "dataset": renamed}
+
+
 def _explain(error: Any) -> str:
-    where = [part for part in error["loc"] if isinstance(part, str)]
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(where[:-1])
-        nearest = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.0)
-        hint = f"; the nearest known key is {nearest[0]}" if nearest else ""
-        return f"unknown key {place}{hint}. Known: {', '.join(known)}."
+    place = [str(part) for part in error["loc"]]
+    if place[0] == "dataset" and len(place) > 2:
+        del place[2]  # which of the readers' classes
+    problem = error.get("ctx", {}).get("error")
+    if isinstance(problem, OptionError):
+        return f"{'.'.join((*place, problem.option))}: expected {problem.expected}; found {problem.found!r}."
+    if isinstance(problem, OptionsError):
+        return f"{'.'.join(place)}: {problem}"
     if error["type"] == "missing":
-        return f"{place} is missing."
-    return f"{place}: {error['msg']}; found {error['input']!r}."
+        return f"{'.'.join(place)} is missing."
+    return f"{'.'.join(place)}: {error['msg']}; found {error['input']!r}."
 
 
-def _known_keys(path: list[str]) -> list[str]:
-    model: Any = Config
-    for name in path:
-        annotation = model.model_fields[name].annotation
-        arguments = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type)]
-        model = next((a for a in (annotation, *arguments) if hasattr(a, "model_fields")), model)
-    return list(model.model_fields)
+def _unknown_keys(raw: Mapping[str, Any]) -> Iterator[str]:
+    """What is said of each key that its table does not take."""
+    for place, table, known, barred in _tables(raw):
+        for name in (name for name in table if name not in known):
+            key = ".".join((*place, name))
+            if name in barred:
+                yield f"{key}: an option of the command line only, because {barred[name]}."
+                continue
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            hint = f"; the nearest known key is {nearest[0]}" if nearest else ""
+            yield f"unknown key {key}{hint}. Known: {', '.join(known)}."
+
+
+def _tables(raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any], list[str], dict[str, str]]]:
+    """Every table of the file: its place, itself, its keys, and the options that are no keys of it."""
+    yield (), raw, list(Config.model_fields), {}
+    for name in ("dataset", *TABLES):
+        found = raw.get(name)
+        for place, table in (
+            (((name, str(number)), item) for number, item in enumerate(found))
+            if isinstance(found, list)
+            else [((name,), found)]
+        ):
+            if not isinstance(table, Mapping) or (name == "dataset" and not _names_reader(table)):
+                continue  # what is no table, or of no reader, is refused as that
+            kind = DATASETS[_reader_in(table)] if name == "dataset" else TABLES[name]
+            yield place, table, keys_of(kind), barred_keys(kind)
+            if name == "dataset" and isinstance(table.get("hands"), Mapping):
+                yield (*place, "hands"), table["hands"], keys_of(HandsOptions), barred_keys(HandsOptions)
+
+
+def keys_of(kind: type) -> list[str]:
+    """The keys of a table that a dataclass holds."""
+    return [option.name for option in options_of(kind) if not option.mark(CommandOnly)]
+
+
+def barred_keys(kind: type) -> dict[str, str]:
+    """The options of a command that are no keys of its table, and why."""
+    return {option.name: mark.why for option in options_of(kind) if (mark := option.mark(CommandOnly))}
 
 
 def _rooted(config: Config, base: Path) -> Config:
-    def at(path: Path | None) -> Path | None:
-        return base / path if path is not None else None
-
-    def hands_at(hands: HandsSection | None) -> HandsSection | None:
-        if hands is None:
-            return None
-        weights = hands.weights if str(hands.weights).startswith("hf:/") else at(hands.weights)
-        return hands.model_copy(update={"weights": weights, "boxes": at(hands.boxes)})
-
-    def file_at(item: str) -> str:
-        split, equals, file = item.partition("=")
-        return f"{split}={base / file}" if equals else str(base / item)
-
-    datasets = [
-        d.model_copy(
-            update={
-                "videos": [base / v for v in d.videos],
-                "annotations": at(d.annotations),
-                "files": [file_at(f) for f in d.files],
-                "nouns": at(d.nouns),
-                "verbs": at(d.verbs),
-                "hands": hands_at(d.hands),
-            }
-        )
-        for d in config.dataset
-    ]
-    embed = config.embed.model_copy(
-        update={"encoder": _spec_at(config.embed.encoder, base), "v2": _spec_at(config.embed.v2, base)}
-    )
+    """The same with the paths that stand in it relative to ``base``, not to where the command runs."""
+    hands = config.hands and _at(config.hands, base)
+    embed = replace(config.embed, encoder=_spec_at(config.embed.encoder, base), v2=_spec_at(config.embed.v2, base))
+    datasets = [_at(section, base) for section in config.dataset]
     return config.model_copy(
-        update={
-            "workspace": base / config.workspace,
-            "dataset": datasets,
-            "hands": hands_at(config.hands),
-            "embed": embed,
-        }
+        update={"workspace": base / config.workspace, "dataset": datasets, "hands": hands, "embed": embed}
     )
 
 
-def _spec_at(spec: str | None, base: Path) -> str | None:
+def _at(options: Any, base: Path) -> Any:
+    changed: dict[str, Any] = {}
+    for option in options_of(type(options)):
+        value = getattr(options, option.name)
+        if isinstance(value, Options):
+            changed[option.name] = _at(value, base)
+        elif option.kind is Path and option.several:
+            changed[option.name] = tuple(base / path for path in value)
+        elif option.kind is Path and value is not None and not str(value).startswith("hf:/"):
+            changed[option.name] = base / value
+    if isinstance(options, TableOptions):
+        changed["files"] = tuple(_file_at(item, base) for item in options.files)
+    return replace(options, **changed)
+
+
+def _file_at(item: str, base: Path) -> str:
+    split, equals, file = item.partition("=")
+    return f"{split}={base / file}" if equals else str(base / item)
+
+
+def _spec_at(spec: Any, base: Path) -> Any:
     """A model spec whose file or model configuration is relative, made relative to the config file."""
     if spec is None:
         return None

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError
-from pipelines.chain.config import Config, TrainSection, check_config, read_toml
+from pipelines.chain.config import Config, check_config, read_toml
+from pipelines.engine.options import CommandOnly, Pairs, options_of
+from pipelines.train.options import TrainOptions
 
 _EMBED_AXES = ("encoder", "v2", "prompt", "names")
 
@@ -112,8 +114,11 @@ def _trainings(section: Any, place: str, file: Path) -> Iterator[tuple[dict[str,
 
 def _single() -> set[str]:
     """The keys of a ``[[train]]`` that take one value."""
-    hints = typing.get_type_hints(TrainSection)
-    return {name for name in TrainSection.model_fields if typing.get_origin(hints[name]) not in (list, dict)}
+    return {
+        option.name
+        for option in options_of(TrainOptions)
+        if not option.several and not option.mark(Pairs) and not option.mark(CommandOnly)
+    }
 
 
 def _is_axis(value: Any, takes_several: bool) -> bool:
@@ -127,7 +132,7 @@ def _takes_several(section: Mapping[str, Any], settings: Mapping[str, Any]) -> s
     from pipelines.methods import load_method
     from pipelines.methods.recipe import Recipe
 
-    method = load_method(str(section.get("method", TrainSection.model_fields["method"].default)))
+    method = load_method(str(section.get("method", TrainOptions.method)))
     hints = {**typing.get_type_hints(Recipe), **typing.get_type_hints(method.config)}
     return {name for name, kind in hints.items() if typing.get_origin(kind) is tuple}
 

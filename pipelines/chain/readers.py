@@ -1,39 +1,62 @@
-"""The reader that a ``[[dataset]]`` section of ``xmic.toml`` names, or that is a user's own."""
+"""The reader that the options of ``xmic prepare`` or a ``[[dataset]]`` of ``xmic.toml`` name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import UsageError
 from data_manifests.readers import Reader
-from pipelines.chain.config import READERS, DatasetSection
 from pipelines.engine.plugins import check_options, load_class
+from pipelines.prepare.options import (
+    Ego4dOptions,
+    EgteaOptions,
+    EpicOptions,
+    OwnOptions,
+    PrepareOptions,
+    TableOptions,
+)
+
+READERS = ("table", "epic", "ego4d", "egtea")
+"""Readers with a short name; one of your own is named as ``package.module:Class``."""
 
 
-def reader_of(section: DatasetSection) -> Reader:
+def reader_of(options: PrepareOptions) -> Reader:
     """Build it.
 
     Raises:
-        UsageError: a key the reader needs is missing, or one is given that it does not take.
+        InputError: annotations that are not there.
+        UsageError: see :func:`own_reader`.
     """
-    _refuse_foreign_keys(section)
-    if section.reader not in READERS:
-        return own_reader(section.reader, section.annotations, section.set)
-    if section.reader == "table":
-        return _table(section)
-    if section.reader == "ego4d":
+    if isinstance(options, EpicOptions):
+        from data_manifests.readers.epic import EpicReader
+
+        return EpicReader(options.annotations, options.pattern)
+    if isinstance(options, Ego4dOptions):
         from data_manifests.readers.ego4d import Ego4dReader, window_of
 
-        return Ego4dReader(_annotations(section), window_of(section.preset, section.window), section.patterns)
-    if section.reader == "egtea":
+        return Ego4dReader(options.annotations, window_of(options.preset, options.window), options.pattern)
+    if isinstance(options, EgteaOptions):
         from data_manifests.readers.egtea import EgteaReader
 
-        return EgteaReader(_annotations(section), not section.drop_empty_class, section.patterns)
-    from data_manifests.readers.epic import EpicReader
+        return EgteaReader(options.annotations, not options.drop_empty_class, options.pattern)
+    if isinstance(options, TableOptions):
+        from data_manifests.readers.table import TableReader, parse_files
 
-    return EpicReader(_annotations(section), section.patterns)
+        class_files = {label: file for label, file in (("noun", options.nouns), ("verb", options.verbs)) if file}
+        return TableReader(parse_files(options.files), options.column, roots_of(options), class_files)  # type: ignore[arg-type]
+    assert isinstance(options, OwnOptions)
+    return own_reader(options.reader, options.annotations, options.set)
+
+
+def roots_of(options: PrepareOptions) -> Sequence[Path]:
+    """The folders with the videos; those of a table lie beside it where none is named."""
+    if options.videos or not isinstance(options, TableOptions):
+        return options.videos
+    from data_manifests.readers.table import parse_files
+
+    return [parse_files(options.files)[0][0].parent]
 
 
 _PARTS = ("name", "parameters", *(name for name in vars(Reader) if not name.startswith("_")))
@@ -63,38 +86,3 @@ def own_reader(spec: str, annotations: Path | None = None, settings: Mapping[str
             f"See data_manifests.readers.Reader, and run xmic check-plugin {spec}."
         )
     return reader
-
-
-_OWN_KEYS = {
-    "table": ("files", "columns", "nouns", "verbs"),
-    "epic": ("annotations", "patterns"),
-    "ego4d": ("annotations", "patterns", "preset", "window"),
-    "egtea": ("annotations", "patterns", "drop_empty_class"),
-}
-
-
-def _refuse_foreign_keys(section: DatasetSection) -> None:
-    some = {"set", *(key for keys in _OWN_KEYS.values() for key in keys)}
-    given = {key for key in some if getattr(section, key) != DatasetSection.model_fields[key].default}
-    takes = _OWN_KEYS.get(section.reader, ("annotations", "set"))
-    foreign = sorted(given - set(takes))
-    if foreign:
-        raise UsageError(
-            f"[[dataset]] {section.name}: reader {section.reader} takes no {foreign[0]}; it takes {', '.join(takes)}."
-        )
-
-
-def _annotations(section: DatasetSection) -> Path:
-    if section.annotations is None:
-        raise UsageError(f'[[dataset]] {section.name}: reader {section.reader} needs annotations = "FOLDER".')
-    return section.annotations
-
-
-def _table(section: DatasetSection) -> Reader:
-    from data_manifests.readers.table import TableReader, parse_files
-
-    if not section.files:
-        raise UsageError(f'[[dataset]] {section.name}: reader table needs files = ["train=clips.csv"].')
-    tables = parse_files(section.files)
-    class_files = {label: file for label, file in (("noun", section.nouns), ("verb", section.verbs)) if file}
-    return TableReader(tables, section.columns, section.videos or [tables[0][0].parent], class_files)  # type: ignore[arg-type]

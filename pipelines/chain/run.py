@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
-from data_manifests.schema import LABELS, SPLITS, canonical_split
-from pipelines.chain.config import Config, DatasetSection, TrainSection
+from data_manifests.schema import SPLITS, canonical_split
+from pipelines.chain.config import Config, DatasetSection
 from pipelines.chain.grid import Cell
-from pipelines.chain.readers import reader_of
-from pipelines.chain.stages import (
-    DecodeOptions,
-    EmbedOptions,
-    HandsOptions,
-    decode_stages,
-    embed_stages,
-    hands_stages,
-)
+from pipelines.chain.readers import reader_of, roots_of
+from pipelines.chain.stages import decode_stages, embed_stages, hands_stages
 from pipelines.embed.stage import EmbedStage
 from pipelines.engine import stage
 from pipelines.engine.machine import Machine
@@ -35,9 +29,17 @@ from pipelines.methods.base import resolve_config
 from pipelines.prepare.stage import Prepared, prepare
 from pipelines.report.write import write_report
 from pipelines.train.finished import is_summarised, what_is_damaged
-from pipelines.train.plan import PlannedRun, RunRequest, plan_run
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import PlannedRun, plan_run
 from pipelines.train.run import train_run
+
+Stop = Callable[[], AbstractContextManager[Callable[[], str | None]]]
+"""Gives a context manager within which a training asks for a reason to save and stop; None = go on."""
+
+
+def never() -> AbstractContextManager[Callable[[], str | None]]:
+    """Never ask a training to stop."""
+    return nullcontext(lambda: None)
 
 
 @dataclass
@@ -65,7 +67,7 @@ def run_chain(
     cells: Sequence[Cell],
     machine: Machine,
     progress: Progress,
-    stop: Callable[[], Any] = lambda: None,
+    stop: Stop = never,
     *,
     report: bool = True,
 ) -> ChainResult:
@@ -106,13 +108,13 @@ def run_chain(
 def _train_and_evaluate(
     workspace: Workspace,
     config: Config,
-    training: TrainSection,
+    training: TrainOptions,
     machine: Machine,
     progress: Progress,
-    stop: Callable[[], Any],
+    stop: Stop,
     result: ChainResult,
 ) -> None:
-    planned = plan_run(workspace, request_of(config, training))
+    planned = plan_run(workspace, options_in(config, training))
     with stop() as asked:
         trained = train_run(
             workspace,
@@ -196,7 +198,7 @@ def plan_chain(cells: Sequence[Cell], machine: Machine) -> PlannedChain:
         return plan
     for cell in cells:
         for training in cell.config.train:
-            planned = plan_run(workspace, request_of(cell.config, training))
+            planned = plan_run(workspace, options_in(cell.config, training))
             plan.todo += [f"{planned.folder / label}: not trained yet" for label in _untrained(planned)]
     plan.then = ["evaluate", "report"] if plan.todo else []
     return plan
@@ -234,7 +236,7 @@ def state_of(cell: Cell) -> CellState:
     if not config.train:
         return CellState()
     try:
-        planned = plan_run(workspace, request_of(config, config.train[0]))
+        planned = plan_run(workspace, options_in(config, config.train[0]))
     except (MissingUpstream, InputError):
         return CellState()
     if _untrained(planned):
@@ -252,42 +254,33 @@ def state_of(cell: Cell) -> CellState:
 def _untrained(planned: PlannedRun) -> list[str]:
     return [
         label
-        for label in planned.request.labels
+        for label in planned.options.labels
         if not is_summarised(planned.folder / label) or what_is_damaged(planned.folder / label)
     ]
 
 
 def _prepare(workspace: Workspace, section: DatasetSection, **options: Any) -> Prepared:
-    splits = [canonical_split(split) for split in section.splits]
+    splits = [canonical_split(split) for split in section.split]
+    known = workspace.datasets.get(section.name)
+    roots = section.videos if known and known.roots else roots_of(section)  # none given: those it was prepared with
     options |= {"limit": section.limit, "max_failures": parse_max_failures(section.max_failures)}
-    return prepare(workspace, section.name, reader_of(section), section.videos, splits=splits, **options)
+    return prepare(workspace, section.name, reader_of(section), roots, splits=splits, **options)
 
 
-def request_of(config: Config, section: TrainSection) -> RunRequest:
-    """A ``[[train]]`` section as a run request; the protocol's encoder is that of ``[embed]``."""
-    labels = LABELS if section.label == "both" else (section.label,)
-    streams = section.streams
-    classify = section.classify
+def options_in(config: Config, training: TrainOptions) -> TrainOptions:
+    """The options of a ``[[train]]`` with what the rest of the file says of the protocol."""
+    embed = config.embed
+    streams, classify = training.streams, training.classify
     if not all(config.hands_of(name) for name in _names(config)):
         streams, classify = streams or "full", classify or "full"
-    choice = ProtocolChoice(
-        encoder=config.embed.encoder,
-        v2=config.embed.v2,
+    return replace(
+        training,
+        encoder=embed.encoder,
+        v2=embed.v2,
         streams=streams,
         classify=classify,
-        prompt=config.embed.prompt,
-        names=config.embed.names,
-    )
-    return RunRequest(
-        section.dataset,
-        section.method,
-        section.preset,
-        section.set,
-        choice,
-        section.seed,
-        labels,
-        section.fixed_frames,
-        section.policy,
+        prompt=embed.prompt,
+        names=embed.names,
     )
 
 
@@ -297,8 +290,7 @@ def _names(config: Config) -> list[str]:
 
 def _decode(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:
     config = cells[0].config
-    options = DecodeOptions(**config.decode.model_dump())
-    return [item for name in _names(config) for item in decode_stages(workspace, name, None, options, machine)]
+    return [item for name in _names(config) for item in decode_stages(workspace, name, None, config.decode, machine)]
 
 
 def _hands(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:
@@ -307,7 +299,7 @@ def _hands(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> lis
     for name in _names(config):
         hands = config.hands_of(name)
         if hands is not None:
-            stages += hands_stages(workspace, name, None, HandsOptions(**hands.model_dump()), machine)
+            stages += hands_stages(workspace, name, None, hands, machine)
     return stages
 
 
@@ -330,15 +322,13 @@ def _embed(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> lis
 
 
 def _embed_one(workspace: Workspace, config: Config, machine: Machine) -> list[Stage]:
-    values = config.embed.model_dump()
-    v2 = values.pop("v2")
     stages: list[Stage] = []
     for name in _names(config):
-        streams = values["streams"] or ("both" if config.hands_of(name) else "full")
-        of_dataset = {**values, "streams": streams}
-        stages += embed_stages(workspace, name, None, EmbedOptions(**of_dataset), machine)
-        if v2 is not None:
-            second = EmbedOptions(**{**of_dataset, "encoder": v2, "text": False, "clip_frames": None})
+        streams = config.embed.streams or ("both" if config.hands_of(name) else "full")
+        options = replace(config.embed, streams=streams)
+        stages += embed_stages(workspace, name, None, options, machine)
+        if options.v2 is not None:
+            second = replace(options, encoder=options.v2, text=False, clip_frames=None)
             stages += embed_stages(workspace, name, None, second, machine)
     return stages
 

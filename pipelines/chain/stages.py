@@ -3,79 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.decode.options import DecodeOptions
 from pipelines.decode.plan import FramePlan
-from pipelines.decode.stage import VIDEO_TIMEOUT_S, DecodeStage, default_plan, plan_of
+from pipelines.decode.stage import DecodeStage, default_plan, plan_of
 from pipelines.embed.clips import EmbedClipsStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.spec import parse_spec
+from pipelines.embed.options import EmbedOptions
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.embed.text import text_stages
-from pipelines.engine.command_lines import of_split
 from pipelines.engine.machine import Machine
 from pipelines.engine.precision import resolve_precision
 from pipelines.engine.shards import any_footer
 from pipelines.engine.stage import Stage
 from pipelines.engine.workspace import Workspace, subfolders
-from pipelines.hands.box_table import TOLERANCE_S, BoxTable
+from pipelines.hands.box_table import BoxTable
 from pipelines.hands.crops import HAND_THRESHOLD, HAND_THRESHOLDS, CropPolicy
-from pipelines.hands.detector import IMPORTED, Detector, describe_detector, load_detector
+from pipelines.hands.detector import Detector, describe_detector, load_detector
 from pipelines.hands.epic_100doh import Epic100doh
 from pipelines.hands.imported import BoxSource, ImportHandsStage
+from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.packaged import calibration_of
-from pipelines.hands.stage import DetectHandsStage
-
-
-@dataclass(frozen=True)
-class DecodeOptions:
-    """Options of ``xmic decode``; ``candidates`` None = 3 for train, 1 else."""
-
-    segments: int = 16
-    candidates: int | None = None
-    short_side: int = 256
-    quality: int = 95
-    video_timeout: float = VIDEO_TIMEOUT_S
-
-
-@dataclass(frozen=True)
-class HandsOptions:
-    """Options of ``xmic detect-hands``."""
-
-    detector: str = "yolo"
-    weights: Path | None = None
-    hand_class: str | None = None
-    image_size: int | None = None
-    precision: str = "auto"
-    batch_size: int = 16
-    boxes: Path | None = None
-    boxes_tolerance: float = TOLERANCE_S
-    plan: str | None = None
-
-
-@dataclass(frozen=True)
-class EmbedOptions:
-    """Options of ``xmic embed``; ``hand_threshold`` None = what fits the boxes, ``clip_frames`` None = no clips."""
-
-    encoder: str
-    streams: str = "both"
-    text: bool = True
-    prompt: str = "{}"
-    names: str = "official"
-    precision: str = "auto"
-    batch_size: int = 16
-    detector: str | None = None
-    hand_threshold: float | None = None
-    object_threshold: float = 0.01
-    crop_margin: float | None = None
-    crop_fit: str = "center"
-    allow_random_weights: bool = False
-    plan: str | None = None
-    clip_frames: int | None = None
+from pipelines.hands.stage import DetectHandsStage, detect_command
 
 
 def decode_stages(
@@ -115,7 +70,7 @@ def hands_stages(
     them has work.
 
     Raises:
-        UsageError: no weights or no boxes, an unknown detector or option, or a precision the device has not.
+        UsageError: an unknown detector or option, or a precision the device has not.
         InputError: the weights are not a detection model with a hand class; the boxes are not of their format.
     """
     chosen = workspace.choose(dataset, splits)
@@ -126,7 +81,8 @@ def hands_stages(
     if source is not None:
         return [ImportHandsStage(item, source.identity, source) for item in frames]
     if options.detector == "yolo":
-        options = replace(options, precision=_precision(workspace, options.precision, machine.resolve_device()))
+        precision = _precision(workspace, options.precision, machine.resolve_device())
+        options = replace(options, precision=precision)  # type: ignore[arg-type]
     settings = detector_settings(options, machine, workspace.file_digests.whole)
     identity = describe_detector(options.detector, **settings)
 
@@ -150,32 +106,13 @@ def detector_settings(options: HandsOptions, machine: Machine, file_sha256: Call
         settings["image_size"] = options.image_size
     if options.detector == "yolo":
         settings |= {"precision": options.precision, "offline": machine.offline}
-    elif options.precision != "auto":
-        raise UsageError(
-            f"--precision {options.precision}: it is for --detector yolo; {options.detector} decides itself."
-        )
     return settings
 
 
 def _box_source(workspace: Workspace, options: HandsOptions) -> BoxSource | None:
     """Where boxes are imported from; None when a detector is to look at the frames."""
-    if options.detector not in IMPORTED:
-        if options.boxes is not None:
-            raise UsageError(
-                f"--boxes {options.boxes}: the detector {options.detector} finds boxes itself. To import some, say "
-                "what they are with --detector epic-100doh or --detector boxes."
-            )
+    if options.detector not in IMPORTED or options.boxes is None:
         return None
-    if options.weights is not None:
-        raise UsageError(f"--weights {options.weights}: --detector {options.detector} reads boxes and runs no network.")
-    if options.precision != "auto":
-        raise UsageError(f"--precision {options.precision}: --detector {options.detector} runs no network.")
-    if options.boxes is None:
-        what = {
-            "epic-100doh": "the folder with EPIC-KITCHENS' hand-objects/P01/P01_01.pkl, …",
-            "boxes": "a table of boxes (.parquet or .csv)",
-        }[options.detector]
-        raise UsageError(f"--boxes is missing: --detector {options.detector} needs {what}.")
     if options.detector == "epic-100doh":
         return Epic100doh(options.boxes, workspace.file_digests.whole)
     return BoxTable(options.boxes, options.boxes_tolerance)
@@ -191,13 +128,11 @@ def embed_stages(
     """The streams of every prepared split, and the class names of every dataset, by one encoder.
 
     Raises:
-        UsageError: unknown streams, encoder, crop, precision or class names; random weights that were not allowed;
+        UsageError: an unknown encoder, a precision the device has not; random weights that were not allowed;
             clips that the encoder can not make, or of a number of frames that does not divide the plan's segments.
         MissingUpstream: no frames, or no boxes for the hand stream, or weights that are not here.
         InputError: a class list that another version of xmic wrote.
     """
-    if options.streams not in ("full", "hand", "both"):
-        raise UsageError(f"--streams {options.streams}: expected full, hand or both")
     chosen = workspace.choose(dataset, splits)
     encoder = _lazy_encoder(workspace, options, machine)
     if options.clip_frames is not None and not encoder.identity.clips:
@@ -208,9 +143,9 @@ def embed_stages(
     stages: list[Stage] = []
     for name, split in chosen:
         frames = DecodeStage(workspace, name, split, plan_of(workspace, name, split, options.plan))
-        if options.streams in ("full", "both"):
+        if options.streams in ("full", "both", None):
             stages.append(EmbedStage(frames, encoder, workers=machine.workers))
-        if options.streams in ("hand", "both"):
+        if options.streams in ("hand", "both", None):
             boxes = _boxes_folder(frames, options.detector)
             stages.append(EmbedStage(frames, encoder, boxes, _policy(options, boxes), machine.workers))
         if options.clip_frames is not None:
@@ -230,7 +165,7 @@ def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
     """Whose boxes the hand stream crops by: the named detector's, or the only ones there."""
     base = frames.workspace.hands(frames.dataset, frames.split, frames.plan.slug)
     there = [folder.name for folder in subfolders(base)]
-    command = f"xmic detect-hands {of_split(frames.dataset, frames.split, frames.workspace.root)}"
+    command = detect_command(frames)
     if detector is not None and detector not in there:
         raise MissingUpstream(f"{base}: no boxes of {detector}; there is {', '.join(there) or 'none'}. Run {command}")
     if not there:
@@ -248,7 +183,7 @@ def _policy(options: EmbedOptions, boxes: Path) -> CropPolicy:
     threshold, margin = calibration_of(made.get("weights_sha256")) or fitting
     threshold = threshold if options.hand_threshold is None else options.hand_threshold
     margin = margin if options.crop_margin is None else options.crop_margin
-    return CropPolicy(threshold, options.object_threshold, margin, options.crop_fit)  # type: ignore[arg-type]
+    return CropPolicy(threshold, options.object_threshold, margin, options.crop_fit)
 
 
 def _lazy_encoder(workspace: Workspace, options: EmbedOptions, machine: Machine) -> LazyEncoder:

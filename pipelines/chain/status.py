@@ -12,11 +12,11 @@ from typing import Any
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.schema import LABELS
 from pipelines.decode.stage import DecodeStage, decoded_plans, decoded_shards, default_plan
-from pipelines.embed.encoders.spec import encoder_option
+from pipelines.embed.encoders.spec import embed_command
 from pipelines.embed.stage import EmbedStage
 from pipelines.embed.text import TextStage, text_command
 from pipelines.engine.clips import clips_footer, read_videos
-from pipelines.engine.command_lines import in_workspace, of_split
+from pipelines.engine.command_lines import in_workspace
 from pipelines.engine.locks import holder_of
 from pipelines.engine.shards import (
     DamagedShard,
@@ -32,8 +32,8 @@ from pipelines.engine.stage import Inspection, State, Unit, inspect
 from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.evaluate.metrics_file import parse_folder_name
 from pipelines.evaluate.predictions_file import SCORE, SCORE_VERSION, manifest_inputs
-from pipelines.hands.detector import IMPORTED
-from pipelines.hands.stage import HandsStage
+from pipelines.hands.options import IMPORTED, HandsOptions
+from pipelines.hands.stage import HandsStage, detect_command
 from pipelines.train.finished import is_summarised, what_is_damaged, what_it_learned_from_has_changed
 
 
@@ -138,7 +138,6 @@ class _Recorded:
 def _of_frames(frames: DecodeStage, verify: bool) -> Iterator[StageStatus]:
     """Boxes and vectors of some frames. A shard says which inputs it has; what of them is here is compared."""
     workspace, place = frames.workspace, (frames.dataset, frames.split, frames.plan.slug)
-    tail = of_split(frames.dataset, frames.split, workspace.root)
     try:
         shards = decoded_shards(frames)[0]
     except MissingUpstream:
@@ -160,17 +159,16 @@ def _of_frames(frames: DecodeStage, verify: bool) -> Iterator[StageStatus]:
     for folder in subfolders(workspace.hands(*place)):
         made = any_footer(folder)
         detector = made.params.get("detector") if made else None
-        source = f" --detector {detector} --boxes PATH" if detector in IMPORTED else ""
-        command = f"xmic detect-hands {tail}{source}"
+        options = HandsOptions(detector, boxes=Path("PATH")) if detector in IMPORTED else HandsOptions()
+        command = detect_command(frames, options)
         yield found(HandsStage.name, HandsStage.version, folder, folder.name, made, command)
     for encoder in subfolders(workspace.embeddings(*place)):
         for folder in subfolders(encoder):
             made = any_footer(folder)
             facts = made.provenance if made else {}
-            stream = "hand" if folder.name.startswith("hand-") else "full"
-            clips = f" --clip-frames {facts.get('clip_frames', 16)}" if folder.name == "clip" else ""
-            option = encoder_option(workspace, encoder.name, facts.get("spec"))
-            command = f"xmic embed {tail} {option} --streams {stream}{clips}"
+            asked: dict[str, Any] = {"streams": "hand" if folder.name.startswith("hand-") else "full"}
+            asked |= {"clip_frames": facts.get("clip_frames", 16)} if folder.name == "clip" else {}
+            command = embed_command(workspace, *place[:2], encoder.name, facts.get("spec"), **asked)
             yield found(EmbedStage.name, EmbedStage.version, folder, f"{encoder.name}/{folder.name}", made, command)
 
 
@@ -180,8 +178,7 @@ def _text(workspace: Workspace, file: Path, verify: bool) -> StageStatus:
     if made:
         params, command = made.params, text_command(workspace, dataset, made.params)
     else:
-        option = encoder_option(workspace, encoder)
-        params, command = {}, f"xmic embed {shlex.quote(dataset)} {in_workspace(workspace.root)} {option}"
+        params, command = {}, embed_command(workspace, dataset, None, encoder)
     classes = known_footer(workspace.classes_file(dataset, params.get("label", "")))
     unit = Unit(file.name, file, {"classes": classes.digest if classes else "missing"})
     item = inspect(_Recorded(TextStage.name, TextStage.version, params), unit, as_recorded=True)

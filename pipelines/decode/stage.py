@@ -12,11 +12,12 @@ from typing import Any
 import pyarrow as pa
 
 from data_manifests.errors import InputError, MissingUpstream
+from pipelines.decode.options import DecodeOptions
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.tables import FRAMES_LAYOUT, SIDES
 from pipelines.decode.task import VideoTask
 from pipelines.engine.clips import Clip, read_clips, read_videos
-from pipelines.engine.command_lines import of_split
+from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import digest_json
 from pipelines.engine.environment import versions
 from pipelines.engine.groups import group_videos
@@ -32,8 +33,6 @@ _GROUPS_A_GIVING_BACK = 8
 _INDEXES = "packet-indexes"
 _MISSING = "missing"
 _PLACED = ("video_id", "path", "kind", "offset_s", "jpeg_rate", "duration_s")
-VIDEO_TIMEOUT_S = 120.0
-"""Seconds without a heartbeat of the decoder after which a video is given up."""
 
 
 def default_plan(split: str) -> FramePlan:
@@ -63,7 +62,7 @@ class DecodeStage:
     split: str
     plan: FramePlan
     workers: int = 1
-    timeout_s: float = VIDEO_TIMEOUT_S
+    timeout_s: float = DecodeOptions.video_timeout
     function: Callable[[VideoTask, Callable[[], None]], dict[str, Any]] | None = None
     """Function that a worker process runs on a video; :func:`pipelines.decode.worker.decode_video` when None."""
 
@@ -100,7 +99,10 @@ class DecodeStage:
     @property
     def command(self) -> str:
         """Command line that makes these shards."""
-        return f"xmic decode {of_split(self.dataset, self.split, self.workspace.root)}"
+        plan = self.plan
+        candidates = None if plan.candidates == default_plan(self.split).candidates else plan.candidates
+        options = DecodeOptions(plan.segments, candidates, plan.short_side, plan.quality)
+        return command_line("decode", options, self.dataset, split=self.split, root=self.workspace.root)
 
     def units(self) -> list[Unit]:
         """List one unit per group of videos.
@@ -375,7 +377,8 @@ def plan_of(workspace: Workspace, dataset: str, split: str, slug: str | None) ->
     folder = workspace.frames(dataset, split)
     plans = decoded_plans(workspace, dataset, split)
     if not plans:
-        raise MissingUpstream(f"{folder}: no frames. Run xmic decode {of_split(dataset, split, workspace.root)}")
+        command = command_line("decode", None, dataset, split=split, root=workspace.root)
+        raise MissingUpstream(f"{folder}: no frames. Run {command}")
     if slug is not None and slug not in plans:
         raise MissingUpstream(f"{folder}: no frame plan {slug}; there are {', '.join(plans)}.")
     if slug is None and len(plans) > 1 and default_plan(split).slug not in plans:

@@ -67,9 +67,9 @@ class EmbedClipsStage(EmbedStage):
         return clip_vectors(self.encoder.model.dim)
 
     @property
-    def command(self) -> str:
-        """Command line that makes these shards."""
-        return f"{super().command.replace('--streams clip', '--streams full')} --clip-frames {self.clip_frames}"
+    def asked_for(self) -> dict[str, Any]:
+        """Options of ``xmic embed`` that ask for vectors of clips."""
+        return {"streams": "full", "clip_frames": self.clip_frames}
 
     def units(self) -> list[Unit]:
         """List the units: one per shard of frames.

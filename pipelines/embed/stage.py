@@ -14,17 +14,16 @@ import pyarrow as pa
 from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
 from pipelines.decode.stored_frames import picture_of, prefetch, stored
-from pipelines.embed.encoders.spec import EncoderIdentity, encoder_option
+from pipelines.embed.encoders.spec import EncoderIdentity, embed_command
 from pipelines.embed.tables import SIDES, frame_vectors
 from pipelines.engine.batches import About, Failed, batch_size, in_batches, in_pieces
-from pipelines.engine.command_lines import of_split
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import Layout, ShardWriter, read_footer
 from pipelines.engine.stage import OpenShard, Unit
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.detector import Box
-from pipelines.hands.stage import BoxesInStep, FrameKey
+from pipelines.hands.stage import BoxesInStep, FrameKey, detect_command
 
 Stream = Literal["full", "hand", "clip"]
 
@@ -137,9 +136,13 @@ class EmbedStage:
     def command(self) -> str:
         """Command line that makes these shards."""
         frames, identity = self.frames, self.encoder.identity
-        where = of_split(frames.dataset, frames.split, frames.workspace.root)
-        encoder = encoder_option(frames.workspace, identity.slug, identity.provenance["spec"])
-        return f"xmic embed {where} {encoder} --streams {self.stream}"
+        spec = identity.provenance["spec"]
+        return embed_command(frames.workspace, frames.dataset, frames.split, identity.slug, spec, **self.asked_for)
+
+    @property
+    def asked_for(self) -> dict[str, Any]:
+        """Options of ``xmic embed`` that ask for this stream."""
+        return {"streams": self.stream}
 
     def units(self) -> list[Unit]:
         """List the units: one per shard of frames.
@@ -154,9 +157,9 @@ class EmbedStage:
                 try:
                     inputs["hands"] = read_footer(self.hands / shard.path.name).digest
                 except (FileNotFoundError, InputError):
+                    command = detect_command(self.frames)
                     raise MissingUpstream(
-                        f"{self.hands / shard.path.name}: no hand boxes for these frames. Run xmic detect-hands "
-                        f"{of_split(self.frames.dataset, self.frames.split, self.frames.workspace.root)}, "
+                        f"{self.hands / shard.path.name}: no hand boxes for these frames. Run {command}, "
                         "or embed without hands: --streams full"
                     ) from None
             size = shard.footer.rows * (2 * 1024 + 40)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
 
 from data_manifests.errors import UsageError
 from data_manifests.schema import LABELS, Label
+from pipelines.embed.encoders.spec import embed_command
+from pipelines.embed.options import Names, check_prompt
 from pipelines.embed.stage import LazyEncoder
 from pipelines.embed.tables import text_vectors
 from pipelines.engine.environment import versions
@@ -24,8 +25,7 @@ from pipelines.engine.stage import OpenShard, Unit
 from pipelines.engine.workspace import Workspace
 from pipelines.prepare.classes import read_classes
 
-NAMES = ("official", "fixed", "synonyms")
-"""Choices of the texts of a class: its official name, its name with errors fixed, or all its synonyms together."""
+NAMES = get_args(Names)
 
 
 def text_slug(prompt: str, names: str = "official") -> str:
@@ -36,8 +36,7 @@ def text_slug(prompt: str, names: str = "official") -> str:
     Raises:
         UsageError: the prompt has not exactly one ``{}``, or ``names`` is not in :data:`NAMES`.
     """
-    if prompt.count("{}") != 1 or prompt.replace("{}", "").count("{"):
-        raise UsageError(f"--prompt {prompt!r}: expected one {{}} where the class name goes, as in 'Image of a {{}}'")
+    check_prompt(prompt)
     if names not in NAMES:
         raise UsageError(f"--names {names}: expected {', '.join(NAMES[:-1])} or {NAMES[-1]}")
     variant = "" if names == "official" else f"-{names}"
@@ -49,12 +48,8 @@ def text_slug(prompt: str, names: str = "official") -> str:
 
 def text_command(workspace: Workspace, dataset: str, params: Mapping[str, Any]) -> str:
     """Return the command line that makes class-name vectors of these parameters."""
-    command = ["xmic", "embed", dataset, "-w", str(workspace.root)]
-    defaults = {"spec": None, "prompt": "{}", "names": "official"}
-    for name, option in (("spec", "--encoder"), ("prompt", "--prompt"), ("names", "--names")):
-        value = params.get(name, defaults[name])
-        command += [option, value] if value != defaults[name] else []
-    return shlex.join(command)
+    asked = {name: params[name] for name in ("prompt", "names") if name in params}
+    return embed_command(workspace, dataset, None, None, params.get("spec"), **asked)
 
 
 @dataclass

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from data_manifests.errors import UsageError
 
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 PRECISIONS = ("fp32", "bf16", "fp16")
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 

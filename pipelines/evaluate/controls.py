@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.evaluate.metrics_file import Vectors
+from pipelines.evaluate.options import Vectors
 from pipelines.methods import load_method
 from pipelines.methods.base import TextBank
 from pipelines.methods.xmic import XMIC

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,9 +20,6 @@ from pipelines.evaluate.intervals import CROSS, WITHIN, Interval, interval, resa
 
 METRICS = "metrics.json"
 SCHEMA = 3
-
-Vectors = Literal["own", "mean", "shuffled", "zero"]
-"""The clip's own X-MIC vector, the mean over all scored clips, another clip's, or none."""
 
 _BETWEEN = "@"
 

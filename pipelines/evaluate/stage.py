@@ -46,10 +46,10 @@ from pipelines.evaluate.metrics_file import (
     Metrics,
     Mixed,
     SharedAndNovel,
-    Vectors,
     folder_name,
     write_metrics,
 )
+from pipelines.evaluate.options import Vectors
 from pipelines.evaluate.predictions import Predictions, read_predictions
 from pipelines.evaluate.predictions_file import predictions_layout, predictions_table
 from pipelines.evaluate.result_card import write_card
@@ -290,7 +290,7 @@ def evaluate(
         machine: device.
         progress: told of each target.
         allow_mixed: accept a target that was made otherwise than the run's data.
-        vectors: one of :data:`pipelines.evaluate.metrics_file.Vectors`; other than 'own' it is a control.
+        vectors: one of :data:`pipelines.evaluate.options.Vectors`; other than 'own' it is a control.
         policy: locks.
         encoder: as in :class:`EvaluateStage`.
         listed: the clips that the numbers are over. A target without a listed clip keeps all of its own, and a note

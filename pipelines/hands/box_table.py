@@ -18,9 +18,7 @@ from pipelines.engine.digest import digest_table
 from pipelines.hands.box_rows import read_box_rows
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.imported import FarBoxes, NoBoxes, VideoFrames
-
-TOLERANCE_S = 0.05
-"""Largest distance between a row and the frame it counts for, in seconds."""
+from pipelines.hands.options import HandsOptions
 
 # In floating point 12.4 - 12.35 is a little more than 0.05.
 _ROUNDING_S = 1e-9
@@ -42,7 +40,7 @@ class BoxTable:
         UsageError: the tolerance is negative.
     """
 
-    def __init__(self, file: Path, tolerance_s: float = TOLERANCE_S) -> None:
+    def __init__(self, file: Path, tolerance_s: float = HandsOptions.boxes_tolerance) -> None:
         if not file.is_file():
             raise InputError(f"--boxes {file}: no such file; expected a table of boxes (.parquet or .csv).")
         if not tolerance_s >= 0:

@@ -9,12 +9,12 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from data_manifests.errors import InputError, UsageError
 from pipelines.hands.detector import Box
+from pipelines.hands.options import CropFit
 
 PAD_COLOUR = (123, 117, 104)
 """CLIP's mean pixel (0.48145466, 0.4578275, 0.40821073) in 0…255 RGB: about zero after CLIP's normalisation."""
@@ -48,7 +48,7 @@ class CropPolicy:
     hand_threshold: float = HAND_THRESHOLD
     object_threshold: float = 0.01
     margin: float = 0.0
-    fit: Literal["center", "pad"] = "center"
+    fit: CropFit = "center"
 
     def __post_init__(self) -> None:
         """Check the values.

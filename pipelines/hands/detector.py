@@ -15,6 +15,7 @@ import numpy as np
 
 from data_manifests.errors import InputError
 from pipelines.engine.plugins import check_options, load_class
+from pipelines.hands.options import IMPORTED
 
 MIN_SCORE = 0.01
 """Least score of a box that is kept. It is low, so that thresholds can change later without a GPU."""
@@ -127,8 +128,6 @@ def precision_of(slug: str) -> str:
 
 
 DETECTORS = {"yolo": "pipelines.hands.yolo:YoloDetector"}
-IMPORTED = ("epic-100doh", "boxes")
-"""Names, besides those of :data:`DETECTORS`, for boxes that were made elsewhere (:mod:`pipelines.hands.imported`)."""
 
 
 def load_detector(spec: str, **options: Any) -> Detector:

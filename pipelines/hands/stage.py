@@ -13,12 +13,13 @@ from data_manifests.errors import InputError
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
 from pipelines.decode.stored_frames import picture_of, prefetch, stored
 from pipelines.engine.batches import Failed, batch_size, in_batches, in_pieces
-from pipelines.engine.command_lines import of_split
+from pipelines.engine.command_lines import command_line
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import Layout, ShardWriter, iter_rows
 from pipelines.engine.stage import OpenShard, Unit
 from pipelines.hands.detector import Box, Detector, DetectorIdentity
+from pipelines.hands.options import HandsOptions
 from pipelines.hands.tables import HANDS_LAYOUT, SIDES
 
 _BOXES_BYTES = 120
@@ -26,6 +27,11 @@ _ROWS_AT_ONCE = 64
 
 FrameKey = tuple[str, int]
 """Key of a frame: video_id and pts."""
+
+
+def detect_command(frames: DecodeStage, options: HandsOptions | None = None) -> str:
+    """Write the command line that gives a split's frames their boxes."""
+    return command_line("detect-hands", options, frames.dataset, split=frames.split, root=frames.workspace.root)
 
 
 @dataclass
@@ -71,8 +77,7 @@ class HandsStage:
     @property
     def command(self) -> str:
         """Command line that makes these shards."""
-        frames = self.frames
-        return f"xmic detect-hands {of_split(frames.dataset, frames.split, frames.workspace.root)}"
+        return detect_command(self.frames)
 
     def units(self) -> list[Unit]:
         """List the units: one per shard of frames."""

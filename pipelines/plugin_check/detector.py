@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.chain.stages import HandsOptions, detector_settings
+from pipelines.chain.stages import detector_settings
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.machine import Machine
 from pipelines.hands.detector import MIN_SCORE, Box, Detector, DetectorIdentity, describe_detector, load_detector
+from pipelines.hands.options import HandsOptions
 from pipelines.plugin_check.promise import Promise, expect, expect_folder_name, expect_plain
 
 _SIZES = ((48, 64), (64, 48), (240, 320), (97, 33), (64, 64))

@@ -12,6 +12,18 @@ The words are any words; without them they are the classes of the run's own data
 
 from __future__ import annotations
 
-from pipelines.predict.run import EmbeddedFootage, Predictor, load_run
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipelines.predict.run import EmbeddedFootage, Predictor, load_run
 
 __all__ = ["EmbeddedFootage", "Predictor", "load_run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import them when they are asked for: the command line reads this package's options without torch."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pipelines.predict import run
+
+    return getattr(run, name)

@@ -8,48 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.chain.stages import EmbedOptions, HandsOptions, hands_stages
+from pipelines.chain.stages import hands_stages
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
+from pipelines.embed.options import EmbedOptions
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.engine.machine import Machine
 from pipelines.engine.precision import resolve_precision
 from pipelines.engine.shards import any_footer
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.trained import TrainedRun
-from pipelines.hands.box_table import TOLERANCE_S
 from pipelines.hands.crops import CropPolicy
-from pipelines.hands.detector import IMPORTED, Box, DetectorIdentity, precision_of
+from pipelines.hands.detector import Box, DetectorIdentity, precision_of
 from pipelines.hands.imported import BoxSource, ImportHandsStage, NoBoxes, VideoFrames
+from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.packaged import is_packaged
 from pipelines.hands.stage import DetectHandsStage
+from pipelines.predict.options import Overrides
 from pipelines.train.protocol import Protocol
 
 _INSTEAD = "or detect hands with --detector yolo --weights FILE --allow-mixed"
-
-
-@dataclass(frozen=True)
-class Overrides:
-    """Options that replace a run's own on new footage.
-
-    None = as the run had it.
-
-    Attributes:
-        encoder: model spec of the encoder, where the run's is a file that can not be found by its name.
-        v2: the same for the second encoder.
-        detector: of hands.
-        weights: of the detector.
-        boxes: hand boxes made elsewhere.
-        allow_mixed: accept another detector or precision than the run's.
-    """
-
-    encoder: str | None = None
-    v2: str | None = None
-    detector: str | None = None
-    weights: Path | None = None
-    boxes: Path | None = None
-    allow_mixed: bool = False
 
 
 def frame_plan(protocol: Protocol) -> FramePlan:
@@ -229,10 +208,10 @@ def _hands_options(run: TrainedRun, home: Workspace, overrides: Overrides, machi
         weights=overrides.weights,
         hand_class=classes[0] if len(classes) == 1 else None,
         image_size=same.get("image_size", HandsOptions.image_size),
-        precision=_precision(precision_of(slug), device, overrides.allow_mixed) if detector == "yolo" else "auto",
+        precision=_precision(precision_of(slug), device, overrides.allow_mixed) if detector == "yolo" else "auto",  # type: ignore[arg-type]
         batch_size=int(shape[0]) if shape else HandsOptions.batch_size,
         boxes=overrides.boxes,
-        boxes_tolerance=same.get("tolerance_s", TOLERANCE_S),
+        boxes_tolerance=same.get("tolerance_s", HandsOptions.boxes_tolerance),
     )
 
 

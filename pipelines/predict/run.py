@@ -35,7 +35,6 @@ from pipelines.hands.crops import CropPolicy
 from pipelines.hands.stage import HandsStage
 from pipelines.predict.answers import Answers
 from pipelines.predict.as_trained import (
-    Overrides,
     check_overrides,
     embed_stages,
     encoders_of,
@@ -44,6 +43,7 @@ from pipelines.predict.as_trained import (
     made_by,
 )
 from pipelines.predict.footage import DATASET, SPLIT, ClipRule, Footage, FootageReader, find_footage
+from pipelines.predict.options import Overrides
 from pipelines.predict.words import outside_pocket, pocket_warning, refuse_repeated, word_classes
 from pipelines.prepare.classes import read_classes
 from pipelines.prepare.stage import prepare

@@ -6,18 +6,19 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
 from pipelines.engine.clips import clips_footer
-from pipelines.engine.command_lines import in_workspace
+from pipelines.engine.command_lines import command_line, in_workspace
 from pipelines.engine.shards import read_footer
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.evaluation import harmonic_mean_of
 from pipelines.evaluate.intervals import Interval
 from pipelines.evaluate.metrics_file import METRICS, DatasetSplit, Metrics, Run, folder_name, read_metrics
+from pipelines.evaluate.options import EvaluateOptions
 from pipelines.train.finished import what_it_learned_from_has_changed
+from pipelines.train.options import TrainOptions
 
 PREDICTIONS = "predictions.parquet"
 KINDS = ("within", "cross", "hm", "top-5", "class mean")
@@ -280,17 +281,16 @@ def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[G
             break
     if run.scored or run.preset is None:
         return
-    name, shown = shlex.quote(run.name), evaluations[0].name
-    control = _control(evaluations[0])
+    shown, control = evaluations[0].name, evaluations[0].xmic_vector
     if not any(metrics.within for metrics in evaluations):
-        yield Gap(f"{shown} is not evaluated within {source}", f"xmic evaluate {name}{control}")
+        yield Gap(f"{shown} is not evaluated within {source}", _evaluate_command(run.name, control))
     if all(metrics.within for metrics in evaluations):
-        others = [f"--cross {shlex.quote(dataset)}" for dataset in datasets if dataset != source]
-        command = f"xmic evaluate {name} {' '.join(others) or '--cross DATASET'}{control}"
+        others = tuple(dataset for dataset in datasets if dataset != source)
+        command = _evaluate_command(run.name, control, others or ("DATASET",))
         yield Gap(f"{shown} is not evaluated on another dataset", command)
     for label in LABELS:
-        if not control and not any(label in metrics.labels for metrics in evaluations):
-            yield Gap(f"{run.name} has no {label} head", f"{train_command(run, source)} --label {label}")
+        if control == "own" and not any(label in metrics.labels for metrics in evaluations):
+            yield Gap(f"{run.name} has no {label} head", train_command(run, source, label))
         for metrics in evaluations:
             numbers = metrics.labels.get(label)
             if numbers and not numbers.n_evaluated and numbers.n_official:
@@ -302,28 +302,30 @@ def _evaluate_again(metrics: Metrics) -> str:
     name, dataset, split = (shlex.quote(word) for word in (metrics.run.name, *metrics.target.model_dump().values()))
     if metrics.run.scored:
         return f"xmic score FILE --dataset {dataset} --split {split} --name {name}"
-    return f"xmic evaluate {name}{'' if metrics.within else f' --cross {dataset}'} --split {split}{_control(metrics)}"
+    cross = () if metrics.within else (metrics.target.dataset,)
+    return _evaluate_command(metrics.run.name, metrics.xmic_vector, cross, metrics.target.split)
 
 
-def _control(metrics: Metrics) -> str:
-    """The option of ``xmic evaluate`` that a control was asked for by, nothing of an ordinary evaluation."""
-    return "" if metrics.xmic_vector == "own" else f" --xmic-vector {shlex.quote(metrics.xmic_vector)}"
+def _evaluate_command(run: str, control: str, cross: tuple[str, ...] = (), split: str | None = None) -> str:
+    options = EvaluateOptions(cross, split, xmic_vector=control)  # type: ignore[arg-type]
+    return command_line("evaluate", options, run)
 
 
-def train_command(run: Run, source: str) -> str:
+def train_command(run: Run, source: str, label: str = "both") -> str:
     """The command line that trains such a run, but for what the protocol decides."""
-    options = f"--method {shlex.quote(run.method)} --preset {shlex.quote(run.preset or '')} --seed {run.seed}"
-    for name, value in {**run.changed_settings, **run.changed_recipe}.items():
-        options += " --fixed-frames" if name == "fixed_frames" else f" --set {shlex.quote(f'{name}={_typed(value)}')}"
-    options += " --recipe matched" if run.recipe and run.recipe.startswith("matched") else ""
-    options += "" if run.source_val is None else f" --source-val {run.source_val:g}%"
-    options += "" if run.select == "last" else f" --select {shlex.quote(run.select)}"
-    options += f" --target {shlex.quote(run.select_target)}" if run.select_target else ""
-    return f"xmic train {shlex.quote(source)} {options}"
-
-
-def _typed(value: Any) -> str:
-    """A setting as ``--set`` reads it."""
-    if isinstance(value, list):
-        return ",".join(map(_typed, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    changed = {**run.changed_settings, **run.changed_recipe}
+    fixed_frames = bool(changed.pop("fixed_frames", False))
+    options = TrainOptions(
+        source,
+        run.method,
+        run.preset or TrainOptions.preset,
+        changed,
+        label=label,  # type: ignore[arg-type]
+        seed=run.seed or 0,
+        recipe="matched" if run.recipe and run.recipe.startswith("matched") else "published",
+        source_val=None if run.source_val is None else f"{run.source_val:g}%",
+        select=run.select,  # type: ignore[arg-type]
+        target=run.select_target,
+        fixed_frames=fixed_frames,
+    )
+    return command_line("train", options)

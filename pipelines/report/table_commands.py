@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 
 from data_manifests.schema import LABELS
+from pipelines.embed.options import EmbedOptions
+from pipelines.engine.command_lines import command_line
 from pipelines.evaluate.metrics_file import Run
+from pipelines.evaluate.options import EvaluateOptions
 from pipelines.report.collect import train_command
 from pipelines.report.table_groups import Group
 from pipelines.report.table_plans import NORMS
+from pipelines.train.options import TrainOptions
 
 _SPECS = {
     "CLIP ViT-B/16": "open_clip:ViT-B-16/openai",
@@ -31,13 +35,13 @@ def to_fill(group: Group, cross: str | None) -> list[str]:
         return []
     commands = []
     names = [next(metrics for metrics in pair if metrics).run.name for pair in group.pairs]
-    for place, option in ((0, ""), (1, f" --cross {shlex.quote(cross or 'DATASET')}")):
+    for place, others in ((0, ()), (1, (cross or "DATASET",))):
         for name, pair in zip(names, group.pairs, strict=True):
             if pair[place] is None:
-                commands.append(f"xmic evaluate {shlex.quote(name)}{option}")
+                commands.append(command_line("evaluate", EvaluateOptions(others), name))
     for label in LABELS:
         if not any(label in metrics.labels for metrics in group.known):
-            commands.append(f"{train_command(run, group.first.trained_on.dataset)} --label {label}")
+            commands.append(train_command(run, group.first.trained_on.dataset, label))
     return commands
 
 
@@ -51,25 +55,27 @@ def to_train(source: str, method: str, setting: str) -> str:
             'prompt=Image of a {}', or ''.
     """
     name, _, value = setting.partition("=")
-    train = f"xmic train {shlex.quote(source)} --method {method}"
+    train = TrainOptions(source, method)
+    before = ""
     if name == "v2":
-        return f"{train} --v2 {_DINO}"
-    if name == "streams":
-        return f"{train} --streams {value}"
-    if name == "encoder":
-        spec = shlex.quote(_SPECS.get(value, value))
-        clip, classified = (" --clip-frames 16", " --classify clip") if spec.startswith("lavila:") else ("", "")
-        return f"xmic embed --encoder {spec}{clip}; then {train} --encoder {spec}{classified}"
-    if name == "norms":
-        return " ".join([train, *_norms(value.split())])
-    if name == "prompt":
-        prompt = shlex.quote(value)
-        return f"xmic embed --prompt {prompt}; then {train} --prompt {prompt}"
-    return train
+        train = replace(train, v2=_DINO)
+    elif name == "streams":
+        train = replace(train, streams=value)  # type: ignore[arg-type]
+    elif name == "encoder":
+        spec = _SPECS.get(value, value)
+        clips = spec.startswith("lavila:")
+        before = command_line("embed", EmbedOptions(spec, clip_frames=16 if clips else None))
+        train = replace(train, encoder=spec, classify="clip" if clips else None)
+    elif name == "norms":
+        train = replace(train, set=_norms(value.split()))
+    elif name == "prompt":
+        before = command_line("embed", EmbedOptions("NAME", prompt=value))
+        train = replace(train, prompt=value)
+    return f"{before}; then {command_line('train', train)}" if before else command_line("train", train)
 
 
-def _norms(wanted: Sequence[str]) -> list[str]:
-    return [f"--set {name}={str(name in wanted).lower()}" for name, there in NORMS.items() if (name in wanted) != there]
+def _norms(wanted: Sequence[str]) -> dict[str, bool]:
+    return {name: name in wanted for name, there in NORMS.items() if (name in wanted) != there}
 
 
 def to_begin(table: int, run: Run, source: str, *, crossed: bool) -> str:
@@ -82,7 +88,7 @@ def to_begin(table: int, run: Run, source: str, *, crossed: bool) -> str:
         crossed: something is evaluated on another dataset already, so that what Table 2 lacks is the source's classes.
     """
     if table < 4:
-        evaluate = f"xmic evaluate {shlex.quote(run.name)} --cross {'egtea' if table == 3 else 'DATASET'}"
+        evaluate = command_line("evaluate", EvaluateOptions(("egtea" if table == 3 else "DATASET",)), run.name)
         return f"xmic prepare (of {source}, in this workspace); then {evaluate}" if table == 2 and crossed else evaluate
     first = {4: "streams=full", 5: "encoder=CLIP ViT-L/14", 6: "norms=none", 7: "prompt=Image of a {}"}
     return to_train(source, "xmic", first[table])

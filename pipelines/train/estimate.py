@@ -23,9 +23,10 @@ from pipelines.methods.base import ClipBatch, Method, TextBank, trained_count
 from pipelines.methods.recipe import Recipe
 from pipelines.train.backbone import load_towers
 from pipelines.train.features import StreamVectors, embedding_folder, vector_width
+from pipelines.train.hold_out import hold_out
 from pipelines.train.optim import make_optimiser
 from pipelines.train.plan import PlannedRun
-from pipelines.train.policy import LEARNING_RATES, hold_out
+from pipelines.train.policy import LEARNING_RATES
 from pipelines.train.run import load_text, untrained_method
 
 _STEPS = 3
@@ -90,9 +91,9 @@ def estimate(workspace: Workspace, planned: PlannedRun, machine: Machine) -> dic
         role: _like(workspace, planned, encoder, stream) for role, (encoder, stream) in planned.protocol.needed.items()
     }
     found: dict[Label, Estimate] = {}
-    config, request = planned.settings.config, planned.request
+    config, options = planned.settings.config, planned.options
     needs = planned.method_class.needed_by(config)
-    towers = load_towers(workspace, planned.protocol, needs, machine, request.protocol.encoder)
+    towers = load_towers(workspace, planned.protocol, needs, machine, options.encoder)
     segments = planned.protocol.segments
     shapes: dict[str, tuple[int, ...]] = {
         role: (1 if planned.protocol.needed[role][1] == "clip" else segments, stream.dim)
@@ -100,13 +101,13 @@ def estimate(workspace: Workspace, planned: PlannedRun, machine: Machine) -> dic
     }
     if towers.visual is not None:
         shapes["pixels"] = (segments, 3, towers.visual.size, towers.visual.size)
-    for label in request.labels:
+    for label in options.labels:
         text = load_text(workspace, source, planned.protocol, label, device)
-        method = untrained_method(planned.method_class, config, streams, text.logit_scale, request.seed, towers)
+        method = untrained_method(planned.method_class, config, streams, text.logit_scale, options.seed, towers)
         labelled = clips.labels[label] >= 0
-        if request.policy.source_val is not None:
-            labelled &= ~hold_out(clips.recordings, request.policy.source_val)
-        trials = len(LEARNING_RATES) if request.policy.recipe == "matched" else 1
+        if options.policy.source_val is not None:
+            labelled &= ~hold_out(clips.recordings, options.policy.source_val)
+        trials = len(LEARNING_RATES) if options.policy.recipe == "matched" else 1
         count = int(np.count_nonzero(labelled))
         found[label] = _of_head(method, planned.settings.recipe, shapes, text, count, trials, device)
     return found

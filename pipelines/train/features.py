@@ -21,9 +21,8 @@ import pyarrow.parquet as pq
 from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_shards
-from pipelines.embed.encoders.spec import encoder_option
+from pipelines.embed.encoders.spec import embed_command
 from pipelines.engine.atomic import replace_atomically
-from pipelines.engine.command_lines import of_split
 from pipelines.engine.digest import digest_json
 from pipelines.engine.locks import exclusive_lock
 from pipelines.engine.progress import Progress
@@ -81,10 +80,8 @@ def load_stream(
     spec = made.provenance.get("spec") if made else None
     for shard in shards:
         path = folder / shard.path.name
-        command = (
-            f"xmic embed {of_split(frames.dataset, frames.split, workspace.root)} "
-            f"{encoder_option(workspace, encoder_slug, spec)} (for encoder {encoder_slug}, stream {stream_slug})"
-        )
+        command = embed_command(workspace, frames.dataset, frames.split, encoder_slug, spec)
+        command += f" (for encoder {encoder_slug}, stream {stream_slug})"
         try:
             footers[shard.group] = read_footer(path)
         except (FileNotFoundError, InputError):

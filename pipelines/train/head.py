@@ -20,11 +20,11 @@ from pipelines.methods.recipe import Recipe
 from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import StreamVectors, require_width
 from pipelines.train.finished import write_summary
+from pipelines.train.hold_out import hold_out
 from pipelines.train.loop import TrainOutcome, train_head
 from pipelines.train.matched import train_matched
 from pipelines.train.pixels import Pictures
 from pipelines.train.plan import PlannedRun
-from pipelines.train.policy import hold_out
 from pipelines.train.selection import ValidationSet
 
 
@@ -72,7 +72,7 @@ def train_label(
         Interrupted: the training was stopped; the state is saved.
         InputError: no usable clip, or a loss that is not finite.
     """
-    policy, recipe, seed = planned.request.policy, planned.settings.recipe, planned.request.seed
+    policy, recipe, seed = planned.options.policy, planned.settings.recipe, planned.options.seed
     usable = usable_clips(clips, streams, label)
     official = int(np.count_nonzero(clips.labels[label] >= 0))
     if not len(usable.rows):
@@ -91,7 +91,7 @@ def train_label(
         watched.append(ValidationSet("source_val", unseen, text))
         usable = usable.where(~held)
     summary["clips"] = len(usable.rows)
-    draw = None if planned.request.fixed_frames else seed
+    draw = None if planned.options.fixed_frames else seed
     data = ClipData(streams, usable, clips.clip_ids, draw, session.device, pictures)
 
     def train(method: Method, recipe: Recipe, key: str, folder: Path) -> TrainOutcome:

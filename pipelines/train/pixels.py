@@ -24,13 +24,12 @@ from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards
 from pipelines.engine.atomic import replace_atomically
-from pipelines.engine.command_lines import of_split
 from pipelines.engine.digest import digest_json
 from pipelines.engine.locks import exclusive_lock
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import Footer, read_footer, read_rows
 from pipelines.hands.crops import CropPolicy, crop, union_box
-from pipelines.hands.stage import read_boxes
+from pipelines.hands.stage import detect_command, read_boxes
 from pipelines.train.backbone import Towers
 from pipelines.train.features import StreamVectors, embedding_folder
 from pipelines.train.protocol import Protocol
@@ -149,7 +148,7 @@ def load_pictures(
 
 
 def _check_boxes(frames: DecodeStage, boxes: Path, shards: list[Decoded], footers: Mapping[str, Footer]) -> None:
-    command = f"xmic detect-hands {of_split(frames.dataset, frames.split, frames.workspace.root)}"
+    command = detect_command(frames)
     for shard in shards:
         path = boxes / shard.path.name
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +19,13 @@ from pipelines.engine.workspace import Workspace
 from pipelines.methods import load_method
 from pipelines.methods.base import Method, Settings, resolve_config
 from pipelines.methods.recipe import Recipe
+from pipelines.train.options import ProtocolChoice, TrainOptions
 from pipelines.train.policy import LEARNING_RATES, SelectionPolicy
-from pipelines.train.protocol import Protocol, ProtocolChoice, resolve, vector_digests
+from pipelines.train.protocol import Protocol, resolve, vector_digests
 from pipelines.train.target import SelectionTarget, find_target
 
 PRESET_CLASSIFIES = {"official": "hand", "xmic-code": "hand", "paper": "full"}
 """Classified stream of each preset: hand crops in the official code, full frames in the paper's text."""
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """Options of a run, as the user gave them.
-
-    Parts of the protocol that are None are found from the embedded vectors.
-    """
-
-    dataset: str | None = None
-    method: str = "xmic"
-    preset: str = "official"
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-    protocol: ProtocolChoice = field(default_factory=ProtocolChoice)
-    seed: int = 0
-    labels: tuple[Label, ...] = LABELS
-    fixed_frames: bool = False
-    policy: SelectionPolicy = field(default_factory=SelectionPolicy)
 
 
 @dataclass(frozen=True)
@@ -57,7 +40,7 @@ class PlannedRun:
     frames: DecodeStage
     method_class: type[Method]
     settings: Settings
-    request: RunRequest
+    options: TrainOptions
     target: SelectionTarget | None = None
 
 
@@ -90,7 +73,7 @@ def choose_source(workspace: Workspace, dataset: str | None, *, trains: bool = T
     return trainable[0], "train"
 
 
-def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
+def plan_run(workspace: Workspace, options: TrainOptions) -> PlannedRun:
     """Settle everything about a run without reading a vector.
 
     Raises:
@@ -98,43 +81,41 @@ def plan_run(workspace: Workspace, request: RunRequest) -> PlannedRun:
             ``fixed_frames``, or a recipe or selection for a method that learns nothing.
         MissingUpstream, InputError: see :func:`pipelines.train.protocol.resolve`.
     """
-    method_class = load_method(request.method)
-    source, split = choose_source(workspace, request.dataset, trains=method_class.trains)
-    classify = PRESET_CLASSIFIES.get(request.preset, "full") if method_class.trains else "full"
+    method_class = load_method(options.method)
+    source, split = choose_source(workspace, options.dataset, trains=method_class.trains)
+    classify = PRESET_CLASSIFIES.get(options.preset, "full") if method_class.trains else "full"
     conditioned = bool(method_class.needs & {"hand_vectors", "v2_vectors"})
-    protocol, frames = resolve(
-        workspace, source, split, request.protocol, classify_default=classify, conditioned=conditioned
-    )
-    settings = _settings(method_class, request, protocol)
+    protocol, frames = resolve(workspace, source, split, options, classify_default=classify, conditioned=conditioned)
+    settings = _settings(method_class, options, protocol)
     if "text_tower" in method_class.needed_by(settings.config):
-        _refuse_prompts(request.method, request.protocol)
+        _refuse_prompts(options.method, options)
     trains = method_class.trains
-    if trains and frames.plan.candidates == 1 and not request.fixed_frames:
+    if trains and frames.plan.candidates == 1 and not options.fixed_frames:
         raise UsageError(
             f"{frames.folder}: one candidate a segment leaves training nothing to draw from. Decode with "
             "--candidates 3 (the default for train), or pass --fixed-frames to train on segment centres."
         )
-    policy = request.policy
+    policy = options.policy
     if not trains and not policy.ordinary:
-        raise UsageError(f"{request.method} learns nothing: leave out --recipe, --source-val and --select.")
+        raise UsageError(f"{options.method} learns nothing: leave out --recipe, --source-val and --select.")
     target = find_target(workspace, policy.target, protocol, (source, split)) if policy.target else None
     config = {
-        "method": request.method,
-        "preset": request.preset,
+        "method": options.method,
+        "preset": options.preset,
         "method_config": asdict(settings.config),
-        "recipe": _recipe(request, settings.recipe) if trains else None,
+        "recipe": _recipe(options, settings.recipe) if trains else None,
         "selection": _selection(workspace, policy, target),
-        "seed": request.seed,
-        "fixed_frames": request.fixed_frames,
+        "seed": options.seed,
+        "fixed_frames": options.fixed_frames,
         "source": {"dataset": source, "split": split},
         "protocol": protocol.as_dict(),
         "inputs": _inputs(workspace, protocol, frames),
     }
     key = digest_json(config)
-    safe = re.sub(r"[^A-Za-z0-9]+", "-", request.method).strip("-").lower()
-    name = f"{safe}-{request.preset}-{source}-s{request.seed}-{key[:8]}"
+    safe = re.sub(r"[^A-Za-z0-9]+", "-", options.method).strip("-").lower()
+    name = f"{safe}-{options.preset}-{source}-s{options.seed}-{key[:8]}"
     folder = workspace.run(name)
-    return PlannedRun(name, key, folder, config, protocol, frames, method_class, settings, request, target)
+    return PlannedRun(name, key, folder, config, protocol, frames, method_class, settings, options, target)
 
 
 def _refuse_prompts(method: str, choice: ProtocolChoice) -> None:
@@ -153,27 +134,27 @@ def _refuse_prompts(method: str, choice: ProtocolChoice) -> None:
         )
 
 
-def _settings(method_class: type[Method], request: RunRequest, protocol: Protocol) -> Settings:
+def _settings(method_class: type[Method], options: TrainOptions, protocol: Protocol) -> Settings:
     """Resolve the method's settings, taking streams and segments from the protocol."""
     decided = {"streams": protocol.streams, "segments": protocol.segments}
     own = {name for name in decided if name in method_class.config.__dataclass_fields__}
-    for name in own & set(request.overrides):
+    for name in own & set(options.set):
         raise UsageError(f"--set {name}: it belongs to the protocol; use --streams, or decode with other --segments.")
-    return resolve_config(method_class, request.preset, {**request.overrides, **{name: decided[name] for name in own}})
+    return resolve_config(method_class, options.preset, {**options.set, **{name: decided[name] for name in own}})
 
 
-def _recipe(request: RunRequest, recipe: Recipe) -> dict[str, Any]:
+def _recipe(options: TrainOptions, recipe: Recipe) -> dict[str, Any]:
     """Return the recipe for config.json, with its name.
 
     The name is 'published', 'matched', 'custom' if ``--set`` changes the recipe, or 'matched, custom'.
     """
-    matched = request.policy.recipe == "matched"
-    if matched and "lr" in request.overrides:
+    matched = options.policy.recipe == "matched"
+    if matched and "lr" in options.set:
         raise UsageError(
             "--set lr: --recipe matched tries the same learning rates for every method "
             f"({', '.join(f'{rate:g}' for rate in LEARNING_RATES)}). Leave one of the two out."
         )
-    custom = bool(set(request.overrides) & set(Recipe.__dataclass_fields__))
+    custom = bool(set(options.set) & set(Recipe.__dataclass_fields__))
     names = ["matched"] * matched + ["custom"] * custom
     tried = {"lr": list(LEARNING_RATES)} if matched else {}
     return {"name": ", ".join(names) or "published", **asdict(recipe), **tried}

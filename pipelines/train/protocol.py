@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from data_manifests.errors import InputError, MissingUpstream, UsageError
+from data_manifests.errors import InputError, MissingUpstream
+from pipelines.decode.options import DecodeOptions
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_plans, plan_of
-from pipelines.embed.encoders.spec import encoder_option, is_spec, parse_spec
-from pipelines.engine.command_lines import of_split
+from pipelines.embed.encoders.spec import embed_command, is_spec, parse_spec
+from pipelines.embed.options import Streams
+from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import digest_json
 from pipelines.engine.shards import any_footer, read_footer
 from pipelines.engine.workspace import Workspace, subfolders
+from pipelines.train.options import Classified, ProtocolChoice
 
-Streams = Literal["full", "hand", "both"]
-Classified = Literal["full", "hand", "clip"]
 IGNORED_PROVENANCE = ("plan",)
 """Provenance that may differ between training and evaluation: their plans differ in candidates by design."""
 
@@ -71,23 +72,6 @@ class Protocol:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class ProtocolChoice:
-    """Parts of a protocol that the user gave; None = not given.
-
-    :func:`resolve` finds the parts that are not given from the artifacts.
-    """
-
-    encoder: str | None = None
-    v2: str | None = None
-    streams: Streams | None = None
-    classify: Classified | None = None
-    hands: str | None = None
-    plan: str | None = None
-    prompt: str = "{}"
-    names: str = "official"
-
-
 def resolve(
     workspace: Workspace,
     dataset: str,
@@ -117,17 +101,12 @@ def resolve(
 
     def command(wanted: str | None) -> str:
         recorded = _spec_of(base / wanted) if wanted is not None and (base / wanted).is_dir() else None
-        made_by = encoder_option(workspace, wanted, recorded)
-        return f"xmic embed {of_split(dataset, split, workspace.root)} {made_by}"
+        return embed_command(workspace, dataset, split, wanted, recorded)
 
     encoder = _one(base, choice.encoder, "encoder", "--encoder", command(choice.encoder))
     v2 = _one(base, choice.v2, "second encoder", "--v2", command(choice.v2)) if choice.v2 else encoder
     streams: Streams | None = (choice.streams or "both") if conditioned else None
     classify: Any = choice.classify or classify_default
-    if classify not in ("full", "hand", "clip") or streams not in ("full", "hand", "both", None):
-        raise UsageError(
-            f"--streams {streams} --classify {classify}: expected full, hand or both, and full, hand or clip"
-        )
     hands = None
     if streams in ("hand", "both") or classify == "hand":
         owner = _with_hands(classify, encoder, v2)
@@ -205,8 +184,7 @@ def on_target(
 
     def command(wanted: str) -> str:
         recorded = (made.get("spec") for place, made in protocol.vectors.items() if place.startswith(f"{wanted}/"))
-        made_by = encoder_option(workspace, wanted, next(recorded, None))
-        return f"xmic embed {of_split(dataset, split, workspace.root)} {made_by}"
+        return embed_command(workspace, dataset, split, wanted, next(recorded, None))
 
     for what in ("encoder", "v2", "hands"):
         folder, wanted = base, names[what]
@@ -254,10 +232,12 @@ def _plan_on_target(workspace: Workspace, dataset: str, split: str, protocol: Pr
         if (plan.segments, plan.short_side, plan.quality) == wanted and plan.centre_candidate is not None
     ]
     if not fitting:
+        options = DecodeOptions(protocol.segments, None, protocol.short_side, protocol.quality)
+        command = command_line("decode", options, dataset, split=split, root=workspace.root)
         raise MissingUpstream(
             f"{folder}: no frames with {protocol.segments} segments, short side {protocol.short_side} and quality "
             f"{protocol.quality} (an odd number of candidates), as the run has. "
-            f"Run xmic decode {of_split(dataset, split, workspace.root)}"
+            f"Run {command}"
         )
     return min(fitting, key=lambda plan: plan.candidates)
 

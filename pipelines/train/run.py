@@ -119,21 +119,21 @@ def train_run(
     deadline = time.monotonic() + 60 * time_limit_minutes if time_limit_minutes is not None else None
     heads: dict[str, Any] = {}
     trained: list[Label] = []
-    for label in planned.request.labels:
+    for label in planned.options.labels:
         damage = set_damaged_aside(planned.folder / label)
         if damage:
             progress.note(f"{damage}; training this head again")
-    todo = [label for label in planned.request.labels if not _finished(planned, label)][:limit]
+    todo = [label for label in planned.options.labels if not _finished(planned, label)][:limit]
     if todo:
         source = planned.config["source"]["dataset"]
         device = torch.device(machine.resolve_device())
         clips = read_clips(workspace, source, planned.frames.split)
         streams = load_streams(workspace, planned.frames, planned.protocol, clips, progress)
         needs = planned.method_class.needed_by(planned.settings.config)
-        towers = load_towers(workspace, planned.protocol, needs, machine, planned.request.protocol.encoder)
+        towers = load_towers(workspace, planned.protocol, needs, machine, planned.options.encoder)
         pictures = load_pictures(planned.frames, planned.protocol, streams, towers, machine.workers, progress)
         session = TrainSession(device, progress, checkpoint_minutes, deadline, stop)
-        for label in planned.request.labels:
+        for label in planned.options.labels:
             if not (planned.folder / label / CONFIG).is_file():
                 _write_config(planned, label, streams, device)
         for label in todo:
@@ -145,12 +145,12 @@ def train_run(
                 target = _watched_target(planned.target, label, towers, machine, progress) if planned.target else []
 
                 def make_method(text: TextBank = text) -> Method:
-                    settings, seed = planned.settings.config, planned.request.seed
+                    settings, seed = planned.settings.config, planned.options.seed
                     return untrained_method(planned.method_class, settings, streams, text.logit_scale, seed, towers)
 
                 train_label(planned, label, make_method, clips, streams, pictures, text, target, session)
                 trained.append(label)
-    for label in planned.request.labels:
+    for label in planned.options.labels:
         if _finished(planned, label):
             heads[label] = json.loads((planned.folder / label / SUMMARY).read_text())
     if heads:

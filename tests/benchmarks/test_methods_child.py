@@ -15,8 +15,8 @@ from data_manifests.errors import Interrupted
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.workspace import Workspace
-from pipelines.train.plan import RunRequest, plan_run
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 
 CPU = Machine(device="cpu")
@@ -29,7 +29,7 @@ def nothing() -> None:
 
 def task_of(workspace: Workspace, method: str = "clip-adapter", **settings: Any) -> Task:
     overrides = {"epochs": 2, "batch": 2, **settings} if method != "zero-shot" else {}
-    request = RunRequest("mine", method, overrides=overrides, protocol=ProtocolChoice(classify="full"))
+    request = TrainOptions("mine", method, set=overrides, classify="full")
     ledger = workspace.root.parent / "methods" / f"{method}.json"
     return Task(workspace.root, request, TARGETS, CPU, ledger, None)
 

@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.readers.table import TableReader
-from pipelines.chain.stages import DecodeOptions, EmbedOptions, HandsOptions, decode_stages, embed_stages, hands_stages
+from pipelines.chain.stages import decode_stages, embed_stages, hands_stages
+from pipelines.decode.options import DecodeOptions
+from pipelines.embed.options import EmbedOptions
 from pipelines.engine import stage
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
+from pipelines.hands.options import HandsOptions
 from pipelines.predict import Predictor, load_run
 from pipelines.prepare.stage import prepare
-from pipelines.train.plan import RunRequest, plan_run
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 
 MACHINE = Machine(1, "cpu", offline=True)
@@ -81,12 +84,12 @@ def build(folder: Path, make_video: Any) -> Kitchen:
             stage.run(item)
     return Kitchen(
         folder,
-        _train(workspace, RunRequest("mine", overrides={"epochs": 1, "batch": 3, "warmup_epochs": 0})),
-        _train(workspace, RunRequest("mine", "zero-shot", protocol=ProtocolChoice(classify="full"))),
+        _train(workspace, TrainOptions("mine", set={"epochs": 1, "batch": 3, "warmup_epochs": 0})),
+        _train(workspace, TrainOptions("mine", "zero-shot", classify="full")),
     )
 
 
-def _train(workspace: Workspace, request: RunRequest) -> str:
+def _train(workspace: Workspace, request: TrainOptions) -> str:
     planned = plan_run(workspace, request)
     train_run(workspace, planned, MACHINE, Silent())
     evaluate(workspace, find_run(workspace, planned.name), [("mine", "test")], MACHINE, Silent())

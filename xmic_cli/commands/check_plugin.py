@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from pipelines.engine.options import Doc
 from xmic_cli import console
 from xmic_cli.options import Json
 from xmic_cli.settings import ReaderSettings, toml_settings
+from xmic_cli.spread import spread
 
 _WORDS = {True: "pass", False: "FAIL", None: "not tried"}
 
 
+@spread
 def check_plugin(
     spec: Annotated[str, typer.Argument(metavar="PACKAGE.MODULE:CLASS", help="The class.")],
     kind: Annotated[
-        str | None, typer.Option(help="method, encoder, detector or reader. (default: by its looks)")
+        Literal["method", "encoder", "detector", "reader"] | None, Doc("What it is. (default: by its looks)")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights for a detector.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="Annotations for a reader.")] = None,
@@ -28,12 +31,10 @@ def check_plugin(
 
     Prints a line for each promise; exits 3 when one is broken.
     """
-    from data_manifests.errors import InputError, UsageError
-    from pipelines.plugin_check.check import KINDS, kind_of
+    from data_manifests.errors import InputError
     from pipelines.plugin_check.check import check_plugin as check
+    from pipelines.plugin_check.check import kind_of
 
-    if kind is not None and kind not in KINDS:
-        raise UsageError(f"--kind {kind}: expected {', '.join(KINDS[:-1])} or {KINDS[-1]}")
     chosen = kind or kind_of(spec)
     verdicts = check(
         spec,

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
+from pipelines.engine.options import Doc
 from xmic_cli import console
 from xmic_cli.options import Json, WorkspaceOption, open_workspace
+from xmic_cli.spread import spread
 
 _COLUMNS = ["label", "class_id", "name", "part", "matches", "train_clips", "clips"]
 _IN_WORDS = {"supported": "shared, supported", "unsupported": "shared, unsupported"}
 
 
+@spread
 def classes(
     context: typer.Context,
     source: Annotated[str, typer.Argument(help="Dataset that is trained on.")],
     target: Annotated[str, typer.Argument(help="Dataset that is evaluated on.")],
-    label: Annotated[str, typer.Option(help="noun, verb or both.")] = "both",
+    label: Annotated[Literal["noun", "verb", "both"], Doc("Which classes.")] = "both",
     rule: Annotated[
-        str, typer.Option(help="exact: equal names; semantic: a synonym in common, as both datasets list them.")
+        Literal["exact", "semantic"],
+        Doc("exact: equal names; semantic: a synonym in common, as both datasets list them."),
     ] = "exact",
     split: Annotated[
         str | None, typer.Option(help="Split of the target whose clips are counted. (default: val, else test)")
@@ -38,15 +42,13 @@ def classes(
     from data_manifests.schema import LABELS, canonical_split
     from pipelines.prepare.vocabulary import compare_datasets
 
-    if label not in (*LABELS, "both"):
-        raise UsageError(f"--label {label}: expected noun, verb or both")
     if json and csv:
         raise UsageError("--json --csv: choose one of them")
     found = compare_datasets(
         open_workspace(context, workspace),
         source,
         target,
-        LABELS if label == "both" else (label,),  # type: ignore[arg-type]
+        LABELS if label == "both" else (label,),
         rule,
         canonical_split(split) if split else None,
     )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.evaluate.options import EvaluateOptions
 from xmic_cli import console
 from xmic_cli.evaluated import means_as_dicts, print_results
 from xmic_cli.options import (
@@ -20,16 +21,15 @@ from xmic_cli.options import (
     machine_of,
     open_workspace,
 )
+from xmic_cli.spread import spread
 
 
+@spread
 def evaluate(
     context: typer.Context,
     run: Annotated[str | None, typer.Argument(help="Run name or folder. (default: the newest)")] = None,
-    cross: Annotated[list[str] | None, typer.Option(help="Also evaluate on this dataset; may be repeated.")] = None,
-    split: Annotated[str | None, typer.Option(help="Split to evaluate on. (default: val, else test)")] = None,
-    allow_mixed: Annotated[
-        bool, typer.Option("--allow-mixed", help="Accept a target made with other settings; tables say so.")
-    ] = False,
+    *,
+    options: EvaluateOptions,
     clips: Annotated[
         Path | None,
         typer.Option(help="Numbers over these clips only: a clip id a line, or Parquet or CSV with clip_id."),
@@ -41,10 +41,6 @@ def evaluate(
         str | None,
         typer.Option(metavar="PT,TL,TD", help="With --submission: the challenge's levels of supervision, 0 to 5 each."),
     ] = None,
-    xmic_vector: Annotated[
-        str,
-        typer.Option(help="A control: score with the clip's own X-MIC vector, or with mean, shuffled or zero ones."),
-    ] = "own",
     encoder: Annotated[
         str | None,
         typer.Option(
@@ -86,11 +82,11 @@ def evaluate(
     listed = read_clip_list(clips) if clips else None
     space = open_workspace(context, workspace)
     found = find_run(space, run)
-    targets, notes = targets_of(space, found, cross or [], canonical_split(split) if split else None)
+    targets, notes = targets_of(space, found, options.cross, canonical_split(options.split) if options.split else None)
     for text in notes:
         console.note(text)
-    if xmic_vector != "own":
-        console.note(f"a control: scored with {xmic_vector} X-MIC vectors, not with each clip's own")
+    if options.xmic_vector != "own":
+        console.note(f"a control: scored with {options.xmic_vector} X-MIC vectors, not with each clip's own")
     targets = targets[:limit]
     if dry_run:
         console.emit({"targets": targets}, json, [f"{dataset} {part}" for dataset, part in targets])
@@ -101,8 +97,8 @@ def evaluate(
         targets,
         machine_of(workers, device, offline),
         console.progress(),
-        allow_mixed=allow_mixed,
-        vectors=xmic_vector,
+        allow_mixed=options.allow_mixed,
+        vectors=options.xmic_vector,
         policy=RunPolicy(break_lock=break_lock),
         encoder=encoder,
         listed=listed,
@@ -115,4 +111,4 @@ def evaluate(
         values = [item.as_dict() for item in results]
         console.emit({"run": found.config["name"], "results": values, "harmonic_means": means}, True)
         return
-    print_results(folder_name(found.config["name"], xmic_vector), results)
+    print_results(folder_name(found.config["name"], options.xmic_vector), results)

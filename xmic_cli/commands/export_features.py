@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from pipelines.decode.options import PLAN
+from pipelines.engine.options import Doc
 from xmic_cli import console
-from xmic_cli.options import PLAN, Dataset, Json, Split, WorkspaceOption, open_workspace
+from xmic_cli.options import Dataset, Json, Split, WorkspaceOption, open_workspace
 from xmic_cli.plans import note_plans
+from xmic_cli.spread import spread
 
 
+@spread
 def export_features(
     context: typer.Context,
     dataset: Dataset = None,
@@ -20,7 +24,7 @@ def export_features(
     ),
     split: Split = None,
     encoder: Annotated[str | None, typer.Option(help="Whose vectors. (default: the only one's)")] = None,
-    stream: Annotated[str, typer.Option(help="full or hand.")] = "full",
+    stream: Annotated[Literal["full", "hand"], Doc("Full frames or hand crops.")] = "full",
     hands: Annotated[str | None, typer.Option(help="Hand stream (folder name). (default: the only one)")] = None,
     plan: Annotated[str | None, typer.Option(help=PLAN)] = None,
     workspace: WorkspaceOption = None,
@@ -35,7 +39,7 @@ def export_features(
 
     space = open_workspace(context, workspace)
     note_plans(space, space.choose(dataset, split), plan)
-    choice = ProtocolChoice(encoder=encoder, classify=stream, hands=hands, plan=plan)  # type: ignore[arg-type]
+    choice = ProtocolChoice(encoder=encoder, classify=stream, hands=hands, plan=plan)
     progress = console.progress()
     found = [
         export(space, name, part, choice, out / f"{name}-{part}", progress)

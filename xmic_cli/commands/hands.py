@@ -8,8 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.engine.options import LARGEST_SEED, Doc
+from pipelines.engine.precision import Precision
 from xmic_cli import console
-from xmic_cli.options import LARGEST_SEED, Device, Json, Offline, machine_of
+from xmic_cli.options import Device, Json, Offline, machine_of
+from xmic_cli.spread import spread
 
 app = typer.Typer(no_args_is_help=True, help="Hand models for xmic detect-hands: train one, test one.")
 
@@ -56,6 +59,7 @@ def train(
 
 
 @app.command("test")
+@spread
 def score(
     model: Annotated[Path, typer.Argument(help="Weights (.pt or .safetensors), or hf://owner/repo/file.")],
     frames: Annotated[Path, typer.Argument(help="Folder of videos or pictures.")],
@@ -72,7 +76,7 @@ def score(
     threshold: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Also count hands found and missed at this score.")
     ] = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    precision: Annotated[Precision, Doc("Of the network; auto goes by the hardware.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Frames a forward pass.")] = 16,
     device: Device = "auto",
     offline: Offline = False,

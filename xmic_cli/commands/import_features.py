@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pipelines.decode.options import PLAN
+from pipelines.engine.options import Doc
 from xmic_cli import console
-from xmic_cli.options import PLAN, StageOptions
+from xmic_cli.options import StageOptions
 from xmic_cli.plans import note_plans
 from xmic_cli.spread import spread
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from pipelines.decode.stage import DecodeStage
 
 
-@spread("shared", StageOptions)
+@spread
 def import_features(
     context: typer.Context,
     dataset: Annotated[str, typer.Argument(help="A prepared dataset.")],
@@ -28,7 +30,7 @@ def import_features(
         Path | None, typer.Option(help="Table with a row for each vector, where FILE has vectors only.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Their split: train, val or test.")] = None,
-    stream: Annotated[str, typer.Option(help="full or hand.")] = "full",
+    stream: Annotated[Literal["full", "hand"], Doc("Full frames or hand crops.")] = "full",
     nearest_within: Annotated[
         float | None,
         typer.Option(
@@ -82,7 +84,7 @@ def import_features(
         frames = DecodeStage(workspace, dataset, chosen, plan_of(workspace, dataset, chosen, plan))
         sha256 = "+".join(digest(file) for file in (vectors, keys) if file and file.is_file())
         source = read_vectors(vectors, keys)
-        stages.append(ImportFeaturesStage(frames, name, source, sha256, stream, nearest_within))  # type: ignore[arg-type]
+        stages.append(ImportFeaturesStage(frames, name, source, sha256, stream, nearest_within))
     for item in text or []:
         label, equals, file = item.partition("=")
         if label not in ("noun", "verb") or not equals:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from pipelines.engine.options import LARGEST_SEED, Doc
 from xmic_cli import console
-from xmic_cli.options import LARGEST_SEED, Json, Workers, machine_of
+from xmic_cli.options import Json, Workers, machine_of
+from xmic_cli.spread import spread
 
 app = typer.Typer(no_args_is_help=True, help="Pocket Kitchens: a small drawn world, written as the real datasets are.")
 
 
 @app.command("build")
+@spread
 def build(
     folder: Annotated[Path, typer.Argument(help="Where to.")] = Path("pocket"),
     size: Annotated[
-        str, typer.Option(help="small: 40 clips a domain; demo: 100; medium: 1,750; full: 7,000.")
+        Literal["small", "demo", "medium", "full"],
+        Doc("small: 40 clips per domain; demo: 100; medium: 1,750; full: 7,000."),
     ] = "demo",
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Which world.")] = 0,
     workers: Workers = None,

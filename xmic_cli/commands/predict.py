@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pipelines.engine.options import Doc, Group
+from pipelines.predict.options import Overrides
 from xmic_cli import console
 from xmic_cli.options import (
     Device,
@@ -20,16 +22,17 @@ from xmic_cli.options import (
     machine_of,
     open_workspace,
 )
+from xmic_cli.spread import spread
 
 if TYPE_CHECKING:
     from data_manifests.schema import Label
     from pipelines.predict.answers import Answers, ClipAnswers
 
-_CLIPS, _WORDS, _OUTPUT, _MADE = "Which clips", "Which words", "Output", "Made as the run's"
-_FORMATS = ("table", "jsonl", "csv")
+_CLIPS, _WORDS, _OUTPUT = "Which clips", "Which words", "Output"
 NONE = "none of these"
 
 
+@spread
 def predict(
     context: typer.Context,
     videos: Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...")],
@@ -74,10 +77,9 @@ def predict(
         ),
     ] = None,
     format: Annotated[
-        str | None,
-        typer.Option(
-            help="table, jsonl or csv. (default: by the ending of --out, else table)", rich_help_panel=_OUTPUT
-        ),
+        Literal["table", "jsonl", "csv"] | None,
+        Group(_OUTPUT),
+        Doc("How answers are written. (default: by the ending of --out, else table)"),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write the answers to this file (.jsonl, .csv).", rich_help_panel=_OUTPUT)
@@ -89,36 +91,8 @@ def predict(
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
-    encoder: Annotated[
-        str | None,
-        typer.Option(
-            help="The run's encoder with its folder, FAMILY:MODEL=FILE, where the run only knows the file's name.",
-            rich_help_panel=_MADE,
-        ),
-    ] = None,
-    v2: Annotated[
-        str | None, typer.Option("--v2", help="The same for its second encoder.", rich_help_panel=_MADE)
-    ] = None,
-    detector: Annotated[
-        str | None,
-        typer.Option(help="Another hand detector than the run's; needs --allow-mixed.", rich_help_panel=_MADE),
-    ] = None,
-    weights: Annotated[Path | None, typer.Option(help="The detector's weights (.pt).", rich_help_panel=_MADE)] = None,
-    boxes: Annotated[
-        Path | None,
-        typer.Option(
-            help="Hand boxes of these videos, for a run trained on boxes made elsewhere: as for xmic detect-hands. A "
-            "table of another name than the run's is another detector. A video goes by its name, with or without "
-            "its ending.",
-            rich_help_panel=_MADE,
-        ),
-    ] = None,
-    allow_mixed: Annotated[
-        bool,
-        typer.Option(
-            "--allow-mixed", help="Accept another detector or precision than the run's.", rich_help_panel=_MADE
-        ),
-    ] = False,
+    *,
+    overrides: Overrides,
     cache: Annotated[
         Path | None,
         typer.Option(help="Keep frames and vectors in this folder. (default: cache/predict/… in the workspace)"),
@@ -147,12 +121,7 @@ def predict(
     predictor = load_run(
         open_workspace(context, workspace).root,
         run,
-        encoder=encoder,
-        v2=v2,
-        detector=detector,
-        weights=weights,
-        boxes=boxes,
-        allow_mixed=allow_mixed,
+        **vars(overrides),
         machine=machine_of(workers, device, offline),
         policy=RunPolicy(max_failures=parse_max_failures(max_failures)),
         progress=progress,
@@ -181,8 +150,6 @@ def _format(given: str | None, out: Path | None, json: bool) -> str:
 
     if json and (given is not None or out is not None):
         raise UsageError("--json prints one JSON document; leave out --format and --out, or take --format jsonl.")
-    if given is not None and given not in _FORMATS:
-        raise UsageError(f"--format {given}: expected {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}")
     if out is None:
         return given or "table"
     form = given or out.suffix.removeprefix(".").lower()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from pipelines.report.options import ReportOptions
 from xmic_cli import console
 from xmic_cli.options import Json, WorkspaceOption, open_workspace
+from xmic_cli.spread import spread
 
 
+@spread
 def report(
     context: typer.Context,
-    name: Annotated[str, typer.Option(help="Folder name below reports/.")] = "report",
+    *,
+    options: ReportOptions,
     workspace: WorkspaceOption = None,
     json: Json = False,
 ) -> None:
@@ -25,7 +29,7 @@ def report(
     from pipelines.report.collect import COLUMNS
     from pipelines.report.write import write_report
 
-    written = write_report(open_workspace(context, workspace), name)
+    written = write_report(open_workspace(context, workspace), options.name)
     if json:
         console.emit(written, True)
         return

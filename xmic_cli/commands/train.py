@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.train.options import TrainOptions
 from xmic_cli import console
 from xmic_cli.options import (
-    LARGEST_SEED,
-    PLAN,
     Device,
     DryRun,
     Json,
@@ -21,85 +20,18 @@ from xmic_cli.options import (
     open_workspace,
 )
 from xmic_cli.plans import note_plans
-from xmic_cli.settings import pairs
 from xmic_cli.signals import saving_signals
+from xmic_cli.spread import spread
 
-_TERMS = "SelectionPolicy (how a method is trained and which epoch is kept)"
 if TYPE_CHECKING:
     from pipelines.train.estimate import Estimate
 
-_PROTOCOL = "Protocol (shared by all methods of a comparison)"
 
-
+@spread
 def train(
     context: typer.Context,
-    dataset: Annotated[
-        str | None, typer.Argument(help="Dataset to train on. (default: the only one with a train split)")
-    ] = None,
-    method: Annotated[str, typer.Option(help="One that xmic methods lists, or package.module:Class.")] = "xmic",
-    preset: Annotated[str, typer.Option(help="official, xmic-code or paper.")] = "official",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. epochs=5; may be repeated."),
-    ] = None,
-    label: Annotated[str, typer.Option(help="noun, verb or both.")] = "both",
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights, order and frame draws.")] = 0,
-    recipe: Annotated[
-        str,
-        typer.Option(
-            help="published: the method's own; matched: the same learning rates tried for all.", rich_help_panel=_TERMS
-        ),
-    ] = "published",
-    source_val: Annotated[
-        str | None,
-        typer.Option(
-            metavar="P%",
-            help="Hold out so many of the training recordings. (default: none; 10% with matched)",
-            rich_help_panel=_TERMS,
-        ),
-    ] = None,
-    select: Annotated[
-        str, typer.Option(help="Epoch to keep: last, source-val or target (leaks).", rich_help_panel=_TERMS)
-    ] = "last",
-    target: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DATASET[:SPLIT]", help="Labelled clips that --select target chooses by.", rich_help_panel=_TERMS
-        ),
-    ] = None,
-    encoder: Annotated[
-        str | None,
-        typer.Option(help="Classifying encoder. (default: the only one)", rich_help_panel=_PROTOCOL),
-    ] = None,
-    v2: Annotated[
-        str | None, typer.Option(help="Second encoder V_II. (default: the same)", rich_help_panel=_PROTOCOL)
-    ] = None,
-    streams: Annotated[
-        str | None,
-        typer.Option(help="Conditioning: full, hand or both. (default: both)", rich_help_panel=_PROTOCOL),
-    ] = None,
-    classify: Annotated[
-        str | None,
-        typer.Option(help="What is classified: full, hand or clip. (default: the preset's)", rich_help_panel=_PROTOCOL),
-    ] = None,
-    hands: Annotated[
-        str | None,
-        typer.Option(help="Hand stream (folder name). (default: the only one)", rich_help_panel=_PROTOCOL),
-    ] = None,
-    prompt: Annotated[str, typer.Option(help="Prompt the class names have.", rich_help_panel=_PROTOCOL)] = "{}",
-    names: Annotated[
-        str, typer.Option(help="Class names: official, fixed or synonyms.", rich_help_panel=_PROTOCOL)
-    ] = "official",
-    plan: Annotated[str | None, typer.Option(help=PLAN, rich_help_panel=_PROTOCOL)] = None,
-    fixed_frames: Annotated[
-        bool, typer.Option("--fixed-frames", help="Train on segment centres.", rich_help_panel=_PROTOCOL)
-    ] = False,
-    checkpoint_minutes: Annotated[
-        float | None, typer.Option(help="Save the state every so many minutes, besides every epoch.")
-    ] = None,
-    time_limit: Annotated[
-        float | None, typer.Option(help="Stop after so many minutes with the state saved (exit 130).")
-    ] = None,
+    *,
+    options: TrainOptions,
     workspace: WorkspaceOption = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Train at most N heads in this call.")] = None,
     workers: Workers = None,
@@ -113,32 +45,12 @@ def train(
     The same command goes on where it was stopped; a finished run is never overwritten. Ctrl-C, SIGTERM and
     SIGUSR1 save the state first.
     """
-    from data_manifests.errors import UsageError
-    from data_manifests.schema import LABELS
-    from pipelines.train.plan import RunRequest, plan_run
-    from pipelines.train.policy import SelectionPolicy, parse_percent
-    from pipelines.train.protocol import ProtocolChoice
+    from pipelines.train.plan import plan_run
     from pipelines.train.run import train_run
 
-    if label not in (*LABELS, "both"):
-        raise UsageError(f"--label {label}: expected noun, verb or both")
-    for option, minutes in (("--checkpoint-minutes", checkpoint_minutes), ("--time-limit", time_limit)):
-        if minutes is not None and not minutes >= 0:  # not a number is not at least 0 either
-            raise UsageError(f"{option} {minutes:g}: expected minutes, 0 or more")
-    request = RunRequest(
-        dataset=dataset,
-        method=method,
-        preset=preset,
-        overrides=pairs(set_ or []),
-        protocol=ProtocolChoice(encoder, v2, streams, classify, hands, plan, prompt, names),  # type: ignore[arg-type]
-        seed=seed,
-        labels=LABELS if label == "both" else (label,),  # type: ignore[arg-type]
-        fixed_frames=fixed_frames,
-        policy=SelectionPolicy(recipe, None if source_val is None else parse_percent(source_val), select, target),  # type: ignore[arg-type]
-    )
     space = open_workspace(context, workspace)
-    planned = plan_run(space, request)
-    note_plans(space, [(planned.frames.dataset, planned.frames.split)], plan)
+    planned = plan_run(space, options)
+    note_plans(space, [(planned.frames.dataset, planned.frames.split)], options.plan)
     if dry_run:
         from pipelines.train.estimate import estimate
 
@@ -154,8 +66,8 @@ def train(
             planned,
             machine_of(workers, device, offline),
             console.progress(),
-            checkpoint_minutes=checkpoint_minutes,
-            time_limit_minutes=time_limit,
+            checkpoint_minutes=options.checkpoint_minutes,
+            time_limit_minutes=options.time_limit,
             limit=limit,
             stop=stop,
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.embed.options import EmbedOptions
+from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.workspace import Workspace
 
@@ -178,17 +179,28 @@ def is_spec(text: str) -> bool:
     return ":" in text or text == POCKET
 
 
-def encoder_option(workspace: Workspace, encoder: str | None, recorded: str | None = None) -> str:
-    """Return the ``--encoder`` option of a command line.
-
-    The option holds NAME, for the user to fill in, where the spec is not known.
+def embed_command(
+    workspace: Workspace,
+    dataset: str,
+    split: str | None,
+    encoder: str | None,
+    recorded: str | None = None,
+    **options: Any,
+) -> str:
+    """Write the command line that embeds a split, or without one a dataset.
 
     Args:
-        workspace: remembers where the files of encoders lie.
+        workspace: knows where the files of encoders lie.
+        dataset: its name.
+        split: its split; None = all.
         encoder: a folder name, or a spec as a user gives it; None = any.
         recorded: the spec that the encoder's vectors were made with, which holds no folders.
+        options: other options of ``xmic embed``.
+
+    Returns:
+        The command line, with NAME in the place of a spec that is not known.
     """
     spec = workspace.encoders.get(encoder or "") or recorded
-    if spec is None and encoder is not None and is_spec(encoder):
-        spec = encoder
-    return f"--encoder {shlex.quote(spec) if spec else 'NAME'}"
+    if spec is None:
+        spec = encoder if encoder is not None and is_spec(encoder) else "NAME"
+    return command_line("embed", EmbedOptions(spec, **options), dataset, split=split, root=workspace.root)

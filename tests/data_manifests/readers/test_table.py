@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from data_manifests.errors import InputError, UsageError
 from data_manifests.readers import VideoFacts
-from data_manifests.readers.table import COLUMNS, TableReader, parse_columns, parse_files
+from data_manifests.readers.table import COLUMNS, TableReader, parse_files
 from data_manifests.schema import CLASSES, CLIPS, REJECTS, Label
 from tests.data_manifests.clip_tables import write_clips
 
@@ -83,11 +83,11 @@ def test_every_format_gives_the_same_clips_and_classes(tmp_path: Path, kind: str
 def test_columns_with_other_names_are_mapped_and_the_rest_ignored(tmp_path: Path) -> None:
     file = tmp_path / "clips.csv"
     file.write_text("path,from,to,split,colour\na.mp4,1,2,ignored?,red\n")
-    mapping = parse_columns(["video=path", "start_s=from", "stop_s=to", "split=colour"])
+    mapping = {"video": "path", "start_s": "from", "stop_s": "to", "split": "colour"}
     with pytest.raises(InputError, match=r"row 2: split 'red': expected train"):
         TableReader([(file, None)], mapping).splits()
     file.write_text("path,from,to\na.mp4,1,2\n")
-    (clip,), rejects = _read(file, parse_columns(["video=path", "start_s=from", "stop_s=to"]))
+    (clip,), rejects = _read(file, {"video": "path", "start_s": "from", "stop_s": "to"})
     assert (clip["video_id"], clip["start_s"], clip["stop_s"], rejects) == ("a.mp4", 1.0, 2.0, [])
 
 
@@ -239,15 +239,10 @@ def test_options_that_change_the_rows_are_parameters(tmp_path: Path) -> None:
     assert reader.video_facts("a.mp4") == VideoFacts()
 
 
-def test_files_and_columns_are_parsed_or_refused_in_words() -> None:
+def test_files_are_parsed_or_refused_in_words() -> None:
     assert parse_files(["a.csv", "validation=b=c.csv"]) == [(Path("a.csv"), None), (Path("b=c.csv"), "val")]
-    assert parse_columns(["video=path", "noun=a=b"]) == {"video": "path", "noun": "a=b"}
     with pytest.raises(UsageError, match=r"^split 'a': expected train, val \(or validation\) or test$"):
         parse_files(["a=b.csv"])
-    for item in ("video", "video="):
-        with pytest.raises(UsageError) as error:
-            parse_columns([item])
-        assert str(error.value) == f"--column {item}: expected OURS=THEIRS, for instance video=path"
 
 
 def _findings(file: Path) -> list[str]:

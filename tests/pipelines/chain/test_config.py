@@ -36,7 +36,7 @@ def written(tmp_path, text):
 def test_relative_paths_are_relative_to_the_file(tmp_path):
     config = read_config(written(tmp_path, GOOD))
     assert config.workspace == tmp_path / "work"
-    assert config.dataset[0].files == [f"train={tmp_path}/a.csv", f"{tmp_path}/b.csv"]
+    assert config.dataset[0].files == (f"train={tmp_path}/a.csv", f"{tmp_path}/b.csv")
     assert [str(v) for v in config.dataset[0].videos] == [f"{tmp_path}/videos", "/absolute"]
     assert config.hands.weights == tmp_path / "hands.pt"
     assert config.embed.encoder == f"open_clip:{tmp_path}/models/tiny.json/random"
@@ -90,12 +90,32 @@ def test_a_tag_is_left_alone(tmp_path):
             ("[[train]]", "[[train]]\nseed = -1"),
             r"train\.0\.seed: Input should be greater than or equal to 0; found -1",
         ),
-        (("[[train]]", f"[[train]]\nseed = {2**63}"), r"train\.0\.seed: Input should be less than 9223372036854775808"),
+        (
+            ("[[train]]", f"[[train]]\nseed = {2**63}"),
+            r"train\.0\.seed: Input should be less than or equal to 9223372036854775807",
+        ),
         (("[[train]]", "[[train]]\ncheckpoint_minutes = -5"), r"train\.0\.checkpoint_minutes: Input should be greater"),
         (("[[train]]", "[[train]]\ncheckpoint_minutes = nan"), r"checkpoint_minutes: Input should be a finite number"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_nearest_known_key(tmp_path, change, message):
+    with pytest.raises(InputError, match=message) as found:
+        read_config(written(tmp_path, GOOD.replace(*change)))
+    assert str(tmp_path / "xmic.toml") in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('weights = "hands.pt"', 'detector = "boxes"'), r"hands: --boxes is missing: --detector boxes needs a table"),
+        (("[[dataset]]", '[[dataset]]\nmax_failures = "lots"'), r"dataset\.0: --max-failures lots: expected a number"),
+        (('workspace = "work"', 'max_failures = "-1"'), r"max_failures: --max-failures -1: expected a number of rows"),
+        (("[[dataset]]", '[[dataset]]\nsplit = ["dev"]'), r"dataset\.0: split 'dev': expected train, val"),
+        (("[embed]", '[embed]\nprompt = "a photo"'), r"embed: --prompt 'a photo': expected one \{\}"),
+        (('["train=a.csv", "b.csv"]', "[]"), r"dataset\.0: files is empty: expected one table or more"),
+    ],
+)
+def test_what_no_bound_says_is_refused_as_by_the_command_line_before_anything_runs(tmp_path, change, message):
     with pytest.raises(InputError, match=message) as found:
         read_config(written(tmp_path, GOOD.replace(*change)))
     assert str(tmp_path / "xmic.toml") in str(found.value)
@@ -119,12 +139,12 @@ def test_the_mark_that_windows_puts_before_utf_8_is_no_error(tmp_path):
 
 
 def test_embedding_and_training_read_the_same_class_names(tmp_path):
-    from pipelines.chain.run import request_of
+    from pipelines.chain.run import options_in
 
     for line, names in (('names = "synonyms"', "synonyms"), ("", "official")):
         config = read_config(written(tmp_path, GOOD.replace("[embed]", f"[embed]\n{line}")))
         assert config.embed.names == names
-        assert request_of(config, config.train[0]).protocol.names == names
+        assert options_in(config, config.train[0]).names == names
 
 
 def test_clips_are_embedded_and_classified_from_a_config_and_not_asked_of_a_second_encoder(tmp_path, monkeypatch):
@@ -133,7 +153,7 @@ def test_clips_are_embedded_and_classified_from_a_config_and_not_asked_of_a_seco
 
     content = GOOD.replace("[embed]", "[embed]\nclip_frames = 16").replace("[[train]]", '[[train]]\nclassify = "clip"')
     config = read_config(written(tmp_path, content))
-    assert run_chain.request_of(config, config.train[0]).protocol.classify == "clip"
+    assert run_chain.options_in(config, config.train[0]).classify == "clip"
     asked = []
     monkeypatch.setattr(run_chain, "embed_stages", lambda *arguments: asked.append(arguments[3]) or [])
     run_chain._embed_one(Workspace.open(tmp_path / "work"), config, None)
@@ -141,19 +161,19 @@ def test_clips_are_embedded_and_classified_from_a_config_and_not_asked_of_a_seco
 
 
 def test_a_train_section_takes_the_terms_of_the_command(tmp_path):
-    from pipelines.chain.run import request_of
+    from pipelines.chain.run import options_in
 
     policy = 'recipe = "matched"\nsource_val = "20%"\nselect = "target"\ntarget = "other:val"\nset = {'
     config = read_config(written(tmp_path, GOOD.replace("set = {", policy)))
-    assert request_of(config, config.train[0]).policy == SelectionPolicy("matched", 20.0, "target", "other:val")
+    assert options_in(config, config.train[0]).policy == SelectionPolicy("matched", 20.0, "target", "other:val")
     plain = read_config(written(tmp_path, GOOD.replace("set = {", "source_val = 5\nset = {")))
-    assert request_of(plain, plain.train[0]).policy == SelectionPolicy(source_val=5.0)
+    assert options_in(plain, plain.train[0]).policy == SelectionPolicy(source_val=5.0)
 
 
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ('select = "source-val"', r"train\.0: Value error, --select source-val needs recordings that are held out"),
+        ('select = "source-val"', r"train\.0: --select source-val needs recordings that are held out"),
         ('source_val = "some"', "expected a percentage"),
         ('recipe = "best"', "train.0.recipe: Input should be 'published' or 'matched'"),
     ],

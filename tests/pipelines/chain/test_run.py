@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,16 @@ def test_the_example_runs_the_whole_chain_and_the_second_run_does_no_work(exampl
     assert "nothing to do: everything was up to date" in out
     assert artifacts(folder / "work") == whole
     assert finish(xmic("run", str(folder / "xmic.toml"), "--dry-run", "--json")) == {"todo": [], "then": []}
+
+
+def test_called_from_python_without_a_stop_it_trains_and_evaluates(example, tmp_path):
+    folder, _, result = example
+    shutil.copytree(folder, tmp_path / "first", symlinks=True)
+    for name in ("runs", "evaluations"):
+        shutil.rmtree(tmp_path / "first" / "work" / name)
+    again = run_chain(read_cells(tmp_path / "first" / "xmic.toml"), Machine(device="cpu"), Silent())
+    assert [run["trained"] for run in again.runs] == [run["trained"] for run in result["runs"]]
+    assert len(again.evaluations) == len(result["evaluations"])
 
 
 def test_the_report_says_that_the_weights_are_random(example):

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.chain.stages import EmbedOptions, embed_stages
+from pipelines.chain.stages import embed_stages
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
+from pipelines.embed.options import EmbedOptions
 from pipelines.engine import stage
 from pipelines.engine.machine import Machine
 from pipelines.engine.workspace import Workspace

@@ -14,7 +14,8 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.workspace import Workspace
 from pipelines.prepare.stage import prepare
-from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 
 
@@ -122,7 +123,7 @@ def test_verify_finds_a_flipped_bit_and_sets_the_shard_aside(embedded):
 
 
 def test_runs_show_their_heads(embedded):
-    planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 1}, labels=("noun",)))
+    planned = plan_run(embedded, TrainOptions("mine", set={"epochs": 1}, label="noun"))
     train_run(embedded, planned, Machine(device="cpu"), Silent())
     found = next(s for s in status(embedded) if s.stage == "train")
     assert (found.what, found.done) == (planned.name, 1)
@@ -134,7 +135,7 @@ def test_runs_show_their_heads(embedded):
 
 
 def test_a_head_is_stopped_being_trained_or_not_begun(embedded, monkeypatch):
-    planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 1}))
+    planned = plan_run(embedded, TrainOptions("mine", set={"epochs": 1}))
 
     def why():
         return next(s for s in status(embedded) if s.stage == "train").why
@@ -152,7 +153,7 @@ def test_a_head_is_stopped_being_trained_or_not_begun(embedded, monkeypatch):
 
 
 def test_a_run_is_stale_when_its_labels_were_prepared_anew(embedded, embedded_once, tmp_path):
-    planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 1}))
+    planned = plan_run(embedded, TrainOptions("mine", set={"epochs": 1}))
     train_run(embedded, planned, Machine(device="cpu"), Silent())
     table, videos = tmp_path / "mine.csv", embedded_once / "mine-videos"
     table.write_text((embedded_once / "mine.csv").read_text().replace("cut,bread,train", "cut,jar,train"))
@@ -166,7 +167,7 @@ def test_an_evaluation_is_stale_when_its_run_is_damaged_or_its_vectors_are_gone(
     from pipelines.evaluate.stage import evaluate
     from pipelines.evaluate.trained import find_run
 
-    planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 1}))
+    planned = plan_run(embedded, TrainOptions("mine", set={"epochs": 1}))
     train_run(embedded, planned, Machine(device="cpu"), Silent())
     evaluate(embedded, find_run(embedded, None), [("mine", "val")], Machine(device="cpu"), Silent())
     found = next(s for s in status(embedded) if s.stage == "evaluate")

@@ -10,10 +10,13 @@ import typer
 
 from data_manifests.errors import MissingUpstream
 from pipelines.chain.status import status
-from pipelines.embed.encoders.spec import encoder_option
-from pipelines.engine.command_lines import in_workspace, of_split
+from pipelines.embed.encoders.spec import embed_command
+from pipelines.embed.options import EmbedOptions
+from pipelines.engine.command_lines import command_line, in_workspace, of_split
 from pipelines.engine.workspace import Workspace
-from pipelines.train.protocol import ProtocolChoice, resolve
+from pipelines.prepare.options import TableOptions
+from pipelines.train.options import ProtocolChoice, TrainOptions
+from pipelines.train.protocol import resolve
 from xmic_cli.app import app
 
 
@@ -37,15 +40,46 @@ def test_a_folder_with_a_space_is_one_word_to_the_shell() -> None:
     assert of_split("mine", "val", Path("my work")) == "mine --split val -w 'my work'"
 
 
-def test_the_encoder_is_named_by_what_finds_its_files_else_left_to_the_user(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path, encoders={"clip-01234567": "open_clip:ViT-B-16=/my disk/clip.pt"})
-    assert encoder_option(workspace, "clip-01234567", "open_clip:ViT-B-16=clip.pt") == (
-        "--encoder 'open_clip:ViT-B-16=/my disk/clip.pt'"
+@pytest.mark.parametrize(
+    ("encoder", "recorded", "named"),
+    [
+        ("clip-01234567", "open_clip:ViT-B-16=clip.pt", "'open_clip:ViT-B-16=/my disk/clip.pt'"),
+        ("pocket-979083af", "pocket", "pocket"),
+        ("open_clip:ViT-B-16/openai", None, "open_clip:ViT-B-16/openai"),
+        ("pocket", None, "pocket"),
+        ("clip-89abcdef", None, "NAME"),
+        (None, None, "NAME"),
+    ],
+)
+def test_the_encoder_is_named_by_what_finds_its_files_else_left_to_the_user(
+    encoder: str | None, recorded: str | None, named: str
+) -> None:
+    workspace = Workspace(Path("work"), encoders={"clip-01234567": "open_clip:ViT-B-16=/my disk/clip.pt"})
+    assert (
+        embed_command(workspace, "a", "val", encoder, recorded) == f"xmic embed a --split val -w work --encoder {named}"
     )
-    assert encoder_option(workspace, "pocket-979083af", "pocket") == "--encoder pocket"
-    assert encoder_option(workspace, "open_clip:ViT-B-16/openai") == "--encoder open_clip:ViT-B-16/openai"
-    assert encoder_option(workspace, "pocket") == "--encoder pocket"
-    assert encoder_option(workspace, "clip-89abcdef") == encoder_option(workspace, None) == "--encoder NAME"
+
+
+def test_only_what_differs_from_the_defaults_is_printed() -> None:
+    plain = TrainOptions("my clips")
+    assert command_line("train", plain) == "xmic train 'my clips'"
+    changed = TrainOptions(
+        "a", set={"n1": False, "betas": [0.9, 0.98]}, label="noun", source_val="20%", fixed_frames=True, prompt="a {}"
+    )
+    assert command_line("train", changed, root=Path("work")) == (
+        "xmic train a -w work --prompt 'a {}' --set n1=false --set betas=0.9,0.98 --label noun --source-val 20% "
+        "--fixed-frames"
+    )
+    without_text = EmbedOptions("pocket", text=False, crop_margin=0.25)
+    assert command_line("embed", without_text, "a", split="val") == (
+        "xmic embed a --split val --encoder pocket --no-text --crop-margin 0.25"
+    )
+    table = TableOptions(
+        name="a", files=("val=x.csv", "b.csv"), column={"video": "clip"}, videos=(Path("v"), Path("w"))
+    )
+    assert command_line("prepare table", table) == (
+        "xmic prepare table val=x.csv b.csv --name a --videos v --videos w --column video=clip"
+    )
 
 
 def test_every_command_that_status_names_can_be_typed(spaced: Workspace) -> None:

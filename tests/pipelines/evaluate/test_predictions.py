@@ -7,8 +7,8 @@ from pipelines.engine.progress import Silent
 from pipelines.evaluate.predictions import read_predictions
 from pipelines.evaluate.stage import evaluation_stage
 from pipelines.evaluate.trained import find_run
-from pipelines.train.plan import RunRequest, plan_run
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 from tests.pipelines.evaluate.hand_made import predictions
 
@@ -25,7 +25,7 @@ def test_only_labelled_clips_are_scored_and_all_labelled_ones_are_official() -> 
 def test_the_scores_of_a_file_go_to_the_listed_clips(embedded) -> None:
     from pipelines.evaluate.stage import evaluate
 
-    request = RunRequest("mine", "zero-shot", protocol=ProtocolChoice(classify="full"))
+    request = TrainOptions("mine", "zero-shot", classify="full")
     planned = plan_run(embedded, request)
     train_run(embedded, planned, Machine(device="cpu"), Silent())
     run = find_run(embedded, planned.name)

@@ -17,8 +17,8 @@ from pipelines.evaluate.run_facts import changes
 from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.prepare.vocabulary import vocabulary_of
-from pipelines.train.plan import RunRequest, plan_run
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 from tests.pipelines.class_lists import write_classes
 
@@ -34,8 +34,8 @@ class Listening(Silent):
 
 
 def trained(workspace, **choice):
-    protocol = ProtocolChoice(streams="full", classify="full", **choice)
-    planned = plan_run(workspace, RunRequest("mine", overrides={"epochs": 1, "batch": 4}, protocol=protocol))
+    choice = {"streams": "full", "classify": "full", **choice}
+    planned = plan_run(workspace, TrainOptions("mine", set={"epochs": 1, "batch": 4}, **choice))
     train_run(workspace, planned, Machine(device="cpu"), Silent())
     return find_run(workspace, None)
 
@@ -123,7 +123,7 @@ def test_parts_and_references_stand_beside_the_whole_and_are_read_back(embedded)
 
 
 def test_zero_shot_scores_give_the_reference_with_the_sources_prior(embedded):
-    request = RunRequest("mine", "zero-shot", protocol=ProtocolChoice(classify="full"))
+    request = TrainOptions("mine", "zero-shot", classify="full")
     planned = plan_run(embedded, request)
     train_run(embedded, planned, Machine(device="cpu"), Silent())
     (cross,) = score(embedded, find_run(embedded, planned.name), TARGETS[1:])

@@ -19,17 +19,16 @@ from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.report.collect import collect
 from pipelines.report.write import write_report
-from pipelines.train.plan import RunRequest, plan_run
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 
 
 @pytest.fixture
 def evaluated(embedded):
-    protocol = ProtocolChoice(streams="full", classify="full")
     train_run(
         embedded,
-        plan_run(embedded, RunRequest("mine", overrides={"epochs": 1, "batch": 4}, protocol=protocol)),
+        plan_run(embedded, TrainOptions("mine", set={"epochs": 1, "batch": 4}, streams="full", classify="full")),
         Machine(device="cpu"),
         Silent(),
     )

@@ -17,14 +17,14 @@ from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.submission import Submission
 from pipelines.evaluate.trained import find_run, targets_of
 from pipelines.methods.xmic import XMIC
-from pipelines.train.plan import RunRequest, plan_run
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 
 
 @pytest.fixture
 def trained(embedded):
-    planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 2, "batch": 4}))
+    planned = plan_run(embedded, TrainOptions("mine", set={"epochs": 2, "batch": 4}))
     train_run(embedded, planned, Machine(device="cpu"), Silent())
     return embedded, find_run(embedded, None)
 
@@ -74,7 +74,7 @@ def test_every_forward_pass_has_one_shape_so_that_few_clips_score_as_among_many(
 
 
 def test_zero_shot_scores_are_the_scaled_cosines(embedded, world):
-    request = RunRequest("mine", "zero-shot", protocol=ProtocolChoice(classify="full"))
+    request = TrainOptions("mine", "zero-shot", classify="full")
     planned = plan_run(embedded, request)
     train_run(embedded, planned, Machine(device="cpu"), Silent())
     score(embedded, find_run(embedded, planned.name), [("mine", "val")])
@@ -163,7 +163,7 @@ def test_random_weights_and_the_share_of_full_frames_are_said(embedded, world):
 
     shutil.rmtree(embedded.root / "embeddings")
     world.embed_dataset(embedded, "mine", ("train", "val"), world.encoder(random_weights=True))
-    planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 1}))
+    planned = plan_run(embedded, TrainOptions("mine", set={"epochs": 1}))
     train_run(embedded, planned, Machine(device="cpu"), Silent())
     (metrics,) = score(embedded, find_run(embedded, None), [("mine", "val")])
     assert metrics["random_weights"] == ["fake-00000000"]

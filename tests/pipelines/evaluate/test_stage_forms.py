@@ -20,9 +20,8 @@ from pipelines.evaluate.calibration import Temperature, fit_temperature
 from pipelines.evaluate.stage import evaluate, evaluation_stage
 from pipelines.evaluate.trained import find_run
 from pipelines.report.collect import collect
-from pipelines.train.plan import RunRequest, plan_run
-from pipelines.train.policy import SelectionPolicy
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 
 TARGETS = [("mine", "val"), ("other", "val")]
@@ -37,7 +36,7 @@ TABLE_7 = [
 
 
 def run(workspace, method="xmic", **changes):
-    planned = plan_run(workspace, RunRequest("mine", method, **{"labels": ("noun",), **changes}))
+    planned = plan_run(workspace, TrainOptions("mine", method, **{"label": "noun", **changes}))
     train_run(workspace, planned, Machine(device="cpu"), Silent())
     return find_run(workspace, planned.name)
 
@@ -69,7 +68,7 @@ def cosines(workspace, world, row, classify, pool, texts):
 @pytest.mark.parametrize("classify", ["full", "hand"])
 @pytest.mark.parametrize("pool", ["norm_then_norm", "raw_then_norm"])
 def test_zero_shot_scores_either_stream_in_either_form(embedded, world, classify, pool):
-    found = run(embedded, "zero-shot", overrides={"frame_pool": pool}, protocol=ProtocolChoice(classify=classify))
+    found = run(embedded, "zero-shot", set={"frame_pool": pool}, classify=classify)
     (metrics,) = score(embedded, found, TARGETS[:1])
     assert (metrics["protocol"]["classify"], metrics["run"]["recipe"]) == (classify, None)
     row = predictions(embedded, found.config["name"])[0]
@@ -81,7 +80,7 @@ def test_zero_shot_scores_either_stream_in_either_form(embedded, world, classify
 def test_zero_shot_scores_under_every_prompt_of_table_7(embedded, world, prompt):
     for text in text_stages(embedded, "mine", world.encoder(), prompt):
         stage.run(text)
-    found = run(embedded, "zero-shot", protocol=ProtocolChoice(classify="full", prompt=prompt))
+    found = run(embedded, "zero-shot", classify="full", prompt=prompt)
     (metrics,) = score(embedded, found, TARGETS[:1])
     assert metrics["protocol"]["prompt"] == prompt
     row = predictions(embedded, found.config["name"])[0]
@@ -92,7 +91,7 @@ def test_zero_shot_scores_under_every_prompt_of_table_7(embedded, world, prompt)
 
 @pytest.mark.parametrize("method", ["clip-adapter", "clip-adapter-temporal", "late-fusion"])
 def test_every_method_is_trained_and_evaluated_across(embedded, method):
-    found = run(embedded, method, overrides=QUICK)
+    found = run(embedded, method, set=QUICK)
     within, cross = score(embedded, found)
     assert (within["run"]["method"], within["run"]["recipe"], within["run"]["select"]) == (method, "custom", "last")
     assert cross["labels"]["noun"]["n_evaluated"] == 6
@@ -100,7 +99,7 @@ def test_every_method_is_trained_and_evaluated_across(embedded, method):
 
 
 def test_a_control_stands_beside_the_ordinary_evaluation_and_says_what_it_is(embedded):
-    found = run(embedded, overrides=QUICK)
+    found = run(embedded, set=QUICK)
     name = found.config["name"]
     score(embedded, found)
     ordinary = predictions(embedded, name)
@@ -121,11 +120,11 @@ def test_a_control_stands_beside_the_ordinary_evaluation_and_says_what_it_is(emb
 
 
 def test_status_knows_controls_and_how_they_are_made_again(embedded):
-    found = run(embedded, overrides=QUICK)
+    found = run(embedded, set=QUICK)
     score(embedded, found, TARGETS[:1], vectors="zero")
     (item,) = [item for item in status(embedded) if item.stage == "evaluate"]
     assert (item.what, item.done, item.next) == (f"{found.config['name']}@zero", 1, "")
-    again = run(embedded, overrides=QUICK | {"epochs": 2})
+    again = run(embedded, set=QUICK | {"epochs": 2})
     weights = again.folder / "noun/weights.safetensors"
     (found.folder / "noun/weights.safetensors").write_bytes(weights.read_bytes())
     (item,) = [item for item in status(embedded) if item.stage == "evaluate"]
@@ -134,13 +133,13 @@ def test_status_knows_controls_and_how_they_are_made_again(embedded):
 
 
 def test_controls_are_refused_where_there_is_no_x_mic_vector(embedded):
-    found = run(embedded, "clip-adapter", overrides=QUICK)
+    found = run(embedded, "clip-adapter", set=QUICK)
     with pytest.raises(UsageError, match="--xmic-vector mean: clip-adapter has no X-MIC vector"):
         score(embedded, found, vectors="mean")
 
 
 def test_every_result_names_its_recipe_and_how_its_epoch_was_kept(embedded):
-    found = run(embedded, overrides=QUICK, policy=SelectionPolicy(select="target", target="other"))
+    found = run(embedded, set=QUICK, select="target", target="other")
     within, cross = score(embedded, found)
     for metrics in (within, cross):
         assert (
@@ -154,7 +153,7 @@ def test_every_result_names_its_recipe_and_how_its_epoch_was_kept(embedded):
             }
             == metrics["run"]
         )
-    found = run(embedded, overrides=QUICK, policy=SelectionPolicy("matched", 34))
+    found = run(embedded, set=QUICK, recipe="matched", source_val=34)
     (metrics,) = score(embedded, found, TARGETS[:1])
     assert (metrics["run"]["recipe"], metrics["run"]["source_val"], metrics["run"]["leaking"]) == (
         "matched, custom",
@@ -166,7 +165,7 @@ def test_every_result_names_its_recipe_and_how_its_epoch_was_kept(embedded):
 
 
 def test_a_run_of_before_there_was_a_choice_kept_its_last_epoch(embedded):
-    found = run(embedded, overrides=QUICK)
+    found = run(embedded, set=QUICK)
     file = found.folder / "noun/config.json"
     config = json.loads(file.read_text())
     del config["selection"]
@@ -176,7 +175,7 @@ def test_a_run_of_before_there_was_a_choice_kept_its_last_epoch(embedded):
 
 
 def test_another_dataset_takes_the_temperature_of_the_sources_val_split(embedded):
-    found = run(embedded, "zero-shot", labels=("noun", "verb"), protocol=ProtocolChoice(classify="full"))
+    found = run(embedded, "zero-shot", label="both", classify="full")
     cross = evaluation_stage(embedded, found, "other", "val")
     assert cross.temperatures() == {"noun": Temperature(), "verb": Temperature()}
     score(embedded, found, TARGETS[:1])
@@ -188,7 +187,7 @@ def test_another_dataset_takes_the_temperature_of_the_sources_val_split(embedded
 
 
 def test_predictions_that_are_out_of_date_are_not_fitted_on(embedded):
-    found = run(embedded, "zero-shot", protocol=ProtocolChoice(classify="full"))
+    found = run(embedded, "zero-shot", classify="full")
     score(embedded, found, TARGETS[:1])
     (found.folder / "noun" / "weights.safetensors").write_bytes(b"others")
     assert evaluation_stage(embedded, found, "other", "val").temperatures()["noun"] == Temperature()

@@ -12,7 +12,7 @@ from pipelines.engine.clips import read_clips
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
 from pipelines.export.features import DATASET, INDEX, export_features
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import ProtocolChoice
 
 
 def test_each_row_of_the_index_has_the_vector_of_its_frame(embedded, tmp_path):

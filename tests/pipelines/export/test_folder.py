@@ -15,13 +15,14 @@ from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import TrainedRun, find_run
 from pipelines.export.folder import Exported, export_run
 from pipelines.report.collect import collect
-from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 
 
 @pytest.fixture
 def trained(embedded: Workspace) -> tuple[Workspace, TrainedRun]:
-    planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 2, "batch": 4}))
+    planned = plan_run(embedded, TrainOptions("mine", set={"epochs": 2, "batch": 4}))
     train_run(embedded, planned, Machine(device="cpu"), Silent())
     return embedded, find_run(embedded, None)
 

@@ -14,7 +14,8 @@ from pipelines.decode.plan import FramePlan
 from pipelines.embed.encoders.spec import parse_spec
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.trained import TrainedRun, find_run
-from pipelines.predict.as_trained import Overrides, check_overrides, encoders_of, frame_plan, made_by
+from pipelines.predict.as_trained import check_overrides, encoders_of, frame_plan, made_by
+from pipelines.predict.options import Overrides
 from tests.pipelines.kitchen_world import MACHINE, Kitchen
 
 

@@ -17,8 +17,8 @@ from pipelines.evaluate.trained import find_run
 from pipelines.report.collect import collect
 from pipelines.report.examples import CHANGES, MOST, Example, examples
 from pipelines.report.per_class import class_tables
-from pipelines.train.plan import RunRequest, plan_run
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 
 
@@ -29,8 +29,7 @@ def evaluated(embedded: Workspace) -> Workspace:
         ("zero-shot", {}),
         ("xmic", {"epochs": 30, "batch": 6, "warmup_epochs": 0, "lr": 0.02, "head_relu": False, "scale": 20.0}),
     ):
-        choice = ProtocolChoice(classify="hand")
-        planned = plan_run(embedded, RunRequest("mine", method, overrides=settings, protocol=choice))
+        planned = plan_run(embedded, TrainOptions("mine", method, set=settings, classify="hand"))
         train_run(embedded, planned, Machine(device="cpu"), Silent())
         run = find_run(embedded, planned.name)
         evaluate(embedded, run, [("mine", "val"), ("other", "val")], Machine(device="cpu"), Silent())

@@ -12,11 +12,12 @@ from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.report.collect import collect
 from pipelines.report.write import write_report
-from pipelines.train.plan import PlannedRun, RunRequest, plan_run
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import PlannedRun, plan_run
 from pipelines.train.run import train_run
 
 
-def _evaluated(workspace: Workspace, request: RunRequest) -> PlannedRun:
+def _evaluated(workspace: Workspace, request: TrainOptions) -> PlannedRun:
     """A run, trained and evaluated within its dataset and on the other one."""
     planned = plan_run(workspace, request)
     train_run(workspace, planned, Machine(device="cpu"), Silent())
@@ -26,7 +27,7 @@ def _evaluated(workspace: Workspace, request: RunRequest) -> PlannedRun:
 
 
 def test_an_evaluation_whose_target_was_prepared_anew_is_out_of_date(embedded: Workspace) -> None:
-    planned = _evaluated(embedded, RunRequest("mine", "zero-shot"))
+    planned = _evaluated(embedded, TrainOptions("mine", "zero-shot"))
     assert collect(embedded).outdated == []
     manifests = embedded.root / "manifests"
     shutil.copyfile(manifests / "mine/train/clips.parquet", manifests / "other/val/clips.parquet")
@@ -52,7 +53,7 @@ def test_a_run_that_learned_from_other_clips_is_out_of_date_wherever_it_is_evalu
     embedded: Workspace, learns: bool
 ) -> None:
     changed = {"epochs": 1, "scale": 0.5, "n1": False} if learns else {}
-    request = RunRequest("mine", "xmic" if learns else "zero-shot", overrides=changed, fixed_frames=learns)
+    request = TrainOptions("mine", "xmic" if learns else "zero-shot", set=changed, fixed_frames=learns)
     planned = _evaluated(embedded, request)
     assert collect(embedded).outdated == []
     manifests = embedded.root / "manifests"
@@ -63,5 +64,5 @@ def test_a_run_that_learned_from_other_clips_is_out_of_date_wherever_it_is_evalu
     assert [row.marks for row in found.rows] == ["O" * learns]
     gaps = [gap for gap in found.gaps if gap.why == f"{planned.name} is out of date: {why}"]
     # A change that is the default of neither: the epochs and the settings.
-    options = "--method xmic --preset official --seed 0 --set n1=false --set scale=0.5 --set epochs=1 --fixed-frames"
+    options = "--set n1=false --set scale=0.5 --set epochs=1 --fixed-frames"
     assert [gap.command for gap in gaps] == [f"xmic train mine {options}"] * learns

@@ -19,8 +19,8 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.report.write import write_report
-from pipelines.train.plan import RunRequest, plan_run
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -51,8 +51,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def page(embedded: Workspace, browser: Any) -> Any:
     """The page of X-MIC and zero-shot, with every section in it, just loaded at a desk's width."""
     for method, settings in (("zero-shot", {}), ("xmic", {"epochs": 2, "batch": 6})):
-        choice = ProtocolChoice(classify="hand")
-        planned = plan_run(embedded, RunRequest("mine", method, overrides=settings, protocol=choice))
+        planned = plan_run(embedded, TrainOptions("mine", method, set=settings, classify="hand"))
         train_run(embedded, planned, Machine(device="cpu"), Silent())
         run = find_run(embedded, planned.name)
         evaluate(embedded, run, [("mine", "val"), ("other", "val")], Machine(device="cpu"), Silent())

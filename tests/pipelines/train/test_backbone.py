@@ -19,8 +19,9 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.train.backbone import Towers, load_towers
-from pipelines.train.plan import RunRequest, plan_run
-from pipelines.train.protocol import Protocol, ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
+from pipelines.train.protocol import Protocol
 from pipelines.train.run import train_run
 from tests.pipelines import towered_encoder
 from tests.pipelines.towered_encoder import LOADED, SPEC
@@ -39,10 +40,9 @@ def towered(embedded: Workspace, world: Any) -> Workspace:
     return embedded
 
 
-def request(method: str, **changes: Any) -> RunRequest:
-    choice = ProtocolChoice(encoder=SPEC, classify="full", **changes)
+def request(method: str, **changes: Any) -> TrainOptions:
     overrides = {"epochs": 2, "batch": 4, **({"heads": 4} if method == "a5" else {})}
-    return RunRequest("mine", method, overrides=overrides, protocol=choice)
+    return TrainOptions("mine", method, set=overrides, **{"encoder": SPEC, "classify": "full", **changes})
 
 
 @pytest.mark.parametrize("method", ["coop", "cocoop", "a5"])

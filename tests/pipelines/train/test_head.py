@@ -8,7 +8,8 @@ import pytest
 from data_manifests.errors import InputError
 from pipelines.engine.machine import Machine
 from pipelines.train import run as run_module
-from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 from tests.pipelines.train.loop_world import Notes
 
@@ -27,7 +28,7 @@ def train_without(embedded, monkeypatch):
             return {role: replace(stream, index=rows[role]) for role, stream in streams.items()}
 
         monkeypatch.setattr(run_module, "load_streams", lacking)
-        planned = plan_run(embedded, RunRequest("mine", overrides={"epochs": 1, "batch": 2}, labels=("noun",)))
+        planned = plan_run(embedded, TrainOptions("mine", set={"epochs": 1, "batch": 2}, label="noun"))
         notes = Notes()
         return train_run(embedded, planned, Machine(device="cpu"), notes)["heads"]["noun"], notes.texts
 

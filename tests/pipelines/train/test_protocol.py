@@ -9,7 +9,8 @@ from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.clips import EmbedClipsStage
 from pipelines.engine import stage
-from pipelines.train.protocol import ProtocolChoice, on_target, resolve
+from pipelines.train.options import ProtocolChoice
+from pipelines.train.protocol import on_target, resolve
 
 HAND = "hand-fake-hands-00000000-h0.5-o0.01-m0-center"
 
@@ -61,7 +62,7 @@ def test_what_is_missing_names_the_command(embedded):
 
 
 def test_unknown_streams_are_refused(embedded):
-    with pytest.raises(UsageError, match="--streams sideways --classify hand: expected full, hand or both"):
+    with pytest.raises(UsageError, match="--streams sideways: expected full, hand or both"):
         resolved(embedded, streams="sideways")
 
 

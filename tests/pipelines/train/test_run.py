@@ -13,15 +13,15 @@ from pipelines.engine.locks import ShardLock
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.evaluate.trained import find_run
-from pipelines.train.plan import RunRequest, choose_source, plan_run
-from pipelines.train.protocol import ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import choose_source, plan_run
 from pipelines.train.run import load_text, train_run
 
 QUICK = {"epochs": 3, "batch": 4, "warmup_epochs": 1}
 
 
 def request(**changes):
-    return RunRequest(**{"dataset": "mine", "overrides": QUICK, **changes})
+    return TrainOptions(**{"dataset": "mine", "set": QUICK, **changes})
 
 
 def train(workspace, **changes):
@@ -145,9 +145,9 @@ def test_the_key_covers_settings_seed_protocol_and_vectors_but_not_the_machine(e
     base = plan_run(embedded, request()).key
     assert plan_run(embedded, request()).key == base
     assert plan_run(embedded, request(seed=1)).key != base
-    assert plan_run(embedded, request(overrides={**QUICK, "scale": 1.0})).key != base
+    assert plan_run(embedded, request(set={**QUICK, "scale": 1.0})).key != base
     assert plan_run(embedded, request(preset="paper")).key != base
-    assert plan_run(embedded, request(protocol=ProtocolChoice(streams="full"))).key != base
+    assert plan_run(embedded, request(streams="full")).key != base
     shutil.rmtree(embedded.root / "embeddings/mine")
     world.embed_dataset(embedded, "mine", ("train",), world.encoder(precision="bf16"))
     assert plan_run(embedded, request()).key != base
@@ -157,12 +157,12 @@ def test_presets_decide_the_classified_stream(embedded):
     assert plan_run(embedded, request()).protocol.classify == "hand"
     assert plan_run(embedded, request(preset="paper")).protocol.classify == "full"
     assert plan_run(embedded, request(preset="paper")).config["recipe"]["lr"] == 1e-6
-    assert plan_run(embedded, request(method="zero-shot", overrides={})).protocol.streams is None
+    assert plan_run(embedded, request(method="zero-shot", set={})).protocol.streams is None
 
 
 def test_settings_of_the_protocol_can_not_be_set_behind_its_back(embedded):
     with pytest.raises(UsageError, match="--set streams: it belongs to the protocol; use --streams"):
-        plan_run(embedded, request(overrides={"streams": "full"}))
+        plan_run(embedded, request(set={"streams": "full"}))
 
 
 def test_one_candidate_needs_fixed_frames(embedded, world):
@@ -176,22 +176,22 @@ def test_one_candidate_needs_fixed_frames(embedded, world):
     frames = DecodeStage(embedded, "mine", "train", FramePlan(4, 1, 0))
     stage.run(frames)
     stage.run(EmbedStage(frames, world.encoder()))
-    full = ProtocolChoice(streams="full", classify="full")
+    full = {"streams": "full", "classify": "full"}
     with pytest.raises(UsageError, match="leaves training nothing to draw from.*--fixed-frames"):
-        plan_run(embedded, request(protocol=full))
-    _, result = train(embedded, protocol=full, fixed_frames=True)
+        plan_run(embedded, request(**full))
+    _, result = train(embedded, **full, fixed_frames=True)
     assert result["trained"] == ["noun", "verb"]
 
 
 def test_zero_shot_learns_nothing_and_is_a_run_all_the_same(embedded):
-    planned, result = train(embedded, method="zero-shot", overrides={})
+    planned, result = train(embedded, method="zero-shot", set={})
     assert result["heads"]["noun"]["parameters"] == 0
     with safe_open(planned.folder / "noun/weights.safetensors", "pt") as file:
         assert list(file.keys()) == []
 
 
 def test_one_head_can_be_trained_alone_and_the_other_later(embedded):
-    planned, result = train(embedded, labels=("noun",))
+    planned, result = train(embedded, label="noun")
     assert result["trained"] == ["noun"]
     again, result = train(embedded)
     assert again.folder == planned.folder
@@ -231,7 +231,7 @@ def test_bare_texts_come_with_the_classes_unless_they_are_prompted_or_several(em
 def test_zero_shot_needs_no_train_split(embedded):
     assert choose_source(embedded, "other", trains=False) == ("other", "val")
     assert choose_source(embedded, None, trains=False) == ("mine", "train")
-    request_ = RunRequest("other", "zero-shot", protocol=ProtocolChoice(classify="full"))
+    request_ = TrainOptions("other", "zero-shot", classify="full")
     planned = plan_run(embedded, request_)
     train_run(embedded, planned, Machine(device="cpu"), Silent())
     from pipelines.evaluate.stage import evaluate
@@ -247,9 +247,9 @@ def test_other_class_names_are_another_run(embedded, world):
     from pipelines.engine import stage
 
     with pytest.raises(MissingUpstream, match="the fixed noun class names are not embedded.* --names fixed"):
-        plan_run(embedded, request(protocol=ProtocolChoice(names="fixed")))
+        plan_run(embedded, request(names="fixed"))
     for text in text_stages(embedded, "mine", world.encoder(), "{}", "fixed"):
         stage.run(text)
-    official, fixed = (plan_run(embedded, request(protocol=ProtocolChoice(names=n))) for n in ("official", "fixed"))
+    official, fixed = (plan_run(embedded, request(names=n)) for n in ("official", "fixed"))
     assert official.name != fixed.name
     assert fixed.config["protocol"]["names"] == "fixed"

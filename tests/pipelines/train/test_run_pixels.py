@@ -16,8 +16,9 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.train.backbone import Towers, load_towers
-from pipelines.train.plan import PlannedRun, RunRequest, plan_run
-from pipelines.train.protocol import Protocol, ProtocolChoice
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import PlannedRun, plan_run
+from pipelines.train.protocol import Protocol
 from pipelines.train.run import train_run
 from tests.pipelines import seeing_encoder
 from tests.pipelines.train.loop_world import files, stop_before_step
@@ -34,9 +35,10 @@ def seen(embedded: Workspace, world: Any) -> Workspace:
 
 
 def plan(workspace: Workspace, classify: Any = None, **overrides: Any) -> PlannedRun:
-    choice = ProtocolChoice(encoder=seeing_encoder.SPEC, classify=classify)
     chosen = {"epochs": 2, "batch": 4, "frames": 4, "global_prompts": 2, **overrides}
-    return plan_run(workspace, RunRequest("mine", "vita-clip", overrides=chosen, protocol=choice))
+    return plan_run(
+        workspace, TrainOptions("mine", "vita-clip", set=chosen, encoder=seeing_encoder.SPEC, classify=classify)
+    )
 
 
 def weights(planned: PlannedRun) -> dict[str, bytes]:

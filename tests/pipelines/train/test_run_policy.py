@@ -12,7 +12,8 @@ from data_manifests.errors import Interrupted, MissingUpstream, UsageError
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.train import matched
-from pipelines.train.plan import RunRequest, plan_run
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
 from pipelines.train.policy import LEARNING_RATES, SelectionPolicy
 from pipelines.train.run import train_run
 
@@ -20,7 +21,7 @@ QUICK = {"epochs": 2, "batch": 2, "warmup_epochs": 1}
 
 
 def request(policy, **changes):
-    return RunRequest(**{"dataset": "mine", "overrides": QUICK, "labels": ("noun",), "policy": policy, **changes})
+    return TrainOptions(**{"dataset": "mine", "set": QUICK, "label": "noun", **vars(policy), **changes})
 
 
 def train(workspace, policy, stop=lambda: None, **changes):
@@ -98,7 +99,7 @@ def test_matched_tries_the_same_rates_for_every_method_and_records_all_trials(em
 
 def test_a_recipe_is_named_by_what_it_is(embedded):
     names = [
-        plan_run(embedded, request(policy, overrides=overrides)).config["recipe"]["name"]
+        plan_run(embedded, request(policy, set=overrides)).config["recipe"]["name"]
         for policy in (SelectionPolicy(), SelectionPolicy("matched"))
         for overrides in ({}, {"batch": 8})
     ]
@@ -107,12 +108,12 @@ def test_a_recipe_is_named_by_what_it_is(embedded):
 
 def test_a_learning_rate_of_ones_own_is_not_matched(embedded):
     with pytest.raises(UsageError, match="--set lr: --recipe matched tries the same learning rates for every method"):
-        plan_run(embedded, request(SelectionPolicy("matched"), overrides={"lr": 1}))
+        plan_run(embedded, request(SelectionPolicy("matched"), set={"lr": 1}))
 
 
 def test_a_method_without_anything_to_learn_takes_no_terms(embedded):
     with pytest.raises(UsageError, match="zero-shot learns nothing: leave out --recipe, --source-val and --select"):
-        plan_run(embedded, request(SelectionPolicy("matched"), method="zero-shot", overrides={}))
+        plan_run(embedded, request(SelectionPolicy("matched"), method="zero-shot", set={}))
 
 
 @pytest.mark.parametrize(

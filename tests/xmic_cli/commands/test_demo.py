@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
 from pocket_kitchens import build as build_module
+from pocket_kitchens.demo import run_demo
 from xmic_cli.app import run
 
 
@@ -37,6 +40,10 @@ def test_the_table_has_zero_shot_and_xmic_on_both_datasets_with_intervals(
 def test_running_it_again_makes_nothing(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["demo", str(demo), "--small", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["made"] == 0
+
+
+def test_python_may_run_it_without_a_stop(demo: Path) -> None:
+    assert run_demo(demo, "small", Machine(device="cpu", offline=True), Silent()).made == 0
 
 
 def test_the_configuration_it_leaves_is_one_for_run(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:

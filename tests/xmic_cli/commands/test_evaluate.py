@@ -72,7 +72,7 @@ def test_a_control_is_said_to_be_one(trained, capsys):
     assert run(["evaluate", "-w", str(trained.root), "--xmic-vector", "mean"]) == 0
     assert "a control: scored with mean X-MIC vectors, not with each clip's own" in capsys.readouterr().err
     assert run(["evaluate", "-w", str(trained.root), "--xmic-vector", "none"]) == 2
-    assert "--xmic-vector none: expected own, mean, shuffled, zero" in capsys.readouterr().err
+    assert "--xmic-vector none: expected own, mean, shuffled or zero" in capsys.readouterr().err
 
 
 def test_an_epoch_that_was_chosen_by_the_target_is_warned_of(embedded, capsys):

@@ -61,7 +61,7 @@ def test_the_table_is_printed_and_warnings_gaps_and_paths_are_noted(app: typer.T
     assert row.split("\t")[:8] == ["xmic", "xmic-run", "clips train", "clips val", "–", "R", "25.00* (3/4)", "–"]
     assert blank == ""
     assert title.startswith("Table 1: within and across datasets; trained on clips, evaluated on clips val")
-    assert "Table 4 (conditioning streams) has no runs yet; run: xmic train clips --method xmic" in result.stderr
+    assert "Table 4 (conditioning streams) has no runs yet; run: xmic train clips" in result.stderr
     assert "warning: vit-random has random weights; the rows marked R mean nothing" in result.stderr
     assert "xmic-run is not evaluated on another dataset; run: xmic evaluate xmic-run --cross DATASET" in result.stderr
     page = workspace / "reports" / "mine" / "index.html"

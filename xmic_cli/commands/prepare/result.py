@@ -8,63 +8,66 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xmic_cli import console
-from xmic_cli.commands.prepare.options import PrepareOptions
+from xmic_cli.commands.prepare.options import PrepareCall
 from xmic_cli.options import open_workspace
 
 if TYPE_CHECKING:
     from data_manifests.readers import Reader
     from pipelines.engine.workspace import Workspace
     from pipelines.prepare.check.run import SplitCheck
+    from pipelines.prepare.options import PrepareOptions
     from pipelines.prepare.stage import Prepared
 
 _SHOWN = 10
 
 
-def run(context: typer.Context, name: str, reader: Reader, options: PrepareOptions) -> None:
+def run(context: typer.Context, options: PrepareOptions, call: PrepareCall) -> None:
     """Write the manifests, look at the videos where that was asked for, and show both."""
     from data_manifests.schema import canonical_split
+    from pipelines.chain.readers import reader_of, roots_of
     from pipelines.engine.run_policy import parse_max_failures
     from pipelines.prepare.stage import prepare
 
-    workspace = open_workspace(context, options.workspace)
+    reader = reader_of(options)
+    workspace = open_workspace(context, call.workspace)
     found = prepare(
         workspace,
-        name,
+        options.name,
         reader,
-        options.videos or [],
-        splits=[canonical_split(item) for item in options.split or []],
+        roots_of(options),
+        splits=[canonical_split(item) for item in options.split],
         limit=options.limit,
-        dry_run=options.dry_run,
-        break_lock=options.break_lock,
+        dry_run=call.dry_run,
+        break_lock=call.break_lock,
         max_failures=parse_max_failures(options.max_failures),
         progress=console.progress(),
     )
-    if options.dry_run:
+    if call.dry_run:
         lines = found.plan or ["nothing to do: the manifests are up to date"]
         told = {"would_write": found.plan, "would_reject": found.would_reject}
-        console.emit(told, options.json, [*lines, *found.would_reject])
+        console.emit(told, call.json, [*lines, *found.would_reject])
         return
-    tables = _check(workspace, options, found) if options.check else {}
-    if options.list_needed:
-        _print_needed(workspace, options, reader, found, tables)
+    tables = _check(workspace, call, found) if call.check else {}
+    if call.list_needed:
+        _print_needed(workspace, call, reader, found, tables)
         return
     result = vars(found) | ({"check": {split: vars(table) for split, table in tables.items()}} if tables else {})
-    console.emit(result, options.json, _lines(name, vars(found)))
-    if tables and not options.json:
-        _print_check(name, tables)
+    console.emit(result, call.json, _lines(options.name, vars(found)))
+    if tables and not call.json:
+        _print_check(options.name, tables)
 
 
-def _check(workspace: Workspace, options: PrepareOptions, found: Prepared) -> dict[str, SplitCheck]:
+def _check(workspace: Workspace, call: PrepareCall, found: Prepared) -> dict[str, SplitCheck]:
     from pipelines.prepare.check.run import check
     from xmic_cli.options import machine_of
 
-    workers = machine_of(options.workers, "cpu", offline=True).workers
+    workers = machine_of(call.workers, "cpu", offline=True).workers
     return check(workspace, found.dataset, list(found.splits), workers, console.progress())
 
 
 def _print_needed(
     workspace: Workspace,
-    options: PrepareOptions,
+    call: PrepareCall,
     reader: Reader,
     found: Prepared,
     tables: Mapping[str, SplitCheck],
@@ -75,7 +78,7 @@ def _print_needed(
     for line in _lines(found.dataset, vars(found)):
         console.note(line)
     console.note(f"{len(ids)} videos are needed")
-    console.emit({"needed": ids}, options.json, reader.downloader_list(ids))
+    console.emit({"needed": ids}, call.json, reader.downloader_list(ids))
 
 
 def _print_check(name: str, tables: Mapping[str, SplitCheck]) -> None:

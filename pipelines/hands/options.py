@@ -1,0 +1,78 @@
+"""Options of ``xmic detect-hands`` and of ``[hands]``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Ge
+
+from data_manifests.errors import UsageError
+from pipelines.decode.options import PLAN
+from pipelines.engine.options import CommandOnly, Doc, Group, Options
+from pipelines.engine.precision import Precision
+
+CropFit = Literal["center", "pad"]
+IMPORTED = ("epic-100doh", "boxes")
+"""What ``--detector`` names instead of a detector: boxes made elsewhere, in the files that ``--boxes`` names."""
+
+_IMPORT = "Boxes made elsewhere"
+_NEEDED = {
+    "epic-100doh": "the folder with EPIC-KITCHENS' hand-objects/P01/P01_01.pkl, …",
+    "boxes": "a table of boxes (.parquet or .csv)",
+}
+
+
+@dataclass(frozen=True)
+class HandsOptions(Options):
+    """How hands are found, or which boxes are imported. A chain without ``[hands]`` detects none."""
+
+    detector: Annotated[str, Doc("yolo, epic-100doh or boxes (both read --boxes), or package.module:Class.")] = "yolo"
+    weights: Annotated[
+        Path | None,
+        Doc(
+            "For yolo: Ultralytics detection weights (.pt), a model of xmic hands train (.safetensors), or "
+            "hf://owner/repo/file. (default: the model that comes with xmic)"
+        ),
+    ] = None
+    hand_class: Annotated[str | None, Doc("Class of the weights that is a hand. (default: the one named hand)")] = None
+    image_size: Annotated[
+        int | None, Ge(32), Doc("Side of the network's square input, pixels. (default: the model's own, or 640)")
+    ] = None
+    precision: Annotated[Precision, Doc("Of yolo's network; auto goes by the hardware.")] = "auto"
+    batch_size: Annotated[int, Ge(1), Doc("Frames per forward pass; fixed, the last one is padded.")] = 16
+    boxes: Annotated[
+        Path | None,
+        Group(_IMPORT),
+        Doc(
+            "Boxes made elsewhere. epic-100doh: the folder of EPIC-KITCHENS' hand-objects. "
+            "boxes: a table (.parquet or .csv)."
+        ),
+    ] = None
+    boxes_tolerance: Annotated[
+        float, Ge(0), Group(_IMPORT), Doc("A row of the table counts for a frame this near, seconds.")
+    ] = 0.05
+    plan: Annotated[str | None, CommandOnly("a chain decodes every split by one plan"), Doc(PLAN)] = None
+
+    def check(self) -> None:
+        """Refuse options of another kind of detector."""
+        if self.detector in IMPORTED:
+            self._check_import()
+        elif self.boxes is not None:
+            raise UsageError(
+                f"--boxes {self.boxes}: the detector {self.detector} finds boxes itself. To import some, say "
+                "what they are with --detector epic-100doh or --detector boxes."
+            )
+        elif self.detector != "yolo" and self.precision != "auto":
+            raise UsageError(
+                f"--precision {self.precision}: it is for --detector yolo; {self.detector} decides itself."
+            )
+
+    def _check_import(self) -> None:
+        if self.weights is not None:
+            raise UsageError(f"--weights {self.weights}: --detector {self.detector} reads boxes and runs no network.")
+        if self.precision != "auto":
+            raise UsageError(f"--precision {self.precision}: --detector {self.detector} runs no network.")
+        if self.boxes is None:
+            raise UsageError(f"--boxes is missing: --detector {self.detector} needs {_NEEDED[self.detector]}.")

@@ -1,0 +1,15 @@
+"""Options of ``xmic report`` and of ``[report]``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pipelines.engine.options import Doc, Options
+
+
+@dataclass(frozen=True)
+class ReportOptions(Options):
+    """Where a report is written."""
+
+    name: Annotated[str, Doc("Folder name below reports/.")] = "report"

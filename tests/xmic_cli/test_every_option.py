@@ -1,0 +1,213 @@
+"""All options of all stages: what the command line refuses, xmic.toml refuses too, and each key is an option."""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from data_manifests.errors import InputError
+from pipelines.chain.config import DATASETS, OLD_KEYS, TABLES, check_config, keys_of
+from pipelines.engine.options import Argument, CommandOnly, FileOnly, Option, options_of
+from xmic_cli.app import app, run
+
+_COMMANDS = {
+    "decode": "decode",
+    "hands": "detect-hands",
+    "embed": "embed",
+    "train": "train",
+    "evaluate": "evaluate",
+    "report": "report",
+    **{f"dataset {reader}": f"prepare {reader}" for reader in DATASETS},
+}
+"""Table of xmic.toml → its command."""
+
+_NEEDED: dict[str, dict[str, Any]] = {
+    "embed": {"encoder": "x:y"},
+    "dataset epic": {"annotations": "x"},
+    "dataset ego4d": {"annotations": "x"},
+    "dataset egtea": {"annotations": "x"},
+    "dataset table": {"files": ["val=x.csv"], "name": "x"},
+    "dataset own": {"reader": "a.b:C", "name": "x"},
+}
+
+
+def _kind(table: str) -> type:
+    word, _, reader = table.partition(" ")
+    return DATASETS[reader] if reader else TABLES[word]
+
+
+def _taken(table: str) -> dict[str, Option]:
+    return {option.name: option for option in options_of(_kind(table))}
+
+
+def _wrong_values(option: Option) -> Iterator[Any]:
+    least, above, most, below = option.bounds
+    if option.choices:
+        yield "nonsense"
+    if option.kind is float:
+        yield float("nan")
+    yield from (value for value in (above, below) if value is not None)
+    yield from [least - 1] if least is not None else []
+    yield from [most + 1] if most is not None else []
+
+
+_WRONG = [
+    pytest.param(table, option, value, id=f"{table} {option.name} {value}")
+    for table in _COMMANDS
+    for option in _taken(table).values()
+    for value in _wrong_values(option)
+]
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_toml, value))}]"
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()
+
+
+def _config(folder: Path, table: str, keys: dict[str, Any]) -> Path:
+    """A file that is right but for the keys."""
+    word, _, reader = table.partition(" ")
+    keys = {**_NEEDED.get(table, {}), **keys}
+    if reader and reader != "own":
+        keys["reader"] = reader
+    lines = "\n".join(f"{name} = {_as_toml(value)}" for name, value in keys.items())
+    head = f"[[{word}]]" if word in ("dataset", "train") else f"[{word}]"
+    text = f"{head}\n{lines}\n"
+    if word != "dataset":
+        text += '[[dataset]]\nname = "x"\nreader = "table"\nfiles = ["val=x.csv"]\n'
+    if word != "embed":
+        text += '[embed]\nencoder = "x:y"\n'
+    file = folder / "xmic.toml"
+    file.write_text(text)
+    return file
+
+
+def _command_line(table: str, option: Option, value: Any) -> list[str]:
+    given: list[str] = []
+    for name, needed in {**_NEEDED.get(table, {}), option.name: value}.items():
+        one = _taken(table)[name]
+        words = [str(item) for item in (needed if isinstance(needed, list) else [needed])]
+        given += words if one.mark(Argument) else [part for word in words for part in (one.flag, word)]
+    return [*_COMMANDS[table].split(), *given]
+
+
+def test_there_are_options_to_walk() -> None:
+    assert len(_WRONG) > 40
+    assert {table for table in _COMMANDS if any(param.values[0] == table for param in _WRONG)} >= {
+        *("decode", "hands", "embed", "train", "evaluate"),
+        *(f"dataset {reader}" for reader in DATASETS),
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "option", "value"), [param for param in _WRONG if not param.values[1].mark(FileOnly)]
+)
+def test_the_command_line_refuses_it_and_names_the_option(
+    table: str, option: Option, value: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*_command_line(table, option, value), "-w", str(tmp_path / "work")]) == 2
+    assert option.flag in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "option", "value"), [param for param in _WRONG if not param.values[1].mark(CommandOnly)]
+)
+def test_the_file_refuses_it_and_names_file_table_key_and_what_was_found(
+    table: str, option: Option, value: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = _config(tmp_path, table, {option.name: value})
+    assert run(["run", str(file), "--dry-run"]) == 3
+    word = table.partition(" ")[0]
+    place = f"{word}.0" if word in ("dataset", "train") else word
+    error = capsys.readouterr().err
+    assert f"{file}: {place}.{option.name}: " in error
+    assert f"found {value!r}" in error
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("table", _COMMANDS)
+def test_the_file_that_the_wrong_values_are_put_into_is_right_without_them(table: str, tmp_path: Path) -> None:
+    file = _config(tmp_path, table, {})
+    check_config(tomllib.loads(file.read_text()), file)
+
+
+def _options_of_command(name: str) -> set[str]:
+    command: Any = typer.main.get_command(app)
+    for word in name.split():
+        command = command.commands[word]
+    return {item.name for item in command.params}
+
+
+@pytest.mark.parametrize("table", _COMMANDS)
+def test_every_key_is_the_option_of_its_name_or_says_why_not(table: str) -> None:
+    options = _options_of_command(_COMMANDS[table])
+    for name, option in _taken(table).items():
+        if option.mark(FileOnly):
+            continue
+        assert name in options
+    only = {name: option.mark(FileOnly) for name, option in _taken(table).items() if name not in options}
+    assert all(mark and mark.why for mark in only.values())
+    assert set(only) <= {"embed": {"v2"}}.get(table, {"reader", "hands"})
+
+
+@pytest.mark.parametrize("table", _COMMANDS)
+def test_an_option_of_the_command_alone_is_refused_in_the_file_with_the_reason(table: str, tmp_path: Path) -> None:
+    for name, option in _taken(table).items():
+        mark = option.mark(CommandOnly)
+        if mark is None:
+            continue
+        assert name not in keys_of(_kind(table))
+        file = _config(tmp_path, table, {name: "x"})
+        with pytest.raises(InputError, match=rf"\.{name}: an option of the command line only, because {mark.why[:9]}"):
+            check_config(tomllib.loads(file.read_text()), file)
+
+
+def test_the_old_names_of_keys_are_still_read_but_not_beside_the_new(tmp_path: Path) -> None:
+    table = {"name": "x", "reader": "epic", "annotations": "x", "splits": ["val"], "patterns": ["{video_id}.mp4"]}
+    other = {"name": "y", "reader": "table", "files": ["val=x.csv"], "columns": {"video": "clip"}}
+    raw: dict[str, Any] = {"dataset": [table, other], "embed": {"encoder": "x:y"}}
+    epic, mine = check_config(raw, tmp_path / "xmic.toml").dataset
+    assert (epic.split, epic.pattern, mine.column) == (("val",), ("{video_id}.mp4",), {"video": "clip"})  # type: ignore[union-attr]
+    for old, new in OLD_KEYS.items():
+        twice = {**raw, "dataset": [{**table, old: [], new: []}]}
+        with pytest.raises(InputError, match=rf"dataset\.0\.{old} is another name of {new}; leave one"):
+            check_config(twice, tmp_path / "xmic.toml")
+
+
+def _bounded() -> Iterator[Any]:
+    """Every option of every command that Typer itself keeps within bounds, with a value outside."""
+
+    def of(commands: typer.Typer, path: tuple[str, ...]) -> Iterator[Any]:
+        for command in commands.registered_commands:
+            assert command.callback is not None
+            for item in inspect.signature(command.callback, eval_str=True).parameters.values():
+                info = next(
+                    (mark for mark in getattr(item.annotation, "__metadata__", ()) if hasattr(mark, "min")), None
+                )
+                if info is None:
+                    continue
+                flag = next(iter(info.param_decls or ()), f"--{item.name.replace('_', '-')}")
+                for value in (info.min is not None and info.min - 1, info.max is not None and info.max + 1):
+                    if value is not False:
+                        yield pytest.param((*path, command.name), flag, value, id=f"{command.name} {flag} {value}")
+        for group in commands.registered_groups:
+            assert group.typer_instance is not None
+            yield from of(group.typer_instance, (*path, str(group.name)))
+
+    return of(app, ())
+
+
+@pytest.mark.parametrize(("command", "flag", "value"), list(_bounded()))
+def test_every_bound_of_every_command_is_kept(
+    command: tuple[str, ...], flag: str, value: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*command, flag, str(value)]) == 2
+    assert flag in capsys.readouterr().err
