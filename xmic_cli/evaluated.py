@@ -1,4 +1,7 @@
-"""What ``xmic evaluate`` prints of its results: tables of percent, each number with its clips."""
+"""Print the results of ``xmic evaluate`` as tables.
+
+Numbers are in percent, each with its count of clips.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,14 @@ from typing import Any
 from xmic_cli import console
 
 Result = Mapping[str, Any]
-"""What :func:`pipelines.evaluate.stage.evaluate` returns of a target."""
+"""Result of :func:`pipelines.evaluate.stage.evaluate` for one target."""
 
 
 def print_results(name: str, results: list[dict[str, Any]]) -> None:
-    """Tables on stdout, notes on stderr; a table without a row is left out."""
+    """Print result tables on stdout and notes on stderr.
+
+    A table without rows is left out.
+    """
     head = ["dataset", "split", "label"]
     console.table(
         name,
@@ -37,7 +43,11 @@ def print_results(name: str, results: list[dict[str, Any]]) -> None:
 
 
 def harmonic_means(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Within × cross top-1 for every cross target and label, with its 95 % interval in percent."""
+    """Compute the harmonic means of within and cross top-1.
+
+    Returns:
+        One dictionary per cross target and label: the target, ``label``, ``hm`` and its 95 % ``interval``, in percent.
+    """
     from pipelines.evaluate.intervals import harmonic, interval, resampled
     from pipelines.evaluate.metrics import harmonic_mean
 
@@ -64,7 +74,7 @@ def _main_rows(results: list[dict[str, Any]]) -> Iterator[list[str]]:
             mean = means.get((*target, label), {})
             any_noun = (numbers.get("any_noun") or {}).get("percent")
             error = (numbers["calibration"] or {}).get("ece")
-            # A cross target takes the draws that its harmonic mean takes, as in the report.
+            # The interval of a cross target uses the same draws as its harmonic mean, as in the report.
             row = [*target, label, _with_interval(numbers, 0 if result["within"] else 1), percent(numbers["top5"])]
             row += [percent(numbers["class_mean"]), percent(any_noun), percent(error)]
             yield [*row, percent(mean.get("hm")) + _ends(mean.get("interval")), _clips(numbers)]
@@ -149,5 +159,5 @@ def _clips(numbers: Result) -> str:
 
 
 def percent(value: float | None) -> str:
-    """Two decimals, a dash where there is no number."""
+    """Format a percentage with two decimals; a dash without a number."""
     return "–" if value is None else f"{value:.2f}"
