@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def print_results(name: str, results: Sequence[Evaluation]) -> None:
-    """Tables on stdout, notes on stderr; a table without a row is left out."""
+    """Print result tables on stdout and notes on stderr.
+
+    A table without rows is left out.
+    """
     every = [result.metrics for result in results]
     head = ["dataset", "split", "label"]
     console.table(
@@ -39,7 +42,7 @@ def print_results(name: str, results: Sequence[Evaluation]) -> None:
 
 
 def means_as_dicts(means: Sequence[HarmonicMean]) -> list[dict[str, Any]]:
-    """The harmonic means for ``--json``."""
+    """Return the harmonic means as ``--json`` prints them."""
     return [
         {
             "dataset": mean.target.dataset,

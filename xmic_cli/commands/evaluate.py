@@ -32,7 +32,9 @@ def evaluate(
     options: EvaluateOptions,
     clips: Annotated[
         Path | None,
-        typer.Option(help="Numbers over these clips only: a clip id a line, or Parquet or CSV with clip_id."),
+        typer.Option(
+            help="Count these clips only: a text file of one clip id per line, or Parquet or CSV with clip_id."
+        ),
     ] = None,
     submission: Annotated[
         Path | None, typer.Option(help="Also write the JSON of the EPIC-KITCHENS-100 action recognition challenge.")
@@ -44,7 +46,7 @@ def evaluate(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="The run's encoder again, FAMILY:MODEL=FILE, when a method needs its weights and they have moved."
+            help="The run's encoder as FAMILY:MODEL=FILE, for a method that needs its weights when they have moved."
         ),
     ] = None,
     workspace: WorkspaceOption = None,
@@ -56,12 +58,13 @@ def evaluate(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Accuracy within a run's dataset and on others, where all of the target's own classes compete.
+    """Compute a run's accuracy within its dataset and on others.
 
-    Top-1 with its 95 % interval over recordings, top-5, class mean, calibration error, actions; across datasets shared
-    and novel classes, restricted to the part and not. The harmonic mean joins the accuracy within the run's own
-    dataset and that on each other one. Reference rows say what is reached without looking. Fewer than 30 recordings
-    or 100 clips are marked (few), numbers that lack clips by a star.
+    All of the target's own classes compete. The numbers are top-1 with its 95 % interval over recordings, top-5, class
+    mean, calibration error and actions. Across datasets, shared and novel classes also have numbers of their own: once
+    among that part only, once among all classes. The harmonic mean joins the accuracy within the run's own dataset and
+    that on each other dataset. Reference rows say what is reached without looking at the clips. (few) marks fewer than
+    30 recordings or 100 clips; a star marks numbers that lack clips.
     """
     from data_manifests.errors import UsageError
     from data_manifests.schema import canonical_split
