@@ -48,7 +48,7 @@ def in_words(error: OSError, broken_output: bool = False) -> str:
     name = error.filename
     if name == STDOUT or (name is None and broken_output):
         return (
-            f"{STDOUT} can not be written to ({os.strerror(error.errno or 0)}). What was finished is kept; "
+            f"{STDOUT} cannot be written to ({os.strerror(error.errno or 0)}). What was finished is kept; "
             "run the same command with its output elsewhere."
         )
     where = _path_of(error)
@@ -61,7 +61,7 @@ def in_words(error: OSError, broken_output: bool = False) -> str:
     if error.errno in _FORBIDDEN:
         return f"{at}no permission. Give this user access to it, or name another place (workspace: -w)."
     return (
-        f"{_file_in_the_way(error)}: a file stands where a folder must be. Move it away, or name another folder "
+        f"{_file_in_the_way(error)}: a file lies where a folder must be. Move it away, or name another folder "
         "(workspace: -w)."
     )
 

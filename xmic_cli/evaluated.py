@@ -1,4 +1,4 @@
-"""What ``xmic evaluate`` prints of its results: tables of percent, each number with its clips."""
+"""Print the results of ``xmic evaluate``: percentages, each with its clips."""
 
 from __future__ import annotations
 
@@ -143,5 +143,5 @@ def _clips(counts: Counts) -> str:
 
 
 def percent(value: float | None) -> str:
-    """Two decimals, a dash where there is no number."""
+    """Format a percentage with two decimals, or a dash without a number."""
     return "–" if value is None else f"{value:.2f}"

@@ -158,7 +158,7 @@ def embed_stages(
             stages.append(EmbedClipsStage(frames, encoder, workers=machine.workers, clip_frames=options.clip_frames))
     if options.text and not encoder.identity.text_provenance:
         raise UsageError(
-            f"--encoder {options.encoder}: it has no text tower, so it can not embed class names. Pass --no-text, and "
+            f"--encoder {options.encoder}: it has no text tower, so it cannot embed class names. Pass --no-text, and "
             "train with --v2 naming it."
         )
     if options.text:

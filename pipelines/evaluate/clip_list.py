@@ -49,7 +49,7 @@ def read_clip_list(file: Path) -> ClipList:
     """Read the column ``clip_id`` of Parquet or CSV, else one id per line.
 
     Raises:
-        InputError: the file is not there, can not be read, has no such column or no id.
+        InputError: the file is not there, cannot be read, has no such column or no id.
     """
     if not file.is_file():
         raise InputError(f"--clips {file}: no such file; expected a clip id a line, or Parquet or CSV with clip_id.")
@@ -57,7 +57,7 @@ def read_clip_list(file: Path) -> ClipList:
     try:
         ids = frozenset(text for text in readers.get(file.suffix.lower(), _from_lines)(file) if text)
     except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"--clips {file}: can not be read as {file.suffix or 'text'} ({error})") from None
+        raise InputError(f"--clips {file}: cannot be read as {file.suffix or 'text'} ({error})") from None
     if not ids:
         raise InputError(f"--clips {file}: no clip id in it.")
     return ClipList(file, whole_file_sha256(file), ids)

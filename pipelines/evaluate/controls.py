@@ -44,7 +44,7 @@ def scores_under(method: XMIC, data: TrainData, text: TextBank, how: Vectors, rn
         rng: decides which clip gets which other clip's.
 
     Raises:
-        InputError: a single clip, whose vector can not be exchanged.
+        InputError: a single clip, whose vector cannot be exchanged.
     """
     vectors = torch.cat([method.vector(batch) for _, batch in in_order(data)])
     if how == "mean":

@@ -56,7 +56,7 @@ def read_scores(
 
     Raises:
         InputError: names file, row and column: a file is missing or of another kind; a column or clip is unknown or
-            stands twice; a class is missing; a score is no finite number; the labels are not of the same clips.
+            appears twice; a class is missing; a score is no finite number; the labels are not of the same clips.
     """
     read: dict[Label, _Read] = {}
     first: dict[tuple[Label, str], str] = {}
@@ -113,7 +113,7 @@ def _read_file(file: Path, classes: Mapping[Label, Sequence[str]]) -> tuple[list
     try:
         ids, scores, line = kind(file, classes)
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file}: can not be read as {file.suffix.lower()[1:]} ({error}).") from None
+        raise InputError(f"{file}: cannot be read as {file.suffix.lower()[1:]} ({error}).") from None
     if not ids:
         raise InputError(f"{file}: no row in it; expected a row a clip.")
     return ids, scores, line
@@ -242,7 +242,7 @@ def _columns_of(file: Path, names: Sequence[str], classes: Mapping[Label, Sequen
 def _refuse_twice(file: Path, names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise InputError(f"{file}: column {twice[0]} stands twice; expected it once.")
+        raise InputError(f"{file}: column {twice[0]} appears twice; expected it once.")
 
 
 def _class_of(file: Path, column: str, text: str, names: Sequence[str]) -> int:

@@ -62,7 +62,7 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
         if is_summarised(folder / label):
             damage = what_is_damaged(folder / label)
             if damage:
-                raise InputError(f"{damage}. Run the same xmic train command again: it trains this head anew.")
+                raise InputError(f"{damage}. Run the same xmic train command again: it trains this head again.")
             heads[label] = _config_of(folder / label / CONFIG)
     if not heads:
         raise MissingUpstream(f"{folder}: no head of this run is finished. Run the same xmic train command again.")

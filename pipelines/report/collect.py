@@ -150,7 +150,7 @@ class Collected:
 
     @property
     def outdated(self) -> list[str]:
-        """Evaluations of which something was prepared anew since, with other clips or labels, in words."""
+        """Evaluations of which something was prepared again since, with other clips or labels, in words."""
         found = [metrics for metrics in self.evaluations if metrics.outdated]
         return [f"{metrics.name} on {metrics.target}, {metrics.outdated}" for metrics in found]
 

@@ -102,7 +102,7 @@ class Group:
 def groups_of(found: Collected) -> list[Group]:
     """Join the runs that differ in their seed only; controls of the X-MIC vector are in no table of the paper.
 
-    Two runs of the same setting and seed (their vectors were made anew in between) stay two lines.
+    Two runs of the same setting and seed (their vectors were made again in between) stay two lines.
     """
     by_run: dict[str, list[Metrics]] = {}
     for metrics in found.evaluations:

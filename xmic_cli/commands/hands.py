@@ -101,7 +101,7 @@ def score(
     found = measure_detector(detector, frames, labels, console.progress(), iou, threshold)
     lines = [f"{found['hands']} hands in {found['frames']} frames: AP{100 * iou:.0f} {percent(found['ap'])}"]
     lines += [
-        f"recall {percent(row['recall'])} at {row['false_alarms']:g} false alarms a frame"
+        f"recall {percent(row['recall'])} at {row['false_alarms']:g} false alarms per frame"
         + ("" if row["threshold"] is None else f" (threshold {row['threshold']:.2f})")
         for row in found["recall"]
     ]
@@ -110,7 +110,7 @@ def score(
             f"at threshold {counts['threshold']:g}: {counts['found']} found, {counts['false_alarms']} false alarms, "
             f"{counts['missed']} missed"
         )
-    lines.append(f"{found['frames_per_second']} frames a second")
+    lines.append(f"{found['frames_per_second']} frames per second")
     console.emit({"model": str(model), **found}, json, lines)
 
 

@@ -42,4 +42,4 @@ def leaderboard(
     for why in found.skipped:
         console.note(f"skipped: {why}")
     if found.skipped:
-        raise InputError(f"{folder}: {len(found.skipped)} cards could not be read and stand in no table, see above.")
+        raise InputError(f"{folder}: {len(found.skipped)} cards could not be read and are in no table, see above.")

@@ -79,7 +79,7 @@ def _in_words(head: Estimate) -> str:
     if not head.steps:
         return text
     trials = f" with {head.trials} learning rates" if head.trials > 1 else ""
-    text += f", {head.steps_per_epoch:,} steps an epoch, {head.steps:,} in all{trials}"
+    text += f", {head.steps_per_epoch:,} steps per epoch, {head.steps:,} in all{trials}"
     if head.seconds is None or head.bytes is None:
         return text
     return (
