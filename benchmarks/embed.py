@@ -4,9 +4,9 @@
 
 Draws two videos, decodes 320 frames of them at 256 pixels, and embeds them with the packaged encoder by the usual
 workers; then the same network looks at as many pictures that are in memory already, in full batches. Both in turn, one
-batch size after the other. Prints frames per second, pictures computed per frame, and the ratio of the two speeds, which
-is below 1 by the padding of each shard's last batch and by what decoding and preprocessing cost beside the network;
-machines are noisy, so quote the ratio.
+batch size after the other. Prints frames per second, pictures computed per frame, and the ratio of the two
+speeds, which is below 1 by the padding of each shard's last batch and by what decoding and
+preprocessing cost beside the network; machines are noisy, so quote the ratio.
 """
 
 from __future__ import annotations
