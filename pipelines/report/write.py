@@ -32,9 +32,8 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
     """Write a report's page, text and tables into its folder.
 
     The files are ``reports/<name>/{index.html,report.md}`` and ``tables/{results.csv,table1.csv,table1.tex,…}`` below
-    that folder.
-    Of the paper's tables those are written that have runs. The same evaluations give the same bytes: the files contain
-    no time, host or path.
+    that folder. Of the paper's tables those are written that have runs. The same evaluations give the same bytes: the
+    files contain no time, host or path.
 
     Returns:
         The paths are 'html', 'markdown', 'csv', and 'table1 csv', 'table1 tex', …. 'rows' are the results: each
