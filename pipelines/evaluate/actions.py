@@ -71,7 +71,14 @@ class RankedActions:
 
 
 def rank_actions(predictions: Predictions, temperatures: Mapping[Label, float]) -> RankedActions:
-    """Rank the pairs of every clip that carries both labels, by the calibrated probabilities of the two heads."""
+    """Rank the verb-noun pairs of each clip that carries both labels.
+
+    Pairs are ranked by the product of the two heads' calibrated probabilities.
+
+    Args:
+        predictions: scores of both heads.
+        temperatures: label → T of its head.
+    """
     clips = predictions.clips
     pairs = np.stack([clips.labels["verb"], clips.labels["noun"]], 1)
     labelled = pairs.min(1) >= 0
@@ -88,7 +95,7 @@ def rank_actions(predictions: Predictions, temperatures: Mapping[Label, float]) 
 
 
 def action_metrics(ranked: RankedActions, seen: Set[Pair] | None) -> Actions:
-    """Compute the accuracy of actions, on all of them and on seen and unseen pairs.
+    """Compute action accuracy on all, seen and unseen pairs.
 
     Args:
         ranked: the clips.
@@ -117,12 +124,14 @@ def _pairs(ranked: RankedActions, clips: np.ndarray, official: np.ndarray) -> Pa
 
 
 def seen_pairs(trained: Set[Pair], verbs: Vocabulary, nouns: Vocabulary) -> set[Pair]:
-    """Find the target's pairs whose verb and noun, by name, one training clip of the source shows.
+    """Find the target's pairs that the source's training clips show.
+
+    A pair is seen where one training clip shows both its verb and its noun. Classes are matched by name.
 
     Args:
         trained: pairs of the source's classes.
-        verbs: the target's verbs seen from the source.
-        nouns: the target's nouns seen from the source.
+        verbs: the target's verbs, matched with the source's.
+        nouns: the target's nouns, matched with the source's.
     """
     verbs_of, nouns_of = (_targets(vocabulary) for vocabulary in (verbs, nouns))
     return {

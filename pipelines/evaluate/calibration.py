@@ -11,7 +11,7 @@ from pipelines.evaluate.metrics_file import Calibration
 from pipelines.evaluate.predictions import Predictions, Scored
 
 BINS = 15
-"""Of equal width, over the probability of the best class."""
+"""Number of bins, of equal width over the probability of the best class."""
 
 _COLDEST, _HOTTEST, _HALVINGS = 0.01, 100.0, 24
 _ROWS = 2048
@@ -19,7 +19,7 @@ _ROWS = 2048
 
 @dataclass(frozen=True)
 class Temperature:
-    """What a head's logits are divided by before their softmax is taken for probabilities.
+    """Temperature of one head, the divisor of its logits before softmax.
 
     Attributes:
         value: T; 1 leaves the trained logit scale as it is.
@@ -39,7 +39,9 @@ def log_probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarra
 
 
 def calibration_error(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> float:
-    """Compute the expected calibration error in percent over :data:`BINS` bins (Guo et al., equation 3).
+    """Compute the expected calibration error (ECE) in percent.
+
+    It is taken over :data:`BINS` bins (Guo et al., equation 3).
 
     Args:
         logits: [M, C], one clip or more.
@@ -56,7 +58,7 @@ def calibration_error(logits: np.ndarray, labels: np.ndarray, temperature: float
 
 
 def calibration_of(scored: Scored, temperature: Temperature) -> Calibration:
-    """Compute the calibration errors of one head, as trained and at a temperature."""
+    """Compute a head's calibration errors, as trained and at its temperature."""
     raw = calibration_error(scored.scores, scored.truth)
     fitted = temperature.fitted_on is not None
     return Calibration(
@@ -69,7 +71,9 @@ def calibration_of(scored: Scored, temperature: Temperature) -> Calibration:
 
 
 def fit_temperatures(predictions: Predictions, fitted_on: str) -> dict[Label, Temperature]:
-    """Fit the temperature of each head; 1 where none of its clips is scored.
+    """Fit the temperature of each head.
+
+    It is 1 for a head none of whose clips is scored.
 
     Args:
         predictions: of a split that is not the one to evaluate.
@@ -85,7 +89,9 @@ def fit_temperatures(predictions: Predictions, fitted_on: str) -> dict[Label, Te
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Fit the temperature that makes the labels likeliest, 0.01 to 100 (Guo et al., section 4.2).
+    """Fit the temperature that minimises the cross-entropy of the labels.
+
+    It lies between 0.01 and 100 (Guo et al., section 4.2).
 
     Args:
         logits: [M, C], one clip or more.
@@ -103,7 +109,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _slope(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
-    """d loss / d(1/T): the expected logit minus that of the label, summed over clips."""
+    """Compute d loss / d(1/T): the expected logit minus that of the label, summed over clips."""
     total = 0.0
     for start in range(0, len(logits), _ROWS):
         part = logits[start : start + _ROWS].astype(np.float64)

@@ -16,7 +16,7 @@ from pipelines.engine.digest import whole_file_sha256
 
 @dataclass(frozen=True)
 class ClipList:
-    """The clips of a file.
+    """Clip ids of one file, to which an evaluation is restricted.
 
     Attributes:
         path: the file.
@@ -46,10 +46,12 @@ class ClipList:
 
 
 def read_clip_list(file: Path) -> ClipList:
-    """Read the column ``clip_id`` of Parquet or CSV, else one id per line.
+    """Read the clip ids that an evaluation is restricted to.
+
+    In Parquet and CSV they are the column ``clip_id``; any other file has one id per line.
 
     Raises:
-        InputError: the file is not there, cannot be read, has no such column or no id.
+        InputError: the file is missing, cannot be read, or has no such column or no id.
     """
     if not file.is_file():
         raise InputError(f"--clips {file}: no such file; expected a clip id a line, or Parquet or CSV with clip_id.")

@@ -16,7 +16,7 @@ class Recordings:
 
     Attributes:
         names: the recordings, sorted.
-        of: int64 [M], places in ``names``.
+        of: int64 [M], indices into ``names``.
     """
 
     names: list[str]
@@ -37,7 +37,7 @@ def counted(right: np.ndarray, recordings: Recordings, official: int) -> Counted
     """Count the clips that are right.
 
     Args:
-        right: [M], bool, or of a rule that draws the chance that it is right, 0 to 1.
+        right: [M], bool; for a random reference the probability that it is right, 0 to 1.
         recordings: of the M clips.
         official: how many clips there should be.
     """

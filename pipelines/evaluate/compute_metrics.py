@@ -1,4 +1,7 @@
-"""Compute all numbers of an evaluation from clips, scores, classes and vocabularies: a run's or any model's."""
+"""Compute all numbers of an evaluation from clips, scores and classes.
+
+The scores are those of a run or of any other model.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,11 @@ from pipelines.prepare.vocabulary import identity_of, vocabulary_of
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated on what.
+    """Model and target of one evaluation: training dataset, evaluated split and labels.
 
     Attributes:
         workspace: where the target is prepared.
-        source: the dataset that was trained on; None when that is not said.
+        source: the dataset that was trained on; None where it was not given.
         dataset: the target.
         split: of the target.
         labels: those that are scored.
@@ -47,12 +50,18 @@ class Subject:
 
     @property
     def within(self) -> bool:
-        """Whether it was trained on the target itself; False when it is not said on what."""
+        """Return whether the model was trained on the target dataset itself.
+
+        False where the source was not given.
+        """
         return self.source == self.dataset
 
     @property
     def cross(self) -> bool:
-        """Whether it was trained on another dataset than the target; False when it is not said on what."""
+        """Return whether the model was trained on another dataset than the target.
+
+        False where the source was not given.
+        """
         return self.source is not None and not self.within
 
 
@@ -72,9 +81,10 @@ class ComputedMetrics:
 
 
 def vocabularies_of(subject: Subject, progress: Progress) -> dict[Label, Vocabulary]:
-    """Match the target's classes with the source's by the exact rule; within the dataset, with themselves.
+    """Match the target's classes with the source's by the exact rule.
 
-    Empty where the source is not said, or is not prepared in this workspace.
+    Within the dataset the classes match themselves. The result is empty where the source was not given or is not
+    prepared in this workspace.
 
     Raises:
         InputError: another version of xmic wrote a class list.
@@ -89,7 +99,10 @@ def vocabularies_of(subject: Subject, progress: Progress) -> dict[Label, Vocabul
 
 
 def shared_and_novel(subject: Subject, vocabularies: Mapping[Label, Vocabulary]) -> dict[Label, SharedAndNovel]:
-    """Identify the split into shared and novel classes that a result across datasets is made with."""
+    """Identify the shared and novel classes of a cross-dataset result.
+
+    The result is empty within the dataset and where the source was not given.
+    """
     if not subject.cross:
         return {}
     return {label: SharedAndNovel(**identity_of(of)) for label, of in vocabularies.items()}
@@ -104,8 +117,8 @@ def compute_metrics(
     """Compute the numbers of labels, of actions and, on EPIC-KITCHENS-100, its own.
 
     Args:
-        subject: what is evaluated on what.
-        predictions: those of the clips to evaluate.
+        subject: model and target.
+        predictions: scores of the clips to evaluate.
         vocabularies: from :func:`vocabularies_of`.
         temperatures: of each label.
     """
@@ -137,11 +150,11 @@ def label_metrics(
 ) -> Numbers:
     """Compute the numbers of one label over the evaluated clips.
 
-    Without an evaluated clip everything is None or empty.
+    Without an evaluated clip all numbers are None or empty.
 
     Args:
         scored: the clips.
-        vocabulary: the target seen from the source; None when the source is not prepared.
+        vocabulary: the target's classes, matched with the source's; None where the source is not prepared.
         temperature: of the head.
         cross: whether the target is another dataset than the source.
         zero_shot: whether the scores are those of zero-shot classification.
@@ -169,11 +182,13 @@ def label_metrics(
 
 
 def any_noun(scored: Scored, nouns: list[list[int]]) -> Counted:
-    """Count the clips where any annotated noun is right, not the first alone.
+    """Count the clips whose prediction is any of their annotated nouns.
+
+    Top-1 accepts the first annotated noun only.
 
     Args:
         scored: the clips with a noun.
-        nouns: every annotated noun class of each clip that there is to evaluate.
+        nouns: every annotated noun class of each clip to evaluate.
     """
     answers = zip(scored.predicted.tolist(), scored.truth.tolist(), scored.rows.tolist(), strict=True)
     right = np.array([best == first or best in nouns[row] for best, first, row in answers], bool)
@@ -181,7 +196,10 @@ def any_noun(scored: Scored, nouns: list[list[int]]) -> Counted:
 
 
 def is_epic(workspace: Workspace, dataset: str) -> bool:
-    """Tell whether a target is EPIC-KITCHENS-100 itself, not another dataset written in its format."""
+    """Return whether a target is EPIC-KITCHENS-100 itself.
+
+    Another dataset in its format has other numbers of classes.
+    """
     known = workspace.datasets.get(dataset)
     return known is not None and known.reader == "epic" and class_counts(workspace, dataset) == epic.CLASSES
 

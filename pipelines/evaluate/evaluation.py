@@ -1,4 +1,4 @@
-"""Hand on an evaluation that is written, and join those of one run by their harmonic mean."""
+"""Hold written evaluations, and average those of one run harmonically."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pipelines.evaluate.metrics_file import DatasetSplit, Metrics
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An evaluation that is written.
+    """Written evaluation: its metrics, its folder and the files made.
 
     Attributes:
-        metrics: what its metrics.json says.
+        metrics: the content of its metrics.json.
         folder: where its files lie.
         made: how many files of scores this call wrote; 0 when they were up to date.
     """
@@ -34,7 +34,9 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class HarmonicMean:
-    """Top-1 of one label within the run's own dataset and on a cross target, joined.
+    """Harmonic mean of one label's top-1 within and across datasets.
+
+    The two accuracies are on the run's own dataset and on a cross target.
 
     Attributes:
         target: the cross target.
@@ -50,7 +52,10 @@ class HarmonicMean:
 
 
 def harmonic_mean_of(within: Metrics | None, cross: Metrics | None, label: Label) -> HarmonicMean | None:
-    """Join the top-1 of one label on two targets; None where one of them has none."""
+    """Compute the harmonic mean of one label's top-1 on two targets.
+
+    It is None where one of the two has no top-1.
+    """
     own, other = (metrics.labels.get(label) if metrics else None for metrics in (within, cross))
     if within is None or cross is None or own is None or other is None or own.top1 is None or other.top1 is None:
         return None
@@ -59,10 +64,12 @@ def harmonic_mean_of(within: Metrics | None, cross: Metrics | None, label: Label
 
 
 def harmonic_means(evaluations: Sequence[Metrics]) -> list[HarmonicMean]:
-    """Join the accuracy within the run's own dataset with that on every other target, label by label.
+    """Compute the harmonic means of accuracies within and across datasets.
+
+    The accuracy within the run's own dataset is averaged with that on every other target, label by label.
 
     Args:
-        evaluations: of one run; the first within its own dataset is joined with all others.
+        evaluations: of one run; the first within its own dataset is averaged with all others.
     """
     within = next((metrics for metrics in evaluations if metrics.within), None)
     others = [metrics for metrics in evaluations if metrics is not within]

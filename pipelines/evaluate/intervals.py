@@ -12,10 +12,10 @@ from functools import lru_cache
 import numpy as np
 
 DRAWS = 10_000
-"""Resampled sets of recordings."""
+"""Number of resampled sets of recordings."""
 
 MIN_RECORDINGS, MIN_CLIPS = 30, 100
-"""Of fewer, an interval by resampling is too narrow to be believed: such numbers are shown in grey."""
+"""With fewer, a bootstrap interval is too narrow to trust: such numbers are shown in grey."""
 
 WITHIN, CROSS = 0, 1
 """Streams of random draws: of a target within the run's own dataset, and of one in another dataset. They differ, so
@@ -26,7 +26,9 @@ Interval = tuple[float, float]
 
 
 def too_few(recordings: Mapping[str, Sequence[float]]) -> bool:
-    """Tell whether there are fewer than :data:`MIN_RECORDINGS` recordings or :data:`MIN_CLIPS` clips.
+    """Return whether recordings or clips are too few for an interval.
+
+    Too few are below :data:`MIN_RECORDINGS` recordings or :data:`MIN_CLIPS` clips.
 
     Args:
         recordings: recording → (clips that are right, clips).
@@ -37,7 +39,11 @@ def too_few(recordings: Mapping[str, Sequence[float]]) -> bool:
 
 @lru_cache(maxsize=4)
 def multiplicities(count: int, seed: int) -> np.ndarray:
-    """Draw ``count`` things with replacement and count each, float64 [10000, count]."""
+    """Draw ``count`` items with replacement and count each.
+
+    Returns:
+        float64 [10000, count], read-only.
+    """
     times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), DRAWS).astype(np.float64)
     times.setflags(write=False)
     return times
@@ -63,7 +69,10 @@ def resampled(recordings: Mapping[str, Sequence[float]], stream: int = WITHIN) -
 
 
 def interval(values: np.ndarray) -> Interval | None:
-    """Take the 2.5th and 97.5th percentile of the finite values (a draw without clips is NaN); None of none."""
+    """Compute the 2.5th and 97.5th percentile of the finite values.
+
+    A draw without clips is NaN and left out. The interval is None without a finite value.
+    """
     values = values[np.isfinite(values)]
     if not len(values):
         return None
@@ -72,7 +81,10 @@ def interval(values: np.ndarray) -> Interval | None:
 
 
 def harmonic(own: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Average each pair of accuracies harmonically, 0 where either is 0; empty when either is empty."""
+    """Compute the harmonic mean of each pair of accuracies.
+
+    It is 0 where either is 0. The result is empty where either array is empty.
+    """
     if not len(own) or not len(other):
         return np.zeros(0)
     total = own + other

@@ -1,4 +1,7 @@
-"""Compute accuracies and ranks from scores. All accuracies are in percent, 0 to 100."""
+"""Compute accuracies and ranks from scores.
+
+All accuracies are in percent, 0 to 100.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,16 @@ def top_k(scores: np.ndarray, labels: np.ndarray, k: int = 1) -> float:
 
 
 def hits(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Tell whether each clip's class is scored best, bool [M]; :func:`top_k` is its mean.
+    """Return whether each clip's class has the highest score.
+
+    The share of hits is the top-1 accuracy of :func:`top_k`.
 
     Args:
         scores: [M, C].
         labels: [M], class indices.
+
+    Returns:
+        bool [M].
 
     Raises:
         InputError: as for :func:`top_k`.
@@ -53,16 +61,24 @@ def class_mean(right: np.ndarray, labels: np.ndarray) -> float:
 
 
 def harmonic_mean(a: float, b: float) -> float:
-    """Compute 2ab/(a+b) of two accuracies in percent, 0 if either is 0 (Kukleva et al., CVPR 2024, hm)."""
+    """Compute the harmonic mean 2ab/(a+b) of two accuracies in percent.
+
+    It is 0 if either is 0 (hm of Kukleva et al., CVPR 2024).
+    """
     return 0.0 if a == 0 or b == 0 else float(2 * a * b / (a + b))
 
 
 def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Count the classes ranked before each clip's own, [M]: below k where top-k is right.
+    """Count the classes that are ranked before each clip's own.
+
+    A clip is right in top-k where its count is below k.
 
     Args:
         scores: [M, C].
         labels: [M], class indices.
+
+    Returns:
+        int64 [M].
 
     Raises:
         InputError: as for :func:`top_k`.

@@ -1,6 +1,6 @@
-"""Define ``metrics.json``: the numbers of one evaluation, as they are written and read.
+"""Schema, reader and writer of ``metrics.json``, the numbers of one evaluation.
 
-A key that an evaluation has nothing to say of is not written, so what is not set here is left out of the file.
+What is not set here is left out of the file.
 """
 
 from __future__ import annotations
@@ -25,12 +25,18 @@ _BETWEEN = "@"
 
 
 def folder_name(run: str, vectors: str) -> str:
-    """Name the folder below ``evaluations/``: the run, and of a control what replaces its X-MIC vectors."""
+    """Name the folder of an evaluation below ``evaluations/``.
+
+    It is the run's name. A control adds what replaces its X-MIC vectors: ``<run>@<vectors>``.
+    """
     return run if vectors == "own" else f"{run}{_BETWEEN}{vectors}"
 
 
 def parse_folder_name(name: str) -> tuple[str, str]:
-    """Split a folder's name into the run and its vectors; the reverse of :func:`folder_name`."""
+    """Split a folder's name into the run and its vectors.
+
+    This reverses :func:`folder_name`.
+    """
     run, _, vectors = name.partition(_BETWEEN)
     return run, vectors or "own"
 
@@ -40,12 +46,14 @@ class _Part(BaseModel):
 
 
 class Run(_Part):
-    """Which run; ``recipe`` and ``epochs`` are None for a method that learns nothing. Of a model whose scores were
-    given to ``xmic score`` only name and method are known.
+    """Evaluated run: method, preset, seed, key and how it was trained.
 
-    ``select`` is the epoch that was kept, ``source_val`` the percent of recordings held out, ``select_target`` the
-    labelled clips ('dataset:split') it was chosen by, which leaks; ``changed_settings`` and ``changed_recipe`` is what
-    ``--set`` made other than the preset has it.
+    ``recipe`` and ``epochs`` are None for a method that learns nothing. Of a model whose scores were given to
+    ``xmic score`` only name and method are known.
+
+    ``select`` is the rule by which the epoch was kept, ``source_val`` the percent of recordings held out.
+    ``select_target`` names the labelled clips ('dataset:split') that chose the epoch, which leaks. ``changed_settings``
+    and ``changed_recipe`` are what ``--set`` and ``--fixed-frames`` changed from the preset.
     """
 
     name: str
@@ -64,12 +72,15 @@ class Run(_Part):
 
     @property
     def scored(self) -> bool:
-        """Whether there is no run: ``xmic score`` was given the scores of some model."""
+        """Return whether the scores were given to ``xmic score``, without a run."""
         return self.key is None
 
     @property
     def terms(self) -> str:
-        """'recipe matched, 15 epochs, 10% of the training recordings held out, epoch kept: source-val'."""
+        """Training of the run in words.
+
+        For example 'recipe matched, 15 epochs, 10% of the training recordings held out, epoch kept: source-val'.
+        """
         if self.scored:
             return "scores that were given; how the model was trained is not known here"
         if self.recipe is None:
@@ -86,16 +97,16 @@ class DatasetSplit(_Part):
     split: str
 
     def __str__(self) -> str:
-        """'dataset split'."""
+        """Return 'dataset split', or 'not said' without a dataset."""
         return f"{self.dataset} {self.split}" if self.dataset else "not said"
 
 
 NOT_SAID = DatasetSplit(dataset="", split="")
-"""What a model was trained on, where that is not said."""
+"""Training split of a model where it was not given."""
 
 
 class Mixed(_Part):
-    """Something in which the target's artifacts differ from the run's."""
+    """Setting in which the target's artifacts differ from the run's."""
 
     what: str
     run: Any
@@ -103,9 +114,10 @@ class Mixed(_Part):
 
 
 class Counts(_Part):
-    """Clips of a number: evaluated ones, those that should be, and recording → (clips that are right, clips).
+    """Clip counts of a number: evaluated, official and by recording.
 
-    Of a reference that draws, the clips that are right are those that can be expected to be.
+    ``n_official`` is how many clips should be evaluated. ``recordings`` maps a recording to (clips that are right,
+    clips). For a random reference the clips that are right are their expected number.
     """
 
     n_evaluated: int
@@ -114,23 +126,29 @@ class Counts(_Part):
 
     @property
     def partial(self) -> bool:
-        """Whether clips of the split are not in the number."""
+        """Return whether clips of the split are missing from the number."""
         return self.n_evaluated < self.n_official
 
     @property
     def few(self) -> bool:
-        """Whether its interval rests on too few recordings or clips."""
+        """Return whether recordings or clips are too few for an interval."""
         return bool(self.recordings) and too_few(self.recordings)
 
 
 class Counted(Counts):
-    """The share of clips that are right, in percent; None where there is no clip."""
+    """Share of clips that are right, in percent.
+
+    ``percent`` is None where there is no clip.
+    """
 
     percent: float | None
 
 
 class PartNumbers(_Part):
-    """The clips of a part of the target's classes: only its classes compete, or all of them."""
+    """Accuracy on one part of the target's classes.
+
+    In ``restricted`` only the classes of the part compete, in ``unrestricted`` all of the target's classes.
+    """
 
     classes: int
     restricted: Counted | None
@@ -138,14 +156,14 @@ class PartNumbers(_Part):
 
 
 class Means(_Part):
-    """The harmonic mean of shared and novel accuracy, percent."""
+    """Harmonic mean of shared and novel accuracy, in percent."""
 
     restricted: float | None
     unrestricted: float | None
 
 
 class Reference(Counted):
-    """A reference row; an oracle knows the target's labels."""
+    """Accuracy of a reference row; an oracle knows the target's labels."""
 
     oracle: bool
     parts: dict[str, PartNumbers | None] = {}
@@ -153,7 +171,10 @@ class Reference(Counted):
 
 
 class Calibration(_Part):
-    """Expected calibration errors in percent, as trained and at a temperature; where that was fitted, if it was."""
+    """Expected calibration errors of one head, as trained and at its temperature.
+
+    Both are in percent. ``fitted_on`` is the split that the temperature was fitted on, None where it was not fitted.
+    """
 
     bins: int
     ece: float
@@ -163,13 +184,19 @@ class Calibration(_Part):
 
 
 class Pairs(Counted):
-    """Actions whose pair of verb and noun the source trains on, or does not; ``pairs`` is how many of them occur."""
+    """Accuracy on seen or on unseen verb-noun pairs.
+
+    A pair is seen where a training clip of the source shows it. ``pairs`` is how many of them occur.
+    """
 
     pairs: int
 
 
 class Actions(Counts):
-    """Verb and noun both right, of the clips that carry both, in percent."""
+    """Action accuracy in percent: verb and noun are both right.
+
+    It is over the clips that carry both labels.
+    """
 
     top1: float | None
     top5: float | None
@@ -184,15 +211,21 @@ class EpicNumbers(Counted):
 
 
 class ClipsFile(_Part):
-    """The list that an evaluation was held to: the sha256 of its file, and its clips in this split."""
+    """List of clips that an evaluation is restricted to.
+
+    ``sha256`` is that of its file, ``clips`` counts its clips in this split.
+    """
 
     sha256: str
     clips: int
 
 
 class Numbers(Counts):
-    """One label: accuracies in percent (None where no clip could be evaluated), classes, and clips that are right at
-    top-1; the kept epoch, and a learning rate that was chosen."""
+    """Accuracies of one label, in percent.
+
+    An accuracy is None where no clip could be evaluated. ``recordings`` counts the clips that are right at top-1.
+    ``selected_epoch`` is the kept epoch, ``lr`` a learning rate that was chosen.
+    """
 
     top1: float | None
     top5: float | None
@@ -210,24 +243,27 @@ class Numbers(Counts):
 
 
 class SharedAndNovel(_Part):
-    """Which classes of the target the source has too: by which rule, the hash of the split, and how many classes are
-    in each part (None where that is not known)."""
+    """Split of the target's classes into shared and novel ones.
+
+    ``rule`` is how classes are matched with the source's, ``sha256`` the hash of the split. ``classes`` counts the
+    classes of each part, None where the count is not known.
+    """
 
     rule: str
     sha256: str
     classes: dict[str, int | None]
 
     def __str__(self) -> str:
-        """'exact rule: 163 shared, 137 novel; sha256 …'."""
+        """Return 'exact rule: 163 shared, 137 novel; sha256 …'."""
         known = [f"{count} {part}" for part, count in self.classes.items() if count is not None]
         return f"{self.rule} rule: {', '.join(known)}; sha256 {self.sha256}"
 
 
 class Metrics(_Part):
-    """One evaluation. A label whose head was not trained is not in ``labels``.
+    """Numbers and facts of one evaluation, the content of ``metrics.json``.
 
-    ``source`` is what was trained on, None where that is not said. ``outdated`` is not in the file: what has changed
-    since, in words.
+    A label whose head was not trained is not in ``labels``. ``source`` is the training split, None where it was not
+    given. ``outdated`` is not in the file: it describes in words what has changed since.
     """
 
     schema_number: int = Field(alias="schema")
@@ -254,34 +290,44 @@ class Metrics(_Part):
 
     @property
     def stream(self) -> int:
-        """The stream of random draws that all numbers of this evaluation take."""
+        """Stream of random draws that all numbers of this evaluation use."""
         return WITHIN if self.within else CROSS
 
     def draws(self, counts: Counts | None) -> np.ndarray:
-        """Resample the recordings of a number of this evaluation: float64 [10000], percent; empty without a clip."""
+        """Resample the recordings of one number of this evaluation.
+
+        Returns:
+            float64 [10000], percent; empty without a clip.
+        """
         return resampled(counts.recordings if counts else {}, self.stream)
 
     def interval(self, counts: Counts | None) -> Interval | None:
-        """Bound a number of this evaluation: 95 % over recordings, percent; None without a clip."""
+        """Compute the 95 % interval of one number of this evaluation.
+
+        It is a cluster bootstrap interval over recordings, in percent; None without a clip.
+        """
         return interval(self.draws(counts))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what metrics.json says, as plain values."""
+        """Return the content of metrics.json as plain values."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     @property
     def trained_on(self) -> DatasetSplit:
-        """What was trained on; :data:`NOT_SAID` where that is not known."""
+        """Training split, :data:`NOT_SAID` where it was not given."""
         return self.source or NOT_SAID
 
     @property
     def name(self) -> str:
-        """The run, and of a control what replaces its X-MIC vectors."""
+        """Name of the run, with the replaced X-MIC vectors of a control."""
         return folder_name(self.run.name, self.xmic_vector)
 
     @property
     def chosen(self) -> str:
-        """'noun epoch 12, learning rate 0.001; verb epoch 15', nothing where that is not known."""
+        """Kept epoch and chosen learning rate of each head, in words.
+
+        For example 'noun epoch 12, learning rate 0.001; verb epoch 15'; empty where the epoch is not known.
+        """
         known = {label: numbers for label, numbers in self.labels.items() if numbers.selected_epoch is not None}
         return "; ".join(
             f"{label} epoch {numbers.selected_epoch}" + (f", learning rate {numbers.lr:g}" if numbers.lr else "")
@@ -290,12 +336,12 @@ class Metrics(_Part):
 
     @property
     def labelled(self) -> bool:
-        """Whether the split has labels at all."""
+        """Return whether the split has labels at all."""
         return any(numbers.n_official for numbers in self.labels.values())
 
     @property
     def complete(self) -> bool:
-        """Nothing failed in any stage and every labelled clip is in the numbers."""
+        """Return whether nothing failed and every labelled clip is evaluated."""
         partial = any(numbers.partial for numbers in self.labels.values())
         return not partial and not any(self.failures.values())
 
@@ -316,7 +362,7 @@ def read_metrics(file: Path) -> Metrics:
     """Read a metrics file.
 
     Raises:
-        InputError: it is not JSON, of another schema, or a value is missing or of the wrong kind.
+        InputError: the file is not JSON or of another schema, or a value is missing or of the wrong kind.
     """
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))

@@ -1,4 +1,7 @@
-"""Write and read ``predictions.parquet``: one row per scored clip, with the scores of all classes."""
+"""Write and read ``predictions.parquet``, one row per scored clip.
+
+A row holds the scores of all classes.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,20 @@ from pipelines.engine.shards import Layout, read_footer, read_rows
 from pipelines.engine.workspace import Workspace
 
 SCORE = "score"
-"""The stage in the footer of predictions that were given to ``xmic score``; of a run's it is 'evaluate'."""
+"""Stage in the footer of predictions that were given to ``xmic score``; a run's predictions have 'evaluate'."""
 
 SCORE_VERSION = 1
 
 GIVEN = "files"
-"""The input that stands for what was given; whoever asks later can only compare the others."""
+"""Input in the footer with the digest of the given files. Later calls do not have these files, so they compare the
+other inputs only."""
 
 
 def manifest_inputs(workspace: Workspace, dataset: str, split: str) -> dict[str, str]:
-    """Read the digests of the clips and classes that given scores are written with."""
+    """Read the digests of a split's clips and of the classes.
+
+    They are the inputs that given scores are written with.
+    """
     inputs = {"clips": clips_footer(workspace, dataset, split).digest}
     for label in LABELS:
         inputs[f"{label} classes"] = read_footer(workspace.classes_file(dataset, label)).digest
@@ -75,7 +82,9 @@ def score_matrix(rows: pa.Table, label: Label) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class LabelledScores:
-    """The scored clips of a file that carry a label, K of them in the file's order.
+    """Scores of the K clips in a file that carry a label.
+
+    Clips are in the order of the file.
 
     Attributes:
         clip_ids: K ids.
@@ -89,7 +98,9 @@ class LabelledScores:
 
 
 def labelled_scores(file: Path, label: Label) -> LabelledScores:
-    """Read what the file itself holds of one label, whichever clips there are to evaluate.
+    """Read all scores of one label that a file holds.
+
+    Clips without the label are left out. The clips to evaluate play no part.
 
     Raises:
         DamagedShard: the file is damaged on disk.

@@ -1,4 +1,7 @@
-"""Compute reference rows: chance, majority classes, and zero-shot scores with the source's class frequencies."""
+"""Compute reference rows: chance, majority classes and zero-shot with a prior.
+
+The prior is the class frequencies of the source.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,20 @@ ORACLES = ("target_majority",)
 def references_of(
     scored: Scored, vocabulary: Vocabulary | None, *, cross: bool, zero_shot: bool
 ) -> dict[str, Reference | None]:
-    """Compute what each reference reaches, None where it cannot be known.
+    """Compute the accuracy of each reference row.
 
-    'chance' draws among the classes that compete; 'source_majority' always says the class with most training clips in
-    the source, carried over by name; 'target_majority' the most frequent class of the target (an oracle);
-    'zero_shot_prior' adds the logarithm of (n + 1) / (Σn + C) to zero-shot logits, n being a class's training clips in
-    the source by name. Of equally frequent classes the first is taken.
+    - 'chance' draws among the classes that compete.
+    - 'source_majority' always answers the class with most training clips in the source, matched by name.
+    - 'target_majority' always answers the most frequent class of the target (an oracle).
+    - 'zero_shot_prior' adds log((n + 1) / (Σn + C)) to zero-shot logits, where n is the number of a class's training
+      clips in the source, matched by name.
 
-    Across datasets each has parts and their mean, as the method has.
+    Of equally frequent classes the first is taken. A reference is None where it cannot be known. Across datasets each
+    reference has parts and their mean, as the method has.
 
     Args:
         scored: one clip or more.
-        vocabulary: the target seen from the source; None when the source is not prepared.
+        vocabulary: the target's classes, matched with the source's; None where the source is not prepared.
         cross: whether the target is another dataset than the source.
         zero_shot: whether the scores are those of zero-shot classification.
     """
@@ -61,7 +66,7 @@ def _chance(rows: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 
 def _always(scored: Scored, clips: np.ndarray) -> Judge:
-    """Says the class with most clips of those that compete; nothing where none has any."""
+    """Return a judge that answers the class with most clips of those that compete; None where none has any."""
 
     def judge(rows: np.ndarray, ids: np.ndarray) -> np.ndarray | None:
         if not clips[ids].any():

@@ -1,4 +1,7 @@
-"""Write and read ``card.json``: one result that can be compared elsewhere, with its protocol and its intervals."""
+"""Write and read ``card.json``, one result to compare elsewhere.
+
+It holds the protocol, the numbers and their intervals.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +38,20 @@ class _Part(BaseModel):
 
 
 class Clipped(_Part):
-    """The clips that there are to evaluate: how many, and the digest of ids, classes and recordings."""
+    """Number and digest of the clips or classes of a protocol.
+
+    The digest of clips is over ids, recordings and classes, that of classes over their names.
+    """
 
     count: int
     sha256: str
 
 
 class CardProtocol(_Part):
-    """What makes two results comparable; ``vocabulary`` is the hash of shared and novel classes, where there is one."""
+    """Protocol of a result; results with equal protocols are comparable.
+
+    ``vocabulary`` maps a label to the hash of shared and novel classes, where there is one.
+    """
 
     dataset: str
     split: str
@@ -54,7 +63,10 @@ class CardProtocol(_Part):
 
 
 class Model(_Part):
-    """Whose result it is; what a file of scores does not say is None."""
+    """Model that a result is of.
+
+    A field is None where a file of scores does not give it.
+    """
 
     name: str
     method: str
@@ -65,7 +77,10 @@ class Model(_Part):
 
 
 class Number(_Part):
-    """Percent, its 95 % interval over recordings where it has one, and its clips; ``few`` recordings or clips."""
+    """One number in percent, with its 95 % interval and clips.
+
+    ``interval`` is over recordings, None where there is none. ``few`` marks too few recordings or clips for it.
+    """
 
     value: Annotated[float, Field(ge=0, le=100)]
     interval: tuple[float, float] | None
@@ -75,17 +90,21 @@ class Number(_Part):
 
 
 class Predicted(_Part):
-    """The sha256 of predictions.parquet, and of each file that was given to ``xmic score``."""
+    """Digests of predictions.parquet and of the given files.
+
+    ``given`` has the sha256 of each file that was given to ``xmic score``.
+    """
 
     sha256: str
     given: dict[str, str]
 
 
 class ResultCard(_Part):
-    """One result.
+    """One result with its protocol, numbers and warnings.
 
     Attributes:
-        source: dataset and split that was trained on; None where that is not said.
+        source: dataset and split that was trained on; None where it was not given.
+        coverage: 'noun', 'verb', 'action' → (evaluated clips, clips that should be evaluated).
         numbers: 'noun top1', 'action top1', 'noun novel' (all classes compete), 'noun novel restricted', … → number.
         warnings: what a reader must know: random weights, mixed artifacts, pretraining, an epoch chosen by the target.
     """
@@ -104,7 +123,7 @@ class ResultCard(_Part):
 
     @property
     def partial(self) -> bool:
-        """Whether clips of the split are not in the numbers."""
+        """Return whether clips of the split are missing from the numbers."""
         return any(evaluated < official for evaluated, official in self.coverage.values())
 
 
@@ -114,8 +133,8 @@ def write_card(workspace: Workspace, folder: Path, metrics: Metrics, clips: Clip
     Args:
         workspace: where the target is prepared.
         folder: of the evaluation.
-        metrics: of the same.
-        clips: those there are to evaluate.
+        metrics: of the same evaluation.
+        clips: the clips to evaluate.
     """
     protocol = _protocol(workspace, metrics, clips)
     run = metrics.run
@@ -144,7 +163,9 @@ def write_card(workspace: Workspace, folder: Path, metrics: Metrics, clips: Clip
 
 
 def copy_card(card: Path, folder: Path) -> Path:
-    """Copy a card into a folder of many, ``<model>--<dataset>-<split>.card.json``; a former one is replaced.
+    """Copy a card into a folder of many cards.
+
+    The copy is ``<model>--<dataset>-<split>.card.json``; an earlier copy is replaced.
 
     Args:
         card: ``card.json`` of an evaluation.
@@ -157,10 +178,10 @@ def copy_card(card: Path, folder: Path) -> Path:
 
 
 def read_card(file: Path) -> ResultCard:
-    """Read a card and check that its protocol is what its hash says.
+    """Read a card and check its protocol against its hash.
 
     Raises:
-        InputError: it is not JSON, no result card, of another schema, or was changed.
+        InputError: the file is not JSON, is no result card or of another schema, or was changed.
     """
     stored = json_object(file)
     if stored.get("kind") != KIND:
@@ -207,7 +228,7 @@ def _vocabulary(workspace: Workspace, metrics: Metrics) -> dict[Label, str]:
 
 
 def _wholes(metrics: Metrics) -> list[tuple[str, Numbers | Actions]]:
-    """'noun', 'verb' and 'action', as far as they were scored."""
+    """Return 'noun', 'verb' and 'action', as far as they were scored."""
     actions = [("action", metrics.actions)] if metrics.actions else []
     return [*metrics.labels.items(), *actions]
 
@@ -251,7 +272,7 @@ def _counted(metrics: Metrics, name: str, counted: Counted | None) -> Iterator[t
 
 
 def _number(value: float, counts: Counts, drawn: Metrics | None = None) -> Number:
-    """A number with its clips; with its interval, where ``drawn`` is the evaluation whose recordings are drawn."""
+    """Make a number with its clips; with its interval, where ``drawn`` is the evaluation whose recordings are drawn."""
     return Number(
         value=value,
         interval=drawn.interval(counts) if drawn else None,

@@ -1,4 +1,4 @@
-"""State what an evaluation's numbers were made under: the run, its recipe, the protocol, and what failed."""
+"""Collect the run, recipe, protocol and failures of an evaluation."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pipelines.train.finished import SUMMARY
 from pipelines.train.protocol import Protocol
 
 _LAST = {"select": "last", "source_val": None, "target": None, "leaking": False}
-"""How the epoch was kept of runs that were trained before there was a choice."""
+"""Epoch selection of runs that were trained before there was a choice."""
 
 
 def run_facts(config: Mapping[str, Any]) -> Run:
-    """State which run it is, by which recipe it was trained, and how its epoch was kept."""
+    """Collect the run's name, recipe and epoch selection from its configuration."""
     recipe, selection = config["recipe"], config.get("selection", _LAST)
     chosen_on = selection["target"]
     return Run(
@@ -36,10 +36,11 @@ def run_facts(config: Mapping[str, Any]) -> Run:
 
 
 def changes(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """List what ``--set`` and ``--fixed-frames`` made other than the preset: 'changed_settings' and 'changed_recipe'.
+    """List the settings of a run that differ from its preset.
 
-    What the protocol decides (streams, segments) is in :func:`protocol_facts`; of the rates that ``matched`` tries
-    nothing is changed.
+    'changed_settings' and 'changed_recipe' are what ``--set`` and ``--fixed-frames`` changed. Streams and segments,
+    which the protocol decides, are in :func:`protocol_facts`. A learning rate that the recipe ``matched`` tries is no
+    change.
     """
     preset = resolve_config(load_method(config["method"]), config["preset"])
     recipe = config["recipe"] or {}
@@ -65,13 +66,18 @@ def _differing(found: Mapping[str, Any], preset: Any, ignored: set[str]) -> dict
 
 
 def chosen(head: Path) -> dict[str, Any]:
-    """Read what training chose for a head: 'selected_epoch' from 1, and with the recipe ``matched`` 'lr'."""
+    """Read the epoch and learning rate that training chose.
+
+    'selected_epoch' counts from 1; 'lr' is there with the recipe ``matched`` only.
+    """
     summary = json.loads((head / SUMMARY).read_text(encoding="utf-8"))
     return {name: summary[name] for name in ("selected_epoch", "lr") if name in summary}
 
 
 def protocol_facts(target: Protocol, plan: str) -> dict[str, Any]:
-    """State the encoders, streams, frames, crops and class names that the scores were made with.
+    """Collect the protocol that the scores were made under.
+
+    It has the encoders, streams, frames, crops and class names.
 
     Args:
         target: the protocol on the target.
@@ -102,18 +108,26 @@ def random_weights(target: Protocol) -> list[str]:
 
 
 def pretrained_on(target: Protocol) -> dict[str, str]:
-    """Map each encoder that says so to the egocentric data that it was pretrained on."""
+    """Map encoders to the egocentric data that they were pretrained on.
+
+    Encoders whose vectors name no such data are left out.
+    """
     vectors = (target.vectors or {}).values()
     return {str(v["encoder"]): v["pretrained_on"] for v in vectors if "pretrained_on" in v}
 
 
 def hand_fallback_rate(streams: Iterable[StreamVectors]) -> float | None:
-    """Return the share of frames without a hand, which are seen whole; None without a stream of hand crops."""
+    """Return the share of frames in which no hand was found.
+
+    Such frames are used whole. The share is None without a stream of hand crops.
+    """
     return next((stream.whole_frame for stream in streams if stream.whole_frame is not None), None)
 
 
 def failures(folders: Sequence[tuple[str, Path]]) -> dict[str, dict[str, int]]:
-    """Count failed rows by stage and reason, from the footers of what an evaluation reads.
+    """Count failed rows by stage and reason.
+
+    The counts are in the footers of the shards that an evaluation reads.
 
     Args:
         folders: (stage, folder of its shards); a stage may have several.

@@ -1,4 +1,7 @@
-"""Score predictions of any model by the protocol of an evaluation, without frames or vectors."""
+"""Score predictions of any model by the protocol of an evaluation.
+
+It needs no frames and no vectors.
+"""
 
 from __future__ import annotations
 
@@ -43,14 +46,14 @@ from pipelines.prepare.classes import read_classes
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """What ``xmic score`` is asked for.
+    """Score files, model name and target of one ``xmic score``.
 
     Attributes:
         files: the scores, of one model.
         name: of the model.
         dataset: that the scores are of.
-        split: of it.
-        source: the dataset that the model was trained on, where that is said.
+        split: of the dataset.
+        source: the dataset that the model was trained on; None where it was not given.
         listed: the clips that the numbers are over; None = all of the split.
     """
 
@@ -64,7 +67,10 @@ class ScoreRequest:
 
 @dataclass
 class ScoreStage:
-    """The given scores as ``predictions.parquet``, one row a clip. See :class:`pipelines.engine.stage.Stage`."""
+    """Stage that writes given scores as ``predictions.parquet``, one row per clip.
+
+    See :class:`pipelines.engine.stage.Stage`.
+    """
 
     workspace: Workspace
     request: ScoreRequest
@@ -82,33 +88,36 @@ class ScoreStage:
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """The labels."""
+        """Return the scored labels."""
         return {"labels": list(self.given.scores)}
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """The model's name, for people."""
+        """Names of the model, dataset and split, for readers."""
         return {"name": self.request.name, "dataset": self.request.dataset, "split": self.request.split}
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """Versions."""
+        """Versions of the libraries."""
         return versions("numpy", "pyarrow")
 
     @property
     def layout(self) -> Layout:
-        """One score a class of the target."""
+        """Columns of the file, with one score per class of the target."""
         counts = {label: values.shape[1] for label, values in self.given.scores.items()}
         return predictions_layout(list(counts), counts)
 
     @property
     def folder(self) -> Path:
-        """``evaluations/<name>/<dataset>-<split>``."""
+        """Return the folder ``evaluations/<name>/<dataset>-<split>``."""
         return scored_folder(self.workspace, self.request)
 
     @property
     def command(self) -> str:
-        """The command line that makes it; the folders of the files are left out."""
+        """Command line that makes the predictions.
+
+        The folders of the given files are left out.
+        """
         request = self.request
         words = ["xmic", "score", *(file.name for file in request.files), "--dataset", request.dataset]
         words += ["--split", request.split, "--name", request.name]
@@ -117,11 +126,14 @@ class ScoreStage:
 
     @cached_property
     def sha256(self) -> dict[str, str]:
-        """File name → sha256 of what was given."""
+        """Return the sha256 of each given file, by file name."""
         return {file.name: whole_file_sha256(file) for file in self.request.files}
 
     def units(self) -> list[Unit]:
-        """One file; it depends on what was given, the clips and the classes."""
+        """Return one unit, the file of predictions.
+
+        It depends on the given files, the clips and the classes.
+        """
         inputs = manifest_inputs(self.workspace, self.request.dataset, self.request.split)
         inputs[GIVEN] = "+".join(sorted(self.sha256.values()))
         return [Unit("predictions", self.folder / "predictions.parquet", inputs, len(self.given.clip_ids))]
@@ -146,12 +158,12 @@ def scored_folder(workspace: Workspace, request: ScoreRequest) -> Path:
 def score(
     workspace: Workspace, request: ScoreRequest, progress: Progress, policy: RunPolicy | None = None
 ) -> Evaluation:
-    """Count given predictions and write predictions.parquet, metrics.json and card.json.
+    """Evaluate given scores and write predictions.parquet, metrics.json and card.json.
 
     Nothing is fitted: the temperature is 1, so actions are ranked by the product of the softmax of the given scores.
 
     Raises:
-        UsageError: the name cannot be one, or is that of a run.
+        UsageError: the name is not valid, or is that of a run.
         MissingUpstream: the split is not prepared.
         InputError: see :func:`pipelines.evaluate.given_scores.read_scores`; a listed clip is not of the split.
     """

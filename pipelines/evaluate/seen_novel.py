@@ -1,7 +1,9 @@
-"""Compute accuracy on shared and novel classes (X-MIC, Kukleva et al., CVPR 2024, Table 2).
+"""Compute accuracy on shared and novel classes.
+
+The numbers are those of Table 2 of X-MIC (Kukleva et al., CVPR 2024).
 
 *Restricted*: only the classes of the part compete, the form of Table 2. *Unrestricted*: all of the target's classes
-do, the headline of generalised zero-shot classification.
+compete, the headline of generalised zero-shot classification.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ _FORMS: tuple[_Form, ...] = get_args(_Form)
 
 Judge = Callable[[np.ndarray, np.ndarray], np.ndarray | None]
 """(rows of scored clips [K], ids of the classes that compete [C′]) → how right each clip is [K], bool or 0 to 1; None
-when it has nothing to say of these classes."""
+when it cannot answer for these classes."""
 
 
 def by_scores(scored: Scored) -> Judge:
-    """Judge by scores: the best scored class of those that compete is the answer."""
+    """Return a judge that answers the best scored class.
+
+    Only the classes that compete are considered.
+    """
 
     def judge(rows: np.ndarray, ids: np.ndarray) -> np.ndarray | None:
         if len(ids) == scored.classes:
@@ -42,7 +47,7 @@ def by_scores(scored: Scored) -> Judge:
 def parts_of(scored: Scored, vocabulary: Vocabulary, judge: Judge) -> dict[str, PartNumbers | None]:
     """Compute top-1 on each part of the target's classes.
 
-    A part is None where it is not known which classes are in it, a form where the judge has nothing to say.
+    A part is None where its classes are not known, a form where the judge cannot answer.
     """
     return {part: _part(scored, vocabulary, part, judge) for part in PARTS}
 
@@ -62,7 +67,10 @@ def _part(scored: Scored, vocabulary: Vocabulary, part: Part, judge: Judge) -> P
 
 
 def shared_novel_means(parts: Mapping[str, PartNumbers | None]) -> Means:
-    """Join shared and novel accuracy by their harmonic mean; None where one is missing."""
+    """Compute the harmonic mean of shared and novel accuracy.
+
+    It is None where one of the two is missing.
+    """
     return Means(restricted=_mean(parts, "restricted"), unrestricted=_mean(parts, "unrestricted"))
 
 
@@ -73,7 +81,10 @@ def _mean(parts: Mapping[str, PartNumbers | None], form: _Form) -> float | None:
 
 
 def novel_called_shared(scored: Scored, vocabulary: Vocabulary) -> Counted:
-    """Count the clips of novel classes that get a shared class, when all classes compete."""
+    """Count the clips of novel classes that are predicted as shared.
+
+    All classes compete.
+    """
     shared, novel = (np.array(vocabulary.ids(part) or [], np.int64) for part in ("shared", "novel"))
     rows = np.flatnonzero(np.isin(scored.truth, novel))
     called = np.isin(scored.predicted[rows], shared)

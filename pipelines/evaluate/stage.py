@@ -1,4 +1,7 @@
-"""Evaluate a run within its dataset and across, where all of the target's classes compete."""
+"""Evaluate a run within its dataset and across datasets.
+
+All of the target's classes compete.
+"""
 
 from __future__ import annotations
 
@@ -71,13 +74,14 @@ from pipelines.train.run import load_streams, load_text, untrained_method
 
 @dataclass
 class EvaluateStage:
-    """Scores of one run on one split, one row a clip. See :class:`pipelines.engine.stage.Stage`.
+    """Stage that scores one run on one split, one row per clip.
 
-    Clips without all their vectors have no row. ``<label>_scores`` are the logits of all the target's classes.
-    With other ``vectors`` than a clip's own it is a control, which stands beside the ordinary evaluation.
+    See :class:`pipelines.engine.stage.Stage`. Clips without all their vectors have no row. ``<label>_scores`` are the
+    logits of all the target's classes. With other ``vectors`` than a clip's own it is a control, which is written
+    beside the ordinary evaluation.
 
     Attributes:
-        encoder: the run's encoder again with the places of its files, where the workspace does not know them.
+        encoder: the run's encoder with the paths of its files, where the workspace does not know them.
     """
 
     workspace: Workspace
@@ -112,12 +116,12 @@ class EvaluateStage:
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """The run's name, for people."""
+        """Names of the run, dataset and split, for readers."""
         return {"run": self.run.config["name"], "dataset": self.dataset, "split": self.split}
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """Versions and device."""
+        """Versions, device and clips scored at once."""
         return {
             **versions("torch", "numpy"),
             "device": self.machine.resolve_device(),
@@ -126,23 +130,23 @@ class EvaluateStage:
 
     @cached_property
     def counts(self) -> dict[Label, int]:
-        """Classes of the target."""
+        """Number of the target's classes, by label."""
         return class_counts(self.workspace, self.dataset)
 
     @property
     def layout(self) -> Layout:
-        """One score a class of the target."""
+        """Columns of the file, with one score per class of the target."""
         return predictions_layout(list(self.run.heads), self.counts)
 
     @property
     def folder(self) -> Path:
-        """``evaluations/<run>/<dataset>-<split>``; of a control ``evaluations/<run>@<vectors>/…``."""
+        """Folder ``evaluations/<run>/<dataset>-<split>``; of a control ``evaluations/<run>@<vectors>/…``."""
         name = folder_name(self.run.config["name"], self.vectors)
         return self.workspace.evaluation(name, self.dataset, self.split)
 
     @property
     def command(self) -> str:
-        """The command line that makes it."""
+        """Command line that makes the evaluation."""
         option = "" if self.vectors == "own" else f" --xmic-vector {self.vectors}"
         what = f"{self.run.config['name']} --cross {shlex.quote(self.dataset)}{option}"
         return f"xmic evaluate {what} {in_workspace(self.workspace.root)}"
@@ -165,19 +169,22 @@ class EvaluateStage:
 
     @cached_property
     def towers(self) -> Towers:
-        """What the method needs of the encoder itself."""
+        """Opened towers of the encoder, as far as the method needs them."""
         method_class, settings = self.method
         needs = method_class.needed_by(settings.config)
         return load_towers(self.workspace, self.target, needs, self.machine, self.encoder)
 
     @cached_property
     def pictures(self) -> Pictures | None:
-        """What the method sees of the split, where it looks at pictures."""
+        """Frames of the split, for a method that needs pixels."""
         workers = self.machine.workers
         return load_pictures(self.frames, self.target, self.streams, self.towers, workers, self.progress)
 
     def units(self) -> list[Unit]:
-        """One file; it depends on the weights, the vectors, the class names and the clips."""
+        """Return one unit, the file of predictions.
+
+        It depends on the weights, the vectors, the class names and the clips.
+        """
         inputs = {"clips": clips_footer(self.workspace, self.dataset, self.split).digest}
         inputs |= vector_digests(self.frames, self.target)
         for label in self.run.heads:
@@ -201,7 +208,7 @@ class EvaluateStage:
             yield unit
 
     def head(self, label: Label, device: torch.device) -> tuple[Method, TextBank]:
-        """The trained method of a label, in evaluation mode, and the target's classes."""
+        """Load a label's method, in evaluation mode, and the target's classes."""
         text = load_text(self.workspace, self.dataset, self.target, label, device)
         require_width(self.streams, text.vectors.shape[1])
         method_class, settings = self.method
@@ -212,28 +219,29 @@ class EvaluateStage:
 
     @property
     def subject(self) -> Subject:
-        """What is evaluated on what."""
+        """Model and target of this evaluation."""
         source, zero_shot = self.run.config["source"]["dataset"], self.run.config["method"] == "zero-shot"
         return Subject(self.workspace, source, self.dataset, self.split, list(self.run.heads), zero_shot)
 
     @property
     def sources(self) -> list[tuple[str, Path]]:
-        """What it reads: (stage, folder) of the frames and of each stream of vectors."""
+        """Return (stage, folder) of the frames and each stream of vectors."""
         base = self.workspace.embeddings(self.dataset, self.split, self.frames.plan.slug)
         streams = sorted(set(self.target.needed.values()))
         vectors = [(f"embed {stream}", base / encoder / stream) for encoder, stream in streams]
         return [("decode", self.frames.folder), *vectors]
 
     def predictions(self, listed: Set[str] | None = None) -> Predictions:
-        """Read the predictions that are made, of all clips or of those that are listed."""
+        """Read the scores of all clips, or of the listed clips."""
         clips = self.clips if listed is None else self.clips.only(listed)
         counts = {label: self.counts[label] for label in self.run.heads}
         return read_predictions(self.folder / "predictions.parquet", clips, counts)
 
     def temperatures(self) -> dict[Label, Temperature]:
-        """Fit each head's temperature on the val split of the run's own dataset, where the run is evaluated there.
+        """Fit each head's temperature on the source's val split.
 
-        What is evaluated now is never fitted on, so within the dataset on its val split the temperature is 1.
+        The temperature is 1 where the run has no up-to-date evaluation on that split. The evaluated split is never
+        fitted on, so on the source's val split the temperature is 1 too.
         """
         own = self._source_val()
         if own is None:
@@ -241,7 +249,7 @@ class EvaluateStage:
         return fit_temperatures(own.predictions(), f"{own.dataset} {own.split}")
 
     def _source_val(self) -> EvaluateStage | None:
-        """The run's evaluation on the val split of its own dataset, if that is up to date and not this one."""
+        """Return the run's evaluation on the val split of its own dataset, if that is up to date and not this one."""
         source = self.run.config["source"]["dataset"]
         if (self.dataset, self.split) == (source, "val") or "val" not in self.workspace.splits(source):
             return None
@@ -281,28 +289,30 @@ def evaluate(
     listed: ClipList | None = None,
     submission: Submission | None = None,
 ) -> list[Evaluation]:
-    """Score a run on each (dataset, split) and write predictions.parquet, metrics.json and card.json.
+    """Score a run on each target and write its evaluation.
+
+    The files are predictions.parquet, metrics.json and card.json.
 
     Args:
         workspace: where the run and the targets are.
         run: what to evaluate.
         targets: (dataset, split) pairs.
         machine: device.
-        progress: told of each target.
+        progress: reports each target.
         allow_mixed: accept a target that was made otherwise than the run's data.
         vectors: one of :data:`pipelines.evaluate.options.Vectors`; other than 'own' it is a control.
         policy: locks.
         encoder: as in :class:`EvaluateStage`.
         listed: the clips that the numbers are over. A target without a listed clip keeps all of its own, and a note
-            says so; the scores are those of all clips either way.
+            reports it; the scores are those of all clips either way.
         submission: also write the file of the EPIC-KITCHENS-100 challenge.
 
     Raises:
         MissingUpstream: a target lacks an artifact; names the command.
-        InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off, another version
-            of xmic wrote a class list, a listed clip is in no target, or not all clips to submit are scored.
-        UsageError: such vectors are unknown, or the method has none; there is no EPIC-KITCHENS-100 target to submit,
-            or a list is to be submitted.
+        InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off; or another version of
+            xmic wrote a class list. Also raised where a listed clip is in no target, or a clip to submit has no scores.
+        UsageError: the vectors are unknown, or the method has none. Also raised for a submission with a list of clips,
+            or without exactly one EPIC-KITCHENS-100 target.
     """
     chosen = checked_vectors(vectors, run.config)
     _warn_of_versions(run, progress)
@@ -379,7 +389,7 @@ def _listed_of(item: EvaluateStage, listed: ClipList | None) -> ClipList | None:
 def evaluation_stage(
     workspace: Workspace, run: TrainedRun, dataset: str, split: str, vectors: Vectors = "own"
 ) -> EvaluateStage:
-    """Return the stage of an evaluation that was made, to ask whether it is up to date."""
+    """Return the stage of an evaluation, to check if it is current."""
     target, frames, _ = on_target(workspace, dataset, split, run.protocol, allow_mixed=True)
     return EvaluateStage(workspace, run, dataset, split, target, frames, Machine(device="cpu"), Silent(), vectors)
 

@@ -1,7 +1,7 @@
-"""Write the file that the EPIC-KITCHENS-100 action recognition challenge takes, format version 0.2.
+"""Write the submission file of the EPIC-KITCHENS-100 action recognition challenge.
 
-Format: epic-kitchens/C1-Action-Recognition. A score for every verb and noun (here the logits), and the hundred best
-actions (the logarithm of the product of the two heads' calibrated probabilities); higher is better.
+Format: epic-kitchens/C1-Action-Recognition, version 0.2. It has a score for every verb and noun (here the logits), and
+the hundred best actions (the logarithm of the product of the two heads' calibrated probabilities). Higher is better.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DIGITS = 5
 
 @dataclass(frozen=True)
 class Submission:
-    """What to write where.
+    """File and supervision levels of a submission.
 
     Attributes:
         file: the JSON; the challenge takes it as ``test.json`` in a zip.
@@ -44,10 +44,10 @@ class Submission:
 
 
 def parse_levels(text: str) -> tuple[int, int, int]:
-    """'PT,TL,TD', each 0 to 5.
+    """Parse the levels 'PT,TL,TD', each 0 to 5.
 
     Raises:
-        UsageError: it is not of that form.
+        UsageError: the text is not of that form.
     """
     found = re.fullmatch(r"([0-5]),([0-5]),([0-5])", text.replace(" ", ""))
     if not found:
@@ -59,7 +59,9 @@ def parse_levels(text: str) -> tuple[int, int, int]:
 
 
 def refuse_submission(workspace: Workspace, datasets: Sequence[str], listed: ClipList | None) -> None:
-    """Refuse to submit some clips only, or anything but one evaluation on EPIC-KITCHENS-100.
+    """Refuse a submission of some clips, or of another dataset.
+
+    Exactly one evaluation must be on EPIC-KITCHENS-100.
 
     Raises:
         UsageError: there is a list of clips, or not exactly one of the datasets is EPIC-KITCHENS-100.
@@ -74,7 +76,7 @@ def refuse_submission(workspace: Workspace, datasets: Sequence[str], listed: Cli
 
 
 def write_submission(wanted: Submission, predictions: Predictions, temperatures: Mapping[Label, float]) -> None:
-    """Write the file.
+    """Write the JSON file of a submission.
 
     Args:
         wanted: where to, and the levels.

@@ -1,4 +1,4 @@
-"""Find a trained run by its name, and the splits to evaluate it on."""
+"""Find a trained run and the splits to evaluate it on."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _OF_CONFIG = {"key", "method", "method_config", "name", "preset", "protocol", "s
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A run as its folder says it."""
+    """Trained run with the configuration of its heads."""
 
     folder: Path
     heads: Mapping[Label, Mapping[str, Any]]
-    """label → config.json"""
+    """Label → content of config.json."""
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -34,12 +34,12 @@ class TrainedRun:
 
     @property
     def protocol(self) -> Protocol:
-        """What it was trained under."""
+        """Protocol that the run was trained under."""
         return Protocol(**self.config["protocol"])
 
 
 def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
-    """A run by name or folder; the newest one by default.
+    """Find a run by name or folder, by default the newest.
 
     Raises:
         MissingUpstream: there is no such run, or no head of it is finished.
@@ -72,7 +72,9 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
 def targets_of(
     workspace: Workspace, run: TrainedRun, cross: Sequence[str], split: str | None
 ) -> tuple[list[tuple[str, str]], list[str]]:
-    """Choose the splits to evaluate on: the run's own dataset first, then each cross dataset.
+    """Choose the splits to evaluate a run on.
+
+    The run's own dataset comes first, then each cross dataset.
 
     Returns:
         The (dataset, split) pairs, and notes about what cannot be evaluated.
@@ -103,7 +105,7 @@ def targets_of(
 
 
 def _config_of(file: Path) -> dict[str, Any]:
-    """What a head was trained as.
+    """Read the configuration of a trained head.
 
     Raises:
         InputError: the file is missing or damaged.

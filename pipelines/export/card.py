@@ -1,4 +1,7 @@
-"""Write the model card of an exported run: training data, results with their intervals, limits and licences."""
+"""Write the model card of an exported run.
+
+It has the training data, the results with their intervals, limits and licences.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pipelines.engine.markdown import render_template
 from pipelines.evaluate.metrics_file import Metrics
 
 DRAWN = "drawn"
-"""Stands for the reader of a world that xmic drew, in whatever format it is written."""
+"""Name of the reader of a world that xmic drew, in whatever format it is written."""
 
 _DATASET_TERMS = {
     DRAWN: "Pocket Kitchens, the training videos: drawn by xmic, under xmic's licence (Apache License 2.0).",
@@ -30,7 +33,7 @@ _ENCODER_TERMS = {
 
 @dataclass(frozen=True)
 class Card:
-    """What the card says; plain values.
+    """Content of a model card, as plain values.
 
     Attributes:
         name: of the run.
@@ -41,8 +44,8 @@ class Card:
         summaries: label → 'clips', 'labelled', 'classes', 'parameters'.
         recipe: in words.
         protocol: what all methods of the comparison share.
-        results: a row a target and label.
-        warnings: what makes the numbers mean less.
+        results: one row per target and label.
+        warnings: limits of the numbers.
         terms: licences of what it was made from.
         licence: of the exported weights, an SPDX identifier; None when not stated.
     """
@@ -66,7 +69,10 @@ class Card:
     licence: str | None
 
     def markdown(self) -> str:
-        """Return the card, with the front matter that the Hugging Face hub reads."""
+        """Format the card as Markdown.
+
+        It begins with the front matter that the Hugging Face hub reads.
+        """
         # The results are not in the front matter: there a dataset is named by its id on the hub, which ours have not.
         front = ModelCardData(
             library_name="xmic",
@@ -78,7 +84,10 @@ class Card:
 
 
 def result_rows(evaluations: Sequence[Metrics]) -> list[dict[str, str]]:
-    """Format a row for each target and label: accuracies, interval and clips as text."""
+    """Format one row of text per target and label.
+
+    A row has the accuracies, the interval and the clips.
+    """
     rows = []
     for metrics in evaluations:
         for label, numbers in metrics.labels.items():
@@ -98,7 +107,10 @@ def result_rows(evaluations: Sequence[Metrics]) -> list[dict[str, str]]:
 
 
 def warnings_of(evaluations: Sequence[Metrics]) -> list[str]:
-    """Say what makes the numbers mean less: random weights, a leak, mixed artifacts, clips that are not in them."""
+    """List the limits of the numbers in words.
+
+    They are random weights, a leak, mixed artifacts and missing clips.
+    """
     found = [
         f"{name} has random weights: these numbers mean nothing." for m in evaluations for name in m.random_weights
     ]
@@ -123,7 +135,9 @@ def warnings_of(evaluations: Sequence[Metrics]) -> list[str]:
 
 
 def terms_of(reader: str | None, specs: Sequence[str]) -> list[str]:
-    """State the licences of what a run was made from, where they are known; else whom to ask.
+    """List the licences of what a run was made from.
+
+    Where a licence is not known, the entry names whose terms apply.
 
     Args:
         reader: 'epic', 'ego4d', 'egtea' or another reader of the training data, or :data:`DRAWN`; None when that is

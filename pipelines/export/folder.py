@@ -1,4 +1,7 @@
-"""Export a trained run into a folder of its own: weights, configuration, class names and a model card."""
+"""Export a trained run into a folder of its own.
+
+The folder has the weights, the configuration, the class names and a model card.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _HEADS: Mapping[Label, str] = {"noun": "nouns", "verb": "verbs"}
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """Files and evaluations of an exported run.
 
     Attributes:
         folder: where.
@@ -43,7 +46,9 @@ class Exported:
 
 
 def export_run(workspace: Workspace, run: TrainedRun, into: Path, licence: str | None = None) -> Exported:
-    """Write a run as a folder that stands alone and that ``--run FOLDER`` takes in the place of a run's name.
+    """Write a run as a self-contained folder.
+
+    ``--run FOLDER`` takes it in the place of a run's name.
 
     ``<label>/`` holds ``config.json``, ``weights.safetensors``, ``summary.json`` and ``classes.json`` (the class names
     in the order of the scores), ``README.md`` is the model card, and ``xmic.json`` lists each file with its sha256.
@@ -142,7 +147,7 @@ def _card(
 
 
 def _recorded_by(workspace: Workspace, dataset: str) -> str | None:
-    """The reader of the training data, or that it was drawn; None of a dataset that the workspace does not know."""
+    """Return the reader of the training data, or :data:`DRAWN`; None of a dataset that the workspace does not know."""
     settings = workspace.datasets.get(dataset)
     if settings is None:
         return None

@@ -1,4 +1,7 @@
-"""Write one of the paper's tables as LaTeX with booktabs, safe for pdflatex whatever runs are called."""
+"""Write one of the paper's tables as LaTeX with booktabs.
+
+The text is safe for pdflatex, whatever the names of runs are.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,16 @@ _SPECIAL = {
 }  # fmt: skip
 
 _NO_GLYPH = re.compile(r"[^\x20-\u017f‘’“”…—]")
-"""What the fonts of pdflatex may lack: it stops at the first such character."""
+"""Characters that the fonts of pdflatex may lack: it stops at the first one."""
 
 _TITLE_WIDTH = "38mm"
 
 
 def latex(table: Table) -> str:
-    """Write a ``table*`` to ``\\input``, with the paper's comparable numbers in italics below each row.
+    """Write a ``table*`` that a LaTeX document can ``\\input``.
 
-    It needs the packages array, booktabs, graphicx and xcolor. Numbers over too few recordings or clips are grey. A
-    table wider than the page is shrunk to it.
+    The paper's comparable numbers are in italics below each row. The table needs the packages array, booktabs, graphicx
+    and xcolor. Numbers over too few recordings or clips are grey. A table wider than the page is shrunk to it.
     """
     columns = table.columns
     lines = [
@@ -53,7 +56,7 @@ def latex_text(text: object) -> str:
 
 
 def _heads(columns: Sequence[Column]) -> Iterable[str]:
-    """The labels, and below each its kinds of numbers, a word a line."""
+    """Write the labels, and below each its kinds of numbers, one word per line."""
     labels, rules, first = [], [], 3
     for label, group in groupby(columns, lambda column: column.label):
         count = len(list(group))

@@ -1,4 +1,4 @@
-"""Compute the accuracy of each class, with its clips and its most frequent mistake."""
+"""Compute each class's accuracy, clips and most frequent mistake."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from pipelines.report.collect import PREDICTIONS
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class that has clips.
+    """Class that has clips, with its accuracy.
 
     Attributes:
         name: of the class.
         part: 'supported', 'unsupported', 'shared' or 'novel' across datasets; '' within the run's own.
-        clips: evaluated ones of this class.
+        clips: evaluated clips of this class.
         right: how many of them are right.
-        mistaken: the class that wrong answers most often name; '' where all are right.
+        mistaken: the class that is most often predicted instead; '' where all are right.
     """
 
     name: str
@@ -38,7 +38,7 @@ class ClassRow:
 
     @property
     def accuracy(self) -> float:
-        """Percent."""
+        """Accuracy of the class in percent."""
         return 100 * self.right / self.clips
 
 
@@ -52,8 +52,10 @@ class ClassTable:
 
 
 def scores_are_there(metrics: Metrics, folder: Path) -> bool:
-    """Whether an evaluation's predictions are still there and are of the clips that its numbers are of: those of one
-    that was held to a list of clips are of all clips."""
+    """Return whether an evaluation's predictions are there and match its numbers.
+
+    Predictions are of all clips, so the numbers of an evaluation restricted to a list of clips do not match.
+    """
     return metrics.clips_file is None and (folder / PREDICTIONS).is_file()
 
 
@@ -85,7 +87,7 @@ def class_rows(truth: np.ndarray, said: np.ndarray, names: Sequence[str], parts:
 
     Args:
         truth: [M], class indices.
-        said: [M], the answers.
+        said: [M], predicted class indices.
         names: of all C classes.
         parts: of all C classes.
     """

@@ -1,4 +1,7 @@
-"""Compute the cells of the paper's tables: our numbers over seeds, with intervals."""
+"""Compute the cells of the paper's tables from our evaluations.
+
+A cell is a mean over seeds with its interval.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ RecordingCounts = Mapping[str, tuple[float, int]]
 
 @dataclass(frozen=True)
 class PaperNumber:
-    """What the paper prints; ``recomputed`` where its harmonic mean is not that of its own two numbers."""
+    """Number that the paper prints.
+
+    ``recomputed`` is the harmonic mean of the paper's own two numbers, where the printed one is wrong.
+    """
 
     value: float
     recomputed: float | None = None
@@ -28,12 +34,12 @@ class PaperNumber:
 
 @dataclass(frozen=True)
 class TableCell:
-    """One number.
+    """Number of ours with its spread and interval, beside the paper's.
 
     Attributes:
         value: percent, the mean over the seeds; None where there is none.
         sd: standard deviation over the seeds, percent; None of one seed.
-        interval: 95 %, over recordings and, of three seeds or more, over seeds.
+        interval: 95 %, over recordings and, with three seeds or more, over seeds.
         evaluated: clips of one seed.
         official: clips that it should be over.
         few: fewer than 30 recordings or 100 clips: shown in grey.
@@ -50,34 +56,43 @@ class TableCell:
 
     @property
     def partial(self) -> bool:
-        """Some clips are not in the number."""
+        """Return whether clips are missing from the number."""
         return self.evaluated < self.official
 
     @property
     def difference(self) -> float | None:
-        """Ours minus the paper's, in points; of a wrong harmonic mean minus the one that is right."""
+        """Difference of our number from the paper's, in points.
+
+        Where the paper's harmonic mean is wrong, the recomputed one is used.
+        """
         if self.value is None or self.paper is None:
             return None
         return self.value - (self.paper.value if self.paper.recomputed is None else self.paper.recomputed)
 
     @property
     def text(self) -> str:
-        """Two decimals and a star where clips are missing; a dash where there is no number."""
+        """Number as text with two decimals.
+
+        A star marks missing clips, a dash a missing number.
+        """
         return "–" if self.value is None else f"{self.value:.2f}" + "*" * self.partial
 
     @property
     def spread(self) -> str:
-        """'± 0.31', nothing of one seed."""
+        """Standard deviation as '± 0.31', empty for one seed."""
         return "" if self.sd is None else f"± {self.sd:.2f}"
 
     @property
     def between(self) -> str:
-        """The interval, nothing where there is none."""
+        """Ends of the interval as text, empty where there is none."""
         return f"{self.interval[0]:.1f}–{self.interval[1]:.1f}" if self.interval else ""
 
     @property
     def paper_text(self) -> str:
-        """The paper's number with '!' and the right one where it is wrong, nothing where there is none."""
+        """Number of the paper as text, empty where there is none.
+
+        A wrong harmonic mean is followed by '!' and the recomputed one.
+        """
         if self.paper is None:
             return ""
         right = "" if self.paper.recomputed is None else f" ! {self.paper.recomputed:.2f}"
@@ -86,7 +101,10 @@ class TableCell:
 
 @dataclass(frozen=True)
 class Kept:
-    """A number of one seed on one target, with the stream of random draws that the target's numbers take."""
+    """Clip counts of one number for one seed and target.
+
+    ``stream`` is the stream of random draws that all numbers of the target use.
+    """
 
     evaluated: int
     official: int
@@ -96,14 +114,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class Measured:
-    """A number of all seeds: a side of a comparison, with its clips."""
+    """Number over all seeds: a side of a comparison, with its clips."""
 
     side: Side
     kept: Sequence[Kept]
 
     @property
     def cell(self) -> TableCell:
-        """The number, its spread over seeds and its interval."""
+        """Cell with the number, its spread over seeds and its interval."""
         one_seed = [Side([[seeds[index]] for seeds in self.side.targets]) for index in range(self.seeds)]
         values = [point(side) for side in one_seed]
         try:
@@ -121,30 +139,32 @@ class Measured:
 
     @property
     def seeds(self) -> int:
-        """How many seeds."""
+        """Number of seeds."""
         return len(self.side.targets[0])
 
 
 def measured(pairs: Sequence[Pair], label: Label, kind: str) -> Measured | None:
-    """Take a number of every seed; None where a seed has none, or no clip.
+    """Measure one number of a group over its seeds.
+
+    It is None where a seed has no such number, or no clip.
 
     Args:
-        pairs: of a group, one a seed.
+        pairs: of a group, one per seed.
         label: 'noun' or 'verb'.
-        kind: 'within', 'cross', 'hm'; 'shared', 'novel', 'shared-novel hm' of the cross target, 'all ' before them
-            where all classes compete; 'novel called shared'.
+        kind: 'within', 'cross' or 'hm'; or of the cross target 'shared', 'novel', 'shared-novel hm' or 'novel called
+            shared'. 'all ' before one of the first three means that all classes compete.
     """
     return _measured([[_of_run(metrics, label) for metrics in pair] for pair in pairs], kind)
 
 
 def measured_reference(pair: Pair, label: Label, name: str, kind: str) -> Measured | None:
-    """Take the same number of a reference row, which no seed changes."""
+    """Measure the same number of a reference row, without seeds."""
     return _measured([[_of_reference(metrics, label, name) for metrics in pair]], kind)
 
 
 @dataclass(frozen=True)
 class _Source:
-    """What one evaluation says of a method or of a reference."""
+    """Clip counts of a method or a reference in one evaluation."""
 
     all: Kept
     parts: Mapping[str, PartNumbers | None]

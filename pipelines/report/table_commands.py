@@ -46,7 +46,7 @@ def to_fill(group: Group, cross: str | None) -> list[str]:
 
 
 def to_train(source: str, method: str, setting: str) -> str:
-    """Write the command that trains a row of the paper that we have no run of.
+    """Write the command that trains a row of the paper's tables.
 
     Args:
         source: dataset to train on.
@@ -83,7 +83,7 @@ def to_begin(table: int, run: Run, source: str, *, crossed: bool) -> str:
 
     Args:
         table: its number.
-        run: a run that there is.
+        run: an existing run.
         source: the dataset it was trained on.
         crossed: something is evaluated on another dataset already, so that what Table 2 lacks is the source's classes.
     """

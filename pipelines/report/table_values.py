@@ -1,4 +1,4 @@
-"""Turn the paper's tables into plain values for ``--json``, and into CSV."""
+"""Convert the paper's tables to plain values for JSON, and to CSV."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _PAPER = ["paper", "paper_recomputed", "difference"]
 
 
 def table_values(table: Table) -> dict[str, Any]:
-    """Return a table for ``--json``: 'table', 'title' and 'sections' with 'rows', 'cells' and 'comparisons'."""
+    """Return a table as plain values for ``--json``.
+
+    It has 'table', 'title' and 'sections', and each section has 'rows' with 'cells', and 'comparisons'.
+    """
     sections = [
         {
             "title": section.title,
@@ -37,7 +40,10 @@ def table_values(table: Table) -> dict[str, Any]:
 
 
 def table_lines(table: Table) -> str:
-    """Write CSV with one line per number, empty where there is none; 'commands' fill the row."""
+    """Format a table as CSV, one line per number.
+
+    Missing numbers are empty; 'commands' fill the empty cells of the row.
+    """
     head = [*_PLACE, *_ROW, "label", "number", *_CELL, *_PAPER, "commands"]
     lines = []
     for section in table.sections:

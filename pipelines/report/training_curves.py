@@ -19,10 +19,10 @@ _ENDING = "accuracy"
 
 @dataclass(frozen=True)
 class Line:
-    """One accuracy over the epochs.
+    """Line of one accuracy over the epochs.
 
     Attributes:
-        name: what it is of: 'train', 'source val', …
+        name: of the accuracy: 'train', 'source val', …
         points: 'x,y x,y …' in pixels of the drawing.
         dots: the same as pairs; of a single epoch there is a dot and no line.
         last: percent in the last epoch.
@@ -36,7 +36,7 @@ class Line:
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """The training of one head.
+    """Accuracies and losses of the training of one head.
 
     Attributes:
         run: its name.
@@ -58,7 +58,10 @@ class TrainingCurve:
 
 
 def training_curves(workspace: Workspace, evaluations: Sequence[Metrics]) -> list[TrainingCurve]:
-    """Lay out the trainings behind some evaluations whose ``metrics.jsonl`` is in the workspace."""
+    """Lay out the training curves of the evaluated runs.
+
+    A head without its ``metrics.jsonl`` in the workspace is left out.
+    """
     found = []
     for run in dict.fromkeys(metrics.run.name for metrics in evaluations):
         for label in LABELS:
