@@ -17,7 +17,7 @@ _FARTHEST = 3
 
 
 def all_drawn(roots: Iterable[str | Path]) -> bool:
-    """Tell whether videos lie in drawn worlds alone, by the file that a world carries.
+    """Tell whether all videos lie in drawn worlds.
 
     Args:
         roots: folders of videos. Those that are gone say nothing; if all of them are, the answer is no.
