@@ -2,7 +2,7 @@
 
     python benchmarks/decode.py [--quick]
 
-Writes a 256-pixel H.264 video at 59.94 frames a second with groups of 12, wants 16 frames in each of ten clips of
+Writes a 256-pixel H.264 video at 59.94 frames per second with groups of 12, wants 16 frames in each of ten clips of
 3.5 s, and reads them in both modes, in turn. The pictures must be equal to the bit. Prints times and the ratio;
 machines are noisy, so quote the ratio. The reference mode decodes the file twice: once to learn which frames are
 displayed and whole, once for the pictures.

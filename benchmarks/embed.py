@@ -4,9 +4,9 @@
 
 Draws two videos, decodes 320 frames of them at 256 pixels, and embeds them with the packaged encoder by the usual
 workers; then the same network looks at as many pictures that are in memory already, in full batches. Both in turn, one
-batch size after the other. Prints frames a second, pictures computed a frame, and the ratio of the two speeds, which is
-below 1 by the padding of each shard's last batch and by what decoding and preprocessing cost beside the network;
-machines are noisy, so quote the ratio.
+batch size after the other. Prints frames per second, pictures computed per frame, and the ratio of the two
+speeds, which is below 1 by the padding of each shard's last batch and by what decoding and
+preprocessing cost beside the network; machines are noisy, so quote the ratio.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def decoded(folder: Path, videos: int) -> Workspace:
 
 
 def measure(workspace: Workspace, size: int, machine: Machine) -> tuple[float, float, float]:
-    """Frames a second of the stage, pictures it computed a frame, and frames a second of the network alone."""
+    """Frames a second of the stage, pictures it computed a frame, and frames per second of the network alone."""
     options = EmbedOptions("pocket", precision="fp32", batch_size=size, streams="full", text=False)
     (item,) = embed_stages(workspace, "drawn", None, options, machine)
     for part in item.folder.glob("part-*"):

@@ -29,7 +29,7 @@ class CorrectedConfig:
     rank: int = field(default=16, metadata={"help": "rank of the learned map"})
 
     def __post_init__(self) -> None:
-        """Refuse what can not work, in words."""
+        """Refuse what cannot work, in words."""
         if self.rank < 1:
             raise UsageError(f"corrected: rank={self.rank}: expected 1 or more.")
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from data_manifests.drawn_world import WORLD_FILE
 from data_manifests.errors import InputError, UsageError
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.progress import Progress
@@ -28,7 +29,6 @@ VERSION = 1
 FORMS: dict[str, Any] = {"epic": as_epic, "ego4d": as_ego4d}
 """The module that writes each domain, by its name."""
 
-_FACTS = "pocket.json"
 _TIMEOUT_S = 120.0
 
 
@@ -104,7 +104,7 @@ def _claim(folder: Path, facts: dict[str, Any]) -> None:
 
     A folder that holds another world or other files is refused.
     """
-    file = folder / _FACTS
+    file = folder / WORLD_FILE
     if file.is_file():
         there = json.loads(file.read_text(encoding="utf-8"))
         if there != facts:

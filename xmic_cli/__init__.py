@@ -1,1 +1,4 @@
-"""The command line: one file a command, no machine learning, no heavy import at module level."""
+"""Command line of xmic: one file per command.
+
+It holds no machine learning, and imports nothing heavy at module level.
+"""

@@ -1,14 +1,17 @@
-"""The entry point: ``xmic`` and ``python -m xmic_cli``."""
+"""Start ``xmic`` and ``python -m xmic_cli``."""
 
 import sys
 
 from xmic_cli.shadowed import shadowing
 
-_BAD_CONFIGURATION = 3  # as data_manifests.errors has it, which may not be ours here
+_BAD_CONFIGURATION = 3  # as in data_manifests.errors, which may be another package here
 
 
 def main() -> None:
-    """Run the command line and exit; refuse to run where other packages of our names come first."""
+    """Run the command line and exit.
+
+    It refuses to run where other packages of the same names come before ours on Python's path.
+    """
     found = shadowing()
     if found:
         sys.stderr.write(f"error: {found}\n")

@@ -1,4 +1,4 @@
-"""The ``xmic`` command: its subcommands and nothing else."""
+"""Assemble the ``xmic`` command from its subcommands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ from xmic_cli.options import WorkspaceOption
 
 
 def make_app(text: str, epilog: str | None = None) -> typer.Typer:
-    """Make an app whose help is ``text`` and whose errors reach the caller."""
+    """Make an app with a help text.
+
+    Errors reach the caller of the app; Typer does not print them.
+    """
     return typer.Typer(
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -92,13 +95,13 @@ def root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Options that may stand before any command."""
+    """Read the options that come before any command."""
 
 
 def _fill_lines(group: typer.Typer) -> None:
-    """Let the paragraphs of help fill the terminal: Typer keeps the line breaks of all but the first.
+    """Remove line breaks within paragraphs of help, and escape brackets.
 
-    And let brackets be brackets: Typer takes ``[embed]`` for the name of a colour.
+    Typer keeps the line breaks of all paragraphs but the first, and takes ``[embed]`` for the name of a colour.
     """
     for command in group.registered_commands:
         text = inspect.cleandoc((command.callback and command.callback.__doc__) or "")
@@ -140,5 +143,8 @@ def run_app(app: typer.Typer, name: str, arguments: list[str] | None = None) -> 
 
 
 def main() -> None:
-    """Run the command line and exit; :mod:`xmic_cli.__main__` calls it when it has found our packages."""
+    """Run the command line and exit.
+
+    :mod:`xmic_cli.__main__` calls it after it has found our packages.
+    """
     sys.exit(run())

@@ -1,4 +1,4 @@
-"""What a person sees: progress and notes on stderr, results on stdout."""
+"""Print for the user: progress and notes on stderr, results on stdout."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from xmic_cli.disk_errors import STDOUT
 
 
 def note(text: str) -> None:
-    """A line for a person, on stderr."""
+    """Print a line for the user on stderr."""
     typer.echo(_harmless(text), err=True)
 
 
 def print_text(text: str) -> None:
-    """Text on stdout as it is.
+    """Print a text on stdout as it is.
 
     Raises:
-        OSError: stdout can not be written to; its file name says so.
+        OSError: stdout cannot be written to; the file name of the error says so.
     """
     try:
         typer.echo(text, nl=False)
@@ -32,7 +32,10 @@ def print_text(text: str) -> None:
 
 
 def emit(value: Any, as_json: bool, lines: Sequence[str] = ()) -> None:
-    """The result, on stdout: JSON when asked for, else the given lines."""
+    """Print the result on stdout.
+
+    It is printed as JSON where ``as_json`` is set, else as the given lines.
+    """
     if as_json:
         print_text(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
     else:
@@ -41,7 +44,10 @@ def emit(value: Any, as_json: bool, lines: Sequence[str] = ()) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table on stdout: drawn on a terminal, tab-separated when piped. Nothing in it is markup or moves the cursor."""
+    """Print a table on stdout.
+
+    The table is drawn on a terminal and tab-separated when piped. No cell is read as markup, and none moves the cursor.
+    """
     shown = [[_printable(str(cell)) for cell in row] for row in (columns, *rows)]
     if not sys.stdout.isatty():
         for row in shown:
@@ -55,27 +61,33 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
 
 
 def _harmless(text: str) -> str:
-    """The same for text of several lines."""
+    """Write out the control characters of a text of several lines."""
     return "\n".join(_printable(line) for line in text.split("\n"))
 
 
 def _printable(text: str) -> str:
-    """Control characters written out, a tab as \\t: names from files of others must not steer a terminal."""
+    """Write out control characters, a tab as \\t.
+
+    Names from the files of others must not control the terminal.
+    """
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
 
 
 class LineProgress:
-    """Progress as plain lines, at most one for every tenth of the work: for logs and pipes."""
+    """Progress as plain lines, for logs and pipes.
+
+    At most one line is printed per tenth of the work.
+    """
 
     def __init__(self) -> None:
         self._what, self._total, self._done, self._said, self._state = "", 0, 0, -1, ""
 
     def start(self, what: str, total: int) -> None:
-        """Begin."""
+        """Start a piece of work of ``total`` steps."""
         self._what, self._total, self._done, self._said, self._state = what, total, 0, -1, ""
 
     def advance(self, steps: int = 1) -> None:
-        """Say so when another tenth is done."""
+        """Count steps; print a line when another tenth is done."""
         self._done += steps
         tenth = 10 * self._done // max(1, self._total)
         if tenth > self._said:
@@ -83,15 +95,15 @@ class LineProgress:
             note(f"{self._what}: {self._done}/{self._total}{self._state}")
 
     def note(self, text: str) -> None:
-        """A line."""
+        """Print a message for the user."""
         note(text)
 
     def state(self, text: str) -> None:
-        """To be said with the next tenth."""
+        """Keep the state, and print it with the next tenth."""
         self._state = f" ({text})"
 
     def finish(self) -> None:
-        """Nothing more to say."""
+        """End the work without another line."""
 
 
 class BarProgress:
@@ -112,7 +124,7 @@ class BarProgress:
         self._task: Any = None
 
     def start(self, what: str, total: int) -> None:
-        """Show a bar."""
+        """Show a bar for a piece of work."""
         self._bar.start()
         self._task = self._bar.add_task(what, total=total, state="")
 
@@ -122,19 +134,19 @@ class BarProgress:
             self._bar.advance(self._task, steps)
 
     def note(self, text: str) -> None:
-        """A line above the bar."""
+        """Print a message above the bar."""
         self._bar.console.print(_harmless(text), markup=False, highlight=False)
 
     def state(self, text: str) -> None:
-        """Behind the bar, as far as there is room."""
+        """Show the state behind the bar, as far as it fits."""
         if self._task is not None:
             self._bar.update(self._task, state=_printable(text))
 
     def finish(self) -> None:
-        """Leave the bar as it stands."""
+        """End the bar and leave it on the screen."""
         self._bar.stop()
 
 
 def progress() -> LineProgress | BarProgress:
-    """A bar on a terminal, lines elsewhere."""
+    """Choose a bar on a terminal, and lines elsewhere."""
     return BarProgress() if sys.stderr.isatty() else LineProgress()

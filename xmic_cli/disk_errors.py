@@ -1,4 +1,7 @@
-"""What a disk refuses, in one line that says what to do. None of it is a bug, so none of it needs a traceback."""
+"""Explain errors of the disk in one line.
+
+The line says what to do. None of these errors is a bug, so none needs a traceback.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import re
 from pathlib import Path
 
 STDOUT = "standard output"
-"""What stands for the file name of an error that came from printing the result."""
+"""File name of an error that came from printing the result."""
 
 _AGAIN = "The same command goes on from there."
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -17,10 +20,10 @@ _IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR)
 
 
 def disk_error_of(error: Exception) -> OSError | None:
-    """The refusal of a disk behind an exception; None when it is something else.
+    """Find the disk error behind an exception; None without one.
 
-    Libraries written in Rust give the number in their text (safetensors), PyTorch's writer none at all: a file that
-    it could not write to the end is taken for a full disk.
+    Libraries written in Rust (safetensors) give the number of the error in their text. PyTorch's writer gives none: a
+    file that it could not write to the end counts as a full disk.
     """
     if isinstance(error, OSError):
         found = error
@@ -36,16 +39,16 @@ def disk_error_of(error: Exception) -> OSError | None:
 
 
 def in_words(error: OSError, broken_output: bool = False) -> str:
-    """What was refused, where, and what to do next.
+    """Explain a disk error: what, where, and what to do next.
 
     Args:
-        error: of :func:`disk_error_of`.
-        broken_output: standard output takes nothing any more.
+        error: an error of :func:`disk_error_of`.
+        broken_output: standard output accepts nothing any more.
     """
     name = error.filename
     if name == STDOUT or (name is None and broken_output):
         return (
-            f"{STDOUT} can not be written to ({os.strerror(error.errno or 0)}). What was finished is kept; "
+            f"{STDOUT} cannot be written to ({os.strerror(error.errno or 0)}). What was finished is kept; "
             "run the same command with its output elsewhere."
         )
     where = _path_of(error)
@@ -58,13 +61,16 @@ def in_words(error: OSError, broken_output: bool = False) -> str:
     if error.errno in _FORBIDDEN:
         return f"{at}no permission. Give this user access to it, or name another place (workspace: -w)."
     return (
-        f"{_file_in_the_way(error)}: a file stands where a folder must be. Move it away, or name another folder "
+        f"{_file_in_the_way(error)}: a file lies where a folder must be. Move it away, or name another folder "
         "(workspace: -w)."
     )
 
 
 def _path_of(error: OSError) -> str:
-    """The error's path, or the one in its text: pyarrow quotes it there."""
+    """Return the error's path, or the path that its text quotes.
+
+    pyarrow quotes it there.
+    """
     if isinstance(error.filename, str | bytes | os.PathLike):
         return os.fsdecode(error.filename)
     quoted = re.search(r"'([^']+)'", error.strerror or "")
@@ -72,7 +78,10 @@ def _path_of(error: OSError) -> str:
 
 
 def _file_in_the_way(error: OSError) -> Path | None:
-    """The nearest part of the error's path that exists, when it is a file."""
+    """Find the file where the error's path needs a folder.
+
+    It is the nearest part of the path that exists; None where that is a folder.
+    """
     name = _path_of(error)
     there = next((path for path in (Path(name), *Path(name).parents) if os.path.lexists(path)), None) if name else None
     return None if there is None or there.is_dir() else there

@@ -1,4 +1,7 @@
-"""From exceptions to exit codes, so that a shell or a job array can tell what happened."""
+"""Turn exceptions into exit codes.
+
+A shell or a job array can tell from the code what happened.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +26,19 @@ def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 def exit_code_of(call: Callable[[], int | None]) -> int:
-    """Run the command and turn what happens into an exit code, the error's text on stderr.
+    """Run a command and return its exit code.
 
-    SIGTERM and SIGUSR1 (what a batch system sends before its time limit) stop the command like Ctrl-C:
-    finished shards stay, a training saves its state first.
+    The text of an error goes to stderr.
+
+    SIGTERM and SIGUSR1, which a batch system sends before its time limit, stop the command like Ctrl-C. Finished shards
+    are kept, and a training saves its state first.
     """
     for number in (signal.SIGTERM, signal.SIGUSR1):
         with contextlib.suppress(ValueError):  # not the main thread
             signal.signal(number, _terminated)
     try:
         code = call() or 0
-        with contextlib.suppress(BrokenPipeError):  # whoever read it has seen enough
+        with contextlib.suppress(BrokenPipeError):  # the reader of the pipe has closed it
             sys.stdout.flush()
         return code
     except XmicError as error:
@@ -62,7 +67,10 @@ def _disk_or_bug(error: Exception) -> int:
 
 
 def _give_up_output() -> bool:
-    """Whether standard output takes nothing any more; what is left for it is dropped then, or Python's end fails."""
+    """Tell whether standard output accepts nothing any more.
+
+    What is left for it is then dropped; otherwise Python would fail when it ends.
+    """
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
@@ -75,6 +83,9 @@ def _give_up_output() -> bool:
 
 
 def _was_drawing(error: Exception) -> bool:
-    """Whether rich was printing, as for --help: a long text does not stay in the buffer that could not be emptied."""
+    """Tell whether rich was printing, as for --help.
+
+    A long text does not stay in the buffer that could not be emptied.
+    """
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     return frames[-1].f_globals.get("__name__") == "rich.console"

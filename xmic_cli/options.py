@@ -1,4 +1,4 @@
-"""Options that several commands share, written once."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ WorkspaceOption = Annotated[
     typer.Option("--workspace", "-w", help="Folder of all artifacts. (default: $XMIC_WORKSPACE or ./xmic-work)"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would run, why, and about how much disk.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", "-n", help="Print what would run, why, and about how much disk it needs.")
+]
 Limit = Annotated[int | None, typer.Option(min=0, help="Make at most N shards in this call.", rich_help_panel=_STAGE)]
 Shard = Annotated[
     str | None,
@@ -42,10 +44,10 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Worker processes or threads. (default: CPU cores)", rich_help_panel=_MACHINE),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MACHINE)]
+Device = Annotated[str, typer.Option(help="Device: auto, cpu or cuda.", rich_help_panel=_MACHINE)]
 Offline = Annotated[
     bool,
-    typer.Option("--offline", help="Never touch the network.", envvar="XMIC_OFFLINE", rich_help_panel=_MACHINE),
+    typer.Option("--offline", help="Never use the network.", envvar="XMIC_OFFLINE", rich_help_panel=_MACHINE),
 ]
 Dataset = Annotated[str | None, typer.Argument(help="A prepared dataset. (default: all of them)")]
 Split = Annotated[
@@ -55,7 +57,10 @@ Split = Annotated[
 
 
 def open_workspace(context: typer.Context, given: Path | None) -> Workspace:
-    """The workspace named after the command, before it, by XMIC_WORKSPACE, or ./xmic-work."""
+    """Open the workspace of a command.
+
+    It is the one named after the command, else before it, else by XMIC_WORKSPACE, else ./xmic-work.
+    """
     from pipelines.engine.workspace import Workspace
 
     before = context.find_root().params.get("workspace")
@@ -63,7 +68,10 @@ def open_workspace(context: typer.Context, given: Path | None) -> Workspace:
 
 
 def machine_of(workers: int | None, device: str, offline: bool) -> Machine:
-    """The shared machine options as one value; ``--workers`` defaults to the cores of this process."""
+    """Join the shared machine options into one value.
+
+    ``workers`` None means the CPU cores that this process may use.
+    """
     from pipelines.engine.machine import Machine, usable_cores
 
     return Machine(workers or usable_cores(), device, offline)
@@ -71,7 +79,7 @@ def machine_of(workers: int | None, device: str, offline: bool) -> Machine:
 
 @dataclass(frozen=True)
 class StageOptions:
-    """What every command that makes shards takes."""
+    """Options of every command that makes shards."""
 
     workspace: WorkspaceOption = None
     limit: Limit = None
@@ -86,17 +94,17 @@ class StageOptions:
     json: Json = False
 
     def open(self, context: typer.Context) -> Workspace:
-        """The workspace."""
+        """Open the workspace of the command."""
         return open_workspace(context, self.workspace)
 
     @property
     def machine(self) -> Machine:
-        """What to run on."""
+        """Workers, device and network of the call."""
         return machine_of(self.workers, self.device, self.offline)
 
     @property
     def policy(self) -> RunPolicy:
-        """Which shards, and how to bear failure."""
+        """Choice of shards and limit on failures."""
         from pipelines.engine.stage import RunPolicy, parse_max_failures, parse_shard
 
         return RunPolicy(

@@ -1,4 +1,4 @@
-"""Which frame plan a command took, where it had several to choose from and none was named."""
+"""Report the frame plan that a command chose among several."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 
 def note_plans(workspace: Workspace, splits: Iterable[tuple[str, str]], named: str | None) -> None:
-    """Say it, on stderr.
+    """Report the frame plan of each split on stderr.
+
+    Nothing is reported for a split with one plan, or where the user named a plan.
 
     Args:
         workspace: the workspace.
         splits: (dataset, split) pairs whose frames are read.
-        named: what ``--plan`` was.
+        named: value of ``--plan``.
 
     Raises:
         MissingUpstream, InputError: see :func:`pipelines.decode.stage.plan_of`.

@@ -1,4 +1,4 @@
-"""``--set KEY=VALUE``, for commands that take settings of a class of the user's own."""
+"""Parse options of the form KEY=VALUE, such as ``--set``."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ ReaderSettings = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Another argument of the reader, written as in TOML (4.0, true, [1, 2]), else a text; may be repeated.",
+        help="Another argument of the reader: a TOML value (4.0, true, [1, 2]), else a text; may be repeated.",
     ),
 ]
 
 
 def pairs(items: list[str], flag: str = "--set", form: str = "KEY=VALUE", example: str = "epochs=5") -> dict[str, str]:
-    """KEY=VALUE, several times.
+    """Parse texts of the form KEY=VALUE.
 
     Raises:
-        UsageError: without '='.
+        UsageError: a text has no '='.
     """
     from data_manifests.errors import UsageError
 
@@ -35,7 +35,10 @@ def pairs(items: list[str], flag: str = "--set", form: str = "KEY=VALUE", exampl
 
 
 def toml_settings(items: list[str], *said: str) -> dict[str, Any]:
-    """KEY=VALUE with values as ``xmic.toml`` would have them; what is no TOML value is a text."""
+    """Parse texts KEY=VALUE whose values are written as in TOML.
+
+    A value that is not TOML is taken as a text.
+    """
     return {key: _toml(value) for key, value in pairs(items, *said).items()}
 
 

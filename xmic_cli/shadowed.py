@@ -1,6 +1,7 @@
-"""Whether Python finds our packages, or others of the same names that come before them on its path.
+"""Find packages of other programs that shadow ours.
 
-Only light parts of the standard library are imported here, and nothing of ours: it may not be ours.
+Such a package has the name of ours and comes before it on Python's path. Only light parts of the standard library are
+imported here, and no package of ours: it may be the other one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ _NAMES = ("data_manifests", "pipelines", "pocket_kitchens", "packaged_models")
 
 
 def shadowing() -> str | None:
-    """Say in one line what shadows a package of ours and what to do; None where nothing does."""
+    """Explain which package shadows one of ours, and what to do.
+
+    Returns:
+        One line; None where nothing shadows a package of ours.
+    """
     for name in _NAMES:
         ours = _OURS / name / "__init__.py"
         spec = find_spec(name) if ours.is_file() else None

@@ -1,4 +1,4 @@
-"""Signals that ask a training to save and stop, and the same that end everything else."""
+"""Turn signals into a request to save and stop a training."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 @contextmanager
 def saving_signals() -> Iterator[Callable[[], str | None]]:
-    """Within the block SIGINT, SIGTERM and SIGUSR1 are remembered instead of raised.
+    """Remember SIGINT, SIGTERM and SIGUSR1 within the block instead of raising.
+
+    A second signal raises KeyboardInterrupt at once; the last checkpoint is kept.
 
     Yields:
-        Asks which signal came; None while there was none. A second signal raises KeyboardInterrupt at
-        once: the last checkpoint stands.
+        A function that returns the name of the signal that came; None while there was none.
     """
     received: list[str] = []
 

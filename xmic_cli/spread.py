@@ -1,4 +1,4 @@
-"""Options of a command from dataclasses: a parameter annotated with one becomes an option for each of its fields."""
+"""Turn the fields of dataclasses into options of a command."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Command = Callable[..., None]
 
 
 def spread(command: Command) -> Command:
-    """Let a command take the fields of the dataclasses among its parameters as options of its own, in their place.
+    """Replace each dataclass parameter of a command by its fields' options.
 
-    Typer reads a command's options from its signature and knows no groups of them; this writes the signature. A
-    dataclass of :class:`pipelines.engine.options.Options` says what each field is, and so may a single parameter with
-    the same annotations; the fields of another dataclass have those of Typer.
+    Typer reads a command's options from its signature and knows no groups of them, so the signature is written here.
+    The annotations of a dataclass of :class:`pipelines.engine.options.Options` say what each field is. A single
+    parameter may have the same annotations. The fields of any other dataclass have those of Typer.
     """
     declared = inspect.signature(command, eval_str=True).parameters
     groups: dict[str, Any] = {name: item.annotation for name, item in declared.items() if is_dataclass(item.annotation)}
@@ -78,7 +78,10 @@ def _parameters(group: Any) -> list[inspect.Parameter]:
 
 
 def _parameter(option: Option) -> inspect.Parameter:
-    """An option as Typer reads it. Its choices are checked by the dataclass, so that they are listed in one style."""
+    """Write an option as Typer reads it.
+
+    The dataclass checks the choices, so that all commands list them in one style.
+    """
     doc, group, metavar, table = option.mark(Doc), option.mark(Group), option.mark(Metavar), option.mark(Pairs)
     kind: Any = option.kind
     more: dict[str, Any] = {"help": doc.text if doc else None, "rich_help_panel": group.title if group else None}
@@ -110,7 +113,7 @@ def _names(option: Option) -> str:
 
 
 def _taken(group: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a dataclass's fields, taken out of those of the command."""
+    """Take a dataclass's values out of those of the command."""
     if not issubclass(group, Options):
         return {item.name: values.pop(item.name) for item in fields(group)}
     return {

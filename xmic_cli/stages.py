@@ -1,4 +1,4 @@
-"""Run stages from a command: dry run, progress, one JSON result for all of them."""
+"""Run stages from a command, with dry run, progress and JSON result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from xmic_cli import console
 
 
 def run_stages(stages: Sequence[Stage], policy: RunPolicy, *, dry_run: bool, json: bool) -> None:
-    """Run the stages in order, or with ``dry_run`` say what each would do, why and about how much disk."""
+    """Run stages in order, or plan them with ``dry_run``.
+
+    A plan says what each stage would do, why, and about how much disk it needs.
+    """
     if dry_run:
         plans = [_planned(item, policy) for item in stages]
         lines = [line for plan in plans for line in _plan_lines(plan)]
@@ -45,7 +48,7 @@ def _plan_lines(plan: dict[str, Any]) -> list[str]:
 
 
 def report_line(report: stage.Report) -> str:
-    """One line on what a stage did."""
+    """Describe in one line what a stage did."""
     did = f"made {report.made} shards" if report.made else "nothing to do"
     failed = ", ".join(f"{count} {reason}" for reason, count in sorted(report.failures.items()))
     left = f", {report.remaining} of {report.shards} shards still to make" if report.remaining else ""

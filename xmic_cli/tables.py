@@ -1,4 +1,4 @@
-"""Tables on a terminal that is narrower than they are: cells are folded, never cut."""
+"""Draw tables that fit the terminal: cells are folded, never cut."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 _LONGEST_WORD = 16
-"""Columns. Numbers and the words of a heading are shorter and stay whole; longer names may be folded anywhere."""
+"""Width in columns. Numbers and the words of a heading are shorter and stay whole; longer names may be folded."""
 
 
 def draw(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Draw a table; one whose columns do not fit side by side becomes a block of ``heading: cell`` for every row."""
+    """Draw a table that fits the console.
+
+    Where the columns do not fit side by side, each row becomes a block of ``heading: cell``.
+    """
     widths = _fitted(columns, rows, console.width - 3 * len(columns) - 1)
     if widths is None:
         _draw_blocks(console, title, columns, rows)
@@ -29,7 +32,11 @@ def draw(console: Console, title: str, columns: Sequence[str], rows: Sequence[Se
 
 
 def _fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int] | None:
-    """The width of each column, the widest made narrower first; None when they can not share the room."""
+    """Compute column widths that fit, narrowing the widest first.
+
+    Returns:
+        Width of each column; None where the columns cannot share the room.
+    """
     widths, least = [], []
     for cells in zip(columns, *rows, strict=True):
         widths.append(max(1, *(cell_len(cell) for cell in cells)))
@@ -44,7 +51,10 @@ def _fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) ->
 
 
 def _draw_blocks(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """As many ``heading: cell`` on a line as there is room for; an empty cell says nothing."""
+    """Print as many ``heading: cell`` per line as fit.
+
+    Empty cells are left out.
+    """
     console.print(Text(title, style="italic", overflow="fold"))
     for row in rows:
         lines: list[str] = []

@@ -120,11 +120,11 @@ def sit(task: Task, heartbeat: Callable[[], None]) -> dict[str, Any]:
                 raise Interrupted("the time is over before all is evaluated; the same command goes on from here.")
             start = time.monotonic()
             (found,) = evaluate(workspace, run, [(dataset, split)], task.machine, Silent())
-            if found["made"]:
-                clips = max(label["n_evaluated"] for label in found["labels"].values())
+            if found.made:
+                clips = max(numbers.n_evaluated for numbers in found.metrics.labels.values())
                 ledger.evaluations[dataset] = {"seconds": time.monotonic() - start, "clips": clips}
                 ledger.save()
-            metrics[dataset] = found["labels"]
+            metrics[dataset] = found.metrics.as_dict()["labels"]
     finally:
         ledger.peak("peak_mb", peak_mb())
         if torch.cuda.is_available():

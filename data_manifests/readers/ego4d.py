@@ -183,7 +183,7 @@ class Ego4dReader:
     ) -> dict[str, Any]:
         clip, parent = _segment(entry, class_keys)
         if clip["clip_id"] in seen:
-            raise Reject("duplicate_id", f"clip_uid and action_idx {clip['clip_id']} stand in an earlier entry")
+            raise Reject("duplicate_id", f"clip_uid and action_idx {clip['clip_id']} are in an earlier entry")
         known = self._parents.setdefault(clip["video_id"], parent)
         if not parent.is_same(known):
             raise Reject("bad_time", f"the clip is {parent}, but by an earlier entry {known}")

@@ -116,7 +116,7 @@ class EpicReader:
         if not file.is_file():
             raise InputError(
                 f"{file}: not found. It comes with epic-kitchens-100-annotations. The file of that name ending in _v2 "
-                "can not take its place: it is the list of 305 nouns of VISOR, the other annotations use 300."
+                "cannot take its place: it is the list of 305 nouns of VISOR, the other annotations use 300."
             )
         return file
 
@@ -318,7 +318,7 @@ def _clip(row: dict[str, str], class_counts: Mapping[Label, int], seen: set[str]
     if not row["narration_id"]:
         raise Reject("missing_value", "narration_id is empty")
     if row["narration_id"] in seen:
-        raise Reject("duplicate_id", f"narration_id {row['narration_id']} stands on an earlier line")
+        raise Reject("duplicate_id", f"narration_id {row['narration_id']} is on an earlier line")
     if not _VIDEO_ID.fullmatch(row["video_id"] or ""):
         raise Reject("unsafe_path", f"video_id {row['video_id']!r} is not of the form P01_01 or P01_101")
     start, stop = seconds(row["start_timestamp"] or ""), seconds(row["stop_timestamp"] or "")

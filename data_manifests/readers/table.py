@@ -193,7 +193,7 @@ class TableReader(VideosByPath):
                 earlier.check(clip, given, file, line)
                 clip_id = given or _made_id(clip, made)
                 if clip_id in seen:
-                    raise Reject("duplicate_id", f"clip_id {clip_id!r} stands in an earlier row")
+                    raise Reject("duplicate_id", f"clip_id {clip_id!r} is in an earlier row")
             except Reject as reject:
                 rejects.add(file, line, given, reject.reason, reject.detail)
                 continue

@@ -88,7 +88,7 @@ def read_names(file: Path, *, comments: bool = False) -> list[str]:
         names = [name for name in names if not name.startswith("#")]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated or not names:
-        what = f"class {repeated[0]!r} stands twice" if repeated else "no class name in it"
+        what = f"class {repeated[0]!r} appears twice" if repeated else "no class name in it"
         raise InputError(f"{file}: {what}; expected one class name a line, each once.")
     return names
 
@@ -99,7 +99,7 @@ def _csv_rows(file: Path, delimiter: str) -> tuple[list[str], list[Row]]:
     columns = [name.strip() for name in rows[0][1]] if rows else []
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
-        raise InputError(f"{file}, line 1: the column {twice[0]!r} stands {columns.count(twice[0])} times.")
+        raise InputError(f"{file}, line 1: the column {twice[0]!r} appears {columns.count(twice[0])} times.")
     return columns, [(line, dict(zip(columns, cells, strict=True))) for line, cells in rows[1:]]
 
 

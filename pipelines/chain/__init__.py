@@ -1,1 +1,1 @@
-"""All stages in order: built from options, from xmic.toml, and their status."""
+"""Build the stages of the chain, run them and report their status."""

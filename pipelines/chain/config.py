@@ -1,8 +1,9 @@
-"""``xmic.toml``: the whole chain in one file, validated before anything runs.
+"""Read and validate ``xmic.toml``, the whole chain in one file.
 
-Its tables hold the options of the commands, by the same dataclasses: a key is the option of the same name, with ``_``
-for ``-``. What is a key or an option alone says so, and why, in its annotation (:class:`FileOnly`,
-:class:`CommandOnly`); a table of keys and values is an option KEY=VALUE that may be repeated.
+It is validated before anything runs. Its tables hold the options of the commands, in the same dataclasses: a key is the
+option of the same name, with ``_`` for ``-``. The annotation of a key without an option, or of an option without a key,
+says so and why (:class:`FileOnly`, :class:`CommandOnly`). A table of keys and values is an option KEY=VALUE that may be
+repeated.
 """
 
 from __future__ import annotations
@@ -46,39 +47,39 @@ def _own_reader(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _OfFile(Options):
-    """What a ``[[dataset]]`` has beside the options of its reader."""
+    """Keys of a ``[[dataset]]`` besides the options of its reader."""
 
-    reader: Annotated[str, FileOnly("on the command line it is the command"), Doc("Which reader.")]
+    reader: Annotated[str, FileOnly("on the command line it is the command"), Doc("Name of the reader.")]
     hands: Annotated[
         HandsOptions | None,
         FileOnly("xmic detect-hands takes the dataset"),
-        Doc("In the place of [hands] for this dataset."),
+        Doc("Replaces [hands] for this dataset."),
     ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableSection(_OfFile, TableOptions):
-    """``reader = "table"``."""
+    """Keys of a ``[[dataset]]`` with ``reader = "table"``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpicSection(_OfFile, EpicOptions):
-    """``reader = "epic"``."""
+    """Keys of a ``[[dataset]]`` with ``reader = "epic"``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ego4dSection(_OfFile, Ego4dOptions):
-    """``reader = "ego4d"``."""
+    """Keys of a ``[[dataset]]`` with ``reader = "ego4d"``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EgteaSection(_OfFile, EgteaOptions):
-    """``reader = "egtea"``."""
+    """Keys of a ``[[dataset]]`` with ``reader = "egtea"``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnSection(_OfFile, OwnOptions):
-    """``reader = "package.module:Class"``."""
+    """Keys of a ``[[dataset]]`` with ``reader = "package.module:Class"``."""
 
     reader: Annotated[str, AfterValidator(_own_reader), FileOnly("it is --reader"), Doc("Your reader.")]
 
@@ -92,7 +93,7 @@ DATASETS: dict[str, type] = {
     "egtea": EgteaSection,
     _OWN: OwnSection,
 }
-"""Reader → what its ``[[dataset]]`` holds."""
+"""Reader → dataclass of its ``[[dataset]]``."""
 
 TABLES: dict[str, type] = {
     "decode": DecodeOptions,
@@ -102,10 +103,10 @@ TABLES: dict[str, type] = {
     "evaluate": EvaluateOptions,
     "report": ReportOptions,
 }
-"""Every other table of the file → what it holds."""
+"""Name of each other table of the file → its dataclass."""
 
 OLD_KEYS = {"splits": "split", "patterns": "pattern", "columns": "column"}
-"""Keys of a ``[[dataset]]`` as they were once called → the option's name. They are still read."""
+"""Former name of a key of ``[[dataset]]`` → name of the option. Former names are still read."""
 
 
 def _reader_in(table: Any) -> str:
@@ -126,7 +127,10 @@ def _names_reader(table: Mapping[str, Any]) -> bool:
 
 
 class Config(BaseModel):
-    """A whole ``xmic.toml``. Relative paths are relative to the file's folder."""
+    """Content of an ``xmic.toml``.
+
+    Relative paths are relative to the folder of the file.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -153,16 +157,16 @@ class Config(BaseModel):
     report: ReportOptions = ReportOptions()
 
     def hands_of(self, dataset: str) -> HandsOptions | None:
-        """How the hands of a dataset are found; None when they are not."""
+        """Return the hand options of a dataset; None without hands."""
         own = next((section.hands for section in self.dataset if section.name == dataset and section.hands), None)
         return own or self.hands
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """What stands in the file.
+    """Read a configuration file.
 
     Raises:
-        InputError: it is missing, not text in UTF-8 or not TOML.
+        InputError: the file is missing, not text in UTF-8 or not TOML.
     """
     if not file.is_file():
         raise InputError(f"{file}: no such file; expected the configuration of a chain, xmic.toml.")
@@ -179,18 +183,18 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
-"""What pydantic calls keys that :func:`_unknown_keys` reports in words of its own."""
+"""Types of pydantic's errors for keys that :func:`_unknown_keys` reports itself."""
 
 
 def check_config(raw: Mapping[str, Any], file: Path) -> Config:
-    """Validate what stands in a file, lists expanded (:func:`pipelines.chain.grid.read_cells`).
+    """Validate the content of a configuration file.
 
     Args:
-        raw: what stands there.
-        file: for messages; relative paths become relative to its folder.
+        raw: content of the file, with its lists expanded by :func:`pipelines.chain.grid.read_cells`.
+        file: the file, for messages; relative paths become relative to its folder.
 
     Raises:
-        InputError: a key or value is wrong; an unknown key comes with the nearest known one.
+        InputError: a key or value is wrong; an unknown key is reported with the nearest known one.
     """
     raw = _with_new_names(raw, file)
     wrong = [f"{file}: {text}" for text in _unknown_keys(raw)]
@@ -204,7 +208,7 @@ def check_config(raw: Mapping[str, Any], file: Path) -> Config:
 
 
 def _with_new_names(raw: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
-    """The same with today's names of keys.
+    """Replace former names of keys by today's names.
 
     Raises:
         InputError: a key is there by both names.
@@ -226,7 +230,7 @@ def _with_new_names(raw: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
 def _explain(error: Any) -> str:
     place = [str(part) for part in error["loc"]]
     if place[0] == "dataset" and len(place) > 2:
-        del place[2]  # which of the readers' classes
+        del place[2]  # the reader, by which pydantic chose the class
     problem = error.get("ctx", {}).get("error")
     if isinstance(problem, OptionError):
         return f"{'.'.join((*place, problem.option))}: expected {problem.expected}; found {problem.found!r}."
@@ -238,7 +242,7 @@ def _explain(error: Any) -> str:
 
 
 def _unknown_keys(raw: Mapping[str, Any]) -> Iterator[str]:
-    """What is said of each key that its table does not take."""
+    """Describe each key that its table does not take."""
     for place, table, known, barred in _tables(raw):
         for name in (name for name in table if name not in known):
             key = ".".join((*place, name))
@@ -251,7 +255,11 @@ def _unknown_keys(raw: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _tables(raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any], list[str], dict[str, str]]]:
-    """Every table of the file: its place, itself, its keys, and the options that are no keys of it."""
+    """Yield each table of the file.
+
+    Yields:
+        Place of the table, the table, its known keys, and the options that are no keys of it.
+    """
     yield (), raw, list(Config.model_fields), {}
     for name in ("dataset", *TABLES):
         found = raw.get(name)
@@ -261,7 +269,7 @@ def _tables(raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Mapping[s
             else [((name,), found)]
         ):
             if not isinstance(table, Mapping) or (name == "dataset" and not _names_reader(table)):
-                continue  # what is no table, or of no reader, is refused as that
+                continue  # a value that is no table, or a table of no reader, is refused by pydantic
             kind = DATASETS[_reader_in(table)] if name == "dataset" else TABLES[name]
             yield place, table, keys_of(kind), barred_keys(kind)
             if name == "dataset" and isinstance(table.get("hands"), Mapping):
@@ -269,17 +277,21 @@ def _tables(raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Mapping[s
 
 
 def keys_of(kind: type) -> list[str]:
-    """The keys of a table that a dataclass holds."""
+    """List the keys of a dataclass's table."""
     return [option.name for option in options_of(kind) if not option.mark(CommandOnly)]
 
 
 def barred_keys(kind: type) -> dict[str, str]:
-    """The options of a command that are no keys of its table, and why."""
+    """Collect the options of a command that are no keys.
+
+    Returns:
+        Name of the option → reason why it is no key of its table.
+    """
     return {option.name: mark.why for option in options_of(kind) if (mark := option.mark(CommandOnly))}
 
 
 def _rooted(config: Config, base: Path) -> Config:
-    """The same with the paths that stand in it relative to ``base``, not to where the command runs."""
+    """Make relative paths relative to ``base``, not to the current folder."""
     hands = config.hands and _at(config.hands, base)
     embed = replace(config.embed, encoder=_spec_at(config.embed.encoder, base), v2=_spec_at(config.embed.v2, base))
     datasets = [_at(section, base) for section in config.dataset]
@@ -309,7 +321,7 @@ def _file_at(item: str, base: Path) -> str:
 
 
 def _spec_at(spec: Any, base: Path) -> Any:
-    """A model spec whose file or model configuration is relative, made relative to the config file."""
+    """Make the file and model configuration of a spec relative to ``base``."""
     if spec is None:
         return None
     family, colon, rest = spec.partition(":")

@@ -1,4 +1,7 @@
-"""Grids: lists in ``xmic.toml`` where one value is expected, and the cells that they span."""
+"""Expand lists in ``xmic.toml`` into the cells of a grid.
+
+A list where one value is expected is an axis of the grid.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,13 @@ _EMBED_AXES = ("encoder", "v2", "prompt", "names")
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination.
+    """One combination of a grid's values.
 
     Attributes:
-        number: from 0, in the order of the file, the last list changing fastest.
-        section: which ``[[train]]`` it belongs to, from 0; None in a file without one.
-        varies: what is a list in the file → its value here.
-        config: of this cell: every value single, at most one ``[[train]]``.
+        number: number of the cell from 0, in the order of the file, the last list changing fastest.
+        section: number of its ``[[train]]`` from 0; None in a file without one.
+        varies: name of each list in the file → its value in this cell.
+        config: configuration of this cell: every value single, at most one ``[[train]]``.
     """
 
     number: int
@@ -36,7 +39,7 @@ class Cell:
 
 
 def read_cells(file: Path) -> list[Cell]:
-    """Read a configuration, and expand its lists.
+    """Read a configuration and expand its lists.
 
     A list in ``[embed]`` (encoder, v2, prompt, names), in a ``[[train]]`` or in its ``set`` is an axis; each
     ``[[train]]`` has the product of its own axes and those of ``[embed]``. A setting that takes several values itself
@@ -66,10 +69,10 @@ def read_cells(file: Path) -> list[Cell]:
 
 
 def choose_cell(cells: Sequence[Cell], number: int, file: Path) -> Cell:
-    """The cell of a number.
+    """Return the cell of a number.
 
     Raises:
-        InputError: there are not so many.
+        InputError: there is no cell of this number.
     """
     if number >= len(cells):
         raise InputError(
@@ -81,7 +84,7 @@ def choose_cell(cells: Sequence[Cell], number: int, file: Path) -> Cell:
 
 def _embeds(raw: Mapping[str, Any], file: Path) -> Iterator[tuple[dict[str, Any], Any]]:
     embed = raw.get("embed")
-    if not isinstance(embed, dict):  # not a table: the check says so
+    if not isinstance(embed, dict):  # not a table: check_config reports it
         yield {}, None
         return
     axes = {name: value for name, value in embed.items() if name in _EMBED_AXES and isinstance(value, list)}
@@ -113,7 +116,7 @@ def _trainings(section: Any, place: str, file: Path) -> Iterator[tuple[dict[str,
 
 
 def _single() -> set[str]:
-    """The keys of a ``[[train]]`` that take one value."""
+    """List the keys of a ``[[train]]`` that take one value."""
     return {
         option.name
         for option in options_of(TrainOptions)
@@ -126,7 +129,10 @@ def _is_axis(value: Any, takes_several: bool) -> bool:
 
 
 def _takes_several(section: Mapping[str, Any], settings: Mapping[str, Any]) -> set[str]:
-    """The settings of a section's method, or of the recipe, that are several values themselves."""
+    """List the settings whose one value is several values itself.
+
+    They are settings of the section's method or of the recipe.
+    """
     if not any(isinstance(value, list) for value in settings.values()):
         return set()
     from pipelines.methods import load_method

@@ -1,4 +1,7 @@
-"""The reader that the options of ``xmic prepare`` or a ``[[dataset]]`` of ``xmic.toml`` name."""
+"""Build the reader that options or a ``[[dataset]]`` name.
+
+The options are those of ``xmic prepare``, and the ``[[dataset]]`` is one of ``xmic.toml``.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,14 @@ from pipelines.prepare.options import (
 )
 
 READERS = ("table", "epic", "ego4d", "egtea")
-"""Readers with a short name; one of your own is named as ``package.module:Class``."""
+"""Readers with a short name; a user's own reader is named as ``package.module:Class``."""
 
 
 def reader_of(options: PrepareOptions) -> Reader:
-    """Build it.
+    """Build the reader of a dataset from its options.
 
     Raises:
-        InputError: annotations that are not there.
+        InputError: the annotations are missing.
         UsageError: see :func:`own_reader`.
     """
     if isinstance(options, EpicOptions):
@@ -51,7 +54,10 @@ def reader_of(options: PrepareOptions) -> Reader:
 
 
 def roots_of(options: PrepareOptions) -> Sequence[Path]:
-    """The folders with the videos; those of a table lie beside it where none is named."""
+    """Return the folders with the videos.
+
+    For a table without named folders it is the folder of its first file.
+    """
     if options.videos or not isinstance(options, TableOptions):
         return options.videos
     from data_manifests.readers.table import parse_files
@@ -67,11 +73,12 @@ def own_reader(spec: str, annotations: Path | None = None, settings: Mapping[str
 
     Args:
         spec: ``package.module:Class``, a class of the form of :class:`data_manifests.readers.Reader`.
-        annotations: given to the class as ``annotations``; not given when None.
-        settings: its other arguments.
+        annotations: value of the class's argument ``annotations``; None passes no such argument.
+        settings: other arguments of the class.
 
     Raises:
-        UsageError: one of ours, no such module or class, an argument it does not take, or it is no reader.
+        UsageError: the reader is one of ours; the module or class does not exist; the class does not take an argument;
+            or it is no reader.
     """
     if spec in READERS:
         raise UsageError(f"--reader {spec}: it has a command of its own, xmic prepare {spec}.")

@@ -1,4 +1,7 @@
-"""``xmic run``: every stage of a config file, in order. What is done is skipped, as in each single command."""
+"""Run every stage of a config file in order, for ``xmic run``.
+
+What is done is skipped, as in each single command.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,9 @@ from pipelines.engine.progress import Progress
 from pipelines.engine.stage import RunPolicy, Stage, parse_max_failures
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.controls import checked_vectors
-from pipelines.evaluate.folders import folder_name
-from pipelines.evaluate.stage import evaluate, targets_of
-from pipelines.evaluate.trained import find_run
+from pipelines.evaluate.metrics_file import folder_name
+from pipelines.evaluate.stage import evaluate
+from pipelines.evaluate.trained import find_run, targets_of
 from pipelines.methods import load_method
 from pipelines.methods.base import resolve_config
 from pipelines.prepare.stage import Prepared, prepare
@@ -34,7 +37,7 @@ from pipelines.train.plan import PlannedRun, plan_run
 from pipelines.train.run import train_run
 
 Stop = Callable[[], AbstractContextManager[Callable[[], str | None]]]
-"""Gives a context manager within which a training asks for a reason to save and stop; None = go on."""
+"""Returns a context manager; within it a training asks for a reason to save and stop (None: go on)."""
 
 
 def never() -> AbstractContextManager[Callable[[], str | None]]:
@@ -44,7 +47,10 @@ def never() -> AbstractContextManager[Callable[[], str | None]]:
 
 @dataclass
 class ChainResult:
-    """What each part of the chain did; ``made`` counts shards, trained heads and evaluations."""
+    """Results of the parts of a chain.
+
+    ``made`` counts shards, trained heads and evaluations.
+    """
 
     workspace: str
     made: int = 0
@@ -57,7 +63,14 @@ class ChainResult:
 
 @dataclass
 class PlannedChain:
-    """What a chain would do next: later stages can not be planned before the earlier ones are done."""
+    """Plan of the next work of a chain.
+
+    Later stages cannot be planned before the earlier ones are done.
+
+    Attributes:
+        todo: work that can be planned now, one line per item.
+        then: names of the later stages.
+    """
 
     todo: list[str] = field(default_factory=list)
     then: list[str] = field(default_factory=list)
@@ -71,17 +84,19 @@ def run_chain(
     *,
     report: bool = True,
 ) -> ChainResult:
-    """Run the chain: what the cells share once, then each cell's training and evaluation, and one report.
+    """Run the chain for one or more cells of a grid.
+
+    First comes what the cells share, once. Then each cell is trained and evaluated, and one report is written.
 
     Args:
         cells: some or all of :func:`pipelines.chain.grid.read_cells`; at least one.
         machine: workers, device, network.
-        progress: told of each stage.
-        stop: gives a context manager within which a training may be asked to save and stop.
+        progress: receives the progress of each stage.
+        stop: returns a context manager within which a training may be asked to save and stop.
         report: write the report at the end.
 
     Raises:
-        XmicError: as the single stages do; what was done stays.
+        XmicError: as the single stages do; what was done is kept.
     """
     check_settings(cells)
     config = cells[0].config
@@ -131,19 +146,19 @@ def _train_and_evaluate(
     for text in notes:
         progress.note(text)
     chosen = config.evaluate
-    metrics = evaluate(
+    evaluated = evaluate(
         workspace, run, targets, machine, progress, allow_mixed=chosen.allow_mixed, vectors=chosen.xmic_vector
     )
-    result.evaluations += metrics
-    result.made += sum(item["made"] for item in metrics)
+    result.evaluations += [item.as_dict() for item in evaluated]
+    result.made += sum(item.made for item in evaluated)
 
 
 def check_settings(cells: Sequence[Cell]) -> None:
-    """Refuse what a method does not take and datasets that are not there, before hours go into its frames.
+    """Refuse wrong settings and missing datasets before any frame is made.
 
     Raises:
-        UsageError: unknown method, preset or setting, a value that does not fit, or a control of a method without an
-            X-MIC vector.
+        UsageError: the method, preset or setting is unknown, a value does not fit, or a control is for a method without
+            an X-MIC vector.
         UsageError, InputError: see :func:`check_datasets`.
     """
     for cell in cells:
@@ -154,10 +169,10 @@ def check_settings(cells: Sequence[Cell]) -> None:
 
 
 def check_datasets(config: Config) -> None:
-    """Refuse names that training or evaluation would look for in vain when everything before them is done.
+    """Refuse unknown datasets and splits before any work is done.
 
     Raises:
-        InputError: a dataset is none of the file's and none that is prepared in the workspace.
+        InputError: a dataset is neither in the file nor prepared in the workspace.
         UsageError: a split is none of train, val and test.
     """
     workspace = Workspace.open(config.workspace)
@@ -179,7 +194,7 @@ def check_datasets(config: Config) -> None:
 
 
 def plan_chain(cells: Sequence[Cell], machine: Machine) -> PlannedChain:
-    """What :func:`run_chain` would do first, without doing it."""
+    """Plan the next work of :func:`run_chain` without doing it."""
     check_settings(cells)
     config = cells[0].config
     workspace = Workspace.open(config.workspace)
@@ -206,12 +221,12 @@ def plan_chain(cells: Sequence[Cell], machine: Machine) -> PlannedChain:
 
 @dataclass(frozen=True)
 class CellState:
-    """How a cell stands.
+    """State of a cell in the workspace.
 
     Attributes:
-        run: the name of its run; None while what it is made from is not there.
-        trained: all its heads are.
-        evaluated: on every split that it is to be.
+        run: name of its run; None while the inputs of the run are missing.
+        trained: all its heads are trained.
+        evaluated: all its evaluations are done.
     """
 
     run: str | None = None
@@ -220,12 +235,14 @@ class CellState:
 
     @property
     def finished(self) -> bool:
-        """Nothing is left to do."""
+        """True where nothing is left to do."""
         return self.trained and self.evaluated
 
 
 def state_of(cell: Cell) -> CellState:
-    """How a cell stands, by what is in the workspace; nothing is computed.
+    """Find the state of a cell in the workspace.
+
+    Nothing is computed.
 
     Raises:
         UsageError, InputError: see :func:`check_settings`.
@@ -262,13 +279,17 @@ def _untrained(planned: PlannedRun) -> list[str]:
 def _prepare(workspace: Workspace, section: DatasetSection, **options: Any) -> Prepared:
     splits = [canonical_split(split) for split in section.split]
     known = workspace.datasets.get(section.name)
-    roots = section.videos if known and known.roots else roots_of(section)  # none given: those it was prepared with
+    # A section without folders keeps those that the dataset was prepared with.
+    roots = section.videos if known and known.roots else roots_of(section)
     options |= {"limit": section.limit, "max_failures": parse_max_failures(section.max_failures)}
     return prepare(workspace, section.name, reader_of(section), roots, splits=splits, **options)
 
 
 def options_in(config: Config, training: TrainOptions) -> TrainOptions:
-    """The options of a ``[[train]]`` with what the rest of the file says of the protocol."""
+    """Complete the options of a ``[[train]]`` from the whole file.
+
+    The rest of the file gives the encoders, prompt, names and streams of the protocol.
+    """
     embed = config.embed
     streams, classify = training.streams, training.classify
     if not all(config.hands_of(name) for name in _names(config)):
@@ -304,7 +325,10 @@ def _hands(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> lis
 
 
 def _embed(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:
-    """The stages of every different ``[embed]``; a folder that several of them share comes once."""
+    """Build the stages of all different ``[embed]`` tables.
+
+    A folder that several of them share comes once.
+    """
     configs: list[Config] = []
     for cell in cells:
         if all(cell.config.embed != config.embed for config in configs):

@@ -1,4 +1,4 @@
-"""The stages of a command or a config file, built from its options: one place for both."""
+"""Build the stages of a command or a config file from options."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def decode_stages(
     options: DecodeOptions,
     machine: Machine,
 ) -> list[Stage]:
-    """One decode stage a prepared split."""
+    """Build one decode stage per prepared split."""
     return [
         DecodeStage(
             workspace,
@@ -66,12 +66,13 @@ def hands_stages(
     options: HandsOptions,
     machine: Machine,
 ) -> list[Stage]:
-    """One stage a prepared split that detects hands or imports their boxes; a detector is loaded when the first of
-    them has work.
+    """Build one stage of hand boxes per prepared split.
+
+    A stage detects hands or imports their boxes. The detector is loaded when the first stage has work.
 
     Raises:
-        UsageError: an unknown detector or option, or a precision the device has not.
-        InputError: the weights are not a detection model with a hand class; the boxes are not of their format.
+        UsageError: the detector or an option is unknown, or the device lacks the precision.
+        InputError: the weights are not a detection model with a hand class, or the boxes are not of their format.
     """
     chosen = workspace.choose(dataset, splits)
     source = _box_source(workspace, options)
@@ -94,7 +95,10 @@ def hands_stages(
 
 
 def detector_settings(options: HandsOptions, machine: Machine, file_sha256: Callable[[Path], str]) -> dict[str, Any]:
-    """The arguments that a detector is built and described with; what is left to it is not among them."""
+    """Collect the arguments that a detector is built and described with.
+
+    Settings that the detector chooses itself are left out.
+    """
     settings: dict[str, Any] = {
         "weights": options.weights,
         "hand_class": options.hand_class,
@@ -110,7 +114,7 @@ def detector_settings(options: HandsOptions, machine: Machine, file_sha256: Call
 
 
 def _box_source(workspace: Workspace, options: HandsOptions) -> BoxSource | None:
-    """Where boxes are imported from; None when a detector is to look at the frames."""
+    """Open the boxes to import; None where a detector finds them."""
     if options.detector not in IMPORTED or options.boxes is None:
         return None
     if options.detector == "epic-100doh":
@@ -125,13 +129,15 @@ def embed_stages(
     options: EmbedOptions,
     machine: Machine,
 ) -> list[Stage]:
-    """The streams of every prepared split, and the class names of every dataset, by one encoder.
+    """Build the stages of all vectors by one encoder.
+
+    They are the streams of every prepared split, and the class names of every dataset.
 
     Raises:
-        UsageError: an unknown encoder, a precision the device has not; random weights that were not allowed;
-            clips that the encoder can not make, or of a number of frames that does not divide the plan's segments.
-        MissingUpstream: no frames, or no boxes for the hand stream, or weights that are not here.
-        InputError: a class list that another version of xmic wrote.
+        UsageError: the encoder is unknown or has random weights that were not allowed; the device lacks the precision;
+            the encoder cannot embed clips, or their number of frames does not divide the plan's segments.
+        MissingUpstream: the frames, the boxes for the hand stream or the weights are missing.
+        InputError: a class list was written by another version of xmic.
     """
     chosen = workspace.choose(dataset, splits)
     encoder = _lazy_encoder(workspace, options, machine)
@@ -152,7 +158,7 @@ def embed_stages(
             stages.append(EmbedClipsStage(frames, encoder, workers=machine.workers, clip_frames=options.clip_frames))
     if options.text and not encoder.identity.text_provenance:
         raise UsageError(
-            f"--encoder {options.encoder}: it has no text tower, so it can not embed class names. Pass --no-text, and "
+            f"--encoder {options.encoder}: it has no text tower, so it cannot embed class names. Pass --no-text, and "
             "train with --v2 naming it."
         )
     if options.text:
@@ -162,7 +168,10 @@ def embed_stages(
 
 
 def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
-    """Whose boxes the hand stream crops by: the named detector's, or the only ones there."""
+    """Return the folder of the boxes for the hand stream.
+
+    They are the boxes of the named detector, or the only ones there.
+    """
     base = frames.workspace.hands(frames.dataset, frames.split, frames.plan.slug)
     there = [folder.name for folder in subfolders(base)]
     command = detect_command(frames)
@@ -176,7 +185,7 @@ def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
 
 
 def _policy(options: EmbedOptions, boxes: Path) -> CropPolicy:
-    """What the user asked for; else what fits the detector that found the boxes."""
+    """Choose the crop policy: user's values, else those of the detector."""
     footer = any_footer(boxes)
     made = footer.provenance if footer else {}
     fitting = HAND_THRESHOLDS.get(made.get("detector", ""), HAND_THRESHOLD), 0.0
@@ -204,7 +213,10 @@ def _lazy_encoder(workspace: Workspace, options: EmbedOptions, machine: Machine)
 
 
 def _precision(workspace: Workspace, asked: str, device: str) -> str:
-    """Resolve 'auto' once for a workspace and kind of device, so that every later call agrees with the first."""
+    """Resolve 'auto' once per workspace and kind of device.
+
+    So every later call agrees with the first.
+    """
     if asked != "auto":
         return resolve_precision(asked, device)
     if device not in workspace.precision:

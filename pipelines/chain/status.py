@@ -1,4 +1,7 @@
-"""``status``: what is done, stale, missing or failed in a workspace, and why. Reads footers, loads no model."""
+"""Find what is done, stale, missing or failed in a workspace.
+
+Footers are read, and no model is loaded.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ from pipelines.engine.shards import (
 )
 from pipelines.engine.stage import Inspection, State, Unit, inspect
 from pipelines.engine.workspace import Workspace, subfolders
-from pipelines.evaluate.folders import parse_folder_name
+from pipelines.evaluate.metrics_file import parse_folder_name
 from pipelines.evaluate.predictions_file import SCORE, SCORE_VERSION, manifest_inputs
 from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.stage import HandsStage, detect_command
@@ -39,7 +42,7 @@ from pipelines.train.finished import is_summarised, what_is_damaged, what_it_lea
 
 @dataclass
 class StageStatus:
-    """How the shards of one stage folder stand."""
+    """Counts of the shards of one stage folder by state."""
 
     stage: str
     dataset: str
@@ -60,7 +63,10 @@ class StageStatus:
     """The command to run, when something is to be done."""
 
     def count(self, items: Iterable[Inspection], command: str, verify: bool) -> StageStatus:
-        """Add shards; what is not done is to be made by ``command``."""
+        """Count shards by state.
+
+        ``command`` makes those that are not done. With ``verify`` the rows of done shards are checked.
+        """
         for item in items:
             self._add(_verified(item) if verify and item.state is State.DONE else item)
         self.next = command if self.why else ""
@@ -77,15 +83,15 @@ class StageStatus:
 
 
 def status(workspace: Workspace, *, verify: bool = False) -> list[StageStatus]:
-    """Every stage of every prepared split.
+    """Find the status of every stage of every prepared split.
 
     Args:
         workspace: the workspace.
-        verify: read every done shard through and compare its rows with their digest; a damaged one
-            is set aside, so that its stage makes it again.
+        verify: read every done shard in full and compare its rows with their digest; a damaged shard is set aside, so
+            that its stage makes it again.
 
     Raises:
-        MissingUpstream: nothing is prepared.
+        MissingUpstream: no dataset is prepared.
     """
     found: list[StageStatus] = []
     for dataset, split in workspace.choose(None):
@@ -128,7 +134,10 @@ def _not_started(frames: DecodeStage) -> StageStatus:
 
 @dataclass(frozen=True)
 class _Recorded:
-    """A stage as its shards remember it: enough to tell whether they are up to date."""
+    """Name, version and parameters of a stage as its shards recorded them.
+
+    They are enough to tell whether the shards are up to date.
+    """
 
     name: str
     version: int
@@ -136,7 +145,10 @@ class _Recorded:
 
 
 def _of_frames(frames: DecodeStage, verify: bool) -> Iterator[StageStatus]:
-    """Boxes and vectors of some frames. A shard says which inputs it has; what of them is here is compared."""
+    """Yield the status of the boxes and vectors of some frames.
+
+    A shard records its inputs; they are compared with the inputs that are here.
+    """
     workspace, place = frames.workspace, (frames.dataset, frames.split, frames.plan.slug)
     try:
         shards = decoded_shards(frames)[0]
@@ -144,7 +156,7 @@ def _of_frames(frames: DecodeStage, verify: bool) -> Iterator[StageStatus]:
         shards = []
 
     def found(name: str, version: int, folder: Path, what: str, made: Footer | None, command: str) -> StageStatus:
-        # A folder without a whole shard no longer says how it was made: all of it is missing.
+        # Without a whole shard nothing says how the folder was made: all of its shards count as missing.
         recorded = _Recorded(name, version, made.params if made else {})
         boxes = made.provenance.get("detector") if made and name == EmbedStage.name else None
         items = []
@@ -228,7 +240,7 @@ def _evaluation(workspace: Workspace, file: Path, verify: bool) -> StageStatus:
         command = f"xmic evaluate {shlex.quote(run)} --cross {shlex.quote(dataset)}{option}"
     try:
         if made and scored:
-            # Of what was given, the digest is all that is here; clips and classes may have changed since.
+            # Only the digest of the given files is here; clips and classes may have changed since.
             unit = Unit(file.name, file, manifest_inputs(workspace, dataset, split))
             item = inspect(_Recorded(SCORE, SCORE_VERSION, made.params), unit, as_recorded=True)
         else:
@@ -239,7 +251,7 @@ def _evaluation(workspace: Workspace, file: Path, verify: bool) -> StageStatus:
 
 
 def _of_run(workspace: Workspace, name: str, dataset: str, split: str) -> Inspection:
-    # Only here, since it brings torch along.
+    # Imported here, since it imports torch.
     from pipelines.evaluate.controls import checked_vectors
     from pipelines.evaluate.stage import evaluation_stage
     from pipelines.evaluate.trained import find_run
@@ -251,7 +263,7 @@ def _of_run(workspace: Workspace, name: str, dataset: str, split: str) -> Inspec
 
 
 def _verified(item: Inspection) -> Inspection:
-    """Read a shard and its side parts through."""
+    """Compare a shard's rows and side parts with their digests."""
     assert item.footer is not None
     path = item.unit.path
     for file, digest in [

@@ -106,7 +106,7 @@ def errors_of(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise VideoError(
-            f"{path}: can not be read ({error.strerror or error}); check the path, the rights and the disk",
+            f"{path}: cannot be read ({error.strerror or error}); check the path, the rights and the disk",
             "io_error",
         ) from error
     except av.error.FFmpegError as error:

@@ -9,18 +9,21 @@ from annotated_types import Ge, Gt, Le
 
 from pipelines.engine.options import Doc, Options
 
-PLAN = "Frame plan (folder name). (default: the only one; of several that of xmic decode without options)"
-"""The help of ``--plan`` of every later command."""
+PLAN = "Frame plan (folder name). (default: the only one; among several, that of xmic decode without options)"
+"""Help of ``--plan`` in every later command."""
 
 
 @dataclass(frozen=True)
 class DecodeOptions(Options):
-    """Which frames of a clip are decoded, and how they are kept; ``candidates`` None = 3 for train, 1 else."""
+    """Choice of the frames of a clip, and how they are stored.
+
+    ``candidates`` None is 3 for train and 1 for other splits.
+    """
 
     segments: Annotated[int, Ge(1), Doc("Equal segments of a clip, one frame each.")] = 16
     candidates: Annotated[
-        int | None, Ge(1), Doc("Instants per segment to draw from. (default: 3 for train, 1 else)")
+        int | None, Ge(1), Doc("Instants per segment to draw from. (default: 3 for train, else 1)")
     ] = None
-    short_side: Annotated[int, Ge(0), Doc("Short side in pixels, never upscaled; 0 = as it is.")] = 256
+    short_side: Annotated[int, Ge(0), Doc("Short side in pixels, never upscaled; 0 keeps the size.")] = 256
     quality: Annotated[int, Ge(1), Le(100), Doc("JPEG quality.")] = 95
     video_timeout: Annotated[float, Gt(0), Doc("Seconds without progress after which a video is given up.")] = 120.0

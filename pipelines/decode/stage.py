@@ -208,9 +208,9 @@ class DecodeStage:
         there = known_footer(unit.path)
         if lost and there and there.rows:
             raise MissingUpstream(
-                f"{unit.path}: must be made anew, but the files of {len(lost)} of its videos are gone and their frames "
-                f"would be lost; the first is {lost[0].path or lost[0].video_id}, searched under {self._roots}. Put "
-                "them back (is the disk mounted?) and run the same xmic prepare again, or remove this shard to do "
+                f"{unit.path}: must be made again, but the files of {len(lost)} of its videos are gone and their "
+                f"frames would be lost; the first is {lost[0].path or lost[0].video_id}, searched under {self._roots}. "
+                "Put them back (is the disk mounted?) and run the same xmic prepare again, or remove this shard to do "
                 "without them."
             )
 

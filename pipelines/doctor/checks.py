@@ -277,7 +277,7 @@ def _numbers(version: str) -> list[int]:
 def _details(probes: Mapping[str, Mapping[str, Any]], module: str) -> dict[str, Any]:
     probe = probes.get(module, {})
     details: dict[str, Any] | None = probe.get("details")
-    return details or {"error": f"{module} can not be asked: {probe.get('error') or probe.get('details_error')}"}
+    return details or {"error": f"{module} cannot be asked: {probe.get('error') or probe.get('details_error')}"}
 
 
 def _devices(torch: Mapping[str, Any], precision: Mapping[str, str]) -> dict[str, Any]:
@@ -286,7 +286,7 @@ def _devices(torch: Mapping[str, Any], precision: Mapping[str, str]) -> dict[str
     details = torch.get("details")
     found: dict[str, Any] = {"cpu_cores": usable_cores(), **_memory()}
     if details is None:
-        return {**found, "error": f"PyTorch can not be asked: {torch.get('error') or torch.get('details_error')}"}
+        return {**found, "error": f"PyTorch cannot be asked: {torch.get('error') or torch.get('details_error')}"}
     from pipelines.engine.precision import resolve_precision
 
     device = "cuda" if details["cuda"] else "cpu"
@@ -357,7 +357,7 @@ def _settings(workspace: Path) -> tuple[dict[str, Any], str | None]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8")), None
     except (ValueError, OSError) as error:
-        return {}, f"{file}: can not be read ({error})"
+        return {}, f"{file}: cannot be read ({error})"
 
 
 def _workspace(workspace: Path, settings: Mapping[str, Any], problem: str | None) -> dict[str, Any]:

@@ -15,31 +15,31 @@ from pipelines.hands.options import CropFit
 
 Streams = Literal["full", "hand", "both"]
 Names = Literal["official", "fixed", "synonyms"]
-"""Which texts stand for a class: its official name, the one with its slips mended, or all of its texts together."""
+"""Texts of a class: its official name, the name with its slips corrected, or all of its texts together."""
 
 _CROP = "Hand crops"
 
 
 @dataclass(frozen=True)
 class EmbedOptions(Options):
-    """What one encoder embeds, and of which pictures.
+    """Encoder of one call, and the frames and names to embed.
 
-    ``streams`` None is both, and in a chain full where no hands are detected; ``hand_threshold`` and ``crop_margin``
-    None are what fits the boxes; ``clip_frames`` None makes no vectors of clips.
+    ``streams`` None is both, but full in a chain that detects no hands. ``hand_threshold`` and ``crop_margin`` None are
+    the values that fit the boxes. ``clip_frames`` None makes no vectors of clips.
     """
 
     encoder: Annotated[str, Doc("FAMILY:MODEL/TAG or FAMILY:MODEL=FILE, e.g. open_clip:ViT-B-16/openai.")]
     streams: Annotated[Streams | None, Doc("Full frames, hand crops or both. (default: both)")] = None
     text: Annotated[bool, CommandOnly("training needs the class names"), Doc("Embed the class names too.")] = True
-    prompt: Annotated[str, Doc("Text around a class name, {} where it goes.")] = "{}"
-    names: Annotated[Names, Doc("Class names; fixed: slips mended, synonyms: mean over all of a class.")] = "official"
-    precision: Annotated[Precision, Doc("Of the encoder; auto goes by the hardware.")] = "auto"
+    prompt: Annotated[str, Doc("Text around a class name, with {} in place of the name.")] = "{}"
+    names: Annotated[Names, Doc("Class names; fixed: slips corrected; synonyms: mean over all names.")] = "official"
+    precision: Annotated[Precision, Doc("Precision of the encoder; auto chooses by the hardware.")] = "auto"
     batch_size: Annotated[int, Ge(1), Doc("Frames per forward pass; fixed, the last one is padded.")] = 16
     detector: Annotated[
         str | None,
         CommandOnly("a chain has the boxes of its [hands]"),
         Group(_CROP),
-        Doc("Whose boxes (folder name). (default: the only one)"),
+        Doc("Detector of the boxes (folder name). (default: the only one)"),
     ] = None
     hand_threshold: Annotated[
         float | None,
@@ -56,15 +56,17 @@ class EmbedOptions(Options):
         Group(_CROP),
         Doc("Margin around the union box, share of its longer side. (default: the packaged model's, else 0)"),
     ] = None
-    crop_fit: Annotated[CropFit, Group(_CROP), Doc("center: as it is, ends cut off; pad: made square.")] = "center"
+    crop_fit: Annotated[
+        CropFit, Group(_CROP), Doc("center: ends of a long crop are cut off; pad: it is made square.")
+    ] = "center"
     allow_random_weights: Annotated[bool, Doc("Accept a model without trained weights (tests only).")] = False
     plan: Annotated[str | None, CommandOnly("a chain decodes every split by one plan"), Doc(PLAN)] = None
     clip_frames: Annotated[
         int | None,
         Ge(1),
         Doc(
-            "Also one vector per clip, of so many of its frames: 16, or 4 (segments 3, 7, 11 and 15 of 16). Only "
-            "lavila."
+            "Also make one vector per clip, of this many of its frames: 16, or 4 (segments 3, 7, 11 and 15 of 16). "
+            "Only lavila."
         ),
     ] = None
     v2: Annotated[str | None, FileOnly("xmic embed takes one encoder at a time"), Doc("Second encoder V_II.")] = None

@@ -1,4 +1,4 @@
-"""Command lines that messages tell the user to run: they can be typed as they are."""
+"""Write command lines for messages, ready to be typed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pipelines.engine.options import Argument, FileOnly, Option, Options, option
 def command_line(
     command: str, options: Options | None = None, *arguments: object, split: str | None = None, root: Path | None = None
 ) -> str:
-    """Write a command line, quoted for the shell where that is needed.
+    """Write a command line, quoted for the shell where needed.
 
     Args:
-        command: its name, e.g. 'detect-hands'.
-        options: those that differ from their defaults are printed.
-        arguments: what comes right after the command, e.g. the dataset.
-        split: for ``--split``; None = left out.
-        root: of the workspace, for ``-w``; None = left out.
+        command: name of the command, e.g. 'detect-hands'.
+        options: options; those that differ from their defaults are written.
+        arguments: words right after the command, e.g. the dataset.
+        split: value of ``--split``; None leaves it out.
+        root: folder of the workspace, for ``-w``; None leaves it out.
     """
     words = ["xmic", *command.split(), *map(str, arguments)]
     given = list(_given(options)) if options is not None else []
@@ -32,7 +32,7 @@ def command_line(
 
 
 def _given(options: Options) -> Iterator[tuple[Option, list[str]]]:
-    """The options that differ from their defaults, as the words of a command line."""
+    """Yield the options that differ from their defaults, with their words."""
     for option in options_of(type(options)):
         value = getattr(options, option.name)
         if value == option.default or option.mark(FileOnly):
@@ -48,7 +48,7 @@ def _given(options: Options) -> Iterator[tuple[Option, list[str]]]:
 
 
 def as_text(value: Any) -> str:
-    """A value as the command line takes it."""
+    """Write a value as the command line takes it."""
     if isinstance(value, list | tuple):
         return ",".join(map(as_text, value))
     if isinstance(value, float):

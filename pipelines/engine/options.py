@@ -1,8 +1,9 @@
-"""Options of a stage, written once: fields of a frozen dataclass that carry help, bounds, choices and default.
+"""Describe each option once: help, bounds, choices and default.
 
-The command line is made from them (``xmic_cli.spread``), ``xmic.toml`` is validated by them
-(:mod:`pipelines.chain.config`), and messages print them (:func:`pipelines.engine.command_lines.command_line`). Imports
-nothing heavy, since ``xmic --help`` reads them all.
+Options are the fields of a frozen dataclass. The command line is made from them (``xmic_cli.spread``), ``xmic.toml`` is
+validated by them (:mod:`pipelines.chain.config`), and messages print them
+(:func:`pipelines.engine.command_lines.command_line`). This module imports nothing heavy, since ``xmic --help`` reads
+all options.
 """
 
 from __future__ import annotations
@@ -17,47 +18,53 @@ from annotated_types import Ge, Gt, Le, Lt
 from data_manifests.errors import UsageError
 
 LARGEST_SEED = 2**63 - 1
-"""PyTorch's and NumPy's generators take every number up to it."""
+"""Largest seed: the generators of PyTorch and NumPy take every number up to it."""
 
 _Mark = TypeVar("_Mark")
 
 
 @dataclass(frozen=True)
 class Doc:
-    """What an option is for; its help."""
+    """Help text of an option."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Group:
-    """The panel of the help that an option is shown in."""
+    """Panel of the help that shows the option."""
 
     title: str
 
 
 @dataclass(frozen=True)
 class Flag:
-    """The name of an option on the command line, where it is not the field's."""
+    """Command-line name of an option that differs from the field's."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Metavar:
-    """What help shows for the value."""
+    """Placeholder for the value in the help."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Argument:
-    """The value is named by its place on the command line, not by an option."""
+    """Mark of a value that the command line takes by its place."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """A table, on the command line KEY=VALUE several times; ``typed``: values are written as in TOML."""
+    """Mark of a table, on the command line KEY=VALUE several times.
+
+    Attributes:
+        form: form of one pair, for help and error texts, e.g. 'KEY=VALUE'.
+        example: one pair, for error texts.
+        typed: values are written as in TOML.
+    """
 
     form: str
     example: str
@@ -66,29 +73,32 @@ class Pairs:
 
 @dataclass(frozen=True)
 class CommandOnly:
-    """Not a key of ``xmic.toml``, and why."""
+    """Reason why an option is no key of ``xmic.toml``."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class FileOnly:
-    """A key of ``xmic.toml`` that is no option, and why."""
+    """Reason why a key of ``xmic.toml`` is no option."""
 
     why: str
 
 
 class OptionsError(UsageError, ValueError):
-    """Options that do not fit; a ValueError, so that pydantic reports it with the section it is in."""
+    """Error in the options of a dataclass.
+
+    It is a ValueError too, so that pydantic reports it with the section that the options are in.
+    """
 
 
 class OptionError(OptionsError):
-    """A value that an option does not take.
+    """Error for a value that an option does not take.
 
     Attributes:
-        option: the field's name.
+        option: name of the field.
         found: the value.
-        expected: in words.
+        expected: accepted values in words.
     """
 
     def __init__(self, option: str, flag: str, found: Any, expected: str) -> None:
@@ -98,14 +108,14 @@ class OptionError(OptionsError):
 
 @dataclass(frozen=True)
 class Option:
-    """A field of a dataclass of options.
+    """Field of a dataclass of options.
 
     Attributes:
-        name: of the field, and of the key in ``xmic.toml``.
+        name: name of the field, and of the key in ``xmic.toml``.
         kind: type of one value, without None.
-        several: it takes any number of values, a tuple.
-        default: MISSING where a value must be given.
-        marks: what its annotation carries.
+        several: the option takes any number of values, as a tuple.
+        default: default value; MISSING where a value must be given.
+        marks: marks of the annotation, such as :class:`Doc`.
     """
 
     name: str
@@ -115,23 +125,29 @@ class Option:
     marks: tuple[Any, ...]
 
     def mark(self, kind: type[_Mark]) -> _Mark | None:
-        """The annotation of a kind; None where there is none."""
+        """Return the mark of a kind; None without one."""
         return next((mark for mark in self.marks if isinstance(mark, kind)), None)
 
     @property
     def bounds(self) -> tuple[Any, Any, Any, Any]:
-        """At least, more than, at most and less than what; None each where it has not that bound."""
+        """Bounds of the value: at least, more than, at most, less than.
+
+        Each is None where the option has no such bound.
+        """
         least, above, most, below = self.mark(Ge), self.mark(Gt), self.mark(Le), self.mark(Lt)
         return least and least.ge, above and above.gt, most and most.le, below and below.lt
 
     @property
     def required(self) -> bool:
-        """It has no default."""
+        """True where the option has no default."""
         return self.default is MISSING
 
     @property
     def flag(self) -> str:
-        """Its name on the command line, e.g. '--short-side'; an argument's is its metavar."""
+        """Name on the command line, e.g. '--short-side'.
+
+        For an argument it is the metavar.
+        """
         if self.mark(Argument):
             metavar = self.mark(Metavar)
             return metavar.text if metavar else self.name.upper()
@@ -140,12 +156,15 @@ class Option:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The values it takes; empty where it takes others than listed ones."""
+        """Values to choose from; empty for an option without choices."""
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
 
     @property
     def expected(self) -> str:
-        """What it takes, in words: 'full, hand or both', '1 to 100', 'more than 0'."""
+        """Accepted values in words.
+
+        Examples: 'full, hand or both', '1 to 100', 'more than 0'.
+        """
         if self.choices:
             return in_words(self.choices)
         least, above, most, below = self.bounds
@@ -158,10 +177,10 @@ class Option:
         return " and ".join(words) or "a finite number"
 
     def check(self, value: Any) -> None:
-        """Refuse a value that is no choice, out of bounds or not finite.
+        """Refuse a value that the option does not take.
 
         Raises:
-            OptionError: it is.
+            OptionError: the value is no choice, out of bounds or not finite.
         """
         for item in value if self.several else () if value is None else (value,):
             if not self._takes(item):
@@ -183,7 +202,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Options:
-    """Base of the dataclasses of options: what they do not take is refused when one is built.
+    """Base of all dataclasses of options; checks their values when built.
 
     Raises:
         OptionError: a value is no choice, out of bounds or not finite.
@@ -193,7 +212,7 @@ class Options:
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def __post_init__(self) -> None:
-        """Check every value, then all of them together."""
+        """Check each value, then all of them together."""
         for option in options_of(type(self)):
             option.check(getattr(self, option.name))
         try:
@@ -202,15 +221,17 @@ class Options:
             raise error if isinstance(error, OptionsError) else OptionsError(str(error)) from None
 
     def check(self) -> None:
-        """Refuse what bounds and choices cannot: a text of the wrong form, options that contradict each other.
+        """Refuse what bounds and choices cannot refuse.
+
+        Examples are a text of the wrong form and options that contradict each other.
 
         Raises:
-            UsageError: there is such a thing.
+            UsageError: the options are refused.
         """
 
 
 def options_of(group: type) -> tuple[Option, ...]:
-    """The options that a dataclass holds, in the order of its fields."""
+    """List the options of a dataclass, in the order of its fields."""
     hints = get_type_hints(group, include_extras=True)
     return tuple(
         option_of(
@@ -223,7 +244,7 @@ def options_of(group: type) -> tuple[Option, ...]:
 
 
 def option_of(name: str, hint: Any, default: Any = MISSING) -> Option:
-    """An option from its annotation."""
+    """Read an option from its annotation."""
     hint, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     if get_origin(hint) in (Union, UnionType):
         hint = next(kind for kind in get_args(hint) if kind is not NoneType)
@@ -232,5 +253,5 @@ def option_of(name: str, hint: Any, default: Any = MISSING) -> Option:
 
 
 def in_words(values: tuple[str, ...]) -> str:
-    """Join a list as a sentence has it: 'full, hand or both'."""
+    """Join values as in a sentence: 'full, hand or both'."""
     return f"{', '.join(values[:-1])} or {values[-1]}" if len(values) > 1 else values[0]

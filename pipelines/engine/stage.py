@@ -354,7 +354,7 @@ def _conclude(stage: Stage, units: Sequence[Unit], policy: RunPolicy, report: Re
         raise TooManyFailures(
             f"{stage.name}: {report.failed} of {attempted} rows failed ({reasons}); "
             f"--max-failures allows {_as_text(limit)}. Everything that succeeded is kept in {stage.folder}; "
-            f"the errors stand in its failures/ folder. Try the failed rows again with: {stage.command} --retry-failed"
+            f"the errors are in its failures/ folder. Try the failed rows again with: {stage.command} --retry-failed"
         )
     return report
 

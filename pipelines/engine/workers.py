@@ -152,7 +152,7 @@ class _Worker:
                 kind, *rest = self.pipe.recv()
                 self._heard_at, self._started = time.monotonic(), True
                 if kind == "broken":
-                    return WorkerBug(f"a worker process can not import what it is to run:\n{rest[0]}")
+                    return WorkerBug(f"a worker process cannot import what it is to run:\n{rest[0]}")
                 if kind == "bug":
                     return WorkerBug(f"task {self._task_id!r} met a mistake in the program, in a worker:\n{rest[0]}")
                 if kind == "ended":

@@ -1,1 +1,1 @@
-"""A run to predictions and metrics, within a dataset and across datasets."""
+"""Evaluate runs: write predictions and metrics, within and across datasets."""

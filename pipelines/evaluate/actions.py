@@ -1,10 +1,9 @@
-"""Actions, pairs of a verb and a noun: all pairs compete, ranked by the product of the two heads' probabilities."""
+"""Rank actions (verb, noun) by the product of the two heads' probabilities."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from data_manifests.schema import Label
 from data_manifests.vocabulary import Vocabulary
 from pipelines.evaluate.calibration import log_probabilities
 from pipelines.evaluate.cluster_counts import Recordings, counted
+from pipelines.evaluate.metrics_file import Actions, Pairs
 from pipelines.evaluate.predictions import Predictions
 
 _ROWS = 256
@@ -21,7 +21,7 @@ Pair = tuple[int, int]
 
 
 def top_actions(verbs: np.ndarray, nouns: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The k best pairs of each clip.
+    """Rank the k best pairs of each clip.
 
     Args:
         verbs: log probabilities [M, V].
@@ -71,7 +71,14 @@ class RankedActions:
 
 
 def rank_actions(predictions: Predictions, temperatures: Mapping[Label, float]) -> RankedActions:
-    """Rank the pairs of every clip that carries both labels, by the calibrated probabilities of the two heads."""
+    """Rank the verb-noun pairs of each clip that carries both labels.
+
+    Pairs are ranked by the product of the two heads' calibrated probabilities.
+
+    Args:
+        predictions: scores of both heads.
+        temperatures: label → T of its head.
+    """
     clips = predictions.clips
     pairs = np.stack([clips.labels["verb"], clips.labels["noun"]], 1)
     labelled = pairs.min(1) >= 0
@@ -87,38 +94,44 @@ def rank_actions(predictions: Predictions, temperatures: Mapping[Label, float]) 
     )
 
 
-def action_metrics(ranked: RankedActions, seen: Set[Pair] | None) -> dict[str, Any]:
-    """What is said of actions, as of a label: 'top1' and 'top5' in percent, counts, and 'seen' and 'unseen' pairs.
+def action_metrics(ranked: RankedActions, seen: Set[Pair] | None) -> Actions:
+    """Compute action accuracy on all, seen and unseen pairs.
 
     Args:
         ranked: the clips.
         seen: pairs of the target's classes that a training clip of the source shows; None when that is not known.
     """
     whole = counted(ranked.top1, ranked.recordings, len(ranked.official))
-    result: dict[str, Any] = {
-        "top1": whole.pop("percent"),
-        "top5": float(100 * ranked.top5.mean()) if len(ranked.rows) else None,
-        **whole,
-        "seen": None,
-        "unseen": None,
-    }
-    if seen is None:
-        return result
-    in_truth, in_official = (_among(pairs, seen) for pairs in (ranked.truth, ranked.official))
-    for name, clips, official in (("seen", in_truth, in_official), ("unseen", ~in_truth, ~in_official)):
-        rows = np.flatnonzero(clips)
-        part = counted(ranked.top1[rows], ranked.recordings.only(rows), int(official.sum()))
-        result[name] = {"pairs": len({tuple(pair) for pair in ranked.official[official].tolist()}), **part}
-    return result
+    parts: list[Pairs | None] = [None, None]
+    if seen is not None:
+        in_truth, in_official = (_among(pairs, seen) for pairs in (ranked.truth, ranked.official))
+        parts = [_pairs(ranked, in_truth, in_official), _pairs(ranked, ~in_truth, ~in_official)]
+    return Actions(
+        top1=whole.percent,
+        top5=float(100 * ranked.top5.mean()) if len(ranked.rows) else None,
+        n_evaluated=whole.n_evaluated,
+        n_official=whole.n_official,
+        recordings=whole.recordings,
+        seen=parts[0],
+        unseen=parts[1],
+    )
+
+
+def _pairs(ranked: RankedActions, clips: np.ndarray, official: np.ndarray) -> Pairs:
+    rows = np.flatnonzero(clips)
+    part = counted(ranked.top1[rows], ranked.recordings.only(rows), int(official.sum()))
+    return Pairs(pairs=len({tuple(pair) for pair in ranked.official[official].tolist()}), **dict(part))
 
 
 def seen_pairs(trained: Set[Pair], verbs: Vocabulary, nouns: Vocabulary) -> set[Pair]:
-    """The target's pairs whose verb and noun, by name, are those of one training clip of the source.
+    """Find the target's pairs that the source's training clips show.
+
+    A pair is seen where one training clip shows both its verb and its noun. Classes are matched by name.
 
     Args:
         trained: pairs of the source's classes.
-        verbs: the target's verbs seen from the source.
-        nouns: the target's nouns seen from the source.
+        verbs: the target's verbs, matched with the source's.
+        nouns: the target's nouns, matched with the source's.
     """
     verbs_of, nouns_of = (_targets(vocabulary) for vocabulary in (verbs, nouns))
     return {

@@ -1,4 +1,4 @@
-"""Whether the softmax of scores says how often they are right, and the temperature that makes it do so better."""
+"""Expected calibration error and temperature scaling (Guo et al., 2017)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data_manifests.schema import Label
+from pipelines.evaluate.metrics_file import Calibration
+from pipelines.evaluate.predictions import Predictions, Scored
+
 BINS = 15
-"""Of equal width, over the probability of the best class."""
+"""Number of bins, of equal width over the probability of the best class."""
 
 _COLDEST, _HOTTEST, _HALVINGS = 0.01, 100.0, 24
 _ROWS = 2048
@@ -15,7 +19,7 @@ _ROWS = 2048
 
 @dataclass(frozen=True)
 class Temperature:
-    """By what a head's logits are divided before their softmax is taken for probabilities.
+    """Temperature of one head, the divisor of its logits before softmax.
 
     Attributes:
         value: T; 1 leaves the trained logit scale as it is.
@@ -27,7 +31,7 @@ class Temperature:
 
 
 def log_probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """log softmax(logits / T), float64 [M, C]."""
+    """Compute log softmax(logits / T), float64 [M, C]."""
     scaled = logits.astype(np.float64) / temperature
     scaled -= scaled.max(1, keepdims=True)
     result: np.ndarray = scaled - np.log(np.exp(scaled).sum(1, keepdims=True))
@@ -35,7 +39,9 @@ def log_probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarra
 
 
 def calibration_error(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> float:
-    """The expected calibration error in percent (Guo et al., ICML 2017, equation 3), over :data:`BINS` bins.
+    """Compute the expected calibration error (ECE) in percent.
+
+    It is taken over :data:`BINS` bins (Guo et al., equation 3).
 
     Args:
         logits: [M, C], one clip or more.
@@ -51,8 +57,41 @@ def calibration_error(logits: np.ndarray, labels: np.ndarray, temperature: float
     return float(100 * gaps.sum() / len(labels))
 
 
+def calibration_of(scored: Scored, temperature: Temperature) -> Calibration:
+    """Compute a head's calibration errors, as trained and at its temperature."""
+    raw = calibration_error(scored.scores, scored.truth)
+    fitted = temperature.fitted_on is not None
+    return Calibration(
+        bins=BINS,
+        ece=raw,
+        temperature=temperature.value,
+        fitted_on=temperature.fitted_on,
+        ece_at_temperature=calibration_error(scored.scores, scored.truth, temperature.value) if fitted else raw,
+    )
+
+
+def fit_temperatures(predictions: Predictions, fitted_on: str) -> dict[Label, Temperature]:
+    """Fit the temperature of each head.
+
+    It is 1 for a head none of whose clips is scored.
+
+    Args:
+        predictions: of a split that is not the one to evaluate.
+        fitted_on: its name, 'dataset split'.
+    """
+    heads = {label: predictions.of(label) for label in predictions.scores}
+    return {
+        label: Temperature(fit_temperature(scored.scores, scored.truth), fitted_on)
+        if len(scored.rows)
+        else Temperature()
+        for label, scored in heads.items()
+    }
+
+
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature under which the labels are likeliest (Guo et al., ICML 2017, section 4.2), 0.01 to 100.
+    """Fit the temperature that minimises the cross-entropy of the labels.
+
+    It lies between 0.01 and 100 (Guo et al., section 4.2).
 
     Args:
         logits: [M, C], one clip or more.
@@ -70,7 +109,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _slope(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
-    """d loss / d(1/T): the expected logit minus that of the label, summed over clips."""
+    """Compute d loss / d(1/T): the expected logit minus that of the label, summed over clips."""
     total = 0.0
     for start in range(0, len(logits), _ROWS):
         part = logits[start : start + _ROWS].astype(np.float64)

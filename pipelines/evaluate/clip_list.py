@@ -1,4 +1,4 @@
-"""A list of clips that an evaluation is held to, so that several methods are compared on the same ones."""
+"""Read the list of clips that an evaluation is restricted to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipelines.engine.digest import whole_file_sha256
 
 @dataclass(frozen=True)
 class ClipList:
-    """The clips of a file.
+    """Clip ids of one file, to which an evaluation is restricted.
 
     Attributes:
         path: the file.
@@ -29,7 +29,7 @@ class ClipList:
     ids: frozenset[str]
 
     def refuse_unknown(self, known: Iterable[Set[str]]) -> None:
-        """Every id must be a clip of one of the targets.
+        """Refuse ids that are no clip of any target.
 
         Args:
             known: the clip ids of each target.
@@ -46,10 +46,12 @@ class ClipList:
 
 
 def read_clip_list(file: Path) -> ClipList:
-    """Read a list: the column ``clip_id`` of a Parquet or CSV file, else a clip id a line.
+    """Read the clip ids that an evaluation is restricted to.
+
+    In Parquet and CSV they are the column ``clip_id``; any other file has one id per line.
 
     Raises:
-        InputError: the file is not there, can not be read, has no such column or no id.
+        InputError: the file is missing, cannot be read, or has no such column or no id.
     """
     if not file.is_file():
         raise InputError(f"--clips {file}: no such file; expected a clip id a line, or Parquet or CSV with clip_id.")
@@ -57,7 +59,7 @@ def read_clip_list(file: Path) -> ClipList:
     try:
         ids = frozenset(text for text in readers.get(file.suffix.lower(), _from_lines)(file) if text)
     except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"--clips {file}: can not be read as {file.suffix or 'text'} ({error})") from None
+        raise InputError(f"--clips {file}: cannot be read as {file.suffix or 'text'} ({error})") from None
     if not ids:
         raise InputError(f"--clips {file}: no clip id in it.")
     return ClipList(file, whole_file_sha256(file), ids)

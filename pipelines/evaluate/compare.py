@@ -1,7 +1,8 @@
-"""One method against another on the same clips: paired cluster bootstrap, and Holm's correction over a table.
+"""Compare two methods by a paired cluster bootstrap with Holm correction.
 
-Both sides draw the same recordings, so what they share (hard kitchens, dark videos) cancels. With three seeds or more
-a side's seeds are drawn too, each side its own: equal seeds of two methods have nothing in common.
+Both sides have the same clips and draw the same recordings, so what they share (hard kitchens, dark videos) cancels.
+With three seeds or more a side's seeds are drawn too, each side its own: equal seeds of two methods have nothing in
+common.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_manifests.errors import InputError
-from pipelines.evaluate.intervals import Interval, harmonic, interval, multiplicities
+from pipelines.evaluate.intervals import CROSS, WITHIN, Interval, harmonic, interval, multiplicities
 
 MIN_SEEDS = 3
-"""With fewer seeds their spread is not known: their mean is taken as it is."""
+"""Fewest seeds whose spread is resampled; of fewer seeds the mean is taken as it is."""
 
 Seeds = Sequence[Mapping[str, Sequence[float]]]
-"""Of each seed: recording → (clips that are right, clips)."""
+"""Counts of each seed: recording → (clips that are right, clips)."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One side minus the other.
+    """Difference between two sides, with its interval and p value.
 
     Attributes:
         difference: in points.
@@ -38,18 +39,20 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Side:
-    """A method's runs, one a seed, on one target or on two whose harmonic mean is meant.
+    """Runs of one method, one per seed, on one or two targets.
+
+    Two targets are averaged harmonically.
 
     Attributes:
-        targets: one or two targets, of each the seeds in the same order.
-        stream: of random numbers for the first target; the next target has the next. Two numbers of one target are
-            drawn together when they have the same.
+        targets: one or two targets, each with the counts of its seeds in the same order.
+        streams: streams of random draws, one per target; see :attr:`pipelines.evaluate.metrics_file.Metrics.stream`.
+            Numbers of one target have the same stream, so they are drawn together.
         parts: the targets are parts of one dataset, each with all of its recordings (those without a clip of the part
-            too): their recordings are the same and are drawn once.
+            too), and have the same stream.
     """
 
     targets: Sequence[Seeds]
-    stream: int = 0
+    streams: Sequence[int] = (WITHIN, CROSS)
     parts: bool = False
 
 
@@ -57,7 +60,7 @@ def compare(one: Side, other: Side) -> Comparison | None:
     """Compare two sides; None where one has no clip.
 
     Raises:
-        InputError: they are not on the same clips.
+        InputError: the two sides have different clips.
     """
     for mine, theirs in zip(one.targets, other.targets, strict=True):
         _refuse_unpaired([*mine, *theirs])
@@ -73,10 +76,12 @@ def compare(one: Side, other: Side) -> Comparison | None:
 
 
 def side_interval(side: Side) -> Interval | None:
-    """95 % of one side, over recordings and, of three seeds or more, over seeds; None where a target has no clip.
+    """Compute the 95 % cluster bootstrap interval of one side.
+
+    Recordings are drawn and, with three seeds or more, seeds too. The interval is None without a clip.
 
     Raises:
-        InputError: its seeds are not on the same clips.
+        InputError: the seeds have different clips.
     """
     for seeds in side.targets:
         _refuse_unpaired(seeds)
@@ -86,7 +91,7 @@ def side_interval(side: Side) -> Interval | None:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """The p values of a table corrected for their number (Holm, Scandinavian Journal of Statistics, 1979)."""
+    """Correct p values for their number (Holm, Scandinavian Journal of Statistics, 1979)."""
     order = sorted(range(len(p)), key=lambda index: p[index])
     corrected, highest = [0.0] * len(p), 0.0
     for place, index in enumerate(order):
@@ -108,7 +113,7 @@ def _refuse_unpaired(runs: Seeds) -> None:
 
 
 def point(side: Side) -> float:
-    """The mean over the seeds of a side's accuracy, or of its harmonic mean, percent."""
+    """Average a side's accuracy, or its harmonic mean, over the seeds, percent."""
     accuracies = [[_accuracy(run) for run in seeds] for seeds in side.targets]
     if len(accuracies) == 1:
         return float(np.mean(accuracies[0]))
@@ -122,10 +127,10 @@ def _accuracy(run: Mapping[str, Sequence[float]]) -> float:
 
 
 def _draws(side: Side, number: int) -> np.ndarray:
-    """The accuracy, or harmonic mean, of each draw, float64 [10000]: first of every seed, then over the seeds."""
+    """Compute the accuracy, or harmonic mean, of each draw, float64 [10000]: of every seed, then over the seeds."""
     of_seeds = [
-        _of_every_seed(seeds, side.stream + (0 if side.parts else target), all_names=side.parts)
-        for target, seeds in enumerate(side.targets)
+        _of_every_seed(seeds, stream, all_names=side.parts)
+        for seeds, stream in zip(side.targets, side.streams, strict=False)
     ]
     # Adding their sum keeps a draw without clips NaN, which the harmonic mean would take for 0.
     values = of_seeds[0] if len(of_seeds) == 1 else harmonic(*of_seeds) + 0 * (of_seeds[0] + of_seeds[1])
@@ -140,9 +145,9 @@ def _draws(side: Side, number: int) -> np.ndarray:
 
 
 def _of_every_seed(seeds: Seeds, stream: int, *, all_names: bool) -> np.ndarray:
-    """Accuracy in percent, float64 [10000, seeds], the same recordings drawn for every seed.
+    """Compute accuracy in percent, float64 [10000, seeds], with the same recordings drawn for every seed.
 
-    With ``all_names`` recordings without a clip are drawn too; a draw of none but those is NaN.
+    With ``all_names`` recordings without a clip are drawn too; a draw of such recordings alone is NaN.
     """
     names = sorted(name for name, counts in seeds[0].items() if counts[1] or all_names)
     right = np.array([[run[name][0] for name in names] for run in seeds], np.float64)

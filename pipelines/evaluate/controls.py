@@ -1,4 +1,4 @@
-"""Controls: a trained head scored with other X-MIC vectors than the clips' own. What it loses was theirs."""
+"""Score a trained head with replaced X-MIC vectors, as a control."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pipelines.train.data import TrainData, in_order
 
 
 def checked_vectors(text: str, config: Mapping[str, Any]) -> Vectors:
-    """One of :data:`Vectors` for a run.
+    """Check the value of ``--xmic-vector`` for a run.
 
     Raises:
-        UsageError: it is none of them, or the run's method has no X-MIC vector.
+        UsageError: the value is unknown, or the run's method has no X-MIC vector.
     """
     if text not in get_args(Vectors):
         raise UsageError(f"--xmic-vector {text}: expected {', '.join(get_args(Vectors))}")
@@ -34,17 +34,17 @@ def checked_vectors(text: str, config: Mapping[str, Any]) -> Vectors:
 
 @torch.inference_mode()
 def scores_under(method: XMIC, data: TrainData, text: TextBank, how: Vectors, rng: np.random.Generator) -> Tensor:
-    """Logits [M, C] in float32 with each clip's X-MIC vector replaced.
+    """Compute logits [M, C] in float32 with each clip's X-MIC vector replaced.
 
     Args:
         method: in evaluation mode.
-        data: the M clips; their mean and their exchange are over these.
+        data: the M clips; the mean and the exchange are over these.
         text: C classes.
         how: what replaces the vectors.
-        rng: decides which clip gets which other clip's.
+        rng: draws which other clip's vector each clip gets.
 
     Raises:
-        InputError: a single clip, whose vector can not be exchanged.
+        InputError: there is a single clip, whose vector cannot be exchanged.
     """
     vectors = torch.cat([method.vector(batch) for _, batch in in_order(data)])
     if how == "mean":
@@ -59,10 +59,13 @@ def scores_under(method: XMIC, data: TrainData, text: TextBank, how: Vectors, rn
 
 
 def other_clip(clips: int, rng: np.random.Generator) -> np.ndarray:
-    """For each clip another one, int64 [clips]: a random circle through all of them.
+    """Draw another clip for each clip, by one random cycle.
+
+    Returns:
+        int64 [clips]; no clip is its own.
 
     Raises:
-        InputError: there are not two clips.
+        InputError: there are fewer than two clips.
     """
     if clips < 2:
         raise InputError(f"{clips} clip to score: there is no other clip to take the X-MIC vector from.")

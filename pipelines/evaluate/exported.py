@@ -1,4 +1,4 @@
-"""``xmic.json`` of an exported folder: which files belong to it, and what they are."""
+"""Write and check ``xmic.json``, the list of files of an exported folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ FORMAT = 1
 
 
 def write_index(folder: Path, run: str, key: str) -> dict[str, str]:
-    """List every file of a folder; name → sha256."""
+    """Write the index of an exported folder.
+
+    Returns:
+        name → sha256 of every file in the folder.
+    """
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     files = {path.relative_to(folder).as_posix(): whole_file_sha256(path) for path in paths}
     index = {"format": FORMAT, "run": run, "key": key, "files": files}
@@ -22,7 +26,9 @@ def write_index(folder: Path, run: str, key: str) -> dict[str, str]:
 
 
 def check_export(folder: Path) -> None:
-    """See that an exported folder is whole; a folder without an index is no export and passes.
+    """Check the files of an exported folder against its index.
+
+    A folder without an index passes. The model card is not checked.
 
     Raises:
         InputError: a file is missing or is not what was exported, or the folder is of a later xmic.

@@ -1,4 +1,7 @@
-"""Class scores that any program wrote: Parquet with lists or one column a class, or CSV with one column a class."""
+"""Read class scores of any program from Parquet or CSV.
+
+Parquet has a list of scores per clip, or one column per class as CSV has.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _COLUMNS = "clip_id, noun_scores and verb_scores (lists), or noun:0, noun:1, …
 
 @dataclass(frozen=True)
 class GivenScores:
-    """What some files hold.
+    """Clip ids and class scores from the files of one model.
 
     Attributes:
         clip_ids: R ids, in the order of the files.
@@ -46,7 +49,9 @@ class _Read:
 def read_scores(
     files: Sequence[Path], classes: Mapping[Label, Sequence[str]], known: Set[str], split: str
 ) -> GivenScores:
-    """Read one model's scores; the files may hold a label each, or some of the clips each.
+    """Read the class scores of one model from its files.
+
+    Each file may hold one label, or some of the clips.
 
     Args:
         files: Parquet or CSV.
@@ -55,8 +60,8 @@ def read_scores(
         split: 'dataset split', for messages.
 
     Raises:
-        InputError: names file, row and column: a file is missing or of another kind; a column or clip is unknown or
-            stands twice; a class is missing; a score is no finite number; the labels are not of the same clips.
+        InputError: a file is missing or of another kind; a column or clip is unknown or repeated; a class is missing; a
+            score is not a finite number; the labels have different clips. The message names file, row and column.
     """
     read: dict[Label, _Read] = {}
     first: dict[tuple[Label, str], str] = {}
@@ -103,7 +108,7 @@ def _in_order_of(ids: Sequence[str], read: _Read) -> np.ndarray:
 
 
 def _read_file(file: Path, classes: Mapping[Label, Sequence[str]]) -> tuple[list[str], dict[Label, np.ndarray], int]:
-    """Clip ids, scores, and the number of the first row as people count: lines of a CSV, rows of Parquet from 1."""
+    """Return clip ids, scores and the number of the first row: line 2 of CSV, row 1 of Parquet."""
     if not file.is_file():
         raise InputError(f"{file}: no such file; expected Parquet or CSV with {_COLUMNS}.")
     kinds = {".parquet": _from_parquet, ".csv": _from_csv}
@@ -113,7 +118,7 @@ def _read_file(file: Path, classes: Mapping[Label, Sequence[str]]) -> tuple[list
     try:
         ids, scores, line = kind(file, classes)
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file}: can not be read as {file.suffix.lower()[1:]} ({error}).") from None
+        raise InputError(f"{file}: cannot be read as {file.suffix.lower()[1:]} ({error}).") from None
     if not ids:
         raise InputError(f"{file}: no row in it; expected a row a clip.")
     return ids, scores, line
@@ -213,7 +218,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _columns_of(file: Path, names: Sequence[str], classes: Mapping[Label, Sequence[str]]) -> dict[Label, list[str]]:
-    """The wide columns of each label in the order of the class ids, none of a label that has none."""
+    """Return the wide columns of each label in the order of the class ids; a label without columns is left out."""
     found: dict[Label, dict[int, str]] = {}
     if "clip_id" not in names:
         raise InputError(f"{file}: no column clip_id; found {', '.join(names[:5]) or 'nothing'}; expected {_COLUMNS}.")
@@ -242,7 +247,7 @@ def _columns_of(file: Path, names: Sequence[str], classes: Mapping[Label, Sequen
 def _refuse_twice(file: Path, names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise InputError(f"{file}: column {twice[0]} stands twice; expected it once.")
+        raise InputError(f"{file}: column {twice[0]} appears twice; expected it once.")
 
 
 def _class_of(file: Path, column: str, text: str, names: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""How far an accuracy would move with other recordings: 95 % intervals by cluster bootstrap.
+"""Compute 95 % intervals of accuracies by cluster bootstrap over recordings.
 
 Clips of one recording share their kitchen, light and person, so recordings are drawn, not clips (Efron and Tibshirani,
 An Introduction to the Bootstrap, 1993; percentile interval).
@@ -12,17 +12,23 @@ from functools import lru_cache
 import numpy as np
 
 DRAWS = 10_000
-"""Resampled sets of recordings."""
+"""Number of resampled sets of recordings."""
 
 MIN_RECORDINGS, MIN_CLIPS = 30, 100
-"""Of fewer, an interval by resampling is too narrow to be believed: such numbers are shown in grey."""
+"""With fewer, a bootstrap interval is too narrow to trust: such numbers are shown in grey."""
+
+WITHIN, CROSS = 0, 1
+"""Streams of random draws: of a target within the run's own dataset, and of one in another dataset. They differ, so
+that the two accuracies of a harmonic mean are resampled independently."""
 
 Interval = tuple[float, float]
 """Low and high end in percent."""
 
 
 def too_few(recordings: Mapping[str, Sequence[float]]) -> bool:
-    """Whether there are fewer than :data:`MIN_RECORDINGS` recordings or :data:`MIN_CLIPS` clips.
+    """Return whether recordings or clips are too few for an interval.
+
+    Too few are below :data:`MIN_RECORDINGS` recordings or :data:`MIN_CLIPS` clips.
 
     Args:
         recordings: recording → (clips that are right, clips).
@@ -33,18 +39,23 @@ def too_few(recordings: Mapping[str, Sequence[float]]) -> bool:
 
 @lru_cache(maxsize=4)
 def multiplicities(count: int, seed: int) -> np.ndarray:
-    """How often each of ``count`` things is in each draw of as many with replacement, float64 [10000, count]."""
+    """Draw ``count`` items with replacement and count each.
+
+    Returns:
+        float64 [10000, count], read-only.
+    """
     times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), DRAWS).astype(np.float64)
     times.setflags(write=False)
     return times
 
 
-def resampled(recordings: Mapping[str, Sequence[float]], seed: int = 0) -> np.ndarray:
-    """The accuracy of each resampled set of recordings.
+def resampled(recordings: Mapping[str, Sequence[float]], stream: int = WITHIN) -> np.ndarray:
+    """Compute the accuracy of each resampled set of recordings.
 
     Args:
         recordings: recording → (clips that are right, clips).
-        seed: of the draws; two datasets that are resampled jointly take different ones.
+        stream: :data:`WITHIN` or :data:`CROSS`; the numbers of one evaluation take theirs through
+            :meth:`pipelines.evaluate.metrics_file.Metrics.interval`.
 
     Returns:
         float64 [10000], percent; empty when there is no clip.
@@ -53,12 +64,15 @@ def resampled(recordings: Mapping[str, Sequence[float]], seed: int = 0) -> np.nd
     counts = counts[counts[:, 1] > 0]
     if not len(counts):
         return np.zeros(0)
-    right, clips = (multiplicities(len(counts), seed) @ counts).T
+    right, clips = (multiplicities(len(counts), stream) @ counts).T
     return 100 * right / clips
 
 
 def interval(values: np.ndarray) -> Interval | None:
-    """Between the 2.5th and the 97.5th percentile of the finite values (a draw without clips has NaN); None of none."""
+    """Compute the 2.5th and 97.5th percentile of the finite values.
+
+    A draw without clips is NaN and left out. The interval is None without a finite value.
+    """
     values = values[np.isfinite(values)]
     if not len(values):
         return None
@@ -67,7 +81,10 @@ def interval(values: np.ndarray) -> Interval | None:
 
 
 def harmonic(own: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The harmonic mean of each pair of accuracies, 0 where either is 0; empty when either is empty."""
+    """Compute the harmonic mean of each pair of accuracies.
+
+    It is 0 where either is 0. The result is empty where either array is empty.
+    """
     if not len(own) or not len(other):
         return np.zeros(0)
     total = own + other

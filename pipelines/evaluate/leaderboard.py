@@ -1,4 +1,4 @@
-"""Result cards to tables: one table a protocol, so that only what is comparable stands side by side."""
+"""Sort result cards into tables of comparable results, one per protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from data_manifests.errors import InputError, UsageError
 from pipelines.engine.csv_text import csv_text
 from pipelines.engine.digest import digest_json
 from pipelines.engine.markdown import markdown_text
-from pipelines.evaluate.result_card import CARD, Number, Protocol, ResultCard, read_card
+from pipelines.evaluate.result_card import CARD, CardProtocol, Number, ResultCard, read_card
 
 BY = "noun top1"
 _OF = ("noun", "verb", "action")
@@ -20,39 +20,47 @@ _SHOWN = tuple(f"{name} {what}" for name in _OF for what in ("top1", "shared_nov
 
 @dataclass(frozen=True)
 class Board:
-    """The results of one protocol, best first; those without the number that they are sorted by stand last.
+    """Results of one protocol, best first.
+
+    Results without the number that they are sorted by come last.
 
     Attributes:
         sha256: of the protocol.
-        by: the number that they are sorted by.
+        by: the number that results are sorted by.
         columns: the numbers that are shown, the one that is sorted by first.
     """
 
     sha256: str
-    protocol: Protocol
+    protocol: CardProtocol
     by: str
     columns: Sequence[str]
     cards: Sequence[ResultCard]
 
     @property
     def title(self) -> str:
-        """'epic val, 9668 clips, protocol 0123456789ab'."""
+        """Title of the table: 'epic val, 9668 clips, protocol 0123456789ab'."""
         protocol = self.protocol
         return f"{protocol.dataset} {protocol.split}, {protocol.clips.count} clips, protocol {self.sha256[:12]}"
 
     @property
     def places(self) -> list[int | None]:
-        """The place of each result; equal ones share it, those without the number have none."""
+        """Place of each result, from 1.
+
+        Equal results share a place; a result without the number has None.
+        """
         values = [card.numbers[self.by].value if self.by in card.numbers else None for card in self.cards]
         return [None if value is None else values.index(value) + 1 for value in values]
 
     @property
     def head(self) -> list[str]:
-        """The first row of :meth:`rows`."""
+        """Column heads of :meth:`rows`."""
         return ["#", "model", "trained on", *(f"{name} %" for name in self.columns), "clips", "notes"]
 
     def rows(self) -> list[list[str]]:
-        """A line a result: numbers with their intervals, clips evaluated of all, a star where some are missing."""
+        """Format each result as a row of text.
+
+        Numbers have their intervals, clips are evaluated ones of all, and a star marks missing clips.
+        """
         return [
             [
                 "–" if place is None else str(place),
@@ -68,14 +76,16 @@ class Board:
 
 @dataclass(frozen=True)
 class Boards:
-    """All tables of a folder, and what is wrong with cards that could not be read."""
+    """All tables of a folder, and the errors of unreadable cards."""
 
     boards: Sequence[Board]
     skipped: Sequence[str]
 
 
 def read_boards(folder: Path, by: str = BY) -> Boards:
-    """Read every ``card.json`` and ``*.card.json`` of a folder, however deep; the same card twice counts once.
+    """Read the result cards below a folder into tables.
+
+    Every ``card.json`` and ``*.card.json`` is read, at any depth. The same card twice counts once.
 
     Args:
         folder: where the cards are.
@@ -122,7 +132,10 @@ def _place(number: Number | None) -> tuple[bool, float]:
 
 
 def boards_json(found: Boards) -> dict[str, Any]:
-    """'boards', each with its protocol and whole cards in order, and 'skipped'."""
+    """Return the tables as plain values for JSON.
+
+    'boards' has each protocol with its whole cards in order, 'skipped' the errors of unreadable cards.
+    """
     boards = [
         {
             "protocol_sha256": board.sha256,
@@ -136,7 +149,10 @@ def boards_json(found: Boards) -> dict[str, Any]:
 
 
 def boards_csv(found: Boards) -> str:
-    """A line a number, in full precision; empty where there is no interval."""
+    """Format the tables as CSV, one line per number in full precision.
+
+    The ends of the interval are empty where there is none.
+    """
     head = ["protocol_sha256", "dataset", "split", "place", "model", "method", "trained_on", "number"]
     head += ["percent", "low", "high", "n_evaluated", "n_official", "warnings", "predictions_sha256"]
     return csv_text(head, (line for board in found.boards for line in _lines(board)))
@@ -156,7 +172,10 @@ def _lines(board: Board) -> list[list[Any]]:
 
 
 def boards_markdown(found: Boards) -> str:
-    """A heading and a table a protocol; what comes from the cards is escaped."""
+    """Format a Markdown heading and table per protocol.
+
+    Text from the cards is escaped.
+    """
     texts = []
     for board in found.boards:
         rows = [board.head, ["---"] * len(board.head), *board.rows()]

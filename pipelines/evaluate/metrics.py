@@ -1,4 +1,7 @@
-"""How good scores are. All accuracies are in percent, 0 to 100."""
+"""Compute accuracies and ranks from scores.
+
+All accuracies are in percent, 0 to 100.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from data_manifests.errors import InputError, UsageError
 
 
 def top_k(scores: np.ndarray, labels: np.ndarray, k: int = 1) -> float:
-    """The percentage of clips whose class is among the k best scored (micro: every clip counts the same).
+    """Compute top-k accuracy over clips (micro average).
 
     Of equal scores the class with the lower index is ranked first. With k above the number of classes
     every clip is right.
@@ -29,11 +32,16 @@ def top_k(scores: np.ndarray, labels: np.ndarray, k: int = 1) -> float:
 
 
 def hits(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Whether each clip's class is scored best, bool [M]; :func:`top_k` is its mean.
+    """Return whether each clip's class has the highest score.
+
+    The share of hits is the top-1 accuracy of :func:`top_k`.
 
     Args:
         scores: [M, C].
         labels: [M], class indices.
+
+    Returns:
+        bool [M].
 
     Raises:
         InputError: as for :func:`top_k`.
@@ -42,7 +50,7 @@ def hits(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def class_mean(right: np.ndarray, labels: np.ndarray) -> float:
-    """The accuracy of each class that has clips, averaged over these classes, in percent.
+    """Average the accuracy of the classes that have clips (macro), in percent.
 
     Args:
         right: [M], whether each clip is right, one clip or more.
@@ -53,16 +61,24 @@ def class_mean(right: np.ndarray, labels: np.ndarray) -> float:
 
 
 def harmonic_mean(a: float, b: float) -> float:
-    """2ab/(a+b) of two accuracies in percent, 0 if either is 0 (X-MIC, Kukleva et al., CVPR 2024, hm)."""
+    """Compute the harmonic mean 2ab/(a+b) of two accuracies in percent.
+
+    It is 0 if either is 0 (hm of Kukleva et al., CVPR 2024).
+    """
     return 0.0 if a == 0 or b == 0 else float(2 * a * b / (a + b))
 
 
 def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How many classes stand before each clip's own, [M]: below k where the clip is right at top-k.
+    """Count the classes that are ranked before each clip's own.
+
+    A clip is right in top-k where its count is below k.
 
     Args:
         scores: [M, C].
         labels: [M], class indices.
+
+    Returns:
+        int64 [M].
 
     Raises:
         InputError: as for :func:`top_k`.

@@ -13,7 +13,7 @@ Vectors = Literal["own", "mean", "shuffled", "zero"]
 
 @dataclass(frozen=True)
 class EvaluateOptions(Options):
-    """On what a run is evaluated, and how."""
+    """Datasets and split to evaluate on, and controls."""
 
     cross: Annotated[tuple[str, ...], Doc("Also evaluate on this dataset; may be repeated.")] = ()
     split: Annotated[str | None, Doc("Split to evaluate on. (default: val, else test)")] = None

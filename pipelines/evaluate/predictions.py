@@ -1,12 +1,11 @@
-"""The scores that predictions hold of the clips to evaluate."""
+"""Read the scores of the clips to evaluate from ``predictions.parquet``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,19 +16,16 @@ from pipelines.evaluate.cluster_counts import Recordings
 from pipelines.evaluate.metrics import ranks
 from pipelines.evaluate.predictions_file import score_matrix
 
-if TYPE_CHECKING:
-    from pipelines.evaluate.stage import EvaluateStage
-
 
 @dataclass(frozen=True)
 class Scored:
-    """The clips of one label that carry it and are scored, K of them.
+    """Scores and classes of the K scored clips that carry a label.
 
     Attributes:
         scores: [K, C], logits of all the target's classes.
         truth: int64 [K].
         recordings: of the K clips.
-        rows: int64 [K], rows among all clips that there are to evaluate.
+        rows: int64 [K], rows among all clips to evaluate.
         official: int64 [O], the classes of all clips that carry the label, scored or not.
     """
 
@@ -41,23 +37,29 @@ class Scored:
 
     @property
     def classes(self) -> int:
-        """C."""
+        """Number of the target's classes, C."""
         return int(self.scores.shape[1])
 
     @cached_property
     def ranks(self) -> np.ndarray:
-        """How many classes stand before each clip's own, [K]; see :func:`pipelines.evaluate.metrics.ranks`."""
+        """Number of classes ranked before each clip's own, [K].
+
+        See :func:`pipelines.evaluate.metrics.ranks`.
+        """
         return ranks(self.scores, self.truth)
 
     @cached_property
     def predicted(self) -> np.ndarray:
-        """The best scored class, int64 [K]; of equal ones the lowest."""
+        """Class with the highest score, int64 [K].
+
+        Of equal scores the class with the lowest index is taken.
+        """
         return self.scores.argmax(1)
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What ``predictions.parquet`` holds of the clips to evaluate.
+    """Scores in ``predictions.parquet`` of the clips to evaluate.
 
     Attributes:
         clips: M clips.
@@ -75,7 +77,7 @@ class Predictions:
         return Recordings.from_ids(self.clips.recordings)
 
     def of(self, label: Label) -> Scored:
-        """The scored clips that carry a label."""
+        """Select the scored clips that carry a label."""
         official = self.clips.labels[label]
         kept = official[self.rows] >= 0
         rows = self.rows[kept]
@@ -85,11 +87,13 @@ class Predictions:
 
 
 def read_predictions(file: Path, clips: Clips, counts: Mapping[Label, int]) -> Predictions:
-    """Read the scores of the clips to evaluate; those of other clips of the file are left out.
+    """Read the scores of the clips to evaluate.
+
+    Scores of other clips in the file are left out.
 
     Args:
         file: ``predictions.parquet`` of an evaluation.
-        clips: those there are to evaluate, of the split it is of.
+        clips: the clips to evaluate, of the split that the file is of.
         counts: label of a head → classes of the target.
     """
     table = read_rows(file, ["clip_id", *(f"{label}_scores" for label in counts)])
@@ -98,11 +102,3 @@ def read_predictions(file: Path, clips: Clips, counts: Mapping[Label, int]) -> P
     kept = rows >= 0
     scores = {label: score_matrix(table, label)[kept] for label in counts}
     return Predictions(clips, rows[kept], scores)
-
-
-def predictions_of(item: EvaluateStage, listed: Set[str] | None = None) -> Predictions:
-    """The predictions of an evaluation that is made, of all clips or of those that are listed."""
-    clips = item.clips if listed is None else item.clips.only(listed)
-    return read_predictions(
-        item.folder / "predictions.parquet", clips, {label: item.counts[label] for label in item.run.heads}
-    )

@@ -1,4 +1,7 @@
-"""``predictions.parquet``: a row a scored clip, with its classes and the scores of all classes."""
+"""Write and read ``predictions.parquet``, one row per scored clip.
+
+A row holds the scores of all classes.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,20 @@ from pipelines.engine.shards import Layout, read_footer, read_rows
 from pipelines.engine.workspace import Workspace
 
 SCORE = "score"
-"""The stage in the footer of predictions that were given to ``xmic score``; of a run's it is 'evaluate'."""
+"""Stage in the footer of predictions that were given to ``xmic score``; a run's predictions have 'evaluate'."""
 
 SCORE_VERSION = 1
 
 GIVEN = "files"
-"""The input that stands for what was given; whoever asks later can only compare the others."""
+"""Input in the footer with the digest of the given files. Later calls do not have these files, so they compare the
+other inputs only."""
 
 
 def manifest_inputs(workspace: Workspace, dataset: str, split: str) -> dict[str, str]:
-    """Digests of the clips and classes that given scores are written with."""
+    """Read the digests of a split's clips and of the classes.
+
+    They are the inputs that given scores are written with.
+    """
     inputs = {"clips": clips_footer(workspace, dataset, split).digest}
     for label in LABELS:
         inputs[f"{label} classes"] = read_footer(workspace.classes_file(dataset, label)).digest
@@ -33,7 +40,7 @@ def manifest_inputs(workspace: Workspace, dataset: str, split: str) -> dict[str,
 
 
 def predictions_layout(labels: Sequence[Label], counts: Mapping[Label, int]) -> Layout:
-    """One score a class of the target.
+    """Lay out the columns: one score per class of the target.
 
     Args:
         labels: those that are scored.
@@ -46,7 +53,7 @@ def predictions_layout(labels: Sequence[Label], counts: Mapping[Label, int]) -> 
 
 
 def predictions_table(clips: Clips, rows: np.ndarray, scores: Mapping[Label, np.ndarray]) -> pa.Table:
-    """Rows of the file.
+    """Build rows of the file.
 
     Args:
         clips: of the split.
@@ -67,7 +74,7 @@ def predictions_table(clips: Clips, rows: np.ndarray, scores: Mapping[Label, np.
 
 
 def score_matrix(rows: pa.Table, label: Label) -> np.ndarray:
-    """The scores of some rows of the file, float32 [R, C]."""
+    """Return the scores of some rows of the file, float32 [R, C]."""
     column = rows.column(f"{label}_scores").combine_chunks()
     matrix: np.ndarray = column.flatten().to_numpy().reshape(rows.num_rows, column.type.list_size)
     return matrix
@@ -75,7 +82,9 @@ def score_matrix(rows: pa.Table, label: Label) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class LabelledScores:
-    """The scored clips of a file that carry a label, K of them in the file's order.
+    """Scores of the K clips in a file that carry a label.
+
+    Clips are in the order of the file.
 
     Attributes:
         clip_ids: K ids.
@@ -89,7 +98,9 @@ class LabelledScores:
 
 
 def labelled_scores(file: Path, label: Label) -> LabelledScores:
-    """What the file itself holds of one label, for those who do not ask which clips there are to evaluate.
+    """Read all scores of one label that a file holds.
+
+    Clips without the label are left out. The clips to evaluate play no part.
 
     Raises:
         DamagedShard: the file is damaged on disk.

@@ -1,14 +1,17 @@
-"""Reference rows: what is reached without looking, or by zero-shot scores and the source's class frequencies."""
+"""Compute reference rows: chance, majority classes and zero-shot with a prior.
+
+The prior is the class frequencies of the source.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from data_manifests.vocabulary import Vocabulary
 from pipelines.evaluate.cluster_counts import counted
+from pipelines.evaluate.metrics_file import Reference
 from pipelines.evaluate.predictions import Scored
 from pipelines.evaluate.seen_novel import Judge, by_scores, parts_of, shared_novel_means
 
@@ -18,20 +21,21 @@ ORACLES = ("target_majority",)
 
 def references_of(
     scored: Scored, vocabulary: Vocabulary | None, *, cross: bool, zero_shot: bool
-) -> dict[str, dict[str, Any] | None]:
-    """Reference → what it reaches, None where it can not be known.
+) -> dict[str, Reference | None]:
+    """Compute the accuracy of each reference row.
 
-    'chance' draws among the classes that compete; 'source_majority' always says the class with most training clips in
-    the source, carried over by name; 'target_majority' the most frequent class of the target (an oracle);
-    'zero_shot_prior' adds the logarithm of (n + 1) / (Σn + C) to zero-shot logits, n being a class's training clips in
-    the source by name. Of equally frequent classes the first is taken.
+    - 'chance' draws among the classes that compete.
+    - 'source_majority' always answers the class with most training clips in the source, matched by name.
+    - 'target_majority' always answers the most frequent class of the target (an oracle).
+    - 'zero_shot_prior' adds log((n + 1) / (Σn + C)) to zero-shot logits, where n is the number of a class's training
+      clips in the source, matched by name.
 
-    Each is a :data:`pipelines.evaluate.cluster_counts.Counted` with 'oracle'; across datasets also 'parts' and
-    'shared_novel_hm', as the method's own.
+    Of equally frequent classes the first is taken. A reference is None where it cannot be known. Across datasets each
+    reference has parts and their mean, as the method has.
 
     Args:
         scored: one clip or more.
-        vocabulary: the target seen from the source; None when the source is not prepared.
+        vocabulary: the target's classes, matched with the source's; None where the source is not prepared.
         cross: whether the target is another dataset than the source.
         zero_shot: whether the scores are those of zero-shot classification.
     """
@@ -46,15 +50,15 @@ def references_of(
     return {name: None if judge is None else _reached(name, scored, split, judge) for name, judge in judges.items()}
 
 
-def _reached(name: str, scored: Scored, vocabulary: Vocabulary | None, judge: Judge) -> dict[str, Any] | None:
+def _reached(name: str, scored: Scored, vocabulary: Vocabulary | None, judge: Judge) -> Reference | None:
     right = judge(np.arange(len(scored.truth)), np.arange(scored.classes))
     if right is None:
         return None
-    reached = {"oracle": name in ORACLES, **counted(right, scored.recordings, len(scored.official))}
+    whole = dict(counted(right, scored.recordings, len(scored.official)))
     if vocabulary is None:
-        return reached
+        return Reference(oracle=name in ORACLES, **whole)
     parts = parts_of(scored, vocabulary, judge)
-    return {**reached, "parts": parts, "shared_novel_hm": shared_novel_means(parts)}
+    return Reference(oracle=name in ORACLES, parts=parts, shared_novel_hm=shared_novel_means(parts), **whole)
 
 
 def _chance(rows: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -62,7 +66,7 @@ def _chance(rows: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 
 def _always(scored: Scored, clips: np.ndarray) -> Judge:
-    """Says the class with most clips of those that compete; nothing where none has any."""
+    """Return a judge that answers the class with most clips of those that compete; None where none has any."""
 
     def judge(rows: np.ndarray, ids: np.ndarray) -> np.ndarray | None:
         if not clips[ids].any():

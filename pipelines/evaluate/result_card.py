@@ -1,11 +1,14 @@
-"""``card.json``: one result that can be compared elsewhere: by which protocol, over how many clips, how sure."""
+"""Write and read ``card.json``, one result to compare elsewhere.
+
+It holds the protocol, the numbers and their intervals.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,8 +19,7 @@ from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.clips import Clips
 from pipelines.engine.digest import digest_json, whole_file_sha256
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.folders import folder_name
-from pipelines.evaluate.intervals import interval, resampled, too_few
+from pipelines.evaluate.metrics_file import Actions, Counted, Counts, DatasetSplit, Metrics, Numbers
 from pipelines.prepare.classes import read_classes
 from pipelines.prepare.vocabulary import vocabulary_of
 
@@ -36,14 +38,20 @@ class _Part(BaseModel):
 
 
 class Clipped(_Part):
-    """The clips that there are to evaluate: how many, and the digest of ids, classes and recordings."""
+    """Number and digest of the clips or classes of a protocol.
+
+    The digest of clips is over ids, recordings and classes, that of classes over their names.
+    """
 
     count: int
     sha256: str
 
 
-class Protocol(_Part):
-    """What makes two results comparable; ``vocabulary`` is the hash of shared and novel classes, where there is one."""
+class CardProtocol(_Part):
+    """Protocol of a result; results with equal protocols are comparable.
+
+    ``vocabulary`` maps a label to the hash of shared and novel classes, where there is one.
+    """
 
     dataset: str
     split: str
@@ -55,7 +63,10 @@ class Protocol(_Part):
 
 
 class Model(_Part):
-    """Whose result it is; what a file of scores does not say is None."""
+    """Model that a result is of.
+
+    A field is None where a file of scores does not give it.
+    """
 
     name: str
     method: str
@@ -65,15 +76,11 @@ class Model(_Part):
     recipe: str | None
 
 
-class Trained(_Part):
-    """What was trained on."""
-
-    dataset: str
-    split: str
-
-
 class Number(_Part):
-    """Percent, its 95 % interval over recordings where it has one, and its clips; ``few`` recordings or clips."""
+    """One number in percent, with its 95 % interval and clips.
+
+    ``interval`` is over recordings, None where there is none. ``few`` marks too few recordings or clips for it.
+    """
 
     value: Annotated[float, Field(ge=0, le=100)]
     interval: tuple[float, float] | None
@@ -83,17 +90,21 @@ class Number(_Part):
 
 
 class Predicted(_Part):
-    """The sha256 of predictions.parquet, and of each file that was given to ``xmic score``."""
+    """Digests of predictions.parquet and of the given files.
+
+    ``given`` has the sha256 of each file that was given to ``xmic score``.
+    """
 
     sha256: str
     given: dict[str, str]
 
 
 class ResultCard(_Part):
-    """One result.
+    """One result with its protocol, numbers and warnings.
 
     Attributes:
-        source: dataset and split that was trained on; None where that is not said.
+        source: dataset and split that was trained on; None where it was not given.
+        coverage: 'noun', 'verb', 'action' → (evaluated clips, clips that should be evaluated).
         numbers: 'noun top1', 'action top1', 'noun novel' (all classes compete), 'noun novel restricted', … → number.
         warnings: what a reader must know: random weights, mixed artifacts, pretraining, an epoch chosen by the target.
     """
@@ -101,9 +112,9 @@ class ResultCard(_Part):
     kind: str
     schema_version: int
     protocol_sha256: str
-    protocol: Protocol
+    protocol: CardProtocol
     model: Model
-    source: Trained | None
+    source: DatasetSplit | None
     coverage: dict[str, tuple[int, int]]
     numbers: dict[str, Number]
     warnings: list[str]
@@ -112,47 +123,49 @@ class ResultCard(_Part):
 
     @property
     def partial(self) -> bool:
-        """Whether clips of the split are not in the numbers."""
+        """Return whether clips of the split are missing from the numbers."""
         return any(evaluated < official for evaluated, official in self.coverage.values())
 
 
-def write_card(workspace: Workspace, folder: Path, metrics: Mapping[str, Any], clips: Clips) -> Path:
+def write_card(workspace: Workspace, folder: Path, metrics: Metrics, clips: Clips) -> Path:
     """Write ``card.json`` beside an evaluation's predictions.
 
     Args:
         workspace: where the target is prepared.
         folder: of the evaluation.
-        metrics: what its metrics.json says.
-        clips: those there are to evaluate.
+        metrics: of the same evaluation.
+        clips: the clips to evaluate.
     """
     protocol = _protocol(workspace, metrics, clips)
-    run = metrics["run"]
-    card = {
-        "kind": KIND,
-        "schema_version": SCHEMA,
-        "protocol_sha256": digest_json(protocol),
-        "protocol": protocol,
-        "model": {
-            **{name: run[name] for name in ("method", "preset", "seed", "key", "recipe")},
-            "name": folder_name(run["name"], metrics["xmic_vector"]),
-        },
-        "source": metrics["source"],
-        "coverage": {name: [of["n_evaluated"], of["n_official"]] for name, of in _wholes(metrics).items()},
-        "numbers": dict(_numbers(metrics)),
-        "warnings": list(_warnings(metrics)),
-        "predictions": {
-            "sha256": whole_file_sha256(folder / "predictions.parquet"),
-            "given": metrics.get("given_files", {}),
-        },
-        "versions": metrics["versions"],
-    }
+    run = metrics.run
+    card = ResultCard(
+        kind=KIND,
+        schema_version=SCHEMA,
+        protocol_sha256=digest_json(protocol.model_dump(mode="json")),
+        protocol=protocol,
+        model=Model(
+            name=metrics.name, method=run.method, preset=run.preset, seed=run.seed, key=run.key, recipe=run.recipe
+        ),
+        source=metrics.source,
+        coverage={name: (whole.n_evaluated, whole.n_official) for name, whole in _wholes(metrics)},
+        numbers=dict(_numbers(metrics)),
+        warnings=list(_warnings(metrics)),
+        predictions=Predicted(
+            sha256=whole_file_sha256(folder / "predictions.parquet"),
+            given=metrics.given_files,
+        ),
+        versions=metrics.versions,
+    )
+    text = json.dumps(card.model_dump(mode="json"), indent=2, sort_keys=True, allow_nan=False)
     with replace_atomically(folder / CARD) as temporary:
-        temporary.write_text(json.dumps(card, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
     return folder / CARD
 
 
 def copy_card(card: Path, folder: Path) -> Path:
-    """Copy a card into a folder of many, ``<model>--<dataset>-<split>.card.json``; a former one is replaced.
+    """Copy a card into a folder of many cards.
+
+    The copy is ``<model>--<dataset>-<split>.card.json``; an earlier copy is replaced.
 
     Args:
         card: ``card.json`` of an evaluation.
@@ -165,10 +178,10 @@ def copy_card(card: Path, folder: Path) -> Path:
 
 
 def read_card(file: Path) -> ResultCard:
-    """Read a card and check that its protocol is what its hash says.
+    """Read a card and check its protocol against its hash.
 
     Raises:
-        InputError: it is not JSON, no result card, of another schema, or was changed.
+        InputError: the file is not JSON, is no result card or of another schema, or was changed.
     """
     stored = json_object(file)
     if stored.get("kind") != KIND:
@@ -188,80 +201,93 @@ def read_card(file: Path) -> ResultCard:
     return card
 
 
-def _protocol(workspace: Workspace, metrics: Mapping[str, Any], clips: Clips) -> dict[str, Any]:
-    dataset = metrics["target"]["dataset"]
+def _protocol(workspace: Workspace, metrics: Metrics, clips: Clips) -> CardProtocol:
+    dataset = metrics.target.dataset
     truth = [clips.labels[label].tolist() for label in LABELS]
     identity = sorted(zip(clips.clip_ids, clips.recordings, *truth, clips.nouns, strict=True))
-    names = {label: read_classes(workspace, dataset, label).column("name").to_pylist() for label in LABELS}
-    return {
-        **metrics["target"],
-        "clips": {"count": len(clips.clip_ids), "sha256": digest_json(identity)},
-        "classes": {label: {"count": len(of), "sha256": digest_json(of)} for label, of in names.items()},
-        "label_space": LABEL_SPACE,
-        "vocabulary": _vocabulary(workspace, metrics),
-        "metrics": METRIC_VERSIONS,
+    names: dict[Label, list[str]] = {
+        label: read_classes(workspace, dataset, label).column("name").to_pylist() for label in LABELS
     }
+    return CardProtocol(
+        dataset=dataset,
+        split=metrics.target.split,
+        clips=Clipped(count=len(clips.clip_ids), sha256=digest_json(identity)),
+        classes={label: Clipped(count=len(of), sha256=digest_json(of)) for label, of in names.items()},
+        label_space=LABEL_SPACE,
+        vocabulary=_vocabulary(workspace, metrics),
+        metrics=METRIC_VERSIONS,
+    )
 
 
-def _vocabulary(workspace: Workspace, metrics: Mapping[str, Any]) -> dict[str, str]:
+def _vocabulary(workspace: Workspace, metrics: Metrics) -> dict[Label, str]:
     # Of both labels, also where one is scored, so that its result stands beside those of both.
-    if not metrics["vocabulary"]:
+    if not metrics.vocabulary:
         return {}
-    source, target = metrics["source"]["dataset"], metrics["target"]["dataset"]
+    source, target = metrics.trained_on.dataset, metrics.target.dataset
     return {label: vocabulary_of(workspace, source, target, label).sha256 for label in LABELS}
 
 
-def _wholes(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """'noun', 'verb' and 'action', as far as they were scored."""
-    actions = {"action": metrics["actions"]} if metrics["actions"] else {}
-    return {**metrics["labels"], **actions}
+def _wholes(metrics: Metrics) -> list[tuple[str, Numbers | Actions]]:
+    """Return 'noun', 'verb' and 'action', as far as they were scored."""
+    actions = [("action", metrics.actions)] if metrics.actions else []
+    return [*metrics.labels.items(), *actions]
 
 
-def _numbers(metrics: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    # A target across datasets takes the draws that it takes in every table.
-    seed = 0 if metrics["within"] else 1
-    for name, of in _wholes(metrics).items():
-        for what in ("top1", "top5", "class_mean"):
-            if of.get(what) is not None:
-                recordings = of["recordings"] if what == "top1" else {}
-                yield f"{name} {what}", _number(of[what], of, recordings, seed)
-        for part in ("seen", "unseen", "any_noun"):
-            if of.get(part) and of[part]["percent"] is not None:
-                yield f"{name} {part}", _counted(of[part], seed)
-        for part, found in (of.get("parts") or {}).items():
-            for form, suffix in (("unrestricted", ""), ("restricted", " restricted")):
-                if found and found[form] and found[form]["percent"] is not None:
-                    yield f"{name} {part}{suffix}", _counted(found[form], seed)
-        means = of.get("shared_novel_hm") or {}
-        for form, suffix in (("unrestricted", ""), ("restricted", " restricted")):
-            if means.get(form) is not None:
-                yield f"{name} shared_novel_hm{suffix}", _number(means[form], of, {}, seed)
-    for part, of_labels in (metrics["epic"] or {}).items():
-        for label, found in of_labels.items():
-            if part != "overall" and found["percent"] is not None:
-                yield f"{label} {part}", _counted(found, seed)
+def _numbers(metrics: Metrics) -> Iterator[tuple[str, Number]]:
+    for name, numbers in metrics.labels.items():
+        yield from _accuracies(metrics, name, numbers, class_mean=numbers.class_mean)
+        yield from _counted(metrics, f"{name} any_noun", numbers.any_noun)
+        for part, found in numbers.parts.items():
+            if found:
+                yield from _counted(metrics, f"{name} {part}", found.unrestricted)
+                yield from _counted(metrics, f"{name} {part} restricted", found.restricted)
+        means = numbers.shared_novel_hm
+        if means and means.unrestricted is not None:
+            yield f"{name} shared_novel_hm", _number(means.unrestricted, numbers)
+        if means and means.restricted is not None:
+            yield f"{name} shared_novel_hm restricted", _number(means.restricted, numbers)
+    if metrics.actions:
+        yield from _accuracies(metrics, "action", metrics.actions)
+        yield from _counted(metrics, "action seen", metrics.actions.seen)
+        yield from _counted(metrics, "action unseen", metrics.actions.unseen)
+    for part, of_labels in (metrics.epic or {}).items():
+        for label, counted in of_labels.items():
+            if part != "overall":
+                yield from _counted(metrics, f"{label} {part}", counted)
 
 
-def _counted(found: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    return _number(found["percent"], found, found["recordings"], seed)
+def _accuracies(
+    metrics: Metrics, name: str, numbers: Numbers | Actions, class_mean: float | None = None
+) -> Iterator[tuple[str, Number]]:
+    if numbers.top1 is not None:
+        yield f"{name} top1", _number(numbers.top1, numbers, metrics)
+    for what, value in (("top5", numbers.top5), ("class_mean", class_mean)):
+        if value is not None:
+            yield f"{name} {what}", _number(value, numbers)
 
 
-def _number(value: float, of: Mapping[str, Any], recordings: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    return {
-        "value": value,
-        "interval": interval(resampled(recordings, seed)),
-        "few": bool(recordings) and too_few(recordings),
-        "n_evaluated": of["n_evaluated"],
-        "n_official": of["n_official"],
-    }
+def _counted(metrics: Metrics, name: str, counted: Counted | None) -> Iterator[tuple[str, Number]]:
+    if counted and counted.percent is not None:
+        yield name, _number(counted.percent, counted, metrics)
 
 
-def _warnings(metrics: Mapping[str, Any]) -> Iterator[str]:
-    for weights in metrics["random_weights"]:
+def _number(value: float, counts: Counts, drawn: Metrics | None = None) -> Number:
+    """Make a number with its clips; with its interval, where ``drawn`` is the evaluation whose recordings are drawn."""
+    return Number(
+        value=value,
+        interval=drawn.interval(counts) if drawn else None,
+        few=drawn is not None and counts.few,
+        n_evaluated=counts.n_evaluated,
+        n_official=counts.n_official,
+    )
+
+
+def _warnings(metrics: Metrics) -> Iterator[str]:
+    for weights in metrics.random_weights:
         yield f"random weights: {weights}"
-    for item in metrics["mixed"]:
-        yield f"mixed: {item['what']}"
-    for encoder, dataset in metrics["pretrained_on"].items():
+    for item in metrics.mixed:
+        yield f"mixed: {item.what}"
+    for encoder, dataset in metrics.pretrained_on.items():
         yield f"{encoder} was pretrained on {dataset}"
-    if metrics["run"]["leaking"]:
-        yield f"leaking: the epoch was chosen by labelled clips of {metrics['run']['select_target']}"
+    if metrics.run.leaking:
+        yield f"leaking: the epoch was chosen by labelled clips of {metrics.run.select_target}"

@@ -1,4 +1,7 @@
-"""``score``: predictions of any model, counted by the protocol of an evaluation. Needs no frame and no vector."""
+"""Score predictions of any model by the protocol of an evaluation.
+
+It needs no frames and no vectors.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ import numpy as np
 from data_manifests.errors import MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.engine import stage
-from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.clips import Clips, read_clips
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.environment import versions
@@ -25,8 +27,10 @@ from pipelines.engine.stage import OpenShard, RunPolicy, Unit
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.calibration import Temperature
 from pipelines.evaluate.clip_list import ClipList
+from pipelines.evaluate.compute_metrics import Subject, compute_metrics, shared_and_novel, vocabularies_of
+from pipelines.evaluate.evaluation import Evaluation
 from pipelines.evaluate.given_scores import GivenScores, read_scores
-from pipelines.evaluate.numbers import Subject, numbers_of, vocabularies_of
+from pipelines.evaluate.metrics_file import SCHEMA, ClipsFile, DatasetSplit, Metrics, Run, write_metrics
 from pipelines.evaluate.predictions import read_predictions
 from pipelines.evaluate.predictions_file import (
     GIVEN,
@@ -36,22 +40,20 @@ from pipelines.evaluate.predictions_file import (
     predictions_layout,
     predictions_table,
 )
-from pipelines.evaluate.record import METRICS_SCHEMA, metrics_text
 from pipelines.evaluate.result_card import write_card
 from pipelines.prepare.classes import read_classes
-from pipelines.prepare.vocabulary import identity_of
 
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """What ``xmic score`` is asked for.
+    """Score files, model name and target of one ``xmic score``.
 
     Attributes:
         files: the scores, of one model.
         name: of the model.
         dataset: that the scores are of.
-        split: of it.
-        source: the dataset that the model was trained on, where that is said.
+        split: of the dataset.
+        source: the dataset that the model was trained on; None where it was not given.
         listed: the clips that the numbers are over; None = all of the split.
     """
 
@@ -65,7 +67,10 @@ class ScoreRequest:
 
 @dataclass
 class ScoreStage:
-    """The given scores as ``predictions.parquet``, one row a clip. See :class:`pipelines.engine.stage.Stage`."""
+    """Stage that writes given scores as ``predictions.parquet``, one row per clip.
+
+    See :class:`pipelines.engine.stage.Stage`.
+    """
 
     workspace: Workspace
     request: ScoreRequest
@@ -83,33 +88,36 @@ class ScoreStage:
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """The labels."""
+        """Return the scored labels."""
         return {"labels": list(self.given.scores)}
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """The model's name, for people."""
+        """Names of the model, dataset and split, for readers."""
         return {"name": self.request.name, "dataset": self.request.dataset, "split": self.request.split}
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """Versions."""
+        """Versions of the libraries."""
         return versions("numpy", "pyarrow")
 
     @property
     def layout(self) -> Layout:
-        """One score a class of the target."""
+        """Columns of the file, with one score per class of the target."""
         counts = {label: values.shape[1] for label, values in self.given.scores.items()}
         return predictions_layout(list(counts), counts)
 
     @property
     def folder(self) -> Path:
-        """``evaluations/<name>/<dataset>-<split>``."""
+        """Return the folder ``evaluations/<name>/<dataset>-<split>``."""
         return scored_folder(self.workspace, self.request)
 
     @property
     def command(self) -> str:
-        """The command line that makes it; the folders of the files are left out."""
+        """Command line that makes the predictions.
+
+        The folders of the given files are left out.
+        """
         request = self.request
         words = ["xmic", "score", *(file.name for file in request.files), "--dataset", request.dataset]
         words += ["--split", request.split, "--name", request.name]
@@ -118,11 +126,14 @@ class ScoreStage:
 
     @cached_property
     def sha256(self) -> dict[str, str]:
-        """File name → sha256 of what was given."""
+        """Return the sha256 of each given file, by file name."""
         return {file.name: whole_file_sha256(file) for file in self.request.files}
 
     def units(self) -> list[Unit]:
-        """One file; it depends on what was given, the clips and the classes."""
+        """Return one unit, the file of predictions.
+
+        It depends on the given files, the clips and the classes.
+        """
         inputs = manifest_inputs(self.workspace, self.request.dataset, self.request.split)
         inputs[GIVEN] = "+".join(sorted(self.sha256.values()))
         return [Unit("predictions", self.folder / "predictions.parquet", inputs, len(self.given.clip_ids))]
@@ -140,22 +151,19 @@ class ScoreStage:
 
 
 def scored_folder(workspace: Workspace, request: ScoreRequest) -> Path:
-    """Where a model's predictions and numbers stand."""
+    """Return the folder of a model's predictions and numbers."""
     return workspace.evaluation(request.name, request.dataset, request.split)
 
 
 def score(
     workspace: Workspace, request: ScoreRequest, progress: Progress, policy: RunPolicy | None = None
-) -> dict[str, Any]:
-    """Count given predictions and write predictions.parquet, metrics.json and card.json.
+) -> Evaluation:
+    """Evaluate given scores and write predictions.parquet, metrics.json and card.json.
 
     Nothing is fitted: the temperature is 1, so actions are ranked by the product of the softmax of the given scores.
 
-    Returns:
-        The metrics, with 'made' telling whether predictions.parquet was written, 'folder' and 'card'.
-
     Raises:
-        UsageError: the name can not be one, or is that of a run.
+        UsageError: the name is not valid, or is that of a run.
         MissingUpstream: the split is not prepared.
         InputError: see :func:`pipelines.evaluate.given_scores.read_scores`; a listed clip is not of the split.
     """
@@ -180,37 +188,50 @@ def score(
     file = item.folder / "predictions.parquet"
     predictions = read_predictions(file, official, {label: len(names[label]) for label in given.scores})
     temperatures = {label: Temperature() for label in given.scores}
-    metrics: dict[str, Any] = {
-        "schema": METRICS_SCHEMA,
-        "run": _run_facts(request),
-        "xmic_vector": "own",
-        "source": {"dataset": request.source, "split": "train"} if request.source else None,
-        "target": {"dataset": request.dataset, "split": request.split},
-        "within": subject.within,
-        "protocol": {},
-        "random_weights": [],
-        "pretrained_on": {},
-        "mixed": [],
-        "vocabulary": {label: identity_of(of) for label, of in vocabularies.items()} if subject.cross else {},
-        "clips_file": {"sha256": request.listed.sha256, "clips": len(official.clip_ids)} if request.listed else None,
-        "hand_fallback_rate": None,
-        **numbers_of(subject, predictions, vocabularies, temperatures),
-        "failures": {},
-        "given_files": item.sha256,
-        "versions": versions("xmic", "numpy", "pyarrow"),
-        "commands": [item.command],
-    }
-    with replace_atomically(item.folder / "metrics.json") as temporary:
-        temporary.write_text(metrics_text(metrics), encoding="utf-8")
-    card = write_card(workspace, item.folder, metrics, official)
-    return {**metrics, "made": report.made, "folder": str(item.folder), "card": str(card)}
+    computed = compute_metrics(subject, predictions, vocabularies, temperatures)
+    listed = request.listed
+    metrics = Metrics(
+        schema=SCHEMA,
+        run=_run_facts(request),
+        xmic_vector="own",
+        source=DatasetSplit(dataset=request.source, split="train") if request.source else None,
+        target=DatasetSplit(dataset=request.dataset, split=request.split),
+        within=subject.within,
+        protocol={},
+        random_weights=[],
+        pretrained_on={},
+        mixed=[],
+        vocabulary=shared_and_novel(subject, vocabularies),
+        clips_file=ClipsFile(sha256=listed.sha256, clips=len(official.clip_ids)) if listed else None,
+        hand_fallback_rate=None,
+        labels=computed.labels,
+        actions=computed.actions,
+        epic=computed.epic,
+        failures={},
+        given_files=item.sha256,
+        versions=versions("xmic", "numpy", "pyarrow"),
+        commands=[item.command],
+    )
+    write_metrics(item.folder, metrics)
+    write_card(workspace, item.folder, metrics, official)
+    return Evaluation(metrics, item.folder, report.made)
 
 
-def _run_facts(request: ScoreRequest) -> dict[str, Any]:
-    """What a run says of itself, None where a file of scores says nothing of it."""
-    unknown = ("preset", "seed", "key", "recipe", "epochs", "source_val", "select_target")
-    known = {"name": request.name, "method": f"scored: {request.name}", "select": "last", "leaking": False}
-    return {**known, **dict.fromkeys(unknown)}
+def _run_facts(request: ScoreRequest) -> Run:
+    """State what is known of the model; the rest is None."""
+    return Run(
+        name=request.name,
+        method=f"scored: {request.name}",
+        preset=None,
+        seed=None,
+        key=None,
+        recipe=None,
+        epochs=None,
+        select="last",
+        source_val=None,
+        select_target=None,
+        leaking=False,
+    )
 
 
 def _refuse_name(workspace: Workspace, request: ScoreRequest) -> None:

@@ -1,10 +1,13 @@
-"""``evaluate``: a run on the split it belongs to and on other datasets, with all of the target's own classes."""
+"""Evaluate a run within its dataset and across datasets.
+
+All of the target's classes compete.
+"""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from data_manifests.errors import MissingUpstream, UsageError
+from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
 from pipelines.engine import stage
-from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.clips import Clips, clips_footer, read_clips
 from pipelines.engine.command_lines import in_workspace
 from pipelines.engine.digest import number_of
@@ -25,18 +27,36 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import Layout, read_footer
 from pipelines.engine.stage import OpenShard, RunPolicy, Unit
-from pipelines.engine.workspace import SPLITS, Workspace
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate import run_facts
+from pipelines.evaluate.calibration import Temperature, fit_temperatures
 from pipelines.evaluate.clip_list import ClipList
+from pipelines.evaluate.compute_metrics import (
+    ComputedMetrics,
+    Subject,
+    class_counts,
+    compute_metrics,
+    is_epic,
+    shared_and_novel,
+    vocabularies_of,
+)
 from pipelines.evaluate.controls import checked_vectors, scores_under
-from pipelines.evaluate.folders import folder_name
-from pipelines.evaluate.numbers import class_counts, is_epic, vocabularies_of
+from pipelines.evaluate.evaluation import Evaluation
+from pipelines.evaluate.metrics_file import (
+    SCHEMA,
+    ClipsFile,
+    DatasetSplit,
+    Metrics,
+    Mixed,
+    SharedAndNovel,
+    folder_name,
+    write_metrics,
+)
 from pipelines.evaluate.options import Vectors
-from pipelines.evaluate.predictions import predictions_of
+from pipelines.evaluate.predictions import Predictions, read_predictions
 from pipelines.evaluate.predictions_file import predictions_layout, predictions_table
-from pipelines.evaluate.record import metrics_of, metrics_text, subject_of
 from pipelines.evaluate.result_card import write_card
-from pipelines.evaluate.submission import Submission, write_submission
-from pipelines.evaluate.temperature import temperatures_of
+from pipelines.evaluate.submission import Submission, refuse_submission, write_submission
 from pipelines.evaluate.trained import TrainedRun
 from pipelines.methods import load_method
 from pipelines.methods.base import Method, Settings, TextBank, resolve_config
@@ -54,13 +74,14 @@ from pipelines.train.run import load_streams, load_text, untrained_method
 
 @dataclass
 class EvaluateStage:
-    """Scores of one run on one split, one row a clip. See :class:`pipelines.engine.stage.Stage`.
+    """Stage that scores one run on one split, one row per clip.
 
-    Clips without all their vectors have no row. ``<label>_scores`` are the logits of all the target's classes.
-    With other ``vectors`` than a clip's own it is a control, which stands beside the ordinary evaluation.
+    See :class:`pipelines.engine.stage.Stage`. Clips without all their vectors have no row. ``<label>_scores`` are the
+    logits of all the target's classes. With other ``vectors`` than a clip's own it is a control, which is written
+    beside the ordinary evaluation.
 
     Attributes:
-        encoder: the run's encoder again with the places of its files, where the workspace does not know them.
+        encoder: the run's encoder with the paths of its files, where the workspace does not know them.
     """
 
     workspace: Workspace
@@ -95,12 +116,12 @@ class EvaluateStage:
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """The run's name, for people."""
+        """Names of the run, dataset and split, for readers."""
         return {"run": self.run.config["name"], "dataset": self.dataset, "split": self.split}
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """Versions and device."""
+        """Versions, device and clips scored at once."""
         return {
             **versions("torch", "numpy"),
             "device": self.machine.resolve_device(),
@@ -109,23 +130,23 @@ class EvaluateStage:
 
     @cached_property
     def counts(self) -> dict[Label, int]:
-        """Classes of the target."""
+        """Number of the target's classes, by label."""
         return class_counts(self.workspace, self.dataset)
 
     @property
     def layout(self) -> Layout:
-        """One score a class of the target."""
+        """Columns of the file, with one score per class of the target."""
         return predictions_layout(list(self.run.heads), self.counts)
 
     @property
     def folder(self) -> Path:
-        """``evaluations/<run>/<dataset>-<split>``; of a control ``evaluations/<run>@<vectors>/…``."""
+        """Folder ``evaluations/<run>/<dataset>-<split>``; of a control ``evaluations/<run>@<vectors>/…``."""
         name = folder_name(self.run.config["name"], self.vectors)
         return self.workspace.evaluation(name, self.dataset, self.split)
 
     @property
     def command(self) -> str:
-        """The command line that makes it."""
+        """Command line that makes the evaluation."""
         option = "" if self.vectors == "own" else f" --xmic-vector {self.vectors}"
         what = f"{self.run.config['name']} --cross {shlex.quote(self.dataset)}{option}"
         return f"xmic evaluate {what} {in_workspace(self.workspace.root)}"
@@ -148,19 +169,22 @@ class EvaluateStage:
 
     @cached_property
     def towers(self) -> Towers:
-        """What the method needs of the encoder itself."""
+        """Opened towers of the encoder, as far as the method needs them."""
         method_class, settings = self.method
         needs = method_class.needed_by(settings.config)
         return load_towers(self.workspace, self.target, needs, self.machine, self.encoder)
 
     @cached_property
     def pictures(self) -> Pictures | None:
-        """What the method sees of the split, where it looks at pictures."""
+        """Frames of the split, for a method that needs pixels."""
         workers = self.machine.workers
         return load_pictures(self.frames, self.target, self.streams, self.towers, workers, self.progress)
 
     def units(self) -> list[Unit]:
-        """One file; it depends on the weights, the vectors, the class names and the clips."""
+        """Return one unit, the file of predictions.
+
+        It depends on the weights, the vectors, the class names and the clips.
+        """
         inputs = {"clips": clips_footer(self.workspace, self.dataset, self.split).digest}
         inputs |= vector_digests(self.frames, self.target)
         for label in self.run.heads:
@@ -184,7 +208,7 @@ class EvaluateStage:
             yield unit
 
     def head(self, label: Label, device: torch.device) -> tuple[Method, TextBank]:
-        """The trained method of a label, in evaluation mode, and the target's classes."""
+        """Load a label's method, in evaluation mode, and the target's classes."""
         text = load_text(self.workspace, self.dataset, self.target, label, device)
         require_width(self.streams, text.vectors.shape[1])
         method_class, settings = self.method
@@ -192,6 +216,50 @@ class EvaluateStage:
         method = untrained_method(method_class, settings.config, self.streams, text.logit_scale, seed, self.towers)
         load_weights(method, self.run.folder / label / "weights.safetensors")
         return method.to(device).eval(), text
+
+    @property
+    def subject(self) -> Subject:
+        """Model and target of this evaluation."""
+        source, zero_shot = self.run.config["source"]["dataset"], self.run.config["method"] == "zero-shot"
+        return Subject(self.workspace, source, self.dataset, self.split, list(self.run.heads), zero_shot)
+
+    @property
+    def sources(self) -> list[tuple[str, Path]]:
+        """Return (stage, folder) of the frames and each stream of vectors."""
+        base = self.workspace.embeddings(self.dataset, self.split, self.frames.plan.slug)
+        streams = sorted(set(self.target.needed.values()))
+        vectors = [(f"embed {stream}", base / encoder / stream) for encoder, stream in streams]
+        return [("decode", self.frames.folder), *vectors]
+
+    def predictions(self, listed: Set[str] | None = None) -> Predictions:
+        """Read the scores of all clips, or of the listed clips."""
+        clips = self.clips if listed is None else self.clips.only(listed)
+        counts = {label: self.counts[label] for label in self.run.heads}
+        return read_predictions(self.folder / "predictions.parquet", clips, counts)
+
+    def temperatures(self) -> dict[Label, Temperature]:
+        """Fit each head's temperature on the source's val split.
+
+        The temperature is 1 where the run has no up-to-date evaluation on that split. The evaluated split is never
+        fitted on, so on the source's val split the temperature is 1 too.
+        """
+        own = self._source_val()
+        if own is None:
+            return dict.fromkeys(self.run.heads, Temperature())
+        return fit_temperatures(own.predictions(), f"{own.dataset} {own.split}")
+
+    def _source_val(self) -> EvaluateStage | None:
+        """Return the run's evaluation on the val split of its own dataset, if that is up to date and not this one."""
+        source = self.run.config["source"]["dataset"]
+        if (self.dataset, self.split) == (source, "val") or "val" not in self.workspace.splits(source):
+            return None
+        try:
+            target, frames, _ = on_target(self.workspace, source, "val", self.run.protocol, allow_mixed=False)
+            own = replace(self, dataset=source, split="val", target=target, frames=frames)
+            done = stage.inspect(own, own.units()[0]).state is stage.State.DONE
+        except (InputError, MissingUpstream):
+            return None
+        return own if done else None
 
     def _scores(self, label: Label, data: ClipData, device: torch.device) -> np.ndarray:
         method, text = self.head(label, device)
@@ -220,32 +288,31 @@ def evaluate(
     encoder: str | None = None,
     listed: ClipList | None = None,
     submission: Submission | None = None,
-) -> list[dict[str, Any]]:
-    """Score a run on each (dataset, split) and write predictions.parquet, metrics.json and card.json.
+) -> list[Evaluation]:
+    """Score a run on each target and write its evaluation.
+
+    The files are predictions.parquet, metrics.json and card.json.
 
     Args:
         workspace: where the run and the targets are.
         run: what to evaluate.
         targets: (dataset, split) pairs.
         machine: device.
-        progress: told of each target.
+        progress: reports each target.
         allow_mixed: accept a target that was made otherwise than the run's data.
-        vectors: one of :data:`pipelines.evaluate.folders.Vectors`; other than 'own' it is a control.
+        vectors: one of :data:`pipelines.evaluate.options.Vectors`; other than 'own' it is a control.
         policy: locks.
         encoder: as in :class:`EvaluateStage`.
         listed: the clips that the numbers are over. A target without a listed clip keeps all of its own, and a note
-            says so; the scores are those of all clips either way.
+            reports it; the scores are those of all clips either way.
         submission: also write the file of the EPIC-KITCHENS-100 challenge.
-
-    Returns:
-        The metrics of each target, with 'made' telling whether anything was computed.
 
     Raises:
         MissingUpstream: a target lacks an artifact; names the command.
-        InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off, another version
-            of xmic wrote a class list, a listed clip is in no target, or not all clips to submit are scored.
-        UsageError: such vectors are unknown, or the method has none; there is no EPIC-KITCHENS-100 target to submit,
-            or a list is to be submitted.
+        InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off; or another version of
+            xmic wrote a class list. Also raised where a listed clip is in no target, or a clip to submit has no scores.
+        UsageError: the vectors are unknown, or the method has none. Also raised for a submission with a list of clips,
+            or without exactly one EPIC-KITCHENS-100 target.
     """
     chosen = checked_vectors(vectors, run.config)
     _warn_of_versions(run, progress)
@@ -257,33 +324,59 @@ def evaluate(
     if listed is not None:
         listed.refuse_unknown([set(item.clips.clip_ids) for item in items])
     if submission is not None:
-        _refuse_submission(items, listed)
+        refuse_submission(workspace, [item.dataset for item in items], listed)
     results = []
     for item, (_, _, mixed) in zip(items, found, strict=True):
-        vocabularies = vocabularies_of(subject_of(item), progress)
+        vocabularies = vocabularies_of(item.subject, progress)
         report = stage.run(item, policy, progress)
         only = _listed_of(item, listed)
-        predictions = predictions_of(item, only.ids if only else None)
-        temperatures = temperatures_of(item)
-        metrics = metrics_of(item, predictions, mixed, vocabularies, temperatures, only)
-        with replace_atomically(item.folder / "metrics.json") as temporary:
-            temporary.write_text(metrics_text(metrics), encoding="utf-8")
+        predictions = item.predictions(only.ids if only else None)
+        temperatures = item.temperatures()
+        computed = compute_metrics(item.subject, predictions, vocabularies, temperatures)
+        split = shared_and_novel(item.subject, vocabularies)
+        file = ClipsFile(sha256=only.sha256, clips=len(predictions.clips.clip_ids)) if only else None
+        metrics = _metrics(item, computed, [Mixed(**one) for one in mixed], split, file)
+        write_metrics(item.folder, metrics)
         write_card(workspace, item.folder, metrics, predictions.clips)
         if submission is not None and is_epic(item.workspace, item.dataset):
             write_submission(submission, predictions, {label: of.value for label, of in temperatures.items()})
-        results.append({**metrics, "made": report.made, "folder": str(item.folder)})
+        results.append(Evaluation(metrics, item.folder, report.made))
     return results
 
 
-def _refuse_submission(items: Sequence[EvaluateStage], listed: ClipList | None) -> None:
-    if listed is not None:
-        raise UsageError("--submission with --clips: the challenge wants every clip of the split; leave --clips out.")
-    if sum(is_epic(item.workspace, item.dataset) for item in items) != 1:
-        names = ", ".join(item.dataset for item in items)
-        raise UsageError(
-            f"--submission: none of {names} is EPIC-KITCHENS-100 (read by xmic prepare epic, 300 nouns and 97 verbs). "
-            "Name it with --cross, and --split test for the challenge's clips."
-        )
+def _metrics(
+    item: EvaluateStage,
+    computed: ComputedMetrics,
+    mixed: list[Mixed],
+    vocabulary: dict[Label, SharedAndNovel],
+    clips_file: ClipsFile | None,
+) -> Metrics:
+    config, target = item.run.config, item.target
+    labels = {
+        label: numbers.model_copy(update=run_facts.chosen(item.run.folder / label))
+        for label, numbers in computed.labels.items()
+    }
+    return Metrics(
+        schema=SCHEMA,
+        run=run_facts.run_facts(config).model_copy(update=run_facts.changes(config)),
+        xmic_vector=item.vectors,
+        source=DatasetSplit(**config["source"]),
+        target=DatasetSplit(dataset=item.dataset, split=item.split),
+        within=item.subject.within,
+        protocol=run_facts.protocol_facts(target, item.frames.plan.slug),
+        random_weights=run_facts.random_weights(target),
+        pretrained_on=run_facts.pretrained_on(target),
+        mixed=mixed,
+        vocabulary=vocabulary,
+        clips_file=clips_file,
+        hand_fallback_rate=run_facts.hand_fallback_rate(item.streams.values()),
+        labels=labels,
+        actions=computed.actions,
+        epic=computed.epic,
+        failures=run_facts.failures(item.sources),
+        versions=versions("xmic", "torch", "open_clip_torch", "timm", "ultralytics", "av", "numpy", "pyarrow"),
+        commands=[item.command.removesuffix(f" {in_workspace(item.workspace.root)}")],
+    )
 
 
 def _listed_of(item: EvaluateStage, listed: ClipList | None) -> ClipList | None:
@@ -296,7 +389,7 @@ def _listed_of(item: EvaluateStage, listed: ClipList | None) -> ClipList | None:
 def evaluation_stage(
     workspace: Workspace, run: TrainedRun, dataset: str, split: str, vectors: Vectors = "own"
 ) -> EvaluateStage:
-    """The stage of an evaluation that was made, for those who ask whether it is up to date."""
+    """Return the stage of an evaluation, to check if it is current."""
     target, frames, _ = on_target(workspace, dataset, split, run.protocol, allow_mixed=True)
     return EvaluateStage(workspace, run, dataset, split, target, frames, Machine(device="cpu"), Silent(), vectors)
 
@@ -307,36 +400,3 @@ def _warn_of_versions(run: TrainedRun, progress: Progress) -> None:
     for name in then:
         if then[name] != now[name]:
             progress.note(f"warning: {run.config['name']} was trained with {name} {then[name]}, here is {now[name]}")
-
-
-def targets_of(
-    workspace: Workspace, run: TrainedRun, cross: Sequence[str], split: str | None
-) -> tuple[list[tuple[str, str]], list[str]]:
-    """The splits to evaluate on: the run's own dataset first, then each cross dataset.
-
-    Returns:
-        The (dataset, split) pairs, and notes about what can not be evaluated.
-
-    Raises:
-        UsageError: an unknown split.
-        MissingUpstream: a cross dataset has no split to evaluate on.
-    """
-    if split is not None and split not in SPLITS:
-        raise UsageError(f"--split {split}: expected {', '.join(SPLITS)}")
-    own = run.config["source"]["dataset"]
-    targets, notes = [], []
-    within = workspace.evaluation_split(own, split)
-    if within:
-        targets.append((own, within))
-    else:
-        notes.append(f"{own} has no {split or 'val or test'} split: nothing to evaluate within the dataset")
-    for dataset in cross:
-        if dataset == own:
-            continue
-        found = workspace.evaluation_split(dataset, split)
-        if not found:
-            raise MissingUpstream(
-                f"{workspace.root}: {dataset} has no prepared {split or 'val or test'} split. Run xmic prepare for it."
-            )
-        targets.append((dataset, found))
-    return targets, notes

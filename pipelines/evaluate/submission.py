@@ -1,14 +1,14 @@
-"""The file that the EPIC-KITCHENS-100 action recognition challenge takes, format version 0.2.
+"""Write the submission file of the EPIC-KITCHENS-100 action recognition challenge.
 
-Format: epic-kitchens/C1-Action-Recognition. A score for every verb and noun (here the logits), and the hundred best
-actions (the logarithm of the product of the two heads' calibrated probabilities); higher is better.
+Format: epic-kitchens/C1-Action-Recognition, version 0.2. It has a score for every verb and noun (here the logits), and
+the hundred best actions (the logarithm of the product of the two heads' calibrated probabilities). Higher is better.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,11 @@ import numpy as np
 from data_manifests.errors import InputError, UsageError
 from data_manifests.schema import Label
 from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.actions import top_actions
 from pipelines.evaluate.calibration import log_probabilities
+from pipelines.evaluate.clip_list import ClipList
+from pipelines.evaluate.compute_metrics import is_epic
 from pipelines.evaluate.predictions import Predictions
 
 ACTIONS = 100
@@ -29,7 +32,7 @@ _DIGITS = 5
 
 @dataclass(frozen=True)
 class Submission:
-    """What to write where.
+    """File and supervision levels of a submission.
 
     Attributes:
         file: the JSON; the challenge takes it as ``test.json`` in a zip.
@@ -41,10 +44,10 @@ class Submission:
 
 
 def parse_levels(text: str) -> tuple[int, int, int]:
-    """'PT,TL,TD', each 0 to 5.
+    """Parse the levels 'PT,TL,TD', each 0 to 5.
 
     Raises:
-        UsageError: it is not of that form.
+        UsageError: the text is not of that form.
     """
     found = re.fullmatch(r"([0-5]),([0-5]),([0-5])", text.replace(" ", ""))
     if not found:
@@ -55,8 +58,25 @@ def parse_levels(text: str) -> tuple[int, int, int]:
     return int(found[1]), int(found[2]), int(found[3])
 
 
+def refuse_submission(workspace: Workspace, datasets: Sequence[str], listed: ClipList | None) -> None:
+    """Refuse a submission of some clips, or of another dataset.
+
+    Exactly one evaluation must be on EPIC-KITCHENS-100.
+
+    Raises:
+        UsageError: there is a list of clips, or not exactly one of the datasets is EPIC-KITCHENS-100.
+    """
+    if listed is not None:
+        raise UsageError("--submission with --clips: the challenge wants every clip of the split; leave --clips out.")
+    if sum(is_epic(workspace, dataset) for dataset in datasets) != 1:
+        raise UsageError(
+            f"--submission: none of {', '.join(datasets)} is EPIC-KITCHENS-100 (read by xmic prepare epic, 300 nouns "
+            "and 97 verbs). Name it with --cross, and --split test for the challenge's clips."
+        )
+
+
 def write_submission(wanted: Submission, predictions: Predictions, temperatures: Mapping[Label, float]) -> None:
-    """Write the file.
+    """Write the JSON file of a submission.
 
     Args:
         wanted: where to, and the levels.

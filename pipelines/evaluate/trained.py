@@ -1,17 +1,17 @@
-"""A trained run as its folder says it, found by its name."""
+"""Find a trained run and the splits to evaluate it on."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_manifests.errors import InputError, MissingUpstream
+from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.engine.command_lines import in_workspace
-from pipelines.engine.workspace import Workspace
+from pipelines.engine.workspace import SPLITS, Workspace
 from pipelines.evaluate.exported import check_export
 from pipelines.train.finished import CONFIG, is_summarised, what_is_damaged
 from pipelines.train.protocol import Protocol
@@ -21,11 +21,11 @@ _OF_CONFIG = {"key", "method", "method_config", "name", "preset", "protocol", "s
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A run as its folder says it."""
+    """Trained run with the configuration of its heads."""
 
     folder: Path
     heads: Mapping[Label, Mapping[str, Any]]
-    """label → config.json"""
+    """Label → content of config.json."""
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -34,12 +34,12 @@ class TrainedRun:
 
     @property
     def protocol(self) -> Protocol:
-        """What it was trained under."""
+        """Protocol that the run was trained under."""
         return Protocol(**self.config["protocol"])
 
 
 def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
-    """A run by name or folder; the newest one by default.
+    """Find a run by name or folder, by default the newest.
 
     Raises:
         MissingUpstream: there is no such run, or no head of it is finished.
@@ -62,15 +62,50 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
         if is_summarised(folder / label):
             damage = what_is_damaged(folder / label)
             if damage:
-                raise InputError(f"{damage}. Run the same xmic train command again: it trains this head anew.")
+                raise InputError(f"{damage}. Run the same xmic train command again: it trains this head again.")
             heads[label] = _config_of(folder / label / CONFIG)
     if not heads:
         raise MissingUpstream(f"{folder}: no head of this run is finished. Run the same xmic train command again.")
     return TrainedRun(folder.resolve(), heads)
 
 
+def targets_of(
+    workspace: Workspace, run: TrainedRun, cross: Sequence[str], split: str | None
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Choose the splits to evaluate a run on.
+
+    The run's own dataset comes first, then each cross dataset.
+
+    Returns:
+        The (dataset, split) pairs, and notes about what cannot be evaluated.
+
+    Raises:
+        UsageError: an unknown split.
+        MissingUpstream: a cross dataset has no split to evaluate on.
+    """
+    if split is not None and split not in SPLITS:
+        raise UsageError(f"--split {split}: expected {', '.join(SPLITS)}")
+    own = run.config["source"]["dataset"]
+    targets, notes = [], []
+    within = workspace.evaluation_split(own, split)
+    if within:
+        targets.append((own, within))
+    else:
+        notes.append(f"{own} has no {split or 'val or test'} split: nothing to evaluate within the dataset")
+    for dataset in cross:
+        if dataset == own:
+            continue
+        found = workspace.evaluation_split(dataset, split)
+        if not found:
+            raise MissingUpstream(
+                f"{workspace.root}: {dataset} has no prepared {split or 'val or test'} split. Run xmic prepare for it."
+            )
+        targets.append((dataset, found))
+    return targets, notes
+
+
 def _config_of(file: Path) -> dict[str, Any]:
-    """What a head was trained as.
+    """Read the configuration of a trained head.
 
     Raises:
         InputError: the file is missing or damaged.

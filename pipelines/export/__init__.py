@@ -1,1 +1,1 @@
-"""A run as a folder that others can use."""
+"""Export a run as a folder that others can use."""

@@ -1,4 +1,7 @@
-"""The model card of an exported run: what it is, what it was trained on, how good it is, where that ends."""
+"""Write the model card of an exported run.
+
+It has the training data, the results with their intervals, limits and licences.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from huggingface_hub import ModelCardData
+
 from data_manifests.schema import Label
 from pipelines.engine.markdown import render_template
-from pipelines.evaluate.intervals import interval, resampled
-from pipelines.report.metrics_file import Metrics
+from pipelines.evaluate.metrics_file import Metrics
+
+DRAWN = "drawn"
+"""Name of the reader of a world that xmic drew, in whatever format it is written."""
 
 _DATASET_TERMS = {
+    DRAWN: "Pocket Kitchens, the training videos: drawn by xmic, under xmic's licence (Apache License 2.0).",
     "epic": "EPIC-KITCHENS-100, the training videos: CC BY-NC 4.0 (non-commercial).",
     "ego4d": "Ego4D, the training videos: the Ego4D licence agreement, signed before the download.",
     "egtea": "EGTEA Gaze+, the training videos: see its authors' page; for research.",
@@ -25,7 +33,7 @@ _ENCODER_TERMS = {
 
 @dataclass(frozen=True)
 class Card:
-    """What the card says; plain values.
+    """Content of a model card, as plain values.
 
     Attributes:
         name: of the run.
@@ -36,8 +44,8 @@ class Card:
         summaries: label → 'clips', 'labelled', 'classes', 'parameters'.
         recipe: in words.
         protocol: what all methods of the comparison share.
-        results: a row a target and label.
-        warnings: what makes the numbers mean less.
+        results: one row per target and label.
+        warnings: limits of the numbers.
         terms: licences of what it was made from.
         licence: of the exported weights, an SPDX identifier; None when not stated.
     """
@@ -61,16 +69,29 @@ class Card:
     licence: str | None
 
     def markdown(self) -> str:
-        """The card, with the front matter that the Hugging Face hub reads."""
-        return render_template(__package__, "card.md.j2", card=self)
+        """Format the card as Markdown.
+
+        It begins with the front matter that the Hugging Face hub reads.
+        """
+        # The results are not in the front matter: there a dataset is named by its id on the hub, which ours have not.
+        front = ModelCardData(
+            library_name="xmic",
+            pipeline_tag="video-classification",
+            tags=["egocentric-video", "action-recognition", self.method],
+            license=self.licence.lower() if self.licence else None,
+        )
+        return f"---\n{front.to_yaml()}\n---\n\n{render_template(__package__, 'card.md.j2', card=self)}"
 
 
 def result_rows(evaluations: Sequence[Metrics]) -> list[dict[str, str]]:
-    """A row a target and label: accuracies, interval and clips as text."""
+    """Format one row of text per target and label.
+
+    A row has the accuracies, the interval and the clips.
+    """
     rows = []
     for metrics in evaluations:
         for label, numbers in metrics.labels.items():
-            ends = interval(resampled(numbers.recordings))
+            ends = metrics.interval(numbers)
             rows.append(
                 {
                     "target": f"{metrics.target}{'' if metrics.within else ' (cross-dataset)'}",
@@ -86,7 +107,10 @@ def result_rows(evaluations: Sequence[Metrics]) -> list[dict[str, str]]:
 
 
 def warnings_of(evaluations: Sequence[Metrics]) -> list[str]:
-    """What makes the numbers mean less: random weights, a leak, mixed artifacts, clips that are not in them."""
+    """List the limits of the numbers in words.
+
+    They are random weights, a leak, mixed artifacts and missing clips.
+    """
     found = [
         f"{name} has random weights: these numbers mean nothing." for m in evaluations for name in m.random_weights
     ]
@@ -105,16 +129,19 @@ def warnings_of(evaluations: Sequence[Metrics]) -> list[str]:
         f"{m.target}: {numbers.n_official - numbers.n_evaluated} {label} clips are not in the numbers."
         for m in evaluations
         for label, numbers in m.labels.items()
-        if numbers.n_evaluated < numbers.n_official
+        if numbers.partial
     ]
     return list(dict.fromkeys(found))
 
 
 def terms_of(reader: str | None, specs: Sequence[str]) -> list[str]:
-    """Licences of what a run was made from, where we know them; else who to ask.
+    """List the licences of what a run was made from.
+
+    Where a licence is not known, the entry names whose terms apply.
 
     Args:
-        reader: 'epic', 'ego4d', 'egtea', or another reader of the training data; None when that is not known.
+        reader: 'epic', 'ego4d', 'egtea' or another reader of the training data, or :data:`DRAWN`; None when that is
+            not known.
         specs: of its encoders.
     """
     terms = [_DATASET_TERMS.get(reader or "", "The training videos: the terms of whoever recorded them.")]

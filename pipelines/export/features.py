@@ -1,4 +1,7 @@
-"""``export-features``: a stream's vectors for other programs, with an index and a Dataset that reads both."""
+"""Export a stream's vectors for other programs.
+
+An index and a Dataset class that reads both are written beside them.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,8 @@ INDEX = pa.schema(
         ("verb_class", pa.int32()),
     ]
 )
-"""One frame of one clip: the row of its vector; its time in seconds, NaN where it has none; classes, −1 for none."""
+"""Columns of the index, one row per frame of a clip. ``row`` is that of its vector, ``time_s`` NaN where the frame has
+none, a class −1 where the clip has none."""
 
 DATASET = '''\
 """What xmic export-features wrote beside this file: a vector and its row of the index at a time."""
@@ -56,7 +60,7 @@ class Features(torch.utils.data.Dataset):
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written."""
+    """Folder and sizes of exported vectors."""
 
     folder: str
     vectors: int
@@ -67,15 +71,17 @@ class Exported:
 def export_features(
     workspace: Workspace, dataset: str, split: str, choice: ProtocolChoice, folder: Path, progress: Progress
 ) -> Exported:
-    """Write ``vectors.safetensors`` (float16 [R, D], raw), ``index.parquet`` (:data:`INDEX`) and ``dataset.py``.
+    """Write a stream's vectors with an index and a Dataset class.
+
+    The files are ``vectors.safetensors`` (float16 [R, D], raw), ``index.parquet`` (:data:`INDEX`) and ``dataset.py``.
 
     Args:
-        workspace: the workspace.
+        workspace: where the dataset is prepared and embedded.
         dataset: a prepared dataset.
         split: its split.
         choice: encoder, and as ``classify`` the stream, 'full' or 'hand'.
         folder: where to; files of these names are replaced.
-        progress: told of what is laid out.
+        progress: reports the loading of the vectors.
 
     Raises:
         MissingUpstream, InputError: see :func:`pipelines.train.protocol.resolve`.
@@ -108,7 +114,7 @@ def _index(frames: DecodeStage, clips: Clips, found: StreamVectors) -> pa.Table:
 
 
 def _write_vectors(path: Path, found: StreamVectors) -> None:
-    """A safetensors file, written as it is read: it may be larger than the memory."""
+    """Write a safetensors file as the vectors are read: they may be larger than the memory."""
     count, dim = found.matrix.shape
     tensor = {"dtype": "F16", "shape": [count, dim], "data_offsets": [0, 2 * count * dim]}
     facts = {"provenance": canonical_json(dict(found.provenance))}

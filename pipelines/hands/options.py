@@ -15,7 +15,7 @@ from pipelines.engine.precision import Precision
 
 CropFit = Literal["center", "pad"]
 IMPORTED = ("epic-100doh", "boxes")
-"""What ``--detector`` names instead of a detector: boxes made elsewhere, in the files that ``--boxes`` names."""
+"""Values of ``--detector`` for boxes made elsewhere, which are in the files of ``--boxes``."""
 
 _IMPORT = "Boxes made elsewhere"
 _NEEDED = {
@@ -26,7 +26,10 @@ _NEEDED = {
 
 @dataclass(frozen=True)
 class HandsOptions(Options):
-    """How hands are found, or which boxes are imported. A chain without ``[hands]`` detects none."""
+    """Choice of a hand detector, or of boxes to import.
+
+    A chain without ``[hands]`` detects no hands.
+    """
 
     detector: Annotated[str, Doc("yolo, epic-100doh or boxes (both read --boxes), or package.module:Class.")] = "yolo"
     weights: Annotated[
@@ -36,11 +39,11 @@ class HandsOptions(Options):
             "hf://owner/repo/file. (default: the model that comes with xmic)"
         ),
     ] = None
-    hand_class: Annotated[str | None, Doc("Class of the weights that is a hand. (default: the one named hand)")] = None
+    hand_class: Annotated[str | None, Doc("Hand class of the weights. (default: the one named hand)")] = None
     image_size: Annotated[
         int | None, Ge(32), Doc("Side of the network's square input, pixels. (default: the model's own, or 640)")
     ] = None
-    precision: Annotated[Precision, Doc("Of yolo's network; auto goes by the hardware.")] = "auto"
+    precision: Annotated[Precision, Doc("Precision of yolo's network; auto chooses by the hardware.")] = "auto"
     batch_size: Annotated[int, Ge(1), Doc("Frames per forward pass; fixed, the last one is padded.")] = 16
     boxes: Annotated[
         Path | None,
@@ -51,7 +54,7 @@ class HandsOptions(Options):
         ),
     ] = None
     boxes_tolerance: Annotated[
-        float, Ge(0), Group(_IMPORT), Doc("A row of the table counts for a frame this near, seconds.")
+        float, Ge(0), Group(_IMPORT), Doc("Longest time between a row of the table and its frame, seconds.")
     ] = 0.05
     plan: Annotated[str | None, CommandOnly("a chain decodes every split by one plan"), Doc(PLAN)] = None
 

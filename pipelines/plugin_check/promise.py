@@ -107,7 +107,7 @@ def expect_plain(values: object, what: str) -> None:
     try:
         text = json.dumps(values)
     except (TypeError, ValueError) as error:
-        raise Broken(f"{what} holds a value that JSON can not ({error})") from None
+        raise Broken(f"{what} holds a value that JSON cannot ({error})") from None
     paths = [one for one in _texts(json.loads(text)) if Path(one).is_absolute()]
     expect(not paths, f"{what} holds the absolute path {paths[:1]}; keys must not change when a folder is moved")
 

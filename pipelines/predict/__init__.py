@@ -21,7 +21,10 @@ __all__ = ["EmbeddedFootage", "Predictor", "load_run"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import them when they are asked for: the command line reads this package's options without torch."""
+    """Import the public names on first use.
+
+    The command line reads this package's options without torch.
+    """
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from pipelines.predict import run

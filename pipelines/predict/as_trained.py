@@ -49,7 +49,7 @@ def encoders_of(run: TrainedRun, home: Workspace, overrides: Overrides, machine:
         machine: device and network.
 
     Raises:
-        InputError: weights that are not the run's, or that can not be found; a precision this device has not.
+        InputError: weights that are not the run's, or that cannot be found; a precision this device has not.
         UsageError: a spec that is none, or for a second encoder that the run does not have.
     """
     protocol = run.protocol

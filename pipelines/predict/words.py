@@ -48,7 +48,7 @@ def refuse_repeated(label: Label, words: Sequence[str]) -> None:
     """
     twice = next((word for word, count in Counter(words).items() if count > 1), None)
     if not words or not all(word.strip() for word in words) or twice is not None:
-        what = f"{twice!r} stands twice" if twice else "a word is empty" if words else "no word"
+        what = f"{twice!r} appears twice" if twice else "a word is empty" if words else "no word"
         raise UsageError(f"{label}s: {what}; expected different words, one or more.")
 
 

@@ -18,10 +18,12 @@ _VIDEOS = Group("Videos")
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareOptions(Options):
-    """What every reader takes."""
+    """Options of every reader."""
 
     name: Annotated[str, Doc("Name in the workspace.")]
-    videos: Annotated[tuple[Path, ...], _VIDEOS, Doc("Folder with the videos; may be repeated, first hit wins.")] = ()
+    videos: Annotated[
+        tuple[Path, ...], _VIDEOS, Doc("Folder with the videos; may be repeated, the first match is taken.")
+    ] = ()
     split: Annotated[tuple[str, ...], Doc("train, val or test; may be repeated. (default: those with a file)")] = ()
     limit: Annotated[int | None, Ge(1), Doc("Keep only the first N clips of a split.")] = None
     max_failures: Annotated[
@@ -32,7 +34,7 @@ class PrepareOptions(Options):
     ] = "50%"
 
     def check(self) -> None:
-        """Refuse an unknown split, and a number of failures that is none."""
+        """Refuse an unknown split, and a wrong limit on failures."""
         from data_manifests.schema import canonical_split
 
         parse_max_failures(self.max_failures)
@@ -45,13 +47,13 @@ class _Official(PrepareOptions):
     pattern: Annotated[
         tuple[str, ...],
         _VIDEOS,
-        Doc("Where a video lies below a root, instead of the known trees; may be repeated."),
+        Doc("Path of a video below its folder, in place of the known layouts; may be repeated."),
     ] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpicOptions(_Official):
-    """EPIC-KITCHENS-100."""
+    """Options of the reader of EPIC-KITCHENS-100."""
 
     name: Annotated[str, Doc("Name in the workspace.")] = "epic"
     annotations: Annotated[Path, Doc("Folder with EPIC_100_train.csv, EPIC_100_validation.csv, …")]
@@ -59,7 +61,7 @@ class EpicOptions(_Official):
 
 @dataclass(frozen=True, kw_only=True)
 class Ego4dOptions(_Official):
-    """Ego4D FHO."""
+    """Options of the reader of Ego4D FHO."""
 
     name: Annotated[str, Doc("Name in the workspace.")] = "ego4d"
     annotations: Annotated[Path, Doc("Folder with fho_lta_train.json, …, fho_lta_taxonomy.json.")]
@@ -72,7 +74,7 @@ class Ego4dOptions(_Official):
     ] = None
 
     def check(self) -> None:
-        """Refuse two windows."""
+        """Refuse a preset together with a window."""
         super().check()
         if self.preset is not None and self.window is not None:
             raise UsageError(f"--preset {self.preset} --window {self.window}: expected one of the two")
@@ -80,33 +82,33 @@ class Ego4dOptions(_Official):
 
 @dataclass(frozen=True, kw_only=True)
 class EgteaOptions(_Official):
-    """EGTEA Gaze+."""
+    """Options of the reader of EGTEA Gaze+."""
 
     name: Annotated[str, Doc("Name in the workspace.")] = "egtea"
     annotations: Annotated[Path, Doc("Folder with train_split1.txt, …, verb_idx.txt, noun_idx.txt.")]
-    drop_empty_class: Annotated[bool, Doc("53 nouns and 19 verbs, without the empty class of code and paper.")] = False
+    drop_empty_class: Annotated[bool, Doc("Leave out the empty class of code and paper: 53 nouns, 19 verbs.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableOptions(PrepareOptions):
-    """A table of one's own."""
+    """Options of the reader of the user's own table."""
 
     files: Annotated[
         tuple[str, ...],
         Argument(),
         Metavar("[SPLIT=]FILE…"),
-        Doc("CSV, Parquet or JSON lines; train=FILE sets its split."),
+        Doc("CSV, Parquet or JSON lines; train=FILE sets the split of a file."),
     ]
     column: Annotated[
         Mapping[str, str],
         Pairs("OURS=THEIRS", "video=path"),
-        Doc("Map a column, e.g. video=path; noun= if it has no nouns; may be repeated."),
+        Doc("Map a column, e.g. video=path; noun= for a table without nouns; may be repeated."),
     ] = field(default_factory=dict)
-    nouns: Annotated[Path | None, Doc("Noun classes, one a line. (default: those in the data)")] = None
-    verbs: Annotated[Path | None, Doc("Verb classes, one a line. (default: those in the data)")] = None
+    nouns: Annotated[Path | None, Doc("File of noun classes, one per line. (default: those in the data)")] = None
+    verbs: Annotated[Path | None, Doc("File of verb classes, one per line. (default: those in the data)")] = None
 
     def check(self) -> None:
-        """Refuse no table at all, an unknown split before one, and a table without videos."""
+        """Refuse a missing table, an unknown split, and an unnamed video column."""
         from data_manifests.readers.table import parse_files
 
         super().check()
@@ -119,15 +121,15 @@ class TableOptions(PrepareOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class OwnOptions(PrepareOptions):
-    """A reader of one's own."""
+    """Options of a reader of the user's own."""
 
     reader: Annotated[str, Metavar("PACKAGE.MODULE:CLASS"), Doc("Your reader; see xmic check-plugin.")]
     annotations: Annotated[
-        Path | None, Doc("Given to the reader as its argument annotations. (default: not given)")
+        Path | None, Doc("Value of the reader's argument annotations. (default: none is passed)")
     ] = None
     set: Annotated[
         Mapping[str, Any],
         Flag("--set"),
         Pairs("KEY=VALUE", "epochs=5", typed=True),
-        Doc("Another argument of the reader, written as in TOML (4.0, true, [1, 2]), else a text; may be repeated."),
+        Doc("Another argument of the reader: a TOML value (4.0, true, [1, 2]), else a text; may be repeated."),
     ] = field(default_factory=dict)

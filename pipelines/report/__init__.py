@@ -1,1 +1,1 @@
-"""The report: every evaluation of a workspace as tables and pages."""
+"""Write the report: every evaluation of a workspace as tables and pages."""

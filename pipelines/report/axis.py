@@ -1,8 +1,11 @@
-"""Where an axis of percents ends."""
+"""Choose where an axis of percents ends."""
 
 from __future__ import annotations
 
 
 def axis_end(largest: float) -> float:
-    """The end of the axis in percent: small accuracies would be invisible beside 100."""
+    """Choose the end of the axis in percent.
+
+    Small accuracies would be invisible beside 100.
+    """
     return next(limit for limit in (5, 10, 20, 50, 100) if largest <= limit)

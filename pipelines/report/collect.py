@@ -1,13 +1,14 @@
-"""Evaluations to table rows: a run and a cross target a row, with the run's own dataset beside it."""
+"""Collect evaluations into table rows, one per run and cross target.
+
+Each row also has the run's evaluation within its own dataset.
+"""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
@@ -15,19 +16,18 @@ from pipelines.engine.clips import clips_footer
 from pipelines.engine.command_lines import command_line, in_workspace
 from pipelines.engine.shards import read_footer
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.folders import folder_name
-from pipelines.evaluate.intervals import Interval, harmonic, interval, resampled
-from pipelines.evaluate.metrics import harmonic_mean
+from pipelines.evaluate.evaluation import harmonic_mean_of
+from pipelines.evaluate.intervals import Interval
+from pipelines.evaluate.metrics_file import METRICS, DatasetSplit, Metrics, Run, folder_name, read_metrics
 from pipelines.evaluate.options import EvaluateOptions
-from pipelines.report.metrics_file import DatasetSplit, Metrics, Run, read_metrics
 from pipelines.train.finished import what_it_learned_from_has_changed
 from pipelines.train.options import TrainOptions
 
 PREDICTIONS = "predictions.parquet"
 KINDS = ("within", "cross", "hm", "top-5", "class mean")
 COLUMNS = [f"{label} {kind}" for label in LABELS for kind in KINDS]
-"""Columns of the table in order: top-1 within the run's own dataset and across, their harmonic mean, and top-5 and
-class mean of the cross target (of the own dataset where there is no cross target)."""
+"""Columns of the table in order: top-1 within the run's own dataset and across, their harmonic mean, top-5 and class
+mean. The last two are of the cross target, or of the own dataset where there is no cross target."""
 
 MARKS = {
     "R": "random weights",
@@ -36,7 +36,7 @@ MARKS = {
     "L": "leaking",
     "O": "out of date",
 }
-"""What the letters behind a row stand for."""
+"""Meaning of the letters behind a row."""
 
 _OTHER_CLIPS = "of which the clips or labels have changed"
 _AS_IT_WAS = "as it was before its clips or labels changed"
@@ -44,7 +44,7 @@ _AS_IT_WAS = "as it was before its clips or labels changed"
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of a table.
+    """Number of a table with its clips and its interval.
 
     Attributes:
         value: percent; None where nothing was evaluated.
@@ -60,29 +60,35 @@ class Cell:
 
     @property
     def between(self) -> str:
-        """The interval, nothing where there is none."""
+        """Ends of the interval as text, empty where there is none."""
         return f"{self.interval[0]:.1f}–{self.interval[1]:.1f}" if self.interval else ""
 
     @property
     def partial(self) -> bool:
-        """Some clips of the split are not in the number."""
+        """Return whether clips of the split are missing from the number."""
         return self.evaluated < self.official
 
     @property
     def text(self) -> str:
-        """Two decimals, a star where clips are missing, a dash where there is no number."""
+        """Number as text with two decimals.
+
+        A star marks missing clips, a dash a missing number.
+        """
         return ("–" if self.value is None else f"{self.value:.2f}") + "*" * self.partial
 
     @property
     def clips(self) -> str:
-        """'evaluated/official', nothing where nothing was to be evaluated."""
+        """Clips as 'evaluated/official', empty where nothing was to be evaluated."""
         return f"{self.evaluated}/{self.official}" if self.official else ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table; ``cells`` maps 'noun within', 'noun cross', 'noun hm', … to a cell, ``pretrained_on`` says
-    which dataset an encoder was pretrained on, '' where none says so."""
+    """Row of results: a run on its own and a cross target.
+
+    ``cells`` maps 'noun within', 'noun cross', 'noun hm', … to a cell. ``pretrained_on`` names the egocentric data that
+    an encoder was pretrained on, '' where there is none.
+    """
 
     run: Run
     source: DatasetSplit
@@ -97,26 +103,34 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The run, and of a control what replaces its X-MIC vectors."""
+        """Name of the run, with the replaced X-MIC vectors of a control."""
         return folder_name(self.run.name, self.xmic_vector)
 
     @property
     def method(self) -> str:
-        """The method, and what is not the default of it: preset, recipe, which epoch is kept, X-MIC vectors."""
+        """Name of the method with what differs from its defaults.
+
+        That is preset, recipe, the rule by which the epoch was kept, and X-MIC vectors.
+        """
         return method_title(self.run, [] if self.xmic_vector == "own" else [f"X-MIC vector {self.xmic_vector}"])
 
     @property
     def marks(self) -> str:
-        """'R' random weights, 'M' mixed artifacts, 'P' an encoder that was pretrained on egocentric data, 'L' leaking:
-        the epoch was chosen by a target's labels, 'O' out of date: clips or labels that were trained or
-        evaluated on have changed since."""
+        """Letters of :data:`MARKS` that apply to the row.
+
+        - 'R': random weights.
+        - 'M': mixed artifacts.
+        - 'P': an encoder was pretrained on egocentric data.
+        - 'L': leaking; the epoch was chosen by a target's labels.
+        - 'O': out of date; clips or labels that were trained or evaluated on have changed since.
+        """
         pretrained, leaking = "P" * bool(self.pretrained_on), "L" * self.run.leaking
         return "R" * self.random_weights + "M" * self.mixed + pretrained + leaking + "O" * self.outdated
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Empty cells: why, and the command that would fill them."""
+    """Reason for empty cells, and the command that fills them."""
 
     why: str
     command: str
@@ -124,7 +138,10 @@ class Gap:
 
 @dataclass(frozen=True)
 class Collected:
-    """All evaluations of a workspace, in the order of their folders, and the table made of them."""
+    """All evaluations of a workspace and the table made of them.
+
+    Evaluations are in the order of their folders.
+    """
 
     evaluations: Sequence[Metrics]
     folders: Sequence[Path]
@@ -138,13 +155,13 @@ class Collected:
 
     @property
     def pretrained_on(self) -> list[str]:
-        """Encoders that say what egocentric data they were pretrained on, in words."""
+        """Encoders that were pretrained on egocentric data, in words."""
         found = {encoder: on for metrics in self.evaluations for encoder, on in metrics.pretrained_on.items()}
         return [f"{encoder} was pretrained on {on}" for encoder, on in sorted(found.items())]
 
     @property
     def mixed(self) -> list[str]:
-        """What differs between a run and a target, in words."""
+        """Differences between a run and a target, in words."""
         return [
             f"{metrics.run.name} on {metrics.target}: {item.what} {item.run} against {item.target}"
             for metrics in self.evaluations
@@ -153,7 +170,10 @@ class Collected:
 
     @property
     def outdated(self) -> list[str]:
-        """Evaluations of which something was prepared anew since, with other clips or labels, in words."""
+        """Evaluations whose clips or labels have changed since, in words.
+
+        The clips are those that the run was trained on, or those of the target.
+        """
         found = [metrics for metrics in self.evaluations if metrics.outdated]
         return [f"{metrics.name} on {metrics.target}, {metrics.outdated}" for metrics in found]
 
@@ -165,21 +185,28 @@ class Collected:
 
     @property
     def common_versions(self) -> Mapping[str, str] | None:
-        """The library versions when all evaluations have the same."""
+        """Library versions when all evaluations have the same, else None."""
         first = self.evaluations[0].versions
         return first if all(metrics.versions == first for metrics in self.evaluations) else None
 
 
 def collect(workspace: Workspace) -> Collected:
-    """Read every ``metrics.json``.
+    """Read all evaluations of a workspace, and mark outdated ones.
+
+    An evaluation is outdated where clips or labels, of its target or its run's training data, have changed since.
 
     Raises:
-        MissingUpstream: there is none.
-        InputError: see :func:`pipelines.report.metrics_file.read_metrics`.
+        MissingUpstream: there is no evaluation.
+        InputError: see :func:`pipelines.evaluate.metrics_file.read_metrics`.
     """
     folder = workspace.evaluations
-    files = sorted(folder.glob("*/*/metrics.json"))
-    evaluations = [_dated(workspace, read_metrics(file), file.parent) for file in files]
+    files = sorted(folder.glob(f"*/*/{METRICS}"))
+    read = [read_metrics(file) for file in files]
+    learned = {name: _learned_from(workspace, name) for name in dict.fromkeys(metrics.run.name for metrics in read)}
+    evaluations = [
+        _dated(workspace, metrics, file.parent, learned[metrics.run.name])
+        for metrics, file in zip(read, files, strict=True)
+    ]
     if not evaluations:
         raise MissingUpstream(f"{folder}: no evaluation. Run xmic evaluate {in_workspace(workspace.root)}")
     by_run: dict[str, list[Metrics]] = {}
@@ -191,10 +218,14 @@ def collect(workspace: Workspace) -> Collected:
     return Collected(evaluations, [file.parent for file in files], rows, gaps)
 
 
-def _dated(workspace: Workspace, metrics: Metrics, folder: Path) -> Metrics:
-    """An evaluation, marked where what its run learned from, or its target, has other clips or labels since."""
-    run = workspace.run(metrics.run.name)
-    learned = next(filter(None, (what_it_learned_from_has_changed(workspace, run / label) for label in LABELS)), None)
+def _learned_from(workspace: Workspace, name: str) -> str | None:
+    """Name in words the training data of a run whose clips or labels have changed; None of an up-to-date run."""
+    heads = (workspace.run(name) / label for label in LABELS)
+    return next(filter(None, (what_it_learned_from_has_changed(workspace, head) for head in heads)), None)
+
+
+def _dated(workspace: Workspace, metrics: Metrics, folder: Path, learned: str | None) -> Metrics:
+    """Mark an evaluation where what its run learned from, or its target, has other clips or labels since."""
     if learned:
         return metrics.model_copy(update={"outdated": f"trained on {learned} {_AS_IT_WAS}"})
     try:
@@ -206,10 +237,11 @@ def _dated(workspace: Workspace, metrics: Metrics, folder: Path) -> Metrics:
 
 
 def pairs(evaluations: Sequence[Metrics]) -> list[tuple[Metrics | None, Metrics | None]]:
-    """(within, cross) pairs of one run: every evaluation stands in at least one.
+    """Pair the evaluations of one run within and across datasets.
 
-    A cross evaluation goes with the one within the run's dataset on the split of the same name, else with the first;
-    a split without labels, a challenge's test split, comes last.
+    Every evaluation is in at least one (within, cross) pair. A cross evaluation is paired with the one within the run's
+    dataset on the split of the same name, else with the first. A split without labels (a challenge's test split) comes
+    last.
     """
     own = sorted((metrics for metrics in evaluations if metrics.within), key=lambda metrics: not metrics.labelled)
     found: list[tuple[Metrics | None, Metrics | None]] = []
@@ -221,7 +253,7 @@ def pairs(evaluations: Sequence[Metrics]) -> list[tuple[Metrics | None, Metrics 
 
 
 def method_title(run: Run, more: Sequence[str] = ()) -> str:
-    """The method, and in brackets what is not the default of it."""
+    """Name the method, with what differs from its defaults in brackets."""
     notes = [] if run.preset in (None, "official") else [run.preset]
     notes += [] if run.recipe in (None, "published") else [f"recipe {run.recipe}"]
     notes += [] if run.select == "last" else [f"epoch by {run.select}"]
@@ -234,18 +266,17 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
     known, last = there[0], there[-1]
     cells: dict[str, Cell] = {}
     for label in LABELS:
-        drawn = _resampled(within, label, 0), _resampled(cross, label, 1)
-        own, other = (
-            replace(_cell(metrics, label, "top1"), interval=interval(values))
-            for metrics, values in zip((within, cross), drawn, strict=True)
-        )
-        mean = replace(_mean(own, other), interval=interval(harmonic(*drawn)))
-        cells |= {f"{label} within": own, f"{label} cross": other, f"{label} hm": mean}
+        own, other = (_cell(metrics, label, "top1", drawn=True) for metrics in (within, cross))
+        mean = harmonic_mean_of(within, cross, label)
+        cells |= {f"{label} within": own, f"{label} cross": other, f"{label} hm": Cell(None)}
+        if mean:
+            sizes = own.evaluated + other.evaluated, own.official + other.official
+            cells[f"{label} hm"] = Cell(mean.value, *sizes, mean.interval)
         cells[f"{label} top-5"] = _cell(last, label, "top5")
         cells[f"{label} class mean"] = _cell(last, label, "class_mean")
     return Row(
         known.run,
-        known.source,
+        known.trained_on,
         within.target if within else None,
         cross.target if cross else None,
         any(metrics.random_weights for metrics in there),
@@ -257,25 +288,16 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
     )
 
 
-def _cell(metrics: Metrics | None, label: Label, what: str) -> Cell:
+def _cell(metrics: Metrics | None, label: Label, what: str, *, drawn: bool = False) -> Cell:
     numbers = metrics.labels.get(label) if metrics else None
-    return Cell(getattr(numbers, what), numbers.n_evaluated, numbers.n_official) if numbers else Cell(None)
-
-
-def _resampled(metrics: Metrics | None, label: Label, seed: int) -> np.ndarray:
-    numbers = metrics.labels.get(label) if metrics else None
-    return resampled(numbers.recordings if numbers else {}, seed)
-
-
-def _mean(own: Cell, other: Cell) -> Cell:
-    if own.value is None or other.value is None:
+    if metrics is None or numbers is None:
         return Cell(None)
-    mean = harmonic_mean(own.value, other.value)
-    return Cell(mean, own.evaluated + other.evaluated, own.official + other.official)
+    ends = metrics.interval(numbers) if drawn else None
+    return Cell(getattr(numbers, what), numbers.n_evaluated, numbers.n_official, ends)
 
 
 def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[Gap]:
-    run, source = evaluations[0].run, evaluations[0].source.dataset
+    run, source = evaluations[0].run, evaluations[0].trained_on.dataset
     for metrics in evaluations:
         if metrics.outdated == _OTHER_CLIPS:
             why = f"{metrics.name} on {metrics.target} is out of date: its clips or labels have changed"
@@ -316,7 +338,10 @@ def _evaluate_command(run: str, control: str, cross: tuple[str, ...] = (), split
 
 
 def train_command(run: Run, source: str, label: str = "both") -> str:
-    """The command line that trains such a run, but for what the protocol decides."""
+    """Write the command line that trains such a run.
+
+    Options that the protocol decides are left out.
+    """
     changed = {**run.changed_settings, **run.changed_recipe}
     fixed_frames = bool(changed.pop("fixed_frames", False))
     options = TrainOptions(

@@ -1,4 +1,4 @@
-"""Where a trained method changed the answer of zero-shot classification: clips to look at."""
+"""Choose clips where a trained method changed the answer of zero-shot classification."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
 from pipelines.decode.stage import DecodeStage, decoded_plans, decoded_shards
 from pipelines.engine.shards import read_rows, side_path
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.evaluate.predictions_file import labelled_scores
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.detector import Box
 from pipelines.hands.stage import read_boxes
 from pipelines.prepare.classes import read_classes
-from pipelines.report.metrics_file import Metrics
 from pipelines.report.per_class import PREDICTIONS, scores_are_there
 
 MOST = 40
-"""Examples on a page."""
+"""Most examples on a page."""
 _TOP = 5
 _SHOWN = 3
 _SIDE, _QUALITY = 144, 75
@@ -38,7 +38,10 @@ CHANGES: tuple[Change, Change] = ("wrong → right", "right → wrong")
 
 @dataclass(frozen=True)
 class Shot:
-    """A frame and its hand crop, as data URIs of small JPEGs; no crop where no hand was found or asked for."""
+    """Frame and hand crop as data URIs of small JPEGs.
+
+    ``crop`` is None where no hand was found, or where the evaluation uses no crops.
+    """
 
     frame: str
     crop: str | None
@@ -46,14 +49,14 @@ class Shot:
 
 @dataclass(frozen=True)
 class Example:
-    """A clip whose answer changed.
+    """Clip whose answer differs between zero-shot and a trained method.
 
     Attributes:
         run: of the trained method.
         target: 'dataset split'.
-        clip_id: which clip.
+        clip_id: of the clip.
         label: of the answer.
-        change: how.
+        change: 'wrong → right' or 'right → wrong'.
         truth: the right class.
         before: (class, percent) of zero-shot's five best, by the softmax of its logits.
         after: the same of the trained method.
@@ -72,7 +75,9 @@ class Example:
 
 
 def examples(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path]]) -> list[Example]:
-    """At most 40 clips: of the first X-MIC run with a zero-shot run beside it, as many of each label and change.
+    """Choose clips whose answer an X-MIC run changed from zero-shot.
+
+    At most 40 clips are chosen, of the first X-MIC run that has a zero-shot run beside it.
 
     The same evaluations give the same clips: they are drawn by the hash of their ids.
 
@@ -154,7 +159,7 @@ def _best(scores: np.ndarray, names: Sequence[str]) -> list[tuple[str, float]]:
 
 
 def _with_shots(workspace: Workspace, metrics: Metrics, found: list[Example]) -> list[Example]:
-    """The examples of one evaluation with frames of their clips."""
+    """Add frames of the clips to the examples of one evaluation."""
     plan = decoded_plans(workspace, metrics.target.dataset, metrics.target.split).get(metrics.protocol["plan"])
     if plan is None:
         return found

@@ -1,6 +1,6 @@
-"""Top-1 accuracies as bars: where everything of the drawing stands.
+"""Lay out top-1 accuracies as bars.
 
-Heights are in pixels and widths in percent of the drawing's own, so that text keeps its size on any screen.
+Heights are in pixels and widths in percent of the drawing's own width, so that text keeps its size on any screen.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _LONGEST_NAME = 44
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: its top in pixels, its length in percent of the width, and what it says."""
+    """Bar of one accuracy: position, length and texts.
+
+    ``y`` is its top in pixels, ``length`` is in percent of the width.
+    """
 
     y: int
     length: float
@@ -33,7 +36,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Group:
-    """The bars of one run."""
+    """Bars of one run."""
 
     y: int
     method: str
@@ -43,7 +46,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Panel:
-    """All bars of one label over one axis; ``ticks`` are (place in percent of the width, text)."""
+    """All bars of one label over one axis.
+
+    ``ticks`` are (place in percent of the width, text).
+    """
 
     label: str
     top: int
@@ -54,7 +60,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """The drawing and the same in words."""
+    """Panels of the drawing, and its description in words."""
 
     height: int
     description: str
@@ -62,7 +68,7 @@ class Figure:
 
 
 def draw(rows: Sequence[Row]) -> Figure:
-    """Lay out a panel a label, in it a group a run, in it the top-1 bars within and across."""
+    """Lay out one panel per label, one group of bars per run."""
     by_run: dict[str, list[Row]] = {}
     for row in rows:
         by_run.setdefault(row.name, []).append(row)

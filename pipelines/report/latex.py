@@ -1,4 +1,7 @@
-"""One of the paper's tables as LaTeX, with the rules of booktabs; pdflatex takes it whatever runs are called."""
+"""Write one of the paper's tables as LaTeX with booktabs.
+
+The text is safe for pdflatex, whatever the names of runs are.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,16 @@ _SPECIAL = {
 }  # fmt: skip
 
 _NO_GLYPH = re.compile(r"[^\x20-\u017f‘’“”…—]")
-"""What the fonts of pdflatex may lack: it stops at the first such character."""
+"""Characters that the fonts of pdflatex may lack: it stops at the first one."""
 
 _TITLE_WIDTH = "38mm"
 
 
 def latex(table: Table) -> str:
-    """A ``table*`` to ``\\input``: a line a row, below it in italics the paper's numbers where they may be compared.
+    """Write a ``table*`` that a LaTeX document can ``\\input``.
 
-    It needs the packages array, booktabs, graphicx and xcolor. Numbers over too few recordings or clips are grey. A
-    table wider than the page is shrunk to it.
+    The paper's comparable numbers are in italics below each row. The table needs the packages array, booktabs, graphicx
+    and xcolor. Numbers over too few recordings or clips are grey. A table wider than the page is shrunk to it.
     """
     columns = table.columns
     lines = [
@@ -47,13 +50,13 @@ def latex(table: Table) -> str:
 
 
 def latex_text(text: object) -> str:
-    """Text in which nothing is a command."""
+    """Escape text so that nothing in it is a command."""
     plain = "".join(_SPECIAL.get(letter, letter) for letter in str(text))
     return _NO_GLYPH.sub(lambda found: f"[U+{ord(found[0]):04X}]", re.sub(r"[\x00-\x1f\x7f-\x9f]", "", plain))
 
 
 def _heads(columns: Sequence[Column]) -> Iterable[str]:
-    """The labels, and below each its kinds of numbers, a word a line."""
+    """Write the labels, and below each its kinds of numbers, one word per line."""
     labels, rules, first = [], [], 3
     for label, group in groupby(columns, lambda column: column.label):
         count = len(list(group))

@@ -10,6 +10,6 @@ from pipelines.engine.options import Doc, Options
 
 @dataclass(frozen=True)
 class ReportOptions(Options):
-    """Where a report is written."""
+    """Name of the folder that a report is written to."""
 
     name: Annotated[str, Doc("Folder name below reports/.")] = "report"

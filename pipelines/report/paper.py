@@ -1,4 +1,7 @@
-"""What the paper's tables say (Kukleva et al., X-MIC, CVPR 2024, Tables 1–7), as data, to stand beside our numbers."""
+"""Read the numbers of the paper's Tables 1–7.
+
+The paper is X-MIC (Kukleva et al., CVPR 2024).
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ from pipelines.evaluate.metrics import harmonic_mean
 Kind = Literal["within", "cross", "shared", "novel", "hm"]
 
 ROUNDING = 0.0115
-"""What rounding and cutting off of two decimals can move a harmonic mean."""
+"""Most that rounding or cutting off two decimals can change a harmonic mean."""
 
 
 @dataclass(frozen=True)
 class PaperCell:
-    """A number of the paper.
+    """Number of one of the paper's tables.
 
     Attributes:
         table: 1 to 7.
@@ -32,7 +35,7 @@ class PaperCell:
         kind: top-1 within or across, on the shared or the novel classes; or the harmonic mean of the two before it.
         target: the dataset that was evaluated on; of a harmonic mean the other one.
         value: percent, as printed.
-        recomputed: what a harmonic mean is by the paper's own two numbers, where the printed one is wrong; else None.
+        recomputed: the harmonic mean of the paper's own two numbers, where the printed one is wrong; else None.
     """
 
     table: int
@@ -49,7 +52,7 @@ class PaperCell:
 
 @cache
 def paper_cells() -> tuple[PaperCell, ...]:
-    """All numbers of Tables 1 to 7, row by row."""
+    """Return all numbers of Tables 1 to 7, row by row."""
     text = files("pipelines.report").joinpath("paper.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     parts: dict[tuple[str, ...], list[float]] = defaultdict(list)

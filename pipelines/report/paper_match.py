@@ -1,4 +1,7 @@
-"""Which of the paper's numbers one of ours may stand beside: only the same datasets, whole, under the same encoder."""
+"""Match our numbers with the paper's.
+
+Matching numbers are on the same whole datasets, under the same encoder.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 from data_manifests.schema import Label
 from pipelines.engine.workspace import Workspace
-from pipelines.report.metrics_file import Metrics
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.paper import PaperCell, paper_cells
 from pipelines.report.table_cells import PaperNumber
 from pipelines.report.table_groups import Group
@@ -18,11 +21,11 @@ CLASSES: dict[str, dict[Label, tuple[int, ...]]] = {
     "ego4d": {"noun": (521,), "verb": (117,)},
     "egtea": {"noun": (53, 54), "verb": (19, 20)},
 }
-"""The paper's datasets and how many classes they have; drawn ones are called the same, but have other classes."""
+"""Class counts of the paper's datasets. Drawn worlds have the same names, but other classes."""
 
 CLIPS = {"epic": 9_668, "ego4d": 32_500, "egtea": 6_000}
-"""Labelled clips that their splits have at least: EPIC-KITCHENS-100's validation; the 33K of the paper's Ego4D; EGTEA's
-three test splits have 6,065, of which a few name no noun."""
+"""Fewest labelled clips of the paper's splits: EPIC-KITCHENS-100's validation, and the 33K of the paper's Ego4D.
+EGTEA's three test splits have 6,065, of which a few name no noun."""
 
 SPLITS = {"epic": "val", "ego4d": "val", "egtea": "test"}
 """The splits that the paper evaluates on."""
@@ -38,15 +41,21 @@ _DINO = re.compile(r"timm-vit-large-patch14-dinov2.*")
 
 
 def dataset_named(workspace: Workspace, dataset: str) -> str | None:
-    """Which of the paper's datasets one is, by its reader or its name; None of another."""
+    """Name the paper's dataset by a dataset's reader, else by its name.
+
+    It is None for any other dataset.
+    """
     settings = workspace.datasets.get(dataset)
     names = [settings.reader] if settings else []
     return next((name for name in [*names, dataset] if name in CLASSES), None)
 
 
 def real_place(workspace: Workspace, metrics: Metrics | None) -> str | None:
-    """The paper's dataset that an evaluation is on: its name, its split, and its numbers of classes and of clips; else
-    None, as of one of EGTEA's test splits alone."""
+    """Name the paper's dataset that an evaluation is on.
+
+    The dataset, the split and the numbers of classes and clips must be the paper's; else it is None. One of EGTEA's
+    test splits alone is None too.
+    """
     if metrics is None:
         return None
     name = dataset_named(workspace, metrics.target.dataset)
@@ -60,14 +69,17 @@ def real_place(workspace: Workspace, metrics: Metrics | None) -> str | None:
 
 
 def encoder_named(protocol: Mapping[str, Any]) -> str:
-    """The paper's name of the classifying encoder, or the folder's name of one that is not known to be the paper's."""
+    """Name the classifying encoder as the paper does, else by its folder."""
     spec = str(protocol.get("encoder_spec"))
     known = (name for name, pattern in ENCODERS.items() if pattern.fullmatch(spec))
     return next(known, str(protocol.get("encoder")))
 
 
 def v2_named(protocol: Mapping[str, Any]) -> str:
-    """'v2=dino' of the paper's second encoder, 'v2=<folder>' of another one, '' where there is none."""
+    """Name the second encoder as a setting of the paper's tables.
+
+    It is 'v2=dino' for the paper's, 'v2=<folder>' for another, '' for none.
+    """
     v2 = protocol.get("v2")
     if v2 is None:
         return ""
@@ -75,8 +87,11 @@ def v2_named(protocol: Mapping[str, Any]) -> str:
 
 
 def comparable(group: Group, table: int) -> bool:
-    """Whether the paper's row of this setting was made as these runs were: encoder, names, 16 frames a clip, the
-    published recipe unchanged on all of the training clips, no random or mixed artifacts, and no list of clips."""
+    """Return whether the paper's row has the same protocol as these runs.
+
+    The protocol is the encoder, the class names, 16 frames per clip and the published recipe, unchanged, on all of the
+    training clips. There are no random or mixed artifacts and no list of clips.
+    """
     run, said = group.run, group.protocol
     encoder = encoder_named(said)
     if encoder not in ENCODERS or (table != 5 and encoder != "CLIP ViT-B/16"):
@@ -87,7 +102,10 @@ def comparable(group: Group, table: int) -> bool:
 
 
 class PaperRows:
-    """The paper's numbers of one table for one direction; empty where ours is on other datasets."""
+    """Numbers of one of the paper's tables for one direction.
+
+    They are empty where our runs are on other datasets.
+    """
 
     def __init__(self, table: int, source: str | None, cross: str | None) -> None:
         self._cells = [cell for cell in paper_cells() if cell.table == table and cell.source == source]
@@ -99,7 +117,10 @@ class PaperRows:
         return bool(self._cells)
 
     def number(self, method: str, setting: str, label: Label, kind: str) -> PaperNumber | None:
-        """A number; ``kind`` as :func:`pipelines.report.table_cells.measured` has it."""
+        """Return the paper's number of a row and column, else None.
+
+        ``kind`` is one of those of :func:`pipelines.report.table_cells.measured`.
+        """
         wanted = "hm" if kind == "shared-novel hm" else kind
         found = (cell for cell in self._cells if (cell.method, cell.setting) == (method, setting))
         here: Sequence[PaperCell] = [cell for cell in found if (cell.label, cell.kind) == (label, wanted)]
@@ -107,5 +128,8 @@ class PaperRows:
 
 
 def variants(table: int) -> list[tuple[str, str]]:
-    """(method, setting) of each row of one of the paper's tables, in its order."""
+    """List the (method, setting) of each row of a paper's table.
+
+    Rows are in the paper's order.
+    """
     return list(dict.fromkeys((cell.method, cell.setting) for cell in paper_cells() if cell.table == table))

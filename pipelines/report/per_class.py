@@ -1,4 +1,4 @@
-"""How well each class is recognised, and how many clips say so."""
+"""Compute each class's accuracy, clips and most frequent mistake."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy as np
 from data_manifests.errors import MissingUpstream
 from data_manifests.schema import Label
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.evaluate.predictions_file import labelled_scores
 from pipelines.prepare.classes import read_classes
 from pipelines.prepare.vocabulary import vocabulary_of
 from pipelines.report.collect import PREDICTIONS
-from pipelines.report.metrics_file import Metrics
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class that has clips.
+    """Class that has clips, with its accuracy.
 
     Attributes:
         name: of the class.
         part: 'supported', 'unsupported', 'shared' or 'novel' across datasets; '' within the run's own.
-        clips: evaluated ones of this class.
+        clips: evaluated clips of this class.
         right: how many of them are right.
-        mistaken: the class that wrong answers most often name; '' where all are right.
+        mistaken: the class that is most often predicted instead; '' where all are right.
     """
 
     name: str
@@ -38,7 +38,7 @@ class ClassRow:
 
     @property
     def accuracy(self) -> float:
-        """Percent."""
+        """Accuracy of the class in percent."""
         return 100 * self.right / self.clips
 
 
@@ -52,13 +52,15 @@ class ClassTable:
 
 
 def scores_are_there(metrics: Metrics, folder: Path) -> bool:
-    """Whether an evaluation's predictions are still there and are of the clips that its numbers are of: those of one
-    that was held to a list of clips are of all clips."""
+    """Return whether an evaluation's predictions are there and match its numbers.
+
+    Predictions are of all clips, so the numbers of an evaluation restricted to a list of clips do not match.
+    """
     return metrics.clips_file is None and (folder / PREDICTIONS).is_file()
 
 
 def class_tables(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path]]) -> list[ClassTable]:
-    """A table a label of each evaluation for which :func:`scores_are_there`.
+    """Make a table per label of each evaluation for which :func:`scores_are_there`.
 
     Args:
         workspace: where the classes are prepared.
@@ -81,11 +83,11 @@ def class_tables(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path
 
 
 def class_rows(truth: np.ndarray, said: np.ndarray, names: Sequence[str], parts: Sequence[str]) -> list[ClassRow]:
-    """The classes with clips, most clips first.
+    """List the classes with clips, most clips first.
 
     Args:
         truth: [M], class indices.
-        said: [M], the answers.
+        said: [M], predicted class indices.
         names: of all C classes.
         parts: of all C classes.
     """
@@ -99,7 +101,7 @@ def class_rows(truth: np.ndarray, said: np.ndarray, names: Sequence[str], parts:
 
 
 def _parts(workspace: Workspace, metrics: Metrics, label: Label, count: int) -> list[str]:
-    if not workspace.splits(metrics.source.dataset):
+    if not workspace.splits(metrics.trained_on.dataset):
         return [""] * count
-    vocabulary = vocabulary_of(workspace, metrics.source.dataset, metrics.target.dataset, label)
+    vocabulary = vocabulary_of(workspace, metrics.trained_on.dataset, metrics.target.dataset, label)
     return [item.part for item in vocabulary.classes]

@@ -1,4 +1,7 @@
-"""A number of the paper's tables as our runs have it: over seeds, with its interval, and the paper's beside it."""
+"""Compute the cells of the paper's tables from our evaluations.
+
+A cell is a mean over seeds with its interval.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,19 @@ from data_manifests.errors import InputError
 from data_manifests.schema import Label
 from pipelines.evaluate.compare import Side, point, side_interval
 from pipelines.evaluate.intervals import Interval, too_few
-from pipelines.report.metrics_file import Counted, Metrics, Numbers, PartNumbers, Reference
+from pipelines.evaluate.metrics_file import Counted, Counts, Metrics, PartNumbers
 from pipelines.report.table_groups import Pair
 
-Counts = Mapping[str, tuple[float, int]]
+RecordingCounts = Mapping[str, tuple[float, int]]
 """Recording → (clips that are right, clips)."""
 
 
 @dataclass(frozen=True)
 class PaperNumber:
-    """What the paper prints; ``recomputed`` where its harmonic mean is not that of its own two numbers."""
+    """Number that the paper prints.
+
+    ``recomputed`` is the harmonic mean of the paper's own two numbers, where the printed one is wrong.
+    """
 
     value: float
     recomputed: float | None = None
@@ -28,12 +34,12 @@ class PaperNumber:
 
 @dataclass(frozen=True)
 class TableCell:
-    """One number.
+    """Number of ours with its spread and interval, beside the paper's.
 
     Attributes:
         value: percent, the mean over the seeds; None where there is none.
         sd: standard deviation over the seeds, percent; None of one seed.
-        interval: 95 %, over recordings and, of three seeds or more, over seeds.
+        interval: 95 %, over recordings and, with three seeds or more, over seeds.
         evaluated: clips of one seed.
         official: clips that it should be over.
         few: fewer than 30 recordings or 100 clips: shown in grey.
@@ -50,34 +56,43 @@ class TableCell:
 
     @property
     def partial(self) -> bool:
-        """Some clips are not in the number."""
+        """Return whether clips are missing from the number."""
         return self.evaluated < self.official
 
     @property
     def difference(self) -> float | None:
-        """Ours minus the paper's, in points; of a wrong harmonic mean minus the one that is right."""
+        """Difference of our number from the paper's, in points.
+
+        Where the paper's harmonic mean is wrong, the recomputed one is used.
+        """
         if self.value is None or self.paper is None:
             return None
         return self.value - (self.paper.value if self.paper.recomputed is None else self.paper.recomputed)
 
     @property
     def text(self) -> str:
-        """Two decimals and a star where clips are missing; a dash where there is no number."""
+        """Number as text with two decimals.
+
+        A star marks missing clips, a dash a missing number.
+        """
         return "–" if self.value is None else f"{self.value:.2f}" + "*" * self.partial
 
     @property
     def spread(self) -> str:
-        """'± 0.31', nothing of one seed."""
+        """Standard deviation as '± 0.31', empty for one seed."""
         return "" if self.sd is None else f"± {self.sd:.2f}"
 
     @property
     def between(self) -> str:
-        """The interval, nothing where there is none."""
+        """Ends of the interval as text, empty where there is none."""
         return f"{self.interval[0]:.1f}–{self.interval[1]:.1f}" if self.interval else ""
 
     @property
     def paper_text(self) -> str:
-        """The paper's number with '!' and the right one where it is wrong, nothing where there is none."""
+        """Number of the paper as text, empty where there is none.
+
+        A wrong harmonic mean is followed by '!' and the recomputed one.
+        """
         if self.paper is None:
             return ""
         right = "" if self.paper.recomputed is None else f" ! {self.paper.recomputed:.2f}"
@@ -86,23 +101,27 @@ class TableCell:
 
 @dataclass(frozen=True)
 class Kept:
-    """A number of one seed on one target."""
+    """Clip counts of one number for one seed and target.
+
+    ``stream`` is the stream of random draws that all numbers of the target use.
+    """
 
     evaluated: int
     official: int
-    recordings: Counts
+    recordings: RecordingCounts
+    stream: int
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A number of all seeds: a side of a comparison, with its clips."""
+    """Number over all seeds: a side of a comparison, with its clips."""
 
     side: Side
     kept: Sequence[Kept]
 
     @property
     def cell(self) -> TableCell:
-        """It, summed up."""
+        """Cell with the number, its spread over seeds and its interval."""
         one_seed = [Side([[seeds[index]] for seeds in self.side.targets]) for index in range(self.seeds)]
         values = [point(side) for side in one_seed]
         try:
@@ -120,30 +139,32 @@ class Measured:
 
     @property
     def seeds(self) -> int:
-        """How many seeds."""
+        """Number of seeds."""
         return len(self.side.targets[0])
 
 
 def measured(pairs: Sequence[Pair], label: Label, kind: str) -> Measured | None:
-    """A number of every seed; None where a seed has none, or no clip.
+    """Measure one number of a group over its seeds.
+
+    It is None where a seed has no such number, or no clip.
 
     Args:
-        pairs: of a group, one a seed.
+        pairs: of a group, one per seed.
         label: 'noun' or 'verb'.
-        kind: 'within', 'cross', 'hm'; 'shared', 'novel', 'shared-novel hm' of the cross target, 'all ' before them
-            where all classes compete; 'novel called shared'.
+        kind: 'within', 'cross' or 'hm'; or of the cross target 'shared', 'novel', 'shared-novel hm' or 'novel called
+            shared'. 'all ' before one of the first three means that all classes compete.
     """
     return _measured([[_of_run(metrics, label) for metrics in pair] for pair in pairs], kind)
 
 
 def measured_reference(pair: Pair, label: Label, name: str, kind: str) -> Measured | None:
-    """The same of a reference row, which no seed changes."""
+    """Measure the same number of a reference row, without seeds."""
     return _measured([[_of_reference(metrics, label, name) for metrics in pair]], kind)
 
 
 @dataclass(frozen=True)
 class _Source:
-    """What one evaluation says of a method or of a reference."""
+    """Clip counts of a method or a reference in one evaluation."""
 
     all: Kept
     parts: Mapping[str, PartNumbers | None]
@@ -152,30 +173,32 @@ class _Source:
 
 def _of_run(metrics: Metrics | None, label: Label) -> _Source | None:
     numbers = metrics.labels.get(label) if metrics else None
-    return _Source(_kept(numbers), numbers.parts, numbers.novel_called_shared) if numbers else None
+    if metrics is None or numbers is None:
+        return None
+    return _Source(_kept(metrics, numbers), numbers.parts, numbers.novel_called_shared)
 
 
 def _of_reference(metrics: Metrics | None, label: Label, name: str) -> _Source | None:
     numbers = metrics.labels.get(label) if metrics else None
     reference = numbers.references.get(name) if numbers else None
-    return _Source(_kept(reference), reference.parts) if reference else None
+    return _Source(_kept(metrics, reference), reference.parts) if metrics and reference else None
 
 
-def _kept(numbers: Numbers | Counted | Reference) -> Kept:
-    return Kept(numbers.n_evaluated, numbers.n_official, numbers.recordings)
+def _kept(metrics: Metrics, counts: Counts) -> Kept:
+    return Kept(counts.n_evaluated, counts.n_official, counts.recordings, metrics.stream)
 
 
 def _measured(seeds: Sequence[Sequence[_Source | None]], kind: str) -> Measured | None:
     if kind in ("within", "cross", "hm"):
         places = {"within": (0,), "cross": (1,), "hm": (0, 1)}[kind]
         whole = [[source.all if (source := pair[place]) else None for pair in seeds] for place in places]
-        return _side(whole, stream=places[0], parts=False)
+        return _side(whole, parts=False)
     form = "unrestricted" if kind.startswith("all ") else "restricted"
     what = kind.removeprefix("all ")
     wanted = {"shared": ("shared",), "novel": ("novel",), "novel called shared": ("called",)}
     names = wanted.get(what, ("shared", "novel"))
     parts = [[_part(pair[1], name, form) for pair in seeds] for name in names]
-    return _side(parts, stream=1, parts=True)
+    return _side(parts, parts=True)
 
 
 def _part(source: _Source | None, name: str, form: str) -> Kept | None:
@@ -186,13 +209,14 @@ def _part(source: _Source | None, name: str, form: str) -> Kept | None:
     if counted is None:
         return None
     everywhere = {recording: counted.recordings.get(recording, (0, 0)) for recording in source.all.recordings}
-    return Kept(counted.n_evaluated, counted.n_official, everywhere)
+    return Kept(counted.n_evaluated, counted.n_official, everywhere, source.all.stream)
 
 
-def _side(targets: Sequence[Sequence[Kept | None]], *, stream: int, parts: bool) -> Measured | None:
+def _side(targets: Sequence[Sequence[Kept | None]], *, parts: bool) -> Measured | None:
     kept = [one for seeds in targets for one in seeds if one is not None and one.evaluated]
     if len(kept) < sum(len(seeds) for seeds in targets):
         return None
     count = len(targets[0])
-    sides = [[one.recordings for one in kept[start : start + count]] for start in range(0, len(kept), count)]
-    return Measured(Side(sides, stream, parts), kept)
+    places = range(0, len(kept), count)
+    sides = [[one.recordings for one in kept[start : start + count]] for start in places]
+    return Measured(Side(sides, [kept[start].stream for start in places], parts), kept)

@@ -1,4 +1,4 @@
-"""The commands that fill a table's empty cells."""
+"""Write the commands that fill a table's empty cells."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import replace
 from data_manifests.schema import LABELS
 from pipelines.embed.options import EmbedOptions
 from pipelines.engine.command_lines import command_line
+from pipelines.evaluate.metrics_file import Run
 from pipelines.evaluate.options import EvaluateOptions
 from pipelines.report.collect import train_command
-from pipelines.report.metrics_file import Run
 from pipelines.report.table_groups import Group
 from pipelines.report.table_plans import NORMS
 from pipelines.train.options import TrainOptions
@@ -24,7 +24,7 @@ _DINO = "timm:vit_large_patch14_dinov2.lvd142m"
 
 
 def to_fill(group: Group, cross: str | None) -> list[str]:
-    """What fills the empty cells of a row, one command each.
+    """Write the commands that fill the empty cells of a row.
 
     Args:
         group: the row's runs.
@@ -41,12 +41,12 @@ def to_fill(group: Group, cross: str | None) -> list[str]:
                 commands.append(command_line("evaluate", EvaluateOptions(others), name))
     for label in LABELS:
         if not any(label in metrics.labels for metrics in group.known):
-            commands.append(train_command(run, group.first.source.dataset, label))
+            commands.append(train_command(run, group.first.trained_on.dataset, label))
     return commands
 
 
 def to_train(source: str, method: str, setting: str) -> str:
-    """What trains a row of the paper that no run of ours is in.
+    """Write the command that trains a row of the paper's tables.
 
     Args:
         source: dataset to train on.
@@ -79,11 +79,11 @@ def _norms(wanted: Sequence[str]) -> dict[str, bool]:
 
 
 def to_begin(table: int, run: Run, source: str, *, crossed: bool) -> str:
-    """What begins a table that has no run yet.
+    """Write the command that begins a table without runs.
 
     Args:
         table: its number.
-        run: a run that there is.
+        run: an existing run.
         source: the dataset it was trained on.
         crossed: something is evaluated on another dataset already, so that what Table 2 lacks is the source's classes.
     """

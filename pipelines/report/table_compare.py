@@ -1,4 +1,7 @@
-"""Below each table: its methods against X-MIC, or against zero-shot, on the same clips."""
+"""Compare the methods of each table with a baseline.
+
+The baseline is X-MIC or zero-shot, on the same clips.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,16 @@ from pipelines.report.table_groups import Group
 from pipelines.report.table_plans import NORMS, compared_kinds, setting_of
 
 _DEFAULTS = {1: "", 2: "", 3: "", 4: "streams=both", 6: "norms=n1"}
-"""The setting of the X-MIC that others are compared with; tables 5 and 7 compare with zero-shot of the same setting."""
+"""Setting of the X-MIC baseline; tables 5 and 7 compare with zero-shot of the same setting."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One number of a row minus that of another.
+    """Difference between a row's number and its baseline's.
 
     Attributes:
         title: the row.
-        against: what it is compared with.
+        against: the baseline.
         column: 'noun cross', …
         difference: in points; None where the two are on other clips.
         interval: 95 %, in points.
@@ -41,12 +44,15 @@ class Compared:
 
     @property
     def between(self) -> str:
-        """'-1.2 to 0.4'."""
+        """Interval as text: '-1.2 to 0.4'."""
         return f"{self.interval[0]:.1f} to {self.interval[1]:.1f}" if self.interval else ""
 
 
 def comparisons(table: int, groups: Sequence[Group]) -> Iterator[Compared]:
-    """The rows of a section against their baseline, p values not corrected yet."""
+    """Compare the rows of a section with their baseline.
+
+    The p values are not corrected yet.
+    """
     for group in groups:
         other = _baseline(table, group, groups)
         if other is None or other is group:
@@ -67,13 +73,13 @@ def comparisons(table: int, groups: Sequence[Group]) -> Iterator[Compared]:
 
 
 def corrected(found: Sequence[Sequence[Compared]]) -> list[list[Compared]]:
-    """The sections' comparisons of one table with their p values corrected for all of them."""
+    """Correct the p values of all comparisons of one table."""
     p = iter(holm([one.p for section in found for one in section if one.p is not None]))
     return [[one if one.p is None else replace(one, corrected=next(p)) for one in section] for section in found]
 
 
 def row_title(table: int, group: Group) -> str:
-    """'xmic (paper), norms=n1 n3'."""
+    """Return a row's title, such as 'xmic (paper), norms=n1 n3'."""
     method = group.method_without(NORMS) if table == 6 else group.method
     return ", ".join(filter(None, (method, setting_of(table, group))))
 
@@ -90,7 +96,7 @@ def _baseline(table: int, group: Group, groups: Sequence[Group]) -> Group | None
 
 
 def _distance(group: Group, other: Group) -> list[bool]:
-    """How little two rows are on equal terms; of baselines as near as each other, the one that is the default."""
+    """Rate how far two rows are from equal terms; among equals the baseline with default settings is nearest."""
     run, mine, theirs = other.run, group.protocol, other.protocol
     return [
         mine.get("encoder") != theirs.get("encoder"),

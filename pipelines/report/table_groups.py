@@ -1,4 +1,4 @@
-"""Runs that differ in their seed only, joined: what stands in one line of the paper's tables."""
+"""Join runs that differ in their seed only into one row."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.engine.digest import digest_json
+from pipelines.evaluate.metrics_file import DatasetSplit, Metrics, Run
 from pipelines.report.collect import Collected, method_title, pairs
-from pipelines.report.metrics_file import DatasetSplit, Metrics, Run
 
 Pair = tuple[Metrics | None, Metrics | None]
 """The evaluations of a run within its own dataset and across; one of them may be missing."""
@@ -19,19 +19,19 @@ class Group:
     """Runs of one setting, on one own and one cross target.
 
     Attributes:
-        pairs: one a seed, in the order of the seeds.
+        pairs: one per seed, in the order of the seeds.
     """
 
     pairs: Sequence[Pair]
 
     @property
     def known(self) -> Sequence[Metrics]:
-        """All of its evaluations."""
+        """All evaluations of the group."""
         return [metrics for pair in self.pairs for metrics in pair if metrics]
 
     @property
     def first(self) -> Metrics:
-        """An evaluation, for what is the same in all."""
+        """First evaluation, for what is the same in all."""
         return self.known[0]
 
     @property
@@ -53,27 +53,31 @@ class Group:
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds, one a run; none of a model whose scores were given."""
+        """Seeds, one per run; none of a model whose scores were given."""
         seeds = [next(metrics for metrics in pair if metrics).run.seed for pair in self.pairs]
         return [seed for seed in seeds if seed is not None]
 
     @property
     def clip_lists(self) -> tuple[str | None, ...]:
-        """The sha256 of the lists that the two evaluations are held to."""
+        """Digests (sha256) of the clip lists of the two evaluations."""
         return tuple(metrics.clips_file.sha256 if metrics and metrics.clips_file else None for metrics in self.pairs[0])
 
     @property
     def protocol(self) -> Mapping[str, Any]:
-        """What the evaluations were made under."""
+        """Protocol that the evaluations were made under."""
         return self.first.protocol
 
     @property
     def method(self) -> str:
-        """The method and what is not the default of it, in words."""
+        """Name of the method with what differs from its defaults."""
         return self.method_without(())
 
     def method_without(self, settings: Collection[str]) -> str:
-        """The same without some settings, which a table tells by its own names."""
+        """Name the method without some settings.
+
+        Args:
+            settings: names of settings that the table itself names.
+        """
         run, said = self.run, self.protocol
         values = {**run.changed_settings, **run.changed_recipe}
         changed = [f"{name}={value}" for name, value in values.items() if name not in settings]
@@ -84,14 +88,14 @@ class Group:
 
     @property
     def protocol_words(self) -> str:
-        """'encoder vit-b-16-0123, streams both, plan seg16-k1-256px-q95'."""
+        """Protocol in words: 'encoder vit-b-16-0123, streams both, plan seg16-k1-256px-q95'."""
         shown = ("encoder", "v2", "streams", "plan", "precision", "prompt")
         words = [f"{name} {self.protocol[name]}" for name in shown if self.protocol.get(name) is not None]
         return ", ".join(words)
 
     @property
     def marks(self) -> str:
-        """As :attr:`pipelines.report.collect.Row.marks`."""
+        """Letters of the marks, as in :attr:`pipelines.report.collect.Row.marks`."""
         random = any(metrics.random_weights for metrics in self.known)
         mixed = any(metrics.mixed for metrics in self.known)
         pretrained = any(metrics.pretrained_on for metrics in self.known)
@@ -100,9 +104,10 @@ class Group:
 
 
 def groups_of(found: Collected) -> list[Group]:
-    """Join the runs that differ in their seed only; controls of the X-MIC vector are in no table of the paper.
+    """Join the runs that differ in their seed only.
 
-    Two runs of the same setting and seed (their vectors were made anew in between) stay two lines.
+    Controls of the X-MIC vector are in no table of the paper and are left out. Two runs of the same setting and seed,
+    whose vectors were made again in between, stay two rows.
     """
     by_run: dict[str, list[Metrics]] = {}
     for metrics in found.evaluations:
@@ -124,11 +129,11 @@ def _seed(pair: Pair) -> int:
 
 
 def _setting(pair: Pair) -> str:
-    """All that two runs must have in common to be one line."""
+    """Return the digest of all that two runs must have in common to be one row."""
     first = next(metrics for metrics in pair if metrics)
     run = first.run.model_dump(exclude={"name", "seed", "key"})
     of_targets = [
         metrics and [str(metrics.target), metrics.protocol, metrics.clips_file.sha256 if metrics.clips_file else None]
         for metrics in pair
     ]
-    return digest_json({"run": run, "source": str(first.source), "targets": of_targets})
+    return digest_json({"run": run, "source": str(first.trained_on), "targets": of_targets})

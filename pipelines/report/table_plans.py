@@ -1,4 +1,4 @@
-"""What each of the paper's seven tables shows, and which runs of ours fit into it."""
+"""Define the columns and the fitting runs of the paper's seven tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEADS: Mapping[str, str] = {
     "all novel": "novel, all compete",
     "all shared-novel hm": "hm, all compete",
 }
-"""What stands over a column, where that is not its kind."""
+"""Head of a column, where that is not its kind."""
 
 NUMBERS = range(1, 8)
 
@@ -48,35 +48,44 @@ NORMS = {"n1": True, "n2": False, "n3": False}
 
 @dataclass(frozen=True)
 class Column:
-    """A label and a kind of number, as :func:`pipelines.report.table_cells.measured` has them."""
+    """Column of a table: a label and a kind of number.
+
+    Kinds are those of :func:`pipelines.report.table_cells.measured`.
+    """
 
     label: Label
     kind: str
 
     @property
     def name(self) -> str:
-        """'noun shared-novel hm'."""
+        """Name of the column: 'noun shared-novel hm'."""
         return f"{self.label} {self.kind}"
 
     @property
     def head(self) -> str:
-        """'hm'."""
+        """Head of the column without its label: 'hm'."""
         return HEADS.get(self.kind, self.kind)
 
 
 def columns(table: int) -> list[Column]:
-    """The columns of a table in order."""
+    """Return the columns of a table in order."""
     kinds = (*PARTS, *UNRESTRICTED) if table == 2 else PLACES
     return [Column(label, kind) for label in LABELS for kind in kinds]
 
 
 def compared_kinds(table: int) -> Sequence[str]:
-    """The kinds of numbers in which methods are compared: those that the paper prints."""
+    """Return the kinds of numbers in which a table's methods are compared.
+
+    They are the kinds that the paper prints.
+    """
     return PARTS if table == 2 else PLACES
 
 
 def setting_of(table: int, group: Group) -> str:
-    """The setting that a table varies, as the paper's rows are called: 'norms=n1 n3'; '' where it is the default."""
+    """Name the setting that a table varies, as the paper's rows do.
+
+    For example 'norms=n1 n3'. Without a second encoder the setting of Tables 1 to 3 is ''.
+    """
     said = group.protocol
     if table == 4:
         return f"streams={said.get('streams')}"
@@ -92,9 +101,10 @@ def setting_of(table: int, group: Group) -> str:
 
 
 def fits(table: int, group: Group, workspace: Workspace) -> bool:
-    """Whether a group differs from the defaults in nothing but what the table varies.
+    """Return whether a group fits a table.
 
-    Recipes, presets, encoders and what is classified may differ: the row says so.
+    It fits where only the setting that the table varies differs from the defaults. Recipes, presets, encoders and the
+    classified stream may differ: the row names them.
     """
     run, said = group.run, group.protocol
     egtea = group.cross is not None and dataset_named(workspace, group.cross.dataset) == "egtea"
@@ -114,7 +124,10 @@ def fits(table: int, group: Group, workspace: Workspace) -> bool:
 
 
 def begun(table: int, groups: Sequence[Group]) -> bool:
-    """Whether there is something to show: a run, and of a table that varies a setting two values of it."""
+    """Return whether a table has enough runs to show.
+
+    One run is enough; a table that varies a setting needs two values of it.
+    """
     return len({setting_of(table, group) for group in groups}) > 1 if table > 3 else bool(groups)
 
 

@@ -1,4 +1,4 @@
-"""The paper's tables as plain values: for ``--json``, and a line a number as CSV."""
+"""Convert the paper's tables to plain values for JSON, and to CSV."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _PAPER = ["paper", "paper_recomputed", "difference"]
 
 
 def table_values(table: Table) -> dict[str, Any]:
-    """A table for ``--json``: 'table', 'title' and 'sections', in them 'rows' with 'cells', and 'comparisons'."""
+    """Return a table as plain values for ``--json``.
+
+    It has 'table', 'title' and 'sections', and each section has 'rows' with 'cells', and 'comparisons'.
+    """
     sections = [
         {
             "title": section.title,
@@ -37,7 +40,10 @@ def table_values(table: Table) -> dict[str, Any]:
 
 
 def table_lines(table: Table) -> str:
-    """CSV with one line a number, empty where there is none; 'commands' are those that fill the row."""
+    """Format a table as CSV, one line per number.
+
+    Missing numbers are empty; 'commands' fill the empty cells of the row.
+    """
     head = [*_PLACE, *_ROW, "label", "number", *_CELL, *_PAPER, "commands"]
     lines = []
     for section in table.sections:

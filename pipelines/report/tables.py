@@ -1,4 +1,7 @@
-"""The paper's tables made of our evaluations, with the paper's numbers beside ours where they are of the same thing."""
+"""Make the paper's tables from our evaluations.
+
+The paper's numbers are beside ours where they are comparable.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.metrics_file import DatasetSplit
 from pipelines.report.collect import Collected, Gap
-from pipelines.report.metrics_file import DatasetSplit
 from pipelines.report.paper_match import PaperRows, comparable, real_place, variants
 from pipelines.report.table_cells import Measured, TableCell, measured, measured_reference
 from pipelines.report.table_commands import to_begin, to_fill, to_train
@@ -26,7 +29,10 @@ REFERENCES = {
 
 @dataclass(frozen=True)
 class TableRow:
-    """A line: runs of one setting over their seeds, a row of the paper that we have no run of, or a reference."""
+    """Row of our runs, of the paper alone, or of a reference.
+
+    Ours are the runs of one setting over their seeds. A row is 'missing' where the paper has it and we have no run.
+    """
 
     kind: Literal["ours", "missing", "reference"]
     title: str
@@ -40,11 +46,11 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Section:
-    """The lines of one direction: trained here, evaluated there, over these clips.
+    """Rows of one direction: a source, its targets and clip lists.
 
     Attributes:
         paper: the paper has numbers of this direction.
-        clip_lists: sha256 of the lists that the evaluations are held to.
+        clip_lists: sha256 of the lists that the evaluations are restricted to.
     """
 
     source: str
@@ -57,7 +63,10 @@ class Section:
 
     @property
     def title(self) -> str:
-        """'trained on ego4d, evaluated on ego4d val and epic val'."""
+        """Title of the section.
+
+        For example 'trained on ego4d, evaluated on ego4d val and epic val'.
+        """
         places = " and ".join(str(place) for place in (self.within, self.cross) if place)
         lists = f", over the clips of {', '.join(sha[:8] for sha in self.clip_lists)}" if self.clip_lists else ""
         return f"trained on {self.source}, evaluated on {places}{lists}"
@@ -65,32 +74,35 @@ class Section:
 
 @dataclass(frozen=True)
 class Table:
-    """One of the paper's tables."""
+    """One of the paper's tables with its sections."""
 
     number: int
     sections: Sequence[Section]
 
     @property
     def title(self) -> str:
-        """'Table 4: conditioning streams'."""
+        """Title of the table: 'Table 4: conditioning streams'."""
         return f"Table {self.number}: {TITLES[self.number]}"
 
     @property
     def columns(self) -> list[Column]:
-        """Its columns in order."""
+        """Columns of the table in order."""
         return columns(self.number)
 
 
 @dataclass(frozen=True)
 class Tables:
-    """Those that have runs of ours, and how to begin the others."""
+    """Tables that have runs of ours, and commands that begin the others."""
 
     tables: Sequence[Table]
     unbegun: Sequence[Gap]
 
 
 def tables_of(found: Collected, workspace: Workspace) -> Tables:
-    """Sort all evaluations into the paper's tables; a run stands in every table whose setting it fits."""
+    """Sort all evaluations into the paper's tables.
+
+    A run is in every table whose setting it fits.
+    """
     groups, tables, unbegun = groups_of(found), [], []
     for number in NUMBERS:
         sections = _by_direction([group for group in groups if fits(number, group, workspace)])
@@ -99,7 +111,7 @@ def tables_of(found: Collected, workspace: Workspace) -> Tables:
             first = found.evaluations[0]
             crossed = any(not metrics.within for metrics in found.evaluations)
             why = f"Table {number} ({TITLES[number]}) has no runs yet"
-            unbegun.append(Gap(why, to_begin(number, first.run, first.source.dataset, crossed=crossed)))
+            unbegun.append(Gap(why, to_begin(number, first.run, first.trained_on.dataset, crossed=crossed)))
             continue
         compared = corrected([list(comparisons(number, members)) for members in shown])
         pairs = zip(shown, compared, strict=True)
@@ -108,10 +120,10 @@ def tables_of(found: Collected, workspace: Workspace) -> Tables:
 
 
 def _by_direction(groups: Sequence[Group]) -> list[list[Group]]:
-    """Groups of the same source, targets and clips; one that lacks a target goes with those that have it."""
+    """Sort groups by source, targets and clips; one that lacks a target goes with those that have it."""
     sections: dict[tuple[object, ...], list[Group]] = {}
     for group in sorted(groups, key=lambda group: (group.within is None) + (group.cross is None)):
-        key = (str(group.first.source), group.within, group.cross, group.clip_lists)
+        key = (str(group.first.trained_on), group.within, group.cross, group.clip_lists)
         fitting = [other for other in sections if _agree(key, other)]
         sections.setdefault(fitting[0] if fitting else key, []).append(group)
     return [members for _, members in sorted(sections.items(), key=lambda item: [str(part) for part in item[0]])]
@@ -130,7 +142,7 @@ def _agree(key: tuple[object, ...], other: tuple[object, ...]) -> bool:
 def _section(number: int, groups: Sequence[Group], compared: Sequence[Compared], workspace: Workspace) -> Section:
     within = next((group.within for group in groups if group.within), None)
     cross = next((group.cross for group in groups if group.cross), None)
-    source = groups[0].first.source.dataset
+    source = groups[0].first.trained_on.dataset
     real = [{real_place(workspace, pair[place]) for group in groups for pair in group.pairs} for place in (0, 1)]
     own, other = (next((name for name in sorted(filter(None, names))), None) for names in real)
     paper = PaperRows(number, own, other)
@@ -175,7 +187,7 @@ def _missing(number: int, method: str, setting: str, source: str, paper: PaperRo
 
 
 def _references(number: int, groups: Sequence[Group]) -> list[TableRow]:
-    """Of the group with most clips; the zero-shot prior is that of each zero-shot row."""
+    """Make the reference rows of the group with most clips; the zero-shot prior is that of each zero-shot row."""
     fullest = max(groups, key=_clips)
     rows = []
     for name, title in REFERENCES.items():

@@ -1,4 +1,7 @@
-"""``report``: one folder with a page, a text and a table, all from the evaluations alone."""
+"""Write a report folder from the evaluations alone.
+
+It has a page, a text and tables.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +17,29 @@ from pipelines.engine.csv_text import csv_text
 from pipelines.engine.markdown import render_template
 from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import COLUMNS, KINDS, MARKS, Collected, Row, collect
-from pipelines.report.epochs import training_curves
 from pipelines.report.examples import examples
 from pipelines.report.figure import BAR, draw
 from pipelines.report.latex import latex
-from pipelines.report.parts_figure import draw_parts
 from pipelines.report.per_class import class_tables
+from pipelines.report.shared_novel_figure import draw_parts
 from pipelines.report.table_plans import NUMBERS
 from pipelines.report.table_values import table_lines, table_values
 from pipelines.report.tables import Tables, tables_of
+from pipelines.report.training_curves import training_curves
 
 
 def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
-    """Write ``reports/<name>/{index.html,report.md}`` and ``tables/{results.csv,table1.csv,table1.tex,…}`` below it.
+    """Write a report's page, text and tables into its folder.
 
-    Of the paper's tables those are written that have runs. The same evaluations give the same bytes: no time, host or
-    path stands in them.
+    The files are ``reports/<name>/{index.html,report.md}`` and ``tables/{results.csv,table1.csv,table1.tex,…}`` below
+    that folder. Of the paper's tables those are written that have runs. The same evaluations give the same bytes: the
+    files contain no time, host or path.
 
     Returns:
-        The paths ('html', 'markdown', 'csv', and 'table1 csv', 'table1 tex', …), the results' 'rows' (each column's
-        percent, its clips under '<column> clips', its 95 % interval under '<column> interval'), the paper's 'tables'
-        (see :func:`pipelines.report.table_values.table_values`) and 'unbegun' (those without runs), 'random_weights',
-        'mixed', 'pretrained_on', 'leaking' and 'gaps'.
+        The paths are 'html', 'markdown', 'csv', and 'table1 csv', 'table1 tex', …. 'rows' are the results: each
+        column's percent, its clips under '<column> clips', its 95 % interval under '<column> interval'. 'tables' are
+        the paper's (see :func:`pipelines.report.table_values.table_values`), 'unbegun' those without runs. There are
+        also 'random_weights', 'mixed', 'pretrained_on', 'leaking' and 'gaps'.
 
     Raises:
         UsageError: the name would leave the reports folder.
@@ -72,7 +76,7 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
 
 
 def _remove_stale(folder: Path, written: set[Path]) -> None:
-    """Take away the tables of an earlier report that this one does not have."""
+    """Remove the tables of an earlier report that this one does not have."""
     for number in NUMBERS:
         for kind in ("csv", "tex"):
             file = folder / f"table{number}.{kind}"
@@ -81,9 +85,10 @@ def _remove_stale(folder: Path, written: set[Path]) -> None:
 
 
 def html(found: Collected, tables: Tables, workspace: Workspace) -> str:
-    """One self-contained page that asks for nothing from anywhere; everything that comes from a file is escaped.
+    """Render the report as one self-contained page.
 
-    Trainings, class names, scores and frames are shown as far as they are in the workspace.
+    Everything that comes from a file is escaped. Trainings, class names, scores and frames are shown as far as they
+    are in the workspace.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__),
@@ -107,7 +112,10 @@ def html(found: Collected, tables: Tables, workspace: Workspace) -> str:
 
 
 def markdown(found: Collected, tables: Tables) -> str:
-    """The same as text; everything that comes from a file is escaped."""
+    """Render the report as Markdown.
+
+    Everything that comes from a file is escaped.
+    """
     return render_template(__package__, "report.md.j2", **_shown(found, tables))
 
 
@@ -137,7 +145,10 @@ def _plain(row: Row) -> dict[str, Any]:
 
 
 def table_csv(found: Collected) -> str:
-    """The table with full precision; empty where there is no number."""
+    """Format the results as CSV in full precision.
+
+    Missing numbers are empty.
+    """
     sizes = [f"{column} {what}" for column in COLUMNS for what in ("%", "low", "high", "n_evaluated", "n_official")]
     head = ["method", "preset", "seed", "run", "key", "recipe", "select", "xmic_vector"]
     head += ["source", "within", "cross", "random_weights", "mixed", "pretrained_on", "leaking", "out_of_date"]

@@ -104,7 +104,7 @@ def _provenance(protocol: Protocol) -> dict[str, Any]:
     if made is None:
         raise InputError(
             f"{folder}/{stream}: the run was trained with another encoder, and what it learned goes through that one's "
-            "towers: --allow-mixed can not help. Embed the target with the run's encoder."
+            "towers: --allow-mixed cannot help. Embed the target with the run's encoder."
         )
     return dict(made)
 

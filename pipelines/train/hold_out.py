@@ -1,4 +1,7 @@
-"""Recordings of the training split that are held out, to choose the learning rate and the epoch by."""
+"""Hold out recordings of the training split.
+
+The learning rate and the epoch are chosen on them.
+"""
 
 from __future__ import annotations
 

@@ -25,12 +25,15 @@ _OF_EMBED = CommandOnly("a chain takes it from [embed]")
 
 @dataclass(frozen=True, kw_only=True)
 class ProtocolChoice(Options):
-    """What the user says of the protocol; None = find out."""
+    """Protocol settings that the user gives; None is filled in.
+
+    They are filled in from the method and the workspace.
+    """
 
     encoder: Annotated[str | None, _OF_EMBED, _PROTOCOL, Doc("Classifying encoder. (default: the only one)")] = None
     v2: Annotated[str | None, _OF_EMBED, _PROTOCOL, Doc("Second encoder V_II. (default: the same)")] = None
-    streams: Annotated[Streams | None, _PROTOCOL, Doc("What conditions the classifier. (default: both)")] = None
-    classify: Annotated[Classified | None, _PROTOCOL, Doc("What is classified. (default: the preset's)")] = None
+    streams: Annotated[Streams | None, _PROTOCOL, Doc("Streams that condition the classifier. (default: both)")] = None
+    classify: Annotated[Classified | None, _PROTOCOL, Doc("Stream that is classified. (default: the preset's)")] = None
     hands: Annotated[
         str | None,
         CommandOnly("a chain has one hand stream"),
@@ -38,8 +41,8 @@ class ProtocolChoice(Options):
         Doc("Hand stream (folder name). (default: the only one)"),
     ] = None
     plan: Annotated[str | None, CommandOnly("a chain decodes every split by one plan"), _PROTOCOL, Doc(PLAN)] = None
-    prompt: Annotated[str, _OF_EMBED, _PROTOCOL, Doc("Prompt the class names have.")] = "{}"
-    names: Annotated[Names, _OF_EMBED, _PROTOCOL, Doc("Class names.")] = "official"
+    prompt: Annotated[str, _OF_EMBED, _PROTOCOL, Doc("Prompt of the class names.")] = "{}"
+    names: Annotated[Names, _OF_EMBED, _PROTOCOL, Doc("Class names, as for xmic embed.")] = "official"
 
     def check(self) -> None:
         """Refuse a prompt without one place for the class name."""
@@ -48,7 +51,10 @@ class ProtocolChoice(Options):
 
 @dataclass(frozen=True)
 class TrainOptions(ProtocolChoice):
-    """A run: one method, one configuration and one seed on one dataset; blanks are filled from what is embedded."""
+    """Options of a run: one method, configuration and seed on one dataset.
+
+    Blank protocol settings are filled in from what is embedded.
+    """
 
     dataset: Annotated[
         str | None,
@@ -56,15 +62,15 @@ class TrainOptions(ProtocolChoice):
         Metavar("DATASET"),
         Doc("Dataset to train on. (default: the only one with a train split)"),
     ] = None
-    method: Annotated[str, Doc("One that xmic methods lists, or package.module:Class.")] = "xmic"
-    preset: Annotated[str, Doc("official, xmic-code or paper.")] = "official"
+    method: Annotated[str, Doc("A method that xmic methods lists, or package.module:Class.")] = "xmic"
+    preset: Annotated[str, Doc("Preset of the method: official, xmic-code or paper.")] = "official"
     set: Annotated[
         Mapping[str, Any],
         Flag("--set"),
         Pairs("KEY=VALUE", "epochs=5"),
         Doc("One setting, e.g. epochs=5; may be repeated."),
     ] = field(default_factory=dict)
-    label: Annotated[Literal["noun", "verb", "both"], Doc("Which head is trained.")] = "both"
+    label: Annotated[Literal["noun", "verb", "both"], Doc("Heads to train.")] = "both"
     seed: Annotated[int, Ge(0), Le(LARGEST_SEED), Doc("Seed of weights, order and frame draws.")] = 0
     recipe: Annotated[
         RecipeName, _SELECTION, Doc("published: the method's own; matched: the same learning rates tried for all.")
@@ -73,9 +79,9 @@ class TrainOptions(ProtocolChoice):
         str | float | None,
         _SELECTION,
         Metavar("P%"),
-        Doc("Hold out so many of the training recordings. (default: none; 10% with matched)"),
+        Doc("Percentage of the training recordings to hold out. (default: none; 10% with matched)"),
     ] = None
-    select: Annotated[Select, _SELECTION, Doc("Epoch to keep; target leaks.")] = "last"
+    select: Annotated[Select, _SELECTION, Doc("Epoch to keep; target leaks labels of the target.")] = "last"
     target: Annotated[
         str | None,
         _SELECTION,
@@ -84,27 +90,27 @@ class TrainOptions(ProtocolChoice):
     ] = None
     fixed_frames: Annotated[bool, _PROTOCOL, Doc("Train on segment centres.")] = False
     checkpoint_minutes: Annotated[
-        float | None, Ge(0), Doc("Save the state every so many minutes, besides every epoch.")
+        float | None, Ge(0), Doc("Minutes between saves of the state, besides those at each epoch.")
     ] = None
     time_limit: Annotated[
         float | None,
         Ge(0),
         CommandOnly("a chain is stopped by a signal"),
-        Doc("Stop after so many minutes with the state saved (exit 130)."),
+        Doc("Minutes after which the state is saved and training stops (exit 130)."),
     ] = None
 
     def check(self) -> None:
-        """Refuse a wrong prompt, and a selection that contradicts itself."""
+        """Refuse a wrong prompt, and a contradictory selection."""
         super().check()
         self.policy  # noqa: B018
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """The heads that are trained."""
+        """Heads to train: noun, verb or both."""
         return ("noun", "verb") if self.label == "both" else (self.label,)
 
     @property
     def policy(self) -> SelectionPolicy:
-        """Recipe, held-out recordings and which epoch is kept."""
+        """Recipe, held-out recordings and choice of the epoch."""
         held_out = None if self.source_val is None else parse_percent(self.source_val)
         return SelectionPolicy(self.recipe, held_out, self.select, self.target)

@@ -52,7 +52,7 @@ def load_text(workspace: Workspace, dataset: str, protocol: Protocol, label: Lab
     rows = read_rows(file)
     scale = read_footer(file).provenance["logit_scale"]
     if scale is None:
-        raise InputError(f"{file}: its encoder has no logit scale; it can not classify. Use a model with a text tower.")
+        raise InputError(f"{file}: its encoder has no logit scale; it cannot classify. Use a model with a text tower.")
     flat = rows.column("vector").combine_chunks().flatten().to_numpy()
     vectors = torch.from_numpy(flat.reshape(rows.num_rows, -1).copy()).to(device)
     bare = protocol.prompt == "{}" and protocol.names != "synonyms"

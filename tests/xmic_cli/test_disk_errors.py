@@ -37,7 +37,7 @@ def test_a_file_where_a_folder_must_be_is_named_itself(tmp_path: Path) -> None:
             make()
         found = disk_error_of(raised.value)
         assert found is not None
-        assert in_words(found).startswith(f"{file}: a file stands where a folder must be. Move it away")
+        assert in_words(found).startswith(f"{file}: a file lies where a folder must be. Move it away")
 
 
 def test_a_folder_that_is_there_already_is_no_refusal_of_a_disk(tmp_path: Path) -> None:
@@ -69,5 +69,5 @@ def test_a_full_disk_is_known_from_writers_that_raise_errors_of_their_own(text: 
 
 def test_a_broken_output_is_not_taken_for_a_full_workspace() -> None:
     for error, broken in ((_error(errno.ENOSPC, STDOUT), False), (_error(errno.ENOSPC), True)):
-        assert in_words(error, broken).startswith("standard output can not be written to (No space left on device).")
+        assert in_words(error, broken).startswith("standard output cannot be written to (No space left on device).")
     assert in_words(_error(errno.ENOSPC, "/data/a"), True).startswith("/data/a: no space left")

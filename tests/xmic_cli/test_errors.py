@@ -131,7 +131,7 @@ def test_output_that_takes_nothing_is_one_line_and_no_success(arguments: list[st
         )
     assert done.returncode == 3
     (only,) = done.stderr.splitlines()
-    assert only.startswith("error: standard output can not be written to (No space left on device).")
+    assert only.startswith("error: standard output cannot be written to (No space left on device).")
 
 
 def test_a_bug_shows_its_traceback_and_says_whose_it_is(capsys: pytest.CaptureFixture[str]) -> None:

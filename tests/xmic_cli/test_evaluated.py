@@ -1,35 +1,23 @@
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from xmic_cli.evaluated import harmonic_means, percent, print_results
+from pipelines.evaluate.evaluation import Evaluation
+from pipelines.evaluate.metrics_file import Metrics
+from tests.pipelines.evaluate.cards import METRICS, NUMBERS
+from xmic_cli.evaluated import percent, print_results
+
+MEANS = {"restricted": 5.0, "unrestricted": None}
 
 
 def numbers(top1, recordings, **more):
-    empty = {"parts": {}, "references": {}, "shared_novel_hm": None, "novel_called_shared": None, "calibration": None}
-    share = {"n_evaluated": 3, "n_official": 4, "top5": top1, "class_mean": top1}
-    return {"top1": top1, "recordings": recordings, **share, **empty, **more}
+    return {**NUMBERS, "top1": top1, "recordings": recordings, "n_evaluated": 3, "n_official": 4, **more}
 
 
 def result(dataset, within, of_noun, **more):
-    none = {"actions": None, "epic": None, "clips_file": None, "random_weights": [], "mixed": [], "made": 1}
-    none |= {"pretrained_on": {}, "run": {"leaking": False, "select_target": None}}
     target = {"dataset": dataset, "split": "val"}
-    return {"target": target, "within": within, "labels": {"noun": of_noun}, **none, **more}
-
-
-def test_a_head_without_clips_has_no_harmonic_mean():
-    there, nothing = numbers(50.0, {"x": [1, 2]}), numbers(None, {})
-    assert harmonic_means([result("a", True, there), result("b", False, nothing)]) == []
-    assert harmonic_means([result("b", False, there)]) == []
-
-
-def test_the_harmonic_mean_has_an_interval_over_the_recordings_of_both():
-    own = numbers(50.0, {f"v{k}": [k % 2, 1] for k in range(40)})
-    (found,) = harmonic_means([result("a", True, own), result("b", False, numbers(25.0, {"x": [1, 4]}))])
-    assert found["hm"] == pytest.approx(100 / 3)
-    low, high = found["interval"]
-    assert low < found["hm"] < high
+    metrics = {**METRICS, "target": target, "within": within, "labels": {"noun": of_noun}, **more}
+    return Evaluation(Metrics.model_validate(metrics), Path(), 1)
 
 
 def test_numbers_that_lack_clips_or_stand_on_few_are_marked(capsys):
@@ -44,9 +32,9 @@ def test_numbers_that_lack_clips_or_stand_on_few_are_marked(capsys):
 
 
 def test_references_stand_in_a_table_of_their_own_and_oracles_are_named(capsys):
-    counts = {"percent": 40.0, "n_evaluated": 4, "n_official": 4}
+    counts = {"percent": 40.0, "n_evaluated": 4, "n_official": 4, "recordings": {}}
     part = {"classes": 2, "restricted": {**counts, "percent": 60.0}, "unrestricted": counts}
-    known = {**counts, "oracle": True, "parts": {"shared": part, "novel": None}, "shared_novel_hm": {"restricted": 5.0}}
+    known = {**counts, "oracle": True, "parts": {"shared": part, "novel": None}, "shared_novel_hm": MEANS}
     of_noun = numbers(50.0, {}, references={"target_majority": known, "source_majority": None})
     print_results("run", [result("a", False, of_noun)])
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
@@ -54,10 +42,21 @@ def test_references_stand_in_a_table_of_their_own_and_oracles_are_named(capsys):
 
 
 def test_epics_own_numbers_stand_in_a_table_of_their_own(capsys):
-    found = {"percent": 12.5, "top5": 25.0, "n_evaluated": 8, "n_official": 8}
+    found = {"percent": 12.5, "top5": 25.0, "n_evaluated": 8, "n_official": 8, "recordings": {}}
     print_results("run", [result("a", False, numbers(50.0, {}), epic={"tail_classes": {"action": found}})])
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert rows[-1] == ["a", "val", "action", "tail classes", "12.50", "25.00", "8/8"]
+
+
+def test_across_datasets_intervals_are_those_of_the_evaluation_and_the_mean_stands_beside(capsys):
+    own, other = ({f"{name}{k}": [7 * k % 11, 11 + k] for k in range(40)} for name in "vw")
+    within, cross = result("a", True, numbers(30.0, own)), result("b", False, numbers(30.0, other))
+    print_results("run", [within, cross])
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    for row, one in zip(rows[1:], (within, cross), strict=False):
+        low, high = one.metrics.interval(one.metrics.labels["noun"])
+        assert row[3] == f"30.00 [{low:.1f}, {high:.1f}]"
+    assert (rows[1][8], rows[2][8][:7]) == ("–", "30.00 [")
 
 
 def test_no_number_is_a_dash():

@@ -122,7 +122,7 @@ def test_the_frames_are_those_of_the_annotation_in_each_layout(workspace: Path, 
         ]
         for split in ("epic/val", "ego4d/val", "egtea/test")
     }
-    # Centres of 16 segments: of 0.1 to 1.9 s at 50, of 1.5 to 3.5 s at 30, of 0 to 1 s at 24 frames a second.
+    # Centres of 16 segments: of 0.1 to 1.9 s at 50, of 1.5 to 3.5 s at 30, of 0 to 1 s at 24 frames per second.
     expected = {
         "epic/val": [50 * (0.1 + 1.8 * (n + 0.5) / 16) for n in range(16)],
         "ego4d/val": [30 * (1.5 + 2.0 * (n + 0.5) / 16) for n in range(16)],

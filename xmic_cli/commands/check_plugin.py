@@ -1,4 +1,4 @@
-"""``xmic check-plugin``: does a class of your own keep what xmic relies on?"""
+"""``xmic check-plugin``: check a class of the user's own."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ _WORDS = {True: "pass", False: "FAIL", None: "not tried"}
 
 @spread
 def check_plugin(
-    spec: Annotated[str, typer.Argument(metavar="PACKAGE.MODULE:CLASS", help="The class.")],
+    spec: Annotated[str, typer.Argument(metavar="PACKAGE.MODULE:CLASS", help="Your class.")],
     kind: Annotated[
-        Literal["method", "encoder", "detector", "reader"] | None, Doc("What it is. (default: by its looks)")
+        Literal["method", "encoder", "detector", "reader"] | None,
+        Doc("Kind of the class. (default: by its attributes)"),
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights for a detector.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="Annotations for a reader.")] = None,
     set_: ReaderSettings = None,
     json: Json = False,
 ) -> None:
-    """Try a method, encoder, detector or reader of your own on small made-up data; a reader on your files.
+    """Check a method, encoder, detector or reader of your own.
 
-    Prints a line for each promise; exits 3 when one is broken.
+    A reader is tried on your files, any other class on small made-up data. Prints a line for each promise; exits 3 when
+    one is broken.
     """
     from data_manifests.errors import InputError
     from pipelines.plugin_check.check import check_plugin as check

@@ -1,4 +1,4 @@
-"""``xmic classes``: which classes two datasets share."""
+"""``xmic classes``: classes that two datasets share."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _IN_WORDS = {"supported": "shared, supported", "unsupported": "shared, unsupport
 @spread
 def classes(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(help="Dataset that is trained on.")],
-    target: Annotated[str, typer.Argument(help="Dataset that is evaluated on.")],
-    label: Annotated[Literal["noun", "verb", "both"], Doc("Which classes.")] = "both",
+    source: Annotated[str, typer.Argument(help="Dataset to train on.")],
+    target: Annotated[str, typer.Argument(help="Dataset to evaluate on.")],
+    label: Annotated[Literal["noun", "verb", "both"], Doc("Classes to list.")] = "both",
     rule: Annotated[
         Literal["exact", "semantic"],
-        Doc("exact: equal names; semantic: a synonym in common, as both datasets list them."),
+        Doc("exact: equal names; semantic: a common synonym in the lists of both datasets."),
     ] = "exact",
     split: Annotated[
         str | None, typer.Option(help="Split of the target whose clips are counted. (default: val, else test)")
@@ -33,10 +33,10 @@ def classes(
     json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print the classes as CSV.")] = False,
 ) -> None:
-    """Shared and novel classes of a target dataset, as seen from a source.
+    """List the classes that a target dataset shares with a source.
 
-    A shared class is supported when the source has a training clip of a class it matches.
-    The hash (sha256) names the split; results carry it.
+    All other classes of the target are novel. A shared class is supported when the source has a training clip of a
+    class that it matches. The sha256 names this division into shared and novel classes; results carry it.
     """
     from data_manifests.errors import UsageError
     from data_manifests.schema import LABELS, canonical_split

@@ -1,4 +1,4 @@
-"""``xmic decode``: videos to the frames that a plan wants."""
+"""``xmic decode``: videos to the frames of a plan."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ def decode(
     options: DecodeOptions,
     shared: StageOptions,
 ) -> None:
-    """Read every wanted frame of every video in one visit, by presentation time, and keep it as JPEG.
+    """Decode the frames of every clip and keep them as JPEG.
 
-    Each video is decoded in a process of its own: one that crashes or hangs becomes a failure row.
+    Each video is read once, and frames are chosen by presentation time. Each video is decoded in a process of its own:
+    a video that crashes or hangs becomes a failure row.
     """
     from pipelines.chain.stages import decode_stages
     from xmic_cli.stages import run_stages

@@ -1,4 +1,4 @@
-"""``xmic demo``: the whole chain on a small drawn world, without any download."""
+"""``xmic demo``: the whole chain on a small drawn world."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ _NEXT = (
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where to.")] = Path("xmic-demo"),
-    small: Annotated[bool, typer.Option("--small", help="40 clips a dataset instead of 100.")] = False,
+    folder: Annotated[Path, typer.Argument(help="Folder to write.")] = Path("xmic-demo"),
+    small: Annotated[bool, typer.Option("--small", help="40 clips per dataset instead of 100.")] = False,
     workers: Workers = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Draw a small world of first-person clips and run every stage on it, offline, with the packaged encoder.
+    """Draw a small first-person world and run every stage on it.
 
-    It is written as EPIC-KITCHENS-100 and as Ego4D, and read as those are. Zero-shot CLIP and X-MIC are evaluated
-    within each dataset and on the other one. Run it again after a stop: what is done is skipped.
+    Nothing is downloaded: the encoder comes with xmic. The clips are written as EPIC-KITCHENS-100 and as Ego4D, and
+    read as those are. Zero-shot CLIP and X-MIC are evaluated within each dataset and on the other one. Run it again
+    after a stop: what is done is skipped.
     """
     from pocket_kitchens.demo import run_demo
 

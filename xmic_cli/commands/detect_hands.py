@@ -19,17 +19,18 @@ def detect_hands(
     options: HandsOptions,
     shared: StageOptions,
 ) -> None:
-    """Find hands in every decoded frame and keep all boxes with a score of at least 0.01, or import boxes.
+    """Find hands in every decoded frame, or import boxes.
 
-    Which boxes count, and how they become a crop, is decided later by xmic embed.
+    All boxes with a score of at least 0.01 are kept. xmic embed decides later which of them count and how they become a
+    crop.
 
     A table of boxes has the columns video (the manifest's id), time_s or frame, x0, y0, x1, y1 and score.
 
     time_s: seconds from the video's first frame. frame: the number of a JPEG, where frames came from numbered JPEGs.
 
-    Corners are shares of the frame's sides, or pixels where there are columns width and height.
+    Corners are shares of the frame's sides, or pixels where the table has columns width and height.
 
-    Columns side (left, right), kind (hand, object; hand if empty) and contact (true, false) may be there.
+    Columns side (left, right), kind (hand, object; hand if empty) and contact (true, false) are optional.
 
     A row without corners says that the frame has no box. EgoClip's .handobj.pkl files are not read.
     """

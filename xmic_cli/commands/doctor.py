@@ -1,4 +1,4 @@
-"""``xmic doctor``: what this machine has, what is broken and what to do about it."""
+"""``xmic doctor``: check this machine and say what to do."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ BROKEN = 3
 
 
 def doctor(context: typer.Context, workspace: WorkspaceOption = None, json: Json = False) -> None:
-    """Check dependencies, devices, codecs, caches, disk and workspace; runs when a dependency is broken.
+    """Check dependencies, devices, codecs, caches, disk and workspace.
 
-    Every dependency is imported, then a clip is decoded, a picture goes through each packaged network, and a shard is
-    written and read, each in a process of its own. Nothing is downloaded. Exits with 3 when one of these fails.
+    It also runs when a dependency is broken. Every dependency is imported. Then a clip is decoded, a picture goes
+    through each packaged network, and a shard is written and read. Each of these runs in a process of its own, and
+    nothing is downloaded. Exits 3 when one of them fails.
     """
     from pipelines.doctor.checks import examine
 
@@ -33,7 +34,7 @@ def doctor(context: typer.Context, workspace: WorkspaceOption = None, json: Json
 
 
 def lines(result: Mapping[str, Any]) -> Iterator[str]:
-    """The result as lines for a person."""
+    """Write the result as lines for the user."""
     python = result["python"]
     yield f"xmic {result['xmic'] or '(not installed)'}, Python {python['version']} ({python['executable']})"
     yield result["platform"]

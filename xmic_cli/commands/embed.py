@@ -19,7 +19,10 @@ def embed(
     options: EmbedOptions,
     shared: StageOptions,
 ) -> None:
-    """Run a frozen encoder over full frames, hand crops and class names; vectors are kept raw in float16."""
+    """Run a frozen encoder over frames, hand crops and class names.
+
+    The vectors are stored raw, in float16.
+    """
     from pipelines.chain.stages import embed_stages
     from xmic_cli.stages import run_stages
 

@@ -9,7 +9,7 @@ import typer
 
 from pipelines.evaluate.options import EvaluateOptions
 from xmic_cli import console
-from xmic_cli.evaluated import harmonic_means, print_results
+from xmic_cli.evaluated import means_as_dicts, print_results
 from xmic_cli.options import (
     BreakLock,
     Device,
@@ -32,7 +32,9 @@ def evaluate(
     options: EvaluateOptions,
     clips: Annotated[
         Path | None,
-        typer.Option(help="Numbers over these clips only: a clip id a line, or Parquet or CSV with clip_id."),
+        typer.Option(
+            help="Count these clips only: a text file of one clip id per line, or Parquet or CSV with clip_id."
+        ),
     ] = None,
     submission: Annotated[
         Path | None, typer.Option(help="Also write the JSON of the EPIC-KITCHENS-100 action recognition challenge.")
@@ -44,7 +46,7 @@ def evaluate(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="The run's encoder again, FAMILY:MODEL=FILE, when a method needs its weights and they have moved."
+            help="The run's encoder as FAMILY:MODEL=FILE, for a method that needs its weights when they have moved."
         ),
     ] = None,
     workspace: WorkspaceOption = None,
@@ -56,22 +58,23 @@ def evaluate(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Accuracy within a run's dataset and on others, where all of the target's own classes compete.
+    """Compute a run's accuracy within its dataset and on others.
 
-    Top-1 with its 95 % interval over recordings, top-5, class mean, calibration error, actions; across datasets shared
-    and novel classes, restricted to the part and not. The harmonic mean joins the accuracy within the run's own
-    dataset and that on each other one. Reference rows say what is reached without looking. Fewer than 30 recordings
-    or 100 clips are marked (few), numbers that lack clips by a star.
+    All of the target's own classes compete. The numbers are top-1 with its 95 % interval over recordings, top-5, class
+    mean, calibration error and actions. Across datasets, shared and novel classes also have numbers of their own: once
+    among that part only, once among all classes. The harmonic mean joins the accuracy within the run's own dataset and
+    that on each other dataset. Reference rows say what is reached without looking at the clips. (few) marks fewer than
+    30 recordings or 100 clips; a star marks numbers that lack clips.
     """
     from data_manifests.errors import UsageError
     from data_manifests.schema import canonical_split
     from pipelines.engine.stage import RunPolicy
     from pipelines.evaluate.clip_list import read_clip_list
-    from pipelines.evaluate.folders import folder_name
+    from pipelines.evaluate.evaluation import harmonic_means
+    from pipelines.evaluate.metrics_file import folder_name
     from pipelines.evaluate.stage import evaluate as evaluate_run
-    from pipelines.evaluate.stage import targets_of
     from pipelines.evaluate.submission import Submission, parse_levels
-    from pipelines.evaluate.trained import find_run
+    from pipelines.evaluate.trained import find_run, targets_of
 
     if (submission is None) != (sls is None):
         raise UsageError(
@@ -107,6 +110,8 @@ def evaluate(
     if submission:
         console.note(f"submission: {submission}; the challenge takes it as test.json in a zip")
     if json:
-        console.emit({"run": found.config["name"], "results": results, "harmonic_means": harmonic_means(results)}, True)
+        means = means_as_dicts(harmonic_means([item.metrics for item in results]))
+        values = [item.as_dict() for item in results]
+        console.emit({"run": found.config["name"], "results": values, "harmonic_means": means}, True)
         return
     print_results(folder_name(found.config["name"], options.xmic_vector), results)

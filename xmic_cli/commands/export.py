@@ -1,4 +1,4 @@
-"""``xmic export``: a trained run as a folder that others can use."""
+"""``xmic export``: a trained run as a folder for others."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def export(
     workspace: WorkspaceOption = None,
     json: Json = False,
 ) -> None:
-    """Write safetensors, configuration, class names and a model card, in the layout of the Hugging Face hub.
+    """Write a trained run as a folder for the Hugging Face hub.
 
-    The folder stands alone: commands that take a run take it in the place of a run's name. The frozen encoder is named
-    in it, not copied.
+    It holds safetensors, configuration, class names and a model card, in the layout of the hub. The folder is complete:
+    commands that take a run take it in place of a run's name. The frozen encoder is named in it, not copied.
     """
     from pipelines.evaluate.trained import find_run
-    from pipelines.export.run import export_run
+    from pipelines.export.folder import export_run
 
     space = open_workspace(context, workspace)
     found = find_run(space, run)

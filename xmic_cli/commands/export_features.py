@@ -19,20 +19,21 @@ from xmic_cli.spread import spread
 def export_features(
     context: typer.Context,
     dataset: Dataset = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder; a folder a split is written below it.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write into, one folder per split.")] = Path(
         "features"
     ),
     split: Split = None,
-    encoder: Annotated[str | None, typer.Option(help="Whose vectors. (default: the only one's)")] = None,
-    stream: Annotated[Literal["full", "hand"], Doc("Full frames or hand crops.")] = "full",
+    encoder: Annotated[str | None, typer.Option(help="Encoder of the vectors. (default: the only one)")] = None,
+    stream: Annotated[Literal["full", "hand"], Doc("Vectors of full frames or of hand crops.")] = "full",
     hands: Annotated[str | None, typer.Option(help="Hand stream (folder name). (default: the only one)")] = None,
     plan: Annotated[str | None, typer.Option(help=PLAN)] = None,
     workspace: WorkspaceOption = None,
     json: Json = False,
 ) -> None:
-    """Write a stream's raw vectors as safetensors, a Parquet index of clips, times and classes, and a torch Dataset.
+    """Write a stream's raw vectors for other programs.
 
-    Each split has a folder <dataset>-<split> with vectors.safetensors, index.parquet and dataset.py.
+    Each split has a folder <dataset>-<split>. It holds vectors.safetensors, index.parquet (clips, times and classes)
+    and dataset.py (a torch Dataset).
     """
     from pipelines.export.features import export_features as export
     from pipelines.train.protocol import ProtocolChoice

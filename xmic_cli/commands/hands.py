@@ -14,9 +14,9 @@ from xmic_cli import console
 from xmic_cli.options import Device, Json, Offline, machine_of
 from xmic_cli.spread import spread
 
-app = typer.Typer(no_args_is_help=True, help="Hand models for xmic detect-hands: train one, test one.")
+app = typer.Typer(no_args_is_help=True, help="Train and test hand models for xmic detect-hands.")
 
-Into = Annotated[Path, typer.Option(help="Where hands.safetensors and hands.yaml go.")]
+Into = Annotated[Path, typer.Option(help="Folder for hands.safetensors and hands.yaml.")]
 """The folder of a trained model."""
 
 
@@ -34,20 +34,19 @@ def train(
     teacher_boxes: Annotated[
         Path | None, typer.Option(help="Boxes of another detector (.csv, .parquet; columns video and frame).")
     ] = None,
-    teacher_score: Annotated[float, typer.Option(min=0, max=1, help="Least score of such a box.")] = 0.5,
-    epochs: Annotated[int, typer.Option(min=1, help="How often each picture is seen.")] = 20,
+    teacher_score: Annotated[float, typer.Option(min=0, max=1, help="Least score of a teacher box.")] = 0.5,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the pictures.")] = 20,
     image_size: Annotated[
         int | None, typer.Option(min=32, help="Side of the square input, pixels. (default: that of the weights)")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the batches.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the batches.")] = 0,
     offline: Offline = False,
     json: Json = False,
 ) -> None:
     """Fine-tune a hand model on pictures of your own.
 
-    Run it again after a stop: it goes on from its checkpoint in INTO/work; other pictures, boxes or settings want
-    another folder. The model is used with
-    xmic detect-hands --weights INTO/hands.safetensors.
+    Run it again after a stop: it goes on from its checkpoint in INTO/work. Other pictures, boxes or settings need
+    another folder. Use the model with xmic detect-hands --weights INTO/hands.safetensors.
     """
     from pipelines.hands.finetune.datasets import teacher_boxes as of_teacher
     from pipelines.hands.finetune.datasets import yolo_dataset
@@ -72,17 +71,20 @@ def score(
     image_size: Annotated[
         int | None, typer.Option(min=32, help="Side of the square input, pixels. (default: the model's own, or 640)")
     ] = None,
-    iou: Annotated[float, typer.Option(min=0.01, max=1.0, help="Least overlap of a box with its hand.")] = 0.5,
+    iou: Annotated[float, typer.Option(min=0.01, max=1.0, help="Least overlap (IoU) of a box with its hand.")] = 0.5,
     threshold: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Also count hands found and missed at this score.")
     ] = None,
-    precision: Annotated[Precision, Doc("Of the network; auto goes by the hardware.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Frames a forward pass.")] = 16,
+    precision: Annotated[Precision, Doc("Precision of the network; auto chooses by the hardware.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Frames per forward pass.")] = 16,
     device: Device = "auto",
     offline: Offline = False,
     json: Json = False,
 ) -> None:
-    """Score a hand model on labelled frames: AP50, recall at fixed false alarms a frame, speed."""
+    """Score a hand model on labelled frames.
+
+    Prints average precision (AP50 by default), recall at fixed false alarms per frame, and frames per second.
+    """
     from pipelines.hands.detector import load_detector
     from pipelines.hands.measure import measure_detector
 
@@ -99,7 +101,7 @@ def score(
     found = measure_detector(detector, frames, labels, console.progress(), iou, threshold)
     lines = [f"{found['hands']} hands in {found['frames']} frames: AP{100 * iou:.0f} {percent(found['ap'])}"]
     lines += [
-        f"recall {percent(row['recall'])} at {row['false_alarms']:g} false alarms a frame"
+        f"recall {percent(row['recall'])} at {row['false_alarms']:g} false alarms per frame"
         + ("" if row["threshold"] is None else f" (threshold {row['threshold']:.2f})")
         for row in found["recall"]
     ]
@@ -108,16 +110,16 @@ def score(
             f"at threshold {counts['threshold']:g}: {counts['found']} found, {counts['false_alarms']} false alarms, "
             f"{counts['missed']} missed"
         )
-    lines.append(f"{found['frames_per_second']} frames a second")
+    lines.append(f"{found['frames_per_second']} frames per second")
     console.emit({"model": str(model), **found}, json, lines)
 
 
 def trained_line(made: Mapping[str, Any]) -> str:
-    """Say what a training made, in one line."""
+    """Describe in one line what a training made."""
     done = "; finished before, nothing to do" if made["already_done"] else ""
     return f"{made['file']}: loss {made['loss']:.2f} after {made['pictures']} pictures{done}"
 
 
 def percent(share: float | None) -> str:
-    """'81.3 %', or 'none' where there is nothing to find."""
+    """Format a share in percent: '81.3 %', or 'none' without a share."""
     return "none" if share is None else f"{100 * share:.1f} %"

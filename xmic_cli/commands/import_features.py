@@ -1,4 +1,4 @@
-"""``xmic import-features``: vectors made elsewhere."""
+"""``xmic import-features``: vectors made by other programs."""
 
 from __future__ import annotations
 
@@ -22,37 +22,39 @@ if TYPE_CHECKING:
 def import_features(
     context: typer.Context,
     dataset: Annotated[str, typer.Argument(help="A prepared dataset.")],
-    name: Annotated[str, typer.Option(help="What to call their encoder; the same for every split and dataset.")] = "",
+    name: Annotated[str, typer.Option(help="Name of their encoder; the same for every split and dataset.")] = "",
     vectors: Annotated[
         Path | None, typer.Option(help="Frame vectors: .npy, .npz or .pt (never executed); needs --split.")
     ] = None,
     keys: Annotated[
-        Path | None, typer.Option(help="Table with a row for each vector, where FILE has vectors only.")
+        Path | None, typer.Option(help="Table with one row per vector, for a file of vectors only.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Their split: train, val or test.")] = None,
-    stream: Annotated[Literal["full", "hand"], Doc("Full frames or hand crops.")] = "full",
+    split: Annotated[str | None, typer.Option(help="Split of the vectors: train, val or test.")] = None,
+    stream: Annotated[Literal["full", "hand"], Doc("Vectors of full frames or of hand crops.")] = "full",
     nearest_within: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", help="Take the nearest time so near. (default: refuse what is not within 1 ms)"
+            metavar="SECONDS",
+            help="Longest time between a frame and its nearest row. (default: 1 ms, else refused)",
         ),
     ] = None,
     text: Annotated[
         list[str] | None,
         typer.Option(metavar="noun=FILE", help="Class vectors with their names; once for noun and once for verb."),
     ] = None,
-    logit_scale: Annotated[float | None, typer.Option(help="By what their encoder multiplies cosines.")] = None,
+    logit_scale: Annotated[float | None, typer.Option(help="Factor by which their encoder multiplies cosines.")] = None,
     plan: Annotated[str | None, typer.Option(help=PLAN)] = None,
     list_frames: Annotated[
-        bool, typer.Option("--list-frames", help="Print the frames of --split to make vectors of, as CSV.")
+        bool, typer.Option("--list-frames", help="Print the frames of --split that need vectors, as CSV.")
     ] = False,
     *,
     shared: StageOptions,
 ) -> None:
-    """Take frame and class vectors made by other programs; train and evaluate then read them like any.
+    """Import frame and class vectors made by other programs.
 
-    Each vector has clip_id, segment (and candidate, where a segment has several frames), or video_id and time_s.
-    Vectors are taken as they are and recorded as imported. Choose them with --encoder imported:NAME.
+    xmic train and xmic evaluate then read them like any others. Each vector has clip_id and segment (and candidate,
+    where a segment has several frames), or video_id and time_s. Vectors are stored as they are and recorded as
+    imported. Choose them with --encoder imported:NAME.
     """
     from data_manifests.errors import UsageError
     from data_manifests.schema import canonical_split

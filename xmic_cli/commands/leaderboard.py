@@ -12,17 +12,17 @@ from xmic_cli.options import Json
 
 
 def leaderboard(
-    folder: Annotated[Path, typer.Argument(help="Folder with card.json or *.card.json files, however deep.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with card.json or *.card.json files, at any depth.")],
     by: Annotated[str, typer.Option(help="Number to sort by, highest first.")] = "noun top1",
     json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print every number of every card as CSV.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
 ) -> None:
-    """One table for each protocol, best result first.
+    """Print one table per protocol, best result first.
 
-    Only cards with the same protocol hash (clips, classes, label space, shared and novel classes, versions of the
-    numbers) stand in one table. A star marks results that lack clips. A damaged or foreign card is named and left
-    out, and the command then exits 3.
+    A table holds only cards with the same protocol hash (clips, classes, label space, shared and novel classes,
+    versions of the numbers). A star marks results that lack clips. A damaged or foreign card is named and left out, and
+    the command then exits 3.
     """
     from data_manifests.errors import InputError, UsageError
     from pipelines.evaluate.leaderboard import boards_csv, boards_json, boards_markdown, read_boards
@@ -42,4 +42,4 @@ def leaderboard(
     for why in found.skipped:
         console.note(f"skipped: {why}")
     if found.skipped:
-        raise InputError(f"{folder}: {len(found.skipped)} cards could not be read and stand in no table, see above.")
+        raise InputError(f"{folder}: {len(found.skipped)} cards could not be read and are in no table, see above.")

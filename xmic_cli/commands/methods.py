@@ -1,4 +1,4 @@
-"""``xmic methods``: which methods there are, and what each takes."""
+"""``xmic methods``: the methods and their settings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ def methods(
     visual_layers: Annotated[int, typer.Option(min=1, help="Layers of the image transformer.")] = 12,
     json: Json = False,
 ) -> None:
-    """List the methods: what each needs, how many parameters it trains at given widths, and its presets."""
+    """List the methods with their needs, trained parameters and presets.
+
+    Parameters are counted at the given widths of vectors and transformers.
+    """
     from pipelines.methods import METHODS
     from pipelines.methods.backbone import Widths
     from pipelines.methods.describe import describe_method
@@ -70,7 +73,7 @@ def _rows(settings: Mapping[str, Setting]) -> list[list[str]]:
 
 
 def _text(value: object) -> str:
-    """A value as ``--set`` takes it."""
+    """Write a value as ``--set`` takes it."""
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,4 +1,4 @@
-"""``xmic pocket``: the small drawn world."""
+"""``xmic pocket``: a small drawn world."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from xmic_cli import console
 from xmic_cli.options import Json, Workers, machine_of
 from xmic_cli.spread import spread
 
-app = typer.Typer(no_args_is_help=True, help="Pocket Kitchens: a small drawn world, written as the real datasets are.")
+app = typer.Typer(
+    no_args_is_help=True, help="Build Pocket Kitchens, a small drawn world written as the real datasets are."
+)
 
 
 @app.command("build")
 @spread
 def build(
-    folder: Annotated[Path, typer.Argument(help="Where to.")] = Path("pocket"),
+    folder: Annotated[Path, typer.Argument(help="Folder to write.")] = Path("pocket"),
     size: Annotated[
         Literal["small", "demo", "medium", "full"],
         Doc("small: 40 clips per domain; demo: 100; medium: 1,750; full: 7,000."),
     ] = "demo",
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Which world.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the world.")] = 0,
     workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Render one domain as EPIC-KITCHENS-100 and the other as Ego4D, with the true hand boxes of both.
+    """Render the drawn world as EPIC-KITCHENS-100 and as Ego4D.
 
-    Run it again after a stop: videos that are there are kept. xmic prepare epic and xmic prepare ego4d read them.
+    One domain is written as EPIC-KITCHENS-100 and the other as Ego4D, with the true hand boxes of both. Run it again
+    after a stop: finished videos are kept. xmic prepare epic and xmic prepare ego4d read them.
     """
     from pocket_kitchens.build import build_world
 

@@ -40,46 +40,46 @@ def predict(
     segments: Annotated[
         Path | None,
         typer.Option(
-            help="Table of clips: start and stop (seconds, or hours:minutes:seconds), name where you like; video if "
-            "there are several.",
+            help="Table of clips: start and stop (seconds, or hours:minutes:seconds), optionally name; video if there "
+            "are several.",
             rich_help_panel=_CLIPS,
         ),
     ] = None,
     window: Annotated[
-        float | None, typer.Option(help="Sliding windows of so many seconds.", rich_help_panel=_CLIPS)
+        float | None, typer.Option(help="Length of sliding windows, seconds.", rich_help_panel=_CLIPS)
     ] = None,
     stride: Annotated[
         float | None,
-        typer.Option(help="From one window's start to the next, seconds. (default: --window)", rich_help_panel=_CLIPS),
+        typer.Option(help="Time between the starts of windows, seconds. (default: --window)", rich_help_panel=_CLIPS),
     ] = None,
     nouns: Annotated[
         Path | None,
         typer.Option(
-            help="Any nouns to choose from, one a line, # comments. (default: the classes of the run's dataset)",
+            help="File of nouns to choose from, one per line, # for comments. (default: classes of the run's dataset)",
             rich_help_panel=_WORDS,
         ),
     ] = None,
-    verbs: Annotated[Path | None, typer.Option(help="The same for verbs.", rich_help_panel=_WORDS)] = None,
+    verbs: Annotated[Path | None, typer.Option(help="File of verbs to choose from.", rich_help_panel=_WORDS)] = None,
     noun: Annotated[
         list[str] | None, typer.Option(help="One noun to choose from; may be repeated.", rich_help_panel=_WORDS)
     ] = None,
     verb: Annotated[
         list[str] | None, typer.Option(help="One verb to choose from; may be repeated.", rich_help_panel=_WORDS)
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Answers a clip and label.", rich_help_panel=_WORDS)] = 5,
+    top: Annotated[int, typer.Option(min=1, help="Answers per clip and label.", rich_help_panel=_WORDS)] = 5,
     none_below: Annotated[
         float | None,
         typer.Option(
-            help="Say 'none of these' where the best word's probability is below this. It is the softmax, over the "
-            "words there are to choose from, of the run's logits (cosines times its temperature): how a word stands "
-            "against the others of this list, not how often it is right; of a single word it is 1.",
+            help="Print 'none of these' where the best word's probability is below this. A probability is the softmax "
+            "of the run's logits (cosines times the encoder's logit scale) over the words to choose from. It compares "
+            "a word with the others of the list and does not say how often it is right; of a single word it is 1.",
             rich_help_panel=_WORDS,
         ),
     ] = None,
     format: Annotated[
         Literal["table", "jsonl", "csv"] | None,
         Group(_OUTPUT),
-        Doc("How answers are written. (default: by the ending of --out, else table)"),
+        Doc("Format of the answers. (default: by the ending of --out, else table)"),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write the answers to this file (.jsonl, .csv).", rich_help_panel=_OUTPUT)
@@ -104,12 +104,13 @@ def predict(
     offline: Offline = False,
     json: Json = False,
 ) -> None:
-    """What a trained run sees in new videos: whole files, the clips of a table, or sliding windows.
+    """Predict nouns and verbs in new videos with a trained run.
 
-    Nouns and verbs are those of the run's dataset or any words you give.
+    Clips are whole files, the rows of a table, or sliding windows. Nouns and verbs are those of the run's dataset or
+    any words you give.
 
-    Frames, hands and vectors are made as xmic decode, detect-hands and embed make them, and kept: a clip has the scores
-    that xmic evaluate gives it, and the same videos with other words cost next to nothing.
+    Frames, hands and vectors are made as by xmic decode, detect-hands and embed, and kept. So a clip has the scores
+    that xmic evaluate gives it, and other words for the same videos take little time.
     """
     form = _format(format, out, json)
     from pipelines.engine.stage import RunPolicy, parse_max_failures
@@ -145,7 +146,11 @@ def predict(
 
 
 def _format(given: str | None, out: Path | None, json: bool) -> str:
-    """Refuse what can not be written before anything is looked at."""
+    """Choose the output format before the work begins.
+
+    Raises:
+        UsageError: the output cannot be written in the given form.
+    """
     from data_manifests.errors import UsageError
 
     if json and (given is not None or out is not None):

@@ -21,10 +21,11 @@ def report(
     workspace: WorkspaceOption = None,
     json: Json = False,
 ) -> None:
-    """Write Markdown, a self-contained HTML page, CSV and LaTeX tables of every evaluation.
+    """Write Markdown, HTML, CSV and LaTeX tables of every evaluation.
 
-    Numbers are percent, behind them clips evaluated / clips of the split; * = not all of them. Below the results: the
-    paper's tables that have runs, ± over seeds, [95 % interval], (few) = under 30 recordings or 100 clips.
+    The HTML page is self-contained. Numbers are in percent, followed by evaluated clips / clips of the split; * marks
+    numbers that lack clips. Below the results are the paper's tables that have runs: ± over seeds, [95 % interval],
+    (few) for under 30 recordings or 100 clips.
     """
     from pipelines.report.collect import COLUMNS
     from pipelines.report.write import write_report

@@ -33,10 +33,11 @@ def run(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Prepare, decode, detect hands, embed, train, evaluate and report, as an xmic.toml says.
+    """Run every stage of an xmic.toml, from prepare to report.
 
-    Run it again after a stop: what is done is skipped. Its workspace is the one in the file, unless -w names another.
-    Lists in [embed] (encoder, v2, prompt, names), in a [[train]] and in its set make a grid: all combinations are run.
+    The stages are prepare, decode, detect-hands, embed, train, evaluate and report. Run it again after a stop: what is
+    done is skipped. The workspace is the one in the file, unless -w names another. Lists in [embed] (encoder, v2,
+    prompt, names), in a [[train]] or in its set make a grid: all combinations are run.
     """
     from pipelines.chain.grid import choose_cell, read_cells
     from pipelines.chain.run import plan_chain, run_chain

@@ -1,4 +1,4 @@
-"""``xmic score``: predictions of any model by the same protocols."""
+"""``xmic score``: predictions of any model under the same protocols."""
 
 from __future__ import annotations
 
@@ -16,32 +16,35 @@ def score(
     context: typer.Context,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet or CSV with clip_id and scores.")],
     dataset: Annotated[str, typer.Option(help="Prepared dataset that the scores are of.")],
-    name: Annotated[str, typer.Option(help="What to call the model.")],
-    split: Annotated[str | None, typer.Option(help="Its split. (default: val, else test)")] = None,
+    name: Annotated[str, typer.Option(help="Name of the model.")],
+    split: Annotated[str | None, typer.Option(help="Split of the dataset. (default: val, else test)")] = None,
     source: Annotated[
         str | None,
-        typer.Option(help="Dataset that the model was trained on: for shared and novel classes and seen actions."),
+        typer.Option(help="Dataset that the model was trained on, for shared and novel classes and seen actions."),
     ] = None,
     clips: Annotated[
         Path | None,
-        typer.Option(help="Numbers over these clips only: a clip id a line, or Parquet or CSV with clip_id."),
+        typer.Option(
+            help="Count these clips only: a text file of one clip id per line, or Parquet or CSV with clip_id."
+        ),
     ] = None,
     card_to: Annotated[Path | None, typer.Option(help="Also copy the result card into this folder.")] = None,
     workspace: WorkspaceOption = None,
     break_lock: BreakLock = False,
     json: Json = False,
 ) -> None:
-    """Count the predictions of any model as an evaluation does; needs xmic prepare only, no frames and no training.
+    """Score the predictions of any model as xmic evaluate does.
 
-    A row a clip with noun_scores and/or verb_scores (lists in the order of the class ids), or a column a class
-    (noun:0 or noun:cup). Several files are one model's. Clips may be missing: the numbers then say of how many they
-    are. Writes predictions.parquet, metrics.json and card.json, which xmic report and xmic leaderboard read.
+    It needs xmic prepare only, no frames and no training. A file has one row per clip with noun_scores and/or
+    verb_scores (lists in the order of the class ids), or one column per class (noun:0 or noun:cup). Several files
+    together are one model's. Clips may be missing: the numbers then say how many were counted. Writes
+    predictions.parquet, metrics.json and card.json, which xmic report and xmic leaderboard read.
     """
     from data_manifests.errors import MissingUpstream
     from data_manifests.schema import canonical_split
     from pipelines.engine.stage import RunPolicy
     from pipelines.evaluate.clip_list import read_clip_list
-    from pipelines.evaluate.result_card import copy_card
+    from pipelines.evaluate.result_card import CARD, copy_card
     from pipelines.evaluate.score import ScoreRequest
     from pipelines.evaluate.score import score as score_files
 
@@ -54,11 +57,12 @@ def score(
         )
     request = ScoreRequest(files, name, dataset, chosen, source, read_clip_list(clips) if clips else None)
     result = score_files(space, request, console.progress(), RunPolicy(break_lock=break_lock))
-    copied = copy_card(Path(result["card"]), card_to) if card_to else None
+    card = result.folder / CARD
+    copied = copy_card(card, card_to) if card_to else None
     if json:
-        console.emit({**result, "card_copy": copied and str(copied)}, True)
+        console.emit({**result.as_dict(), "card": str(card), "card_copy": copied and str(copied)}, True)
         return
     print_results(name, [result])
-    for file in (result["card"], copied):
+    for file in (card, copied):
         if file:
             console.note(f"card: {file}")

@@ -1,4 +1,4 @@
-"""``xmic status``: what is done, stale, missing or failed, and why."""
+"""``xmic status``: what is done, stale, missing or failed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHOWN = 5
 
 def status(
     context: typer.Context,
-    verify: Annotated[bool, typer.Option("--verify", help="Read every shard through and check its digest.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every shard in full and check its digest.")] = False,
     workspace: WorkspaceOption = None,
     json: Json = False,
 ) -> None:

@@ -40,10 +40,10 @@ def train(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Train a method on embedded clips: a noun head and a verb head.
+    """Train a method's noun head and verb head on embedded clips.
 
-    The same command goes on where it was stopped; a finished run is never overwritten. Ctrl-C, SIGTERM and
-    SIGUSR1 save the state first.
+    Run the same command again after a stop: it goes on from there. A finished run is never overwritten. Ctrl-C, SIGTERM
+    and SIGUSR1 save the state first.
     """
     from pipelines.train.plan import plan_run
     from pipelines.train.run import train_run
@@ -79,7 +79,7 @@ def _in_words(head: Estimate) -> str:
     if not head.steps:
         return text
     trials = f" with {head.trials} learning rates" if head.trials > 1 else ""
-    text += f", {head.steps_per_epoch:,} steps an epoch, {head.steps:,} in all{trials}"
+    text += f", {head.steps_per_epoch:,} steps per epoch, {head.steps:,} in all{trials}"
     if head.seconds is None or head.bytes is None:
         return text
     return (

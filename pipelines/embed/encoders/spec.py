@@ -187,12 +187,12 @@ def embed_command(
     recorded: str | None = None,
     **options: Any,
 ) -> str:
-    """Write the command line that embeds a split, or without one a dataset.
+    """Write the command line that embeds a split or dataset.
 
     Args:
         workspace: knows where the files of encoders lie.
         dataset: its name.
-        split: its split; None = all.
+        split: its split; None = all splits.
         encoder: a folder name, or a spec as a user gives it; None = any.
         recorded: the spec that the encoder's vectors were made with, which holds no folders.
         options: other options of ``xmic embed``.

@@ -15,7 +15,7 @@ Status = Literal["ok", "missing", "unreadable", "shorter", "incomplete", "other_
 STATUSES: dict[Status, str] = {
     "ok": "there, readable, as annotated",
     "missing": "under no video root",
-    "unreadable": "there, but it can not be read",
+    "unreadable": "there, but it cannot be read",
     "shorter": "ends before one of its clips does",
     "incomplete": "chunks or frames in between are missing",
     "other_timing": "longer or shorter than the annotation says, or JPEGs of another frame rate",

@@ -206,7 +206,7 @@ def test_the_second_entry_of_a_clip_and_action_is_rejected_and_the_first_kept(tm
     assert rows.clips.column("narration").to_pylist() == ["first", None]
     (reject,) = rows.rejects.to_pylist()
     assert (reject["row"], reject["clip_id"], reject["reason"]) == (3, "clip-a_0", "duplicate_id")
-    assert reject["detail"] == "clip_uid and action_idx clip-a_0 stand in an earlier entry"
+    assert reject["detail"] == "clip_uid and action_idx clip-a_0 are in an earlier entry"
 
 
 def test_an_entry_that_puts_its_clip_elsewhere_in_the_video_than_an_earlier_one_is_rejected(tmp_path: Path) -> None:

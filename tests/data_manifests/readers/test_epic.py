@@ -206,7 +206,7 @@ def test_the_second_row_of_an_id_is_rejected_and_the_first_kept(tmp_path: Path) 
     assert rows.clips.column("narration").to_pylist() == ["first"]
     (reject,) = rows.rejects.to_pylist()
     assert (reject["row"], reject["reason"]) == (3, "duplicate_id")
-    assert reject["detail"] == "narration_id P90_01_0 stands on an earlier line"
+    assert reject["detail"] == "narration_id P90_01_0 is on an earlier line"
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_a_missing_class_file_names_the_v2_list_that_must_not_replace_it(tmp_pat
             read()
         assert str(error.value) == (
             f"{file}: not found. It comes with epic-kitchens-100-annotations. The file of that name ending in _v2 "
-            "can not take its place: it is the list of 305 nouns of VISOR, the other annotations use 300."
+            "cannot take its place: it is the list of 305 nouns of VISOR, the other annotations use 300."
         )
 
 

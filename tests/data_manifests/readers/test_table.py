@@ -144,7 +144,7 @@ def test_a_given_clip_id_counts_once_in_a_split(tmp_path: Path) -> None:
     assert val.clips.column("video_id").to_pylist() == ["b.mp4"]
     (reject,) = val.rejects.to_pylist()
     assert (reject["row"], reject["reason"]) == (4, "duplicate_id")
-    assert reject["detail"] == "clip_id 'x' stands in an earlier row"
+    assert reject["detail"] == "clip_id 'x' is in an earlier row"
 
 
 _TIMES = st.integers(0, 3)

@@ -31,7 +31,7 @@ def test_the_columns_of_json_lines_are_those_of_any_row(tmp_path: Path) -> None:
         ("x.jsonl", b"[1]\n", r"x\.jsonl, line 1: found list, expected one JSON object a line"),
         ("x.jsonl", rb'{"noun": "\udc00"}', r"x\.jsonl, line 1: the escape '\\udc00' is half a character"),
         ("x.csv", b"video,narration\na,one\nb,two, three\n", r"x\.csv, line 3: 3 cells, expected 2; put texts with"),
-        ("x.csv", b"video,noun,noun\na,b,c\n", r"x\.csv, line 1: the column 'noun' stands 2 times"),
+        ("x.csv", b"video,noun,noun\na,b,c\n", r"x\.csv, line 1: the column 'noun' appears 2 times"),
         ("x.csv", b"\xff\xfe", r"x\.csv: not a text file in UTF-8"),
     ],
 )
@@ -46,7 +46,7 @@ def test_class_names_stand_once_each(tmp_path: Path) -> None:
     file.write_text(" pan \n\nlid\n")
     assert read_names(file) == ["pan", "lid"]
     file.write_text("pan\npan\n")
-    with pytest.raises(InputError, match="class 'pan' stands twice"):
+    with pytest.raises(InputError, match="class 'pan' appears twice"):
         read_names(file)
 
 

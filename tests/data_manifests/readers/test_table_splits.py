@@ -26,7 +26,7 @@ def test_a_class_file_fixes_ids_and_rejects_names_it_lacks(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (b"a\nb\na\n", "class 'a' stands twice; expected one class name a line, each once."),
+        (b"a\nb\na\n", "class 'a' appears twice; expected one class name a line, each once."),
         (b"\n \n", "no class name in it; expected one class name a line, each once."),
         (None, "no such class file; expected one class name a line."),
         (b"\xff\n", "not a text file in UTF-8 ("),

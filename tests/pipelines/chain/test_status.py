@@ -116,7 +116,7 @@ def test_verify_finds_a_flipped_bit_and_sets_the_shard_aside(embedded):
     data = bytearray(part.read_bytes())
     data[len(data) // 3] ^= 1
     part.write_bytes(bytes(data))
-    assert find(status(embedded), "embed", what="full").done == 1, "the footer alone can not show it"
+    assert find(status(embedded), "embed", what="full").done == 1, "the footer alone cannot show it"
     found = find(status(embedded, verify=True), "embed", what="full")
     assert (found.done, found.damaged) == (0, 1)
     assert part.with_name(part.name + ".damaged").is_file()

@@ -81,7 +81,7 @@ def test_pictures_that_nothing_here_decodes_are_a_decode_error_that_says_so(
 def test_a_missing_file_and_a_folder_are_io_errors(tmp_path: Path) -> None:
     missing = refused(tmp_path / "nowhere.mp4")
     assert missing.reason == "io_error"
-    assert "can not be read (No such file or directory); check the path" in str(missing)
+    assert "cannot be read (No such file or directory); check the path" in str(missing)
     assert refused(tmp_path).reason == "io_error"
 
 

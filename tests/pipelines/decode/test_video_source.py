@@ -22,7 +22,7 @@ def test_a_video_inside_a_longer_file_is_read_from_where_it_begins(video, video_
         chosen = source.choose(clip, PLAN)
         frames = {frame.pts: frame for frame in source.frames(chosen.pts.flat, PLAN)}
     taken = [frames[int(pts)] for pts in chosen.pts.flat]
-    # Centres at 0.125, 0.375, 0.625, 0.875 s of a video that begins half a second into 30 frames a second.
+    # Centres at 0.125, 0.375, 0.625, 0.875 s of a video that begins half a second late, at 30 frames per second.
     assert [video_maker.read_number(from_jpeg(frame.jpeg)) for frame in taken] == [19, 26, 34, 41]
     assert [frame.time_s for frame in taken] == pytest.approx([n / 30 - 0.5 for n in (19, 26, 34, 41)])
 

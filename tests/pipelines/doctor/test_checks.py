@@ -86,14 +86,14 @@ def test_a_crash_in_the_questions_does_not_make_the_import_a_failure(
     result = _examine(tmp_path, Dependency("av", "av"))
     assert result["ok"]
     assert result["dependencies"][0]["problem"].startswith("AttributeError: ")
-    assert result["ffmpeg"]["error"].startswith("av can not be asked: AttributeError: ")
+    assert result["ffmpeg"]["error"].startswith("av cannot be asked: AttributeError: ")
 
 
 def test_without_torch_the_devices_say_so_and_still_count_cores_and_memory(tmp_path: Path) -> None:
     devices = _examine(tmp_path, Dependency("torch", "xmic_test_nowhere"))["devices"]
     assert devices["cpu_cores"] >= 1
     assert devices["memory_bytes"] is None or devices["memory_bytes"] > 0
-    assert devices["error"].startswith("PyTorch can not be asked")
+    assert devices["error"].startswith("PyTorch cannot be asked")
 
 
 VIDEO, SHARD = (next(trial for trial in TRIALS if trial.name == name) for name in ("video", "shard"))
@@ -217,7 +217,7 @@ def test_a_damaged_workspace_file_is_named_and_nothing_else_suffers(tmp_path: Pa
     (tmp_path / "ws").mkdir()
     (tmp_path / "ws" / "workspace.toml").write_text("layout = [")
     result = _examine(tmp_path, Dependency("rich", "rich"))
-    assert result["workspace"]["error"].startswith(f"{tmp_path / 'ws' / 'workspace.toml'}: can not be read (")
+    assert result["workspace"]["error"].startswith(f"{tmp_path / 'ws' / 'workspace.toml'}: cannot be read (")
     assert result["ok"]
     assert result["devices"]["cpu_cores"] >= 1
 
@@ -271,7 +271,7 @@ def test_only_models_whose_weights_are_cached_count_as_usable_offline(
 def test_what_can_not_be_asked_is_no_claim_that_nothing_is_cached(tmp_path: Path) -> None:
     offline = _examine(tmp_path, Dependency("timm", "xmic_test_nowhere"))["offline"]
     assert offline["encoders"] == []
-    assert any(error.startswith("timm can not be asked") for error in offline["errors"])
+    assert any(error.startswith("timm cannot be asked") for error in offline["errors"])
 
 
 def test_av1_counts_only_when_a_software_decoder_is_there() -> None:

@@ -85,7 +85,7 @@ def test_too_many_failures_say_how_many_which_the_limit_where_and_what_to_run(tm
     assert _message(item) == (
         "numbers: 6 of 104 rows failed (4 decode_error, 9 missing_video, 2 timeout); "
         f"--max-failures allows 5 %. Everything that succeeded is kept in {item.folder}; "
-        "the errors stand in its failures/ folder. Try the failed rows again with: xmic numbers --retry-failed"
+        "the errors are in its failures/ folder. Try the failed rows again with: xmic numbers --retry-failed"
     )
     assert item.made == ["a", "b", "c"]
     assert "--max-failures allows 5. " in _message(item, max_failures=5)

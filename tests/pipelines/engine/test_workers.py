@@ -341,7 +341,7 @@ def test_a_script_without_a_guard_runs_once(jobs: ModuleType, tmp_path: Path) ->
 def test_a_function_that_workers_can_not_import_is_told_with_its_traceback(jobs: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "code" / "jobs_of_workers.py").write_text("raise ImportError('library missing')")
     outcomes = run_killable(jobs.heavy, [(0, "x")], workers=1, timeout_s=20, reason_of=jobs.reason_of)
-    with pytest.raises(WorkerBug, match=r"can not import what it is to run:\n(?s:.*)library missing"):
+    with pytest.raises(WorkerBug, match=r"cannot import what it is to run:\n(?s:.*)library missing"):
         list(outcomes)
 
 

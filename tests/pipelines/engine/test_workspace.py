@@ -309,7 +309,7 @@ BY_HAND = re.compile(rf'root / |root\.(glob|joinpath)\(|/ "({FOLDERS})"|"({FOLDE
 
 def test_no_other_module_knows_where_an_artifact_lies() -> None:
     sources = Path(__file__).parents[3]
-    # The doctor imports nothing that may be broken, pyarrow among it, so it can not ask a Workspace.
+    # The doctor imports nothing that may be broken, pyarrow among it, so it cannot ask a Workspace.
     known = {"pipelines/engine/workspace.py", "pipelines/doctor/checks.py"}
     found = {
         f"{name}:{number}: {line.strip()}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.engine.digest import digest_json
+from pipelines.evaluate.metrics_file import SCHEMA as METRICS_SCHEMA
 from pipelines.evaluate.result_card import KIND, LABEL_SPACE, METRIC_VERSIONS, SCHEMA
 
 NUMBERS: dict[str, Any] = {
@@ -15,13 +16,16 @@ NUMBERS: dict[str, Any] = {
     "class_mean": 20.0,
     "n_evaluated": 4,
     "n_official": 5,
+    "classes": 4,
+    "classes_present": 3,
     "recordings": {"r": [1, 2], "s": [0, 2]},
 }
 METRICS: dict[str, Any] = {
+    "schema": METRICS_SCHEMA,
     "run": {
         "name": "theirs",
         "method": "scored: theirs",
-        **dict.fromkeys(("preset", "seed", "key", "recipe", "select_target")),
+        **dict.fromkeys(("preset", "seed", "key", "recipe", "epochs", "select_target")),
         "leaking": False,
     },
     "xmic_vector": "own",
@@ -35,7 +39,11 @@ METRICS: dict[str, Any] = {
     "random_weights": [],
     "mixed": [],
     "pretrained_on": {},
+    "protocol": {},
+    "hand_fallback_rate": None,
+    "failures": {},
     "versions": {"xmic": "0"},
+    "commands": [],
 }
 
 

@@ -35,23 +35,23 @@ def ranked(**options):
 
 def test_an_action_is_right_when_verb_and_noun_are_and_only_clips_with_both_count() -> None:
     found = action_metrics(ranked(), None)
-    assert found["top1"] == pytest.approx(200 / 3)
-    assert found["top5"] == 100
-    assert (found["n_evaluated"], found["n_official"]) == (3, 3)
-    assert found["recordings"] == {"r0": [1, 2], "r1": [1, 1]}
-    assert (found["seen"], found["unseen"]) == (None, None)
+    assert found.top1 == pytest.approx(200 / 3)
+    assert found.top5 == 100
+    assert (found.n_evaluated, found.n_official) == (3, 3)
+    assert found.recordings == {"r0": (1, 2), "r1": (1, 1)}
+    assert (found.seen, found.unseen) == (None, None)
 
 
 def test_pairs_that_training_shows_stand_apart_from_those_it_does_not() -> None:
     found = action_metrics(ranked(), {(0, 0), (1, 2), (1, 0)})
-    assert (found["seen"]["pairs"], found["seen"]["percent"], found["seen"]["n_official"]) == (2, 100.0, 2)
-    assert (found["unseen"]["pairs"], found["unseen"]["percent"], found["unseen"]["n_official"]) == (1, 0.0, 1)
+    assert (found.seen.pairs, found.seen.percent, found.seen.n_official) == (2, 100.0, 2)
+    assert (found.unseen.pairs, found.unseen.percent, found.unseen.n_official) == (1, 0.0, 1)
 
 
 def test_a_clip_without_scores_is_official_but_not_evaluated() -> None:
     half = predictions({"verb": VERBS[:1], "noun": NOUNS[:1]}, LABELS, rows=[0])
     found = action_metrics(rank_actions(half, ONE), set())
-    assert (found["n_evaluated"], found["n_official"], found["unseen"]["n_official"]) == (1, 3, 3)
+    assert (found.n_evaluated, found.n_official, found.unseen.n_official) == (1, 3, 3)
 
 
 def test_the_temperatures_of_the_heads_decide_the_joint_order() -> None:
@@ -71,7 +71,7 @@ def test_the_temperatures_of_the_heads_decide_the_joint_order() -> None:
 def test_without_a_clip_that_has_both_labels_there_is_no_number() -> None:
     item = predictions({"verb": VERBS, "noun": NOUNS}, {"verb": [-1] * 4, "noun": [-1] * 4})
     found = action_metrics(rank_actions(item, ONE), set())
-    assert (found["top1"], found["top5"], found["n_official"], found["seen"]["percent"]) == (None, None, 0, None)
+    assert (found.top1, found.top5, found.n_official, found.seen.percent) == (None, None, 0, None)
 
 
 def test_pairs_are_seen_by_name_and_a_training_clip_must_show_both() -> None:

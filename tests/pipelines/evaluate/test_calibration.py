@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.evaluate.calibration import calibration_error, fit_temperature, log_probabilities
+from pipelines.evaluate.calibration import (
+    Temperature,
+    calibration_error,
+    fit_temperature,
+    fit_temperatures,
+    log_probabilities,
+)
+from tests.pipelines.evaluate.hand_made import predictions
 
 
 def logits_of(probabilities: list[list[float]]) -> np.ndarray:
@@ -45,3 +52,13 @@ def test_the_fitted_temperature_is_the_one_the_labels_were_drawn_with() -> None:
 
 def test_labels_that_are_all_right_ask_for_the_coldest_temperature() -> None:
     assert fit_temperature(np.array([[1.0, 0.0]]), np.array([0])) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_each_head_has_its_own_temperature_and_one_without_clips_keeps_1() -> None:
+    item = predictions({"noun": [[4, 0], [4, 0], [0, 2]], "verb": [[1, 0]] * 3}, {"noun": [0, 1, 1], "verb": [-1] * 3})
+    found = fit_temperatures(item, "mine val")
+    nouns = item.of("noun")
+    assert found == {
+        "noun": Temperature(fit_temperature(nouns.scores, nouns.truth), "mine val"),
+        "verb": Temperature(),
+    }

@@ -26,8 +26,8 @@ def test_a_list_is_lines_csv_or_parquet(tmp_path) -> None:
     [
         ("a.txt", b"\n", "no clip id in it"),
         ("a.csv", b"clip,x\na,1\n", "no column clip_id; found clip, x"),
-        ("a.parquet", b"PAR1", "can not be read as .parquet"),
-        ("a.txt", b"\xff\xfe\x00", "can not be read as .txt"),
+        ("a.parquet", b"PAR1", "cannot be read as .parquet"),
+        ("a.txt", b"\xff\xfe\x00", "cannot be read as .txt"),
     ],
 )
 def test_a_file_that_is_no_list_is_named(tmp_path, name, content, text) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from data_manifests.errors import InputError
 from pipelines.evaluate.compare import Side, compare, holm, point, side_interval
+from pipelines.evaluate.intervals import WITHIN
 
 CLIPS = {f"v{number}": 10 + number for number in range(12)}
 
@@ -91,7 +92,7 @@ def test_holm_keeps_the_order_never_lowers_and_stays_below_bonferroni(p: list[fl
 def test_parts_of_one_dataset_are_drawn_with_the_same_recordings() -> None:
     # Where all recordings are drawn together a part that is the other's double has no spread of its own.
     shared = {f"v{k}": (k, 20) for k in range(20)}
-    ends = side_interval(Side([[shared], [shared]], parts=True))
+    ends = side_interval(Side([[shared], [shared]], (WITHIN, WITHIN), parts=True))
     assert ends == pytest.approx(side_interval(Side([[shared]])))
     apart = side_interval(Side([[shared], [shared]]))
     assert apart is not None

@@ -33,19 +33,19 @@ def test_a_tail_action_has_a_tail_verb_or_a_tail_noun() -> None:
     labels = {"verb": [0, 10, 0, 10], "noun": [0, 0, 60, 59]}
     found = numbers(labels, [0, 10, 0, 0], [0, 0, 60, 59], ["P01"] * 4)
     tail = found["tail_classes"]
-    assert {name: (of["percent"], of["n_official"]) for name, of in tail.items()} == {
+    assert {name: (of.percent, of.n_official) for name, of in tail.items()} == {
         "verb": (50.0, 2),
         "noun": (100.0, 1),
         "action": (50.0, 2),
     }
-    assert found["overall"]["action"]["percent"] == 75
-    assert found["overall"]["verb"]["top5"] == 75
+    assert found["overall"]["action"].percent == 75
+    assert found["overall"]["verb"].top5 == 75
 
 
 def test_unseen_participants_are_P18_and_P32() -> None:
     labels = {"verb": [0, 1, 2, 3], "noun": [0, 1, 2, 3]}
     found = numbers(labels, [0, 1, 0, 0], [0, 0, 0, 3], ["P18", "P32", "P01", "P08"])["unseen_participants"]
-    assert {name: (of["percent"], of["n_evaluated"]) for name, of in found.items()} == {
+    assert {name: (of.percent, of.n_evaluated) for name, of in found.items()} == {
         "verb": (100.0, 2),
         "noun": (50.0, 2),
         "action": (50.0, 2),

@@ -80,7 +80,7 @@ def test_files_may_hold_a_label_each_or_some_clips_each(csv, parquet):
         ("clip_id,noun:0,noun:3\na,1,2\n", "found the column noun:3; expected class ids 0 to 2"),
         ("clip_id,noun:fork\na,1\n", "found the column noun:fork; 'fork' is no class"),
         ("clip_id,noun:0,noun:cup\na,1,2\n", "columns noun:0 and noun:cup are both class 0"),
-        ("clip_id,noun:0,noun:0\na,1,2\n", "column noun:0 stands twice"),
+        ("clip_id,noun:0,noun:0\na,1,2\n", "column noun:0 appears twice"),
         ("clip_id,action:0\na,1\n", "found the column 'action:0'"),
         ("clip_id,verb:0,verb:1\na,1\n", "row 2: found 2 cells; expected 3"),
         ("clip_id,verb:0,verb:1\na,1,2\nb,1,nan\n", "row 3, column verb:1: found nan; expected a finite number"),
@@ -131,17 +131,17 @@ def test_other_kinds_of_numbers_and_lists_of_parquet_are_read(tmp_path):
 def test_a_parquet_file_cut_short_or_with_a_column_twice_is_named(tmp_path):
     file = tmp_path / "scores.parquet"
     pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 2, ["clip_id", "clip_id"]), file)
-    with pytest.raises(InputError, match="column clip_id stands twice"):
+    with pytest.raises(InputError, match="column clip_id appears twice"):
         read(file)
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(InputError, match="can not be read as parquet"):
+    with pytest.raises(InputError, match="cannot be read as parquet"):
         read(file)
 
 
 def test_a_file_that_is_none_of_both_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"no such file; expected Parquet or CSV"):
         read(tmp_path / "none.csv")
-    for name, said in (("x.npy", "ends in '.npy'"), ("x.parquet", "can not be read as parquet")):
+    for name, said in (("x.npy", "ends in '.npy'"), ("x.parquet", "cannot be read as parquet")):
         (tmp_path / name).write_text("x")
         with pytest.raises(InputError, match=said):
             read(tmp_path / name)

@@ -26,10 +26,10 @@ def test_clips_that_agree_within_recordings_give_a_wider_interval_than_as_many_t
     assert (lower, higher) == (50, 50)
 
 
-def test_the_same_recordings_in_another_order_give_the_same_draws_and_another_seed_others() -> None:
+def test_the_same_recordings_in_another_order_give_the_same_draws_and_another_stream_others() -> None:
     one = {"a": (1, 2), "b": (0, 3), "c": (2, 2)}
     assert np.array_equal(resampled(one), resampled(dict(reversed(one.items()))))
-    assert not np.array_equal(resampled(one), resampled(one, seed=1))
+    assert not np.array_equal(resampled(one), resampled(one, stream=1))
 
 
 def test_without_clips_there_is_no_interval() -> None:

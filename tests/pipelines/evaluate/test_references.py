@@ -12,8 +12,8 @@ CLIPS = scored(np.zeros((6, 4)), [0, 1, 1, 3, 3, 3], ["x", "x", "y", "y", "z", "
 
 
 def percents(found, name):
-    parts = {part: (of["restricted"] or {}).get("percent") for part, of in found[name]["parts"].items() if of}
-    return found[name]["percent"], parts["shared"], parts["novel"]
+    parts = {part: of.restricted and of.restricted.percent for part, of in found[name].parts.items() if of}
+    return found[name].percent, parts["shared"], parts["novel"]
 
 
 def test_each_reference_reaches_what_counting_gives() -> None:
@@ -22,7 +22,7 @@ def test_each_reference_reaches_what_counting_gives() -> None:
     assert percents(found, "source_majority") == (pytest.approx(100 / 3), pytest.approx(200 / 3), None)
     assert percents(found, "target_majority") == (50.0, pytest.approx(200 / 3), 100.0)
     assert found["zero_shot_prior"] is None
-    assert {name: of["oracle"] for name, of in found.items() if of} == {
+    assert {name: of.oracle for name, of in found.items() if of} == {
         "chance": False,
         "source_majority": False,
         "target_majority": True,
@@ -31,16 +31,16 @@ def test_each_reference_reaches_what_counting_gives() -> None:
 
 def test_they_carry_their_recordings_as_the_method_does() -> None:
     found = references_of(CLIPS, SPLIT, cross=True, zero_shot=False)
-    assert found["source_majority"]["recordings"] == {"x": [1, 2], "y": [1, 2], "z": [0, 2]}
-    assert found["chance"]["recordings"]["x"] == [0.5, 2]
+    assert found["source_majority"].recordings == {"x": (1, 2), "y": (1, 2), "z": (0, 2)}
+    assert found["chance"].recordings["x"] == (0.5, 2)
 
 
 def test_the_prior_of_the_source_decides_between_equal_scores_and_is_outweighed_by_better_ones() -> None:
     clips = scored([[0, 0, 0, 0], [0, 0, 0, 9]], [1, 3])
-    assert references_of(clips, SPLIT, cross=True, zero_shot=True)["zero_shot_prior"]["percent"] == 100
+    assert references_of(clips, SPLIT, cross=True, zero_shot=True)["zero_shot_prior"].percent == 100
     # log(7/12) − log(1/12) = 1.95: a lead of 1 is not enough for a class without training clips.
     clips = scored([[0, 0, 0, 1], [0, 0, 0, 2]], [3, 3])
-    assert references_of(clips, SPLIT, cross=True, zero_shot=True)["zero_shot_prior"]["percent"] == 50
+    assert references_of(clips, SPLIT, cross=True, zero_shot=True)["zero_shot_prior"].percent == 50
 
 
 @pytest.mark.parametrize("unknown", [None, vocabulary([[0], [1], [], []], None)])
@@ -51,5 +51,5 @@ def test_without_the_sources_training_clips_only_what_needs_none_is_given(unknow
 
 def test_within_the_dataset_there_are_no_parts() -> None:
     found = references_of(CLIPS, vocabulary([[0], [1], [2], [3]], [0, 1, 0, 3]), cross=False, zero_shot=False)
-    assert "parts" not in found["chance"]
-    assert found["source_majority"]["percent"] == 50
+    assert "parts" not in found["chance"].model_fields_set
+    assert found["source_majority"].percent == 50

@@ -5,11 +5,13 @@ import json
 import pytest
 
 from data_manifests.errors import InputError
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.evaluate.result_card import copy_card, read_card, write_card
 from tests.pipelines import manifest_clips
 from tests.pipelines.evaluate.cards import METRICS, NUMBERS
 
-ACROSS = {"source": {"dataset": "other", "split": "train"}, "vocabulary": {"noun": {"sha256": "1"}}}
+SHARED = {"rule": "exact", "sha256": "1", "classes": {"shared": 1}}
+ACROSS = {"source": {"dataset": "other", "split": "train"}, "vocabulary": {"noun": SHARED}}
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def clips(ids=("a", "b"), nouns=(0, 1), recordings=("r", "r")):
 def card_of(workspace, folder, metrics=METRICS, of=None):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "predictions.parquet").write_bytes(b"x")
-    return read_card(write_card(workspace, folder, metrics, of or clips()))
+    return read_card(write_card(workspace, folder, Metrics.model_validate(metrics), of or clips()))
 
 
 def test_the_hash_is_of_clips_classes_and_vocabulary_and_not_of_who_was_evaluated(workspace, tmp_path):
@@ -46,7 +48,7 @@ def test_the_hash_is_of_clips_classes_and_vocabulary_and_not_of_who_was_evaluate
 def test_a_result_of_one_label_stands_beside_those_of_both(workspace, tmp_path):
     noun = card_of(workspace, tmp_path / "a", {**METRICS, **ACROSS})
     labels = {"noun": NUMBERS, "verb": NUMBERS}
-    vocabulary = {label: {"sha256": "1"} for label in labels}
+    vocabulary = dict.fromkeys(labels, SHARED)
     both = card_of(workspace, tmp_path / "b", {**METRICS, **ACROSS, "labels": labels, "vocabulary": vocabulary})
     assert noun.protocol_sha256 == both.protocol_sha256
     assert set(noun.protocol.vocabulary) == {"noun", "verb"}
@@ -58,7 +60,7 @@ def test_numbers_carry_intervals_coverage_and_what_to_know(workspace, tmp_path):
     metrics = {
         **METRICS,
         "labels": {"noun": {**NUMBERS, "parts": parts}},
-        "actions": {**NUMBERS, "class_mean": None, "seen": part, "unseen": None},
+        "actions": {**NUMBERS, "class_mean": None, "seen": {**part, "pairs": 1}, "unseen": None},
         "random_weights": ["tiny"],
     }
     card = card_of(workspace, tmp_path / "a", metrics)
@@ -79,6 +81,15 @@ def test_numbers_carry_intervals_coverage_and_what_to_know(workspace, tmp_path):
     assert card.coverage == {"noun": (4, 5), "action": (4, 5)}
     assert card.warnings == ["random weights: tiny"]
     assert card.predictions.sha256 == "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_intervals_are_those_of_the_evaluation(workspace, tmp_path, within):
+    noun = {**NUMBERS, "recordings": {f"v{k}": [7 * k % 11, 11 + k] for k in range(12)}}
+    metrics = {**METRICS, "within": within, "labels": {"noun": noun}}
+    found = Metrics.model_validate(metrics)
+    card = card_of(workspace, tmp_path / "a", metrics)
+    assert card.numbers["noun top1"].interval == found.interval(found.labels["noun"])
 
 
 def test_a_label_without_an_evaluated_clip_has_coverage_and_no_number(workspace, tmp_path):

@@ -13,7 +13,8 @@ from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
 from pipelines.evaluate.clip_list import read_clip_list
 from pipelines.evaluate.result_card import read_card
-from pipelines.evaluate.score import ScoreRequest, score
+from pipelines.evaluate.score import ScoreRequest
+from pipelines.evaluate.score import score as score_files
 from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.report.collect import collect
@@ -32,7 +33,8 @@ def evaluated(embedded):
         Silent(),
     )
     targets = [("mine", "val"), ("other", "val")]
-    return embedded, evaluate(embedded, find_run(embedded, None), targets, Machine(device="cpu"), Silent())
+    found = evaluate(embedded, find_run(embedded, None), targets, Machine(device="cpu"), Silent())
+    return embedded, [item.as_dict() for item in found]
 
 
 @pytest.fixture
@@ -49,6 +51,10 @@ def scores(embedded, tmp_path):
         return file
 
     return write
+
+
+def score(workspace, wanted, progress):
+    return score_files(workspace, wanted, progress).as_dict()
 
 
 def request(file, **others):

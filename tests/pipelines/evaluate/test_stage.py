@@ -13,9 +13,9 @@ from pipelines.engine.shards import read_rows
 from pipelines.engine.workspace import DatasetSettings
 from pipelines.evaluate import epic
 from pipelines.evaluate.clip_list import read_clip_list
-from pipelines.evaluate.stage import evaluate, targets_of
+from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.submission import Submission
-from pipelines.evaluate.trained import find_run
+from pipelines.evaluate.trained import find_run, targets_of
 from pipelines.methods.xmic import XMIC
 from pipelines.train.options import TrainOptions
 from pipelines.train.plan import plan_run
@@ -30,7 +30,7 @@ def trained(embedded):
 
 
 def score(workspace, run, targets, **options):
-    return evaluate(workspace, run, targets, Machine(device="cpu"), Silent(), **options)
+    return [item.as_dict() for item in evaluate(workspace, run, targets, Machine(device="cpu"), Silent(), **options)]
 
 
 def test_within_and_cross_use_all_classes_of_the_target(trained):
@@ -199,7 +199,8 @@ def test_a_list_of_clips_holds_the_numbers_to_them_and_not_the_scores(trained, t
             notes.append(text)
 
     targets = [("mine", "train"), ("other", "val")]
-    within, cross = evaluate(workspace, run, targets, Machine(device="cpu"), Listening(), listed=listed)
+    both = evaluate(workspace, run, targets, Machine(device="cpu"), Listening(), listed=listed)
+    within, cross = (item.as_dict() for item in both)
     numbers = cross["labels"]["noun"]
     assert (numbers["n_evaluated"], numbers["n_official"]) == (2, 2)
     assert cross["clips_file"] == {"sha256": listed.sha256, "clips": 2}

@@ -16,7 +16,8 @@ from pipelines.engine import stage
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
-from pipelines.evaluate.stage import evaluate
+from pipelines.evaluate.calibration import Temperature, fit_temperature
+from pipelines.evaluate.stage import evaluate, evaluation_stage
 from pipelines.evaluate.trained import find_run
 from pipelines.report.collect import collect
 from pipelines.train.options import TrainOptions
@@ -41,7 +42,8 @@ def run(workspace, method="xmic", **changes):
 
 
 def score(workspace, found, targets=TARGETS, **options):
-    return evaluate(workspace, found, targets, Machine(device="cpu"), Silent(), **options)
+    evaluated = evaluate(workspace, found, targets, Machine(device="cpu"), Silent(), **options)
+    return [item.as_dict() for item in evaluated]
 
 
 def predictions(workspace, folder, target="mine-val"):
@@ -170,3 +172,22 @@ def test_a_run_of_before_there_was_a_choice_kept_its_last_epoch(embedded):
     file.write_text(json.dumps(config))
     (metrics,) = score(embedded, find_run(embedded, found.config["name"]), TARGETS[:1])
     assert (metrics["run"]["select"], metrics["run"]["leaking"]) == ("last", False)
+
+
+def test_another_dataset_takes_the_temperature_of_the_sources_val_split(embedded):
+    found = run(embedded, "zero-shot", label="both", classify="full")
+    cross = evaluation_stage(embedded, found, "other", "val")
+    assert cross.temperatures() == {"noun": Temperature(), "verb": Temperature()}
+    score(embedded, found, TARGETS[:1])
+    within = evaluation_stage(embedded, found, "mine", "val")
+    nouns = within.predictions().of("noun")
+    expected = Temperature(fit_temperature(nouns.scores, nouns.truth), "mine val")
+    assert cross.temperatures()["noun"] == expected
+    assert within.temperatures() == {"noun": Temperature(), "verb": Temperature()}
+
+
+def test_predictions_that_are_out_of_date_are_not_fitted_on(embedded):
+    found = run(embedded, "zero-shot", classify="full")
+    score(embedded, found, TARGETS[:1])
+    (found.folder / "noun" / "weights.safetensors").write_bytes(b"others")
+    assert evaluation_stage(embedded, found, "other", "val").temperatures()["noun"] == Temperature()

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
-from pipelines.export.card import result_rows, terms_of, warnings_of
-from pipelines.report.metrics_file import Metrics
+from pipelines.evaluate.metrics_file import Metrics
+from pipelines.export.card import DRAWN, Card, result_rows, terms_of, warnings_of
 
 
 def metrics(**parts: object) -> Metrics:
@@ -11,6 +12,7 @@ def metrics(**parts: object) -> Metrics:
     numbers |= {"classes_present": 3, "recordings": {"a": [1, 2], "b": [0, 2]}}
     run = {"name": "r", "method": "xmic", "preset": "official", "seed": 0, "key": "k", "recipe": None, "epochs": None}
     known = {
+        "schema": 3,
         "run": run,
         "source": {"dataset": "epic", "split": "train"},
         "target": {"dataset": "ego4d", "split": "val"},
@@ -34,6 +36,35 @@ def test_a_row_has_the_number_its_interval_and_its_clips() -> None:
     assert row["between"] == "0.0–50.0"
 
 
+def test_across_datasets_a_row_has_the_draws_that_every_other_table_has() -> None:
+    noun = {**metrics().labels["noun"].model_dump(), "recordings": {f"v{k}": (7 * k % 11, 11 + k) for k in range(12)}}
+    within, cross = (metrics(within=within, labels={"noun": noun}) for within in (True, False))
+    rows = result_rows([within, cross])
+    for row, one in zip(rows, (within, cross), strict=True):
+        low, high = one.interval(one.labels["noun"]) or (0, 0)
+        assert row["between"] == f"{low:.1f}–{high:.1f}"
+    assert rows[0]["between"] != rows[1]["between"]
+
+
+def card(**parts: object) -> Card:
+    texts = ("name", "method", "preset", "key", "encoder", "encoder_sha256", "source", "recipe")
+    known: dict = {**dict.fromkeys(texts, "r"), "seed": 0, "heads": ["nouns"], "licence": None}
+    known |= {name: {} for name in ("summaries", "protocol", "versions")}
+    known |= {name: [] for name in ("results", "warnings", "terms")}
+    return Card(**{**known, **parts})
+
+
+@pytest.mark.parametrize(
+    ("licence", "method"), [(None, "xmic"), ("Apache-2.0", "mine: a [method]"), ("a: b", "# not a comment")]
+)
+def test_the_front_matter_is_yaml_whatever_the_values_are(licence: str | None, method: str) -> None:
+    _, front, text = card(licence=licence, method=method).markdown().split("---\n", 2)
+    found = yaml.safe_load(front)
+    assert found["tags"] == ["egocentric-video", "action-recognition", method]
+    assert found.get("license") == (licence and licence.lower())
+    assert text.startswith("\n# r\n")
+
+
 def test_what_weakens_the_numbers_is_said() -> None:
     mixed = [{"what": "detector", "run": "a", "target": "b"}]
     found = warnings_of([metrics(random_weights=["vit"], mixed=mixed)])
@@ -55,6 +86,7 @@ def test_a_leaking_epoch_is_said() -> None:
         ("epic", "open_clip:ViT-B-16/openai", ("CC BY-NC 4.0", "OpenAI's CLIP weights: MIT")),
         ("ego4d", "timm:vit_large_patch14_dinov2.lvd142m", ("licence agreement", "Apache License 2.0")),
         ("table", "pocket", ("whoever recorded them", "xmic's licence")),
+        (DRAWN, "pocket", ("drawn by xmic", "xmic's licence")),
         (None, "open_clip:ViT-B-16=mine.safetensors", ("whoever recorded them", "who published its weights")),
     ],
 )

@@ -67,7 +67,7 @@ def test_keys_hold_plain_values_and_no_absolute_path():
     expect_plain({"size": 3, "list": ["a/b", None]}, "provenance")
     with pytest.raises(Broken, match=r"absolute path \['/home/me/w\.pt'\]"):
         expect_plain({"weights": {"file": "/home/me/w.pt"}}, "provenance")
-    with pytest.raises(Broken, match="a value that JSON can not"):
+    with pytest.raises(Broken, match="a value that JSON cannot"):
         expect_plain({"weights": {1, 2}}, "provenance")
     with pytest.raises(Broken, match="expected a dict"):
         expect_plain(None, "provenance")

@@ -159,7 +159,7 @@ def test_words_for_a_head_that_is_not_there_and_words_that_repeat_are_refused(ki
     assert not clip.verbs
     with pytest.raises(UsageError, match=r"--verbs: .* has no verb head"):
         predictor.predict(footage, nouns=["cup"], verbs=["cut"])
-    with pytest.raises(UsageError, match="nouns: 'cup' stands twice"):
+    with pytest.raises(UsageError, match="nouns: 'cup' appears twice"):
         predictor.predict(footage, nouns=["cup", "cup"])
     with pytest.raises(MissingUpstream, match=r"no nouns to choose from: .* --nouns FILE"):
         predictor.predict(footage)

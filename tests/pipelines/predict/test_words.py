@@ -17,7 +17,7 @@ def test_words_of_a_file_come_first_and_comments_are_left_out(tmp_path: Path) ->
 
 
 def test_a_word_that_stands_twice_or_is_empty_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nouns: 'cup' stands twice; expected different words"):
+    with pytest.raises(UsageError, match="nouns: 'cup' appears twice; expected different words"):
         read_words("noun", None, ["cup", "cup"])
     with pytest.raises(UsageError, match="verbs: a word is empty"):
         read_words("verb", None, [" "])

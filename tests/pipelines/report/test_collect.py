@@ -9,6 +9,7 @@ import pytest
 
 from data_manifests.errors import MissingUpstream
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.evaluation import harmonic_mean_of
 from pipelines.report.collect import Gap, collect
 
 Make = Callable[..., dict]
@@ -46,6 +47,28 @@ def test_a_row_joins_within_and_cross_by_their_harmonic_mean(
         "noun top-5": ("80.00", "5/5"),
         "noun class mean": ("60.00", "5/5"),
     }
+
+
+def test_intervals_are_those_of_the_evaluations_and_a_run_s_training_data_is_looked_at_once(
+    workspace: Workspace, evaluated: Put, metrics: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(
+        "pipelines.report.collect.what_it_learned_from_has_changed",
+        lambda _, head: looked.append(f"{head.parent.name}/{head.name}"),
+    )
+    both = [metrics(), metrics("epic")]
+    for made in both:
+        made["labels"]["noun"]["recordings"] = {f"v{k}": [7 * k % 11, 11 + k] for k in range(12)}
+    evaluated(*both)
+    found = collect(workspace)
+    within, cross = (next(m for m in found.evaluations if m.within is own) for own in (True, False))
+    cells = found.rows[0].cells
+    assert cells["noun within"].interval == within.interval(within.labels["noun"])
+    assert cells["noun cross"].interval == cross.interval(cross.labels["noun"])
+    assert cells["noun within"].interval != cells["noun cross"].interval
+    assert cells["noun hm"].interval == harmonic_mean_of(within, cross, "noun").interval
+    assert sorted(looked) == [f"{RUN}/noun", f"{RUN}/verb"]
 
 
 def test_a_run_gets_a_row_for_every_cross_target(workspace: Workspace, evaluated: Put, metrics: Make) -> None:

@@ -11,11 +11,11 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.metrics_file import ClipsFile
 from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.report.collect import collect
 from pipelines.report.examples import CHANGES, MOST, Example, examples
-from pipelines.report.metrics_file import ClipsFile
 from pipelines.report.per_class import class_tables
 from pipelines.train.options import TrainOptions
 from pipelines.train.plan import plan_run

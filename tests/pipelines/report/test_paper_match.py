@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipelines.engine.workspace import DatasetSettings, Workspace
-from pipelines.report.metrics_file import Metrics
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.paper_match import PaperRows, comparable, dataset_named, encoder_named, real_place, v2_named
 from pipelines.report.table_groups import Group
 from tests.pipelines.report.evaluations import both, evaluation

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.report.metrics_file import Metrics
+from pipelines.evaluate.evaluation import harmonic_mean_of
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.table_cells import PaperNumber, TableCell, measured, measured_reference
 from tests.pipelines.report.evaluations import both
 
@@ -16,6 +17,21 @@ def test_a_harmonic_mean_has_the_clips_of_both_and_no_seed_no_deviation() -> Non
     found = measured([_pair()], "noun", "hm")
     assert found is not None
     assert (found.cell.value, found.cell.evaluated, found.cell.sd) == (pytest.approx(30.0), 80_000, None)
+
+
+def test_of_one_seed_the_interval_is_that_of_the_evaluation() -> None:
+    own, other = both()
+    for made in (own, other):
+        made["labels"]["noun"]["recordings"] = {f"v{k}": [7 * k % 11, 11 + k] for k in range(12)}
+    pair = Metrics.model_validate(own), Metrics.model_validate(other)
+    for kind, metrics in zip(("within", "cross"), pair, strict=True):
+        found = measured([pair], "noun", kind)
+        assert found is not None
+        assert found.cell.interval == pytest.approx(metrics.interval(metrics.labels["noun"]))
+    joined, mean = measured([pair], "noun", "hm"), harmonic_mean_of(*pair, "noun")
+    assert joined is not None
+    assert mean is not None
+    assert joined.cell.interval == pytest.approx(mean.interval)
 
 
 @pytest.mark.parametrize("kind", ["cross", "hm", "shared", "novel called shared"])

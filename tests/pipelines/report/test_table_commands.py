@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.report.metrics_file import Metrics
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.paper_match import variants
 from pipelines.report.table_commands import to_begin, to_fill, to_train
 from pipelines.report.table_groups import Group

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.report.metrics_file import Metrics
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.table_compare import Compared, comparisons, corrected
 from pipelines.report.table_groups import Group
 from tests.pipelines.report.evaluations import both

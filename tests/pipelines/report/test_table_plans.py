@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipelines.engine.workspace import Workspace
-from pipelines.report.metrics_file import Metrics
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.table_groups import Group
 from pipelines.report.table_plans import columns, fits, setting_of
 from tests.pipelines.report.evaluations import both, evaluation

@@ -58,8 +58,8 @@ def test_a_prompt_learner_is_trained_and_evaluated_on_other_classes(towered: Wor
     assert sum(tensor.numel() for tensor in saved.values()) == result["heads"]["noun"]["parameters"] < 60_000
     run = find_run(towered, planned.name)
     within, cross = evaluate(towered, run, [("mine", "val"), ("other", "val")], CPU, Silent())
-    assert (within["labels"]["noun"]["classes"], cross["labels"]["noun"]["classes"]) == (3, 4)
-    assert cross["labels"]["noun"]["n_evaluated"] == 6
+    assert (within.metrics.labels["noun"].classes, cross.metrics.labels["noun"].classes) == (3, 4)
+    assert cross.metrics.labels["noun"].n_evaluated == 6
     assert len(LOADED) == 3
 
 

@@ -237,11 +237,9 @@ def test_zero_shot_needs_no_train_split(embedded):
     from pipelines.evaluate.stage import evaluate
     from pipelines.evaluate.trained import find_run
 
-    (metrics,) = evaluate(
-        embedded, find_run(embedded, planned.name), [("other", "val")], Machine(device="cpu"), Silent()
-    )
-    assert metrics["source"] == {"dataset": "other", "split": "val"}
-    assert metrics["labels"]["noun"]["n_evaluated"] == 6
+    (found,) = evaluate(embedded, find_run(embedded, planned.name), [("other", "val")], Machine(device="cpu"), Silent())
+    assert str(found.metrics.source) == "other val"
+    assert found.metrics.labels["noun"].n_evaluated == 6
 
 
 def test_other_class_names_are_another_run(embedded, world):

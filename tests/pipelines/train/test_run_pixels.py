@@ -55,8 +55,8 @@ def test_it_is_trained_and_evaluated_on_other_classes(seen: Workspace, classify:
     assert saved["local_prompts"].shape == (3, 4, 24)
     assert "cls_proj.0.weight" in saved
     within, cross = evaluate(seen, find_run(seen, planned.name), [("mine", "val"), ("other", "val")], CPU, Silent())
-    assert (within["labels"]["noun"]["classes"], cross["labels"]["noun"]["classes"]) == (3, 4)
-    assert cross["labels"]["noun"]["n_evaluated"] == 6
+    assert (within.metrics.labels["noun"].classes, cross.metrics.labels["noun"].classes) == (3, 4)
+    assert cross.metrics.labels["noun"].n_evaluated == 6
 
 
 def test_hand_crops_and_full_frames_are_other_pictures_and_other_weights(seen: Workspace) -> None:

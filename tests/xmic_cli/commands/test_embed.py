@@ -56,7 +56,7 @@ def test_wrong_options_are_named(embedded, capsys):
 def test_an_encoder_without_text_is_told_apart_before_any_work(embedded, capsys):
     command = ["embed", "-w", str(embedded.root), "--encoder", "timm:vit_tiny_patch16_224/random"]
     assert run([*command, "--allow-random-weights"]) == 2
-    assert "it has no text tower, so it can not embed class names. Pass --no-text" in capsys.readouterr().err
+    assert "it has no text tower, so it cannot embed class names. Pass --no-text" in capsys.readouterr().err
 
 
 def test_variants_of_the_class_names_lie_beside_the_official_ones(embedded, capsys):

@@ -38,4 +38,4 @@ def test_a_damaged_card_is_named_and_the_rest_still_shown_with_exit_3(folder, ca
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 3
     assert f"skipped: {folder}/card.json" in err
-    assert "1 cards could not be read and stand in no table" in err
+    assert "1 cards could not be read and are in no table" in err

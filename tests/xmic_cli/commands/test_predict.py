@@ -86,7 +86,7 @@ def test_videos_are_drawn_where_asked_for(command: list[str], tmp_path: Path, ca
         (["--format", "table", "--out", "x.csv"], 2, "--out x.csv: expected"),
         (["--json", "--format", "csv"], 2, "--json prints one JSON document"),
         (["--window", "2"], 2, "--segments and --window: choose one"),
-        (["--noun", "cup", "--noun", "cup"], 2, "nouns: 'cup' stands twice"),
+        (["--noun", "cup", "--noun", "cup"], 2, "nouns: 'cup' appears twice"),
         (["--boxes", "x.csv"], 2, "does not look at hands; leave it out"),
         (["--run", "none"], 5, "no such run; there is"),
         (["--nouns", "none.txt"], 3, "none.txt: no such class file"),

@@ -26,7 +26,7 @@ def test_a_dry_run_shows_the_resolved_configuration_and_writes_nothing(embedded,
     assert found["heads"]["noun"]["steps"] == 4
     assert found["heads"]["verb"]["timed_steps"] == 3
     assert run(["train", "-w", str(embedded.root), "--dry-run", *QUICK]) == 0
-    assert "2 steps an epoch, 4 in all; about 0 s by 3 timed steps on random input" in capsys.readouterr().out
+    assert "2 steps per epoch, 4 in all; about 0 s by 3 timed steps on random input" in capsys.readouterr().out
     assert not (embedded.root / "runs").exists()
 
 

@@ -1,4 +1,4 @@
-"""``xmic prepare``: annotation files to manifests, one subcommand a dataset format."""
+"""``xmic prepare``: annotation files to manifests, one subcommand per format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xmic_cli.commands.prepare.table import table
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Read a dataset's annotation files into manifests: every row a clip or a reject with its reason.",
+    help="Read a dataset's annotation files into manifests: every row becomes a clip or a reject with its reason.",
 )
 app.command("epic")(epic)
 app.command("ego4d")(ego4d)

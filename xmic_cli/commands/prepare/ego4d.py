@@ -1,4 +1,4 @@
-"""``xmic prepare ego4d``."""
+"""``xmic prepare ego4d``: read the annotations of Ego4D."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from xmic_cli.spread import spread
 
 @spread
 def ego4d(context: typer.Context, *, options: Ego4dOptions, shared: PrepareCall) -> None:
-    """Ego4D FHO (long-term anticipation), from the official json files, v1 or v2.
+    """Prepare Ego4D FHO (long-term anticipation) from the official json files.
 
-    Videos may be clips, full-scale videos or folders of chunks; --pattern takes {clip_uid} and {video_uid}.
-    --device and --offline are taken, as by every stage; reading text files needs neither.
+    Both v1 and v2 are read. Videos may be clips, full-scale videos or folders of chunks; --pattern takes {clip_uid} and
+    {video_uid}. --device and --offline are accepted, as by every stage, but reading text files needs neither.
     """
     run(context, options, shared)

@@ -1,4 +1,4 @@
-"""``xmic prepare egtea``."""
+"""``xmic prepare egtea``: read the annotations of EGTEA Gaze+."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from xmic_cli.spread import spread
 
 @spread
 def egtea(context: typer.Context, *, options: EgteaOptions, shared: PrepareCall) -> None:
-    """EGTEA Gaze+, from the official text files; test is the union of the test splits that are there.
+    """Prepare EGTEA Gaze+ from the official text files.
 
-    --pattern takes {session} and {clip_id}. --device and --offline are taken, as by every stage; reading text files
-    needs neither.
+    The split test is the union of the test splits that are there. --pattern takes {session} and {clip_id}. --device and
+    --offline are accepted, as by every stage, but reading text files needs neither.
     """
     run(context, options, shared)

@@ -1,4 +1,4 @@
-"""``xmic prepare epic``."""
+"""``xmic prepare epic``: read the annotations of EPIC-KITCHENS-100."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from xmic_cli.spread import spread
 
 @spread
 def epic(context: typer.Context, *, options: EpicOptions, shared: PrepareCall) -> None:
-    """EPIC-KITCHENS-100, from the official csv files.
+    """Prepare EPIC-KITCHENS-100 from the official csv files.
 
     Videos may be files, folders of chunks, folders of JPEGs or tars of JPEGs; --pattern takes {participant_id} and
-    {video_id}. --device and --offline are taken, as by every stage; reading text files needs neither.
+    {video_id}. --device and --offline are accepted, as by every stage, but reading text files needs neither.
     """
     run(context, options, shared)

@@ -1,4 +1,4 @@
-"""What ``xmic prepare`` takes on the command line alone."""
+"""Options of ``xmic prepare`` on the command line alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Check = Annotated[
     bool,
     typer.Option(
         "--check",
-        help="Look at each video too: missing, unreadable, shorter than annotated, timed otherwise. Never an error.",
+        help="Also check each video: missing, unreadable, shorter than annotated, timed otherwise. Never an error.",
         rich_help_panel=_CHECK,
     ),
 ]
@@ -23,8 +23,8 @@ ListNeeded = Annotated[
     bool,
     typer.Option(
         "--list-needed",
-        help="Print the ids of the videos that are not there as the official downloader takes them, nothing else; "
-        "with --check also of those that are broken.",
+        help="Print only the ids of the missing videos, as the official downloader takes them; with --check also "
+        "those of broken videos.",
         rich_help_panel=_CHECK,
     ),
 ]
@@ -32,7 +32,10 @@ ListNeeded = Annotated[
 
 @dataclass(frozen=True)
 class PrepareCall:
-    """How the command runs. Device and network are taken, as by every stage, and not needed."""
+    """Options of one call of ``xmic prepare``.
+
+    Device and network are accepted, as by every stage, but not needed.
+    """
 
     check: Check = False
     list_needed: ListNeeded = False

@@ -1,4 +1,4 @@
-"""``xmic prepare own``."""
+"""``xmic prepare own``: read a dataset with the user's own reader."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from xmic_cli.spread import spread
 
 @spread
 def own(context: typer.Context, *, options: OwnOptions, shared: PrepareCall) -> None:
-    """A dataset format of your own, by a reader that Python can import; no fork of xmic is needed.
+    """Prepare a dataset with a reader class of your own.
 
-    The class has the form of data_manifests.readers.Reader. --device and --offline are taken, as by every stage.
+    The class has the form of data_manifests.readers.Reader. Python must be able to import it; no fork of xmic is
+    needed. --device and --offline are accepted, as by every stage.
     """
     run(context, options, shared)

@@ -1,4 +1,4 @@
-"""Run a reader and show what it found: the same for every dataset format."""
+"""Run a reader and show what it found, for every dataset format."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN = 10
 
 
 def run(context: typer.Context, options: PrepareOptions, call: PrepareCall) -> None:
-    """Write the manifests, look at the videos where that was asked for, and show both."""
+    """Write the manifests, check the videos if asked, and show both."""
     from data_manifests.schema import canonical_split
     from pipelines.chain.readers import reader_of, roots_of
     from pipelines.engine.run_policy import parse_max_failures

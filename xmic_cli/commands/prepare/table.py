@@ -1,4 +1,4 @@
-"""``xmic prepare table``."""
+"""``xmic prepare table``: read a table of clips."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from xmic_cli.spread import spread
 
 @spread
 def table(context: typer.Context, *, options: TableOptions, shared: PrepareCall) -> None:
-    """Your own clips: a table with a video, start and stop seconds, verb and noun in each row.
+    """Prepare your own clips from a table, one clip per row.
 
-    Only the column video must be there; the others are start_s, stop_s, verb, noun, all_nouns, split, narration,
-    clip_id, participant_id, recording_id, and start_frame and stop_frame where videos are numbered JPEGs.
-    Without --videos, paths are relative to the folder of the first table. --device and --offline are taken, as by
-    every stage; reading text files needs neither.
+    A row has a video, start and stop seconds, verb and noun. Only the column video is required. The others are start_s,
+    stop_s, verb, noun, all_nouns, split, narration, clip_id, participant_id, recording_id, and start_frame and
+    stop_frame where videos are numbered JPEGs. Without --videos, paths are relative to the folder of the first table.
+    --device and --offline are accepted, as by every stage, but reading text files needs neither.
     """
     run(context, options, shared)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from pipelines.engine.workspace import Workspace
-from pipelines.report.epochs import training_curve, training_curves
-from pipelines.report.metrics_file import Metrics
+from pipelines.evaluate.metrics_file import Metrics
+from pipelines.report.training_curves import training_curve, training_curves
 
 
 def epoch(train: float, loss: float = 1.0, **others: float) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Shared against novel classes: a dot and its interval for each, laid out a run below the other."""
+"""Lay out accuracies on shared and novel classes as dots with intervals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ _Found = list[tuple[str, str, float, TableCell]]
 
 @dataclass(frozen=True)
 class Dot:
-    """A number: its height in pixels, its place and the ends of its interval in percent of the width, and in words."""
+    """Dot of one accuracy with its interval.
+
+    ``y`` is in pixels. ``x``, ``low`` and ``high`` are in percent of the width.
+    """
 
     y: int
     x: float
@@ -37,7 +40,10 @@ class Dot:
 
 @dataclass(frozen=True)
 class PartsPanel:
-    """The dots of one label and direction over one axis; ``titles`` are (y, text) and ``ticks`` (x, text)."""
+    """Dots of one label and direction over one axis.
+
+    ``titles`` are (y, text) and ``ticks`` (x, text).
+    """
 
     title: str
     height: int
@@ -48,7 +54,10 @@ class PartsPanel:
 
 
 def draw_parts(tables: Sequence[Table]) -> list[PartsPanel]:
-    """A panel a label and a section of Table 2, in it our rows; nothing where there is no Table 2."""
+    """Lay out one panel per label and section of Table 2.
+
+    Without a Table 2 there are no panels.
+    """
     sections = [section for table in tables if table.number == 2 for section in table.sections]
     panels = []
     for section in sections:

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from data_manifests.drawn_world import WORLD_FILE
 from data_manifests.errors import InputError, UsageError
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
-from pipelines.engine.workspace import Workspace
+from pipelines.engine.workspace import DatasetSettings, Workspace
 from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import TrainedRun, find_run
-from pipelines.export.run import Exported, export_run
+from pipelines.export.folder import Exported, export_run
+from pipelines.report.collect import collect
 from pipelines.train.options import TrainOptions
 from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
@@ -28,7 +30,7 @@ def trained(embedded: Workspace) -> tuple[Workspace, TrainedRun]:
 def score(workspace: Workspace, run: TrainedRun) -> dict:
     targets = [("mine", "val"), ("other", "val")]
     found = evaluate(workspace, run, targets, Machine(device="cpu"), Silent())
-    return {item["target"]["dataset"]: item for item in found}
+    return {item.metrics.target.dataset: item.as_dict() for item in found}
 
 
 @pytest.fixture
@@ -82,6 +84,35 @@ def test_the_card_has_front_matter_and_every_evaluation(
     assert f"| mine val | noun | {top1:.2f} |" in card
     assert "preset official" in card
     assert "The training videos: the terms of whoever recorded them." in card
+    assert "http" not in card
+
+
+def test_the_intervals_of_the_card_are_those_of_the_report(
+    exported: Exported, trained: tuple[Workspace, TrainedRun]
+) -> None:
+    card = (exported.folder / "README.md").read_text("utf-8")
+    (row,) = collect(trained[0]).rows
+    for target, kind in (("mine val", "within"), ("other val (cross-dataset)", "cross")):
+        for label in ("noun", "verb"):
+            cell = row.cells[f"{label} {kind}"]
+            assert f"| {target} | {label} | {cell.value:.2f} | {cell.between} |" in card
+
+
+@pytest.mark.parametrize(("drawn", "said"), [(True, "drawn by xmic, under xmic's licence"), (False, "CC BY-NC 4.0")])
+def test_a_drawn_world_has_the_licence_of_xmic_and_not_that_of_the_dataset_it_is_written_as(
+    trained: tuple[Workspace, TrainedRun], tmp_path: Path, drawn: bool, said: str
+) -> None:
+    workspace, run = trained
+    root = tmp_path / "world" / "EPIC-KITCHENS"
+    root.mkdir(parents=True)
+    workspace.datasets["mine"] = DatasetSettings("epic", (str(root),), 1)
+    if drawn:
+        facts = {"version": 1, "seed": 0, "train": 4, "test": 2, "per_video": [2, 3]}
+        (root.parent / WORLD_FILE).write_text(json.dumps(facts))
+    card = (export_run(workspace, run, tmp_path / "out").folder / "README.md").read_text("utf-8")
+    assert said in card
+    assert ("CC BY-NC" in card) is not drawn
+    assert ("trained with xmic on mine train (drawn videos)." in card) is drawn
 
 
 def test_the_results_of_another_run_of_that_name_are_not_in_the_card(

@@ -1,4 +1,7 @@
-"""``export``: a trained run in a folder of its own: weights, configuration, class names and a model card."""
+"""Export a trained run into a folder of its own.
+
+The folder has the weights, the configuration, the class names and a model card.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data_manifests.drawn_world import all_drawn
 from data_manifests.errors import UsageError
 from data_manifests.schema import Label
 from pipelines.engine.shards import read_rows
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.exported import CARD, CLASSES, write_index
-from pipelines.evaluate.record import run_facts
+from pipelines.evaluate.metrics_file import METRICS, Metrics, read_metrics
+from pipelines.evaluate.run_facts import run_facts
 from pipelines.evaluate.trained import TrainedRun
-from pipelines.export.card import Card, result_rows, terms_of, warnings_of
-from pipelines.report.metrics_file import Metrics, Run, read_metrics
+from pipelines.export.card import DRAWN, Card, result_rows, terms_of, warnings_of
 from pipelines.train.finished import CONFIG, SUMMARY, WEIGHTS
 from pipelines.train.plan import text_file
 
@@ -28,7 +32,7 @@ _HEADS: Mapping[Label, str] = {"noun": "nouns", "verb": "verbs"}
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """Files and evaluations of an exported run.
 
     Attributes:
         folder: where.
@@ -42,7 +46,9 @@ class Exported:
 
 
 def export_run(workspace: Workspace, run: TrainedRun, into: Path, licence: str | None = None) -> Exported:
-    """Write a run as a folder that stands alone and that ``--run FOLDER`` takes in the place of a run's name.
+    """Write a run as a self-contained folder.
+
+    ``--run FOLDER`` takes it in the place of a run's name.
 
     ``<label>/`` holds ``config.json``, ``weights.safetensors``, ``summary.json`` and ``classes.json`` (the class names
     in the order of the scores), ``README.md`` is the model card, and ``xmic.json`` lists each file with its sha256.
@@ -90,7 +96,7 @@ def _class_names(workspace: Workspace, run: TrainedRun, label: Label) -> list[st
 
 def _evaluations(workspace: Workspace, run: TrainedRun) -> list[Metrics]:
     folder = workspace.evaluations / run.config["name"]
-    found = [read_metrics(file) for file in sorted(folder.glob("*/metrics.json"))]
+    found = [read_metrics(file) for file in sorted(folder.glob(f"*/{METRICS}"))]
     of_run = [metrics for metrics in found if metrics.run.key == run.config["key"]]
     return sorted(of_run, key=lambda metrics: not metrics.within)
 
@@ -118,7 +124,7 @@ def _card(
         "class names": protocol.names,
         "precision": classified.get("precision"),
     }
-    settings = workspace.datasets.get(source["dataset"])
+    reader = _recorded_by(workspace, source["dataset"])
     return Card(
         name=config["name"],
         method=config["method"],
@@ -127,14 +133,22 @@ def _card(
         key=config["key"],
         encoder=str(classified["spec"]),
         encoder_sha256=str(classified.get("weights_sha256")),
-        source=f"{source['dataset']} {source['split']}",
+        source=f"{source['dataset']} {source['split']}{' (drawn videos)' if reader == DRAWN else ''}",
         heads=[_HEADS[label] for label in run.heads],
         summaries=summaries,
-        recipe=Run.model_validate(run_facts(config)).terms,
+        recipe=run_facts(config).terms,
         protocol={name: value for name, value in shown.items() if value is not None},
         versions=config["versions"],
         results=result_rows(evaluations),
         warnings=warnings_of(evaluations),
-        terms=terms_of(settings.reader if settings else None, specs),
+        terms=terms_of(reader, specs),
         licence=licence,
     )
+
+
+def _recorded_by(workspace: Workspace, dataset: str) -> str | None:
+    """Return the reader of the training data, or :data:`DRAWN`; None of a dataset that the workspace does not know."""
+    settings = workspace.datasets.get(dataset)
+    if settings is None:
+        return None
+    return DRAWN if all_drawn(settings.roots) else settings.reader

@@ -12,11 +12,11 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.workspace import DatasetSettings
 from pipelines.evaluate import epic
-from pipelines.evaluate.record import changes, metrics_text
+from pipelines.evaluate.metrics_file import read_metrics
+from pipelines.evaluate.run_facts import changes
 from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.prepare.vocabulary import vocabulary_of
-from pipelines.report.metrics_file import read_metrics
 from pipelines.train.options import TrainOptions
 from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
@@ -41,7 +41,7 @@ def trained(workspace, **choice):
 
 
 def score(workspace, run, targets=TARGETS, progress=None):
-    return evaluate(workspace, run, targets, Machine(device="cpu"), progress or Silent())
+    return [item.as_dict() for item in evaluate(workspace, run, targets, Machine(device="cpu"), progress or Silent())]
 
 
 def test_a_result_on_another_dataset_carries_the_split_into_shared_and_novel_classes(embedded):
@@ -173,10 +173,3 @@ def test_only_what_a_user_changed_is_called_changed(part, value, changed):
     config = {"method": "xmic", "preset": "official", "method_config": {}, "recipe": {"name": "published"}}
     settings, recipe = changes({**config, part: value}).values()
     assert (settings, recipe) == changed
-
-
-def test_each_recording_stands_on_one_line_of_the_text():
-    metrics = {"recordings": {"a": [1, 2], "b": [0.5, 3]}, "list": ["x", "y"]}
-    text = metrics_text(metrics)
-    assert '    "a": [1, 2],\n    "b": [0.5, 3]\n' in text
-    assert json.loads(text) == metrics

@@ -1,4 +1,4 @@
-"""Accuracy over the epochs of each training, laid out as lines."""
+"""Lay out accuracy over the epochs of each training as lines."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from data_manifests.schema import LABELS, Label
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.axis import axis_end
-from pipelines.report.metrics_file import Metrics
 
 WIDTH, HEIGHT = 480, 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 470, 12, 124
@@ -19,10 +19,10 @@ _ENDING = "accuracy"
 
 @dataclass(frozen=True)
 class Line:
-    """One accuracy over the epochs.
+    """Line of one accuracy over the epochs.
 
     Attributes:
-        name: what it is of: 'train', 'source val', …
+        name: of the accuracy: 'train', 'source val', …
         points: 'x,y x,y …' in pixels of the drawing.
         dots: the same as pairs; of a single epoch there is a dot and no line.
         last: percent in the last epoch.
@@ -36,7 +36,7 @@ class Line:
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """The training of one head.
+    """Accuracies and losses of the training of one head.
 
     Attributes:
         run: its name.
@@ -58,7 +58,10 @@ class TrainingCurve:
 
 
 def training_curves(workspace: Workspace, evaluations: Sequence[Metrics]) -> list[TrainingCurve]:
-    """The trainings behind some evaluations, those whose ``metrics.jsonl`` is in the workspace, in their order."""
+    """Lay out the training curves of the evaluated runs.
+
+    A head without its ``metrics.jsonl`` in the workspace is left out.
+    """
     found = []
     for run in dict.fromkeys(metrics.run.name for metrics in evaluations):
         for label in LABELS:

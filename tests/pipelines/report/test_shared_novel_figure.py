@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import collect
-from pipelines.report.parts_figure import FULL, PartsPanel, draw_parts
+from pipelines.report.shared_novel_figure import FULL, PartsPanel, draw_parts
 from pipelines.report.tables import tables_of
 from tests.pipelines.report.evaluations import both, evaluation
 
