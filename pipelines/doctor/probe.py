@@ -196,14 +196,14 @@ def _place(error: BaseException) -> str:
     return f" ({Path(frames[-1].filename).relative_to(Path(ours).parent)}, line {frames[-1].lineno})"
 
 
-def _take_ours(root: Path) -> None:
+def _take_ours(source: Path) -> None:
     """Import xmic's packages from the folder of this file.
 
     ``sys.path`` is not changed: on it, the folder could shadow modules of others, and other packages of the same names
     could shadow xmic's.
     """
     for name in ("data_manifests", "pipelines"):
-        file = root / name / "__init__.py"
+        file = source / name / "__init__.py"
         spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=[str(file.parent)])
         if spec is None or spec.loader is None:
             raise ImportError(f"{file}: cannot be imported")

@@ -156,7 +156,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Outco
         def child(task: Any) -> Outcome:
             assert task.targets == (("ego4d", "val"), ("epic", "val"))
             assert (task.request.seed, task.request.policy.recipe) == (3, "matched")
-            assert (task.request.protocol.classify, task.request.protocol.hands) == ("hand", "hand-a")
+            assert (task.request.classify, task.request.hands) == ("hand", "hand-a")
             return outcome
 
         monkeypatch.setattr(running, "run_in_child", child)
