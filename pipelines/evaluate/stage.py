@@ -5,7 +5,6 @@ All of the target's classes compete.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,7 +19,7 @@ from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
 from pipelines.engine import stage
 from pipelines.engine.clips import Clips, clips_footer, read_clips
-from pipelines.engine.command_lines import in_workspace
+from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import number_of
 from pipelines.engine.environment import versions
 from pipelines.engine.machine import Machine
@@ -52,7 +51,7 @@ from pipelines.evaluate.metrics_file import (
     folder_name,
     write_metrics,
 )
-from pipelines.evaluate.options import Vectors
+from pipelines.evaluate.options import EvaluateOptions, Vectors
 from pipelines.evaluate.predictions import Predictions, read_predictions
 from pipelines.evaluate.predictions_file import predictions_layout, predictions_table
 from pipelines.evaluate.result_card import write_card
@@ -147,9 +146,12 @@ class EvaluateStage:
     @property
     def command(self) -> str:
         """Command line that makes the evaluation."""
-        option = "" if self.vectors == "own" else f" --xmic-vector {self.vectors}"
-        what = f"{self.run.config['name']} --cross {shlex.quote(self.dataset)}{option}"
-        return f"xmic evaluate {what} {in_workspace(self.workspace.root)}"
+        return self.command_in(self.workspace.root)
+
+    def command_in(self, root: Path | None) -> str:
+        """Write the command line that makes the evaluation; without ``root`` for any workspace."""
+        options = EvaluateOptions((self.dataset,), xmic_vector=self.vectors)
+        return command_line("evaluate", options, self.run.config["name"], root=root)
 
     @cached_property
     def clips(self) -> Clips:
@@ -375,7 +377,7 @@ def _metrics(
         epic=computed.epic,
         failures=run_facts.failures(item.sources),
         versions=versions("xmic", "torch", "open_clip_torch", "timm", "ultralytics", "av", "numpy", "pyarrow"),
-        commands=[item.command.removesuffix(f" {in_workspace(item.workspace.root)}")],
+        commands=[item.command_in(None)],
     )
 
 
