@@ -1,4 +1,4 @@
-"""The versions that ``.ci/pythons`` tries: the oldest ones, the pinned ones, and a digest of what was asked for."""
+"""The versions that ``.ci/pythons`` tries: the oldest ones, the pinned ones, and what was tried of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+ALL = ("oldest", "3.11", "3.12", "3.13")
+TRIED = ROOT / ".ci" / "pythons-tried"
 OF_TORCH = re.compile(r"nvidia-|cuda-|triton$")
 """PyTorch pins these itself, and other ones on another system."""
 
@@ -48,13 +50,38 @@ def digest() -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
+def _tried() -> dict[str, str]:
+    lines = TRIED.read_text().splitlines() if TRIED.is_file() else []
+    return {line.partition(" ")[0]: line for line in lines}
+
+
+def _plain(requirement: str) -> str:
+    return requirement.partition("==")[0].lower().replace("_", "-")
+
+
+def untried() -> str:
+    """Return the names of what was not tried with the present versions."""
+    found = _tried()
+    return " ".join(name for name in ALL if f" {digest()} " not in found.get(name, ""))
+
+
+def record(name: str, frozen: Path) -> None:
+    """Write down that ``name`` passed, with the versions of what ``pyproject.toml`` names."""
+    names = {_plain(line) for line in oldest().splitlines()}
+    versions = [line for line in frozen.read_text().splitlines() if _plain(line) in names]
+    lines = _tried() | {name: f"{name} {digest()} {' '.join(versions)}"}
+    TRIED.write_text("".join(f"{lines[each]}\n" for each in ALL if each in lines))
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["oldest"]:
             print(oldest(), end="")
         case ["pinned", *files]:
             print(pinned([Path(file) for file in files]), end="")
-        case ["digest"]:
-            print(digest())
+        case ["untried"]:
+            print(untried())
+        case ["record", name, frozen]:
+            record(name, Path(frozen))
         case other:
-            raise SystemExit(f"{other}: expected oldest, digest, or pinned FILE…")
+            raise SystemExit(f"{other}: expected oldest, pinned FILE…, untried, or record NAME FILE")
