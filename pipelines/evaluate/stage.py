@@ -149,7 +149,7 @@ class EvaluateStage:
         return self.command_in(self.workspace.root)
 
     def command_in(self, root: Path | None) -> str:
-        """Write the command line that makes the evaluation; without ``root`` for any workspace."""
+        """Write the command line of the evaluation, in a workspace or any."""
         options = EvaluateOptions((self.dataset,), xmic_vector=self.vectors)
         return command_line("evaluate", options, self.run.config["name"], root=root)
 
