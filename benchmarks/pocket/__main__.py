@@ -72,7 +72,8 @@ def _act(options: argparse.Namespace) -> int:
     results = results_in(file, now, options.size)
     asked = (*CELLS, *LATER_CELLS) if options.detected else CELLS
     cells = tuple(cell for cell in asked if not (options.untrained and cell.trains))
-    chain = Chain(options.work, options.size, options.encoder, machine, deadline, options.detected)
+    boxes = ("true", "random", *(("detected",) if options.detected else ()))
+    chain = Chain(options.work, options.size, options.encoder, machine, deadline, boxes)
     made = run(results, options.seeds, chain, cells, lambda: require_frozen(now))
     print(f"{options.work}: {made} results written, everything asked for is there")
     return 0

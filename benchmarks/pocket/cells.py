@@ -13,10 +13,12 @@ SOURCES = ("epic", "ego4d")
 OTHER = {"epic": "ego4d", "ego4d": "epic"}
 """Trained on → carried over to."""
 SIZES = ("full", "medium", "demo", "small")
+NORMS = ("n1", "n2", "n3")
+_BY_RULE = ("chance", "majority", "noun majority")
 
-Change = Literal["", "single frame", "shuffled", "mean vector", "other vector", "nonsense names"]
-"""What is altered at test: the middle frame stands in all segments; the frames of a clip are in another order; a_v is
-the mean over the test clips; it is another clip's; class names are made-up words."""
+Change = Literal["", "single frame", "shuffled", "reversed", "mean vector", "other vector", "nonsense names"]
+"""What is altered at test: the middle frame is in all segments; the frames of a clip are in another order, or in the
+reverse order; a_v is the mean over the test clips; it is another clip's; class names are made-up words."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,19 @@ class Cell:
     @property
     def trains(self) -> bool:
         """Whether it rests on a trained adapter."""
-        return self.method == "xmic"
+        return self.method not in (*_BY_RULE, "zero-shot")
+
+    @property
+    def by_rule(self) -> bool:
+        """Whether it looks at no frame."""
+        return self.method in _BY_RULE
+
+    def run_options(self, size: str) -> dict[str, Any]:
+        """Options of its run, as :class:`pipelines.train.options.TrainOptions` takes them.
+
+        They are 'set' and whatever differs from the defaults; 'set' is empty where nothing is trained.
+        """
+        return {"set": {**recipe(size), **{n: n in self.norms for n in NORMS}} if self.trains else {}}
 
 
 MAIN, TABLE4, TABLE6, CONTROLS = (

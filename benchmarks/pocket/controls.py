@@ -89,13 +89,15 @@ def verbs_of_nouns(nouns: Sequence[str], verbs: Sequence[str], wanted: Sequence[
 
 
 def altered_frames(batch: ClipBatch, change: Change, rng: np.random.Generator) -> ClipBatch:
-    """The clips with their middle frame in all segments, or in an order of their own; the same in every stream."""
-    if change not in ("single frame", "shuffled"):
+    """The clips with their middle frame in all segments, or in another order; the same in every stream."""
+    if change not in ("single frame", "shuffled", "reversed"):
         return batch
     streams = [batch.frames, batch.hand, batch.full]
     clips, segments = next(x.shape[:2] for x in streams if x is not None)
     if change == "single frame":
         order = np.full((clips, segments), segments // 2)
+    elif change == "reversed":
+        order = np.tile(np.arange(segments)[::-1].copy(), (clips, 1))
     else:
         order = rng.permuted(np.tile(np.arange(segments), (clips, 1)), axis=1)
     index = torch.from_numpy(order)[:, :, None]

@@ -20,8 +20,18 @@ _SHOWN = ("section", "title")
 _COMMAND = "python -m benchmarks.pocket --freeze"
 
 
-def frozen_now(encoder: str) -> dict[str, Any]:
+def first_experiment() -> list[Any]:
+    """What the first experiment measures: its cells, comparisons and recipes."""
+    cells = [{name: value for name, value in asdict(cell).items() if name not in _SHOWN} for cell in CELLS]
+    return [cells, COMPARED, {size: recipe(size) for size in SIZES}]
+
+
+def frozen_now(encoder: str, measured: Any = None) -> dict[str, Any]:
     """'world' (file → sha256 of its text), 'encoder' (sha256 of the weights), 'cells' (sha256), and 'hash' over all.
+
+    Args:
+        encoder: its spec.
+        measured: what the experiment measures, in plain values; None = the first experiment.
 
     Raises:
         InputError: the encoder's weights are not there, or are no file.
@@ -35,9 +45,8 @@ def frozen_now(encoder: str) -> dict[str, Any]:
     world = {
         file.relative_to(_SOURCE).as_posix(): whole_file_sha256(file) for file in files if file.name != "__init__.py"
     }
-    cells = [{name: value for name, value in asdict(cell).items() if name not in _SHOWN} for cell in CELLS]
-    measured = [cells, COMPARED, {size: recipe(size) for size in SIZES}]
-    facts = {"world": world, "encoder": whole_file_sha256(weights), "cells": digest_json(measured)}
+    told = first_experiment() if measured is None else measured
+    facts = {"world": world, "encoder": whole_file_sha256(weights), "cells": digest_json(told)}
     return {**facts, "hash": digest_json(facts)}
 
 

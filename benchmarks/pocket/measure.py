@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.pocket.cells import OTHER, SOURCES, Cell, recipe
+from benchmarks.pocket.cells import OTHER, SOURCES, Cell
 from benchmarks.pocket.controls import altered_frames, most_frequent, nonsense_names, verbs_of_nouns
 from benchmarks.pocket.counts import counted, split_by_class
 from benchmarks.pocket.worlds import World
@@ -34,7 +34,6 @@ from pipelines.train.options import TrainOptions
 from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 
-_NORMS = ("n1", "n2", "n3")
 _CPU = torch.device("cpu")
 
 
@@ -59,7 +58,7 @@ def measure(
         Interrupted: the time is over; a training goes on from there when asked again.
     """
     target = OTHER[source]
-    run = None if cell.method not in ("xmic", "zero-shot") else _run(cell, source, world, size, machine, deadline)
+    run = None if cell.by_rule else _run(cell, source, world, size, machine, deadline)
     found: dict[str, Any] = {}
     for label in cell.labels:
         vocabulary = vocabulary_of(world.workspace, source, target, label)
@@ -96,12 +95,11 @@ def _split(world: World, dataset: str) -> str:
 
 def _run(cell: Cell, source: str, world: World, size: str, machine: Machine, deadline: float | None) -> TrainedRun:
     """The run of a cell, trained if it is not, with its ordinary evaluations."""
-    settings = {**recipe(size), **{n: n in cell.norms for n in _NORMS}} if cell.trains else {}
-    streams = cell.streams if cell.trains else None
+    streams = cell.streams if cell.trains and cell.method != "a5" else None
     options = TrainOptions(
         source,
         cell.method,
-        set=settings,
+        **cell.run_options(size),
         seed=world.seed,
         encoder=world.encoder,
         streams=streams,
@@ -194,8 +192,8 @@ def _statistics(item: EvaluateStage, label: Label) -> dict[str, float]:
         assert batch.frames is not None
         for name, value in method.statistics(batch, text).items():
             totals[name] = totals.get(name, 0.0) + value * len(batch.frames) / len(data)
-    scale = item.run.heads[label]["method_config"]["scale"]
-    return {**totals, "scale": scale, "vector_norm": totals["xmic_norm"] / scale}
+    scale = item.run.heads[label]["method_config"].get("scale")
+    return totals if scale is None else {**totals, "scale": scale, "vector_norm": totals["xmic_norm"] / scale}
 
 
 def nonsense_text(encoder: str, text: TextBank, name: str, avoid: tuple[str, ...]) -> TextBank:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,21 @@ QUICK_SEED = 1000
 """Of the tiny world of ``--quick``."""
 
 
-def world_parser(module: str, description: str | None) -> argparse.ArgumentParser:
-    """Make the parser of an experiment; :func:`results_in` opens its results."""
+def world_parser(
+    module: str, description: str | None, seeds: Sequence[int] = (0, 1, 2), size: str = "full"
+) -> argparse.ArgumentParser:
+    """Make the parser of an experiment; :func:`results_in` opens its results.
+
+    Args:
+        module: name of the experiment.
+        description: its help.
+        seeds: the experiment's own.
+        size: the experiment's own.
+    """
     parser = parser_of(module, description)
     parser.add_argument("work", type=Path, nargs="?", metavar="WORK", help="folder of worlds and runs")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of worlds and trainings")
-    parser.add_argument("--size", choices=("full", "medium", "demo"), default="full", help="of a world")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds), help="of worlds and trainings")
+    parser.add_argument("--size", choices=("full", "medium", "demo"), default=size, help="of a world")
     parser.add_argument(
         "--results", type=Path, metavar="FILE", help=f"where results are kept (default: WORK/{module}.jsonl)"
     )

@@ -47,8 +47,8 @@ def report(results: Results, seeds: Sequence[int]) -> str:
         for source in SOURCES
         if (found := results.read(result_name(seed, source, cell.name))) is not None
     }
-    lines = [*_head(results, seeds), *_missing(results, seeds)]
-    lines += _nuisances(results, seeds)
+    lines = [*_head(results, seeds), *missing_lines(results, seeds, _ALL)]
+    lines += nuisance_table(results, seeds)
     for label in LABELS:
         lines += _compared(there, seeds, label, f"Differences in points: {label}s", COMPARED)
     for section in SECTIONS:
@@ -74,20 +74,22 @@ def _head(results: Results, seeds: Sequence[int]) -> list[str]:
     ]
 
 
-def _missing(results: Results, seeds: Sequence[int]) -> list[str]:
-    absent = [(seed, missing(results, seed, _ALL)) for seed in seeds]
+def missing_lines(results: Results, seeds: Sequence[int], cells: Sequence[Cell]) -> list[str]:
+    """List the cells without a result, by seed."""
+    absent = [(seed, missing(results, seed, cells)) for seed in seeds]
     if not any(found for _, found in absent):
         return []
     lines = ["## Missing", ""]
     for seed, found in absent:
         names = [f"{cell.name} ({source})" for cell, source in found]
-        if len(names) == len(_ALL) * len(SOURCES):
+        if len(names) == len(cells) * len(SOURCES):
             names = ["everything"]
         lines += [f"- seed {seed}: {', '.join(names)}"] if names else []
     return [*lines, ""]
 
 
-def _nuisances(results: Results, seeds: Sequence[int]) -> list[str]:
+def nuisance_table(results: Results, seeds: Sequence[int]) -> list[str]:
+    """Write what could give the answer away in each world."""
     rows = []
     for seed in seeds:
         domains = (results.read(f"{seed_name(seed)}/{NUISANCES}") or {"domains": {}})["domains"]
@@ -115,7 +117,7 @@ def _section(there: Any, seeds: Sequence[int], section: str, label: Label) -> li
             found = entries(there, seeds, cell, source, label)
             if found:
                 numbers = [value(found, column) for column in COLUMNS]
-                rows.append([source, titles[cell.name], *map(in_cell, numbers), _clips(found)])
+                rows.append([source, titles[cell.name], *map(in_cell, numbers), clip_counts(found)])
     return table_section(f"{section}: {label}s", ("trained on", "", *COLUMNS, "clips"), rows)
 
 
@@ -125,7 +127,8 @@ def entries(there: Any, seeds: Sequence[int], cell: Cell, source: str, label: La
     return {seed: there[key][label] for seed, key in keys.items() if key in there and label in there[key]}
 
 
-def _clips(found: dict[int, Entry]) -> str:
+def clip_counts(found: dict[int, Entry]) -> str:
+    """Count the clips of a row."""
     totals = [sum(entry[part]["clips"] for entry in found.values()) for part in ("within", "cross", "shared", "novel")]
     return f"{totals[0]}; {totals[1]} = {totals[2]} + {totals[3]}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from benchmarks.pocket.measure import measure
 from benchmarks.pocket.worlds import World, make_world, nuisances
 from benchmarks.result_file import Results, result_name, seed_name
 from data_manifests.errors import Interrupted
+from pipelines.decode.options import DecodeOptions
 from pipelines.engine.machine import Machine
 
 NUISANCES = "nuisances"
@@ -85,7 +86,8 @@ class Chain:
         encoder: its spec.
         machine: workers, device.
         deadline: a value of ``time.monotonic()`` to stop at.
-        detected: whether the packaged hand model looks at the frames, too.
+        boxes: kinds of boxes to crop by.
+        frames: segments and candidates of a clip; None = the defaults.
     """
 
     def __init__(
@@ -95,15 +97,16 @@ class Chain:
         encoder: str,
         machine: Machine,
         deadline: float | None,
-        detected: bool = False,
+        boxes: Sequence[str] = ("true", "random"),
+        frames: DecodeOptions | None = None,
     ) -> None:
         self._folder, self._size, self._encoder = folder, size, encoder
-        self._machine, self._deadline, self._detected = machine, deadline, detected
+        self._machine, self._deadline, self._boxes, self._frames = machine, deadline, boxes, frames
 
     def world(self, seed: int) -> World:
         watch = Watch(self._deadline, f"seed {seed}")
         folder = self._folder / seed_name(seed)
-        return make_world(folder, self._size, seed, self._encoder, self._machine, watch, self._detected)
+        return make_world(folder, self._size, seed, self._encoder, self._machine, watch, self._boxes, self._frames)
 
     def nuisances(self, world: World) -> dict[str, Any]:
         return nuisances(world, self._size)

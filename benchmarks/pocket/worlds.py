@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class World:
         folder: of the drawn world.
         workspace: what was made from it.
         encoder: folder name of the encoder.
-        hands: 'true', 'random' and, if it was asked for, 'detected' → folder name of the hand stream.
+        hands: kind of the boxes → folder name of the hand stream.
     """
 
     seed: int
@@ -68,7 +69,8 @@ def make_world(
     encoder: str,
     machine: Machine,
     progress: Progress,
-    detected: bool = False,
+    boxes: Sequence[str] = ("true", "random"),
+    frames: DecodeOptions | None = None,
 ) -> World:
     """Draw the world and run the ordinary stages on it up to the vectors; what is there is not made again.
 
@@ -79,7 +81,8 @@ def make_world(
         encoder: a model spec.
         machine: workers, device.
         progress: told of each part.
-        detected: whether the packaged hand model looks at the frames, too.
+        boxes: kinds of boxes to crop by, of a cell's ``boxes``; the first one brings the full frames and the text.
+        frames: segments and candidates of a clip; None = the defaults.
 
     Raises:
         XmicError: as the stages do; what was done stays.
@@ -91,29 +94,32 @@ def make_world(
         form = FORMS[name]
         options_of_reader = _READERS[name](annotations=drawn / form.ANNOTATIONS)
         prepare(workspace, name, reader_of(options_of_reader), [drawn / form.VIDEOS], progress=progress)
-        for item in decode_stages(workspace, name, None, DecodeOptions(), machine):
+        for item in decode_stages(workspace, name, None, frames or DecodeOptions(), machine):
             stage.run(item, progress=progress)
     slugs: dict[str, str] = {}
     hands: dict[str, str] = {}
     for name in SOURCES:
-        sources = {
-            "true": HandsOptions(detector="boxes", boxes=box_tables.table_path(drawn, name)),
-            "random": HandsOptions(detector="boxes", boxes=_random_table(drawn, name, seed)),
-        }
-        if detected:
-            sources["detected"] = HandsOptions()
-        for kind, options in sources.items():
+        for kind in boxes:
+            options = _hands_options(kind, drawn, name, seed)
             detectors = hands_stages(workspace, name, None, options, machine)
             for item in detectors:
                 stage.run(item, progress=progress)
             chosen = detectors[0].folder.name
             both = EmbedOptions(encoder, batch_size=_EMBED_BATCH, detector=chosen)
-            wanted = both if kind == "true" else replace(both, streams="hand", text=False)
+            wanted = both if kind == boxes[0] else replace(both, streams="hand", text=False)
             for item in embed_stages(workspace, name, None, wanted, machine):
                 stage.run(item, progress=progress)
                 if isinstance(item, EmbedStage) and item.stream == "hand":
                     slugs[name], hands[kind] = item.encoder.identity.slug, item.stream_slug
     return World(seed, drawn, workspace, slugs["epic"], hands)
+
+
+def _hands_options(kind: str, folder: Path, domain: str, seed: int) -> HandsOptions:
+    """Detection of a kind of boxes: 'true', 'random', or 'detected' by the packaged hand model."""
+    if kind == "detected":
+        return HandsOptions()
+    table = box_tables.table_path(folder, domain) if kind == "true" else _random_table(folder, domain, seed)
+    return HandsOptions(detector="boxes", boxes=table)
 
 
 def _random_table(folder: Path, domain: str, seed: int) -> Path:

@@ -24,6 +24,7 @@ PRESET_SOURCES = {
     "official": "the method authors' own code",
     "xmic-code": "the form found in X-MIC's code (Annusha/xmic)",
     "paper": "what the X-MIC paper states (Kukleva et al., CVPR 2024)",
+    "recommended": "ours",
 }
 """Preset → where its values come from."""
 
@@ -96,6 +97,8 @@ class Method(nn.Module):
             clip takes few.
         presets: preset → the settings, its own or the recipe's, that differ from the defaults.
         sources: preset → where its values come from, where it differs from :data:`PRESET_SOURCES`.
+        setting_sources: preset → setting → where its value comes from, where it differs from the preset's source.
+        default_source: where the defaults come from whose field has no ``source`` of its own.
     """
 
     name: ClassVar[str]
@@ -105,6 +108,8 @@ class Method(nn.Module):
     scored_at_once: ClassVar[int] = 128
     presets: ClassVar[dict[str, dict[str, Any]]]
     sources: ClassVar[Mapping[str, str]] = {}
+    setting_sources: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    default_source: ClassVar[str] = "default of the method"
 
     @classmethod
     def parameters_for(cls, config: Any, widths: Widths) -> int:

@@ -6,6 +6,7 @@ A small bottleneck adapter follows each frozen encoder.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -21,6 +22,10 @@ from pipelines.methods.recipe import PAPER
 
 Sides = Literal["both", "visual", "text"]
 
+_CODE = "CLIP-Adapter's code (gaopengcuhk/CLIP-Adapter)"
+_RECIPE = "CoOp's files, with which CLIP-Adapter's code is run"
+_ATTENTION = "X-MIC's released code, for its own attention; X-MIC's paper gives no sizes for CLIP-Adapter*"
+
 
 @dataclass(frozen=True)
 class CLIPAdapterConfig:
@@ -31,7 +36,11 @@ class CLIPAdapterConfig:
     """
 
     sides: Sides = field(
-        default="both", metadata={"help": "which encoder is followed by an adapter: both, visual, text"}
+        default="both",
+        metadata={
+            "help": "which encoder is followed by an adapter: both, visual, text",
+            "source": "X-MIC paper, Sec. 3.1; CLIP-Adapter's code adapts the visual side only",
+        },
     )
     ratio: float = field(
         default=0.2, metadata={"help": "share of the vector that ratio_of names; the other has the rest"}
@@ -96,6 +105,15 @@ class CLIPAdapter(Method):
         "xmic-code": {"ratio_of": "original", "train_logit_scale": True},
         "paper": PAPER,
     }
+    sources: ClassVar[Mapping[str, str]] = {
+        "official": f"{_CODE} on both sides, as X-MIC's paper compares; recipe of CoOp's files, with which it is run",
+        "xmic-code": "X-MIC's released code (Annusha/xmic), which does not run this branch as it stands",
+        "paper": "X-MIC paper, Sec. 4.2, which does not say how its baselines were trained",
+    }
+    setting_sources: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "official": {**dict.fromkeys(DASSL_SGD, _RECIPE), "batch": _RECIPE},
+    }
+    default_source = _CODE
 
     def __init__(self, config: CLIPAdapterConfig, backbone: Backbone) -> None:
         """Initialise the weights with the framework's defaults."""
@@ -168,9 +186,13 @@ class CLIPAdapterTemporalConfig(CLIPAdapterConfig):
     """
 
     segments: int = field(default=16, metadata={"help": "N, frames a clip; fixed by the temporal positions"})
-    temporal_layers: int = field(default=2, metadata={"help": "blocks of the attention across frames"})
-    heads: int = field(default=8, metadata={"help": "attention heads; must divide D"})
-    bottleneck: float = field(default=4.0, metadata={"help": "D over the hidden width of a block's perceptron"})
+    temporal_layers: int = field(
+        default=2, metadata={"help": "blocks of the attention across frames", "source": _ATTENTION}
+    )
+    heads: int = field(default=8, metadata={"help": "attention heads; must divide D", "source": _ATTENTION})
+    bottleneck: float = field(
+        default=4.0, metadata={"help": "D over the hidden width of a block's perceptron", "source": _ATTENTION}
+    )
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -196,6 +218,10 @@ class CLIPAdapterTemporal(CLIPAdapter):
 
     name = "clip-adapter-temporal"
     config = CLIPAdapterTemporalConfig
+    sources: ClassVar[Mapping[str, str]] = {
+        **CLIPAdapter.sources,
+        "official": f"no authors' code: X-MIC's paper describes it; adapters of {_CODE}, recipe of CoOp's files",
+    }
 
     def __init__(self, config: CLIPAdapterTemporalConfig, backbone: Backbone) -> None:
         """Initialise as the framework does; draw positions from N(0, 0.01²)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +15,7 @@ from data_manifests.errors import UsageError
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
 from pipelines.methods.blocks import at_least_float32, exact_float32, normalise, pool_frames
-from pipelines.methods.coop import DASSL_SGD, CoOpConfig
+from pipelines.methods.coop import COOP_CODE, DASSL_SGD, CoOp, CoOpConfig
 from pipelines.methods.prompts import TextCache, context_start, encode_prompts, lay_out
 from pipelines.methods.recipe import PAPER
 from pipelines.methods.text_tower import tower_of
@@ -78,6 +79,9 @@ class CoCoOp(Method):
         },
         "paper": {**PAPER, "frame_pool": "norm_then_norm"},
     }
+    sources: ClassVar[Mapping[str, str]] = CoOp.sources
+    setting_sources: ClassVar[Mapping[str, Mapping[str, str]]] = CoOp.setting_sources
+    default_source = COOP_CODE
 
     def __init__(self, config: CoCoOpConfig, backbone: Backbone) -> None:
         """Initialise the context and the meta-net.

@@ -6,6 +6,7 @@ The vectors come before the class names.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -19,6 +20,9 @@ from pipelines.methods.blocks import FramePool, exact_float32, normalise, pool_f
 from pipelines.methods.prompts import PromptConfig, TextCache, context_start, encode_prompts, lay_out
 from pipelines.methods.recipe import PAPER
 from pipelines.methods.text_tower import tower_of
+
+COOP_CODE = "CoOp's code (KaiyangZhou/CoOp), with Dassl's defaults"
+"""Source of the settings of CoOp and CoCoOp."""
 
 DASSL_SGD: dict[str, Any] = {
     "optimiser": "sgd",
@@ -46,7 +50,10 @@ class CoOpConfig(PromptConfig):
     train_logit_scale: bool = field(default=False, metadata={"help": "learn the logit scale (X-MIC's copy does)"})
     frame_pool: FramePool = field(
         default="raw_then_norm",
-        metadata={"help": "average raw frame vectors (raw_then_norm) or normalised ones (norm_then_norm)"},
+        metadata={
+            "help": "average raw frame vectors (raw_then_norm) or normalised ones (norm_then_norm)",
+            "source": "X-MIC's released code; CoOp has one picture",
+        },
     )
 
     def __post_init__(self) -> None:
@@ -81,6 +88,14 @@ class CoOp(Method):
         "xmic-code": {"full_stop": False, "train_logit_scale": True},
         "paper": {**PAPER, "frame_pool": "norm_then_norm"},
     }
+    sources: ClassVar[Mapping[str, str]] = {
+        "official": COOP_CODE,
+        "paper": "X-MIC paper, Sec. 4.2, which does not say how its baselines were trained",
+    }
+    setting_sources: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "paper": {"frame_pool": "X-MIC paper, Sec. 3.1: the average of normalised frame vectors"}
+    }
+    default_source = COOP_CODE
 
     def __init__(self, config: CoOpConfig, backbone: Backbone) -> None:
         """Initialise the context from words, or from N(0, 0.02²)."""

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from pipelines.methods import load_method
 from pipelines.methods.backbone import Widths
-from pipelines.methods.base import PRESET_SOURCES, Method, resolve_config
+from pipelines.methods.base import Method, resolve_config
 from pipelines.methods.recipe import Recipe
+from pipelines.methods.sources import preset_source, setting_sources
 
 _ORDER = ("frame_vectors", "hand_vectors", "v2_vectors", "text_vectors", "text_tower", "pixels")
 
@@ -23,19 +24,25 @@ class Preset:
     Attributes:
         differs: setting → value, where it is not the default.
         source: where the values come from.
+        sources: setting → where its value comes from, for every setting of the method and of its recipe.
         parameters: number of parameters it trains at the given widths.
     """
 
     differs: Mapping[str, Any]
     source: str
+    sources: Mapping[str, str]
     parameters: int
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Setting of a method or of its recipe, as ``--set`` takes it."""
+    """Setting of a method or of its recipe, as ``--set`` takes it.
+
+    ``source`` says where the default comes from.
+    """
 
     default: Any
+    source: str
     values: str
     help: str
 
@@ -79,21 +86,26 @@ def describe_method(spec: str, widths: Widths) -> Description:
         [name for name in _ORDER if name in method.needs],
         method.trains,
         {name: _preset(method, name, widths) for name in method.presets},
-        _settings(method.config),
-        _settings(Recipe) if method.trains else {},
+        _settings(method.config, method.default_source),
+        _settings(Recipe, method.default_source) if method.trains else {},
     )
 
 
 def _preset(method: type[Method], name: str, widths: Widths) -> Preset:
-    source = method.sources.get(name) or PRESET_SOURCES.get(name, "not said")
     config = resolve_config(method, name).config
-    return Preset(method.presets[name], source, method.parameters_for(config, widths))
+    parameters = method.parameters_for(config, widths)
+    return Preset(method.presets[name], preset_source(method, name), setting_sources(method, name), parameters)
 
 
-def _settings(config: type[Any]) -> dict[str, Setting]:
+def _settings(config: type[Any], source: str) -> dict[str, Setting]:
     hints = typing.get_type_hints(config)
     return {
-        item.name: Setting(item.default, _values(hints[item.name]), item.metadata.get("help", ""))
+        item.name: Setting(
+            item.default,
+            item.metadata.get("source") or source,
+            _values(hints[item.name]),
+            item.metadata.get("help", ""),
+        )
         for item in fields(config)
     }
 

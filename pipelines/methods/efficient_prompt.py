@@ -7,6 +7,7 @@ the two names of X-MIC's tables: A6 has one temporal layer more.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -23,6 +24,9 @@ from pipelines.methods.text_tower import tower_of
 
 _STD = 0.01
 """Standard deviation of the initial prompt table and temporal positions."""
+
+
+_CODE = "Efficient-Prompt's code (ju-chen/Efficient-Prompt)"
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,12 @@ class A5(Method):
         "xmic-code": {"variant": "xmic", "postfix": 0, "layers": 2, "bottleneck": 4.0, "contrast_classes": 0},
         "paper": PAPER,
     }
+    sources: ClassVar[Mapping[str, str]] = {
+        "official": _CODE,
+        "xmic-code": "X-MIC's re-implementation (Annusha/xmic)",
+        "paper": "X-MIC paper, Sec. 4.2, which does not say how its baselines were trained",
+    }
+    default_source = _CODE
 
     def __init__(self, config: A5Config, backbone: Backbone) -> None:
         """Initialise prompts, positions and temporal blocks.

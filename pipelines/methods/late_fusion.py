@@ -14,8 +14,8 @@ from torch import Tensor
 
 from pipelines.methods.base import ClipBatch, TextBank, stream_of
 from pipelines.methods.blocks import at_least_float32, exact_float32, normalise
-from pipelines.methods.recipe import PAPER
-from pipelines.methods.xmic import XMIC, XMICConfig
+from pipelines.methods.recipe import PAPER, PAPER_SOURCES
+from pipelines.methods.xmic import EQUATION_SOURCES, EQUATIONS, RELEASED, XMIC, XMICConfig
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,18 @@ class LateFusion(XMIC):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "official": {},
         "xmic-code": {},
-        "paper": {**PAPER, "scale": 1.0, "frame_pool": "norm_then_norm"},
+        "paper": {**PAPER, **EQUATIONS},
+        "recommended": EQUATIONS,
     }
-
     sources: ClassVar[Mapping[str, str]] = {
-        "official": "X-MIC's official values: a control, nobody's method",
-        "xmic-code": "X-MIC's values in its code (Annusha/xmic)",
-        "paper": "what the paper states for X-MIC (Kukleva et al., CVPR 2024)",
+        "official": f"ours, a control: {RELEASED} (Annusha/xmic), on the video side",
+        "xmic-code": f"ours, a control: {RELEASED} (Annusha/xmic), on the video side",
+        "paper": "ours, a control: X-MIC paper, Eq. 1 to 3 and Sec. 4.2, on the video side",
+        "recommended": f"ours, a control: X-MIC paper, Eq. 1 to 3, on the video side, trained as {RELEASED} trains",
+    }
+    setting_sources: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "paper": {**PAPER_SOURCES, **EQUATION_SOURCES},
+        "recommended": EQUATION_SOURCES,
     }
 
     def classify(self, vector: Tensor, frames: Tensor, text: TextBank) -> Tensor:

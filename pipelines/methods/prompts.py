@@ -36,13 +36,18 @@ class PromptConfig:
 
     full_stop: bool = field(default=True, metadata={"help": "a full stop behind the class name"})
     class_chunk: int = field(
-        default=0, metadata={"help": "prompts that are encoded at a time; 0 = as many as fit into 1 GiB"}
+        default=0,
+        metadata={
+            "help": "prompts that are encoded at a time; 0 = as many as fit into 1 GiB",
+            "source": "ours: results do not depend on it",
+        },
     )
     checkpointing: Checkpointing = field(
         default="auto",
         metadata={
             "help": "compute a chunk again on the way back and so keep the activations of one chunk only: on, off, or "
-            "auto = on when a step has more than one chunk"
+            "auto = on when a step has more than one chunk",
+            "source": "ours: results do not depend on it",
         },
     )
 

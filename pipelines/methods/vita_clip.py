@@ -31,6 +31,8 @@ _FLOATS_PER_TOKEN = 16
 ViT-B/16 and 15.3 for the pocket encoder, both at 16 frames with their prompts
 (``tests/pipelines/methods/test_vita_clip.py``)."""
 
+_CODE = "Vita-CLIP's code (TalalWasim/Vita-CLIP)"
+
 _OFFICIAL: dict[str, Any] = {
     "lr": 4e-4,
     "betas": (0.9, 0.999),
@@ -53,7 +55,13 @@ class VitaCLIPConfig(PromptConfig):
     """
 
     segments: int = field(default=16, metadata={"help": "N, frames a clip that were decoded"})
-    frames: int = field(default=16, metadata={"help": "T, frames the model sees: with 8 of 16, every second segment"})
+    frames: int = field(
+        default=16,
+        metadata={
+            "help": "T, frames the model sees: with 8 of 16, every second segment",
+            "source": "ours: as many as the other methods see; its code takes 8",
+        },
+    )
     global_prompts: int = field(default=8, metadata={"help": "prompts a layer that all frames of all clips share"})
     context: int = field(default=8, metadata={"help": "learned vectors in front of each class name"})
     train_cls_proj: bool = field(
@@ -127,7 +135,12 @@ class VitaCLIP(Method):
     needs = frozenset({"pixels", "text_tower"})
     config = VitaCLIPConfig
     presets: ClassVar[dict[str, dict[str, Any]]] = {"official": _OFFICIAL, "xmic-code": _OFFICIAL, "paper": PAPER}
-    sources: ClassVar[Mapping[str, str]] = {"xmic-code": "as official: X-MIC's code (Annusha/xmic) holds no Vita-CLIP"}
+    sources: ClassVar[Mapping[str, str]] = {
+        "official": _CODE,
+        "xmic-code": "as official: X-MIC's code (Annusha/xmic) holds no Vita-CLIP",
+        "paper": "X-MIC paper, Sec. 4.2, which does not say how its baselines were trained",
+    }
+    default_source = _CODE
 
     def __init__(self, config: VitaCLIPConfig, backbone: Backbone) -> None:
         """Draw the initial weights and hold the backbone's towers.

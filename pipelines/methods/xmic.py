@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -20,7 +21,22 @@ from pipelines.methods.blocks import (
     normalise,
     pool_frames,
 )
-from pipelines.methods.recipe import PAPER
+from pipelines.methods.recipe import PAPER, PAPER_SOURCES
+
+PAPER_TEXT, RELEASED = "X-MIC paper", "X-MIC's released code"
+"""Names of the two sources of X-MIC's settings: Kukleva et al., CVPR 2024, and Annusha/xmic."""
+
+EQUATIONS: dict[str, Any] = {"head": "auto", "head_relu": False, "scale": 1.0}
+"""What Eq. 1 and 3 of the paper print where the released code differs: no head, and a plain sum."""
+
+EQUATION_SOURCES = {
+    "head": f"{PAPER_TEXT}, Eq. 3; ours where D_II ≠ D: one linear map",
+    "head_relu": f"{PAPER_TEXT}, Eq. 3",
+    "scale": f"{PAPER_TEXT}, Eq. 1: a plain sum",
+}
+"""Source of each setting of :data:`EQUATIONS`."""
+
+_POOL_SOURCE = {"frame_pool": f"{PAPER_TEXT}, Sec. 3.1: the average of normalised frame vectors"}
 
 
 @dataclass(frozen=True)
@@ -42,29 +58,50 @@ class XMICConfig:
         default="pair",
         metadata={
             "help": "of two streams: pair attends within each frame, then across frames; joint over all 2N vectors; "
-            "average across the averages of each frame; pair-mean within each frame only"
+            "average across the averages of each frame; pair-mean within each frame only",
+            "source": f"{PAPER_TEXT}, Eq. 2 and 3",
         },
     )
     positions: bool = field(default=True, metadata={"help": "learned temporal positions before b_T"})
-    n1: bool = field(default=True, metadata={"help": "normalise the conditioning frame vectors"})
-    n2: bool = field(default=False, metadata={"help": "normalise the X-MIC vector before the sum (Table 6)"})
-    n3: bool = field(default=False, metadata={"help": "normalise the text vectors before the sum (Table 6)"})
+    n1: bool = field(
+        default=True,
+        metadata={"help": "normalise the conditioning frame vectors", "source": f"{PAPER_TEXT}, Eq. 1 and Table 6"},
+    )
+    n2: bool = field(
+        default=False,
+        metadata={"help": "normalise the X-MIC vector before the sum (Table 6)", "source": f"{PAPER_TEXT}, Table 6"},
+    )
+    n3: bool = field(
+        default=False,
+        metadata={"help": "normalise the text vectors before the sum (Table 6)", "source": f"{PAPER_TEXT}, Table 6"},
+    )
     scale: float = field(default=2.0, metadata={"help": "s, what the X-MIC vector is multiplied by in the sum"})
     train_scale: bool = field(default=False, metadata={"help": "learn s, from the value of scale on"})
     heads: int = field(default=4, metadata={"help": "attention heads; must divide D_II"})
     bottleneck: float = field(default=4.0, metadata={"help": "D_II over the hidden width of a block's perceptron"})
-    spatial_layers: int = field(default=1, metadata={"help": "blocks of the intra-frame attention b_S"})
-    temporal_layers: int = field(default=2, metadata={"help": "blocks of the inter-frame attention b_T"})
-    head: Literal["mlp", "none"] = field(default="mlp", metadata={"help": "what follows b_T; none only where D_II = D"})
-    head_relu: bool = field(default=True, metadata={"help": "ReLU on the head's output"})
-    head_ratio: int = field(default=16, metadata={"help": "D_II over the head's hidden width"})
+    spatial_layers: int = field(
+        default=1, metadata={"help": "blocks of the intra-frame attention b_S", "source": f"{PAPER_TEXT}, Sec. 4.2"}
+    )
+    temporal_layers: int = field(
+        default=2, metadata={"help": "blocks of the inter-frame attention b_T", "source": f"{PAPER_TEXT}, Sec. 4.2"}
+    )
+    head: Literal["mlp", "linear", "none", "auto"] = field(
+        default="mlp",
+        metadata={
+            "help": "what follows b_T: mlp = two layers; linear = one; none, only where D_II = D; auto = none where "
+            "D_II = D, else linear"
+        },
+    )
+    head_relu: bool = field(default=True, metadata={"help": "ReLU on the output of head=mlp or linear"})
+    head_ratio: int = field(default=16, metadata={"help": "D_II over the hidden width of head=mlp"})
     train_logit_scale: bool = field(default=True, metadata={"help": "learn the logit scale"})
     frame_pool: FramePool = field(
         default="raw_then_norm",
         metadata={"help": "average raw classified vectors (raw_then_norm) or normalised ones (norm_then_norm)"},
     )
     zero_init_head: bool = field(
-        default=False, metadata={"help": "start as zero-shot CLIP: zero last layer of the head"}
+        default=False,
+        metadata={"help": "start as zero-shot CLIP: zero last layer of the head", "source": "ours: off"},
     )
 
     @property
@@ -84,10 +121,11 @@ class XMICConfig:
                 f"{self.method}: attention={self.attention} joins two streams, but streams={self.streams} has one. "
                 "Use --streams both, or leave attention as it is."
             )
-        if self.zero_init_head and (self.head == "none" or self.head_relu):
+        if self.zero_init_head and (self.head in ("none", "auto") or self.head_relu):
             raise UsageError(
-                f"{self.method}: zero_init_head=true with head={self.head} head_relu={str(self.head_relu).lower()} "
-                "would never learn: a ReLU passes no gradient at 0. Set head=mlp and head_relu=false too."
+                f"{self.method}: zero_init_head=true with head={self.head} head_relu={str(self.head_relu).lower()}: "
+                "it needs a layer to set to zero, and a ReLU passes no gradient at 0. Set head=mlp or head=linear, and "
+                "head_relu=false too."
             )
 
 
@@ -99,7 +137,8 @@ class XMIC(Method):
 
     b_S attends within a frame (hand crop and full frame, Eq. 2 of the paper), b_T across frames (Eq. 3),
     and the sum is classified (Eq. 1). The two-layer head after b_T, its ReLUs, the factor s, the number of
-    heads and the trained logit scale are not in the paper; they follow its code (Annusha/xmic).
+    heads, the bottleneck, the temporal positions and the trained logit scale are not in the paper; they follow its
+    code (Annusha/xmic). ``head=none`` is Eq. 3 as printed.
 
     Args:
         config: the settings.
@@ -115,8 +154,20 @@ class XMIC(Method):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "official": {},
         "xmic-code": {},
-        "paper": {**PAPER, "scale": 1.0, "frame_pool": "norm_then_norm"},
+        "paper": {**PAPER, **EQUATIONS, "frame_pool": "norm_then_norm"},
+        "recommended": {**EQUATIONS, "frame_pool": "norm_then_norm"},
     }
+    sources: ClassVar[Mapping[str, str]] = {
+        "official": f"{RELEASED} (Annusha/xmic, XMIC_vitb16)",
+        "xmic-code": f"{RELEASED} (Annusha/xmic, XMIC_vitb16)",
+        "paper": f"{PAPER_TEXT}: Eq. 1 to 3 and Sec. 4.2 (Kukleva et al., CVPR 2024)",
+        "recommended": f"{PAPER_TEXT}, Eq. 1 to 3, trained as {RELEASED} trains",
+    }
+    setting_sources: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "paper": {**PAPER_SOURCES, **EQUATION_SOURCES, **_POOL_SOURCE},
+        "recommended": {**EQUATION_SOURCES, **_POOL_SOURCE},
+    }
+    default_source = RELEASED
 
     def __init__(self, config: XMICConfig, backbone: Backbone) -> None:
         """Initialise as the framework does; draw positions from N(0, 0.01²)."""
@@ -134,7 +185,7 @@ class XMIC(Method):
         self.spatial = stack(config.spatial_layers) if pairs else None
         self.positions = nn.Parameter(torch.randn(self._shape) * 0.01) if across and config.positions else None
         self.temporal = stack(config.temporal_layers) if across else None
-        self.head = _head(config, dim, dim_v2) if config.head == "mlp" else None
+        self.head = _head(config, dim, dim_v2)
         self.logit_scale = nn.Parameter(
             torch.tensor(math.log(backbone.logit_scale)), requires_grad=config.train_logit_scale
         )
@@ -263,23 +314,29 @@ class XMIC(Method):
 def _check_widths(config: XMICConfig, dim: int, dim_v2: int) -> None:
     if config.head == "none" and dim_v2 != dim:
         raise UsageError(
-            f"{config.method}: head=none needs D_II = D, but V_II gives {dim_v2} and the text has {dim}. Set head=mlp."
+            f"{config.method}: head=none needs D_II = D, but V_II gives {dim_v2} and the text has {dim}. Set "
+            "head=linear."
         )
     if dim_v2 % config.heads:
         raise UsageError(
             f"{config.method}: heads={config.heads} must divide D_II = {dim_v2}. Set heads to a divisor of it."
         )
     for name, ratio in (("bottleneck", config.bottleneck), ("head_ratio", config.head_ratio)):
-        if int(dim_v2 / ratio) < 1:
+        if int(dim_v2 / ratio) < 1 and (name != "head_ratio" or config.head == "mlp"):
             raise UsageError(
                 f"{config.method}: {name}={ratio:g} leaves no hidden unit of D_II = {dim_v2}. Set a smaller one."
             )
 
 
-def _head(config: XMICConfig, dim: int, dim_v2: int) -> nn.Sequential:
-    hidden = dim_v2 // config.head_ratio
+def _head(config: XMICConfig, dim: int, dim_v2: int) -> nn.Sequential | None:
+    """Make what follows b_T; the released code's ``MLP_LY: 1`` is ``linear`` with its ReLU."""
+    if config.head == "none" or (config.head == "auto" and dim_v2 == dim):
+        return None
+    hidden = dim_v2 // config.head_ratio if config.head == "mlp" else dim_v2
+    # Drawn before the first layer: the same seed gives the weights that it always gave.
     last = nn.Linear(hidden, dim)
+    first = [nn.Linear(dim_v2, hidden), nn.ReLU()] if config.head == "mlp" else []
     if config.zero_init_head:
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(dim_v2, hidden), nn.ReLU(), last, *([nn.ReLU()] if config.head_relu else []))
+    return nn.Sequential(*first, last, *([nn.ReLU()] if config.head_relu else []))

@@ -18,7 +18,10 @@ class ZeroShotConfig:
 
     frame_pool: FramePool = field(
         default="norm_then_norm",
-        metadata={"help": "average raw frame vectors (raw_then_norm) or normalised ones (norm_then_norm)"},
+        metadata={
+            "help": "average raw frame vectors (raw_then_norm) or normalised ones (norm_then_norm)",
+            "source": "X-MIC paper, Sec. 3.1, and its released code",
+        },
     )
 
 

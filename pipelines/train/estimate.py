@@ -28,6 +28,7 @@ from pipelines.train.optim import make_optimiser
 from pipelines.train.plan import PlannedRun
 from pipelines.train.policy import LEARNING_RATES
 from pipelines.train.run import load_text, untrained_method
+from pipelines.train.warnings import before_training
 
 _STEPS = 3
 _PATIENCE_S = 10.0
@@ -62,6 +63,7 @@ class Estimate:
         timed_steps: number of steps that were timed; 0 if there is nothing to train.
         seconds_per_step: the median of their times on this device; None if no step was timed.
         seconds: time of all steps, without reading vectors or pictures and without saving.
+        warnings: what this number of steps and the recipe hardly allow.
         bytes: memory of the trained weights, their gradients, the optimiser's averages, one batch, and what the
             forward pass keeps for the backward pass. The frozen towers are not counted.
     """
@@ -76,6 +78,7 @@ class Estimate:
     seconds_per_step: float | None = None
     seconds: float | None = None
     bytes: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def estimate(workspace: Workspace, planned: PlannedRun, machine: Machine) -> dict[Label, Estimate]:
@@ -142,7 +145,9 @@ def _of_head(
     averages = 2 if recipe.optimiser == "adamw" else 1
     of_batch = sum(part.nbytes for part in vars(batch).values() if part is not None)
     held = parameters * 4 * (2 + averages) + of_batch + timed.kept
-    return Estimate(parameters, classes, clips, trials, a_epoch, steps, len(timed.seconds), pace, pace * steps, held)
+    warnings = tuple(before_training(recipe, a_epoch, "matched" if trials > 1 else "published"))
+    counted = len(timed.seconds)
+    return Estimate(parameters, classes, clips, trials, a_epoch, steps, counted, pace, pace * steps, held, warnings)
 
 
 def made_up_clips(clips: int, shapes: Mapping[str, tuple[int, ...]]) -> ClipBatch:

@@ -26,6 +26,7 @@ from pipelines.train.matched import train_matched
 from pipelines.train.pixels import Pictures
 from pipelines.train.plan import PlannedRun
 from pipelines.train.selection import ValidationSet
+from pipelines.train.warnings import after_training, before_training
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,9 @@ def train_label(
         )
 
     folder, method = planned.folder / label, make_method()
+    if method.trains:
+        for warning in before_training(recipe, -(-len(usable.rows) // recipe.batch), policy.recipe):
+            session.progress.note(f"{label}: {warning}")
     key = digest_json([planned.key, label])
     summary["parameters"] = trained_count(method)
     if policy.recipe == "matched":
@@ -120,4 +124,9 @@ def train_label(
         outcome = train(method, recipe, key, folder)
     if outcome.final:
         summary["selected_epoch"] = outcome.final["epoch"]
+        warnings = after_training(outcome.final, summary["classes"])
+        for warning in warnings:
+            session.progress.note(f"{label}: {warning}")
+        if warnings:
+            summary["warnings"] = warnings
     write_summary(folder, summary)

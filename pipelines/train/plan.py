@@ -19,18 +19,22 @@ from pipelines.engine.workspace import Workspace
 from pipelines.methods import load_method
 from pipelines.methods.base import Method, Settings, resolve_config
 from pipelines.methods.recipe import Recipe
+from pipelines.methods.sources import setting_sources
 from pipelines.train.options import ProtocolChoice, TrainOptions
 from pipelines.train.policy import LEARNING_RATES, SelectionPolicy
 from pipelines.train.protocol import Protocol, resolve, vector_digests
 from pipelines.train.target import SelectionTarget, find_target
 
-PRESET_CLASSIFIES = {"official": "hand", "xmic-code": "hand", "paper": "full"}
-"""Classified stream of each preset: hand crops in the official code, full frames in the paper's text."""
+PRESET_CLASSIFIES = {"official": "hand", "xmic-code": "hand", "recommended": "hand", "paper": "full"}
+"""Classified stream of each preset: hand crops in the official code and ours, full frames in the paper's text."""
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """Run before it is trained, with its name, key and configuration."""
+    """Run before it is trained, with its name, key and configuration.
+
+    ``sources`` tells where each setting comes from: see :func:`pipelines.methods.sources.setting_sources`.
+    """
 
     name: str
     key: str
@@ -41,6 +45,7 @@ class PlannedRun:
     method_class: type[Method]
     settings: Settings
     options: TrainOptions
+    sources: Mapping[str, str]
     target: SelectionTarget | None = None
 
 
@@ -115,7 +120,8 @@ def plan_run(workspace: Workspace, options: TrainOptions) -> PlannedRun:
     safe = re.sub(r"[^A-Za-z0-9]+", "-", options.method).strip("-").lower()
     name = f"{safe}-{options.preset}-{source}-s{options.seed}-{key[:8]}"
     folder = workspace.run(name)
-    return PlannedRun(name, key, folder, config, protocol, frames, method_class, settings, options, target)
+    sources = setting_sources(method_class, options.preset, options.set, _decided(method_class, protocol))
+    return PlannedRun(name, key, folder, config, protocol, frames, method_class, settings, options, sources, target)
 
 
 def _refuse_prompts(method: str, choice: ProtocolChoice) -> None:
@@ -136,11 +142,16 @@ def _refuse_prompts(method: str, choice: ProtocolChoice) -> None:
 
 def _settings(method_class: type[Method], options: TrainOptions, protocol: Protocol) -> Settings:
     """Resolve the method's settings, taking streams and segments from the protocol."""
-    decided = {"streams": protocol.streams, "segments": protocol.segments}
-    own = {name for name in decided if name in method_class.config.__dataclass_fields__}
-    for name in own & set(options.set):
+    decided = _decided(method_class, protocol)
+    for name in decided.keys() & options.set.keys():
         raise UsageError(f"--set {name}: it belongs to the protocol; use --streams, or decode with other --segments.")
-    return resolve_config(method_class, options.preset, {**options.set, **{name: decided[name] for name in own}})
+    return resolve_config(method_class, options.preset, {**options.set, **decided})
+
+
+def _decided(method_class: type[Method], protocol: Protocol) -> dict[str, Any]:
+    """Return the method's settings that the protocol decides."""
+    decided = {"streams": protocol.streams, "segments": protocol.segments}
+    return {name: value for name, value in decided.items() if name in method_class.config.__dataclass_fields__}
 
 
 def _recipe(options: TrainOptions, recipe: Recipe) -> dict[str, Any]:

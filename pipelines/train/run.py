@@ -203,6 +203,7 @@ def _write_config(
     folder.mkdir(parents=True, exist_ok=True)
     dims = {role: stream.dim for role, stream in streams.items()}
     config = {**planned.config, "name": planned.name, "key": planned.key, "label": label, "dims": dims}
+    config["sources"] = dict(planned.sources)
     config["versions"] = {**versions("xmic", "torch", "numpy"), "device": device.type}
     # The rounding of sums on a CPU depends on the number of threads.
     config["threads"] = torch.get_num_threads()

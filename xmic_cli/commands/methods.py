@@ -51,25 +51,27 @@ def methods(
         console.table(title, ["method", "trains", "needs", "presets", "what"], rows)
 
 
+_COLUMNS = ["setting", "default", "values", "meaning", "source of the default"]
+
+
 def _print_one(item: Description) -> None:
     console.emit(None, False, [f"{item.name}: {item.what}", f"needs {', '.join(item.needs)}"])
-    presets = [
-        [
-            name,
-            f"{preset.parameters:,}",
-            " ".join(f"{key}={_text(value)}" for key, value in preset.differs.items()) or "nothing",
-            preset.source,
-        ]
-        for name, preset in item.presets.items()
-    ]
-    console.table("presets", ["preset", "trains", "differs from the defaults in", "after"], presets)
-    console.table("settings (--set)", ["setting", "default", "values", "meaning"], _rows(item.settings))
+    presets = [[name, f"{preset.parameters:,}", preset.source] for name, preset in item.presets.items()]
+    console.table("presets", ["preset", "trains", "source"], presets)
+    console.table("settings (--set)", _COLUMNS, _rows(item.settings))
     if item.recipe:
-        console.table("recipe (--set)", ["setting", "default", "values", "meaning"], _rows(item.recipe))
+        console.table("recipe (--set)", _COLUMNS, _rows(item.recipe))
+    differing = [
+        [name, key, _text(value), preset.sources[key]]
+        for name, preset in item.presets.items()
+        for key, value in preset.differs.items()
+    ]
+    if differing:
+        console.table("where a preset differs", ["preset", "setting", "value", "source"], differing)
 
 
 def _rows(settings: Mapping[str, Setting]) -> list[list[str]]:
-    return [[name, _text(item.default), item.values, item.help] for name, item in settings.items()]
+    return [[name, _text(item.default), item.values, item.help, item.source] for name, item in settings.items()]
 
 
 def _text(value: object) -> str:

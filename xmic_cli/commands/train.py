@@ -57,8 +57,10 @@ def train(
         heads = estimate(space, planned, machine_of(workers, device, offline))
         text = [f"run {planned.name}", *(f"  {name}: {value}" for name, value in planned.config.items())]
         text += [f"  {name}: {_in_words(head)}" for name, head in heads.items()]
+        text += [f"  {name}: warning: {warning}" for name, head in heads.items() for warning in head.warnings]
         told = {name: asdict(head) for name, head in heads.items()}
-        console.emit({"run": planned.name, "key": planned.key, "config": planned.config, "heads": told}, json, text)
+        answer = {"run": planned.name, "key": planned.key, "config": planned.config, "sources": dict(planned.sources)}
+        console.emit({**answer, "heads": told}, json, text)
         return
     with saving_signals() as stop:
         result = train_run(

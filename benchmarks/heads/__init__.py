@@ -1,0 +1,1 @@
+"""Second experiment on drawn worlds: what follows b_T in X-MIC."""
