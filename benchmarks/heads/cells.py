@@ -207,7 +207,7 @@ FAMILIES = (
 
 RULE = (
     "`recommended` becomes the default preset of X-MIC on two conditions, after Holm's correction. In H2 verbs within "
-    "a dataset are significantly better in both sources, and none of the eight comparisons is significantly worse. In H3 "
+    "a dataset are significantly better in both sources, and none of the eight comparisons significantly worse. In H3 "
     "none of the eight is significantly worse. Otherwise `official` stays the default."
 )
 """Decided before the first training."""

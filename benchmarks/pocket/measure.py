@@ -162,7 +162,7 @@ def _by_scores(
     return rows[kept], hits(scores[kept], truth[kept])
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _altered_scores(
     cell: Cell, world: World, encoder: str, item: EvaluateStage, label: Label
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -181,7 +181,7 @@ def _altered_scores(
     return usable.rows, scores.float().numpy()
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _statistics(item: EvaluateStage, label: Label) -> dict[str, float]:
     """What the method says of itself, means over the test clips; ``vector_norm`` is ‖a_v‖ before the factor s."""
     method, text = item.head(label, _CPU)

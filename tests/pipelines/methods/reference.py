@@ -72,8 +72,9 @@ def reference_vector(method: XMIC, batch: ClipBatch, clip: int) -> np.ndarray:
     if config.attention != "pair-mean":
         tokens = stack("temporal", config.temporal_layers, tokens)
     y = sum(tokens) / len(tokens)
-    if config.head == "none":
+    if config.head == "none" or (config.head == "auto" and "head.0.weight" not in state):
         return y
-    hidden = np.maximum(state["head.0.weight"] @ y + state["head.0.bias"], 0)
-    a = state["head.2.weight"] @ hidden + state["head.2.bias"]
+    a = state["head.0.weight"] @ y + state["head.0.bias"]
+    if config.head == "mlp":
+        a = state["head.2.weight"] @ np.maximum(a, 0) + state["head.2.bias"]
     return np.maximum(a, 0) if config.head_relu else a

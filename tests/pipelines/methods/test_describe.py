@@ -14,7 +14,10 @@ from pipelines.methods.xmic import XMICConfig
 def test_parameters_are_counted_at_the_widths_asked_for(dim, dim_v2, count):
     found = describe_method("xmic", Widths(dim, dim_v2))
     assert found.parameters == count
-    assert found.presets["paper"].parameters == count
+    # Eq. 3 has no head; where the widths differ it is one linear map.
+    head = dim_v2 * (dim_v2 // 16) + dim_v2 // 16 + dim_v2 // 16 * dim + dim
+    linear = 0 if dim_v2 == dim else dim_v2 * dim + dim
+    assert found.presets["paper"].parameters == found.presets["recommended"].parameters == count - head + linear
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -24,7 +27,25 @@ def test_every_method_says_what_it_needs_and_where_its_presets_come_from(name):
     assert found.needs
     assert next(iter(found.presets)) == "official"
     assert all(preset.source != "not said" for preset in found.presets.values())
-    assert all(setting.help for setting in {**found.settings, **found.recipe}.values())
+    known = {**found.settings, **found.recipe}
+    assert all(setting.help for setting in known.values())
+    assert all(setting.source not in ("", "default of the method") for setting in known.values())
+    for preset in found.presets.values():
+        assert preset.sources.keys() == known.keys()
+        assert all(preset.sources.values())
+
+
+def test_each_setting_of_a_preset_names_the_paper_the_code_or_us():
+    found = describe_method("xmic", Widths())
+    assert found.presets["paper"].sources["head"].startswith("X-MIC paper, Eq. 3")
+    assert found.presets["paper"].sources["lr"] == "X-MIC paper, Sec. 4.2"
+    assert found.presets["paper"].sources["heads"] == "X-MIC's released code"
+    assert found.presets["recommended"].sources["lr"] == "X-MIC's released code"
+    assert found.presets["official"].sources["head"] == "X-MIC's released code"
+    adapter = describe_method("clip-adapter", Widths()).presets["official"].sources
+    assert "visual side only" in adapter["sides"]
+    assert adapter["lr"].startswith("CoOp's files")
+    assert "no authors' code" in describe_method("clip-adapter-temporal", Widths()).presets["official"].source
 
 
 def test_a_preset_shows_only_what_differs_and_a_setting_what_it_takes():

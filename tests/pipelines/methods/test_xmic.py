@@ -14,6 +14,7 @@ from torch import Tensor
 from data_manifests.errors import InputError, UsageError
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, TextBank, build_method, resolve_config
+from pipelines.methods.blocks import attention_stack
 from pipelines.methods.xmic import XMIC, XMICConfig
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
 from tests.pipelines.methods.reference import reference_vector, single, state_of, world
@@ -70,6 +71,10 @@ def reference_logits(method: XMIC, batch: ClipBatch, text: TextBank) -> np.ndarr
         {"scale": 0.5, "frame_pool": "norm_then_norm"},
         {"head_relu": False, "spatial_layers": 2, "temporal_layers": 1},
         {"head": "none", "dim_v2": 6},
+        {"head": "linear"},
+        {"head": "linear", "head_relu": False, "dim_v2": 6},
+        {"head": "auto", "head_relu": False, "scale": 1.0},
+        {"head": "auto", "dim_v2": 6},
         {"attention": "joint"},
         {"attention": "average"},
         {"attention": "pair-mean", "spatial_layers": 2},
@@ -84,6 +89,39 @@ def test_logits_at_step_0_equal_the_equations(config: dict[str, Any]) -> None:
     with torch.no_grad():
         logits = method(batch, text)
     np.testing.assert_allclose(logits.numpy(), reference_logits(method, batch, text), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("head", "dim_v2", "parameters"),
+    [
+        ("mlp", 6, 6 * 3 + 3 + 3 * 6 + 6),
+        ("linear", 8, 8 * 6 + 6),
+        ("auto", 8, 8 * 6 + 6),
+        ("auto", 6, 0),
+        ("none", 6, 0),
+    ],
+)
+def test_auto_is_no_head_where_the_widths_agree_and_one_linear_map_where_they_differ(
+    head: str, dim_v2: int, parameters: int
+) -> None:
+    method = make(dim_v2=dim_v2, head=head)
+    counted = 0 if method.head is None else sum(tensor.numel() for tensor in method.head.parameters())
+    assert counted == parameters
+
+
+def test_the_released_head_starts_from_the_weights_that_a_seed_always_gave() -> None:
+    # Torch's generator draws the second layer first: runs of older versions begin so.
+    method = make(seed=3)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        attention_stack(8, 2, 2.0, 1)
+        torch.randn(3, 8)
+        attention_stack(8, 2, 2.0, 2)
+        last = torch.nn.Linear(4, 6)
+        first = torch.nn.Linear(8, 4)
+    assert method.head is not None
+    assert torch.equal(method.head[0].weight, first.weight)  # type: ignore[arg-type]
+    assert torch.equal(method.head[2].weight, last.weight)  # type: ignore[arg-type]
 
 
 @settings(max_examples=60, deadline=None)
@@ -294,10 +332,12 @@ def test_presets_differ_only_as_published() -> None:
     official, code, paper = (resolve_config(XMIC, preset) for preset in ("official", "xmic-code", "paper"))
     assert official == code
     assert official.config == XMICConfig()
-    # The paper sums without a factor and averages normalised frames (Sec. 3.2).
-    assert paper.config == XMICConfig(scale=1.0, frame_pool="norm_then_norm")
+    # The paper sums without a factor (Eq. 1), averages normalised frames (Sec. 3.1) and has no head (Eq. 3).
+    assert paper.config == XMICConfig(scale=1.0, frame_pool="norm_then_norm", head="auto", head_relu=False)
     assert (paper.recipe.lr, paper.recipe.warmup_epochs, paper.recipe.betas) == (1e-6, 0, (0.9, 0.999))
     assert (official.recipe.lr, official.recipe.warmup_epochs, official.recipe.betas) == (5e-4, 5, (0.9, 0.98))
+    recommended = resolve_config(XMIC, "recommended")
+    assert (recommended.config, recommended.recipe) == (paper.config, official.recipe)
 
 
 @pytest.mark.parametrize(
@@ -311,10 +351,11 @@ def test_presets_differ_only_as_published() -> None:
         ({"bottleneck": 0.0}, r"xmic: bottleneck=0\.0: expected more than 0"),
         (
             {"zero_init_head": True},
-            "zero_init_head=true with head=mlp head_relu=true would never learn: .* Set head=mlp and head_relu=false",
+            "zero_init_head=true with head=mlp head_relu=true: .* a ReLU passes no gradient at 0. .* head_relu=false",
         ),
         ({"zero_init_head": True, "head": "none"}, "zero_init_head=true with head=none"),
-        ({"head": "none"}, r"head=none needs D_II = D, but V_II gives 8 and the text has 6\. Set head=mlp"),
+        ({"zero_init_head": True, "head": "auto", "head_relu": False}, "it needs a layer to set to zero"),
+        ({"head": "none"}, r"head=none needs D_II = D, but V_II gives 8 and the text has 6\. Set head=linear"),
         (
             {"attention": "joint", "streams": "hand"},
             r"attention=joint joins two streams, but streams=hand has one\. Use --streams both",

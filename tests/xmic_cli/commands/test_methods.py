@@ -15,8 +15,9 @@ def test_the_list_has_every_method_with_what_it_trains(capsys):
 def test_one_method_shows_presets_and_settings(capsys):
     assert run(["methods", "xmic", "--dim-v2", "1024"]) == 0
     out = capsys.readouterr().out
-    assert "paper\t14,299,457\tlr=1e-06 betas=0.9,0.999 warmup_epochs=0 scale=1.0 frame_pool=norm_then_norm\t" in out
-    assert "n1\ttrue\ttrue | false\tnormalise the conditioning frame vectors" in out
+    assert "official\t14,299,457\tX-MIC's released code (Annusha/xmic, XMIC_vitb16)\n" in out
+    assert "paper\tlr\t1e-06\tX-MIC paper, Sec. 4.2\n" in out
+    assert "n1\ttrue\ttrue | false\tnormalise the conditioning frame vectors\tX-MIC paper, Eq. 1" in out
 
 
 def test_json_has_the_same(capsys):
