@@ -51,9 +51,10 @@ AREAS = (0.5, 4.0)
 _PICTURE = 128
 _HAND = 40.0
 _OTHER_GRIP = 0.5
-_STEPS = 12
-_SHUTTER = 0.2
-_FITTED = 8
+_STEPS = 8
+_ANGLES = 4
+_SHUTTER = 0.1
+_FITTED = 6
 _MAP = dict[str, np.ndarray]
 
 
@@ -64,13 +65,10 @@ class Frame:
     Attributes:
         rgb: uint8 ``[192, 256, 3]``.
         hands: the hands in view.
-        hidden: share of the thing's visible area that is covered by hands, and by the lid that they take off it. None
-            while no hand is at work on the thing.
     """
 
     rgb: np.ndarray
     hands: list[HandBox]
-    hidden: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +97,30 @@ def render(spec: ClipSpec, domain: Domain, only: Collection[int] | None = None) 
             the order of the clip, each as it is in the whole clip.
     """
     scene = _Scene(spec, domain)
-    backwards = spec.verb in REVERSED
-    for number in range(spec.frames) if only is None else sorted(only):
-        yield scene.frame(spec.frames - 1 - number if backwards else number)
+    for number in _forward(spec, only):
+        yield scene.frame(number)
+
+
+def hidden_shares(spec: ClipSpec, domain: Domain, only: Collection[int] | None = None) -> list[float | None]:
+    """Compute how much of the thing is hidden in the frames of a clip.
+
+    Args:
+        spec: contents of the clip.
+        domain: look of the clip.
+        only: numbers of the frames, as for :func:`render`.
+
+    Returns:
+        For each frame the share of the thing's visible area that is covered by hands, and by the lid that they take off
+        it. None while no hand is at work on the thing.
+    """
+    scene = _Scene(spec, domain)
+    return [scene.hidden(number) for number in _forward(spec, only)]
+
+
+def _forward(spec: ClipSpec, only: Collection[int] | None) -> list[int]:
+    """List the frames of a clip by their numbers in the motion that is not reversed."""
+    numbers = range(spec.frames) if only is None else sorted(only)
+    return [spec.frames - 1 - number if spec.verb in REVERSED else number for number in numbers]
 
 
 class _Scene:
@@ -118,13 +137,17 @@ class _Scene:
         self._upright = float(rng.uniform(-25, 25))
         self._camera = Camera(rng, domain)
         self._sensor = Sensor(rng, domain, spec.seed)
-        self._ground = draw_kitchen(spec.kitchen, domain)
-        self._lay_out(rng)
+        ground = _kitchen(spec.kitchen, domain).copy()
+        self._lay_out(rng, ground)
+        # OpenCV moves pictures of four channels more than twice as fast as those of three.
+        self._ground = cv2.cvtColor(ground, cv2.COLOR_RGB2RGBA)
         working = [pose for pose in map(self._motion.at, np.linspace(0.02, 0.98, 33)) if pose.holds or pose.works]
         working = [working[int(place)] for place in np.linspace(0, len(working) - 1, _FITTED)]
         holds = working[0].holds
         # A hand that is not around the thing comes more from the side, else its arm would cross it.
-        self._angle = float(rng.uniform(8, 30) if holds else rng.uniform(24, 42))
+        angle = float(rng.uniform(8, 30) if holds else rng.uniform(24, 42))
+        # In steps: the clips of a person share their pictures of hands, which take long to draw.
+        self._angle = float(_ANGLES * round(angle / _ANGLES))
         self._shadow = shadow(self._thing, 0.33)
         self._seat, self._lid_size = self._lid_seat(working[0])
         self._grip = choose_grip(
@@ -141,24 +164,28 @@ class _Scene:
 
         Things that move during the frame's exposure are blurred.
         """
-        share = (number + 0.5) / self._spec.frames
-        pose = self._motion.at(share)
-        blur = [share + part * _SHUTTER / self._spec.frames for part in (-1, -1 / 3, 1 / 3, 1)]
-        cameras = [self._camera.at(instant) for instant in blur]
-        drawn = self._draw(
-            pose,
-            cameras,
-            [
-                self._places(self._motion.at(instant), camera, self._grip)
-                for instant, camera in zip(blur, cameras, strict=True)
-            ],
-        )
-        camera = self._camera.at(share)
+        share = self._share(number)
+        pose, camera = self._motion.at(share), self._camera.at(share)
         places = self._places(pose, camera, self._grip)
-        hidden = self._hidden(pose, camera, self._grip) if pose.holds or pose.works else None
-        return Frame(self._sensor.develop(drawn, number), self._boxes(pose, places), hidden)
+        blur = [share + part * _SHUTTER / self._spec.frames for part in (-1, 1)]
+        cameras = [self._camera.at(instant) for instant in blur]
+        smeared = [
+            self._places(self._motion.at(instant), at, self._grip) for instant, at in zip(blur, cameras, strict=True)
+        ]
+        canvas = self._background(cameras)
+        self._draw(canvas, pose, smeared, camera, places["thing"])
+        return Frame(self._sensor.develop(canvas, number), self._boxes(pose, places))
 
-    def _lay_out(self, rng: np.random.Generator) -> None:
+    def hidden(self, number: int) -> float | None:
+        """Compute the share of the thing that is hidden in frame ``number``."""
+        share = self._share(number)
+        pose = self._motion.at(share)
+        return self._hidden(pose, self._camera.at(share), self._grip) if pose.holds or pose.works else None
+
+    def _share(self, number: int) -> float:
+        return (number + 0.5) / self._spec.frames
+
+    def _lay_out(self, rng: np.random.Generator, ground: np.ndarray) -> None:
         """Put the distractors on the worktop, away from the thing's place."""
         places: list[tuple[float, float]] = []
         for kind, instance in self._spec.distractors:
@@ -173,8 +200,8 @@ class _Scene:
             size = self._size * math.sqrt(ratio * _area(self._thing) / _area(picture))
             at = (place[0] + MARGIN) * SCALE, (place[1] + MARGIN) * SCALE
             by = placement((_PICTURE / 2,) * 2, at, size, float(rng.uniform(-70, 70)))
-            paste(self._ground, shadow(picture, 0.33), joined(_BESIDE, by))
-            paste(self._ground, picture, by)
+            paste(ground, shadow(picture, 0.33), joined(_BESIDE, by))
+            paste(ground, picture, by)
 
     def _lid_seat(self, pose: Pose) -> tuple[np.ndarray, float]:
         """Find the place and the size of a lid on the thing.
@@ -253,17 +280,26 @@ class _Scene:
             layers.append(("acting", self._acting(pose).front if pose.holds else self._acting(pose).whole))
         return layers
 
-    def _draw(self, pose: Pose, cameras: list[np.ndarray], places: list[_MAP]) -> np.ndarray:
-        """Draw a frame without light and noise, uint8 ``[192, 256, 3]``.
-
-        The frame is blurred over four instants of its exposure.
-        """
+    def _background(self, cameras: list[np.ndarray]) -> np.ndarray:
+        """Draw the worktop from the start to the end of an exposure, uint8 ``[192, 256, 3]``."""
         to_view = np.array([[1.0, 0, -MARGIN * SCALE], [0, 1.0, -MARGIN * SCALE]])
-        maps = exposures((WIDTH, HEIGHT), cameras)
-        canvas = exposed(self._ground, [joined(camera, to_view) for camera in maps], (WIDTH, HEIGHT))
+        maps = exposures((WIDTH, HEIGHT), *cameras)
+        drawn = exposed(self._ground, [joined(camera, to_view) for camera in maps], (WIDTH, HEIGHT))
+        return np.asarray(cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB))
+
+    def _draw(self, canvas: np.ndarray, pose: Pose, smeared: list[_MAP], camera: np.ndarray, thing: np.ndarray) -> None:
+        """Draw everything on the worktop, without light and noise, in place.
+
+        Args:
+            canvas: the worktop, uint8 ``[192, 256, 3]``.
+            pose: the pose in the middle of the exposure.
+            smeared: the places of the layers at the start and at the end of the exposure.
+            camera: the map from view to frame in the middle of it.
+            thing: the map of the thing in the middle of it.
+        """
 
         def put(name: str, layer: Layer, beside: np.ndarray | None = None) -> None:
-            found = [instant[name] for instant in places if name in instant]
+            found = [instant[name] for instant in smeared if name in instant]
             paste(canvas, layer, *(found if beside is None else [joined(beside, by) for by in found]))
 
         put("thing", self._shadow, _BESIDE)
@@ -277,10 +313,9 @@ class _Scene:
         if pose.box is not None and not pose.holds:
             put("box", open_box(self._spec.kitchen % 97, front=True))
         if pose.stream > 0:
-            self._draw_stream(canvas, pose, cameras[1], places[1]["thing"])
+            self._draw_stream(canvas, pose, camera, thing)
         for name, layer in self._above(pose):
             put(name, layer)
-        return canvas
 
     def _draw_stream(self, canvas: np.ndarray, pose: Pose, camera: np.ndarray, thing: np.ndarray) -> None:
         """Draw water from a tilted thing, else onto the thing from above.
@@ -344,6 +379,11 @@ def _picture(kind: str, instance: int) -> Layer:
     return prepared(draw_object(kind, instance, _PICTURE))
 
 
+@functools.lru_cache(maxsize=2)
+def _kitchen(seed: int, domain: Domain) -> np.ndarray:
+    return draw_kitchen(seed, domain)
+
+
 @functools.lru_cache(maxsize=256)
 def _hand(side: str, look: HandLook, grip: float, angle: float) -> _Hand:
     turned = angle if side == "right" else -angle
@@ -360,12 +400,11 @@ def _seen(box: Box, by: np.ndarray) -> Box | None:
 
     The box is cut to the frame. The result is None when less than a tenth of the box is in view.
     """
-    corners = moved(np.array([[box[0], box[1]], [box[2], box[1]], [box[0], box[3]], [box[2], box[3]]]), by)
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    inside_low, inside_high = np.maximum(low, 0), np.minimum(high, (WIDTH, HEIGHT))
-    if (inside_high <= inside_low).any() or np.prod(inside_high - inside_low) < 0.1 * np.prod(high - low):
+    (a, b, x), (c, d, y) = by.tolist()
+    corners = [(a * u + b * v + x, c * u + d * v + y) for u in (box[0], box[2]) for v in (box[1], box[3])]
+    columns, rows = zip(*corners, strict=True)
+    left, top, right, bottom = min(columns), min(rows), max(columns), max(rows)
+    x0, y0, x1, y1 = max(left, 0.0), max(top, 0.0), min(right, WIDTH), min(bottom, HEIGHT)
+    if x1 <= x0 or y1 <= y0 or (x1 - x0) * (y1 - y0) < 0.1 * (right - left) * (bottom - top):
         return None
-    scale = np.array([WIDTH, HEIGHT])
-    x0, y0 = inside_low / scale
-    x1, y1 = inside_high / scale
-    return float(x0), float(y0), float(x1), float(y1)
+    return x0 / WIDTH, y0 / HEIGHT, x1 / WIDTH, y1 / HEIGHT

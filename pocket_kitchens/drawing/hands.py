@@ -13,8 +13,8 @@ from pocket_kitchens.drawing.hand_pose import Part, Pose, pose_right_hand
 Side = Literal["left", "right"]
 Colour = tuple[int, int, int]
 
-_OVER = 3
-"""Pictures are drawn this many times larger and averaged down, so that edges are smooth."""
+_OVER = 2
+"""Pictures are drawn this many times larger and averaged down, so that edges are smooth; OpenCV is fastest at 2."""
 _SHIFT = 4
 """Binary digits after the point in the coordinates OpenCV draws with."""
 _CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 16, False)), np.sin(np.linspace(0, 2 * np.pi, 16, False))], axis=1)
@@ -174,11 +174,9 @@ class _Canvas:
         """
         height, width = self.pixels.shape[0] // _OVER, self.pixels.shape[1] // _OVER
         small = cv2.resize(self.pixels, (width, height), interpolation=cv2.INTER_AREA)
-        # Empty pixels are black, so the averages are premultiplied: only the edges need dividing.
-        edge = (small[..., 3] > 0) & (small[..., 3] < 255)
-        colours = small[edge].astype(np.float32)
-        small[edge, :3] = np.minimum(np.round(colours[:, :3] * 255 / colours[:, 3:]), 255).astype(np.uint8)
-        return small
+        # Empty pixels are black, so the averages are premultiplied: dividing by the opacity undoes that at the edges.
+        opacity = cv2.extractChannel(small, 3)
+        return cv2.divide(small, cv2.merge([opacity, opacity, opacity, np.full_like(opacity, 255)]), scale=255)
 
 
 def _round_part(

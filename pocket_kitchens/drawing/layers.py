@@ -91,20 +91,22 @@ def shadow(layer: Layer, strength: float) -> Layer:
     return Layer(cv2.merge([nothing, nothing, nothing, opacity]), opacity)
 
 
-def exposures(size: tuple[int, int], maps: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-    """Choose which maps over an exposure must be drawn.
-
-    All are drawn, or the outer two, or a single one when nothing moves.
+def exposures(size: tuple[int, int], first: np.ndarray, last: np.ndarray) -> Sequence[np.ndarray]:
+    """Choose the maps over an exposure that must be drawn.
 
     Args:
         size: width and height of the picture that they place, pixels.
-        maps: the maps over an exposure in the order of time, usually four; float64 ``[2, 3]`` each.
+        first: the map at the start of the exposure, float64 ``[2, 3]``.
+        last: the map at its end.
+
+    Returns:
+        The map in the middle when nothing moves, else both maps, with two between them when something moves far.
     """
-    corners = np.array([[0.0, 0.0], [size[0], 0.0], [0.0, size[1]], [size[0], size[1]]])
-    far = float(np.abs(moved(corners, maps[0]) - moved(corners, maps[-1])).max())
+    way = last - first
+    far = max(map(abs, _reach(size, way)))
     if far < _SHARP:
-        return maps[1:2]
-    return maps if far > 4 * _SHARP and len(maps) == 4 else [maps[0], maps[-1]]
+        return [first + way / 2]
+    return [first, first + way / 3, last - way / 3, last] if far > 4 * _SHARP else [first, last]
 
 
 def exposed(picture: np.ndarray, maps: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
@@ -130,14 +132,15 @@ def paste(canvas: np.ndarray, layer: Layer, *maps: np.ndarray) -> None:
     Args:
         canvas: uint8 ``[H, W, 3]``.
         layer: the layer to draw.
-        maps: float64 ``[2, 3]``, picture pixels to canvas pixels; four are an exposure in which the layer moves.
+        maps: float64 ``[2, 3]``, picture pixels to canvas pixels; two are the start and the end of an exposure.
     """
-    maps = tuple(exposures(layer.opacity.shape[::-1], maps)) if len(maps) > 1 else maps
+    height, width = layer.opacity.shape
+    drawn_at = exposures((width, height), maps[0], maps[1]) if len(maps) == 2 else maps
     view = window(canvas.shape[:2], layer, *maps)
     if view is None:
         return
     left, top, right, bottom = view
-    drawn = exposed(layer.rgba, [_shifted(by, left, top) for by in maps], (right - left, bottom - top))
+    drawn = exposed(layer.rgba, [_shifted(by, left, top) for by in drawn_at], (right - left, bottom - top))
     clear = cv2.bitwise_not(cv2.extractChannel(drawn, 3))
     part = canvas[top:bottom, left:right]
     under = cv2.multiply(part, cv2.merge([clear] * 3), scale=1 / 255)
@@ -156,10 +159,9 @@ def window(shape: tuple[int, int], layer: Layer, *maps: np.ndarray) -> Window | 
         The part of the canvas that the layer reaches under some map; None when it reaches none.
     """
     height, width = layer.opacity.shape
-    outline = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
-    corners = np.concatenate([moved(outline, by) for by in maps])
-    left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0).tolist()
-    right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int), (shape[1], shape[0])).tolist()
+    lefts, tops, rights, bottoms = zip(*(_reach((width, height), by) for by in maps), strict=True)
+    left, top = max(math.floor(min(lefts)), 0), max(math.floor(min(tops)), 0)
+    right, bottom = min(math.ceil(max(rights)), shape[1]), min(math.ceil(max(bottoms)), shape[0])
     return None if left >= right or top >= bottom else (left, top, right, bottom)
 
 
@@ -172,6 +174,15 @@ def coverage(layer: Layer, by: np.ndarray, view: Window) -> np.ndarray:
     left, top, right, bottom = view
     local = _shifted(by, left, top)
     return np.asarray(cv2.warpAffine(layer.opacity, local, (right - left, bottom - top), flags=cv2.INTER_LINEAR))
+
+
+def _reach(size: tuple[int, int], by: np.ndarray) -> tuple[float, float, float, float]:
+    """Compute the left, top, right and bottom of a mapped picture."""
+    (a, b, x), (c, d, y) = by.tolist()
+    width, height = size
+    left, right = x + min(a * width, 0) + min(b * height, 0), x + max(a * width, 0) + max(b * height, 0)
+    top, bottom = y + min(c * width, 0) + min(d * height, 0), y + max(c * width, 0) + max(d * height, 0)
+    return left, top, right, bottom
 
 
 def _shifted(by: np.ndarray, left: int, top: int) -> np.ndarray:

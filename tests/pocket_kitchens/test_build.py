@@ -80,7 +80,7 @@ def test_a_folder_with_another_world_or_with_other_files_is_left_alone(world, tm
 
 def test_the_facts_name_the_seed_and_the_size(world) -> None:
     assert json.loads((world[0] / "pocket.json").read_text()) == {
-        "version": 1,
+        "version": 2,
         "seed": 0,
         "train": 5,
         "test": 3,
