@@ -5,7 +5,6 @@ Each frame has the true boxes of its hands and of what they hold.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ import numpy as np
 from pocket_kitchens.drawing.camera import Camera, Sensor
 from pocket_kitchens.drawing.domains import REVERSED, Domain
 from pocket_kitchens.drawing.grip import Grip, choose_grip
-from pocket_kitchens.drawing.hands import HandLook, draw_fingers, draw_hand, hand_look
-from pocket_kitchens.drawing.kitchen import MARGIN, SCALE, draw_kitchen
+from pocket_kitchens.drawing.hands import Side, hand_look
+from pocket_kitchens.drawing.kitchen import MARGIN, SCALE
 from pocket_kitchens.drawing.layers import (
     Layer,
     coverage,
@@ -27,12 +26,12 @@ from pocket_kitchens.drawing.layers import (
     moved,
     paste,
     placement,
-    prepared,
     shadow,
     window,
 )
 from pocket_kitchens.drawing.motions import Pose, make_motion
-from pocket_kitchens.drawing.objects import draw_object, natural_size
+from pocket_kitchens.drawing.objects import natural_size
+from pocket_kitchens.drawing.pictures import PALM, THING, HandLayers, hand_picture, kitchen_picture, thing_picture
 from pocket_kitchens.drawing.props import LID, draw_stream, lid, open_box
 from pocket_kitchens.drawing.spec import HEIGHT, WIDTH, Box, ClipSpec, HandBox
 
@@ -48,11 +47,8 @@ LARGEST = 2300.0
 AREAS = (0.5, 4.0)
 """Smallest and largest area of another thing, as a factor of the area of the thing that is acted on."""
 
-_PICTURE = 128
-_HAND = 40.0
 _OTHER_GRIP = 0.5
-_STEPS = 8
-_ANGLES = 4
+# Half of an exposure, of the time between two frames: the shutter of a camera in a bright room.
 _SHUTTER = 0.1
 _FITTED = 6
 _MAP = dict[str, np.ndarray]
@@ -69,19 +65,6 @@ class Frame:
 
     rgb: np.ndarray
     hands: list[HandBox]
-
-
-@dataclass(frozen=True, eq=False)
-class _Hand:
-    """Picture of a hand with its anchor and its box in pixels.
-
-    ``front`` holds the parts of the hand that are in front of a held thing, ``whole`` the whole hand.
-    """
-
-    whole: Layer
-    front: Layer
-    anchor: tuple[float, float]
-    box: Box
 
 
 def render(spec: ClipSpec, domain: Domain, only: Collection[int] | None = None) -> Iterator[Frame]:
@@ -130,14 +113,14 @@ class _Scene:
         self._spec = spec
         rng = np.random.default_rng(spec.seed)
         self._motion = make_motion(REVERSED.get(spec.verb, spec.verb), rng)
-        self._sides = ("right", "left") if self._motion.side > 0 else ("left", "right")
+        self._sides: tuple[Side, Side] = ("right", "left") if self._motion.side > 0 else ("left", "right")
         self._look = hand_look(spec.person)
-        self._thing = _picture(spec.noun, spec.instance)
+        self._thing = thing_picture(spec.noun, spec.instance)
         self._size = _fitting_size(self._thing, spec.noun)
         self._upright = float(rng.uniform(-25, 25))
         self._camera = Camera(rng, domain)
         self._sensor = Sensor(rng, domain, spec.seed)
-        ground = _kitchen(spec.kitchen, domain).copy()
+        ground = kitchen_picture(spec.kitchen, domain).copy()
         self._lay_out(rng, ground)
         # OpenCV moves pictures of four channels more than twice as fast as those of three.
         self._ground = cv2.cvtColor(ground, cv2.COLOR_RGB2RGBA)
@@ -145,9 +128,7 @@ class _Scene:
         working = [working[int(place)] for place in np.linspace(0, len(working) - 1, _FITTED)]
         holds = working[0].holds
         # A hand that is not around the thing comes more from the side, else its arm would cross it.
-        angle = float(rng.uniform(8, 30) if holds else rng.uniform(24, 42))
-        # In steps: the clips of a person share their pictures of hands, which take long to draw.
-        self._angle = float(_ANGLES * round(angle / _ANGLES))
+        self._angle = float(rng.uniform(8, 30) if holds else rng.uniform(24, 42))
         self._shadow = shadow(self._thing, 0.33)
         self._seat, self._lid_size = self._lid_seat(working[0])
         self._grip = choose_grip(
@@ -195,11 +176,11 @@ class _Scene:
                 if math.dist(place, (0.5, 0.42)) > 0.24 and apart > 0.17:
                     break
             places.append(place)
-            picture = _picture(kind, instance)
+            picture = thing_picture(kind, instance)
             ratio = math.exp(rng.uniform(math.log(AREAS[0]), math.log(AREAS[1])))
             size = self._size * math.sqrt(ratio * _area(self._thing) / _area(picture))
             at = (place[0] + MARGIN) * SCALE, (place[1] + MARGIN) * SCALE
-            by = placement((_PICTURE / 2,) * 2, at, size, float(rng.uniform(-70, 70)))
+            by = placement((THING / 2,) * 2, at, size, float(rng.uniform(-70, 70)))
             paste(ground, shadow(picture, 0.33), joined(_BESIDE, by))
             paste(ground, picture, by)
 
@@ -213,7 +194,7 @@ class _Scene:
         columns = np.flatnonzero(self._thing.opacity[top + round(0.12 * height)] > 127)
         seat = np.array([[columns.mean(), top + 0.05 * height]])
         width = float(np.clip(1.12 * self._size * (columns[-1] - columns[0]), 26, 70))
-        middle = Grip(_HAND, (_PICTURE / 2, _PICTURE / 2))
+        middle = Grip(PALM, (THING / 2, THING / 2))
         return moved(seat, self._thing_place(pose, middle))[0], width / LID
 
     def _lid_hand(self, pose: Pose) -> tuple[float, float]:
@@ -228,11 +209,11 @@ class _Scene:
         size = self._size * pose.size
         return placement(grip.along, _pixels((pose.x, pose.y)), size, self._upright + pose.turn, pose.squash)
 
-    def _acting(self, pose: Pose) -> _Hand:
-        return _hand(self._sides[0], self._look, round(pose.grip * _STEPS) / _STEPS, self._angle)
+    def _acting(self, pose: Pose) -> HandLayers:
+        return hand_picture(self._sides[0], self._look, pose.grip, self._angle)
 
-    def _other(self) -> _Hand:
-        return _hand(self._sides[1], self._look, _OTHER_GRIP, self._angle)
+    def _other(self) -> HandLayers:
+        return hand_picture(self._sides[1], self._look, _OTHER_GRIP, self._angle)
 
     def _places(self, pose: Pose, camera: np.ndarray, grip: Grip) -> _MAP:
         """Map each layer of a pose to its affine map.
@@ -245,7 +226,7 @@ class _Scene:
             found["lid"] = placement((LID / 2, LID / 4), at, self._lid_size, self._upright)
         if pose.box is not None:
             found["box"] = placement((60, 55), _pixels(pose.box), 1.0)
-        scale = grip.palm / _HAND
+        scale = grip.palm / PALM
         if pose.hand is not None:
             at = _pixels((pose.hand[0] + grip.acting[0], pose.hand[1] + grip.acting[1]))
             found["acting"] = placement(self._acting(pose).anchor, at, scale * pose.hand_size)
@@ -372,23 +353,6 @@ def _fitting_size(thing: Layer, noun: str) -> float:
     height, width = (int(np.count_nonzero(thing.opacity.max(axis=axis) > 127)) for axis in (1, 0))
     longer = float(np.clip(PLATE * natural_size(noun), *LONGER_SIDES)) / max(height, width)
     return max(min(longer, math.sqrt(LARGEST / _area(thing))), LONGER_SIDES[0] / max(height, width))
-
-
-@functools.lru_cache(maxsize=4096)
-def _picture(kind: str, instance: int) -> Layer:
-    return prepared(draw_object(kind, instance, _PICTURE))
-
-
-@functools.lru_cache(maxsize=2)
-def _kitchen(seed: int, domain: Domain) -> np.ndarray:
-    return draw_kitchen(seed, domain)
-
-
-@functools.lru_cache(maxsize=256)
-def _hand(side: str, look: HandLook, grip: float, angle: float) -> _Hand:
-    turned = angle if side == "right" else -angle
-    whole, front = (draw(side, look, grip, 0.4, turned, _HAND) for draw in (draw_hand, draw_fingers))  # type: ignore[arg-type]
-    return _Hand(prepared(whole.rgba), prepared(front.rgba), whole.anchor, whole.box)
 
 
 def _pixels(place: tuple[float, float]) -> tuple[float, float]:

@@ -34,6 +34,12 @@ def test_a_world_has_as_many_clips_as_its_size_says_in_videos_of_at_most_ten(dom
 
 
 @DOMAINS
+def test_the_demo_world_has_enough_test_recordings_for_intervals(domain: Domain) -> None:
+    videos = plan_world(domain, SIZES["demo"], 0)
+    assert sum(video.split == "test" for video in videos) >= 30
+
+
+@DOMAINS
 def test_people_kitchens_and_instances_of_training_and_test_are_disjoint(domain: Domain) -> None:
     videos = plan_world(domain, Size(400, 300), 0)
     train, test = _clips(videos, "train"), _clips(videos, "test")

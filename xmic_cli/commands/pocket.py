@@ -23,7 +23,7 @@ def build(
     folder: Annotated[Path, typer.Argument(help="Folder to write.")] = Path("pocket"),
     size: Annotated[
         Literal["small", "demo", "medium", "full"],
-        Doc("small: 40 clips per domain; demo: 100; medium: 1,750; full: 7,000."),
+        Doc("small: 40 clips per domain; demo: 350; medium: 1,750; full: 7,000."),
     ] = "demo",
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the world.")] = 0,
     workers: Workers = None,
