@@ -17,7 +17,7 @@ def preset_source(method: type[Method], preset: str) -> str:
 def setting_sources(
     method: type[Method], preset: str, given: Collection[str] = (), decided: Collection[str] = ()
 ) -> dict[str, str]:
-    """Return the source of each setting of a method and of its recipe.
+    """Return the source of each setting, of method and recipe.
 
     Args:
         method: the method's class.

@@ -1,4 +1,4 @@
-"""Warn of a training that can hardly learn, or that learned to ignore the text."""
+"""Warn of trainings that can hardly learn or ignore the text."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def render(spec: ClipSpec, domain: Domain, only: Collection[int] | None = None) 
 
 
 def hidden_shares(spec: ClipSpec, domain: Domain, only: Collection[int] | None = None) -> list[float | None]:
-    """Compute how much of the thing is hidden in the frames of a clip.
+    """Compute which share of the thing is hidden in each frame.
 
     Args:
         spec: contents of the clip.
