@@ -56,6 +56,7 @@ class Size:
 SIZES = {
     "small": Size(24, 16, (2, 3)),
     "demo": Size(150, 200, (3, 6)),
+    "compact": Size(600, 500),
     "medium": Size(1000, 750),
     "full": Size(4000, 3000),
 }

@@ -29,7 +29,7 @@ def world_parser(
     parser = parser_of(module, description)
     parser.add_argument("work", type=Path, nargs="?", metavar="WORK", help="folder of worlds and runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds), help="of worlds and trainings")
-    parser.add_argument("--size", choices=("full", "medium", "demo"), default=size, help="of a world")
+    parser.add_argument("--size", choices=("full", "medium", "compact", "demo"), default=size, help="of a world")
     parser.add_argument(
         "--results", type=Path, metavar="FILE", help=f"where results are kept (default: WORK/{module}.jsonl)"
     )

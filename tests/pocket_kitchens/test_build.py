@@ -74,7 +74,7 @@ def test_a_folder_with_another_world_or_with_other_files_is_left_alone(world, tm
     (tmp_path / "mine.txt").touch()
     with pytest.raises(InputError, match="is not empty and holds no Pocket Kitchens"):
         build(tmp_path, SIZE, 0, 1, Silent())
-    with pytest.raises(UsageError, match="--size huge: expected small, demo, medium, full"):
+    with pytest.raises(UsageError, match="--size huge: expected small, demo, compact, medium, full"):
         build_world(tmp_path, "huge", 0, 1, Silent())
 
 

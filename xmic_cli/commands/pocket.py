@@ -22,8 +22,8 @@ app = typer.Typer(
 def build(
     folder: Annotated[Path, typer.Argument(help="Folder to write.")] = Path("pocket"),
     size: Annotated[
-        Literal["small", "demo", "medium", "full"],
-        Doc("small: 40 clips per domain; demo: 350; medium: 1,750; full: 7,000."),
+        Literal["small", "demo", "compact", "medium", "full"],
+        Doc("small: 40 clips per domain; demo: 350; compact: 1,100; medium: 1,750; full: 7,000."),
     ] = "demo",
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the world.")] = 0,
     workers: Workers = None,

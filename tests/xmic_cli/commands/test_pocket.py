@@ -31,4 +31,4 @@ def test_a_world_is_built_once_and_says_how_much_the_noun_gives_away(
 
 def test_an_unknown_size_is_a_wrong_call(tmp_path: Path, capsys: _Capture) -> None:
     assert run(["pocket", "build", str(tmp_path), "--size", "huge"]) == 2
-    assert capsys.readouterr().err == "error: --size huge: expected small, demo, medium or full\n"
+    assert capsys.readouterr().err == "error: --size huge: expected small, demo, compact, medium or full\n"
