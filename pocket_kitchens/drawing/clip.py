@@ -85,7 +85,7 @@ def render(spec: ClipSpec, domain: Domain, only: Collection[int] | None = None) 
 
 
 def hidden_shares(spec: ClipSpec, domain: Domain, only: Collection[int] | None = None) -> list[float | None]:
-    """Compute which share of the thing is hidden in each frame.
+    """Compute the hidden share of the thing in each frame.
 
     Args:
         spec: contents of the clip.
