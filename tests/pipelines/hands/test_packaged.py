@@ -67,7 +67,7 @@ def test_its_weights_are_read_once_and_again_when_they_change(tmp_path: Path, mo
 def test_it_finds_the_hands_of_the_pocket_world(domain: Domain) -> None:
     videos = [video for video in plan_world(domain, Size(60, 40, (2, 4)), seed=77) if video.split == "test"]
     clips = [video.clips[0] for video in videos[:8]]
-    frames = [frame for clip in clips for frame in render(clip, domain, only=range(8, clip.frames, 16))]
+    frames = [frame for clip in clips for frame in render(clip, domain, only=range(4, clip.frames, 8))]
     found = load_detector("yolo", weights=None).detect([frame.rgb for frame in frames])
     truth = [
         Truth(np.array([hand.box for hand in frame.hands], np.float64).reshape(-1, 4), np.zeros(len(frame.hands), bool))
