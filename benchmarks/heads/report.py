@@ -62,7 +62,7 @@ def report(results: Results, seeds: Sequence[int]) -> str:
     return "\n".join([*lines, *nuisance_table(results, seeds)]) + "\n"
 
 
-def tested(there: Any, seeds: Sequence[int], family: Family) -> list[tuple[tuple[str, ...], Value, float]]:
+def corrected_family(there: Any, seeds: Sequence[int], family: Family) -> list[tuple[tuple[str, ...], Value, float]]:
     """Test the comparisons of a family.
 
     Returns:
@@ -97,7 +97,7 @@ def family_table(there: Any, seeds: Sequence[int], family: Family) -> list[str]:
     """Write the table of a family of comparisons."""
     rows = [
         [label, source, f"{OF[one].title} − {OF[other].title}", column, in_cell(gained), _p(p)]
-        for (label, source, one, other, column), gained, p in tested(there, seeds, family)
+        for (label, source, one, other, column), gained, p in corrected_family(there, seeds, family)
     ]
     kind = "declared" if family.primary else "looked at, no hypothesis"
     columns = ("", "trained on", "difference", "on", "points", "p")

@@ -1,4 +1,4 @@
-"""Tell where each value of a configuration comes from: paper, code, or us."""
+"""Tell where each setting comes from: the paper, code, or us."""
 
 from __future__ import annotations
 
