@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
@@ -81,6 +80,8 @@ app.command("doctor")(doctor)
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
         try:
             typer.echo(f"xmic {version('xmic')}")
         except PackageNotFoundError:

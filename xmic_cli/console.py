@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -37,6 +36,8 @@ def emit(value: Any, as_json: bool, lines: Sequence[str] = ()) -> None:
     It is printed as JSON where ``as_json`` is set, else as the given lines.
     """
     if as_json:
+        import json
+
         print_text(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
     else:
         for line in lines:

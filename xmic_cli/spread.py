@@ -67,6 +67,7 @@ def _single(item: inspect.Parameter) -> Option:
     return option_of(item.name, item.annotation, default)
 
 
+@functools.cache
 def _parameters(group: Any) -> list[inspect.Parameter]:
     if issubclass(group, Options):
         return [_parameter(option) for option in options_of(group) if not option.mark(FileOnly)]
