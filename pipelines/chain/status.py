@@ -5,7 +5,6 @@ Footers are read, and no model is loaded.
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from pipelines.embed.encoders.spec import embed_command
 from pipelines.embed.stage import EmbedStage
 from pipelines.embed.text import TextStage, text_command
 from pipelines.engine.clips import clips_footer, read_videos
-from pipelines.engine.command_lines import in_workspace
+from pipelines.engine.command_lines import command_line, in_workspace
 from pipelines.engine.locks import holder_of
 from pipelines.engine.shards import (
     DamagedShard,
@@ -34,6 +33,7 @@ from pipelines.engine.shards import (
 from pipelines.engine.stage import Inspection, State, Unit, inspect
 from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.evaluate.metrics_file import parse_folder_name
+from pipelines.evaluate.options import ScoreOptions
 from pipelines.evaluate.predictions_file import SCORE, SCORE_VERSION, manifest_inputs
 from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.stage import HandsStage, detect_command
@@ -233,11 +233,11 @@ def _evaluation(workspace: Workspace, file: Path, verify: bool) -> StageStatus:
     scored = made is not None and made.stage == SCORE
     result = StageStatus(SCORE if scored else "evaluate", dataset, split, name, str(file.parent))
     if scored:
-        command = f"xmic score FILE --dataset {shlex.quote(dataset)} --split {split} --name {shlex.quote(name)}"
+        command = command_line("score", ScoreOptions(files=(Path("FILE"),), dataset=dataset, split=split, name=name))
     else:
         run, vectors = parse_folder_name(name)
-        option = "" if vectors == "own" else f" --xmic-vector {vectors}"
-        command = f"xmic evaluate {shlex.quote(run)} --cross {shlex.quote(dataset)}{option}"
+        option = [] if vectors == "own" else ["--xmic-vector", vectors]  # may be a word that is refused
+        command = command_line("evaluate", None, run, "--cross", dataset, *option)
     try:
         if made and scored:
             # Only the digest of the given files is here; clips and classes may have changed since.

@@ -17,10 +17,11 @@ import pyarrow as pa
 
 from data_manifests.errors import InputError, UsageError
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
-from pipelines.embed.stage import EmbedStage, Stream
+from pipelines.embed.options import ImportedStream, ImportFeaturesOptions
+from pipelines.embed.stage import EmbedStage
 from pipelines.embed.tables import SIDES, frame_vectors
 from pipelines.embed.vector_files import VectorFile
-from pipelines.engine.command_lines import of_split
+from pipelines.engine.command_lines import command_line
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import Layout, ShardWriter, read_rows, side_path
@@ -76,7 +77,7 @@ class ImportFeaturesStage:
     encoder: str
     source: VectorFile
     source_sha256: str
-    stream: Stream = "full"
+    stream: ImportedStream = "full"
     nearest_within_s: float | None = None
 
     name = EmbedStage.name
@@ -153,8 +154,15 @@ class ImportFeaturesStage:
     def command(self) -> str:
         """Command line that makes these shards."""
         frames = self.frames
-        where = of_split(frames.dataset, frames.split, frames.workspace.root)
-        return f"xmic import-features {where} --name {self.encoder} --stream {self.stream} --vectors FILE"
+        options = ImportFeaturesOptions(
+            dataset=frames.dataset,
+            split=frames.split,
+            name=self.encoder,
+            vectors=Path("FILE"),
+            stream=self.stream,
+            nearest_within=self.nearest_within_s,
+        )
+        return command_line("import-features", options, root=frames.workspace.root)
 
     def units(self) -> list[Unit]:
         """List the units: one per shard of frames."""

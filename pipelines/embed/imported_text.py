@@ -6,7 +6,6 @@ They go with frame vectors made elsewhere by the same encoder.
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,10 +18,11 @@ import pyarrow as pa
 from data_manifests.errors import InputError, UsageError
 from data_manifests.schema import Label
 from pipelines.embed.imported import encoder_slug, facts_of
+from pipelines.embed.options import ImportFeaturesOptions
 from pipelines.embed.tables import text_vectors
 from pipelines.embed.text import TextStage, text_slug
 from pipelines.embed.vector_files import VectorFile
-from pipelines.engine.command_lines import in_workspace
+from pipelines.engine.command_lines import command_line
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import Layout, read_footer
@@ -138,8 +138,10 @@ class ImportTextStage:
     @property
     def command(self) -> str:
         """Command line that imports these vectors."""
-        where = f"{shlex.quote(self.dataset)} {in_workspace(self.workspace.root)} --name {self.encoder}"
-        return f"xmic import-features {where} --text {self.label}=FILE --logit-scale {self._scale:g}"
+        options = ImportFeaturesOptions(
+            dataset=self.dataset, name=self.encoder, text=(f"{self.label}=FILE",), logit_scale=self._scale
+        )
+        return command_line("import-features", options, root=self.workspace.root)
 
     def units(self) -> list[Unit]:
         """List the units: one file."""

@@ -1,18 +1,23 @@
-"""Options of ``xmic embed`` and of ``[embed]``."""
+"""Options of ``xmic embed`` and of ``[embed]``, and those of ``xmic import-features``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 
 from data_manifests.errors import UsageError
 from pipelines.decode.options import PLAN
-from pipelines.engine.options import CommandOnly, Doc, FileOnly, Group, Options
+from pipelines.engine.options import Argument, CommandOnly, Doc, FileOnly, Group, Metavar, Options
 from pipelines.engine.precision import Precision
 from pipelines.hands.options import CropFit
 
+if TYPE_CHECKING:
+    from data_manifests.schema import Label
+
+ImportedStream = Literal["full", "hand"]
 Streams = Literal["full", "hand", "both"]
 Names = Literal["official", "fixed", "synonyms"]
 """Texts of a class: its official name, the name with its slips corrected, or all of its texts together."""
@@ -84,3 +89,60 @@ def check_prompt(prompt: str) -> None:
     """
     if prompt.count("{}") != 1 or prompt.replace("{}", "").count("{"):
         raise UsageError(f"--prompt {prompt!r}: expected one {{}} where the class name goes, as in 'Image of a {{}}'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportFeaturesOptions(Options):
+    """Files of vectors made elsewhere, and what they are of.
+
+    ``nearest_within`` None is 1 ms, and a frame without a row that near is refused. ``logit_scale`` None is the one in
+    the file of class vectors.
+    """
+
+    dataset: Annotated[str, Argument(), Doc("A prepared dataset.")]
+    split: Annotated[str | None, Doc("Split of the vectors: train, val or test.")] = None
+    name: Annotated[str | None, Doc("Name of their encoder; the same for every split and dataset.")] = None
+    vectors: Annotated[Path | None, Doc("Frame vectors: .npy, .npz or .pt (never executed); needs --split.")] = None
+    keys: Annotated[Path | None, Doc("Table with one row per vector, for a file of vectors only.")] = None
+    stream: Annotated[ImportedStream, Doc("Vectors of full frames or of hand crops.")] = "full"
+    nearest_within: Annotated[
+        float | None,
+        Ge(0),
+        Metavar("SECONDS"),
+        Doc("Longest time between a frame and its nearest row. (default: 1 ms, else refused)"),
+    ] = None
+    text: Annotated[
+        tuple[str, ...],
+        Metavar("noun=FILE"),
+        Doc("Class vectors with their names; once for noun and once for verb."),
+    ] = ()
+    logit_scale: Annotated[float | None, Gt(0), Doc("Factor by which their encoder multiplies cosines.")] = None
+    plan: Annotated[str | None, Doc(PLAN)] = None
+    list_frames: Annotated[bool, Doc("Print the frames of --split that need vectors, as CSV.")] = False
+
+    def check(self) -> None:
+        """Refuse vectors of no split or encoder, and class vectors of no label."""
+        if (self.vectors or self.list_frames) and not self.split:
+            raise UsageError("--split is missing: train, val or test.")
+        _ = self.texts
+        if self.list_frames:
+            return
+        if not self.vectors and not self.text:
+            raise UsageError("nothing to import: name --vectors FILE, --text noun=FILE, or both.")
+        if not self.name:
+            raise UsageError("--name is missing: what to call the encoder of these vectors.")
+
+    @property
+    def texts(self) -> list[tuple[Label, Path]]:
+        """Label and file of each ``--text``.
+
+        Raises:
+            UsageError: a text is not of the form noun=FILE or verb=FILE.
+        """
+        found: list[tuple[Label, Path]] = []
+        for item in self.text:
+            word, equals, file = item.partition("=")
+            if word not in ("noun", "verb") or not equals:
+                raise UsageError(f"--text {item}: expected noun=FILE or verb=FILE")
+            found.append(("noun" if word == "noun" else "verb", Path(file)))
+        return found

@@ -59,8 +59,3 @@ def as_text(value: Any) -> str:
 def in_workspace(root: Path) -> str:
     """Return the option ``-w FOLDER``, quoted for the shell."""
     return f"-w {shlex.quote(str(root))}"
-
-
-def of_split(dataset: str, split: str, root: Path) -> str:
-    """Return the arguments that name a split: ``DATASET --split SPLIT -w FOLDER``."""
-    return f"{shlex.quote(dataset)} --split {split} {in_workspace(root)}"

@@ -6,7 +6,6 @@ It needs no frames and no vectors.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +18,7 @@ from data_manifests.errors import MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.engine import stage
 from pipelines.engine.clips import Clips, read_clips
+from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
@@ -31,6 +31,7 @@ from pipelines.evaluate.compute_metrics import Subject, compute_metrics, shared_
 from pipelines.evaluate.evaluation import Evaluation
 from pipelines.evaluate.given_scores import GivenScores, read_scores
 from pipelines.evaluate.metrics_file import SCHEMA, ClipsFile, DatasetSplit, Metrics, Run, write_metrics
+from pipelines.evaluate.options import ScoreOptions
 from pipelines.evaluate.predictions import read_predictions
 from pipelines.evaluate.predictions_file import (
     GIVEN,
@@ -119,10 +120,13 @@ class ScoreStage:
         The folders of the given files are left out.
         """
         request = self.request
-        words = ["xmic", "score", *(file.name for file in request.files), "--dataset", request.dataset]
-        words += ["--split", request.split, "--name", request.name]
-        words += ["--source", request.source] if request.source else []
-        return shlex.join(words)
+        files = tuple(Path(file.name) for file in request.files)
+        return command_line(
+            "score",
+            ScoreOptions(
+                files=files, dataset=request.dataset, split=request.split, name=request.name, source=request.source
+            ),
+        )
 
     @cached_property
     def sha256(self) -> dict[str, str]:

@@ -19,7 +19,7 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.evaluation import harmonic_mean_of
 from pipelines.evaluate.intervals import Interval
 from pipelines.evaluate.metrics_file import METRICS, DatasetSplit, Metrics, Run, folder_name, read_metrics
-from pipelines.evaluate.options import EvaluateOptions
+from pipelines.evaluate.options import EvaluateOptions, ScoreOptions
 from pipelines.train.finished import what_it_learned_from_has_changed
 from pipelines.train.options import TrainOptions
 
@@ -325,11 +325,12 @@ def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[G
 
 
 def _evaluate_again(metrics: Metrics) -> str:
-    name, dataset, split = (shlex.quote(word) for word in (metrics.run.name, *metrics.target.model_dump().values()))
+    name, target = metrics.run.name, metrics.target
     if metrics.run.scored:
-        return f"xmic score FILE --dataset {dataset} --split {split} --name {name}"
-    cross = () if metrics.within else (metrics.target.dataset,)
-    return _evaluate_command(metrics.run.name, metrics.xmic_vector, cross, metrics.target.split)
+        options = ScoreOptions(files=(Path("FILE"),), dataset=target.dataset, split=target.split, name=name)
+        return command_line("score", options)
+    cross = () if metrics.within else (target.dataset,)
+    return _evaluate_command(name, metrics.xmic_vector, cross, target.split)
 
 
 def _evaluate_command(run: str, control: str, cross: tuple[str, ...] = (), split: str | None = None) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,12 @@ import typer
 
 from data_manifests.errors import InputError
 from pipelines.chain.config import DATASETS, OLD_KEYS, TABLES, check_config, keys_of
-from pipelines.engine.options import Argument, CommandOnly, FileOnly, Option, options_of
+from pipelines.embed.options import ImportFeaturesOptions
+from pipelines.engine.command_lines import command_line
+from pipelines.engine.options import Argument, CommandOnly, FileOnly, Option, Options, options_of
+from pipelines.evaluate.options import ScoreOptions
 from xmic_cli.app import app, run
+from xmic_cli.options import StageOptions
 
 _COMMANDS = {
     "decode": "decode",
@@ -27,6 +33,15 @@ _COMMANDS = {
 }
 """Table of xmic.toml → its command."""
 
+_CALLS: dict[str, type] = {"score": ScoreOptions, "import-features": ImportFeaturesOptions}
+"""Command without a table in xmic.toml → its options."""
+
+_CALL_ONLY = {
+    "score": {"workspace", "break_lock", "json"},
+    "import-features": {item.name for item in fields(StageOptions)},
+}
+"""Command of :data:`_CALLS` → the options that say how it is called."""
+
 _NEEDED: dict[str, dict[str, Any]] = {
     "embed": {"encoder": "x:y"},
     "dataset epic": {"annotations": "x"},
@@ -34,10 +49,15 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "dataset egtea": {"annotations": "x"},
     "dataset table": {"files": ["val=x.csv"], "name": "x"},
     "dataset own": {"reader": "a.b:C", "name": "x"},
+    "score": {"files": ["x.csv"], "dataset": "x", "name": "x"},
+    "import-features": {"dataset": "x", "name": "x", "split": "val", "vectors": "x.npz"},
 }
 
 
 def _kind(table: str) -> type:
+    """The options of a table, or of a command of _CALLS."""
+    if table in _CALLS:
+        return _CALLS[table]
     word, _, reader = table.partition(" ")
     return DATASETS[reader] if reader else TABLES[word]
 
@@ -59,7 +79,7 @@ def _wrong_values(option: Option) -> Iterator[Any]:
 
 _WRONG = [
     pytest.param(table, option, value, id=f"{table} {option.name} {value}")
-    for table in _COMMANDS
+    for table in (*_COMMANDS, *_CALLS)
     for option in _taken(table).values()
     for value in _wrong_values(option)
 ]
@@ -95,13 +115,13 @@ def _command_line(table: str, option: Option, value: Any) -> list[str]:
         one = _taken(table)[name]
         words = [str(item) for item in (needed if isinstance(needed, list) else [needed])]
         given += words if one.mark(Argument) else [part for word in words for part in (one.flag, word)]
-    return [*_COMMANDS[table].split(), *given]
+    return [*_COMMANDS.get(table, table).split(), *given]
 
 
 def test_there_are_options_to_walk() -> None:
     assert len(_WRONG) > 40
-    assert {table for table in _COMMANDS if any(param.values[0] == table for param in _WRONG)} >= {
-        *("decode", "hands", "embed", "train", "evaluate"),
+    assert {param.values[0] for param in _WRONG} >= {
+        *("decode", "hands", "embed", "train", "evaluate", "import-features"),
         *(f"dataset {reader}" for reader in DATASETS),
     }
 
@@ -118,7 +138,8 @@ def test_the_command_line_refuses_it_and_names_the_option(
 
 
 @pytest.mark.parametrize(
-    ("table", "option", "value"), [param for param in _WRONG if not param.values[1].mark(CommandOnly)]
+    ("table", "option", "value"),
+    [param for param in _WRONG if param.values[0] in _COMMANDS and not param.values[1].mark(CommandOnly)],
 )
 def test_the_file_refuses_it_and_names_file_table_key_and_what_was_found(
     table: str, option: Option, value: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -156,6 +177,35 @@ def test_every_key_is_the_option_of_its_name_or_says_why_not(table: str) -> None
     only = {name: option.mark(FileOnly) for name, option in _taken(table).items() if name not in options}
     assert all(mark and mark.why for mark in only.values())
     assert set(only) <= {"embed": {"v2"}}.get(table, {"reader", "hands"})
+
+
+@pytest.mark.parametrize("command", _CALLS)
+def test_every_option_of_a_command_without_a_table_is_a_field_or_of_the_call(command: str) -> None:
+    assert _options_of_command(command) == {*_taken(command), *_CALL_ONLY[command]}
+
+
+@pytest.mark.parametrize("command", _CALLS)
+def test_a_command_line_in_a_message_is_read_back_as_its_options(command: str) -> None:
+    options = _filled(command)
+    _, name, *words = shlex.split(command_line(command, options))
+    read = typer.main.get_command(app).commands[name].make_context(name, words).params  # type: ignore[attr-defined]
+    for option in options_of(type(options)):
+        value = read[option.name]
+        assert (tuple(value) if option.several else value) == getattr(options, option.name)
+
+
+def _filled(command: str) -> Options:
+    """Options of a command without one default."""
+    texts = {"text": ("noun=my nouns.npz",), "stream": "hand"}
+    values = {option.name: texts.get(option.name) or _some(option) for option in _taken(command).values()}
+    options = _kind(command)(**values)
+    assert all(getattr(options, option.name) != option.default for option in _taken(command).values())
+    return options
+
+
+def _some(option: Option) -> Any:
+    one = {Path: Path("my file.csv"), float: 2.5, bool: True, str: "my words"}[option.kind]
+    return (one,) if option.several else one
 
 
 @pytest.mark.parametrize("table", _COMMANDS)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.evaluate.options import EvaluateOptions
+from pipelines.evaluate.options import CLIPS, EvaluateOptions
 from xmic_cli import console
 from xmic_cli.evaluated import means_as_dicts, print_results
 from xmic_cli.options import (
@@ -30,12 +30,7 @@ def evaluate(
     run: Annotated[str | None, typer.Argument(help="Run name or folder. (default: the newest)")] = None,
     *,
     options: EvaluateOptions,
-    clips: Annotated[
-        Path | None,
-        typer.Option(
-            help="Count these clips only: a text file of one clip id per line, or Parquet or CSV with clip_id."
-        ),
-    ] = None,
+    clips: Annotated[Path | None, typer.Option(help=CLIPS)] = None,
     submission: Annotated[
         Path | None, typer.Option(help="Also write the JSON of the EPIC-KITCHENS-100 action recognition challenge.")
     ] = None,

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
+from pipelines.evaluate.options import ScoreOptions
 from xmic_cli import console
 from xmic_cli.evaluated import print_results
 from xmic_cli.options import BreakLock, Json, WorkspaceOption, open_workspace
+from xmic_cli.spread import spread
 
 
+@spread
 def score(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet or CSV with clip_id and scores.")],
-    dataset: Annotated[str, typer.Option(help="Prepared dataset that the scores are of.")],
-    name: Annotated[str, typer.Option(help="Name of the model.")],
-    split: Annotated[str | None, typer.Option(help="Split of the dataset. (default: val, else test)")] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(help="Dataset that the model was trained on, for shared and novel classes and seen actions."),
-    ] = None,
-    clips: Annotated[
-        Path | None,
-        typer.Option(
-            help="Count these clips only: a text file of one clip id per line, or Parquet or CSV with clip_id."
-        ),
-    ] = None,
-    card_to: Annotated[Path | None, typer.Option(help="Also copy the result card into this folder.")] = None,
+    *,
+    options: ScoreOptions,
     workspace: WorkspaceOption = None,
     break_lock: BreakLock = False,
     json: Json = False,
@@ -49,20 +36,21 @@ def score(
     from pipelines.evaluate.score import score as score_files
 
     space = open_workspace(context, workspace)
-    wanted = canonical_split(split) if split else None
-    chosen = space.evaluation_split(dataset, wanted)
-    if chosen is None:
+    wanted = canonical_split(options.split) if options.split else None
+    split = space.evaluation_split(options.dataset, wanted)
+    if split is None:
         raise MissingUpstream(
-            f"{space.root}: {dataset} has no prepared {wanted or 'val or test'} split. Run xmic prepare for it."
+            f"{space.root}: {options.dataset} has no prepared {wanted or 'val or test'} split. Run xmic prepare for it."
         )
-    request = ScoreRequest(files, name, dataset, chosen, source, read_clip_list(clips) if clips else None)
+    listed = read_clip_list(options.clips) if options.clips else None
+    request = ScoreRequest(options.files, options.name, options.dataset, split, options.source, listed)
     result = score_files(space, request, console.progress(), RunPolicy(break_lock=break_lock))
     card = result.folder / CARD
-    copied = copy_card(card, card_to) if card_to else None
+    copied = copy_card(card, options.card_to) if options.card_to else None
     if json:
         console.emit({**result.as_dict(), "card": str(card), "card_copy": copied and str(copied)}, True)
         return
-    print_results(name, [result])
+    print_results(options.name, [result])
     for file in (card, copied):
         if file:
             console.note(f"card: {file}")

@@ -60,6 +60,16 @@ def test_vectors_by_clip_come_to_their_places(embedded):
     assert (provenance["normalised"], provenance["time_tolerance_s"]) == (False, None)
 
 
+def test_the_command_line_names_the_split_the_encoder_and_what_is_not_a_default(embedded):
+    rows = list(wanted_frames(frames_of(embedded)))
+    item = ImportFeaturesStage(frames_of(embedded), "mine", source_of(rows, ["clip_id", "segment"]), "0")
+    of_split = f"xmic import-features mine -w {embedded.root} --split val --name mine --vectors FILE"
+    assert item.command == of_split
+    timed = source_of([{**row, "whole_frame": False} for row in rows], ["video_id", "time_s", "whole_frame"])
+    item = ImportFeaturesStage(frames_of(embedded), "mine", timed, "0", "hand", 0.5)
+    assert item.command == f"{of_split} --stream hand --nearest-within 0.5"
+
+
 def test_several_frames_a_segment_need_the_candidate(embedded):
     rows = list(wanted_frames(frames_of(embedded, "train")))
     with pytest.raises(InputError, match="mine train has 3 frames a segment; .* Add candidate, from 0"):

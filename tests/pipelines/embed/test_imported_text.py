@@ -46,6 +46,12 @@ def test_the_scale_in_the_file_is_taken_and_an_option_wins(embedded):
     assert text_stage(embedded, source, 30.0).provenance["logit_scale"] == 30
 
 
+def test_the_command_line_has_the_scale_that_is_taken(embedded):
+    item = text_stage(embedded, source_of(names_of(embedded), {"logit_scale": 20.0}), None)
+    where = f"mine -w {embedded.root}"
+    assert item.command == f"xmic import-features {where} --name mine --text noun=FILE --logit-scale 20"
+
+
 def test_status_knows_it_as_up_to_date(embedded):
     stage.run(text_stage(embedded, source_of(names_of(embedded))))
     (line,) = [line for line in status(embedded) if line.what == "imported-mine/noun-bare"]

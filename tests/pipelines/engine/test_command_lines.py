@@ -12,7 +12,7 @@ from data_manifests.errors import MissingUpstream
 from pipelines.chain.status import status
 from pipelines.embed.encoders.spec import embed_command
 from pipelines.embed.options import EmbedOptions
-from pipelines.engine.command_lines import command_line, in_workspace, of_split
+from pipelines.engine.command_lines import command_line, in_workspace
 from pipelines.engine.workspace import Workspace
 from pipelines.prepare.options import TableOptions
 from pipelines.train.options import ProtocolChoice, TrainOptions
@@ -37,7 +37,7 @@ def spaced(embedded: Workspace, tmp_path: Path) -> Workspace:
 
 def test_a_folder_with_a_space_is_one_word_to_the_shell() -> None:
     assert in_workspace(Path("work")) == "-w work"
-    assert of_split("mine", "val", Path("my work")) == "mine --split val -w 'my work'"
+    assert in_workspace(Path("my work")) == "-w 'my work'"
 
 
 @pytest.mark.parametrize(
