@@ -24,7 +24,8 @@ from pipelines.engine.groups import group_videos
 from pipelines.engine.leftovers import remove_leftovers, temporary_name
 from pipelines.engine.memory import release_memory
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import Footer, Layout, ShardWriter, any_footer, iter_rows, known_footer
+from pipelines.engine.shard_writer import ShardWriter
+from pipelines.engine.shards import Footer, Layout, any_footer, iter_rows, known_footer
 from pipelines.engine.stage import OpenShard, Unit
 from pipelines.engine.workspace import Workspace, subfolders
 

@@ -84,7 +84,8 @@ def _try_hands(folder: Path) -> None:
 def _try_shard(folder: Path) -> None:
     import pyarrow as pa
 
-    from pipelines.engine.shards import Layout, ShardWriter, read_footer, read_rows, rows_digest
+    from pipelines.engine.shard_writer import ShardWriter
+    from pipelines.engine.shards import Layout, read_footer, read_rows, rows_digest
 
     schema = pa.schema([("number", pa.int64()), ("text", pa.string()), ("vector", pa.list_(pa.float32(), 4))])
     rows = [{"number": number, "text": f"row {number}", "vector": [float(number)] * 4} for number in range(100)]

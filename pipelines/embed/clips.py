@@ -21,7 +21,8 @@ from pipelines.embed.stage import EmbedStage, Stream, storable, vector_column
 from pipelines.embed.tables import clip_vectors
 from pipelines.engine.batches import PIECE, Failed, in_batches, in_pieces
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import Layout, ShardWriter, read_rows, side_path
+from pipelines.engine.shard_writer import ShardWriter
+from pipelines.engine.shards import Layout, read_rows, side_path
 from pipelines.engine.stage import OpenShard, Unit
 
 

@@ -24,7 +24,8 @@ from pipelines.embed.vector_files import VectorFile
 from pipelines.engine.command_lines import command_line
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import Layout, ShardWriter, read_rows, side_path
+from pipelines.engine.shard_writer import ShardWriter
+from pipelines.engine.shards import Layout, read_rows, side_path
 from pipelines.engine.stage import OpenShard, Unit
 
 EXACT_S = 0.001

@@ -19,7 +19,8 @@ from pipelines.embed.tables import SIDES, frame_vectors
 from pipelines.engine.batches import About, Failed, batch_size, in_batches, in_pieces
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import Layout, ShardWriter, read_footer
+from pipelines.engine.shard_writer import ShardWriter
+from pipelines.engine.shards import Layout, read_footer
 from pipelines.engine.stage import OpenShard, Unit
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.detector import Box

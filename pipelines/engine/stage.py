@@ -20,12 +20,12 @@ from pipelines.engine.locks import LockedElsewhere, ShardLock
 from pipelines.engine.memory import release_memory
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.run_policy import RunPolicy, parse_max_failures, parse_shard
+from pipelines.engine.shard_writer import ShardWriter
 from pipelines.engine.shards import (
     NOT_COUNTED_AS_FAILURE,
     DamagedShard,
     Footer,
     Layout,
-    ShardWriter,
     footer_of_side,
     read_footer,
     shard_key,

@@ -14,7 +14,8 @@ from pipelines.decode.stage import Decoded, decoded_shards, note_missing
 from pipelines.engine.digest import digest_json
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import ShardWriter, read_footer, read_rows, side_path
+from pipelines.engine.shard_writer import ShardWriter
+from pipelines.engine.shards import read_footer, read_rows, side_path
 from pipelines.engine.stage import OpenShard, Unit
 from pipelines.hands.detector import Box, DetectorIdentity
 from pipelines.hands.stage import HandsStage, boxes_row

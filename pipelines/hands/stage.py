@@ -16,7 +16,8 @@ from pipelines.engine.batches import Failed, batch_size, in_batches, in_pieces
 from pipelines.engine.command_lines import command_line
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
-from pipelines.engine.shards import Layout, ShardWriter, iter_rows
+from pipelines.engine.shard_writer import ShardWriter
+from pipelines.engine.shards import Layout, iter_rows
 from pipelines.engine.stage import OpenShard, Unit
 from pipelines.hands.detector import Box, Detector, DetectorIdentity
 from pipelines.hands.options import HandsOptions

@@ -20,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.engine import shards, stage
+from pipelines.engine import shard_writer, stage
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import FAILURES_LAYOUT, Layout
 from pipelines.engine.stage import OpenShard, RunPolicy, Unit
@@ -132,9 +132,9 @@ def _kill_myself() -> None:
 
 
 def _die_on_commit(where: str, group: str) -> None:
-    commit = shards.PartWriter.commit
+    commit = shard_writer.PartWriter.commit
 
-    def dying_commit(part: shards.PartWriter) -> None:
+    def dying_commit(part: shard_writer.PartWriter) -> None:
         is_shard = part.final.name == f"part-{group}.parquet" and part.final.parent.name not in ("notes", "failures")
         is_first_side = part.final.name == f"part-{group}.parquet" and part.final.parent.name == "notes"
         if (where == "shard" and is_shard) or (where == "sides" and is_first_side):
@@ -143,7 +143,7 @@ def _die_on_commit(where: str, group: str) -> None:
         if where == "done" and is_shard:
             _kill_myself()
 
-    shards.PartWriter.commit = dying_commit  # type: ignore[method-assign, assignment]
+    shard_writer.PartWriter.commit = dying_commit  # type: ignore[method-assign, assignment]
 
 
 def _main() -> None:

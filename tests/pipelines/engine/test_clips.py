@@ -7,7 +7,8 @@ from data_manifests.errors import MissingUpstream
 from data_manifests.schema import CLIPS
 from pipelines.engine.clips import Clip, Clips, clips_footer, iter_clips, read_clips, read_videos
 from pipelines.engine.digest import digest_groups
-from pipelines.engine.shards import Layout, PartWriter
+from pipelines.engine.shard_writer import PartWriter
+from pipelines.engine.shards import Layout
 from pipelines.engine.workspace import Workspace
 
 ROWS = [

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.engine.shards import PartWriter
+from pipelines.engine.shard_writer import PartWriter
 from pipelines.evaluate.predictions_file import (
     labelled_scores,
     predictions_layout,
