@@ -19,6 +19,7 @@ from pipelines.embed.stage import EmbedStage
 from pipelines.embed.text import TextStage, text_command
 from pipelines.engine.clips import clips_footer, read_videos
 from pipelines.engine.command_lines import command_line, in_workspace
+from pipelines.engine.inspection import Inspection, State, Unit, inspect
 from pipelines.engine.locks import holder_of
 from pipelines.engine.shards import (
     DamagedShard,
@@ -30,7 +31,6 @@ from pipelines.engine.shards import (
     set_aside,
     side_path,
 )
-from pipelines.engine.stage import Inspection, State, Unit, inspect
 from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.evaluate.metrics_file import parse_folder_name
 from pipelines.evaluate.options import ScoreOptions

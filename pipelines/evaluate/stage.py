@@ -22,6 +22,7 @@ from pipelines.engine.clips import Clips, clips_footer, read_clips
 from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import number_of
 from pipelines.engine.environment import versions
+from pipelines.engine.inspection import State, inspect
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import Layout, read_footer
@@ -258,7 +259,7 @@ class EvaluateStage:
         try:
             target, frames, _ = on_target(self.workspace, source, "val", self.run.protocol, allow_mixed=False)
             own = replace(self, dataset=source, split="val", target=target, frames=frames)
-            done = stage.inspect(own, own.units()[0]).state is stage.State.DONE
+            done = inspect(own, own.units()[0]).state is State.DONE
         except (InputError, MissingUpstream):
             return None
         return own if done else None

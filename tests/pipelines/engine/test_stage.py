@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import pytest
 
 from data_manifests.errors import InputError
 from pipelines.engine import stage
+from pipelines.engine.inspection import State, inspect
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import DamagedShard, read_footer, read_rows, side_path
-from pipelines.engine.stage import OpenShard, RunPolicy, State, Unit, inspect, require_same
+from pipelines.engine.stage import OpenShard, RunPolicy, Unit, require_same
 from tests.pipelines.engine.stage_fixtures import NumbersStage, run, tree
 
 
@@ -91,46 +92,6 @@ def test_a_changed_input_redoes_exactly_what_reads_it(made: NumbersStage) -> Non
     before = tree(made.folder)
     assert run(changed) == ["b"]
     assert {name for name, content in tree(made.folder).items() if before[name] != content} == {"part-b.parquet"}
-
-
-def test_who_does_not_know_every_input_takes_the_others_for_unchanged(made: NumbersStage) -> None:
-    (unit, *_) = made.units()
-
-    def state(**inputs: str) -> tuple[State, str]:
-        item = inspect(made, replace(unit, inputs=inputs), as_recorded=True)
-        return item.state, item.why
-
-    assert inspect(made, replace(unit, inputs={})).state is State.STALE
-    assert state() == state(upstream="a") == state(hands="not read by it") == (State.DONE, "")
-    assert state(upstream="another digest") == (State.STALE, "input upstream changed")
-    unit.path.unlink()
-    assert state() == (State.MISSING, "not made yet")
-
-
-@pytest.mark.parametrize(
-    ("params", "inputs", "why"),
-    [
-        ({"factor": 3}, {}, "names is gone"),
-        ({"factor": 3, "names": ["n", "vector"], "margin": 1}, {}, "margin is new"),
-        ({"factor": 4, "names": ["n"]}, {}, "factor changed from 3 to 4 and 1 more"),
-        (None, {}, "input upstream is gone"),
-        (None, {"upstream": "a", "hands": "x", "text": "y"}, "input hands is new and 1 more"),
-        (None, {"upstream": "z", "hands": "x"}, "input hands is new and 1 more"),
-    ],
-)
-def test_every_kind_of_difference_is_put_in_words(
-    made: NumbersStage, params: dict[str, Any] | None, inputs: dict[str, str], why: str
-) -> None:
-    @dataclass
-    class Changed(NumbersStage):
-        @property
-        def params(self) -> dict[str, Any]:
-            return params or dict(made.params)
-
-    unit = made.unit("a")
-    if params is None:
-        unit = replace(unit, inputs=inputs)
-    assert inspect(Changed(made.folder), unit).why == why
 
 
 def test_what_does_not_change_the_rows_does_not_change_the_key(made: NumbersStage, tmp_path: Path) -> None:

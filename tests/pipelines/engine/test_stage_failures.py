@@ -7,8 +7,9 @@ import pytest
 
 from data_manifests.errors import TooManyFailures
 from pipelines.engine import stage
+from pipelines.engine.inspection import State, inspect
 from pipelines.engine.shards import read_footer, read_rows, side_path
-from pipelines.engine.stage import RunPolicy, State, inspect
+from pipelines.engine.stage import RunPolicy
 from tests.pipelines.engine.stage_fixtures import NumbersStage, run, tree
 
 _MANY: dict[str, Any] = {"max_failures": 1000}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.engine import stage
+from pipelines.engine.inspection import State, inspect
 from pipelines.engine.locks import LockedElsewhere, ShardLock
 from pipelines.engine.progress import Silent
 from pipelines.engine.stage import RunPolicy
@@ -73,9 +74,9 @@ def test_a_shard_whose_side_parts_were_renamed_before_a_kill_does_not_pass_for_d
     assert tree(folder)["part-b.parquet"] == uninterrupted["part-b.parquet"]
     assert tree(folder)["notes/part-b.parquet"] != uninterrupted["notes/part-b.parquet"]
     item = NumbersStage(folder)  # wants what the shard itself still is
-    found = stage.inspect(item, item.unit("b"))
+    found = inspect(item, item.unit("b"))
     assert (found.state, found.why) == (
-        stage.State.DAMAGED,
+        State.DAMAGED,
         "its side part notes/part-b.parquet is missing or of another run",
     )
     assert run(item) == ["a", "b"]
