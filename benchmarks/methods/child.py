@@ -20,7 +20,7 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.workers import Outcome, run_killable
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.stage import evaluate
+from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.train.finished import is_summarised
 from pipelines.train.options import TrainOptions

@@ -23,7 +23,8 @@ from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
 from pipelines.evaluate.controls import scores_under
 from pipelines.evaluate.metrics import hits
-from pipelines.evaluate.stage import EvaluateStage, evaluate, evaluation_stage
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.stage import EvaluateStage, evaluation_stage
 from pipelines.evaluate.trained import TrainedRun, find_run
 from pipelines.methods.base import TextBank
 from pipelines.methods.xmic import XMIC

@@ -25,7 +25,7 @@ from pipelines.engine.stage import RunPolicy, Stage, parse_max_failures
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.controls import checked_vectors
 from pipelines.evaluate.metrics_file import folder_name
-from pipelines.evaluate.stage import evaluate
+from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import find_run, targets_of
 from pipelines.methods import load_method
 from pipelines.methods.base import resolve_config

@@ -14,7 +14,7 @@ from pipelines.engine import stage
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.stage import evaluate
+from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.hands.options import HandsOptions
 from pipelines.predict import Predictor, load_run

@@ -67,7 +67,7 @@ def evaluate(
     from pipelines.evaluate.clip_list import read_clip_list
     from pipelines.evaluate.evaluation import harmonic_means
     from pipelines.evaluate.metrics_file import folder_name
-    from pipelines.evaluate.stage import evaluate as evaluate_run
+    from pipelines.evaluate.run import evaluate as evaluate_run
     from pipelines.evaluate.submission import Submission, parse_levels
     from pipelines.evaluate.trained import find_run, targets_of
 

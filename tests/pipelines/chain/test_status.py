@@ -164,7 +164,7 @@ def test_a_run_is_stale_when_its_labels_were_prepared_anew(embedded, embedded_on
 
 
 def test_an_evaluation_is_stale_when_its_run_is_damaged_or_its_vectors_are_gone(embedded):
-    from pipelines.evaluate.stage import evaluate
+    from pipelines.evaluate.run import evaluate
     from pipelines.evaluate.trained import find_run
 
     planned = plan_run(embedded, TrainOptions("mine", set={"epochs": 1}))

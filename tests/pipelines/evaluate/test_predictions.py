@@ -23,7 +23,7 @@ def test_only_labelled_clips_are_scored_and_all_labelled_ones_are_official() -> 
 
 
 def test_the_scores_of_a_file_go_to_the_listed_clips(embedded) -> None:
-    from pipelines.evaluate.stage import evaluate
+    from pipelines.evaluate.run import evaluate
 
     request = TrainOptions("mine", "zero-shot", classify="full")
     planned = plan_run(embedded, request)

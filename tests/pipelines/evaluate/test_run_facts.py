@@ -13,8 +13,8 @@ from pipelines.engine.progress import Silent
 from pipelines.engine.workspace import DatasetSettings
 from pipelines.evaluate import epic
 from pipelines.evaluate.metrics_file import read_metrics
+from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.run_facts import changes
-from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.prepare.vocabulary import vocabulary_of
 from pipelines.train.options import TrainOptions

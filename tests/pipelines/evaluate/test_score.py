@@ -13,9 +13,9 @@ from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
 from pipelines.evaluate.clip_list import read_clip_list
 from pipelines.evaluate.result_card import read_card
+from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.score import ScoreRequest
 from pipelines.evaluate.score import score as score_files
-from pipelines.evaluate.stage import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.report.collect import collect
 from pipelines.report.write import write_report

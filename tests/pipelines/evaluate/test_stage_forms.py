@@ -17,7 +17,8 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
 from pipelines.evaluate.calibration import Temperature, fit_temperature
-from pipelines.evaluate.stage import evaluate, evaluation_stage
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.stage import evaluation_stage
 from pipelines.evaluate.trained import find_run
 from pipelines.report.collect import collect
 from pipelines.train.options import TrainOptions

@@ -11,7 +11,7 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
 from pipelines.engine.workspace import DatasetSettings, Workspace
-from pipelines.evaluate.stage import evaluate
+from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import TrainedRun, find_run
 from pipelines.export.folder import Exported, export_run
 from pipelines.report.collect import collect

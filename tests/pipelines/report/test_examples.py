@@ -12,7 +12,7 @@ from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.metrics_file import ClipsFile
-from pipelines.evaluate.stage import evaluate
+from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.report.collect import collect
 from pipelines.report.examples import CHANGES, MOST, Example, examples

@@ -16,7 +16,7 @@ import pytest
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.stage import evaluate
+from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.report.write import write_report
 from pipelines.train.options import TrainOptions

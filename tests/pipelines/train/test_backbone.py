@@ -16,7 +16,7 @@ from pipelines.embed.encoders.spec import parse_spec
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.stage import evaluate
+from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.options import TrainOptions

@@ -234,7 +234,7 @@ def test_zero_shot_needs_no_train_split(embedded):
     request_ = TrainOptions("other", "zero-shot", classify="full")
     planned = plan_run(embedded, request_)
     train_run(embedded, planned, Machine(device="cpu"), Silent())
-    from pipelines.evaluate.stage import evaluate
+    from pipelines.evaluate.run import evaluate
     from pipelines.evaluate.trained import find_run
 
     (found,) = evaluate(embedded, find_run(embedded, planned.name), [("other", "val")], Machine(device="cpu"), Silent())

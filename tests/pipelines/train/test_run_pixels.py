@@ -13,7 +13,7 @@ from data_manifests.errors import Interrupted, MissingUpstream, UsageError
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.stage import evaluate
+from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.options import TrainOptions
