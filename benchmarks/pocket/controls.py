@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from benchmarks.pocket.cells import Change
+from pipelines.evaluate.controls import reordered
 from pipelines.methods.base import ClipBatch
 
 _CORNERS = ("x0", "y0", "x1", "y1")
@@ -90,15 +90,9 @@ def verbs_of_nouns(nouns: Sequence[str], verbs: Sequence[str], wanted: Sequence[
 
 def altered_frames(batch: ClipBatch, change: Change, rng: np.random.Generator) -> ClipBatch:
     """The clips with their middle frame in all segments, or in another order; the same in every stream."""
-    if change not in ("single frame", "shuffled", "reversed"):
+    if change in ("shuffled", "reversed"):
+        return reordered(batch, change, rng)
+    if change != "single frame":
         return batch
-    streams = [batch.frames, batch.hand, batch.full]
-    clips, segments = next(x.shape[:2] for x in streams if x is not None)
-    if change == "single frame":
-        order = np.full((clips, segments), segments // 2)
-    elif change == "reversed":
-        order = np.tile(np.arange(segments)[::-1].copy(), (clips, 1))
-    else:
-        order = rng.permuted(np.tile(np.arange(segments), (clips, 1)), axis=1)
-    index = torch.from_numpy(order)[:, :, None]
-    return ClipBatch(*(None if x is None else x.gather(1, index.expand(-1, -1, x.shape[2])) for x in streams))
+    streams = {name: x for name, x in vars(batch).items() if x is not None}
+    return ClipBatch(**{name: x[:, x.shape[1] // 2 : x.shape[1] // 2 + 1].expand_as(x) for name, x in streams.items()})

@@ -23,7 +23,7 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
 from pipelines.engine.stage import RunPolicy, Stage, parse_max_failures
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.controls import checked_vectors
+from pipelines.evaluate.controls import checked_control
 from pipelines.evaluate.metrics_file import folder_name
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import find_run, targets_of
@@ -147,7 +147,7 @@ def _train_and_evaluate(
         progress.note(text)
     chosen = config.evaluate
     evaluated = evaluate(
-        workspace, run, targets, machine, progress, allow_mixed=chosen.allow_mixed, vectors=chosen.xmic_vector
+        workspace, run, targets, machine, progress, allow_mixed=chosen.allow_mixed, control=chosen.control
     )
     result.evaluations += [item.as_dict() for item in evaluated]
     result.made += sum(item.made for item in evaluated)
@@ -164,7 +164,7 @@ def check_settings(cells: Sequence[Cell]) -> None:
     for cell in cells:
         for training in cell.config.train:
             resolve_config(load_method(training.method), training.preset, training.set)
-            checked_vectors(cell.config.evaluate.xmic_vector, {"method": training.method})
+            checked_control(cell.config.evaluate.control, {"method": training.method})
         check_datasets(cell.config)
 
 
@@ -263,7 +263,7 @@ def state_of(cell: Cell) -> CellState:
         targets, _ = targets_of(workspace, run, config.evaluate.cross, config.evaluate.split)
     except MissingUpstream:
         return CellState(planned.name, trained=True)
-    name = folder_name(planned.name, config.evaluate.xmic_vector)
+    name = folder_name(planned.name, config.evaluate.control)
     evaluated = all((workspace.evaluation(name, *target) / "metrics.json").is_file() for target in targets)
     return CellState(planned.name, True, evaluated)
 

@@ -235,8 +235,9 @@ def _evaluation(workspace: Workspace, file: Path, verify: bool) -> StageStatus:
     if scored:
         command = command_line("score", ScoreOptions(files=(Path("FILE"),), dataset=dataset, split=split, name=name))
     else:
-        run, vectors = parse_folder_name(name)
-        option = [] if vectors == "own" else ["--xmic-vector", vectors]  # may be a word that is refused
+        run, control = parse_folder_name(name)
+        # The value may be a word that is refused.
+        option = [word for key, value in control.options.items() for word in (f"--{key.replace('_', '-')}", value)]
         command = command_line("evaluate", None, run, "--cross", dataset, *option)
     try:
         if made and scored:
@@ -252,13 +253,13 @@ def _evaluation(workspace: Workspace, file: Path, verify: bool) -> StageStatus:
 
 def _of_run(workspace: Workspace, name: str, dataset: str, split: str) -> Inspection:
     # Imported here, since it imports torch.
-    from pipelines.evaluate.controls import checked_vectors
+    from pipelines.evaluate.controls import checked_control
     from pipelines.evaluate.stage import evaluation_stage
     from pipelines.evaluate.trained import find_run
 
-    run, vectors = parse_folder_name(name)
+    run, control = parse_folder_name(name)
     found = find_run(workspace, run)
-    stage = evaluation_stage(workspace, found, dataset, split, checked_vectors(vectors, found.config))
+    stage = evaluation_stage(workspace, found, dataset, split, checked_control(control, found.config))
     return inspect(stage, stage.units()[0])
 
 

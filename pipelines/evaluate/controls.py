@@ -1,4 +1,4 @@
-"""Score a trained head with replaced X-MIC vectors, as a control."""
+"""Score a trained head on altered clips or X-MIC vectors, as a control."""
 
 from __future__ import annotations
 
@@ -10,26 +10,55 @@ import torch
 from torch import Tensor
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.evaluate.options import Vectors
+from pipelines.evaluate.options import Control, FrameOrder, Vectors
 from pipelines.methods import load_method
-from pipelines.methods.base import TextBank
+from pipelines.methods.base import ClipBatch, TextBank
 from pipelines.methods.xmic import XMIC
 from pipelines.train.data import TrainData, in_order
 
 
-def checked_vectors(text: str, config: Mapping[str, Any]) -> Vectors:
-    """Check the value of ``--xmic-vector`` for a run.
+def checked_control(control: Control, config: Mapping[str, Any]) -> Control:
+    """Check a control for a run.
 
     Raises:
-        UsageError: the value is unknown, or the run's method has no X-MIC vector.
+        UsageError: a value is unknown, or the run's method has no X-MIC vector.
     """
-    if text not in get_args(Vectors):
-        raise UsageError(f"--xmic-vector {text}: expected {', '.join(get_args(Vectors))}")
-    if text != "own" and not issubclass(load_method(config["method"]), XMIC):
+    for flag, value, known in (
+        ("--xmic-vector", control.vectors, get_args(Vectors)),
+        ("--frame-order", control.order, get_args(FrameOrder)),
+    ):
+        if value not in known:
+            raise UsageError(f"{flag} {value}: expected {', '.join(known)}")
+    if control.vectors != "own" and not issubclass(load_method(config["method"]), XMIC):
         raise UsageError(
-            f"--xmic-vector {text}: {config['method']} has no X-MIC vector; xmic and late-fusion have one."
+            f"--xmic-vector {control.vectors}: {config['method']} has no X-MIC vector; xmic and late-fusion have one."
         )
-    return text  # type: ignore[return-value]
+    return control
+
+
+def reordered(batch: ClipBatch, order: FrameOrder, rng: np.random.Generator) -> ClipBatch:
+    """Put the frames of each clip into another order, the same in every stream.
+
+    A stream of one vector per clip stays as it is.
+
+    Args:
+        batch: B clips of N frames.
+        order: backwards, or an order that is drawn for each clip.
+        rng: draws the orders.
+    """
+    if order == "own":
+        return batch
+    streams = {name: x for name, x in vars(batch).items() if x is not None}
+    clips, segments = len(next(iter(streams.values()))), max(x.shape[1] for x in streams.values())
+    places = np.tile(np.arange(segments), (clips, 1))
+    drawn = torch.from_numpy(rng.permuted(places, axis=1) if order == "shuffled" else places[:, ::-1].copy())
+    rows = torch.arange(clips)[:, None]
+    return ClipBatch(
+        **{
+            name: x[rows.to(x.device), drawn.to(x.device)] if x.shape[1] == segments else x
+            for name, x in streams.items()
+        }
+    )
 
 
 @torch.inference_mode()

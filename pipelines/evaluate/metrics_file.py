@@ -17,28 +17,32 @@ from data_manifests.errors import InputError
 from data_manifests.schema import Label
 from pipelines.engine.atomic import replace_atomically
 from pipelines.evaluate.intervals import CROSS, WITHIN, Interval, interval, resampled, too_few
+from pipelines.evaluate.options import Control, FrameOrder, Vectors
 
 METRICS = "metrics.json"
 SCHEMA = 3
 
-_BETWEEN = "@"
+_BETWEEN, _FRAMES = "@", "frames-"
 
 
-def folder_name(run: str, vectors: str) -> str:
+def folder_name(run: str, control: Control) -> str:
     """Name the folder of an evaluation below ``evaluations/``.
 
-    It is the run's name. A control adds what replaces its X-MIC vectors: ``<run>@<vectors>``.
+    It is the run's name. A control adds what it alters: ``<run>@<vectors>`` or ``<run>@frames-<order>``.
     """
-    return run if vectors == "own" else f"{run}{_BETWEEN}{vectors}"
+    order = [] if control.order == "own" else [f"{_FRAMES}{control.order}"]
+    return _BETWEEN.join([run, *([] if control.vectors == "own" else [control.vectors]), *order])
 
 
-def parse_folder_name(name: str) -> tuple[str, str]:
-    """Split a folder's name into the run and its vectors.
+def parse_folder_name(name: str) -> tuple[str, Control]:
+    """Split a folder's name into the run and its control.
 
-    This reverses :func:`folder_name`.
+    This reverses :func:`folder_name`. A control that xmic does not know keeps its name, which nothing accepts.
     """
-    run, _, vectors = name.partition(_BETWEEN)
-    return run, vectors or "own"
+    run, _, altered = name.partition(_BETWEEN)
+    if altered.startswith(_FRAMES):
+        return run, Control(order=altered.removeprefix(_FRAMES))  # type: ignore[arg-type]
+    return run, Control(altered or "own")  # type: ignore[arg-type]
 
 
 class _Part(BaseModel):
@@ -275,7 +279,8 @@ class Metrics(_Part):
     random_weights: list[str]
     pretrained_on: dict[str, str] = {}
     mixed: list[Mixed]
-    xmic_vector: str = "own"
+    xmic_vector: Vectors = "own"
+    frame_order: FrameOrder = "own"
     vocabulary: dict[Label, SharedAndNovel] = {}
     hand_fallback_rate: float | None
     labels: dict[Label, Numbers]
@@ -319,8 +324,13 @@ class Metrics(_Part):
 
     @property
     def name(self) -> str:
-        """Name of the run, with the replaced X-MIC vectors of a control."""
-        return folder_name(self.run.name, self.xmic_vector)
+        """Name of the run, with what a control alters."""
+        return folder_name(self.run.name, self.control)
+
+    @property
+    def control(self) -> Control:
+        """What was altered."""
+        return Control(self.xmic_vector, self.frame_order)
 
     @property
     def chosen(self) -> str:

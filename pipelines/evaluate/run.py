@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from data_manifests.schema import Label
 from pipelines.engine import stage
@@ -20,7 +21,7 @@ from pipelines.evaluate.compute_metrics import (
     shared_and_novel,
     vocabularies_of,
 )
-from pipelines.evaluate.controls import checked_vectors
+from pipelines.evaluate.controls import checked_control
 from pipelines.evaluate.evaluation import Evaluation
 from pipelines.evaluate.metrics_file import (
     SCHEMA,
@@ -31,6 +32,7 @@ from pipelines.evaluate.metrics_file import (
     SharedAndNovel,
     write_metrics,
 )
+from pipelines.evaluate.options import NO_CONTROL, Control
 from pipelines.evaluate.result_card import write_card
 from pipelines.evaluate.stage import EvaluateStage
 from pipelines.evaluate.submission import Submission, refuse_submission, write_submission
@@ -46,7 +48,7 @@ def evaluate(
     progress: Progress,
     *,
     allow_mixed: bool = False,
-    vectors: str = "own",
+    control: Control = NO_CONTROL,
     policy: RunPolicy | None = None,
     encoder: str | None = None,
     listed: ClipList | None = None,
@@ -63,7 +65,7 @@ def evaluate(
         machine: device.
         progress: reports each target.
         allow_mixed: accept a target that was made otherwise than the run's data.
-        vectors: one of :data:`pipelines.evaluate.options.Vectors`; other than 'own' it is a control.
+        control: what is altered, if anything.
         policy: locks.
         encoder: as in :class:`EvaluateStage`.
         listed: the clips that the numbers are over. A target without a listed clip keeps all of its own, and a note
@@ -74,10 +76,10 @@ def evaluate(
         MissingUpstream: a target lacks an artifact; names the command.
         InputError: a target was made otherwise than the run's data and ``allow_mixed`` is off; or another version of
             xmic wrote a class list. Also raised where a listed clip is in no target, or a clip to submit has no scores.
-        UsageError: the vectors are unknown, or the method has none. Also raised for a submission with a list of clips,
-            or without exactly one EPIC-KITCHENS-100 target.
+        UsageError: the control is unknown, or the method has no X-MIC vector. Also raised for a submission with a list
+            of clips, or without exactly one EPIC-KITCHENS-100 target.
     """
-    chosen = checked_vectors(vectors, run.config)
+    chosen = checked_control(control, run.config)
     _warn_of_versions(run, progress)
     found = [on_target(workspace, dataset, split, run.protocol, allow_mixed=allow_mixed) for dataset, split in targets]
     items = [
@@ -119,10 +121,12 @@ def _metrics(
         label: numbers.model_copy(update=run_facts.chosen(item.run.folder / label))
         for label, numbers in computed.labels.items()
     }
+    # Left out where it is not asked for: files of ordinary evaluations stay as they were.
+    order: dict[str, Any] = {"frame_order": item.control.order} if item.control.order != "own" else {}
     return Metrics(
         schema=SCHEMA,
         run=run_facts.run_facts(config).model_copy(update=run_facts.changes(config)),
-        xmic_vector=item.vectors,
+        xmic_vector=item.control.vectors,
         source=DatasetSplit(**config["source"]),
         target=DatasetSplit(dataset=item.dataset, split=item.split),
         within=item.subject.within,
@@ -139,6 +143,7 @@ def _metrics(
         failures=run_facts.failures(item.sources),
         versions=versions("xmic", "torch", "open_clip_torch", "timm", "ultralytics", "av", "numpy", "pyarrow"),
         commands=[item.command_in(None)],
+        **order,
     )
 
 

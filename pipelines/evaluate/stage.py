@@ -32,11 +32,11 @@ from pipelines.evaluate.compute_metrics import (
     Subject,
     class_counts,
 )
-from pipelines.evaluate.controls import scores_under
+from pipelines.evaluate.controls import reordered, scores_under
 from pipelines.evaluate.metrics_file import (
     folder_name,
 )
-from pipelines.evaluate.options import EvaluateOptions, Vectors
+from pipelines.evaluate.options import NO_CONTROL, Control, EvaluateOptions
 from pipelines.evaluate.predictions import Predictions, read_predictions
 from pipelines.evaluate.predictions_file import predictions_layout, predictions_table
 from pipelines.evaluate.trained import TrainedRun
@@ -59,8 +59,7 @@ class EvaluateStage:
     """Stage that scores one run on one split, one row per clip.
 
     See :class:`pipelines.engine.stage.Stage`. Clips without all their vectors have no row. ``<label>_scores`` are the
-    logits of all the target's classes. With other ``vectors`` than a clip's own it is a control, which is written
-    beside the ordinary evaluation.
+    logits of all the target's classes. With a ``control`` it is written beside the ordinary evaluation.
 
     Attributes:
         encoder: the run's encoder with the paths of its files, where the workspace does not know them.
@@ -74,7 +73,7 @@ class EvaluateStage:
     frames: DecodeStage
     machine: Machine
     progress: Progress
-    vectors: Vectors = "own"
+    control: Control = NO_CONTROL
     sides: Mapping[str, Layout] = field(default_factory=dict)
     encoder: str | None = None
 
@@ -94,7 +93,7 @@ class EvaluateStage:
             "labels": list(self.run.heads),
             "protocol": self.target.as_dict(),
         }
-        return ordinary if self.vectors == "own" else {**ordinary, "xmic_vector": self.vectors}
+        return {**ordinary, **self.control.options}
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -122,8 +121,8 @@ class EvaluateStage:
 
     @property
     def folder(self) -> Path:
-        """Folder ``evaluations/<run>/<dataset>-<split>``; of a control ``evaluations/<run>@<vectors>/…``."""
-        name = folder_name(self.run.config["name"], self.vectors)
+        """Folder ``evaluations/<run>/<dataset>-<split>``; of a control ``evaluations/<run>@<control>/…``."""
+        name = folder_name(self.run.config["name"], self.control)
         return self.workspace.evaluation(name, self.dataset, self.split)
 
     @property
@@ -133,7 +132,7 @@ class EvaluateStage:
 
     def command_in(self, root: Path | None) -> str:
         """Write the command line of the evaluation, in a workspace or any."""
-        options = EvaluateOptions((self.dataset,), xmic_vector=self.vectors)
+        options = EvaluateOptions((self.dataset,), **self.control.options)  # type: ignore[arg-type]
         return command_line("evaluate", options, self.run.config["name"], root=root)
 
     @cached_property
@@ -248,21 +247,25 @@ class EvaluateStage:
 
     def _scores(self, label: Label, data: ClipData, device: torch.device) -> np.ndarray:
         method, text = self.head(label, device)
-        if self.vectors != "own":
+        if self.control.vectors != "own":
             assert isinstance(method, XMIC)
             rng = np.random.default_rng(number_of(f"xmic-vector/{self.dataset}/{self.split}/{label}"))
             with no_tf32():
-                return scores_under(method, data, text, self.vectors, rng).cpu().numpy()
+                return scores_under(method, data, text, self.control.vectors, rng).cpu().numpy()
         scores = np.empty((len(data), len(text.names)), np.float32)
+        # The same draw for both heads: they see the same clips.
+        rng = np.random.default_rng(number_of(f"frame-order/{self.dataset}/{self.split}"))
         with torch.inference_mode(), no_tf32():
             for indices, batch in in_order(data, filled=method.scored_at_once):
-                scores[indices] = method(batch, text)[: len(indices)].float().cpu().numpy()
+                shown = reordered(batch, self.control.order, rng)
+                scores[indices] = method(shown, text)[: len(indices)].float().cpu().numpy()
         return scores
 
 
 def evaluation_stage(
-    workspace: Workspace, run: TrainedRun, dataset: str, split: str, vectors: Vectors = "own"
+    workspace: Workspace, run: TrainedRun, dataset: str, split: str, control: Control = NO_CONTROL
 ) -> EvaluateStage:
     """Return the stage of an evaluation, to check if it is current."""
     target, frames, _ = on_target(workspace, dataset, split, run.protocol, allow_mixed=True)
-    return EvaluateStage(workspace, run, dataset, split, target, frames, Machine(device="cpu"), Silent(), vectors)
+    cpu = Machine(device="cpu")
+    return EvaluateStage(workspace, run, dataset, split, target, frames, cpu, Silent(), control)

@@ -19,7 +19,7 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.evaluation import harmonic_mean_of
 from pipelines.evaluate.intervals import Interval
 from pipelines.evaluate.metrics_file import METRICS, DatasetSplit, Metrics, Run, folder_name, read_metrics
-from pipelines.evaluate.options import EvaluateOptions, ScoreOptions
+from pipelines.evaluate.options import Control, EvaluateOptions, ScoreOptions
 from pipelines.train.finished import what_it_learned_from_has_changed
 from pipelines.train.options import TrainOptions
 
@@ -98,21 +98,21 @@ class Row:
     mixed: bool
     pretrained_on: str
     outdated: bool
-    xmic_vector: str
+    control: Control
     cells: Mapping[str, Cell]
 
     @property
     def name(self) -> str:
-        """Name of the run, with the replaced X-MIC vectors of a control."""
-        return folder_name(self.run.name, self.xmic_vector)
+        """Name of the run, with what a control alters."""
+        return folder_name(self.run.name, self.control)
 
     @property
     def method(self) -> str:
         """Name of the method with what differs from its defaults.
 
-        That is preset, recipe, the rule by which the epoch was kept, and X-MIC vectors.
+        That is preset, recipe, the rule by which the epoch was kept, and a control.
         """
-        return method_title(self.run, [] if self.xmic_vector == "own" else [f"X-MIC vector {self.xmic_vector}"])
+        return method_title(self.run, self.control.words)
 
     @property
     def marks(self) -> str:
@@ -283,7 +283,7 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
         any(metrics.mixed for metrics in there),
         ", ".join(sorted({on for metrics in there for on in metrics.pretrained_on.values()})),
         any(bool(metrics.outdated) for metrics in there),
-        known.xmic_vector,
+        known.control,
         cells,
     )
 
@@ -307,7 +307,7 @@ def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[G
             break
     if run.scored or run.preset is None:
         return
-    shown, control = evaluations[0].name, evaluations[0].xmic_vector
+    shown, control = evaluations[0].name, evaluations[0].control
     if not any(metrics.within for metrics in evaluations):
         yield Gap(f"{shown} is not evaluated within {source}", _evaluate_command(run.name, control))
     if all(metrics.within for metrics in evaluations):
@@ -315,7 +315,7 @@ def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[G
         command = _evaluate_command(run.name, control, others or ("DATASET",))
         yield Gap(f"{shown} is not evaluated on another dataset", command)
     for label in LABELS:
-        if control == "own" and not any(label in metrics.labels for metrics in evaluations):
+        if not control and not any(label in metrics.labels for metrics in evaluations):
             yield Gap(f"{run.name} has no {label} head", train_command(run, source, label))
         for metrics in evaluations:
             numbers = metrics.labels.get(label)
@@ -330,11 +330,11 @@ def _evaluate_again(metrics: Metrics) -> str:
         options = ScoreOptions(files=(Path("FILE"),), dataset=target.dataset, split=target.split, name=name)
         return command_line("score", options)
     cross = () if metrics.within else (target.dataset,)
-    return _evaluate_command(name, metrics.xmic_vector, cross, target.split)
+    return _evaluate_command(name, metrics.control, cross, target.split)
 
 
-def _evaluate_command(run: str, control: str, cross: tuple[str, ...] = (), split: str | None = None) -> str:
-    options = EvaluateOptions(cross, split, xmic_vector=control)  # type: ignore[arg-type]
+def _evaluate_command(run: str, control: Control, cross: tuple[str, ...] = (), split: str | None = None) -> str:
+    options = EvaluateOptions(cross, split, **control.options)  # type: ignore[arg-type]
     return command_line("evaluate", options, run)
 
 

@@ -24,6 +24,7 @@ from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.detector import Box
 from pipelines.hands.stage import read_boxes
 from pipelines.prepare.classes import read_classes
+from pipelines.report.headlines import beside_zero_shot
 from pipelines.report.per_class import PREDICTIONS, scores_are_there
 
 MOST = 40
@@ -107,19 +108,11 @@ _Evaluation = tuple[Metrics, Path]
 def _compared(evaluations: Sequence[_Evaluation]) -> Iterator[tuple[_Evaluation, _Evaluation]]:
     with_scores = [(metrics, folder) for metrics, folder in evaluations if scores_are_there(metrics, folder)]
     for trained in with_scores:
-        if trained[0].run.method != "xmic" or trained[0].xmic_vector != "own":
+        if trained[0].run.method != "xmic" or trained[0].control:
             continue
-        same = [
-            plain
-            for plain in with_scores
-            if plain[0].run.method == "zero-shot"
-            and plain[0].target == trained[0].target
-            and all(plain[0].protocol.get(n) == trained[0].protocol.get(n) for n in ("encoder", "prompt", "names"))
-        ]
-        # Zero-shot of the same classified stream, where there is one.
-        same.sort(key=lambda plain: plain[0].protocol.get("classify") != trained[0].protocol.get("classify"))
-        if same:
-            yield trained, same[0]
+        plain = beside_zero_shot(trained[0], [metrics for metrics, _ in with_scores])
+        if plain is not None:
+            yield trained, next(pair for pair in with_scores if pair[0] is plain)
 
 
 def _changed(workspace: Workspace, trained: _Evaluation, plain: _Evaluation, label: Label, each: int) -> list[Example]:

@@ -106,12 +106,12 @@ class Group:
 def groups_of(found: Collected) -> list[Group]:
     """Join the runs that differ in their seed only.
 
-    Controls of the X-MIC vector are in no table of the paper and are left out. Two runs of the same setting and seed,
+    Controls are in no table of the paper and are left out. Two runs of the same setting and seed,
     whose vectors were made again in between, stay two rows.
     """
     by_run: dict[str, list[Metrics]] = {}
     for metrics in found.evaluations:
-        if metrics.xmic_vector == "own":
+        if not metrics.control:
             by_run.setdefault(metrics.run.name, []).append(metrics)
     alike: dict[tuple[str, int], list[Pair]] = {}
     times: dict[tuple[str, int | None], int] = {}

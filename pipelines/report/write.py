@@ -131,7 +131,8 @@ def _plain(row: Row) -> dict[str, Any]:
         "select": row.run.select,
         "leaking": row.run.leaking,
         "out_of_date": row.outdated,
-        "xmic_vector": row.xmic_vector,
+        "xmic_vector": row.control.vectors,
+        "frame_order": row.control.order,
         "source": str(row.source),
         "within": str(row.within) if row.within else None,
         "cross": str(row.cross) if row.cross else None,
@@ -150,7 +151,7 @@ def table_csv(found: Collected) -> str:
     Missing numbers are empty.
     """
     sizes = [f"{column} {what}" for column in COLUMNS for what in ("%", "low", "high", "n_evaluated", "n_official")]
-    head = ["method", "preset", "seed", "run", "key", "recipe", "select", "xmic_vector"]
+    head = ["method", "preset", "seed", "run", "key", "recipe", "select", "xmic_vector", "frame_order"]
     head += ["source", "within", "cross", "random_weights", "mixed", "pretrained_on", "leaking", "out_of_date"]
     rows = []
     for row in found.rows:
@@ -160,7 +161,7 @@ def table_csv(found: Collected) -> str:
             numbers += [cell.value, *(cell.interval or (None, None))]
             numbers += [cell.evaluated, cell.official] if cell.official else [None, None]
         run = [row.run.method, row.run.preset, row.run.seed, row.run.name, row.run.key]
-        run += [row.run.recipe, row.run.select, row.xmic_vector]
+        run += [row.run.recipe, row.run.select, row.control.vectors, row.control.order]
         places = [str(place or "") for place in (row.source, row.within, row.cross)]
         marked = [int(row.random_weights), int(row.mixed), row.pretrained_on, int(row.run.leaking), int(row.outdated)]
         rows.append([*run, *places, *marked, *numbers])

@@ -83,8 +83,8 @@ def evaluate(
     targets, notes = targets_of(space, found, options.cross, canonical_split(options.split) if options.split else None)
     for text in notes:
         console.note(text)
-    if options.xmic_vector != "own":
-        console.note(f"a control: scored with {options.xmic_vector} X-MIC vectors, not with each clip's own")
+    for words in options.control.words:
+        console.note(f"a control: {words}, not each clip's own")
     targets = targets[:limit]
     if dry_run:
         console.emit({"targets": targets}, json, [f"{dataset} {part}" for dataset, part in targets])
@@ -96,7 +96,7 @@ def evaluate(
         machine_of(workers, device, offline),
         console.progress(),
         allow_mixed=options.allow_mixed,
-        vectors=options.xmic_vector,
+        control=options.control,
         policy=RunPolicy(break_lock=break_lock),
         encoder=encoder,
         listed=listed,
@@ -109,4 +109,4 @@ def evaluate(
         values = [item.as_dict() for item in results]
         console.emit({"run": found.config["name"], "results": values, "harmonic_means": means}, True)
         return
-    print_results(folder_name(found.config["name"], options.xmic_vector), results)
+    print_results(folder_name(found.config["name"], options.control), results)

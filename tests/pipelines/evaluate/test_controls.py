@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.evaluate.controls import checked_vectors, other_clip, scores_under
+from pipelines.evaluate.controls import checked_control, other_clip, reordered, scores_under
+from pipelines.evaluate.options import Control
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, TextBank, build_method
 from pipelines.methods.late_fusion import LateFusion, LateFusionConfig
@@ -84,11 +85,35 @@ def test_a_single_clip_has_no_other() -> None:
 
 
 def test_only_methods_with_an_x_mic_vector_take_the_controls() -> None:
-    assert checked_vectors("mean", {"method": "late-fusion"}) == "mean"
-    assert checked_vectors("own", {"method": "zero-shot"}) == "own"
+    assert checked_control(Control("mean"), {"method": "late-fusion"}) == Control("mean")
+    assert checked_control(Control(order="reversed"), {"method": "zero-shot"}).order == "reversed"
     with pytest.raises(
         UsageError, match="--xmic-vector zero: zero-shot has no X-MIC vector; xmic and late-fusion have"
     ):
-        checked_vectors("zero", {"method": "zero-shot"})
+        checked_control(Control("zero"), {"method": "zero-shot"})
     with pytest.raises(UsageError, match="--xmic-vector none: expected own, mean, shuffled, zero"):
-        checked_vectors("none", {"method": "xmic"})
+        checked_control(Control("none"), {"method": "xmic"})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="--frame-order sideways: expected own, shuffled, reversed"):
+        checked_control(Control(order="sideways"), {"method": "xmic"})  # type: ignore[arg-type]
+
+
+def test_frames_are_reordered_alike_in_every_stream_of_frames() -> None:
+    frames = torch.arange(12.0).reshape(2, 6, 1).expand(2, 6, 3).contiguous()
+    clip, pixels = torch.ones(2, 1, 3), torch.arange(12).reshape(2, 6, 1, 1, 1)
+    batch = ClipBatch(clip, frames, frames + 100, pixels)
+    back = reordered(batch, "reversed", np.random.default_rng(0))
+    assert back.hand is not None
+    assert back.hand[:, :, 0].tolist() == [[5.0, 4, 3, 2, 1, 0], [11.0, 10, 9, 8, 7, 6]]
+    mixed = reordered(batch, "shuffled", np.random.default_rng(0))
+    assert mixed.hand is not None
+    assert not torch.equal(mixed.hand, frames)
+    assert torch.equal(mixed.hand.sort(1).values, frames)
+    # Each clip has an order of its own.
+    assert not torch.equal(mixed.hand[0, :, 0], mixed.hand[1, :, 0] - 6)
+    for found in (back, mixed):
+        assert found.frames is not None
+        assert found.pixels is not None
+        assert torch.equal(found.frames, clip)
+        assert torch.equal(found.full, found.hand + 100)  # type: ignore[arg-type, operator]
+        assert torch.equal(found.pixels[:, :, 0, 0, 0].float(), found.hand[:, :, 0])  # type: ignore[index]
+    assert reordered(batch, "own", np.random.default_rng(0)) is batch

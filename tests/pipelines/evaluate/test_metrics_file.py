@@ -18,6 +18,7 @@ from pipelines.evaluate.metrics_file import (
     read_metrics,
     write_metrics,
 )
+from pipelines.evaluate.options import Control
 from tests.pipelines.evaluate.cards import METRICS
 
 WRITTEN_BEFORE = Path(__file__).with_name("metrics_of_0_1_0.json")
@@ -131,7 +132,10 @@ def test_of_given_scores_nothing_is_known_of_a_run(tmp_path: Path) -> None:
     assert str(read.trained_on) == "not said"
 
 
-@pytest.mark.parametrize(("vectors", "name"), [("own", "run-1"), ("mean", "run-1@mean")])
-def test_a_control_has_a_folder_of_its_own_that_says_what_it_is(vectors: str, name: str) -> None:
-    assert folder_name("run-1", vectors) == name
-    assert parse_folder_name(name) == ("run-1", vectors)
+@pytest.mark.parametrize(
+    ("control", "name"),
+    [(Control(), "run-1"), (Control("mean"), "run-1@mean"), (Control(order="reversed"), "run-1@frames-reversed")],
+)
+def test_a_control_has_a_folder_of_its_own_that_says_what_it_is(control: Control, name: str) -> None:
+    assert folder_name("run-1", control) == name
+    assert parse_folder_name(name) == ("run-1", control)

@@ -17,6 +17,7 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
 from pipelines.evaluate.calibration import Temperature, fit_temperature
+from pipelines.evaluate.options import Control
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.stage import evaluation_stage
 from pipelines.evaluate.trained import find_run
@@ -105,10 +106,10 @@ def test_a_control_stands_beside_the_ordinary_evaluation_and_says_what_it_is(emb
     score(embedded, found)
     ordinary = predictions(embedded, name)
     for vectors in ("mean", "shuffled", "zero"):
-        within, _ = score(embedded, found, vectors=vectors)
+        within, _ = score(embedded, found, control=Control(vectors))
         assert (within["xmic_vector"], within["made"]) == (vectors, 1)
         assert within["commands"] == [f"xmic evaluate {name} --cross mine --xmic-vector {vectors}"]
-        assert score(embedded, found, vectors=vectors)[0]["made"] == 0
+        assert score(embedded, found, control=Control(vectors))[0]["made"] == 0
     assert predictions(embedded, f"{name}@zero") != ordinary
     assert predictions(embedded, name) == ordinary
     assert score(embedded, found)[0]["made"] == 0
@@ -122,7 +123,7 @@ def test_a_control_stands_beside_the_ordinary_evaluation_and_says_what_it_is(emb
 
 def test_status_knows_controls_and_how_they_are_made_again(embedded):
     found = run(embedded, set=QUICK)
-    score(embedded, found, TARGETS[:1], vectors="zero")
+    score(embedded, found, TARGETS[:1], control=Control("zero"))
     (item,) = [item for item in status(embedded) if item.stage == "evaluate"]
     assert (item.what, item.done, item.next) == (f"{found.config['name']}@zero", 1, "")
     again = run(embedded, set=QUICK | {"epochs": 2})
@@ -133,10 +134,32 @@ def test_status_knows_controls_and_how_they_are_made_again(embedded):
     assert item.next.endswith(f"--cross mine --xmic-vector zero -w {embedded.root}")
 
 
+@pytest.mark.parametrize("method", ["xmic", "zero-shot"])
+def test_the_order_of_frames_is_a_control_of_every_method(embedded, method):
+    found = run(embedded, method, set={} if method == "zero-shot" else QUICK)
+    name = found.config["name"]
+    score(embedded, found)
+    for order in ("shuffled", "reversed"):
+        within, _ = score(embedded, found, control=Control(order=order))
+        assert (within["xmic_vector"], within["frame_order"], within["made"]) == ("own", order, 1)
+        assert within["commands"] == [f"xmic evaluate {name} --cross mine --frame-order {order}"]
+        # Zero-shot averages the frames, so their order changes nothing but rounding.
+        same = np.allclose(
+            [row["noun_scores"] for row in predictions(embedded, f"{name}@frames-{order}")],
+            [row["noun_scores"] for row in predictions(embedded, name)],
+            atol=1e-4,
+        )
+        assert same == (method == "zero-shot")
+    titles = [row.method for row in collect(embedded).rows]
+    assert sum("frames reversed" in title for title in titles) == 1
+    items = [item for item in status(embedded) if item.stage == "evaluate"]
+    assert [item.next for item in items] == [""] * 6
+
+
 def test_controls_are_refused_where_there_is_no_x_mic_vector(embedded):
     found = run(embedded, "clip-adapter", set=QUICK)
     with pytest.raises(UsageError, match="--xmic-vector mean: clip-adapter has no X-MIC vector"):
-        score(embedded, found, vectors="mean")
+        score(embedded, found, control=Control("mean"))
 
 
 def test_every_result_names_its_recipe_and_how_its_epoch_was_kept(embedded):

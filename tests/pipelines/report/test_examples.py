@@ -12,6 +12,7 @@ from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.metrics_file import ClipsFile
+from pipelines.evaluate.options import Control
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import find_run
 from pipelines.report.collect import collect
@@ -88,7 +89,7 @@ def test_a_control_s_answers_are_not_shown_as_the_run_s(evaluated: Workspace) ->
     [xmic] = {item.run for item in before}
     targets = [("mine", "val"), ("other", "val")]
     cpu = Machine(device="cpu")
-    evaluate(evaluated, find_run(evaluated, xmic), targets, cpu, Silent(), vectors="shuffled")
+    evaluate(evaluated, find_run(evaluated, xmic), targets, cpu, Silent(), control=Control("shuffled"))
     assert found_in(evaluated) == before
 
 
