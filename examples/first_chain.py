@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from pipelines.hands.yolo import import_ultralytics
+from pipelines.hands.yolo_network import import_ultralytics
 
 HERE = Path(__file__).resolve().parent
 ACTIONS = [

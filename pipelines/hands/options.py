@@ -41,7 +41,7 @@ class HandsOptions(Options):
     ] = None
     hand_class: Annotated[str | None, Doc("Hand class of the weights. (default: the one named hand)")] = None
     image_size: Annotated[
-        int | None, Ge(32), Doc("Side of the network's square input, pixels. (default: the model's own, or 640)")
+        int | None, Ge(32), Doc("Longer side of the network's input, pixels. (default: the model's own, or 640)")
     ] = None
     precision: Annotated[Precision, Doc("Precision of yolo's network; auto chooses by the hardware.")] = "auto"
     batch_size: Annotated[int, Ge(1), Doc("Frames per forward pass; fixed, the last one is padded.")] = 16

@@ -6,7 +6,7 @@ when only Ultralytics classes are allowed. A pickle may call a class, and a ``De
 
 So every name that a detection checkpoint is known to need is bound to a stand-in that only remembers its state. Torch's
 restricted unpickler (``weights_only=True``) refuses every other name. The network is built again from the checkpoint's
-own checked configuration and tensors (:mod:`pipelines.hands.yolo`).
+own checked configuration and tensors (:mod:`pipelines.hands.yolo_network`).
 """
 
 from __future__ import annotations

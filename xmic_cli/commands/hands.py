@@ -69,7 +69,7 @@ def score(
         ),
     ],
     image_size: Annotated[
-        int | None, typer.Option(min=32, help="Side of the square input, pixels. (default: the model's own, or 640)")
+        int | None, typer.Option(min=32, help="Longer side of the input, pixels. (default: the model's own, or 640)")
     ] = None,
     iou: Annotated[float, typer.Option(min=0.01, max=1.0, help="Least overlap (IoU) of a box with its hand.")] = 0.5,
     threshold: Annotated[

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from pipelines.hands.finetune.pictures import Pictures
-from pipelines.hands.yolo import PAD, class_side
+from pipelines.hands.hand_classes import class_side
+from pipelines.hands.letterbox import PAD
 
 Restyle = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """Function that redraws a picture, uint8 ``[H, W, 3]`` RGB, in another style; the generator chooses the style."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from pipelines.hands.finetune.batches import Batch
-from pipelines.hands.yolo import import_ultralytics, quiet
+from pipelines.hands.yolo_network import import_ultralytics, quiet
 
 _LOSS_WEIGHTS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}
 """Weights of the box, class and distance losses: Ultralytics' own."""

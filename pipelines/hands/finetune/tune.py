@@ -11,8 +11,9 @@ from pipelines.engine.progress import Progress
 from pipelines.hands.finetune.batches import Stage
 from pipelines.hands.finetune.pictures import Pictures
 from pipelines.hands.finetune.train import Training, train_model
+from pipelines.hands.hand_classes import hand_classes
 from pipelines.hands.model_file import find_weights
-from pipelines.hands.yolo import hand_classes, read_weights
+from pipelines.hands.yolo_network import read_weights
 
 _BATCH = 16
 _RATE = 5e-4

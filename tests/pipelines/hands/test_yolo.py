@@ -13,8 +13,9 @@ import torch
 
 from data_manifests.errors import InputError, UsageError
 from pipelines.hands.detector import Box, describe_detector, load_detector, precision_of
-from pipelines.hands.yolo import YoloDetector, build_network, import_ultralytics, letterbox
+from pipelines.hands.yolo import YoloDetector
 from pipelines.hands.yolo_checkpoint import read_checkpoint
+from pipelines.hands.yolo_network import build_network, import_ultralytics
 
 SIZE = 160
 torch.set_num_threads(2)
@@ -79,8 +80,14 @@ def frames(*sizes: tuple[int, int]) -> list[np.ndarray]:
 class FindsTheBright(torch.nn.Module):
     """Answers each picture with one box around its bright pixels, of class 0."""
 
+    stride = torch.tensor([8, 16, 32])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[tuple[int, ...]] = []
+
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor]:
-        self.shape = tuple(pixels.shape)
+        self.shapes.append(tuple(pixels.shape))
         answer = torch.zeros(len(pixels), 5, 1)
         for slot, picture in zip(answer, pixels, strict=True):
             rows, columns = torch.nonzero(picture[0] > 0.8, as_tuple=True)
@@ -92,6 +99,8 @@ class FindsTheBright(torch.nn.Module):
 
 class Says(torch.nn.Module):
     """Answers every picture with the same rows of (x, y, w, h, score of each class)."""
+
+    stride = torch.tensor([8, 16, 32])
 
     def __init__(self, rows: list[list[float]]) -> None:
         super().__init__()
@@ -124,21 +133,30 @@ def test_a_box_comes_back_where_it_is_in_portrait_and_landscape(size: tuple[int,
     assert box.score == 0.75
 
 
-def test_the_letterbox_is_ultralytics_own() -> None:
-    augment = import_ultralytics("ultralytics.data.augment")
-    for frame in frames((320, 180), (181, 320), (97, 96), (40, 30)):
-        square = np.full((SIZE, SIZE, 3), 114, np.uint8)
-        letterbox(frame, square)
-        assert np.array_equal(square, augment.LetterBox((SIZE, SIZE), auto=False)(image=frame))
-
-
-def test_the_network_always_sees_one_batch_shape(weights: Path) -> None:
+def test_the_network_sees_batches_of_one_size_and_no_more_bars_than_the_stride_needs(weights: Path) -> None:
     bright = FindsTheBright()
     detector = detector_that(bright, weights)
-    for count in (1, 4, 5):
-        assert len(detector.detect(frames(*[(50, 40)] * count))) == count
-        assert bright.shape == (4, 3, SIZE, SIZE)
+    for count, passes in ((1, 1), (4, 1), (5, 2)):
+        bright.shapes.clear()
+        assert len(detector.detect(frames(*[(320, 180)] * count))) == count
+        assert bright.shapes == [(4, 3, 96, SIZE)] * passes
     assert detector.detect([]) == []
+
+
+def test_frames_of_several_shapes_are_seen_shape_by_shape_and_answered_in_their_order(weights: Path) -> None:
+    bright = FindsTheBright()
+    wide, tall = np.zeros((180, 320, 3), np.uint8), np.zeros((320, 180, 3), np.uint8)
+    wide[:90], tall[:, :90] = 255, 255
+    found = detector_that(bright, weights).detect([wide, tall, wide, tall, wide])
+    assert bright.shapes == [(4, 3, 96, SIZE), (4, 3, SIZE, 96)]
+    assert [box.y1 < 0.6 for [box] in found] == [True, False, True, False, True]
+
+
+def test_a_coarser_network_gets_sides_of_its_own_stride(weights: Path) -> None:
+    bright = FindsTheBright()
+    bright.stride = torch.tensor([8, 16, 32, 64])
+    detector_that(bright, weights).detect(frames((320, 180)))
+    assert bright.shapes == [(4, 3, 128, 192)]
 
 
 def test_scores_from_0_01_are_kept_and_boxes_ordered_by_score_then_place(weights: Path) -> None:
@@ -157,7 +175,7 @@ def test_overlapping_boxes_are_suppressed_above_the_iou_only(weights: Path) -> N
 
 
 def test_boxes_are_clipped_to_the_frame_and_dropped_when_all_outside(weights: Path) -> None:
-    rows = [[0, 80, 40, 40, 0.9], [80, 5, 20, 10, 0.8]]  # the second lies in the bar above the frame
+    rows = [[0, 48, 40, 40, 0.9], [80, 3, 20, 8, 0.8]]  # the second lies in the bar of 8 pixels above the frame
     [boxes] = detector_that(Says(rows), weights).detect(frames((320, 160)))
     assert [corners(box) for box in boxes] == [(0.0, 0.25, 0.125, 0.75)]
 
@@ -223,7 +241,7 @@ def test_detections_are_those_of_ultralytics_own_predictor(
     [ours] = YoloDetector(path, image_size=SIZE, iou=0.7, batch_size=2, end_to_end=end_to_end).detect([frame])
     options: dict[str, Any] = {"nms": False} if end_to_end else {}
     [result] = import_ultralytics("ultralytics").YOLO(path, task="detect").predict(
-        frame[:, :, ::-1], imgsz=SIZE, rect=False, conf=0.01, iou=0.7, max_det=300, device="cpu", verbose=False,
+        frame[:, :, ::-1], imgsz=SIZE, rect=True, conf=0.01, iou=0.7, max_det=300, device="cpu", verbose=False,
         save=False, project=str(tmp_path), **options
     )  # fmt: skip
     theirs = torch.cat([result.boxes.xyxy, result.boxes.conf[:, None]], dim=1).numpy()

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from data_manifests.errors import InputError
-from pipelines.hands.yolo import YoloDetector, build_network, import_ultralytics
+from pipelines.hands.yolo import YoloDetector
 from pipelines.hands.yolo_checkpoint import KNOWN_GLOBALS, read_checkpoint
+from pipelines.hands.yolo_network import build_network, import_ultralytics
 
 ONLY = "Only Ultralytics detection checkpoints (YOLOv3 to YOLO26, as saved by its trainer) are accepted."
 

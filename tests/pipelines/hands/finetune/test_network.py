@@ -4,7 +4,7 @@ import torch
 
 from pipelines.hands.finetune.batches import Batch
 from pipelines.hands.finetune.network import ARCHITECTURE, loss_of, make_network, weight_groups
-from pipelines.hands.yolo import import_ultralytics
+from pipelines.hands.yolo_network import import_ultralytics
 from tests.pipelines.hands.finetune.tiny import TINY_ARCHITECTURE
 
 
