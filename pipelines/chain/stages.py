@@ -16,7 +16,7 @@ from pipelines.embed.clips import EmbedClipsStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.spec import parse_spec
 from pipelines.embed.options import EmbedOptions
-from pipelines.embed.stage import EmbedStage, LazyEncoder
+from pipelines.embed.stage import EmbedStage, LazyEncoder, made_batch_size
 from pipelines.embed.text import text_stages
 from pipelines.engine.machine import Machine
 from pipelines.engine.precision import resolve_precision
@@ -140,7 +140,7 @@ def embed_stages(
         InputError: a class list was written by another version of xmic.
     """
     chosen = workspace.choose(dataset, splits)
-    encoder = _lazy_encoder(workspace, options, machine)
+    encoder = _lazy_encoder(workspace, [name for name, _ in chosen], options, machine)
     if options.clip_frames is not None and not encoder.identity.clips:
         raise UsageError(
             f"--clip-frames {options.clip_frames}: {options.encoder} makes vectors of single frames. Only lavila makes "
@@ -195,7 +195,9 @@ def _policy(options: EmbedOptions, boxes: Path) -> CropPolicy:
     return CropPolicy(threshold, options.object_threshold, margin, options.crop_fit)
 
 
-def _lazy_encoder(workspace: Workspace, options: EmbedOptions, machine: Machine) -> LazyEncoder:
+def _lazy_encoder(
+    workspace: Workspace, datasets: Sequence[str], options: EmbedOptions, machine: Machine
+) -> LazyEncoder:
     device = machine.resolve_device()
     settings: dict[str, Any] = {
         "precision": _precision(workspace, options.precision, device),
@@ -206,6 +208,13 @@ def _lazy_encoder(workspace: Workspace, options: EmbedOptions, machine: Machine)
         "file_sha256": workspace.file_digests.whole,
     }
     identity = describe_encoder(options.encoder, **settings)
+    if options.batch_size is None:
+        made = (made_batch_size(workspace, identity.slug, dataset, device) for dataset in datasets)
+        size = next((size for size in made if size is not None), None)
+        shape = identity.environment.get("batch_shape")
+        if size is not None and shape is not None:
+            settings["batch_size"] = size
+            identity = replace(identity, environment={**identity.environment, "batch_shape": [size, *shape[1:]]})
     spec = parse_spec(options.encoder)
     if spec.located != spec.text:
         workspace.remember_encoder(identity.slug, spec.located)

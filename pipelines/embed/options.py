@@ -30,7 +30,8 @@ class EmbedOptions(Options):
     """Encoder of one call, and the frames and names to embed.
 
     ``streams`` None is both, but full in a chain that detects no hands. ``hand_threshold`` and ``crop_margin`` None are
-    the values that fit the boxes. ``clip_frames`` None makes no vectors of clips.
+    the values that fit the boxes. ``batch_size`` None is the size of vectors that the encoder made before of these
+    datasets, or else the one that is fast for it. ``clip_frames`` None makes no vectors of clips.
     """
 
     encoder: Annotated[str, Doc("FAMILY:MODEL/TAG or FAMILY:MODEL=FILE, e.g. open_clip:ViT-B-16/openai.")]
@@ -39,7 +40,11 @@ class EmbedOptions(Options):
     prompt: Annotated[str, Doc("Text around a class name, with {} in place of the name.")] = "{}"
     names: Annotated[Names, Doc("Class names; fixed: slips corrected; synonyms: mean over all names.")] = "official"
     precision: Annotated[Precision, Doc("Precision of the encoder; auto chooses by the hardware.")] = "auto"
-    batch_size: Annotated[int, Ge(1), Doc("Frames per forward pass; fixed, the last one is padded.")] = 16
+    batch_size: Annotated[
+        int | None,
+        Ge(1),
+        Doc("Frames per forward pass; fixed, the last one is padded. (default: as before, or by the encoder)"),
+    ] = None
     detector: Annotated[
         str | None,
         CommandOnly("a chain has the boxes of its [hands]"),

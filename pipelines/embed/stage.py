@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,18 +15,31 @@ from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
 from pipelines.decode.stored_frames import picture_of, prefetch, stored
 from pipelines.embed.encoders.spec import EncoderIdentity, embed_command
+from pipelines.embed.full_vectors import FullVectors
 from pipelines.embed.tables import SIDES, frame_vectors
-from pipelines.engine.batches import About, Failed, batch_size, in_batches, in_pieces
+from pipelines.engine.batches import About, Failed, Known, batch_size, in_batches, in_pieces
 from pipelines.engine.environment import versions
+from pipelines.engine.inspection import State, inspect
 from pipelines.engine.progress import Progress
 from pipelines.engine.shard_writer import ShardWriter
-from pipelines.engine.shards import Layout, read_footer
+from pipelines.engine.shards import Layout, any_footer, read_footer
 from pipelines.engine.stage import OpenShard, Unit
+from pipelines.engine.workspace import Workspace
 from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.detector import Box
-from pipelines.hands.stage import BoxesInStep, FrameKey, detect_command
+from pipelines.hands.stage import BoxesInStep, detect_command
 
 Stream = Literal["full", "hand", "clip"]
+
+
+def made_batch_size(workspace: Workspace, encoder: str, dataset: str, device: str) -> int | None:
+    """Return the batch size of the vectors that an encoder made of a dataset on a device.
+
+    Vectors of another batch size may differ in their last bits. None if there are no such vectors.
+    """
+    footers = (any_footer(folder) for folder in workspace.vectors_by(encoder, dataset))
+    made = (footer.environment for footer in footers if footer is not None)
+    return next((batch_size(facts) for facts in made if "batch_shape" in facts and facts.get("device") == device), None)
 
 
 class LazyEncoder:
@@ -175,20 +188,38 @@ class EmbedStage:
         note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         for unit in units:
             boxes = BoxesInStep(self.hands / unit.path.name) if self.hands is not None else None
+            full = self._full_vectors(unit) if self.hands is not None else None
             with open_shard(unit) as shard:
-                for rows in in_pieces(self._vectors(unit.payload, boxes)):
+                for rows in in_pieces(self._vectors(unit.payload, boxes, full)):
                     self._write(shard, rows)
                 if boxes is not None:
                     boxes.finish()
             yield unit
 
-    def _vectors(self, frames: Decoded, boxes: BoxesInStep | None) -> Iterator[tuple[_Frame, np.ndarray | Failed]]:
+    def _full_vectors(self, unit: Unit) -> FullVectors | None:
+        """Open the full stream's vectors of the same frames, where they are what this stage would compute.
+
+        A frame without a hand is embedded whole: by the same encoder, machine and batch shape that gives the same bits.
+        """
+        full = replace(self, hands=None, policy=None)
+        frames = {"frames": unit.inputs["frames"]}
+        found = inspect(full, Unit(unit.group, full.folder / unit.path.name, frames))
+        if found.state is not State.DONE or found.footer is None or found.footer.environment != self.environment:
+            return None
+        return FullVectors(found.unit.path)
+
+    def _vectors(
+        self, frames: Decoded, boxes: BoxesInStep | None, full: FullVectors | None
+    ) -> Iterator[tuple[_Frame, np.ndarray | Failed]]:
         model, size = self.encoder.model, self.encoder.batch_size
-        rows = ((key, jpeg, boxes.of(key) if boxes is not None else None) for key, jpeg in stored(frames.rows()))
+        rows = (
+            _Row(*key, jpeg, boxes.of(key) if boxes is not None else None, full.of(key) if full is not None else None)
+            for key, jpeg in stored(frames.rows())
+        )
         return in_batches(prefetch(rows, self._prepared, self.workers, size), size, model.embed)
 
-    def _prepared(self, row: tuple[FrameKey, bytes, list[Box] | None]) -> tuple[_Frame, Any | Failed]:
-        (video_id, pts), jpeg, boxes = row
+    def _prepared(self, row: _Row) -> tuple[_Frame, Any | Failed | Known]:
+        video_id, pts, jpeg, boxes, whole = row
         frame, picture = _Frame(video_id, pts, whole_frame=self.hands is not None), picture_of(jpeg)
         if isinstance(picture, Failed):
             return frame, picture
@@ -198,6 +229,8 @@ class EmbedStage:
             height, width = picture.shape[:2]
             box = union_box(boxes, self.policy, width, height)
             picture, frame = crop(picture, box, self.policy), frame._replace(whole_frame=box is None)
+            if box is None and whole is not None:
+                return frame, Known(whole)
         return frame, self.encoder.model.preprocess(picture)
 
     def _write(self, shard: ShardWriter, rows: Sequence[tuple[_Frame, np.ndarray | Failed]]) -> None:
@@ -205,6 +238,14 @@ class EmbedStage:
         if frames:
             columns = {name: [getattr(frame, name) for frame in frames] for name in _Frame._fields}
             shard.write(pa.table({**columns, "vector": vector_column(vectors)}, schema=self.layout.schema))
+
+
+class _Row(NamedTuple):
+    video_id: str
+    pts: int
+    jpeg: bytes
+    boxes: list[Box] | None
+    whole: np.ndarray | None
 
 
 class _Frame(NamedTuple):

@@ -34,6 +34,13 @@ class Failed:
     error: str
 
 
+@dataclass(frozen=True)
+class Known:
+    """The output of a row that need not be computed, in place of its input."""
+
+    output: Any
+
+
 def batch_size(environment: Mapping[str, Any]) -> int:
     """Return the number of pictures per forward pass.
 
@@ -44,14 +51,14 @@ def batch_size(environment: Mapping[str, Any]) -> int:
 
 
 def in_batches(
-    rows: Iterable[tuple[About, Input | Failed]], size: int, run: Callable[[list[Input]], Sequence[Output]]
+    rows: Iterable[tuple[About, Input | Failed | Known]], size: int, run: Callable[[list[Input]], Sequence[Output]]
 ) -> Iterator[tuple[About, Output | Failed]]:
     """Run a network on the inputs of rows in batches of ``size``.
 
     Only the last batch may be smaller.
 
     Args:
-        rows: pairs of a row's identity and its input. A failed row takes no place in a batch.
+        rows: pairs of a row's identity and its input. A failed or known row takes no place in a batch.
         size: inputs per call.
         run: returns one output per input, in their order. It is not called without inputs.
 
@@ -62,10 +69,10 @@ def in_batches(
     Raises:
         InputError: the number of outputs differs from that of the inputs.
     """
-    waiting: list[tuple[About, Failed | None]] = []
+    waiting: list[tuple[About, Failed | Known | None]] = []
     inputs: list[Input] = []
     for about, given in rows:
-        if isinstance(given, Failed):
+        if isinstance(given, Failed | Known):
             waiting.append((about, given))
             continue
         waiting.append((about, None))
@@ -102,8 +109,11 @@ def _checked(run: Callable[[list[Input]], Sequence[Output]], inputs: list[Input]
 
 
 def _matched(
-    waiting: Iterable[tuple[About, Failed | None]], outputs: Iterable[Output]
+    waiting: Iterable[tuple[About, Failed | Known | None]], outputs: Iterable[Output]
 ) -> Iterator[tuple[About, Output | Failed]]:
     left = iter(outputs)
-    for about, failed in waiting:
-        yield about, next(left) if failed is None else failed
+    for about, given in waiting:
+        if given is None:
+            yield about, next(left)
+        else:
+            yield about, given.output if isinstance(given, Known) else given

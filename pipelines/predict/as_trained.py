@@ -12,8 +12,7 @@ from pipelines.chain.stages import hands_stages
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
-from pipelines.embed.options import EmbedOptions
-from pipelines.embed.stage import EmbedStage, LazyEncoder
+from pipelines.embed.stage import EmbedStage, LazyEncoder, made_batch_size
 from pipelines.engine.machine import Machine
 from pipelines.engine.precision import resolve_precision
 from pipelines.engine.shards import any_footer
@@ -57,10 +56,7 @@ def encoders_of(run: TrainedRun, home: Workspace, overrides: Overrides, machine:
     folders = {folder for folder, _ in protocol.needed.values()}
     if overrides.v2 is not None and protocol.v2 not in folders - {protocol.encoder}:
         raise UsageError(f"--v2 {overrides.v2}: {run.config['name']} has no second encoder.")
-    return {
-        folder: _encoder(run, folder, *given[folder], _batch_size(run, home, folder), home, overrides, machine)
-        for folder in sorted(folders)
-    }
+    return {folder: _encoder(run, folder, *given[folder], home, overrides, machine) for folder in sorted(folders)}
 
 
 def made_by(protocol: Protocol, folder: str) -> Mapping[str, Any]:
@@ -73,7 +69,6 @@ def _encoder(
     folder: str,
     option: str,
     given: str | None,
-    batch_size: int,
     home: Workspace,
     overrides: Overrides,
     machine: Machine,
@@ -83,7 +78,7 @@ def _encoder(
     device = machine.resolve_device()
     settings: dict[str, Any] = {
         "precision": _precision(made["precision"], device, overrides.allow_mixed),
-        "batch_size": batch_size,
+        "batch_size": made_batch_size(home, folder, run.config["source"]["dataset"], device),
         "device": device,
         "offline": machine.offline,
         "allow_random_weights": bool(made.get("random_weights")),
@@ -126,13 +121,6 @@ def _precision(made: str, device: str, allow_mixed: bool) -> str:
             f"the run's networks ran in {made}, which {device} does not have; use --device cuda, or pass --allow-mixed "
             f"to take {other}."
         ) from None
-
-
-def _batch_size(run: TrainedRun, home: Workspace, folder: str) -> int:
-    """Return the batch size of the run's own vectors: another size may change the last bits."""
-    footers = (any_footer(place) for place in home.vectors_by(folder, run.config["source"]["dataset"]))
-    shape = next((footer.environment.get("batch_shape") for footer in footers if footer is not None), None)
-    return int(shape[0]) if shape else EmbedOptions.batch_size
 
 
 def hands_stage(

@@ -77,7 +77,7 @@ def build(folder: Path, make_video: Any) -> Kitchen:
     options = (
         DecodeOptions(segments=4),
         HandsOptions("boxes", boxes=folder / "hand_boxes.csv"),
-        EmbedOptions("pocket"),
+        EmbedOptions("pocket", batch_size=24),  # not the default: prediction must find it out
     )
     for build_stages, chosen in zip((decode_stages, hands_stages, embed_stages), options, strict=True):
         for item in build_stages(workspace, "mine", None, chosen, MACHINE):  # type: ignore[operator]

@@ -5,6 +5,7 @@ A family is found in a plain dict, an own class as ``package.module:Class``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -17,26 +18,39 @@ ENCODERS = {
     "timm": "pipelines.embed.encoders.timm:TimmEncoder",
 }
 
+_BATCH_SIZE = 16
+
 
 def describe_encoder(spec: str, **options: Any) -> EncoderIdentity:
     """Return the identity of an encoder, without loading it.
 
     Args:
         spec: ``FAMILY:MODEL[/TAG]`` or ``FAMILY:MODEL=FILE``, ``package.module:Class``, or ``pocket``.
-        **options: the fields of :class:`pipelines.embed.encoders.spec.EncoderOptions`.
+        **options: the fields of :class:`pipelines.embed.encoders.spec.EncoderOptions`; ``batch_size`` None is the
+            encoder's own.
 
     Raises:
         UsageError: unknown family or form, or random weights that were not allowed.
         InputError: a named file is missing or wrong.
         MissingUpstream: pretrained weights are not on this machine and may not be downloaded.
     """
-    identity: EncoderIdentity = _class_of(spec).describe(spec, EncoderOptions(**options))
+    encoder = _class_of(spec)
+    identity: EncoderIdentity = encoder.describe(spec, _options_of(encoder, spec, options))
     return identity
 
 
 def load_encoder(spec: str, **options: Any) -> Any:
     """Load an encoder; arguments and errors are those of :func:`describe_encoder`."""
-    return _class_of(spec)(spec, EncoderOptions(**options))
+    encoder = _class_of(spec)
+    return encoder(spec, _options_of(encoder, spec, options))
+
+
+def _options_of(encoder: Any, spec: str, options: Mapping[str, Any]) -> EncoderOptions:
+    if options.get("batch_size") is not None:
+        return EncoderOptions(**options)
+    choose = getattr(encoder, "default_batch_size", None)  # a user's own encoder need not have one
+    size = choose(spec, options["device"]) if choose else _BATCH_SIZE
+    return EncoderOptions(**{**options, "batch_size": size})
 
 
 def _class_of(spec: str) -> Any:

@@ -9,11 +9,15 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torchvision.transforms.functional import normalize
 
 from data_manifests.errors import InputError
 from pipelines.embed.encoders.spec import EncoderOptions
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+_SMALL_GFLOP = 2.0
+_CPU_BATCH, _GPU_BATCH = {"small": 64, "large": 16}, {"small": 256, "large": 64}
 
 
 class FrozenImageEncoder:
@@ -26,6 +30,16 @@ class FrozenImageEncoder:
         image_size: S, pixels.
         options: precision, batch size and device of every forward pass.
     """
+
+    @classmethod
+    def default_batch_size(cls, spec: str, device: str) -> int:
+        """Return the pictures per forward pass where the user gives none."""
+        return fast_batch_size(device, cls.gflop_of(spec))
+
+    @classmethod
+    def gflop_of(cls, spec: str) -> float | None:
+        """Return the arithmetic per picture in 10⁹ operations; None if unknown."""
+        return None
 
     def __init__(self, forward: Any, transform: Any, dim: int, image_size: int, options: EncoderOptions) -> None:
         self.dim = dim
@@ -85,6 +99,29 @@ class FrozenImageEncoder:
                 f"command {then}; shards that are done stay."
             ) from error
         return vectors
+
+
+def fast_batch_size(device: str, gflop: float | None) -> int:
+    """Choose the pictures per forward pass by a network's size.
+
+    A small network needs many to keep the processor busy. On a CPU a large one leaves its cache with more than a few.
+
+    Args:
+        device: 'cpu', 'cuda', …
+        gflop: arithmetic per picture in 10⁹ operations; None where it is not known, which counts as large.
+    """
+    size = "small" if gflop is not None and gflop < _SMALL_GFLOP else "large"
+    return (_CPU_BATCH if device == "cpu" else _GPU_BATCH)[size]
+
+
+def normalised_levels(mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
+    """Normalise every level of a pixel, by the arithmetic of torchvision's ToTensor and Normalize.
+
+    Returns:
+        float32 [3, 256].
+    """
+    levels = torch.arange(256, dtype=torch.uint8).float().div(255).expand(3, 1, 256)
+    return normalize(levels, list(mean), list(std)).reshape(3, 256).numpy()
 
 
 def environment(options: EncoderOptions, image_size: int) -> dict[str, Any]:

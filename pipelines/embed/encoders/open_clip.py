@@ -20,9 +20,10 @@ from open_clip.pretrained import download_pretrained_from_url, get_pretrained_cf
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
+from torch import Tensor
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
-from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
+from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment, normalised_levels
 from pipelines.embed.encoders.open_clip_text import open_text_tower
 from pipelines.embed.encoders.open_clip_visual import open_visual_tower
 from pipelines.embed.encoders.spec import (
@@ -93,6 +94,7 @@ class OpenClipEncoder(FrozenImageEncoder):
         transform = image_transform_v2(PreprocessCfg(size=found.image_size, **found.preprocess), is_train=False)
         *geometry, _, normalisation = transform.transforms
         self._geometry, self._mean_std = geometry, (list(normalisation.mean), list(normalisation.std))
+        self._normalised = normalised_levels(*self._mean_std)
         dim, size = int(found.config["embed_dim"]), found.image_size
         super().__init__(self._model.encode_image, transform, dim, size, options)
 
@@ -119,6 +121,34 @@ class OpenClipEncoder(FrozenImageEncoder):
         text = {**model, "tokenizer": tokenizer, "context_length": found.context, "precision": "fp32"}
         slug = found.spec.slug(found.sha256)
         return EncoderIdentity(slug, image, text, environment(options, found.image_size))
+
+    @classmethod
+    def gflop_of(cls, spec: str) -> float | None:
+        """Return the arithmetic of the image transformer per picture, about; None for another kind of tower."""
+        vision = _config_of(parse_spec(spec))[1]["vision_cfg"]
+        layers, width, patch = (vision.get(name) for name in ("layers", "width", "patch_size"))
+        size = vision.get("image_size", 224)
+        if not all(isinstance(value, int) for value in (layers, width, patch, size)):
+            return None
+        tokens = (size // patch) ** 2 + 1
+        return 24e-9 * layers * tokens * width**2
+
+    def preprocess(self, picture: np.ndarray) -> Tensor:
+        """Preprocess a picture by the encoder's own transform, to the bit.
+
+        The last steps of the transform are looked up per level, which takes a third of their time.
+
+        Args:
+            picture: uint8 RGB [H, W, 3].
+
+        Returns:
+            float32 [3, S, S].
+        """
+        levels = self.picture(picture)
+        found = np.empty(levels.shape, np.float32)
+        for channel, table in enumerate(self._normalised):
+            np.take(table, levels[channel], out=found[channel], mode="clip")
+        return torch.from_numpy(found)
 
     def picture(self, picture: np.ndarray) -> np.ndarray:
         """Resize and crop a picture, as ``preprocess`` does before it normalises.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from pipelines.chain.stages import embed_stages
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.options import EmbedOptions
+from pipelines.embed.stage import EmbedStage, made_batch_size
 from pipelines.engine import stage
 from pipelines.engine.machine import Machine
 from pipelines.engine.workspace import Workspace
@@ -53,6 +55,29 @@ def test_the_hand_threshold_is_the_official_one_for_the_boxes_there_are(of_epic)
 def test_a_hand_threshold_that_is_given_counts_whatever_the_boxes(of_epic):
     assert crop_of(of_epic, "epic-100doh", 0.3) == "h0.3-o0.01-m0-center"
     assert crop_of(of_epic, "fake-hands-00000000", 0.0) == "h0-o0.01-m0-center"
+
+
+def test_without_a_batch_size_an_encoder_goes_on_with_that_of_its_earlier_vectors(embedded):
+    options = EmbedOptions("pocket", streams="full", text=False, precision="fp32")
+
+    def size(**changes):
+        (item,) = embed_stages(embedded, "mine", ["val"], replace(options, **changes), Machine(device="cpu"))
+        assert item.encoder.model._shape[0] == item.encoder.batch_size
+        return item.encoder.batch_size
+
+    assert size() == 64
+    (earlier,) = embed_stages(embedded, "mine", ["train"], replace(options, batch_size=9), Machine(device="cpu"))
+    stage.run(earlier)
+    assert size() == 9
+    assert size(batch_size=5) == 5
+
+
+def test_the_batch_size_of_another_device_is_not_taken(embedded, world):
+    lazy = world.encoder("far")
+    lazy.identity.environment.update(batch_shape=[9, 3, 8, 8], device="cuda")
+    stage.run(EmbedStage(DecodeStage(embedded, "mine", "val", FramePlan(4, 1, 0)), lazy))
+    assert made_batch_size(embedded, "far-00000000", "mine", "cuda") == 9
+    assert made_batch_size(embedded, "far-00000000", "mine", "cpu") is None
 
 
 def test_embedding_remembers_where_the_encoders_files_lie(of_epic):

@@ -74,6 +74,68 @@ def test_hand_vectors_are_those_of_the_crop_or_of_the_flagged_full_frame(embedde
     assert seen == {True, False}, "the world must hold both cases for this test to mean anything"
 
 
+def counting(world, name, environment):
+    """An encoder that remembers how many pictures it embedded."""
+    lazy = world.encoder(name)
+    lazy.identity.environment.update(environment)
+    lazy.model.seen = 0
+    embed = lazy.model.embed
+
+    def counted(inputs):
+        lazy.model.seen += len(inputs)
+        return embed(inputs)
+
+    lazy.model.embed = counted
+    return lazy
+
+
+def test_frames_without_a_hand_take_the_vectors_that_the_full_stream_has_of_them(embedded, world):
+    frames, policy, shape = frames_of(embedded), CropPolicy(), {"batch_shape": [5, 3, 8, 8]}
+    alone = counting(world, "alone", shape)
+    computed = EmbedStage(frames, alone, boxes_of(embedded), policy)
+    stage.run(computed)
+    beside = counting(world, "beside", shape)
+    stage.run(EmbedStage(frames, beside))
+    beside.model.seen = 0
+    taken = EmbedStage(frames, beside, boxes_of(embedded), policy, workers=3)
+    stage.run(taken)
+    rows = rows_of(taken)
+    assert rows == rows_of(computed)
+    assert alone.model.seen == 24
+    assert 0 < beside.model.seen == sum(not row["whole_frame"] for row in rows) < 24
+
+
+@pytest.mark.parametrize("change", [{"batch_shape": [6, 3, 8, 8]}, {"batch_shape": [5, 3, 8, 8], "device": "cuda"}])
+def test_vectors_of_the_full_stream_that_another_machine_or_batch_size_made_are_not_taken(embedded, world, change):
+    frames = frames_of(embedded)
+    stage.run(EmbedStage(frames, counting(world, "other", {"batch_shape": [5, 3, 8, 8]})))
+    lazy = counting(world, "other", change)
+    stage.run(EmbedStage(frames, lazy, boxes_of(embedded), CropPolicy()))
+    assert lazy.model.seen == 24
+
+
+def test_a_frame_that_the_full_stream_lacks_is_embedded_with_the_hands(embedded, world):
+    frames, policy = frames_of(embedded), CropPolicy()
+    boxes = {key: value for part in boxes_of(embedded).glob("part-*") for key, value in read_boxes(part).items()}
+    lost = next(key for key, found in boxes.items() if not found)
+    lazy = counting(world, "gap", {})
+    embed, wrong = lazy.model.embed, lazy.model.preprocess(pictures(embedded)[lost])
+
+    def overflowing(inputs):
+        found = embed(inputs)
+        found[[np.array_equal(one, wrong) for one in inputs]] = 1e6
+        return found
+
+    lazy.model.embed = overflowing
+    full = EmbedStage(frames, lazy)
+    stage.run(full, RunPolicy(max_failures=23))
+    assert len(rows_of(full)) < 24
+    lazy.model.embed = embed
+    item = EmbedStage(frames, lazy, boxes_of(embedded), policy)
+    stage.run(item)
+    assert len(rows_of(item)) == 24
+
+
 def test_boxes_are_read_in_step_with_the_frames_and_not_all_at_once(embedded, world, monkeypatch):
     made = []
     most = 0

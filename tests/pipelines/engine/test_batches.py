@@ -5,7 +5,7 @@ import weakref
 import pytest
 
 from data_manifests.errors import InputError
-from pipelines.engine.batches import Failed, batch_size, in_batches, in_pieces
+from pipelines.engine.batches import Failed, Known, batch_size, in_batches, in_pieces
 
 BROKEN = Failed("decode_error", "not a JPEG")
 
@@ -36,6 +36,14 @@ def test_a_failed_row_keeps_its_place_and_takes_none_in_a_batch() -> None:
     rows = [(number, BROKEN if number in (0, 2, 3, 8, 9) else number) for number in range(10)]
     found = list(in_batches(rows, 3, network))
     assert found == [(number, BROKEN if number in (0, 2, 3, 8, 9) else 2 * number) for number in range(10)]
+    assert network.calls == [3, 2]
+
+
+def test_a_known_row_keeps_its_place_and_is_not_computed() -> None:
+    network = Doubling()
+    rows = [(number, Known(-number) if number in (0, 2, 7) else number) for number in range(8)]
+    found = list(in_batches(rows, 3, network))
+    assert found == [(number, -number if number in (0, 2, 7) else 2 * number) for number in range(8)]
     assert network.calls == [3, 2]
 
 

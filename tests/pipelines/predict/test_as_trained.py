@@ -51,7 +51,7 @@ def test_the_encoder_is_found_by_the_spec_that_the_run_knows(run: TrainedRun, ho
     made = made_by(run.protocol, run.protocol.encoder)
     assert found.identity.slug == run.protocol.encoder
     assert found.identity.provenance == {name: made[name] for name in found.identity.provenance}
-    assert found.identity.environment["batch_shape"][0] == 16
+    assert found.identity.environment["batch_shape"][0] == 24
 
 
 def test_the_same_weights_under_another_name_are_the_runs_and_others_are_not(

@@ -74,3 +74,28 @@ def test_pocket_stands_for_the_packaged_files_and_is_recorded_by_that_name():
     assert spec.file.is_file()
     assert spec.text == "pocket"
     assert spec.slug("abcdef0123") == "pocket-abcdef01"
+
+
+@pytest.mark.parametrize(
+    ("spec", "device", "size"),
+    [
+        ("pocket", "cpu", 64),
+        ("open_clip:ViT-B-16/random", "cpu", 16),
+        ("open_clip:RN50/random", "cpu", 16),
+        ("timm:vit_tiny_patch16_224/random", "cpu", 16),
+        ("pocket", "cuda", 256),
+        ("open_clip:ViT-B-16/random", "cuda", 64),
+    ],
+)
+def test_without_a_batch_size_small_encoders_take_more_pictures_at_once_than_large_ones(spec, device, size):
+    options = {**OPTIONS, "batch_size": None, "device": device, "allow_random_weights": True}
+    assert describe_encoder(spec, **options).environment["batch_shape"][0] == size
+    assert describe_encoder(spec, **{**options, "batch_size": 5}).environment["batch_shape"][0] == 5
+
+
+def test_a_users_own_encoder_that_names_no_batch_size_gets_one(tmp_path, monkeypatch):
+    (tmp_path / "own_encoder.py").write_text(
+        "class Mine:\n    @classmethod\n    def describe(cls, spec, options):\n        return options.batch_size\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert describe_encoder("own_encoder:Mine", **{**OPTIONS, "batch_size": None}) == 16
