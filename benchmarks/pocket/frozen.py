@@ -17,6 +17,8 @@ from pipelines.engine.digest import digest_json, whole_file_sha256
 STORED = Path(__file__).parents[1] / "pocket-frozen.json"
 _SOURCE = Path(pocket_kitchens.__file__).parent
 _SHOWN = ("section", "title")
+_NO_WORLD = ("__init__.py", "demo.py")
+"""Files that decide nothing about a world."""
 _COMMAND = "python -m benchmarks.pocket --freeze"
 
 
@@ -43,7 +45,7 @@ def frozen_now(encoder: str, measured: Any = None) -> dict[str, Any]:
         )
     files = sorted([*_SOURCE.rglob("*.py"), *_SOURCE.rglob("*.toml")])
     world = {
-        file.relative_to(_SOURCE).as_posix(): whole_file_sha256(file) for file in files if file.name != "__init__.py"
+        file.relative_to(_SOURCE).as_posix(): whole_file_sha256(file) for file in files if file.name not in _NO_WORLD
     }
     told = first_experiment() if measured is None else measured
     facts = {"world": world, "encoder": whole_file_sha256(weights), "cells": digest_json(told)}
