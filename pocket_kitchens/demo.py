@@ -5,32 +5,58 @@ The chain runs on both of the world's datasets and gives one table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import av
+import numpy as np
 
 from pipelines.chain.grid import read_cells
 from pipelines.chain.run import ChainResult, Stop, never, run_chain
+from pipelines.decode.encode_jpeg import to_jpeg
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.options import Control
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.trained import TrainedRun, find_run, targets_of
+from pipelines.predict.annotate import annotate
+from pipelines.predict.run import load_run
+from pipelines.report.pictures import add_picture
+from pipelines.report.write import write_report
 from pocket_kitchens.build import FORMS, BuiltWorld, build_world
+from pocket_kitchens.drawing.domains import EGO4D
+from pocket_kitchens.world import SIZES, plan_world
 
 WORLD, CONFIG = "world", "xmic.toml"
 SEED = 0
+PREDICTS, _PREDICTED = "ego4d", EGO4D
+"""The dataset whose X-MIC run answers a video."""
+
+_WINDOW_S, _QUALITY = 3.0, 90
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """World, chain results and configuration of a demo.
+    """World, chain results, controls and configuration of a demo.
 
     Attributes:
         world: the world that was built.
         chain: result of each part of the chain; its report holds the table.
-        config: path of the file with which ``xmic run`` does the same.
+        controls: number of evaluations of the X-MIC runs on shuffled or reversed frames that this call made.
+        predictor: name of the X-MIC run that answers a video, as ``xmic predict`` does.
+        predicted: path of that video.
+        config: path of the file with which ``xmic run`` does the same, without controls and prediction.
     """
 
     world: BuiltWorld
     chain: ChainResult
+    controls: int
+    predictor: str
+    predicted: str
     config: str
 
     @property
@@ -39,7 +65,7 @@ class DemoResult:
 
         It is 0 when everything existed already.
         """
-        return self.world.made + self.chain.made
+        return self.world.made + self.chain.made + self.controls
 
 
 def run_demo(
@@ -51,7 +77,8 @@ def run_demo(
 ) -> DemoResult:
     """Build the world and run the chain on it.
 
-    A second run makes only what is missing.
+    The X-MIC runs are evaluated on shuffled and on reversed frames too. One of them answers a video that no training
+    has seen; a picture of that is shown by the report. A second run makes only what is missing.
 
     Args:
         folder: folder of the world, the configuration and the workspace.
@@ -69,7 +96,62 @@ def run_demo(
     if not file.is_file() or file.read_text(encoding="utf-8") != text:
         with replace_atomically(file) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    return DemoResult(world, run_chain(read_cells(file), machine, progress, stop), str(file))
+    cells = read_cells(file)
+    chain = run_chain(cells, machine, progress, stop, report=False)
+    config = cells[0].config
+    workspace = Workspace.open(config.workspace)
+    runs = [find_run(workspace, trained["run"]) for trained in chain.runs]
+    ours = {run.config["source"]["dataset"]: run for run in runs if run.config["method"] == "xmic"}
+    controls = sum(_reordered(workspace, run, config.evaluate.cross, machine, progress) for run in ours.values())
+    video = _first_test_video(folder / WORLD, size)
+    _predict(workspace, ours[PREDICTS], video, machine, progress, config.report.name)
+    report = write_report(workspace, config.report.name)
+    name = ours[PREDICTS].config["name"]
+    return DemoResult(world, replace(chain, report=report), controls, name, str(video), str(file))
+
+
+def _reordered(
+    workspace: Workspace, run: TrainedRun, cross: Sequence[str], machine: Machine, progress: Progress
+) -> int:
+    """Evaluate a run on shuffled and on reversed frames; return how many evaluations were made."""
+    targets, _ = targets_of(workspace, run, cross, None)
+    orders = (Control(order="shuffled"), Control(order="reversed"))
+    found = [evaluate(workspace, run, targets, machine, progress, control=control) for control in orders]
+    return sum(item.made for items in found for item in items)
+
+
+def _first_test_video(folder: Path, size: str) -> Path:
+    planned = next(video for video in plan_world(_PREDICTED, SIZES[size], SEED) if video.split == "test")
+    path: Path = folder / FORMS[PREDICTS].video_path(planned)
+    return path
+
+
+def _predict(
+    workspace: Workspace, run: TrainedRun, video: Path, machine: Machine, progress: Progress, report: str
+) -> None:
+    """Answer a video in windows, and put a picture of the annotated video beside the report."""
+    predictor = load_run(workspace.root, run.config["name"], machine=machine, progress=progress)
+    footage = predictor.embed([video], window_s=_WINDOW_S)
+    answers = predictor.predict(footage)
+    with tempfile.TemporaryDirectory() as folder:
+        (drawn,) = annotate(footage, replace(answers, top=3), Path(folder), progress)
+        jpeg = to_jpeg(_middle_of_first_clip(drawn), _QUALITY)
+    caption = (
+        f"xmic predict {video.name} --window {_WINDOW_S:g} --annotate FOLDER: X-MIC trained on {PREDICTS} answers a "
+        "drawn video that no training has seen. The boxes are those of the packaged hand model; below are the best "
+        "words of the clip."
+    )
+    add_picture(workspace.report(report), "prediction", jpeg, caption)
+
+
+def _middle_of_first_clip(video: Path) -> np.ndarray:
+    """Return the frame in the middle of the first window, RGB uint8 [H, W, 3]."""
+    with av.open(str(video)) as container:
+        for frame in container.decode(video=0):
+            if frame.time is not None and frame.time >= _WINDOW_S / 2:
+                break
+        shown: np.ndarray = frame.to_ndarray(format="rgb24")
+    return shown
 
 
 def demo_config() -> str:
@@ -105,6 +187,10 @@ annotations = "{annotations}"
 videos = ["{videos}"]
 """
 _EMBED = """\
+# One frame per segment, and training on it: half the frames of the default, which draws one of three per epoch.
+[decode]
+candidates = 1
+
 # The hand model that comes with xmic. The world's true boxes are in world/boxes/, for --detector boxes.
 [hands]
 detector = "yolo"
@@ -115,8 +201,8 @@ encoder = "pocket"
 [evaluate]
 cross = ["epic", "ego4d"]
 """
-# An epoch of so few clips would be a single step: smaller batches, a shorter warm-up.
-_FEW_CLIPS = "set = { batch = 8, warmup_epochs = 2 }\n"
+# An epoch of so few clips would be a step or two: smaller batches, a shorter warm-up.
+_FEW_CLIPS = "fixed_frames = true\nset = { batch = 8, warmup_epochs = 2 }\n"
 _RUN = """\
 [[train]]
 method = "{method}"

@@ -21,6 +21,7 @@ class Headline:
 
     Attributes:
         run: name of the run, with its control.
+        control: whether the clips or the X-MIC vectors were altered.
         method: title of the method.
         trained_on: 'dataset split'.
         target: 'dataset split'.
@@ -34,6 +35,7 @@ class Headline:
     """
 
     run: str
+    control: bool
     method: str
     trained_on: str
     target: str
@@ -106,6 +108,7 @@ def _of(metrics: Metrics, evaluations: Sequence[Metrics]) -> Iterator[Headline]:
             continue
         yield Headline(
             metrics.name,
+            bool(metrics.control),
             method_title(metrics.run, metrics.control.words),
             str(metrics.trained_on),
             str(metrics.target),

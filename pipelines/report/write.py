@@ -5,6 +5,7 @@ It has a page, a text and tables.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import COLUMNS, KINDS, MARKS, Collected, Row, collect
 from pipelines.report.examples import examples
 from pipelines.report.figure import BAR, draw
+from pipelines.report.headlines import headlines, plain
 from pipelines.report.latex import latex
 from pipelines.report.per_class import class_tables
+from pipelines.report.pictures import Picture, pictures
 from pipelines.report.shared_novel_figure import draw_parts
 from pipelines.report.table_plans import NUMBERS
 from pipelines.report.table_values import table_lines, table_values
@@ -37,7 +40,8 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
 
     Returns:
         The paths are 'html', 'markdown', 'csv', and 'table1 csv', 'table1 tex', …. 'rows' are the results: each
-        column's percent, its clips under '<column> clips', its 95 % interval under '<column> interval'. 'tables' are
+        column's percent, its clips under '<column> clips', its 95 % interval under '<column> interval'. 'headlines' are
+        the differences from zero-shot (see :class:`pipelines.report.headlines.Headline`). 'tables' are
         the paper's (see :func:`pipelines.report.table_values.table_values`), 'unbegun' those without runs. There are
         also 'random_weights', 'mixed', 'pretrained_on', 'leaking' and 'gaps'.
 
@@ -51,7 +55,7 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
     tables = tables_of(found, workspace)
     folder = workspace.report(name)
     outputs = {
-        "html": (folder / "index.html", html(found, tables, workspace)),
+        "html": (folder / "index.html", html(found, tables, workspace, pictures(folder))),
         "markdown": (folder / "report.md", markdown(found, tables)),
         "csv": (folder / "tables" / "results.csv", table_csv(found)),
     }
@@ -65,6 +69,7 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
     return {
         **{kind: str(path) for kind, (path, _) in outputs.items()},
         "rows": [_plain(row) for row in found.rows],
+        "headlines": [plain(line) for line in headlines(found.evaluations)],
         "tables": [table_values(table) for table in tables.tables],
         "unbegun": [vars(gap) for gap in tables.unbegun],
         "random_weights": found.random_weights,
@@ -84,11 +89,11 @@ def _remove_stale(folder: Path, written: set[Path]) -> None:
                 file.unlink(missing_ok=True)
 
 
-def html(found: Collected, tables: Tables, workspace: Workspace) -> str:
+def html(found: Collected, tables: Tables, workspace: Workspace, shown: Sequence[Picture] = ()) -> str:
     """Render the report as one self-contained page.
 
     Everything that comes from a file is escaped. Trainings, class names, scores and frames are shown as far as they
-    are in the workspace.
+    are in the workspace, and the pictures that lie beside the report.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__),
@@ -108,6 +113,7 @@ def html(found: Collected, tables: Tables, workspace: Workspace) -> str:
         training_curves=training_curves(workspace, found.evaluations),
         class_tables=class_tables(workspace, evaluations),
         examples=examples(workspace, evaluations),
+        pictures=shown,
     )
 
 
@@ -120,7 +126,14 @@ def markdown(found: Collected, tables: Tables) -> str:
 
 
 def _shown(found: Collected, tables: Tables) -> dict[str, Any]:
-    return {"found": found, "tables": tables, "columns": COLUMNS, "kinds": KINDS, "labels": LABELS}
+    return {
+        "found": found,
+        "headlines": headlines(found.evaluations),
+        "tables": tables,
+        "columns": COLUMNS,
+        "kinds": KINDS,
+        "labels": LABELS,
+    }
 
 
 def _plain(row: Row) -> dict[str, Any]:

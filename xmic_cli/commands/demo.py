@@ -23,7 +23,7 @@ _NEXT = (
 
 def demo(
     folder: Annotated[Path, typer.Argument(help="Folder to write.")] = Path("xmic-demo"),
-    small: Annotated[bool, typer.Option("--small", help="40 clips per dataset instead of 100.")] = False,
+    small: Annotated[bool, typer.Option("--small", help="40 clips per dataset instead of 350.")] = False,
     workers: Workers = None,
     device: Device = "auto",
     json: Json = False,
@@ -45,6 +45,11 @@ def demo(
         return
     rows = [[row["method"], row["source"], *(_cell(row, column) for column in _COLUMNS)] for row in report["rows"]]
     console.table("top-1 in percent (95 % interval over recordings)", ["method", "trained on", *_COLUMNS], rows)
+    console.table(
+        "difference from zero-shot on the same clips, in points (95 % interval)",
+        ["method", "trained on", "tested on", "nouns", "verbs"],
+        _differences([line for line in report["headlines"] if not line["control"]]),
+    )
     for line in _lines(vars(result), folder):
         console.note(line)
 
@@ -59,9 +64,25 @@ def _lines(result: dict[str, Any], folder: Path) -> list[str]:
     lines.append(
         "The clips are drawn, and the packaged hand model has seen such hands: this says nothing of real video."
     )
-    lines.append(f"report: {report['html']}")
     lines.append(f"the same again, step by step: xmic run {shlex.quote(str(folder / 'xmic.toml'))}")
-    return [*lines, "With real data (the README has every dataset):", *(f"  {command}" for command in _NEXT)]
+    lines += ["With real data (the README has every dataset):", *(f"  {command}" for command in _NEXT)]
+    video, workspace = (shlex.quote(str(path)) for path in (result["predicted"], folder / "work"))
+    predict = f"xmic predict {video} --run {result['predictor']} --window 3 --annotate annotated -w {workspace}"
+    return [
+        *lines,
+        f"Look next at the page, which also shows a prediction: {report['html']}",
+        f"Predict yourself: {predict}",
+    ]
+
+
+def _differences(headlines: list[dict[str, Any]]) -> list[list[str]]:
+    """Put the nouns and verbs of a run and a target into one row."""
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    for line in headlines:
+        low, high = line["interval"]
+        shown = f"{line['difference']:+.1f} ({low:.1f} to {high:.1f})"
+        rows.setdefault((line["method"], line["trained_on"], line["target"]), {})[line["label"]] = shown
+    return [[*key, *(found.get(label, "–") for label in ("noun", "verb"))] for key, found in rows.items()]
 
 
 def _cell(row: dict[str, Any], column: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -18,23 +19,44 @@ def test_the_table_has_zero_shot_and_xmic_on_both_datasets_with_intervals(
 ) -> None:
     assert run(["demo", str(demo), "--small"]) == 0
     shown = capsys.readouterr()
-    head, *rows = (line.split("\t") for line in shown.out.splitlines())
-    assert head[:2] == ["method", "trained on"]
-    assert sorted(row[:2] for row in rows) == [
-        ["xmic (recipe custom)", "ego4d train"],
-        ["xmic (recipe custom)", "epic train"],
-        ["zero-shot", "ego4d train"],
-        ["zero-shot", "epic train"],
-    ]
+    lines = [line.split("\t") for line in shown.out.splitlines()]
+    heads = [number for number, line in enumerate(lines) if line[:2] == ["method", "trained on"]]
+    assert heads[0] == 0
+    rows, differences = lines[1 : heads[1]], lines[heads[1] + 1 :]
+    titles = ["xmic (recipe custom)", "xmic (recipe custom; frames reversed)", "xmic (recipe custom; frames shuffled)"]
+    assert sorted(row[:2] for row in rows) == sorted(
+        [title, f"{source} train"] for title in [*titles, "zero-shot"] for source in ("ego4d", "epic")
+    )
+    ways = (("ego4d", "ego4d"), ("ego4d", "epic"), ("epic", "epic"), ("epic", "ego4d"))
+    assert [row[1:3] for row in differences] == [[f"{source} train", f"{target} val"] for source, target in ways]
+    for row in differences:
+        for cell in row[3:]:
+            value, low, high = (float(part) for part in re.findall(r"[-+]?[\d.]+", cell))
+            assert low - 0.1 <= value <= high + 0.1
     for row in rows:
         for cell in row[2:]:
             value, low, high = (float(part) for part in re.findall(r"[\d.]+", cell))
             assert 0 <= low <= high <= 100
             assert low - 0.5 <= value <= high + 0.5
     assert "the packaged hand model has seen such hands" in shown.err
-    html = Path(re.search(r"report: (.+)", shown.err).group(1))  # type: ignore[union-attr]
-    assert "xmic report" in html.read_text(encoding="utf-8")
+    html = Path(re.search(r"shows a prediction: (.+)", shown.err).group(1))  # type: ignore[union-attr]
+    page = html.read_text(encoding="utf-8")
+    assert "xmic report" in page
+    assert "answers a drawn video that no training has seen" in page
     assert sum(line.startswith("  xmic ") for line in shown.err.splitlines()) == 3
+
+
+def test_the_last_line_is_a_command_that_predicts(
+    demo: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(["demo", str(demo), "--small"]) == 0
+    said = re.search(r"Predict yourself: xmic (.+)", capsys.readouterr().err)
+    assert said
+    words = shlex.split(said.group(1))
+    words[words.index("annotated")] = str(tmp_path)
+    assert run(words) == 0
+    assert capsys.readouterr().out
+    assert list(tmp_path.rglob("*.annotated.mp4"))
 
 
 def test_running_it_again_makes_nothing(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +75,9 @@ def test_the_configuration_it_leaves_is_one_for_run(demo: Path, capsys: pytest.C
 
 def test_nothing_is_mixed_random_or_missing(demo: Path) -> None:
     evaluations = [json.loads(file.read_text()) for file in (demo / "work").glob("evaluations/*/*/metrics.json")]
-    assert len(evaluations) == 8
+    # Of each run two targets, and of the two X-MIC runs these on shuffled and on reversed frames as well.
+    assert len(evaluations) == 16
+    assert sum(metrics.get("frame_order", "own") != "own" for metrics in evaluations) == 8
     for metrics in evaluations:
         assert metrics["mixed"] == []
         assert metrics["random_weights"] == []

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from pipelines.evaluate.metrics_file import Metrics
+from pipelines.report.headlines import beside_zero_shot, headlines, plain
+from tests.pipelines.evaluate.cards import METRICS
+
+TARGET = {"dataset": "other", "split": "val"}
+
+
+def numbers(right: int, recordings: int = 40) -> dict[str, object]:
+    counts = {f"r{number}": (right / recordings, 5) for number in range(recordings)}
+    top1 = 100 * right / (5 * recordings)
+    return {
+        "n_evaluated": 5 * recordings, "n_official": 5 * recordings, "recordings": counts, "top1": top1, "top5": top1,
+        "class_mean": top1, "classes": 4, "classes_present": 4,
+    }  # fmt: skip
+
+
+def evaluation(method: str, right: int, **changes: object) -> Metrics:
+    run = {**METRICS["run"], "method": method, "name": f"{method}-run", "preset": "official", "seed": 0}
+    found = {**METRICS, "run": run, "target": TARGET, "within": False, "labels": {"noun": numbers(right)}, **changes}
+    return Metrics(**found)
+
+
+def test_a_difference_is_paired_and_says_whether_it_is_significant():
+    (line,) = headlines([evaluation("zero-shot", 40), evaluation("xmic", 60)])
+    assert (line.clips, line.top1, line.zero_shot, line.difference) == (200, 30.0, 20.0, 10.0)
+    # Every recording differs by as much, so the pair leaves no spread, though each side alone has one.
+    assert line.interval == pytest.approx((10.0, 10.0))
+    assert line.significant
+    assert line.points == "+10.0 (10.0 to 10.0)"
+    assert "on 200 clips of other val: nouns 30.0 % against 20.0 % of zero-shot, +10.0" in line.text
+    assert plain(line)["significant"] is True
+
+
+def test_no_difference_is_said_to_be_not_significant():
+    (line,) = headlines([evaluation("zero-shot", 40), evaluation("xmic", 40)])
+    assert not line.significant
+    assert line.text.endswith("+0.0 (0.0 to 0.0), not significant")
+
+
+def test_zero_shot_of_the_same_classified_stream_is_taken_and_no_control():
+    mine = evaluation("xmic", 60, protocol={**METRICS["protocol"], "classify": "hand"})
+    full, hand = (
+        evaluation("zero-shot", right, protocol={**METRICS["protocol"], "classify": stream})
+        for right, stream in ((20, "full"), (40, "hand"))
+    )
+    control = hand.model_copy(update={"frame_order": "reversed"})
+    assert beside_zero_shot(mine, [full, control, hand]) is hand
+    assert beside_zero_shot(mine, [full]) is full
+    other = evaluation("zero-shot", 20, target={"dataset": "third", "split": "val"})
+    assert beside_zero_shot(mine, [other]) is None
+    assert headlines([mine, other]) == []
+
+
+def test_a_control_has_a_line_of_its_own_that_says_what_is_altered():
+    base, mine = evaluation("zero-shot", 40), evaluation("xmic", 60)
+    reordered = evaluation("xmic", 50, frame_order="reversed")
+    assert [line.method for line in headlines([base, mine, reordered])] == ["xmic", "xmic (frames reversed)"]
+
+
+def test_other_clips_are_not_compared():
+    fewer = evaluation("zero-shot", 10, labels={"noun": numbers(10, recordings=20)})
+    assert headlines([fewer, evaluation("xmic", 60)]) == []
