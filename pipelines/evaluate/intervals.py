@@ -49,23 +49,27 @@ def multiplicities(count: int, seed: int) -> np.ndarray:
     return times
 
 
-def resampled(recordings: Mapping[str, Sequence[float]], stream: int = WITHIN) -> np.ndarray:
+def resampled(
+    recordings: Mapping[str, Sequence[float]], stream: int = WITHIN, *, all_names: bool = False
+) -> np.ndarray:
     """Compute the accuracy of each resampled set of recordings.
 
     Args:
         recordings: recording → (clips that are right, clips).
         stream: :data:`WITHIN` or :data:`CROSS`; the numbers of one evaluation take theirs through
             :meth:`pipelines.evaluate.metrics_file.Metrics.interval`.
+        all_names: draw recordings without a clip too; a draw of such recordings alone is NaN.
 
     Returns:
         float64 [10000], percent; empty when there is no clip.
     """
     counts = np.array([recordings[name] for name in sorted(recordings)], np.float64).reshape(-1, 2)
-    counts = counts[counts[:, 1] > 0]
-    if not len(counts):
+    if not counts[:, 1].any():
         return np.zeros(0)
+    if not all_names:
+        counts = counts[counts[:, 1] > 0]
     right, clips = (multiplicities(len(counts), stream) @ counts).T
-    return 100 * right / clips
+    return 100 * np.divide(right, clips, out=np.full_like(clips, np.nan), where=clips > 0)
 
 
 def interval(values: np.ndarray) -> Interval | None:

@@ -138,6 +138,13 @@ class Counts(_Part):
         """Return whether recordings or clips are too few for an interval."""
         return bool(self.recordings) and too_few(self.recordings)
 
+    def of_part(self, part: Counts) -> dict[str, tuple[int | float, int]]:
+        """Count a part of these clips by all of their recordings.
+
+        Recordings without a clip of the part count (0, 0), so that all parts are resampled by the same recordings.
+        """
+        return {name: part.recordings.get(name, (0, 0)) for name in self.recordings}
+
 
 class Counted(Counts):
     """Share of clips that are right, in percent.
@@ -298,20 +305,29 @@ class Metrics(_Part):
         """Stream of random draws that all numbers of this evaluation use."""
         return WITHIN if self.within else CROSS
 
-    def draws(self, counts: Counts | None) -> np.ndarray:
+    def draws(self, counts: Counts | None, whole: Counts | None = None) -> np.ndarray:
         """Resample the recordings of one number of this evaluation.
 
-        Returns:
-            float64 [10000], percent; empty without a clip.
-        """
-        return resampled(counts.recordings if counts else {}, self.stream)
+        Args:
+            counts: of the number.
+            whole: for a number on part of the clips, that on all of them, whose recordings are drawn.
 
-    def interval(self, counts: Counts | None) -> Interval | None:
+        Returns:
+            float64 [10000], percent; empty without a clip. A draw without a clip of the part is NaN.
+        """
+        if counts is None:
+            return np.zeros(0)
+        if whole is None:
+            return resampled(counts.recordings, self.stream)
+        return resampled(whole.of_part(counts), self.stream, all_names=True)
+
+    def interval(self, counts: Counts | None, whole: Counts | None = None) -> Interval | None:
         """Compute the 95 % interval of one number of this evaluation.
 
-        It is a cluster bootstrap interval over recordings, in percent; None without a clip.
+        It is a cluster bootstrap interval over recordings, in percent; None without a clip. ``whole`` is as in
+        :meth:`draws`.
         """
-        return interval(self.draws(counts))
+        return interval(self.draws(counts, whole))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content of metrics.json as plain values."""

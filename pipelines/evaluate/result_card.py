@@ -27,7 +27,7 @@ KIND = "xmic result card"
 SCHEMA = 1
 CARD = "card.json"
 
-METRIC_VERSIONS = {"accuracy": 1, "actions": 1, "parts": 1, "interval": 1}
+METRIC_VERSIONS = {"accuracy": 1, "actions": 1, "parts": 2, "interval": 1}
 """Raised when the same scores give other numbers than before: then old and new cards are not compared."""
 
 LABEL_SPACE = "all classes of the target compete"
@@ -239,8 +239,8 @@ def _numbers(metrics: Metrics) -> Iterator[tuple[str, Number]]:
         yield from _counted(metrics, f"{name} any_noun", numbers.any_noun)
         for part, found in numbers.parts.items():
             if found:
-                yield from _counted(metrics, f"{name} {part}", found.unrestricted)
-                yield from _counted(metrics, f"{name} {part} restricted", found.restricted)
+                yield from _counted(metrics, f"{name} {part}", found.unrestricted, numbers)
+                yield from _counted(metrics, f"{name} {part} restricted", found.restricted, numbers)
         means = numbers.shared_novel_hm
         if means and means.unrestricted is not None:
             yield f"{name} shared_novel_hm", _number(means.unrestricted, numbers)
@@ -266,16 +266,22 @@ def _accuracies(
             yield f"{name} {what}", _number(value, numbers)
 
 
-def _counted(metrics: Metrics, name: str, counted: Counted | None) -> Iterator[tuple[str, Number]]:
+def _counted(
+    metrics: Metrics, name: str, counted: Counted | None, whole: Counts | None = None
+) -> Iterator[tuple[str, Number]]:
     if counted and counted.percent is not None:
-        yield name, _number(counted.percent, counted, metrics)
+        yield name, _number(counted.percent, counted, metrics, whole)
 
 
-def _number(value: float, counts: Counts, drawn: Metrics | None = None) -> Number:
-    """Make a number with its clips; with its interval, where ``drawn`` is the evaluation whose recordings are drawn."""
+def _number(value: float, counts: Counts, drawn: Metrics | None = None, whole: Counts | None = None) -> Number:
+    """Make a number with its clips.
+
+    It has its interval where ``drawn`` is the evaluation whose recordings are drawn. Those are the recordings of
+    ``whole`` for a number on some of its classes.
+    """
     return Number(
         value=value,
-        interval=drawn.interval(counts) if drawn else None,
+        interval=drawn.interval(counts, whole) if drawn else None,
         few=drawn is not None and counts.few,
         n_evaluated=counts.n_evaluated,
         n_official=counts.n_official,

@@ -167,6 +167,7 @@ class _Source:
     """Clip counts of a method or a reference in one evaluation."""
 
     all: Kept
+    counts: Counts
     parts: Mapping[str, PartNumbers | None]
     called: Counted | None = None
 
@@ -175,13 +176,13 @@ def _of_run(metrics: Metrics | None, label: Label) -> _Source | None:
     numbers = metrics.labels.get(label) if metrics else None
     if metrics is None or numbers is None:
         return None
-    return _Source(_kept(metrics, numbers), numbers.parts, numbers.novel_called_shared)
+    return _Source(_kept(metrics, numbers), numbers, numbers.parts, numbers.novel_called_shared)
 
 
 def _of_reference(metrics: Metrics | None, label: Label, name: str) -> _Source | None:
     numbers = metrics.labels.get(label) if metrics else None
     reference = numbers.references.get(name) if numbers else None
-    return _Source(_kept(metrics, reference), reference.parts) if metrics and reference else None
+    return _Source(_kept(metrics, reference), reference, reference.parts) if metrics and reference else None
 
 
 def _kept(metrics: Metrics, counts: Counts) -> Kept:
@@ -208,8 +209,7 @@ def _part(source: _Source | None, name: str, form: str) -> Kept | None:
     counted = source.called if name == "called" else getattr(part, form) if part else None
     if counted is None:
         return None
-    everywhere = {recording: counted.recordings.get(recording, (0, 0)) for recording in source.all.recordings}
-    return Kept(counted.n_evaluated, counted.n_official, everywhere, source.all.stream)
+    return Kept(counted.n_evaluated, counted.n_official, source.counts.of_part(counted), source.all.stream)
 
 
 def _side(targets: Sequence[Sequence[Kept | None]], *, parts: bool) -> Measured | None:

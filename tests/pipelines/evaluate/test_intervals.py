@@ -47,3 +47,11 @@ def test_fewer_than_30_recordings_or_100_clips_are_too_few() -> None:
     assert too_few({str(k): (1, 10) for k in range(29)})
     assert too_few({str(k): (1, 3) for k in range(33)})
     assert too_few({**{str(k): (1, 10) for k in range(29)}, "empty": (0, 0)})
+
+
+def test_a_recording_without_a_clip_is_drawn_where_that_is_asked_for() -> None:
+    counts = {"a": (1, 2), "b": (0, 0)}
+    assert resampled(counts).tolist() == [50.0] * DRAWS
+    drawn = resampled(counts, all_names=True)
+    assert np.isnan(drawn).mean() == pytest.approx(1 / 4, abs=0.02)
+    assert set(drawn[np.isfinite(drawn)]) == {50.0}

@@ -92,6 +92,20 @@ def test_intervals_are_those_of_the_evaluation(workspace, tmp_path, within):
     assert card.numbers["noun top1"].interval == found.interval(found.labels["noun"])
 
 
+def test_a_part_draws_the_recordings_of_all_clips_also_those_without_a_clip_of_it(workspace, tmp_path):
+    rare = {f"r{k}": [k, 9] for k in range(8)}
+    every = {**{f"v{k}": [1, 2] for k in range(9)}, **{name: [8, 20] for name in rare}}
+    form = {"percent": 38.9, "n_evaluated": 72, "n_official": 72, "recordings": rare}
+    parts = {"novel": {"classes": 1, "restricted": form, "unrestricted": form}}
+    metrics = {**METRICS, "labels": {"noun": {**NUMBERS, "recordings": every, "parts": parts}}}
+    noun = (found := Metrics.model_validate(metrics)).labels["noun"]
+    novel = noun.parts["novel"].restricted
+    numbers = card_of(workspace, tmp_path / "a", metrics).numbers
+    for name in ("noun novel", "noun novel restricted"):
+        assert numbers[name].interval == found.interval(novel, noun)
+        assert numbers[name].interval != found.interval(novel)
+
+
 def test_a_label_without_an_evaluated_clip_has_coverage_and_no_number(workspace, tmp_path):
     nothing = {**NUMBERS, "top1": None, "top5": None, "class_mean": None, "n_evaluated": 0, "recordings": {}}
     card = card_of(workspace, tmp_path / "a", {**METRICS, "labels": {"noun": nothing}})

@@ -34,6 +34,20 @@ def test_of_one_seed_the_interval_is_that_of_the_evaluation() -> None:
     assert joined.cell.interval == pytest.approx(mean.interval)
 
 
+@pytest.mark.parametrize("form", ["restricted", "unrestricted"])
+@pytest.mark.parametrize("part", ["shared", "novel"])
+def test_of_one_seed_the_interval_of_a_part_is_that_of_the_evaluation(part: str, form: str) -> None:
+    own, other = both()
+    noun = other["labels"]["noun"]
+    noun["recordings"] = {f"v{k}": [7 * k % 11, 11 + k] for k in range(12)}
+    noun["parts"][part][form]["recordings"] = {f"v{k}": [k % 3, 3] for k in range(0, 12, 3)}
+    pair = Metrics.model_validate(own), Metrics.model_validate(other)
+    found = measured([pair], "noun", part if form == "restricted" else f"all {part}")
+    assert found is not None
+    numbers = pair[1].labels["noun"]
+    assert found.cell.interval == pair[1].interval(getattr(numbers.parts[part], form), numbers)
+
+
 @pytest.mark.parametrize("kind", ["cross", "hm", "shared", "novel called shared"])
 def test_without_the_cross_evaluation_there_is_no_such_number(kind: str) -> None:
     own, _ = _pair()
