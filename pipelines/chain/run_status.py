@@ -1,0 +1,85 @@
+"""Find what is done, stale, missing or damaged of a run and of its evaluations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data_manifests.errors import InputError, MissingUpstream, UsageError
+from data_manifests.schema import LABELS
+from pipelines.chain.stage_status import Recorded, StageStatus
+from pipelines.engine.command_lines import command_line, in_workspace
+from pipelines.engine.inspection import Inspection, State, Unit, inspect
+from pipelines.engine.locks import holder_of
+from pipelines.engine.shards import known_footer
+from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.metrics_file import parse_folder_name
+from pipelines.evaluate.options import ScoreOptions
+from pipelines.evaluate.predictions_file import SCORE, SCORE_VERSION, manifest_inputs
+from pipelines.train.finished import is_summarised, what_is_damaged, what_it_learned_from_has_changed
+
+
+def run_status(workspace: Workspace, run: Path, verify: bool) -> StageStatus:
+    """Count the heads of a run that are done, stale, missing or damaged."""
+    result = StageStatus("train", "", "", run.name, str(run))
+    for label in LABELS:
+        head = run / label
+        if not head.is_dir():
+            continue
+        damage = what_is_damaged(head) if verify else None
+        changed = what_it_learned_from_has_changed(workspace, head)
+        if damage:
+            result.damaged += 1
+            result.why[label] = f"{damage}; the same xmic train trains it again"
+        elif changed:
+            result.stale += 1
+            result.why[label] = f"the clips or labels of {changed} have changed since; xmic train makes a new run"
+        elif is_summarised(head):
+            result.done += 1
+        else:
+            result.missing += 1
+            result.why[label] = _why_unfinished(head)
+    return result
+
+
+def _why_unfinished(head: Path) -> str:
+    holder = holder_of(head)
+    if holder:
+        return f"{holder} trains it"
+    return "stopped, goes on with the same command" if any(head.rglob("state.pt")) else "not trained yet"
+
+
+def evaluation_status(workspace: Workspace, file: Path, verify: bool) -> StageStatus:
+    """Compare an evaluation's predictions with the run, or the manifests, as they are now."""
+    name, (dataset, _, split) = file.parent.parent.name, file.parent.name.rpartition("-")
+    made = known_footer(file)
+    scored = made is not None and made.stage == SCORE
+    result = StageStatus(SCORE if scored else "evaluate", dataset, split, name, str(file.parent))
+    if scored:
+        command = command_line("score", ScoreOptions(files=(Path("FILE"),), dataset=dataset, split=split, name=name))
+    else:
+        run, control = parse_folder_name(name)
+        # The value may be a word that is refused.
+        option = [word for key, value in control.options.items() for word in (f"--{key.replace('_', '-')}", value)]
+        command = command_line("evaluate", None, run, "--cross", dataset, *option)
+    try:
+        if made and scored:
+            # Only the digest of the given files is here; clips and classes may have changed since.
+            unit = Unit(file.name, file, manifest_inputs(workspace, dataset, split))
+            item = inspect(Recorded(SCORE, SCORE_VERSION, made.params), unit, as_recorded=True)
+        else:
+            item = _of_run(workspace, name, dataset, split)
+    except (FileNotFoundError, InputError, MissingUpstream, UsageError) as error:
+        item = Inspection(Unit(file.name, file, {}), State.STALE, str(error))
+    return result.count([item], f"{command} {in_workspace(workspace.root)}", verify)
+
+
+def _of_run(workspace: Workspace, name: str, dataset: str, split: str) -> Inspection:
+    # Imported here, since it imports torch.
+    from pipelines.evaluate.controls import checked_control
+    from pipelines.evaluate.stage import evaluation_stage
+    from pipelines.evaluate.trained import find_run
+
+    run, control = parse_folder_name(name)
+    found = find_run(workspace, run)
+    stage = evaluation_stage(workspace, found, dataset, split, checked_control(control, found.config))
+    return inspect(stage, stage.units()[0])

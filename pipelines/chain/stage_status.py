@@ -1,0 +1,83 @@
+"""Count the shards of a stage folder by state, and check the rows of those that are done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.engine.inspection import Inspection, State
+from pipelines.engine.shards import DamagedShard, rows_digest, set_aside, side_path
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Name, version and parameters of a stage as its shards recorded them.
+
+    They are enough to tell whether the shards are up to date.
+    """
+
+    name: str
+    version: int
+    params: Mapping[str, Any]
+
+
+@dataclass
+class StageStatus:
+    """Counts of the shards of one stage folder by state."""
+
+    stage: str
+    dataset: str
+    split: str
+    what: str
+    folder: str
+    done: int = 0
+    stale: int = 0
+    missing: int = 0
+    damaged: int = 0
+    incomplete: int = 0
+    rows: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    missing_videos: int = 0
+    why: dict[str, str] = field(default_factory=dict)
+    """Shard → why it is not done."""
+    next: str = ""
+    """The command to run, when something is to be done."""
+
+    def count(self, items: Iterable[Inspection], command: str, verify: bool) -> StageStatus:
+        """Count shards by state.
+
+        ``command`` makes those that are not done. With ``verify`` the rows of done shards are checked.
+        """
+        for item in items:
+            self._add(_verified(item) if verify and item.state is State.DONE else item)
+        self.next = command if self.why else ""
+        return self
+
+    def _add(self, item: Inspection) -> None:
+        setattr(self, item.state.value, getattr(self, item.state.value) + 1)
+        if item.state is not State.DONE:
+            self.why[item.unit.path.name] = item.why
+        if item.footer is not None and item.state in (State.DONE, State.INCOMPLETE):
+            self.rows += item.footer.rows
+            for reason, count in item.footer.failures.items():
+                self.failures[reason] = self.failures.get(reason, 0) + count
+
+
+def _verified(item: Inspection) -> Inspection:
+    """Compare a shard's rows and side parts with their digests."""
+    assert item.footer is not None
+    path = item.unit.path
+    for file, digest in [
+        (path, item.footer.digest),
+        *((side_path(path, s), d) for s, d in item.footer.sides.items()),
+    ]:
+        try:
+            if rows_digest(file) == digest:
+                continue
+            set_aside(file)
+            why = f"the rows of {file.name} are not those that were written; renamed {file.name}.damaged"
+        except DamagedShard as error:
+            why = str(error)
+        return Inspection(item.unit, State.DAMAGED, why)
+    return item
