@@ -1,4 +1,4 @@
-"""Find what is done, stale, missing or damaged of a run and of its evaluations."""
+"""Find the status of runs and of their evaluations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipelines.train.finished import is_summarised, what_is_damaged, what_it_lea
 
 
 def run_status(workspace: Workspace, run: Path, verify: bool) -> StageStatus:
-    """Count the heads of a run that are done, stale, missing or damaged."""
+    """Count the heads of a run by state."""
     result = StageStatus("train", "", "", run.name, str(run))
     for label in LABELS:
         head = run / label
@@ -49,7 +49,10 @@ def _why_unfinished(head: Path) -> str:
 
 
 def evaluation_status(workspace: Workspace, file: Path, verify: bool) -> StageStatus:
-    """Compare an evaluation's predictions with the run, or the manifests, as they are now."""
+    """Find whether an evaluation's predictions are up to date.
+
+    They are compared with the run as it is now; given scores are compared with the manifests.
+    """
     name, (dataset, _, split) = file.parent.parent.name, file.parent.name.rpartition("-")
     made = known_footer(file)
     scored = made is not None and made.stage == SCORE

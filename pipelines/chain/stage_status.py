@@ -1,4 +1,4 @@
-"""Count the shards of a stage folder by state, and check the rows of those that are done."""
+"""Count the shards of a stage folder by state, and verify their rows."""
 
 from __future__ import annotations
 
