@@ -99,6 +99,8 @@ def detector_settings(options: HandsOptions, machine: Machine, file_sha256: Call
 
     Settings that the detector chooses itself are left out.
     """
+    if options.detector == "mediapipe":
+        return {"file_sha256": file_sha256}
     settings: dict[str, Any] = {
         "weights": options.weights,
         "hand_class": options.hand_class,

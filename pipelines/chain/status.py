@@ -21,6 +21,7 @@ from pipelines.engine.clips import clips_footer, read_videos
 from pipelines.engine.inspection import Unit, inspect
 from pipelines.engine.shards import Footer, any_footer, known_footer, read_rows, side_path
 from pipelines.engine.workspace import Workspace, subfolders
+from pipelines.hands.detector import DETECTORS
 from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.stage import HandsStage, detect_command
 
@@ -102,7 +103,8 @@ def _of_frames(frames: DecodeStage, verify: bool) -> Iterator[StageStatus]:
     for folder in subfolders(workspace.hands(*place)):
         made = any_footer(folder)
         detector = made.params.get("detector") if made else None
-        options = HandsOptions(detector, boxes=Path("PATH")) if detector in IMPORTED else HandsOptions()
+        boxes = Path("PATH") if detector in IMPORTED else None
+        options = HandsOptions(detector, boxes=boxes) if detector in (*DETECTORS, *IMPORTED) else HandsOptions()
         command = detect_command(frames, options)
         yield found(HandsStage.name, HandsStage.version, folder, folder.name, made, command)
     for encoder in subfolders(workspace.embeddings(*place)):

@@ -56,7 +56,10 @@ class EmbedOptions(Options):
         Ge(0),
         Le(1),
         Group(_CROP),
-        Doc("Least score of a hand. (default: what fits the packaged model; 0.8 for epic-100doh, else 0.5)"),
+        Doc(
+            "Least score of a hand. (default: what fits the packaged model; 0.8 for epic-100doh, 0.1 for mediapipe, "
+            "else 0.5)"
+        ),
     ] = None
     object_threshold: Annotated[float, Ge(0), Le(1), Group(_CROP), Doc("Least score of a touched object.")] = 0.01
     crop_margin: Annotated[

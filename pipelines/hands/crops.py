@@ -25,8 +25,11 @@ _ONE_PIXEL = 1.001
 HAND_THRESHOLD = 0.5
 """Least score of a hand; the official code's value on Ego4D."""
 
-HAND_THRESHOLDS = {"epic-100doh": 0.8}
-"""Least score of a hand by the detector's name, where it is another: the official code's value on EPIC-KITCHENS."""
+HAND_THRESHOLDS = {"epic-100doh": 0.8, "mediapipe": 0.1}
+"""Least score of a hand by the detector's name, where it is another.
+
+0.8 is the official code's value on EPIC-KITCHENS. MediaPipe looks twice: at a palm of 0.1 or more, and then again.
+"""
 
 Corners = tuple[float, float, float, float]
 

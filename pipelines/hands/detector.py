@@ -127,7 +127,10 @@ def precision_of(slug: str) -> str:
     return found[1] if found else "fp32"
 
 
-DETECTORS = {"yolo": "pipelines.hands.yolo:YoloDetector"}
+DETECTORS = {
+    "yolo": "pipelines.hands.yolo:YoloDetector",
+    "mediapipe": "pipelines.hands.mediapipe_hands:MediapipeDetector",
+}
 
 
 def load_detector(spec: str, **options: Any) -> Detector:

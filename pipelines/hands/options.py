@@ -31,7 +31,10 @@ class HandsOptions(Options):
     A chain without ``[hands]`` detects no hands.
     """
 
-    detector: Annotated[str, Doc("yolo, epic-100doh or boxes (both read --boxes), or package.module:Class.")] = "yolo"
+    detector: Annotated[
+        str,
+        Doc("yolo, mediapipe (optional), epic-100doh or boxes (both read --boxes), or package.module:Class."),
+    ] = "yolo"
     weights: Annotated[
         Path | None,
         Doc(
@@ -71,6 +74,14 @@ class HandsOptions(Options):
             raise UsageError(
                 f"--precision {self.precision}: it is for --detector yolo; {self.detector} decides itself."
             )
+        elif self.detector == "mediapipe":
+            self._check_mediapipe()
+
+    def _check_mediapipe(self) -> None:
+        taken = {"--weights": self.weights, "--hand-class": self.hand_class, "--image-size": self.image_size}
+        for option, value in taken.items():
+            if value is not None:
+                raise UsageError(f"{option} {value}: it is for --detector yolo; mediapipe has its own networks.")
 
     def _check_import(self) -> None:
         if self.weights is not None:

@@ -19,7 +19,7 @@ from pipelines.engine.shards import any_footer
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.trained import TrainedRun
 from pipelines.hands.crops import CropPolicy
-from pipelines.hands.detector import Box, DetectorIdentity, precision_of
+from pipelines.hands.detector import DETECTORS, Box, DetectorIdentity, precision_of
 from pipelines.hands.imported import BoxSource, ImportHandsStage, NoBoxes, VideoFrames
 from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.packaged import is_packaged
@@ -174,7 +174,7 @@ def _hands_options(run: TrainedRun, home: Workspace, overrides: Overrides, machi
     footers = (any_footer(place) for place in home.boxes_by(slug))
     facts = next((footer for footer in footers if footer is not None), None)
     made = facts.provenance if facts is not None else {}
-    trained = made.get("detector") or next((name for name in (*IMPORTED, "yolo") if slug.startswith(name)), slug)
+    trained = made.get("detector") or next((name for name in (*IMPORTED, *DETECTORS) if slug.startswith(name)), slug)
     detector = overrides.detector or trained
     if detector in IMPORTED and overrides.boxes is None:
         raise UsageError(

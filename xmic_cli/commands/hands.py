@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
+from data_manifests.errors import UsageError
 from pipelines.engine.options import LARGEST_SEED, Doc
 from pipelines.engine.precision import Precision
 from xmic_cli import console
@@ -24,17 +25,26 @@ Into = Annotated[Path, typer.Option(help="Folder for hands.safetensors and hands
 def train(
     data: Annotated[
         Path,
-        typer.Argument(help="YAML of a YOLO-format dataset; with --teacher-boxes: folder of VIDEO/…NUMBER.jpg."),
+        typer.Argument(
+            help="YAML of a YOLO-format dataset; with --teacher: folder of pictures; with --teacher-boxes: folder of "
+            "VIDEO/…NUMBER.jpg."
+        ),
     ],
     start: Annotated[
         Path | None,
         typer.Option("--from", help="Weights to start from. (default: the model that comes with xmic)"),
     ] = None,
     into: Into = Path("hand-model"),
+    teacher: Annotated[
+        Literal["mediapipe"] | None, typer.Option(help="Label the pictures by this detector, an optional package.")
+    ] = None,
     teacher_boxes: Annotated[
         Path | None, typer.Option(help="Boxes of another detector (.csv, .parquet; columns video and frame).")
     ] = None,
-    teacher_score: Annotated[float, typer.Option(min=0, max=1, help="Least score of a teacher box.")] = 0.5,
+    teacher_score: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Least score of a teacher's box. (default: 0.1 for mediapipe, else 0.5)"),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pictures.")] = 20,
     image_size: Annotated[
         int | None, typer.Option(min=32, help="Side of the square input, pixels. (default: that of the weights)")
@@ -47,13 +57,35 @@ def train(
 
     Run it again after a stop: it goes on from its checkpoint in INTO/work. Other pictures, boxes or settings need
     another folder. Use the model with xmic detect-hands --weights INTO/hands.safetensors.
+
+    --teacher mediapipe needs no labels. Pictures where it finds no hand are left out, not taken as pictures without
+    hands: it misses many.
     """
+    from pipelines.hands.crops import HAND_THRESHOLD, HAND_THRESHOLDS
+    from pipelines.hands.detector import load_detector
     from pipelines.hands.finetune.datasets import teacher_boxes as of_teacher
     from pipelines.hands.finetune.datasets import yolo_dataset
+    from pipelines.hands.finetune.teacher import taught_pictures
     from pipelines.hands.finetune.tune import tune_model
 
-    pictures = yolo_dataset(data) if teacher_boxes is None else of_teacher(data, teacher_boxes, teacher_score)
-    made = tune_model(pictures, start, into, epochs, image_size, seed, offline, console.progress())
+    progress = console.progress()
+    if teacher is not None:
+        if teacher_boxes is not None:
+            raise UsageError(f"--teacher-boxes {teacher_boxes}: --teacher {teacher} finds boxes itself; leave one out.")
+        least = HAND_THRESHOLDS[teacher] if teacher_score is None else teacher_score
+        detector = load_detector(teacher)
+        taught = taught_pictures(data, detector, least, into / "work", progress)
+        taught_by = {"detector": detector.slug, "least_score": least}
+        made = tune_model(taught.pictures, start, into, epochs, image_size, seed, offline, progress, taught_by)
+        counts = {"used": len(taught.pictures), "unsure": taught.unsure, "without": taught.without}
+        console.emit({**made, "labelled": counts}, json, [labelled_line(teacher, counts), trained_line(made)])
+        return
+    if teacher_boxes is not None:
+        least = HAND_THRESHOLD if teacher_score is None else teacher_score
+        pictures = of_teacher(data, teacher_boxes, least)
+    else:
+        pictures = yolo_dataset(data)
+    made = tune_model(pictures, start, into, epochs, image_size, seed, offline, progress)
     console.emit(made, json, [trained_line(made)])
 
 
@@ -118,6 +150,12 @@ def trained_line(made: Mapping[str, Any]) -> str:
     """Describe in one line what a training made."""
     done = "; finished before, nothing to do" if made["already_done"] else ""
     return f"{made['file']}: loss {made['loss']:.2f} after {made['pictures']} pictures{done}"
+
+
+def labelled_line(teacher: str, counts: Mapping[str, int]) -> str:
+    """Describe in one line what a teacher labelled."""
+    left = f"{counts['without']} without a hand, {counts['unsure']} where it is unsure"
+    return f"{teacher} labelled {counts['used']} pictures; left out: {left}"
 
 
 def percent(share: float | None) -> str:

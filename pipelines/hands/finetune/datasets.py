@@ -18,7 +18,8 @@ from pipelines.engine.digest import digest_json, whole_file_sha256
 from pipelines.hands.box_rows import read_box_rows
 from pipelines.hands.labelled import PICTURES, picture_files, read_picture, read_yolo_text
 
-_SIDED = ("left hand", "right hand")
+SIDED = ("left hand", "right hand")
+"""Classes of labels that give the sides."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def teacher_boxes(folder: Path, file: Path, least: float) -> FilePictures:
         if path is None:
             raise InputError(f"{folder / video}: no picture whose number is {frame}, but {file.name} has boxes of it.")
         labelled.append((path, tuple(number for number, _ in found), tuple(box for _, box in found)))
-    return FilePictures(_SIDED if sided else ("hand",), tuple(labelled))
+    return FilePictures(SIDED if sided else ("hand",), tuple(labelled))
 
 
 def _numbered(folder: Path) -> dict[int, Path]:

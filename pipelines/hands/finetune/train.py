@@ -9,11 +9,13 @@ import copy
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch.utils.data import DataLoader, Subset
 
@@ -102,16 +104,17 @@ def train_model(
     already_done = run.done >= training.steps
     progress.start("train", training.steps)
     progress.advance(run.done)
-    for stage in training.stages:
-        last = round(stage.until * training.steps)
-        if run.done < last:
-            batches = Batches(pictures, training.seed, training.batch, stage, restyle)
-            wanted = Subset(batches, range(run.done, last))
-            for batch in DataLoader(wanted, batch_size=None, num_workers=1, prefetch_factor=4):
-                run.step(batch)
-                progress.advance()
-                progress.state(f"loss {run.recent:.2f} at {stage.image_size} px")
-            run.save()
+    with _no_threads_of_opencv():
+        for stage in training.stages:
+            last = round(stage.until * training.steps)
+            if run.done < last:
+                batches = Batches(pictures, training.seed, training.batch, stage, restyle)
+                wanted = Subset(batches, range(run.done, last))
+                for batch in DataLoader(wanted, batch_size=None, num_workers=1, prefetch_factor=4):
+                    run.step(batch)
+                    progress.advance()
+                    progress.state(f"loss {run.recent:.2f} at {stage.image_size} px")
+                run.save()
     progress.finish()
     made = {**trained_on, "pictures_digest": pictures.digest}
     made |= {"training": _plain(training), "loss": round(run.recent, 4)}
@@ -127,6 +130,17 @@ def train_model(
         "already_done": already_done,
         "seconds": round(time.monotonic() - began, 1),
     }
+
+
+@contextmanager
+def _no_threads_of_opencv() -> Iterator[None]:
+    """End OpenCV's threads, which do not live on in the loader's forked process: it would wait for them forever."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
 
 
 class _Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def tune_model(
     seed: int,
     offline: bool,
     progress: Progress,
+    taught_by: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fine-tune a hand model on a user's pictures and write it.
 
@@ -43,6 +45,7 @@ def tune_model(
         seed: seed of the batches.
         offline: never fetch weights.
         progress: notified of each step.
+        taught_by: description of the detector that made the labels, where one did; part of what the training is.
 
     Returns:
         See :func:`pipelines.hands.finetune.train.train_model`.
@@ -63,7 +66,9 @@ def tune_model(
     architecture = {**start.config, "nc": len(pictures.names)}
     stages = (Stage(0.8, size, 0.3), Stage(1.0, size, 0.0))
     training = Training(epochs * len(pictures), stages, seed, min(_BATCH, len(pictures)), _RATE)
-    trained_on = {"pictures": f"{len(pictures)} of a user", "from": whole_file_sha256(file)}
+    trained_on: dict[str, Any] = {"pictures": f"{len(pictures)} of a user", "from": whole_file_sha256(file)}
+    if taught_by is not None:
+        trained_on["teacher"] = dict(taught_by)
     return train_model(
         into / "work", pictures, training, architecture, start, into / "hands.safetensors", progress, trained_on
     )

@@ -90,6 +90,27 @@ def test_imported_boxes_are_judged_by_the_frames_without_a_look_at_where_they_ca
     assert found.next.endswith(" --detector boxes --boxes PATH")
 
 
+def test_hands_of_another_detector_are_found_again_by_it(embedded, tmp_path, make_video):
+    from pipelines.decode.plan import FramePlan
+    from pipelines.decode.stage import DecodeStage
+    from pipelines.engine import stage
+    from pipelines.hands.detector import DetectorIdentity
+    from pipelines.hands.stage import DetectHandsStage
+
+    class NoHands:
+        def detect(self, images):
+            return [[] for _ in images]
+
+    frames = DecodeStage(embedded, "mine", "val", FramePlan(4, 1, 0))
+    identity = DetectorIdentity("mediapipe-0.10.14-12345678", {"detector": "mediapipe"}, {})
+    stage.run(DetectHandsStage(frames, identity, NoHands))
+    known = embedded.datasets["mine"]
+    embedded.datasets["mine"] = replace(known, roots=(str(tmp_path), *known.roots))
+    make_video(tmp_path / "val0.mp4", seconds=2, fps=12)
+    stage.run(frames)
+    assert find(status(embedded), "detect-hands", what="mediapipe").next.endswith(" --detector mediapipe")
+
+
 def test_a_vanished_video_is_said_and_its_frames_stay_done(embedded):
     roots = embedded.datasets["mine"].roots
     moved = [shutil.move(root, root + "-moved") for root in roots]

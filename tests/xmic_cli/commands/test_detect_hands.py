@@ -6,6 +6,8 @@ import pytest
 
 from pipelines.engine.workspace import Workspace
 from pipelines.hands import model_file
+from pipelines.hands.stage import boxes_in_order
+from tests.pipelines.hands.mediapipe_stand_in import install_stand_in, points_in, set_hands
 from xmic_cli.app import run
 
 
@@ -61,6 +63,12 @@ def test_boxes_of_a_table_are_imported_once(embedded: Workspace, tmp_path, capsy
             "--weights w.pt: --detector boxes reads boxes",
         ),
         (["--detector", "epic-100do", "--weights", "w.pt"], "Did you mean 'epic-100doh'?"),
+        (
+            ["--detector", "mediapipe", "--weights", "w.pt"],
+            "--weights w.pt: it is for --detector yolo; mediapipe has its own networks",
+        ),
+        (["--detector", "mediapipe", "--image-size", "320"], "--image-size 320: it is for --detector yolo"),
+        (["--detector", "mediapipe", "--precision", "bf16"], "--precision bf16: it is for --detector yolo"),
     ],
 )
 def test_what_does_not_go_together_exits_2_and_says_what_to_pass(embedded, capsys, arguments, text):
@@ -73,3 +81,16 @@ def test_boxes_that_are_not_there_exit_3(embedded, tmp_path, capsys):
         command = ["detect-hands", "-w", str(embedded.root), "--detector", detector, "--boxes", str(tmp_path / "none")]
         assert run(command) == 3
         assert text in capsys.readouterr().err
+
+
+def test_mediapipe_finds_the_hands_of_a_split_once(embedded: Workspace, tmp_path, capsys, monkeypatch):
+    install_stand_in(tmp_path, monkeypatch)
+    set_hands(("Left", 0.7, points_in(0.2, 0.2, 0.6, 0.6)))
+    command = ["detect-hands", "mine", "--split", "val", "-w", str(embedded.root), "--detector", "mediapipe", "--json"]
+    for made in (1, 0):
+        assert run(command) == 0
+        (stage,) = json.loads(capsys.readouterr().out)["stages"]
+        assert (stage["made"], stage["rows"], stage["failures"]) == (made, 24, {})
+    (folder,) = embedded.root.rglob("mediapipe-0.10.14-*")
+    ((_, boxes), *_) = boxes_in_order(next(folder.glob("*.parquet")))
+    assert [(box.side, box.score) for box in boxes] == [("right", pytest.approx(0.7))]

@@ -9,8 +9,9 @@ import pytest
 
 from pipelines.hands import model_file
 from pipelines.hands.finetune.network import make_network
-from pipelines.hands.model_file import write_model
+from pipelines.hands.model_file import read_model, write_model
 from tests.pipelines.hands.finetune.tiny import TINY_ARCHITECTURE
+from tests.pipelines.hands.mediapipe_stand_in import install_stand_in, points_in, set_hands
 from xmic_cli.app import run
 
 _Capture = pytest.CaptureFixture[str]
@@ -56,3 +57,33 @@ def test_without_a_packaged_model_one_must_be_named(
     monkeypatch.setattr(model_file, "PACKAGED", dataset / "none.safetensors")
     assert run(["hands", "train", str(dataset / "data.yaml")]) == 2
     assert "--weights is missing" in capsys.readouterr().err
+
+
+def test_frames_without_labels_are_labelled_by_a_teacher_and_trained_on(
+    tmp_path: Path, model: Path, dataset: Path, capsys: _Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_stand_in(tmp_path, monkeypatch)
+    cv2.imwrite(str(dataset / "images" / "black.png"), np.zeros((40, 60, 3), np.uint8))
+    arguments = ["hands", "train", str(dataset / "images"), "--teacher", "mediapipe", "--from", str(model)]
+    arguments += ["--into", str(tmp_path / "new"), "--epochs", "1"]
+    set_hands(("Left", 0.7, points_in(0.2, 0.2, 0.6, 0.6)))
+    assert run(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "mediapipe labelled 1 pictures; left out: 1 without a hand, 0 where it is unsure"
+    assert lines[1].endswith(" after 1 pictures")
+    made = read_model(tmp_path / "new" / "hands.safetensors").made
+    assert made["teacher"]["detector"].startswith("mediapipe-0.10.14-")
+    assert (made["teacher"]["least_score"], made["pictures"]) == (0.1, "1 of a user")
+
+    set_hands()  # what it found is remembered
+    assert run([*arguments, "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again["already_done"], again["labelled"]) == (True, {"used": 1, "unsure": 0, "without": 1})
+    assert run([*arguments, "--teacher-score", "0.2"]) == 3
+    assert "a training with other settings, pictures or boxes" in capsys.readouterr().err
+
+
+def test_a_teacher_and_its_boxes_do_not_go_together(tmp_path: Path, dataset: Path, capsys: _Capture) -> None:
+    both = ["--teacher", "mediapipe", "--teacher-boxes", "b.csv"]
+    assert run(["hands", "train", str(dataset / "images"), *both]) == 2
+    assert "--teacher-boxes b.csv: --teacher mediapipe finds boxes itself" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +71,22 @@ def test_pictures_without_a_hand_class_and_odd_sizes_are_refused(tmp_path: Path,
         tune_model(one_picture(tmp_path, "cup"), start, tmp_path, 1, None, 0, True, Silent())
     with pytest.raises(UsageError, match="multiple of 32"):
         tune_model(one_picture(tmp_path, "hand"), start, tmp_path, 1, 100, 0, True, Silent())
+
+
+def test_pictures_that_opencv_has_read_on_several_threads_can_be_trained_on(tmp_path: Path, start: Path) -> None:
+    code = (
+        "import sys, cv2, numpy as np\n"
+        "from pathlib import Path\n"
+        "from pipelines.engine.progress import Silent\n"
+        "from pipelines.hands.finetune.datasets import FilePictures\n"
+        "from pipelines.hands.finetune.tune import tune_model\n"
+        "cv2.setNumThreads(2)\n"
+        "cv2.resize(np.zeros((1080, 1920, 3), np.uint8), (640, 360), interpolation=cv2.INTER_AREA)\n"
+        "folder = Path(sys.argv[1])\n"
+        "cv2.imwrite(str(folder / 'a.png'), np.full((40, 60, 3), 90, np.uint8))\n"
+        "pictures = FilePictures(('hand',), ((folder / 'a.png', (0,), ((0.2, 0.2, 0.7, 0.7),)),))\n"
+        "tune_model(pictures, folder / 'start.safetensors', folder / 'into', 1, None, 0, True, Silent())\n"
+        "assert cv2.getNumThreads() == 2\n"
+    )
+    # Without care the loader's process waits forever for threads that it does not have.
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=240)
