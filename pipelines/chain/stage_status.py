@@ -1,4 +1,4 @@
-"""Count the shards of a stage folder by state, and verify their rows."""
+"""Count the shards of a stage folder by state; verify rows."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class ImportFeaturesOptions(Options):
     list_frames: Annotated[bool, Doc("Print the frames of --split that need vectors, as CSV.")] = False
 
     def check(self) -> None:
-        """Refuse vectors of no split or encoder, and class vectors of no label."""
+        """Refuse vectors without split, encoder or label."""
         if (self.vectors or self.list_frames) and not self.split:
             raise UsageError("--split is missing: train, val or test.")
         _ = self.texts

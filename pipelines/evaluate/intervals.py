@@ -69,7 +69,7 @@ def resampled(
     if not all_names:
         counts = counts[counts[:, 1] > 0]
     right, clips = (multiplicities(len(counts), stream) @ counts).T
-    return 100 * np.divide(right, clips, out=np.full_like(clips, np.nan), where=clips > 0)
+    return np.divide(100 * right, clips, out=np.full_like(clips, np.nan), where=clips > 0)
 
 
 def interval(values: np.ndarray) -> Interval | None:

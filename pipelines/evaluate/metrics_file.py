@@ -308,17 +308,13 @@ class Metrics(_Part):
     def draws(self, counts: Counts | None, whole: Counts | None = None) -> np.ndarray:
         """Resample the recordings of one number of this evaluation.
 
-        Args:
-            counts: of the number.
-            whole: for a number on part of the clips, that on all of them, whose recordings are drawn.
+        ``whole`` belongs to a number on part of the clips: it is the number on all of them, whose recordings are drawn.
 
         Returns:
             float64 [10000], percent; empty without a clip. A draw without a clip of the part is NaN.
         """
-        if counts is None:
-            return np.zeros(0)
-        if whole is None:
-            return resampled(counts.recordings, self.stream)
+        if counts is None or whole is None:
+            return resampled(counts.recordings if counts else {}, self.stream)
         return resampled(whole.of_part(counts), self.stream, all_names=True)
 
     def interval(self, counts: Counts | None, whole: Counts | None = None) -> Interval | None:

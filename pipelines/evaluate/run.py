@@ -1,4 +1,4 @@
-"""Evaluate a run on each target: its predictions, its numbers and its card."""
+"""Evaluate a run on each target: predictions, numbers and card."""
 
 from __future__ import annotations
 
