@@ -59,7 +59,7 @@ def train(
     another folder. Use the model with xmic detect-hands --weights INTO/hands.safetensors.
 
     --teacher mediapipe needs no labels. Pictures where it finds no hand are left out, not taken as pictures without
-    hands: it misses many.
+    hands: it misses many. The result can be worse than before: score it with xmic hands test.
     """
     from pipelines.hands.crops import HAND_THRESHOLD, HAND_THRESHOLDS
     from pipelines.hands.detector import load_detector

@@ -65,7 +65,7 @@ def test_a_users_own_detector_is_loaded_and_described_by_its_path(
 
 def test_an_unknown_detector_is_answered_with_the_nearest_name() -> None:
     with pytest.raises(
-        UsageError, match=r"There is no detector 'yollo'. Did you mean 'yolo'\? Known: boxes, epic-100doh, yolo\."
+        UsageError, match=r"no detector 'yollo'. Did you mean 'yolo'\? Known: boxes, epic-100doh, mediapipe, yolo\."
     ):
         load_detector("yollo")
 
