@@ -46,7 +46,10 @@ def pinned(frozen: list[Path]) -> str:
 def digest() -> str:
     """Return a hash of everything that decides which versions are installed."""
     stated = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    asked = [stated["build-system"], stated["project"], (ROOT / "constraints.txt").read_text()]
+    project = stated["project"]
+    # Other extras are not what the README's commands install.
+    asked = [stated["build-system"], project["requires-python"], project["dependencies"]]
+    asked += [project["optional-dependencies"]["test"], (ROOT / "constraints.txt").read_text()]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
