@@ -1,4 +1,4 @@
-"""Read the vectors of the full stream that frames without a hand share."""
+"""Read full-stream vectors for frames without a hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.hands.stage import FrameKey
 
 
 class FullVectors:
-    """Vectors of a shard of the full stream, read in step with its frames.
+    """Vectors of a full-stream shard, in step with its frames.
 
     Args:
         path: the shard.

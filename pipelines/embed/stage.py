@@ -33,7 +33,7 @@ Stream = Literal["full", "hand", "clip"]
 
 
 def made_batch_size(workspace: Workspace, encoder: str, dataset: str, device: str) -> int | None:
-    """Return the batch size of the vectors that an encoder made of a dataset on a device.
+    """Return the batch size of an encoder's earlier vectors.
 
     Vectors of another batch size may differ in their last bits. None if there are no such vectors.
     """

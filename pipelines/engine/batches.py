@@ -36,7 +36,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Known:
-    """The output of a row that need not be computed, in place of its input."""
+    """Known output of a row, in place of its input."""
 
     output: Any
 

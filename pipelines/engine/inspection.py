@@ -1,4 +1,4 @@
-"""Compare a shard's footer with what the shard should be: done, stale, missing, damaged or incomplete."""
+"""Compare a shard's footer with what the shard should be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score a trained head on altered clips or X-MIC vectors, as a control."""
+"""Score a trained head on altered clips or X-MIC vectors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def checked_control(control: Control, config: Mapping[str, Any]) -> Control:
 
 
 def reordered(batch: ClipBatch, order: FrameOrder, rng: np.random.Generator) -> ClipBatch:
-    """Put the frames of each clip into another order, the same in every stream.
+    """Reorder the frames of each clip, alike in every stream.
 
     A stream of one vector per clip stays as it is.
 

@@ -21,7 +21,7 @@ FrameOrder = Literal["own", "shuffled", "reversed"]
 
 @dataclass(frozen=True)
 class Control:
-    """Alteration of the clips or of the X-MIC vectors, as a control of an evaluation.
+    """Alteration of the clips or X-MIC vectors, as a control.
 
     At most one of the two is not ``own``. Without one the evaluation is the ordinary one.
     """

@@ -1,4 +1,4 @@
-"""Fit frames into the input of a network, and boxes back into their frames."""
+"""Fit frames into a network's input, and boxes back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Letterbox:
 
     @classmethod
     def of(cls, width: int, height: int, size: int, stride: int) -> Letterbox:
-        """Fit a frame into a rectangle whose sides are multiples of the stride.
+        """Fit a frame into the smallest rectangle of whole strides.
 
         Small frames are scaled up too. It is the rectangle of Ultralytics' LetterBox with ``auto``.
 

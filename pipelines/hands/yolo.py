@@ -197,7 +197,7 @@ class YoloDetector:
 
 
 class InFloat32(torch.nn.Module):
-    """Layer that computes in float32 also where the network around it does not.
+    """Layer that computes in float32 within any network.
 
     The sides of a box are a weighted mean of 0 to 15. In bfloat16 it moves them by half a pixel at the median.
     """

@@ -1,4 +1,4 @@
-"""Build YOLO networks with Ultralytics, from weights of its own or of xmic.
+"""Build YOLO networks with Ultralytics from any weights.
 
 Ultralytics is AGPL-3.0. It is imported in this file only, when a network is built.
 """

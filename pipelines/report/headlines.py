@@ -1,4 +1,4 @@
-"""Compare each trained run with zero-shot on the same clips, in one line each."""
+"""Compare each trained run with zero-shot on the same clips."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SAME = ("encoder", "prompt", "names")
 
 @dataclass(frozen=True)
 class Headline:
-    """Difference of a trained run from zero-shot on one target, in points of top-1 accuracy.
+    """Difference of a trained run from zero-shot, in points.
 
     Attributes:
         run: name of the run, with its control.

@@ -35,7 +35,7 @@ def add_picture(report: Path, name: str, jpeg: bytes, caption: str) -> None:
 
 
 def pictures(report: Path) -> list[Picture]:
-    """Read the pictures of a report, by name; one without a caption is left out."""
+    """Read the pictures of a report that have a caption."""
     found = []
     for file in sorted((report / PICTURES).glob("*.jpg")):
         caption = file.with_suffix(".txt")

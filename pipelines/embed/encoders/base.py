@@ -115,7 +115,7 @@ def fast_batch_size(device: str, gflop: float | None) -> int:
 
 
 def normalised_levels(mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
-    """Normalise every level of a pixel, by the arithmetic of torchvision's ToTensor and Normalize.
+    """Normalise every level of a pixel as torchvision does.
 
     Returns:
         float32 [3, 256].

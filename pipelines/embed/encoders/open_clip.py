@@ -124,7 +124,7 @@ class OpenClipEncoder(FrozenImageEncoder):
 
     @classmethod
     def gflop_of(cls, spec: str) -> float | None:
-        """Return the arithmetic of the image transformer per picture, about; None for another kind of tower."""
+        """Return the image transformer's arithmetic per picture, or None."""
         vision = _config_of(parse_spec(spec))[1]["vision_cfg"]
         layers, width, patch = (vision.get(name) for name in ("layers", "width", "patch_size"))
         size = vision.get("image_size", 224)
