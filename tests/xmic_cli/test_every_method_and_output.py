@@ -32,7 +32,8 @@ def call(work: Path, capsys: pytest.CaptureFixture[str]) -> Call:
 
     def made(*arguments: str) -> Any:
         capsys.readouterr()
-        assert run([*arguments, "-w", str(work), "--json"]) == 0
+        fixed = ["--fixed-frames"] if arguments[0] == "train" and "zero-shot" not in arguments else []
+        assert run([*arguments, *fixed, "-w", str(work), "--json"]) == 0
         return json.loads(capsys.readouterr().out)
 
     return made

@@ -70,7 +70,7 @@ def test_a_submission_needs_its_levels_and_epic(trained, capsys, tmp_path):
 
 def test_a_control_is_said_to_be_one(trained, capsys):
     assert run(["evaluate", "-w", str(trained.root), "--xmic-vector", "mean"]) == 0
-    assert "a control: scored with mean X-MIC vectors, not with each clip's own" in capsys.readouterr().err
+    assert "a control: X-MIC vector mean, not each clip's own" in capsys.readouterr().err
     assert run(["evaluate", "-w", str(trained.root), "--xmic-vector", "none"]) == 2
     assert "--xmic-vector none: expected own, mean, shuffled or zero" in capsys.readouterr().err
 
