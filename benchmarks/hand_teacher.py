@@ -31,6 +31,9 @@ THRESHOLDS = (0.1, 0.2, 0.3, 0.5)
 Found = list[tuple[LabelledFrame, list[Box]]]
 
 
+FRAMES = "frames"
+"""Folder of the pictures of a clip."""
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -55,7 +58,7 @@ def main() -> None:
         for clip, frames in by_clip.items():
             folder = options.work / clip / f"{options.epochs}-{options.teacher_score:g}-{seed}"
             taught = taught_pictures(
-                options.work / clip / "frames", teacher, options.teacher_score, folder / "work", Silent()
+                options.work / clip / FRAMES, teacher, options.teacher_score, folder / "work", Silent()
             )
             made = tune_model(taught.pictures, None, folder, options.epochs, None, seed, True, Silent())
             print(f"{clip:.20} held out: {len(taught.pictures)} pictures trained on, {taught.without} without a hand")
