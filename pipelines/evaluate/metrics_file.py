@@ -320,8 +320,7 @@ class Metrics(_Part):
     def interval(self, counts: Counts | None, whole: Counts | None = None) -> Interval | None:
         """Compute the 95 % interval of one number of this evaluation.
 
-        It is a cluster bootstrap interval over recordings, in percent; None without a clip. ``whole`` is as in
-        :meth:`draws`.
+        It is a cluster bootstrap interval over the recordings of :meth:`draws`, in percent; None without a clip.
         """
         return interval(self.draws(counts, whole))
 
