@@ -34,6 +34,7 @@ Found = list[tuple[LabelledFrame, list[Box]]]
 FRAMES = "frames"
 """Folder of the pictures of a clip."""
 
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
