@@ -28,11 +28,10 @@ from pipelines.hands.scoring import hand_boxes, matched, score
 IOU = 0.4
 THRESHOLDS = (0.1, 0.2, 0.3, 0.5)
 
-Found = list[tuple[LabelledFrame, list[Box]]]
-
-
 FRAMES = "frames"
-"""Folder of the pictures of a clip."""
+"""Folder of the pictures that are trained on when a clip is held out."""
+
+Found = list[tuple[LabelledFrame, list[Box]]]
 
 
 def main() -> None:
@@ -49,7 +48,7 @@ def main() -> None:
     for frame in labelled_frames(options.clips, options.labels):
         by_clip.setdefault(frame.name.rpartition(" frame ")[0], []).append(frame)
     for held_out in by_clip:
-        _write_frames(options.clips, held_out, options.work / held_out / "frames")
+        _write_frames(options.clips, held_out, options.work / held_out / FRAMES)
     teacher = load_detector("mediapipe")
     before = load_detector("yolo", precision="auto")
     for name, detector in (("packaged", before), ("MediaPipe", teacher)):

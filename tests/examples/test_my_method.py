@@ -45,5 +45,6 @@ def test_it_trains_and_is_evaluated_across_datasets_by_name_alone(embedded, caps
 def test_its_presets_and_settings_are_listed(capsys):
     assert run(["methods", "my_method:Corrected"]) == 0
     out = capsys.readouterr().out
-    assert "small\t4,096\trank=4 lr=0.001\tmade up for this example" in out
+    assert "small\t4,096\tmade up for this example\n" in out
+    assert "small\trank\t4\tmade up for this example\nsmall\tlr\t0.001\tmade up for this example\n" in out
     assert "rank\t16\twhole number\trank of the learned map" in out

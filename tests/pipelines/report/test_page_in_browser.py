@@ -88,6 +88,7 @@ def test_it_loads_without_an_error_and_asks_for_nothing(page: Any) -> None:
 def test_every_section_is_there_and_its_pictures_load(page: Any) -> None:
     heads = _texts(page, "h2")
     assert heads == [
+        "Against zero-shot",
         "Results",
         "The paper’s tables",
         "Shared against novel",
