@@ -19,16 +19,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from benchmarks.command import exit_code_of, write_report
+from benchmarks.command import write_report
 from benchmarks.heads.cells import CELLS, SEEDS, SEGMENTS, SIZE, declared
 from benchmarks.heads.report import report
-from benchmarks.pocket.frozen import freeze, frozen_now, require_frozen
-from benchmarks.pocket.options import QUICK_SEED, deadline_after, results_in, world_parser
+from benchmarks.pocket.frozen import freeze_and_tell, frozen_now, require_frozen
+from benchmarks.pocket.options import QUICK_SEED, deadline_after, results_in, run_frozen, world_parser
 from benchmarks.pocket.run import Chain, run
 from benchmarks.result_file import results_of
-from data_manifests.errors import UsageError
 from pipelines.decode.options import DecodeOptions
 from pipelines.engine.machine import Machine
 
@@ -46,22 +43,14 @@ def frozen_here(encoder: str = "pocket") -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> int:
     """Run it; the exit code, 130 when the time was over."""
     parser = world_parser("heads", __doc__, seeds=SEEDS, size=SIZE)
-    parser.add_argument("--freeze", action="store_true", help=f"store, or check, the declaration in {STORED.name}")
     parser.add_argument("--worlds", action="store_true", help="draw and embed the worlds only")
-    options = parser.parse_args(arguments)
-    # A bare benchmark on a shared machine: as many threads as it was given workers.
-    torch.set_num_threads(options.workers)
-    return exit_code_of(lambda: _act(options), "stopped; what was done is kept, and the same command goes on from here")
+    return run_frozen(parser, STORED, arguments, _act)
 
 
 def _act(options: argparse.Namespace) -> int:
-    if sum((options.freeze, options.quick, options.work is not None)) != 1:
-        raise UsageError("name a folder WORK, or pass --freeze or --quick; --help says more.")
     now = frozen_here()
     if options.freeze:
-        stored = freeze(now, STORED)
-        print(f"{now['hash']}  {STORED}: {'stored' if stored else 'as it was frozen'}")
-        return 0
+        return freeze_and_tell(now, STORED)
     machine = Machine(workers=options.workers, device="cpu")
     deadline = deadline_after(options.limit_minutes)
     if options.quick:

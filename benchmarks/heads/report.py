@@ -11,10 +11,10 @@ from benchmarks.command import table_section
 from benchmarks.heads.cells import CELLS, FAMILIES, OF, RULE, SECTIONS, Family
 from benchmarks.pocket.cells import SOURCES
 from benchmarks.pocket.numbers import COLUMNS, MEANING, Value, difference, draws, in_cell, value
-from benchmarks.pocket.report import clip_counts, entries, missing_lines, nuisance_table
-from benchmarks.result_file import Results, result_name
+from benchmarks.pocket.report import clip_counts, entries, measured, missing_lines, nuisance_table
+from benchmarks.result_file import Results
 from data_manifests.schema import LABELS
-from pipelines.evaluate.compare import holm
+from pipelines.evaluate.compare import holm, p_value
 
 SIGNIFICANT = 0.05
 
@@ -29,13 +29,7 @@ def report(results: Results, seeds: Sequence[int]) -> str:
     Raises:
         InputError: results of another hash or size.
     """
-    there = {
-        (seed, cell.name, source): found["labels"]
-        for seed in seeds
-        for cell in CELLS
-        for source in SOURCES
-        if (found := results.read(result_name(seed, source, cell.name))) is not None
-    }
+    there = measured(results, seeds, CELLS)
     lines = [
         "# Heads of X-MIC: the second experiment",
         "",
@@ -84,13 +78,6 @@ def corrected_family(there: Any, seeds: Sequence[int], family: Family) -> list[t
                     found.append(((label, source, one, other, column), gained))
                     raw.append(p_value(draws(pair[0], column) - draws(pair[1], column)))
     return [(key, gained, p) for (key, gained), p in zip(found, holm(raw), strict=True)]
-
-
-def p_value(drawn: np.ndarray) -> float:
-    """Compute the two-sided p value of no difference from the bootstrap's draws of a difference."""
-    drawn = drawn[np.isfinite(drawn)]
-    tail = min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0))
-    return min(1.0, 2 * (int(tail) + 1) / (len(drawn) + 1))
 
 
 def family_table(there: Any, seeds: Sequence[int], family: Family) -> list[str]:

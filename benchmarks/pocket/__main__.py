@@ -22,16 +22,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
-
-from benchmarks.command import exit_code_of, write_report
+from benchmarks.command import write_report
 from benchmarks.pocket.cells import CELLS, LATER_CELLS
-from benchmarks.pocket.frozen import STORED, freeze, frozen_now, require_frozen
-from benchmarks.pocket.options import QUICK_SEED, deadline_after, results_in, world_parser
+from benchmarks.pocket.frozen import STORED, freeze_and_tell, frozen_now, require_frozen
+from benchmarks.pocket.options import QUICK_SEED, deadline_after, results_in, run_frozen, world_parser
 from benchmarks.pocket.report import report
 from benchmarks.pocket.run import Chain, run
 from benchmarks.result_file import results_of
-from data_manifests.errors import UsageError
 from pipelines.engine.machine import Machine
 
 
@@ -41,21 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--encoder", default="pocket", metavar="SPEC", help="as of xmic embed")
     parser.add_argument("--untrained", action="store_true", help="only cells that train nothing")
     parser.add_argument("--detected", action="store_true", help="also the cells on boxes of the packaged hand model")
-    parser.add_argument("--freeze", action="store_true", help=f"store, or check, the hash in {STORED.name}")
-    options = parser.parse_args(arguments)
-    # A bare benchmark on a shared machine: as many threads as it was given workers.
-    torch.set_num_threads(options.workers)
-    return exit_code_of(lambda: _act(options), "stopped; what was done is kept, and the same command goes on from here")
+    return run_frozen(parser, STORED, arguments, _act)
 
 
 def _act(options: argparse.Namespace) -> int:
-    if sum((options.freeze, options.quick, options.work is not None)) != 1:
-        raise UsageError("name a folder WORK, or pass --freeze or --quick; --help says more.")
     now = frozen_now(options.encoder)
     if options.freeze:
-        stored = freeze(now)
-        print(f"{now['hash']}  {STORED}: {'stored' if stored else 'as it was frozen'}")
-        return 0
+        return freeze_and_tell(now)
     deadline = deadline_after(options.limit_minutes)
     machine = Machine(workers=options.workers, device="cpu")
     if options.quick:

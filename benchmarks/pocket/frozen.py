@@ -66,6 +66,17 @@ def freeze(now: dict[str, Any], stored: Path = STORED) -> bool:
     return True
 
 
+def freeze_and_tell(now: dict[str, Any], stored: Path = STORED) -> int:
+    """Store or check the hash, and print which; the exit code of --freeze.
+
+    Raises:
+        InputError: another one is stored.
+    """
+    new = freeze(now, stored)
+    print(f"{now['hash']}  {stored}: {'stored' if new else 'as it was frozen'}")
+    return 0
+
+
 def require_frozen(now: dict[str, Any], stored: Path = STORED) -> None:
     """Refuse to go on unless what is there now is what was frozen.
 

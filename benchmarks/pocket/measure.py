@@ -26,7 +26,8 @@ from pipelines.evaluate.metrics import hits
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.stage import EvaluateStage, evaluation_stage
 from pipelines.evaluate.trained import TrainedRun, find_run
-from pipelines.methods.base import TextBank
+from pipelines.methods import load_method
+from pipelines.methods.base import CONDITIONING, TextBank
 from pipelines.methods.xmic import XMIC
 from pipelines.prepare.classes import read_classes
 from pipelines.prepare.vocabulary import vocabulary_of
@@ -96,7 +97,7 @@ def _split(world: World, dataset: str) -> str:
 
 def _run(cell: Cell, source: str, world: World, size: str, machine: Machine, deadline: float | None) -> TrainedRun:
     """The run of a cell, trained if it is not, with its ordinary evaluations."""
-    streams = cell.streams if cell.trains and cell.method != "a5" else None
+    streams = cell.streams if load_method(cell.method).needs & CONDITIONING else None
     options = TrainOptions(
         source,
         cell.method,

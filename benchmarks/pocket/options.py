@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.command import parser_of
+import torch
+
+from benchmarks.command import exit_code_of, parser_of
 from benchmarks.result_file import Results
+from data_manifests.errors import UsageError
 
 QUICK_SEED = 1000
 """Of the tiny world of ``--quick``."""
@@ -36,6 +39,33 @@ def world_parser(
     parser.add_argument("--workers", type=int, default=1, help="threads, and processes that draw and decode")
     parser.add_argument("--limit-minutes", type=float, metavar="M", help="stop cleanly after so many minutes")
     return parser
+
+
+def run_frozen(
+    parser: argparse.ArgumentParser,
+    stored: Path,
+    arguments: list[str] | None,
+    act: Callable[[argparse.Namespace], int],
+) -> int:
+    """Run an experiment that is frozen first; the exit code, 130 when the time was over.
+
+    Args:
+        parser: of :func:`world_parser` with the experiment's own options.
+        stored: file of what is frozen.
+        arguments: of the command line.
+        act: does what the options ask for: one of a WORK, --freeze and --quick.
+    """
+    parser.add_argument("--freeze", action="store_true", help=f"store, or check, what is frozen in {stored.name}")
+    options = parser.parse_args(arguments)
+    # A bare benchmark on a shared machine: as many threads as it was given workers.
+    torch.set_num_threads(options.workers)
+
+    def checked() -> int:
+        if sum((options.freeze, options.quick, options.work is not None)) != 1:
+            raise UsageError("name a folder WORK, or pass --freeze or --quick; --help says more.")
+        return act(options)
+
+    return exit_code_of(checked, "stopped; what was done is kept, and the same command goes on from here")
 
 
 def results_in(file: Path, now: dict[str, Any], size: str) -> Results:

@@ -40,13 +40,7 @@ def report(results: Results, seeds: Sequence[int]) -> str:
     Raises:
         InputError: results of another hash or size, or boxes of several hand models.
     """
-    there = {
-        (seed, cell.name, source): found["labels"]
-        for seed in seeds
-        for cell in _ALL
-        for source in SOURCES
-        if (found := results.read(result_name(seed, source, cell.name))) is not None
-    }
+    there = measured(results, seeds, _ALL)
     lines = [*_head(results, seeds), *missing_lines(results, seeds, _ALL)]
     lines += nuisance_table(results, seeds)
     for label in LABELS:
@@ -57,6 +51,21 @@ def report(results: Results, seeds: Sequence[int]) -> str:
     for label in LABELS:
         lines += _norms(there, seeds, label)
     return "\n".join([*lines, *_later(there, seeds)]) + "\n"
+
+
+def measured(results: Results, seeds: Sequence[int], cells: Sequence[Cell]) -> dict[tuple[int, str, str], Any]:
+    """Read the results that are there: (seed, cell's name, source) → label → numbers.
+
+    Raises:
+        InputError: a result of another hash or size.
+    """
+    return {
+        (seed, cell.name, source): found["labels"]
+        for seed in seeds
+        for cell in cells
+        for source in SOURCES
+        if (found := results.read(result_name(seed, source, cell.name))) is not None
+    }
 
 
 def _head(results: Results, seeds: Sequence[int]) -> list[str]:

@@ -71,8 +71,18 @@ def compare(one: Side, other: Side) -> Comparison | None:
     ends = interval(draws)
     if ends is None:
         return None
+    return Comparison(point(one) - point(other), ends, p_value(draws))
+
+
+def p_value(draws: np.ndarray) -> float:
+    """Compute the two-sided p value of no difference, uncorrected.
+
+    Args:
+        draws: resampled differences; those that are not finite are left out.
+    """
+    draws = draws[np.isfinite(draws)]
     tail = min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
-    return Comparison(point(one) - point(other), ends, min(1.0, 2 * (int(tail) + 1) / (len(draws) + 1)))
+    return min(1.0, 2 * (int(tail) + 1) / (len(draws) + 1))
 
 
 def side_interval(side: Side) -> Interval | None:

@@ -20,6 +20,9 @@ from pipelines.methods.weightless import weightless
 NEEDS = frozenset({"frame_vectors", "hand_vectors", "v2_vectors", "text_vectors", "text_tower", "pixels"})
 """All inputs that a method can ask for; see :attr:`Method.needs`."""
 
+CONDITIONING = frozenset({"hand_vectors", "v2_vectors"})
+"""Inputs of a method that conditions on streams of V_II."""
+
 PRESET_SOURCES = {
     "official": "the method authors' own code",
     "xmic-code": "the form found in X-MIC's code (Annusha/xmic)",

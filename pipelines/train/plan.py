@@ -17,7 +17,7 @@ from pipelines.engine.digest import digest_json
 from pipelines.engine.shards import read_footer
 from pipelines.engine.workspace import Workspace
 from pipelines.methods import load_method
-from pipelines.methods.base import Method, Settings, resolve_config
+from pipelines.methods.base import CONDITIONING, Method, Settings, resolve_config
 from pipelines.methods.recipe import Recipe
 from pipelines.methods.sources import setting_sources
 from pipelines.train.options import ProtocolChoice, TrainOptions
@@ -89,7 +89,7 @@ def plan_run(workspace: Workspace, options: TrainOptions) -> PlannedRun:
     method_class = load_method(options.method)
     source, split = choose_source(workspace, options.dataset, trains=method_class.trains)
     classify = PRESET_CLASSIFIES.get(options.preset, "full") if method_class.trains else "full"
-    conditioned = bool(method_class.needs & {"hand_vectors", "v2_vectors"})
+    conditioned = bool(method_class.needs & CONDITIONING)
     protocol, frames = resolve(workspace, source, split, options, classify_default=classify, conditioned=conditioned)
     settings = _settings(method_class, options, protocol)
     if "text_tower" in method_class.needed_by(settings.config):

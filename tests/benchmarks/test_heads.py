@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.heads import __main__ as command
 from benchmarks.heads.cells import CELLS, FAMILIES, OF, SEEDS, SIZE, Family, declared
-from benchmarks.heads.report import corrected_family, p_value, report
+from benchmarks.heads.report import corrected_family, report
 from benchmarks.pocket.cells import SOURCES, Cell
 from benchmarks.pocket.controls import altered_frames
 from benchmarks.pocket.frozen import freeze, require_frozen
@@ -21,6 +21,7 @@ from data_manifests.errors import InputError
 from pipelines.methods import load_method
 from pipelines.methods.base import ClipBatch, resolve_config
 from pocket_kitchens.world import SIZES
+from tests.benchmarks.made_up import made_up_nuisances
 
 MADE = {"frozen": "f" * 64, "size": SIZE}
 
@@ -37,9 +38,7 @@ class FakeMaker:
         return seed
 
     def nuisances(self, world: int) -> dict[str, Any]:
-        counts = {split: {label: {"cup": 1} for label in ("noun", "verb")} for split in ("train", "test")}
-        shares = dict.fromkeys(("noun_predicts_verb", "no_hand", "unseen_pairs", "unseen_clips"), 20.0)
-        return {name: {**shares, "classes": counts} for name in SOURCES}
+        return made_up_nuisances()
 
     def measure(self, cell: Cell, source: str, world: int) -> dict[str, Any]:
         right = 10 * list(OF).index(cell.name)
@@ -96,12 +95,6 @@ def test_reversed_frames_are_the_same_frames_backwards_in_every_stream():
     assert found.hand is not None
     assert found.frames[:, :, 0].tolist() == [[5.0, 4, 3, 2, 1, 0], [11.0, 10, 9, 8, 7, 6]]
     assert torch.equal(found.hand, found.frames + 100)
-
-
-def test_p_is_small_where_nearly_all_draws_agree_and_one_where_they_are_even():
-    assert p_value(np.full(9999, 2.0)) == pytest.approx(2 / 10_000)
-    assert p_value(np.array([1.0, -1.0] * 50)) == 1.0
-    assert p_value(np.array([1.0] * 97 + [-1.0] * 2 + [np.nan])) == pytest.approx(2 * 3 / 100)
 
 
 def test_a_family_is_corrected_together_and_the_report_has_every_table(tmp_path: Path):

@@ -46,6 +46,7 @@ from pipelines.methods.xmic import XMIC
 from pocket_kitchens.demo import demo_config
 from pocket_kitchens.drawing.domains import EPIC
 from pocket_kitchens.world import Size, noun_predicts_verb, plan_world
+from tests.benchmarks.made_up import made_up_nuisances
 
 MADE = {"frozen": "f" * 64, "size": "demo"}
 
@@ -74,9 +75,7 @@ class FakeMaker:
         return seed
 
     def nuisances(self, world: int) -> dict[str, Any]:
-        counts = {split: {label: {"cup": 1} for label in ("noun", "verb")} for split in ("train", "test")}
-        shares = dict.fromkeys(("noun_predicts_verb", "no_hand", "unseen_pairs", "unseen_clips"), 20.0)
-        return {name: {**shares, "classes": counts} for name in SOURCES}
+        return made_up_nuisances()
 
     def measure(self, cell: Cell, source: str, world: int) -> dict[str, Any]:
         if self._left is not None:

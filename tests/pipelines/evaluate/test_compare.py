@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_manifests.errors import InputError
-from pipelines.evaluate.compare import Side, compare, holm, point, side_interval
+from pipelines.evaluate.compare import Side, compare, holm, p_value, point, side_interval
 from pipelines.evaluate.intervals import WITHIN
 
 CLIPS = {f"v{number}": 10 + number for number in range(12)}
@@ -118,3 +118,9 @@ def test_an_interval_of_one_side_has_the_spread_of_three_seeds_and_not_of_two() 
 def test_no_interval_without_a_clip() -> None:
     assert side_interval(Side([[{}]])) is None
     assert side_interval(Side([[{"a": (0, 0)}]], parts=True)) is None
+
+
+def test_p_is_small_where_nearly_all_draws_agree_and_one_where_they_are_even() -> None:
+    assert p_value(np.full(9999, 2.0)) == pytest.approx(2 / 10_000)
+    assert p_value(np.array([1.0, -1.0] * 50)) == 1.0
+    assert p_value(np.array([1.0] * 97 + [-1.0] * 2 + [np.nan])) == pytest.approx(2 * 3 / 100)
