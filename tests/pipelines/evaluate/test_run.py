@@ -15,20 +15,7 @@ from pipelines.evaluate.clip_list import read_clip_list
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.submission import Submission
 from pipelines.evaluate.trained import find_run
-from pipelines.train.options import TrainOptions
-from pipelines.train.plan import plan_run
-from pipelines.train.run import train_run
-
-
-@pytest.fixture
-def trained(embedded):
-    planned = plan_run(embedded, TrainOptions("mine", set={"epochs": 2, "batch": 4}))
-    train_run(embedded, planned, Machine(device="cpu"), Silent())
-    return embedded, find_run(embedded, None)
-
-
-def score(workspace, run, targets, **options):
-    return [item.as_dict() for item in evaluate(workspace, run, targets, Machine(device="cpu"), Silent(), **options)]
+from tests.pipelines.evaluate.scored import score
 
 
 def test_other_versions_are_warned_of_not_refused(trained):

@@ -10,23 +10,12 @@ from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
-from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import find_run, targets_of
 from pipelines.methods.xmic import XMIC
 from pipelines.train.options import TrainOptions
 from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
-
-
-@pytest.fixture
-def trained(embedded):
-    planned = plan_run(embedded, TrainOptions("mine", set={"epochs": 2, "batch": 4}))
-    train_run(embedded, planned, Machine(device="cpu"), Silent())
-    return embedded, find_run(embedded, None)
-
-
-def score(workspace, run, targets, **options):
-    return [item.as_dict() for item in evaluate(workspace, run, targets, Machine(device="cpu"), Silent(), **options)]
+from tests.pipelines.evaluate.scored import score
 
 
 def test_within_and_cross_use_all_classes_of_the_target(trained):
