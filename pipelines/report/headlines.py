@@ -92,7 +92,7 @@ def headlines(evaluations: Sequence[Metrics]) -> list[Headline]:
 
 def plain(line: Headline) -> dict[str, Any]:
     """Return a headline as plain values, for JSON."""
-    return {**vars(line), "significant": line.significant, "text": line.text}
+    return {**vars(line), "significant": line.significant, "points": line.points, "text": line.text}
 
 
 def _of(metrics: Metrics, evaluations: Sequence[Metrics]) -> Iterator[Headline]:

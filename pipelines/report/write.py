@@ -20,7 +20,7 @@ from pipelines.engine.workspace import Workspace
 from pipelines.report.collect import COLUMNS, KINDS, MARKS, Collected, Row, collect
 from pipelines.report.examples import examples
 from pipelines.report.figure import BAR, draw
-from pipelines.report.headlines import headlines, plain
+from pipelines.report.headlines import Headline, headlines, plain
 from pipelines.report.latex import latex
 from pipelines.report.per_class import class_tables
 from pipelines.report.pictures import Picture, pictures
@@ -53,10 +53,11 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
         raise UsageError(f"--name {name}: expected a folder name, not a path")
     found = collect(workspace)
     tables = tables_of(found, workspace)
+    lines = headlines(found.evaluations)
     folder = workspace.report(name)
     outputs = {
-        "html": (folder / "index.html", html(found, tables, workspace, pictures(folder))),
-        "markdown": (folder / "report.md", markdown(found, tables)),
+        "html": (folder / "index.html", html(found, tables, lines, workspace, pictures(folder))),
+        "markdown": (folder / "report.md", markdown(found, tables, lines)),
         "csv": (folder / "tables" / "results.csv", table_csv(found)),
     }
     for table in tables.tables:
@@ -69,7 +70,7 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
     return {
         **{kind: str(path) for kind, (path, _) in outputs.items()},
         "rows": [_plain(row) for row in found.rows],
-        "headlines": [plain(line) for line in headlines(found.evaluations)],
+        "headlines": [plain(line) for line in lines],
         "tables": [table_values(table) for table in tables.tables],
         "unbegun": [vars(gap) for gap in tables.unbegun],
         "random_weights": found.random_weights,
@@ -89,7 +90,9 @@ def _remove_stale(folder: Path, written: set[Path]) -> None:
                 file.unlink(missing_ok=True)
 
 
-def html(found: Collected, tables: Tables, workspace: Workspace, shown: Sequence[Picture] = ()) -> str:
+def html(
+    found: Collected, tables: Tables, lines: Sequence[Headline], workspace: Workspace, shown: Sequence[Picture]
+) -> str:
     """Render the report as one self-contained page.
 
     Everything that comes from a file is escaped. Trainings, class names, scores and frames are shown as far as they
@@ -105,7 +108,7 @@ def html(found: Collected, tables: Tables, workspace: Workspace, shown: Sequence
     )
     evaluations = list(zip(found.evaluations, found.folders, strict=True))
     return environment.get_template("report.html.j2").render(
-        **_shown(found, tables),
+        **_shown(found, tables, lines),
         parts_panels=draw_parts(tables.tables),
         marks=MARKS,
         figure=draw(found.rows),
@@ -117,18 +120,18 @@ def html(found: Collected, tables: Tables, workspace: Workspace, shown: Sequence
     )
 
 
-def markdown(found: Collected, tables: Tables) -> str:
+def markdown(found: Collected, tables: Tables, lines: Sequence[Headline]) -> str:
     """Render the report as Markdown.
 
     Everything that comes from a file is escaped.
     """
-    return render_template(__package__, "report.md.j2", **_shown(found, tables))
+    return render_template(__package__, "report.md.j2", **_shown(found, tables, lines))
 
 
-def _shown(found: Collected, tables: Tables) -> dict[str, Any]:
+def _shown(found: Collected, tables: Tables, lines: Sequence[Headline]) -> dict[str, Any]:
     return {
         "found": found,
-        "headlines": headlines(found.evaluations),
+        "headlines": lines,
         "tables": tables,
         "columns": COLUMNS,
         "kinds": KINDS,

@@ -79,9 +79,7 @@ def _differences(headlines: list[dict[str, Any]]) -> list[list[str]]:
     """Put the nouns and verbs of a run and a target into one row."""
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for line in headlines:
-        low, high = line["interval"]
-        shown = f"{line['difference']:+.1f} ({low:.1f} to {high:.1f})"
-        rows.setdefault((line["method"], line["trained_on"], line["target"]), {})[line["label"]] = shown
+        rows.setdefault((line["method"], line["trained_on"], line["target"]), {})[line["label"]] = line["points"]
     return [[*key, *(found.get(label, "–") for label in ("noun", "verb"))] for key, found in rows.items()]
 
 
