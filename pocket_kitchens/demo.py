@@ -33,8 +33,8 @@ from pocket_kitchens.world import SIZES, plan_world
 
 WORLD, CONFIG = "world", "xmic.toml"
 SEED = 0
-PREDICTS, _PREDICTED = "ego4d", EGO4D
-"""The dataset whose X-MIC run answers a video."""
+PREDICTS = EGO4D
+"""Domain of the video that is answered, by the X-MIC run that was trained on it."""
 
 _WINDOW_S, _QUALITY = 3.0, 90
 
@@ -104,9 +104,9 @@ def run_demo(
     ours = {run.config["source"]["dataset"]: run for run in runs if run.config["method"] == "xmic"}
     controls = sum(_reordered(workspace, run, config.evaluate.cross, machine, progress) for run in ours.values())
     video = _first_test_video(folder / WORLD, size)
-    _predict(workspace, ours[PREDICTS], video, machine, progress, config.report.name)
+    _predict(workspace, ours[PREDICTS.name], video, machine, progress, config.report.name)
     report = write_report(workspace, config.report.name)
-    name = ours[PREDICTS].config["name"]
+    name = ours[PREDICTS.name].config["name"]
     return DemoResult(world, replace(chain, report=report), controls, name, str(video), str(file))
 
 
@@ -121,8 +121,8 @@ def _reordered(
 
 
 def _first_test_video(folder: Path, size: str) -> Path:
-    planned = next(video for video in plan_world(_PREDICTED, SIZES[size], SEED) if video.split == "test")
-    path: Path = folder / FORMS[PREDICTS].video_path(planned)
+    planned = next(video for video in plan_world(PREDICTS, SIZES[size], SEED) if video.split == "test")
+    path: Path = folder / FORMS[PREDICTS.name].video_path(planned)
     return path
 
 
@@ -137,8 +137,8 @@ def _predict(
         (drawn,) = annotate(footage, replace(answers, top=3), Path(folder), progress)
         jpeg = to_jpeg(_middle_of_first_clip(drawn), _QUALITY)
     caption = (
-        f"xmic predict {video.name} --window {_WINDOW_S:g} --annotate FOLDER: X-MIC trained on {PREDICTS} answers a "
-        "drawn video that no training has seen. The boxes are those of the packaged hand model; below are the best "
+        f"xmic predict {video.name} --window {_WINDOW_S:g} --annotate FOLDER: X-MIC trained on {PREDICTS.name} answers "
+        "a drawn video that no training has seen. The boxes are those of the packaged hand model; below are the best "
         "words of the clip."
     )
     add_picture(workspace.report(report), "prediction", jpeg, caption)

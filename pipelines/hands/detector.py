@@ -86,6 +86,11 @@ class DetectorIdentity:
     provenance: dict[str, Any]
     environment: dict[str, Any]
 
+    @classmethod
+    def of(cls, detector: Any) -> DetectorIdentity:
+        """Return the identity of a detector that holds its parts."""
+        return cls(detector.slug, detector.provenance, detector.environment)
+
 
 class Detector(Protocol):
     """Detector of hands, and where it can of objects, in RGB frames.

@@ -93,8 +93,7 @@ class MediapipeDetector:
 
         The options are those of the constructor.
         """
-        found = cls(**options)
-        return DetectorIdentity(found.slug, found.provenance, found.environment)
+        return DetectorIdentity.of(cls(**options))
 
     @cached_property
     def _solution(self) -> Any:

@@ -119,8 +119,7 @@ class YoloDetector:
 
         The options are those of the constructor.
         """
-        found = cls(**options)
-        return DetectorIdentity(found.slug, found.provenance, found.environment)
+        return DetectorIdentity.of(cls(**options))
 
     @cached_property
     def _network(self) -> torch.nn.Module:
