@@ -25,7 +25,7 @@ from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import TrainedRun, find_run, targets_of
 from pipelines.predict.annotate import annotate
 from pipelines.predict.run import load_run
-from pipelines.report.pictures import add_picture
+from pipelines.report.pictures import add_picture, caption_of
 from pipelines.report.write import write_report
 from pocket_kitchens.build import FORMS, BuiltWorld, build_world
 from pocket_kitchens.drawing.domains import EGO4D
@@ -37,6 +37,7 @@ PREDICTS = EGO4D
 """Domain of the video that is answered, by the X-MIC run that was trained on it."""
 
 _WINDOW_S, _QUALITY = 3.0, 90
+_PICTURE = "prediction"
 
 
 @dataclass(frozen=True)
@@ -129,19 +130,26 @@ def _first_test_video(folder: Path, size: str) -> Path:
 def _predict(
     workspace: Workspace, run: TrainedRun, video: Path, machine: Machine, progress: Progress, report: str
 ) -> None:
-    """Answer a video in windows, and put a picture of the annotated video beside the report."""
-    predictor = load_run(workspace.root, run.config["name"], machine=machine, progress=progress)
+    """Answer a video in windows, and put a picture of the annotated video beside the report.
+
+    The caption names the run, whose name holds a hash of what it was trained on: an equal caption is an equal picture.
+    """
+    name = run.config["name"]
+    caption = (
+        f"xmic predict {video.name} --run {name} --window {_WINDOW_S:g} --annotate FOLDER: X-MIC trained on "
+        f"{PREDICTS.name} answers a drawn video that no training has seen. The boxes are those of the packaged hand "
+        "model; below are the best words of the clip."
+    )
+    folder_of_report = workspace.report(report)
+    if caption_of(folder_of_report, _PICTURE) == caption:
+        return
+    predictor = load_run(workspace.root, name, machine=machine, progress=progress)
     footage = predictor.embed([video], window_s=_WINDOW_S)
     answers = predictor.predict(footage)
     with tempfile.TemporaryDirectory() as folder:
         (drawn,) = annotate(footage, replace(answers, top=3), Path(folder), progress)
         jpeg = to_jpeg(_middle_of_first_clip(drawn), _QUALITY)
-    caption = (
-        f"xmic predict {video.name} --window {_WINDOW_S:g} --annotate FOLDER: X-MIC trained on {PREDICTS.name} answers "
-        "a drawn video that no training has seen. The boxes are those of the packaged hand model; below are the best "
-        "words of the clip."
-    )
-    add_picture(workspace.report(report), "prediction", jpeg, caption)
+    add_picture(folder_of_report, _PICTURE, jpeg, caption)
 
 
 def _middle_of_first_clip(video: Path) -> np.ndarray:

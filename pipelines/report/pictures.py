@@ -34,6 +34,13 @@ def add_picture(report: Path, name: str, jpeg: bytes, caption: str) -> None:
             temporary.write_bytes(content)
 
 
+def caption_of(report: Path, name: str) -> str | None:
+    """Return the caption of a picture, or None where it is missing."""
+    caption = report / PICTURES / f"{name}.txt"
+    there = caption.is_file() and caption.with_suffix(".jpg").is_file()
+    return caption.read_text("utf-8") if there else None
+
+
 def pictures(report: Path) -> list[Picture]:
     """Read the pictures of a report that have a caption."""
     found = []
