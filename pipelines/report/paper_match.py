@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_manifests.schema import Label
+from pipelines.embed.encoders.openai_files import model_published_as
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.paper import PaperCell, paper_cells
@@ -70,9 +71,13 @@ def real_place(workspace: Workspace, metrics: Metrics | None) -> str | None:
 
 def encoder_named(protocol: Mapping[str, Any]) -> str:
     """Name the classifying encoder as the paper does, else by its folder."""
-    spec = str(protocol.get("encoder_spec"))
+    spec, folder = str(protocol.get("encoder_spec")), str(protocol.get("encoder"))
+    # A file that OpenAI published is its weights; the folder's name ends with the first digits of the file's sha256.
+    if spec.startswith("open_clip:") and "=" in spec:
+        model = model_published_as(folder.rpartition("-")[2])
+        spec = f"open_clip:{model}/openai" if model else spec
     known = (name for name, pattern in ENCODERS.items() if pattern.fullmatch(spec))
-    return next(known, str(protocol.get("encoder")))
+    return next(known, folder)
 
 
 def v2_named(protocol: Mapping[str, Any]) -> str:

@@ -55,7 +55,7 @@ def _options_of(encoder: Any, spec: str, options: Mapping[str, Any]) -> EncoderO
 
 def _class_of(spec: str) -> Any:
     family, _, rest = spec.partition(":")
-    family = "open_clip" if spec == POCKET else family
+    family = "open_clip" if spec == POCKET or family in ("hf-hub", "local-dir") else family
     named = bool(family) and family not in ENCODERS and rest.isidentifier()
     own = named and ("." in family or find_spec(family) is not None)
     return load_class(spec if own else family, ENCODERS, "encoder family")

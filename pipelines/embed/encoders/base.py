@@ -75,6 +75,32 @@ class FrozenImageEncoder:
         """
         return self._in_batches(inputs, self._shape)
 
+    def refuse_silence(self, file: str) -> None:
+        """Refuse weights whose vectors say nothing.
+
+        They are zero, not finite, or the same for two unlike pictures.
+
+        Args:
+            file: where the weights come from, for the message.
+
+        Raises:
+            InputError: the image tower gives nothing.
+        """
+        side = self._shape[-1]
+        noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+        one, other = (vectors[0] for vectors in map(self._alone, (noise, 255 - noise)))
+        if not np.isfinite([one, other]).all():
+            problem = "values that are not finite"
+        elif not one.any() or np.array_equal(one, other):
+            problem = "zeros" if not one.any() else "the same vector for unlike pictures"
+        else:
+            return
+        raise InputError(f"{file}: a network with these weights gives {problem}. Get the file again.")
+
+    def _alone(self, picture: np.ndarray) -> np.ndarray:
+        """Embed one picture in a forward pass of its own; float32 [1, D]."""
+        return self._in_batches([self.preprocess(picture)], (1, *self._shape[1:]))
+
     def _in_batches(self, inputs: Sequence[Tensor], shape: tuple[int, ...]) -> np.ndarray:
         """Embed inputs of shape[1:] in forward passes of ``shape``; raw vectors, float32 [n, D]."""
         batch = torch.zeros(shape)

@@ -81,6 +81,7 @@ class LavilaEncoder(FrozenImageEncoder):
         self.logit_scale = float(self._network.logit_scale.exp())
         size = found.sizes.image_size
         super().__init__(self._network.encode_clip, _Transform(size), found.sizes.dim, size, options)
+        self.refuse_silence(str(found.spec.file))
 
     @classmethod
     def describe(cls, spec: str, options: EncoderOptions) -> EncoderIdentity:
@@ -106,6 +107,10 @@ class LavilaEncoder(FrozenImageEncoder):
             Raw vectors, float32 [n, D].
         """
         return self._in_batches([picture[None] for picture in inputs], (self._shape[0], 1, *self._shape[1:]))
+
+    def _alone(self, picture: np.ndarray) -> np.ndarray:
+        """Embed one picture in a forward pass of its own; float32 [1, D]."""
+        return self._in_batches([self.preprocess(picture)[None]], (1, 1, *self._shape[1:]))
 
     def embed_clips(self, inputs: Sequence[Sequence[Tensor]]) -> np.ndarray:
         """Embed clips of preprocessed frames.

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,67 +12,33 @@ import open_clip
 import torch
 from open_clip.convert import convert_state_dict
 from open_clip.model import convert_to_custom_text_state_dict
-from open_clip.pretrained import download_pretrained_from_url, get_pretrained_cfg
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from torch import Tensor
 
-from data_manifests.errors import InputError, MissingUpstream, UsageError
+from data_manifests.errors import InputError, UsageError
 from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment, normalised_levels
+from pipelines.embed.encoders.open_clip_config import ResolvedModel, config_of, models_of, resolve
 from pipelines.embed.encoders.open_clip_text import open_text_tower
 from pipelines.embed.encoders.open_clip_visual import open_visual_tower
-from pipelines.embed.encoders.spec import (
-    SEED,
-    EncoderIdentity,
-    EncoderOptions,
-    ModelSpec,
-    parse_spec,
-    random_sha256,
-    refuse_random,
-)
-from pipelines.embed.encoders.weights import hub_file, load_strict, read_state_dict
-from pipelines.engine.digest import canonical_json, digest_json
+from pipelines.embed.encoders.spec import SEED, EncoderIdentity, EncoderOptions, parse_spec
+from pipelines.embed.encoders.weights import load_strict, read_state_dict
+from pipelines.engine.digest import digest_json
 from pipelines.methods.text_tower import TextTower
 from pipelines.methods.visual_tower import VisualTower
 
-_HUB_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _TEXT_BATCH = 64
+_LARGEST_LOG_SCALE = 10.0
 # OpenAI's files carry these beside the weights.
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
-
-
-@dataclass(frozen=True)
-class _Resolved:
-    """Spec with everything that can be looked up without loading the weights."""
-
-    spec: ModelSpec
-    name: str
-    config: dict[str, Any]
-    preprocess: dict[str, Any]
-    quick_gelu: bool
-    file: Path | None
-    sha256: str
-
-    @property
-    def image_size(self) -> int:
-        size = self.config["vision_cfg"].get("image_size", 224)
-        return int(size[0] if isinstance(size, list | tuple) else size)
-
-    @property
-    def context(self) -> int:
-        return int(self.config["text_cfg"].get("context_length", 77))
-
-    @property
-    def hub_tokenizer(self) -> str | None:
-        return self.config["text_cfg"].get("hf_tokenizer_name")
 
 
 class OpenClipEncoder(FrozenImageEncoder):
     """open_clip model with an image tower and a text tower.
 
-    QuickGELU is on where the tag's own configuration asks for it, as for OpenAI's weights. A file does not record
-    it: for a file of OpenAI's weights, name the ``-quickgelu`` model.
+    QuickGELU is on where the configuration of the tag or model asks for it, and for the files that OpenAI published.
+    Another file of OpenAI's weights does not record it: name the ``-quickgelu`` model.
 
     Attributes:
         dim: D, the joint width.
@@ -84,7 +46,7 @@ class OpenClipEncoder(FrozenImageEncoder):
     """
 
     def __init__(self, spec: str, options: EncoderOptions) -> None:
-        found = _resolve(parse_spec(spec), options)
+        found = resolve(parse_spec(spec), options)
         model = _build(found)
         self._model = model.to(options.device).eval().requires_grad_(False)
         # The text tower stays in fp32: its vectors are few and become the classifier.
@@ -97,11 +59,13 @@ class OpenClipEncoder(FrozenImageEncoder):
         self._normalised = normalised_levels(*self._mean_std)
         dim, size = int(found.config["embed_dim"]), found.image_size
         super().__init__(self._model.encode_image, transform, dim, size, options)
+        if found.file is not None:
+            self.refuse_silence(str(found.file))
 
     @classmethod
     def describe(cls, spec: str, options: EncoderOptions) -> EncoderIdentity:
         """Return the identity, as :func:`pipelines.embed.encoders.describe_encoder` does."""
-        found = _resolve(parse_spec(spec), options)
+        found = resolve(parse_spec(spec), options)
         model = {
             "spec": found.spec.text,
             "weights_sha256": found.sha256,
@@ -125,7 +89,10 @@ class OpenClipEncoder(FrozenImageEncoder):
     @classmethod
     def gflop_of(cls, spec: str) -> float | None:
         """Return the image transformer's arithmetic per picture, or None."""
-        vision = _config_of(parse_spec(spec))[1]["vision_cfg"]
+        parsed = parse_spec(spec)
+        if parsed.hub is not None:  # its configuration may not be on this machine yet
+            return None
+        vision = config_of(parsed, offline=True)[1]["vision_cfg"]
         layers, width, patch = (vision.get(name) for name in ("layers", "width", "patch_size"))
         size = vision.get("image_size", 224)
         if not all(isinstance(value, int) for value in (layers, width, patch, size)):
@@ -244,6 +211,10 @@ def text_vectors(model: Any, texts: Sequence[str], tokenizer: Any, context: int,
         tokens = tokenizer(part + [""] * (_TEXT_BATCH - len(part)), context_length=context)
         with torch.inference_mode():
             vectors = model.encode_text(tokens.to(device))
+        if not (vectors.isfinite().all() and vectors.any(-1).all()):
+            raise InputError(
+                "the encoder's text tower gives zeros or values that are not finite: its weights are broken."
+            )
         found.append(vectors[: len(part)].float().cpu().numpy())
     return np.concatenate(found) if found else np.zeros((0, dim), np.float32)
 
@@ -257,120 +228,44 @@ def _refuse_cut_texts(texts: Sequence[str], tokenizer: Any, context: int) -> Non
             raise InputError(f"class text {text[:60]!r}: {length} tokens, the text tower takes {context}; shorten it.")
 
 
-def _resolve(spec: ModelSpec, options: EncoderOptions) -> _Resolved:
-    name, config, preprocess = _config_of(spec)
-    refuse_random(spec, options.allow_random_weights)
-    quick_gelu = bool(config.get("quick_gelu", False))
-    if spec.random:
-        sha256 = random_sha256(canonical_json(config))
-        return _Resolved(spec, name, config, preprocess or _preprocess({}), quick_gelu, None, sha256)
-    if spec.file is not None:
-        preprocess = preprocess or _published_preprocess(spec, name)
-        return _Resolved(spec, name, config, preprocess, quick_gelu, spec.file, options.file_sha256(spec.file))
-    if spec.tag is None:
-        raise UsageError(
-            f"--encoder {spec.text}: which weights? Name a tag ({spec.text}/openai), a file ({spec.text}=FILE), or "
-            f"{spec.text}/random with --allow-random-weights."
-        )
-    tag = get_pretrained_cfg(name, spec.tag)
-    if not tag:
-        tags = open_clip.list_pretrained_tags_by_model(name)
-        raise UsageError(
-            f"--encoder {spec.text}: open_clip has no tag {spec.tag} for {name}; it has {', '.join(tags) or 'none'}."
-        )
-    quick_gelu = bool(tag.get("quick_gelu", quick_gelu))
-    file = _pretrained_file(tag, spec, options.offline)
-    return _Resolved(spec, name, config, _preprocess(tag), quick_gelu, file, options.file_sha256(file))
-
-
-def _preprocess(given: dict[str, Any]) -> dict[str, Any]:
-    """Fill the gaps of a tag or ``preprocess_cfg`` with OpenAI's values, as open_clip does."""
-    return {
-        "mean": list(given.get("mean") or open_clip.OPENAI_DATASET_MEAN),
-        "std": list(given.get("std") or open_clip.OPENAI_DATASET_STD),
-        "interpolation": given.get("interpolation") or "bicubic",
-        "resize_mode": given.get("resize_mode") or "shortest",
-    }
-
-
-def _published_preprocess(spec: ModelSpec, name: str) -> dict[str, Any]:
-    """Return the preprocessing that all published weights of a model share.
-
-    A file does not record the preprocessing that it was trained with.
-
-    Raises:
-        UsageError: the published weights differ in preprocessing.
-    """
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    known = {canonical_json(_preprocess(get_pretrained_cfg(name, tag))) for tag in tags}
-    if len(known) > 1:
-        raise UsageError(
-            f"--encoder {spec.text}: the published weights of {name} differ in preprocessing "
-            f"({' or '.join(sorted(known))}) and a file does not say which is its own. Name a configuration "
-            "instead, open_clip:CONFIG.json=FILE, with 'model_cfg' and 'preprocess_cfg'; for OpenAI's weights name "
-            "the -quickgelu model."
-        )
-    return json.loads(known.pop()) if known else _preprocess({})
-
-
-def _config_of(spec: ModelSpec) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
-    """Return name, model configuration, and the preprocessing if a configuration file has it."""
-    if spec.model.endswith(".json"):
-        return _config_file(Path(spec.model))
-    # open_clip would accept 'hf-hub:…' as a model and download it.
-    if spec.model not in open_clip.list_models():
-        near = difflib.get_close_matches(spec.model, open_clip.list_models(), n=3)
-        raise UsageError(
-            f"--encoder {spec.text}: open_clip has no model {spec.model}. Near: {', '.join(near) or 'none'}."
-        )
-    return spec.model, open_clip.get_model_config(spec.model), None
-
-
-def _config_file(path: Path) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); expected an open_clip model configuration.") from error
-    config = content.get("model_cfg", content) if isinstance(content, dict) else None
-    parts = ("embed_dim", "vision_cfg", "text_cfg")
-    missing = [part for part in parts if not isinstance(config, dict) or part not in config]
-    if config is None or missing:
-        raise InputError(f"{path}: not an open_clip model configuration, it has no {', '.join(missing)}.")
-    given = content.get("preprocess_cfg")
-    return path.stem, config, _preprocess(given) if given else None
-
-
-def _pretrained_file(tag: dict[str, Any], spec: ModelSpec, offline: bool) -> Path:
-    repository, _, filename = tag.get("hf_hub", "").rpartition("/")
-    if repository:
-        return hub_file(repository, (filename,) if filename else _HUB_NAMES, spec.text, offline=offline)
-    cache = Path("~/.cache/clip").expanduser()
-    cached = cache / Path(tag["url"]).name
-    if cached.is_file():
-        return cached
-    if offline:
-        raise MissingUpstream(
-            f"{spec.text}: its weights are not at {cached}, and --offline forbids the network. Download {tag['url']} "
-            f"to that place on a machine with network, or name a file: {spec.family}:{spec.model}=FILE."
-        )
-    return Path(download_pretrained_from_url(tag["url"], str(cache)))
-
-
-def _build(found: _Resolved) -> Any:
+def _build(found: ResolvedModel) -> Any:
     model = _network(found)
     if found.file is None:
         return model
-    state = {name: value for name, value in read_state_dict(found.file).items() if name not in _NOT_WEIGHTS}
-    state = convert_state_dict(model, state)
-    if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
-        state = convert_to_custom_text_state_dict(state)
+    read = read_state_dict(found.file)
+    if not found.quick_gelu and any(name in read for name in _NOT_WEIGHTS):
+        raise InputError(
+            f"{found.file}: OpenAI's own weights (they hold {', '.join(_NOT_WEIGHTS)}), which were trained with "
+            f"QuickGELU; {found.name} is without it. Name "
+            f'open_clip:{found.name}-quickgelu={found.file}, or a configuration with "quick_gelu": true.'
+        )
+    state = {name: value for name, value in read.items() if name not in _NOT_WEIGHTS}
+    try:
+        state = convert_state_dict(model, state)
+        if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
+            state = convert_to_custom_text_state_dict(state)
+    except Exception as error:  # of open_clip's conversions, which take the weights for what they expect
+        raise InputError(
+            f"{found.file}: not the weights of {found.name}: open_clip cannot convert them ({error!r})."
+        ) from error
     if "logit_scale" in state:
+        _refuse_no_logarithm(state["logit_scale"], found)
         state["logit_scale"] = state["logit_scale"].reshape(model.logit_scale.shape)
-    load_strict(model, state, found.file, found.name)
+    load_strict(model, state, found.file, found.name, near=lambda: models_of(state))
     return model
 
 
-def _network(found: _Resolved) -> Any:
+def _refuse_no_logarithm(scale: Tensor, found: ResolvedModel) -> None:
+    """Refuse a scale that is no logarithm: 100 itself instead of ln 100 = 4.6."""
+    value = float(scale) if scale.numel() == 1 else float("nan")
+    if not abs(value) <= _LARGEST_LOG_SCALE:
+        raise InputError(
+            f"{found.file}: its logit_scale is {value:g}; expected the logarithm of the scale, such as 4.605 for 100. "
+            f"If {value:g} is the scale itself, save its logarithm."
+        )
+
+
+def _network(found: ResolvedModel) -> Any:
     """Build the model with random weights of a fixed seed.
 
     It is built from its class, not by ``open_clip.create_model``, which knows models by name only. A user's

@@ -27,9 +27,19 @@ RANDOM = "random"
 SEED = 0
 """Seed of random weights: they are the same on every machine of a kind."""
 
+OPEN_CLIP_CONFIG = "open_clip_config.json"
+"""File of the model's configuration in an open_clip repository or snapshot folder."""
+
+_HUB, _FOLDER = "hf-hub:", "local-dir:"
+_FOLDER_WEIGHTS = (
+    "open_clip_model.safetensors",
+    "model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "pytorch_model.bin",
+)
 _FORMS = (
     "expected FAMILY:MODEL/TAG (open_clip:ViT-B-16/openai), FAMILY:MODEL=FILE (open_clip:ViT-B-16=clip.safetensors), "
-    "or pocket"
+    "open_clip:FOLDER of a hub snapshot, open_clip:hf-hub:OWNER/NAME, or pocket"
 )
 
 
@@ -48,6 +58,11 @@ class ModelSpec:
     model: str
     tag: str | None = None
     file: Path | None = None
+
+    @property
+    def hub(self) -> str | None:
+        """Repository on the hub that holds configuration and weights, 'owner/name', or None."""
+        return self.model.removeprefix(_HUB) if self.model.startswith(_HUB) else None
 
     @property
     def random(self) -> bool:
@@ -126,15 +141,26 @@ class EncoderIdentity:
 def parse_spec(spec: str) -> ModelSpec:
     """Parse a model spec; ``pocket`` names the packaged files.
 
+    The folder of a snapshot that open_clip reads is its configuration and weights file. ``hf-hub:OWNER/NAME`` and
+    ``local-dir:FOLDER`` are open_clip's own words; its name before them may be left out.
+
     Raises:
-        UsageError: the spec has neither of the two forms.
+        UsageError: the spec has none of these forms.
         InputError: a file that it names is missing.
     """
     if spec == POCKET:
         return ModelSpec("open_clip", str(_POCKET_FILES / "pocket.json"), None, _POCKET_FILES / "pocket.safetensors")
+    if spec.startswith((_HUB, _FOLDER)):
+        spec = f"open_clip:{spec}"
     family, colon, rest = spec.partition(":")
     if not colon or not family or not rest:
         raise UsageError(f"--encoder {spec}: {_FORMS}.")
+    if rest.startswith(_HUB):
+        return _of_hub(spec, family, rest)
+    # A model's name is no folder, even where a folder has that name.
+    named = Path(rest).is_dir() and (rest.startswith(("/", ".")) or (Path(rest) / OPEN_CLIP_CONFIG).is_file())
+    if rest.startswith(_FOLDER) or named:
+        return _of_folder(spec, family, Path(rest.removeprefix(_FOLDER)))
     model, equals, file = rest.partition("=")
     if equals:
         path = Path(file)
@@ -145,6 +171,37 @@ def parse_spec(spec: str) -> ModelSpec:
     if slash and not rest.endswith(".json"):
         return ModelSpec(family, _existing(spec, head), tag)
     return ModelSpec(family, _existing(spec, rest))
+
+
+def _of_hub(spec: str, family: str, model: str) -> ModelSpec:
+    owner, slash, name = model.removeprefix(_HUB).partition("/")
+    if not (owner and slash and name) or "/" in name:
+        raise UsageError(f"--encoder {spec}: expected hf-hub:OWNER/NAME.")
+    if family == "timm" and owner == "timm":
+        return ModelSpec(family, name)
+    if family != "open_clip":
+        raise UsageError(
+            f"--encoder {spec}: {_HUB} is read for open_clip, and for timm's own repositories (timm:hf-hub:timm/NAME). "
+            "Name a file: FAMILY:MODEL=FILE."
+        )
+    return ModelSpec(family, model)
+
+
+def _of_folder(spec: str, family: str, folder: Path) -> ModelSpec:
+    """Name configuration and weights of a snapshot folder; refuse one of another library."""
+    if not folder.is_dir():
+        raise InputError(f"--encoder {spec}: {folder} is not a folder; {_FORMS}.")
+    weights = next((folder / name for name in _FOLDER_WEIGHTS if (folder / name).is_file()), None)
+    config = folder / OPEN_CLIP_CONFIG
+    if family == "open_clip" and weights is not None and config.is_file():
+        return ModelSpec(family, str(config), None, weights)
+    there = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
+    expected = f"open_clip's {OPEN_CLIP_CONFIG} and {' or '.join(_FOLDER_WEIGHTS)}"
+    then = f"{family}:MODEL={weights}" if weights is not None else f"{family}:MODEL=FILE"
+    raise InputError(
+        f"--encoder {spec}: {folder} holds {there}; expected {expected}. For weights of another form name the model "
+        f"they were made for and their file: {then}. Weights in transformers' form (config.json) are not read."
+    )
 
 
 def _existing(spec: str, model: str) -> str:

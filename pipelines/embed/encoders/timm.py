@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import timm
 import timm.data
 import torch
+from torch import Tensor
 
-from data_manifests.errors import UsageError
+from data_manifests.errors import InputError, UsageError
 from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
 from pipelines.embed.encoders.spec import (
     SEED,
@@ -30,6 +33,8 @@ from pipelines.embed.encoders.weights import hub_file, load_strict, read_state_d
 from pipelines.engine.digest import canonical_json
 
 _HUB_NAMES = ("model.safetensors", "pytorch_model.bin")
+_NEAR = 12
+"""How many models of a similar name are looked at for weights that do not fit."""
 _DINOV2_SIZE, _DINOV2_CROP = 224, 224 / 256
 
 
@@ -70,6 +75,8 @@ class TimmEncoder(FrozenImageEncoder):
         transform = timm.data.create_transform(**found.data, is_training=False)
         dim, size = int(model.num_features), found.image_size
         super().__init__(model, transform, dim, size, options)
+        if found.file is not None:
+            self.refuse_silence(str(found.file))
 
     @classmethod
     def describe(cls, spec: str, options: EncoderOptions) -> EncoderIdentity:
@@ -134,13 +141,45 @@ def _build(found: _Resolved) -> Any:
         model: Any = timm.create_model(found.architecture, pretrained=False, num_classes=0, **found.arguments)
     if found.file is None:
         return model
-    state = read_state_dict(found.file)
+    read = read_state_dict(found.file)
     # Without a classifier timm's own loading is not strict: it would take any file.
+    try:
+        state = _converted(read, model)
+    except Exception as error:  # of timm's conversions, which take the weights for what they expect
+        fits = " or ".join(_models_of(read, found.architecture)) or "none of the models of a similar name"
+        raise InputError(
+            f"{found.file}: not the weights of {found.architecture}: timm cannot convert them ({error!r}). "
+            f"They fit {fits}."
+        ) from error
+    near = partial(_models_of, read, found.architecture)
+    load_strict(model, state, found.file, found.architecture, near)
+    return model
+
+
+def _converted(state: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
+    """Rename weights as timm names them, without the classifier's."""
     convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
-    if convert is not None:
-        state = convert(state, model)
+    found = convert(dict(state), model) if convert is not None else state
     heads = model.pretrained_cfg.get("classifier") or ()
     heads = tuple(f"{head}." for head in ((heads,) if isinstance(heads, str) else heads))
-    state = {name: value for name, value in state.items() if not name.startswith(heads)}
-    load_strict(model, state, found.file, found.architecture)
-    return model
+    return {name: value for name, value in found.items() if not name.startswith(heads)}
+
+
+def _models_of(state: Mapping[str, Tensor], architecture: str) -> list[str]:
+    """List timm's models of a similar name that the weights fit, without giving them values."""
+    family = architecture.split("_")[0]
+    others = [name for name in timm.list_models(f"{family}_*") if name != architecture]
+    found = []
+    for name in difflib.get_close_matches(architecture, others, n=_NEAR, cutoff=0.5):
+        size: dict[str, Any] = {"img_size": _DINOV2_SIZE} if "dinov2" in name else {}
+        try:
+            with torch.device("meta"):
+                model: Any = timm.create_model(name, pretrained=False, num_classes=0, **size)
+            # timm resamples positions, which needs values: give it some, and compare shapes alone.
+            converted = _converted({key: torch.zeros(value.shape) for key, value in state.items()}, model)
+        except Exception:  # of timm's conversions: these weights are not that model's
+            continue
+        own = {key: value.shape for key, value in model.state_dict().items()}
+        if own == {key: value.shape for key, value in converted.items()}:
+            found.append(name)
+    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,21 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from data_manifests.errors import InputError, MissingUpstream
+from pipelines.embed.encoders.openai_files import model_published_as
+from pipelines.engine.digest import whole_file_sha256
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Keys of training checkpoints under which a state dict lies, in the order in which they are looked for."""
+
+PREFIXES = ("module.", "_orig_mod.")
+"""What data-parallel training and torch.compile put before every name."""
 
 _SHOWN = 3
 
 
-def hub_file(repository: str, names: Sequence[str], what: str, *, offline: bool) -> Path:
+def hub_file(
+    repository: str, names: Sequence[str], what: str, *, offline: bool, file_form: str = "FAMILY:MODEL=FILE"
+) -> Path:
     """Find or download a weights file of a Hugging Face repository.
 
     Args:
@@ -31,6 +41,7 @@ def hub_file(repository: str, names: Sequence[str], what: str, *, offline: bool)
         names: file names in order of preference.
         what: the model spec, for messages.
         offline: look in the cache only.
+        file_form: the spec that loads the same from a file, for messages.
 
     Raises:
         MissingUpstream: the file is not cached, and the network is off or the download failed.
@@ -45,7 +56,7 @@ def hub_file(repository: str, names: Sequence[str], what: str, *, offline: bool)
     folder = f"models--{repository.replace('/', '--')}"
     then = (
         f'On a machine with network run: python -c "{call}"; then copy {folder} from its cache into '
-        f"{constants.HF_HUB_CACHE} here, or name the file: FAMILY:MODEL=FILE."
+        f"{constants.HF_HUB_CACHE} here, or name the file: {file_form}."
     )
     if offline:
         raise MissingUpstream(f"{what}: {where}, and --offline forbids the network. {then}")
@@ -61,9 +72,9 @@ def hub_file(repository: str, names: Sequence[str], what: str, *, offline: bool)
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read the named tensors of a weights file.
 
-    The file is safetensors, or a PyTorch file that holds nothing but tensors and plain values. Pickled code is never
-    run. A state dict inside a training checkpoint ('state_dict' or 'model') is taken out. The prefix 'module.' of
-    data-parallel training is cut off if every name has it.
+    The file is safetensors, or a PyTorch file that holds nothing but tensors and plain values, or one of the
+    TorchScript files that OpenAI published. Pickled code is never run. A state dict inside a training checkpoint is
+    taken out (see :func:`state_dict_in`).
 
     Raises:
         InputError: the file is of another kind or holds no named tensors.
@@ -83,6 +94,8 @@ def read_content(path: Path, allowed: Sequence[type] = ()) -> Any:
     Raises:
         InputError: the file is of another kind; the text names what else it holds.
     """
+    if _is_torchscript(path):
+        return _published_torchscript(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -92,23 +105,45 @@ def read_content(path: Path, allowed: Sequence[type] = ()) -> Any:
         other = re.search(r"GLOBAL (\S+)", str(error))
         problem = f"it holds {other[1]}" if other else " ".join(str(error).split())[:200]
         expected = "".join(f" and {item.__module__}.{item.__qualname__}" for item in allowed)
+        read = f"torch.load({str(path)!r}, 'cpu', weights_only=False)"
         raise InputError(
             f"{path}: not readable as plain weights ({problem}). Expected .safetensors, or a PyTorch state dict with "
-            f"nothing but tensors, plain values{expected}; TorchScript archives and pickled models are refused."
-            + (_how_to_convert(path) if other else "")
+            f"nothing but tensors, plain values{expected}; pickled models are refused."
+            + (_how_to_convert(path, f"found = {read}; state = found['state_dict']") if other else "")
         ) from error
 
 
-def _how_to_convert(path: Path) -> str:
-    """Say how to convert a checkpoint that holds more than tensors.
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
-    The user's own Python runs the pickled code; xmic never does.
+
+def _published_torchscript(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a TorchScript archive that OpenAI published; refuse any other, which is a program."""
+    sha256 = whole_file_sha256(path)
+    if model_published_as(sha256) is None:
+        read = f"state = torch.jit.load({str(path)!r}, 'cpu').state_dict()"
+        raise InputError(
+            f"{path}: a TorchScript archive, which is a program, and not one of those that OpenAI published (sha256 "
+            f"{sha256}). Expected .safetensors or a PyTorch state dict." + _how_to_convert(path, read)
+        )
+    try:
+        return dict(torch.jit.load(str(path), "cpu").state_dict())
+    except RuntimeError as error:
+        raise InputError(f"{path}: PyTorch cannot read this archive ({' '.join(str(error).split())[:200]}).") from error
+
+
+def _how_to_convert(path: Path, read: str) -> str:
+    """Say how to convert a file that holds more than tensors.
+
+    The user's own Python runs the code in it; xmic never does.
     """
     return (
-        " If you trust whoever made the file, keep its tensors alone, which runs the code pickled in it, and name the "
-        "new file instead:\n"
-        f"  import torch, safetensors.torch; found = torch.load({str(path)!r}, 'cpu', weights_only=False)\n"
-        "  safetensors.torch.save_file({k: v.contiguous().clone() for k, v in found['state_dict'].items()}, "
+        " If you trust whoever made the file, keep its tensors alone, which runs the code in it, and name the new file "
+        f"instead:\n  import torch, safetensors.torch; {read}\n"
+        "  safetensors.torch.save_file({k: v.contiguous().clone() for k, v in state.items()}, "
         f"{str(path.with_suffix('.safetensors'))!r})"
     )
 
@@ -116,31 +151,51 @@ def _how_to_convert(path: Path) -> str:
 def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     """Take the named tensors out of what :func:`read_content` read.
 
+    A state dict may lie in a training checkpoint, under one of :data:`WRAPPERS`. Prefixes of wrapped networks are cut
+    off where every name has them.
+
     Raises:
-        InputError: there are none.
+        InputError: there are none; the text names the keys that are there.
     """
-    for key in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise InputError(f"{path}: holds no named tensors. Expected a state dict.")
+    while isinstance(content, dict) and not _has_tensors(content):
+        inner = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), None)
+        if inner is None:
+            break
+        content = inner
+    if not isinstance(content, dict) or not _has_tensors(content):
+        keys = f"the keys {', '.join(map(str, list(content)[:8]))}" if isinstance(content, dict) else "no names at all"
+        raise InputError(
+            f"{path}: holds no named tensors, but {keys}. Expected a state dict, alone or under "
+            f"{', '.join(map(repr, WRAPPERS))}. Save that part alone: torch.save(found[KEY], FILE)."
+        )
     state = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    if all(name.startswith("module.") for name in state):
-        state = {name.removeprefix("module."): value for name, value in state.items()}
+    while prefix := next((one for one in PREFIXES if all(name.startswith(one) for name in state)), None):
+        state = {name.removeprefix(prefix): value for name, value in state.items()}
     return state
 
 
-def load_strict(network: torch.nn.Module, state: Mapping[str, Tensor], path: Path, what: str) -> None:
-    """Load weights into a network, refusing other names or shapes.
+def _has_tensors(content: dict[Any, Any]) -> bool:
+    return any(isinstance(value, Tensor) for value in content.values())
+
+
+def load_strict(
+    network: torch.nn.Module,
+    state: Mapping[str, Tensor],
+    path: Path,
+    what: str,
+    near: Callable[[], Sequence[str]] = tuple,
+) -> None:
+    """Load weights into a network, refusing what does not fit.
 
     Args:
         network: the network; its tensors keep their precision.
         state: tensors by name.
         path: the file of the tensors, for messages.
         what: the model's name, for messages.
+        near: finds the names of models that the tensors fit; called where they do not fit this one.
 
     Raises:
-        InputError: names or shapes differ; the text gives the first few.
+        InputError: names or shapes differ, or a value is not finite; the text gives the first few.
     """
     own = network.state_dict()
     shapes = [
@@ -156,7 +211,12 @@ def load_strict(network: torch.nn.Module, state: Mapping[str, Tensor], path: Pat
     if any(wrong):
         raise InputError(
             f"{path}: not the weights of {what}: {'; '.join(text for text in wrong if text)}. "
-            "Name the model these weights were made for."
+            f"Name the model these weights were made for{_fitting(near())}."
+        )
+    broken = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise InputError(
+            f"{path}: {_some('not finite', broken)}. Expected numbers: get the file again, or train it again."
         )
     network.load_state_dict(dict(state))
 
@@ -164,3 +224,7 @@ def load_strict(network: torch.nn.Module, state: Mapping[str, Tensor], path: Pat
 def _some(problem: str, names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"{problem}: {', '.join(names[:_SHOWN])}{more}" if names else ""
+
+
+def _fitting(names: Sequence[str]) -> str:
+    return f"; they fit {' or '.join(names[:_SHOWN])}" if names else ""

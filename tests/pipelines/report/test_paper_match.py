@@ -60,6 +60,14 @@ def test_an_encoder_is_the_paper_s_only_where_its_weights_are_known(spec: str | 
     assert encoder_named({"encoder": "folder", "encoder_spec": spec}) == name
 
 
+def test_a_file_that_openai_published_is_the_papers_encoder() -> None:
+    folder = "open-clip-vit-b-16-vit-b-16.pt-5806e77c"
+    said = {"encoder": folder, "encoder_spec": "open_clip:ViT-B-16=ViT-B-16.pt"}
+    assert encoder_named(said) == "CLIP ViT-B/16"
+    assert encoder_named({**said, "encoder": "open-clip-vit-b-16-mine.pt-00000000"}).endswith("mine.pt-00000000")
+    assert encoder_named({**said, "encoder_spec": "timm:vit=ViT-B-16.pt"}) == folder
+
+
 def test_the_second_encoder_is_named() -> None:
     dino = "timm-vit-large-patch14-dinov2.lvd142m-0a1b2c3d"
     assert [v2_named({"v2": v2}) for v2 in (dino, "other-1", None)] == ["v2=dino", "v2=other-1", ""]

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.embed.encoders import describe_encoder, load_encoder
+from pipelines.embed.encoders.spec import parse_spec
 
 SPEC = "timm:vit_tiny_patch16_224/random"
 
@@ -149,3 +150,34 @@ def test_what_is_wrong_is_said(tmp_path, monkeypatch, encoder):
         describe_encoder("timm:vit_large_patch14_dinov2.lvd142m", **options())
     with pytest.raises(UsageError, match="no text tower: embed it with --no-text"):
         encoder.encode_texts(["cut"])
+
+
+def other_names(state, variant):
+    """DINOv2 weights as its authors publish them, with and without registers."""
+    if variant == "reg4":
+        state = {("register_tokens" if name == "reg_token" else name): value for name, value in state.items()}
+        state["pos_embed"] = torch.cat([torch.zeros(1, 1, 384), state["pos_embed"]], 1)
+    return {**state, "mask_token": torch.zeros(1, 384)}
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("vit_small_patch14_reg4_dinov2", "vit_small_patch14_dinov2"),
+        ("vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2"),
+        ("vit_small_patch14_dinov2", "vit_base_patch14_dinov2"),
+    ],
+)
+def test_weights_of_another_variant_are_refused_with_the_name_that_they_fit(tmp_path, given, named):
+    with torch.device("meta"):
+        model = timm.create_model(given, pretrained=False, num_classes=0)
+    state = {name: torch.zeros(value.shape) for name, value in model.state_dict().items()}
+    torch.save(other_names(state, "reg4" if "reg4" in given else ""), tmp_path / "w.pth")
+    with pytest.raises(InputError, match=rf"w\.pth: not the weights of {named}: .*they fit .*{given}|They fit {given}"):
+        load_encoder(f"timm:{named}={tmp_path}/w.pth", **options(allow_random_weights=False))
+
+
+def test_timms_own_repositories_are_models_of_timm():
+    assert parse_spec("timm:hf-hub:timm/vit_small_patch14_dinov2.lvd142m").model == "vit_small_patch14_dinov2.lvd142m"
+    with pytest.raises(UsageError, match=r"read for open_clip, and for timm's own repositories"):
+        parse_spec("timm:hf-hub:someone/dino")

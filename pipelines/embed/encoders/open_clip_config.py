@@ -1,0 +1,219 @@
+"""Find an open_clip model's configuration, preprocessing and weights file, without loading them."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from open_clip.pretrained import download_pretrained_from_url, get_pretrained_cfg
+from torch import Tensor
+
+from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.embed.encoders.openai_files import model_published_as
+from pipelines.embed.encoders.spec import OPEN_CLIP_CONFIG, EncoderOptions, ModelSpec, random_sha256, refuse_random
+from pipelines.embed.encoders.weights import hub_file
+from pipelines.engine.digest import canonical_json
+
+HUB_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_QUICK = "-quickgelu"
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """Spec with everything that can be looked up without loading the weights."""
+
+    spec: ModelSpec
+    name: str
+    config: dict[str, Any]
+    preprocess: dict[str, Any]
+    quick_gelu: bool
+    file: Path | None
+    sha256: str
+
+    @property
+    def image_size(self) -> int:
+        """Side of the input in pixels."""
+        size = self.config["vision_cfg"].get("image_size", 224)
+        return int(size[0] if isinstance(size, list | tuple) else size)
+
+    @property
+    def context(self) -> int:
+        """Tokens per text."""
+        return int(self.config["text_cfg"].get("context_length", 77))
+
+    @property
+    def hub_tokenizer(self) -> str | None:
+        """Name of a tokenizer on the hub, or None for open_clip's own."""
+        return self.config["text_cfg"].get("hf_tokenizer_name")
+
+
+def resolve(spec: ModelSpec, options: EncoderOptions) -> ResolvedModel:
+    """Find configuration, preprocessing and weights of a spec.
+
+    The network is used only for what is not on this machine.
+
+    Raises:
+        UsageError: unknown model or tag, random weights that were not allowed, or a published file of another model.
+        InputError: a configuration file is wrong.
+        MissingUpstream: a file is not on this machine and may not be downloaded.
+    """
+    name, config, preprocess = config_of(spec, options.offline)
+    refuse_random(spec, options.allow_random_weights)
+    quick_gelu = bool(config.get("quick_gelu", False))
+    if spec.random:
+        sha256 = random_sha256(canonical_json(config))
+        return ResolvedModel(spec, name, config, preprocess or _preprocess({}), quick_gelu, None, sha256)
+    if spec.file is not None:
+        sha256 = options.file_sha256(spec.file)
+        if _is_openais(spec, name, sha256):
+            preprocess, quick_gelu = _preprocess({}), True
+        preprocess = preprocess or _published_preprocess(spec, name)
+        return ResolvedModel(spec, name, config, preprocess, quick_gelu, spec.file, sha256)
+    if spec.hub is not None:
+        file = hub_file(spec.hub, HUB_NAMES, spec.text, offline=options.offline)
+        filled = preprocess or _preprocess({})
+        return ResolvedModel(spec, name, config, filled, quick_gelu, file, options.file_sha256(file))
+    if spec.tag is None:
+        raise UsageError(
+            f"--encoder {spec.text}: which weights? Name a tag ({spec.text}/openai), a file ({spec.text}=FILE), or "
+            f"{spec.text}/random with --allow-random-weights."
+        )
+    tag = get_pretrained_cfg(name, spec.tag)
+    if not tag:
+        tags = open_clip.list_pretrained_tags_by_model(name)
+        raise UsageError(
+            f"--encoder {spec.text}: open_clip has no tag {spec.tag} for {name}; it has {', '.join(tags) or 'none'}."
+        )
+    quick_gelu = bool(tag.get("quick_gelu", quick_gelu))
+    file = _pretrained_file(tag, spec, options.offline)
+    return ResolvedModel(spec, name, config, _preprocess(tag), quick_gelu, file, options.file_sha256(file))
+
+
+def _is_openais(spec: ModelSpec, name: str, sha256: str) -> bool:
+    """Tell whether a file is the one that OpenAI published for this model."""
+    model = model_published_as(sha256)
+    if model is None:
+        return False
+    if name.removesuffix(_QUICK) != model:
+        raise UsageError(
+            f"--encoder {spec.text}: {spec.file} is OpenAI's {model} (sha256 {sha256[:12]}…). "
+            f"Name it so: open_clip:{model}={spec.file}."
+        )
+    return True
+
+
+def _preprocess(given: dict[str, Any]) -> dict[str, Any]:
+    """Fill the gaps of a tag or ``preprocess_cfg`` with OpenAI's values, as open_clip does."""
+    return {
+        "mean": list(given.get("mean") or open_clip.OPENAI_DATASET_MEAN),
+        "std": list(given.get("std") or open_clip.OPENAI_DATASET_STD),
+        "interpolation": given.get("interpolation") or "bicubic",
+        "resize_mode": given.get("resize_mode") or "shortest",
+    }
+
+
+def _published_preprocess(spec: ModelSpec, name: str) -> dict[str, Any]:
+    """Return the preprocessing that all published weights of a model share.
+
+    A file does not record the preprocessing that it was trained with.
+
+    Raises:
+        UsageError: the published weights differ in preprocessing.
+    """
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    known = {canonical_json(_preprocess(get_pretrained_cfg(name, tag))) for tag in tags}
+    if len(known) > 1:
+        raise UsageError(
+            f"--encoder {spec.text}: the published weights of {name} differ in preprocessing "
+            f"({' or '.join(sorted(known))}) and a file does not say which is its own. Name a configuration "
+            "instead, open_clip:CONFIG.json=FILE, with 'model_cfg' and 'preprocess_cfg'; for OpenAI's weights name "
+            "the -quickgelu model."
+        )
+    return json.loads(known.pop()) if known else _preprocess({})
+
+
+def config_of(spec: ModelSpec, offline: bool) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
+    """Return a model's name, configuration and preprocessing.
+
+    The preprocessing is None where no configuration file states it.
+    """
+    if spec.model.endswith(".json"):
+        return _config_file(Path(spec.model))
+    if spec.hub is not None:
+        _, config, preprocess = _config_file(hub_file(spec.hub, (OPEN_CLIP_CONFIG,), spec.text, offline=offline))
+        return spec.model, config, preprocess
+    if spec.model not in open_clip.list_models():
+        near = difflib.get_close_matches(spec.model, open_clip.list_models(), n=3)
+        raise UsageError(
+            f"--encoder {spec.text}: open_clip has no model {spec.model}. Near: {', '.join(near) or 'none'}."
+        )
+    return spec.model, open_clip.get_model_config(spec.model), None
+
+
+def _config_file(path: Path) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); expected an open_clip model configuration.") from error
+    config = content.get("model_cfg", content) if isinstance(content, dict) else None
+    parts = ("embed_dim", "vision_cfg", "text_cfg")
+    missing = [part for part in parts if not isinstance(config, dict) or part not in config]
+    if config is None or missing:
+        raise InputError(f"{path}: not an open_clip model configuration, it has no {', '.join(missing)}.")
+    given = content.get("preprocess_cfg")
+    return path.stem, config, _preprocess(given) if given else None
+
+
+def _pretrained_file(tag: dict[str, Any], spec: ModelSpec, offline: bool) -> Path:
+    repository, _, filename = tag.get("hf_hub", "").rpartition("/")
+    if repository:
+        names = (filename,) if filename else HUB_NAMES
+        return hub_file(repository, names, spec.text, offline=offline, file_form=_file_form(tag, spec))
+    cache = Path("~/.cache/clip").expanduser()
+    cached = cache / Path(tag["url"]).name
+    if cached.is_file():
+        return cached
+    if offline:
+        raise MissingUpstream(
+            f"{spec.text}: its weights are not at {cached}, and --offline forbids the network. Download {tag['url']} "
+            f"to that place on a machine with network, or name a file: {_file_form(tag, spec)}."
+        )
+    return Path(download_pretrained_from_url(tag["url"], str(cache)))
+
+
+def _file_form(tag: dict[str, Any], spec: ModelSpec) -> str:
+    """Write the spec with which a file of a tag's weights is loaded as the tag loads them."""
+    quick = f"{spec.model}{_QUICK}"
+    fits = tag.get("quick_gelu") and not open_clip.get_model_config(spec.model).get("quick_gelu")
+    model = quick if fits and quick in open_clip.list_models() else spec.model
+    return f"{spec.family}:{model}=FILE"
+
+
+def models_of(state: Mapping[str, Tensor]) -> list[str]:
+    """List open_clip's models whose sizes are those of a state dict.
+
+    It must have an image transformer. Sizes are the joint width, the transformer's width, layers, patch and input
+    side, and the text width.
+    """
+    tower = {name.removeprefix("visual."): value for name, value in state.items() if name.startswith("visual.")}
+    text = state.get("text_projection", state.get("text.text_projection"))
+    try:
+        joint, grid = text.shape, tower["positional_embedding"].shape[0] - 1  # type: ignore[union-attr]
+        width, _, patch, _ = tower["conv1.weight"].shape
+    except (KeyError, AttributeError, ValueError):
+        return []
+    layers = len({name.split(".")[2] for name in tower if name.startswith("transformer.resblocks.")})
+    wanted = (joint[1], width, layers, patch, round(grid**0.5) * patch, joint[0])
+    return [name for name in open_clip.list_models() if _sizes(open_clip.get_model_config(name)) == wanted]
+
+
+def _sizes(config: dict[str, Any]) -> tuple[Any, ...]:
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    image = vision.get("image_size", 224)
+    sizes = (vision.get("width"), vision.get("layers"), vision.get("patch_size"), image, text.get("width"))
+    return (config["embed_dim"], *sizes)
