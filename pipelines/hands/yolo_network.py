@@ -71,6 +71,9 @@ def build_network(path: Path, checkpoint: Checkpoint, end_to_end: bool) -> torch
             f"{path}: layer {wrong[0]} is {stored.get(wrong[0], 'missing')} in the file and "
             f"{layers.get(wrong[0], 'missing')} in the installed Ultralytics ({len(wrong)} differ). {_OTHER_VERSION}"
         )
+    broken = sorted(name for name, tensor in checkpoint.state.items() if not tensor.float().isfinite().all())
+    if broken:
+        raise InputError(f"{path}: {len(broken)} weights are not finite ({broken[0]}, …). Get the file again.")
     try:
         network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.state.items()})
     except RuntimeError as error:

@@ -188,6 +188,14 @@ def test_weights_that_are_not_of_their_configuration_are_refused(tmp_path: Path,
         build_network(path, read_checkpoint(path), end_to_end=False)
 
 
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, network: Any) -> None:
+    broken = deepcopy(network)
+    broken.model[0].conv.weight.data[0] = float("nan")
+    path = save(tmp_path / "w.pt", broken)
+    with pytest.raises(InputError, match=r"w\.pt: 1 weights are not finite \(model\.0\.conv\.weight"):
+        build_network(path, read_checkpoint(path), end_to_end=False)
+
+
 def test_the_running_average_is_preferred(tmp_path: Path, network: Any) -> None:
     other = deepcopy(network)
     other.names = {0: "left hand"}
