@@ -91,6 +91,7 @@ REJECT_REASONS = {
     "unknown_class": "a class id or name that the class list does not have",
     "duplicate_id": "a clip id that an earlier row already has",
     "unsafe_path": "a video id or path that would leave the video roots",
+    "bad_cell": "a value of a kind that the column does not take",
     "missing_value": "a required cell is empty",
     "duplicate_row": "the same clip and labels as an earlier row",
     "redacted": "the dataset shows no picture there",

@@ -21,8 +21,8 @@ NEEDED = ["clip_id", "video_id", "start_s", "stop_s", "start_frame", "stop_frame
 def shared_clips(clips: Mapping[str, pa.Table]) -> dict[str, list[str]]:
     """Report per split the clips that other splits have too.
 
-    A clip is the same where video, start and stop are equal. Where there is no stop in seconds, the numbers of the
-    JPEGs are compared as well.
+    A clip is the same where video, start and stop are equal, to a millisecond. Where there is no stop in seconds, the
+    numbers of the JPEGs are compared as well.
 
     Args:
         clips: split → rows with the columns :data:`NEEDED`.
@@ -67,6 +67,8 @@ def _places(clips: pa.Table, videos: pa.Array) -> dict[str, tuple[Any, ...]]:
     clip_ids, *columns = (kept.column(name).to_pylist() for name in NEEDED)
     places = zip(*columns, strict=True)
     return {
-        clip_id: (video, start, stop) if stop is not None else (video, start, stop, *frames)
+        clip_id: (video, round(start, 3), round(stop, 3))
+        if stop is not None
+        else (video, round(start, 3), None, *frames)
         for clip_id, (video, start, stop, *frames) in zip(clip_ids, places, strict=True)
     }

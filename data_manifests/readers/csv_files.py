@@ -1,63 +1,153 @@
-"""Read the rows of a csv file and refuse incomplete ones."""
+"""Read the rows of a csv file and refuse incomplete ones.
+
+What a spreadsheet writes is read too: semicolons or tabs between the cells, decimal commas, and a first line ``sep=;``.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from data_manifests.errors import InputError
+from data_manifests.readers.text_files import text_of
+
+_DELIMITERS = (",", ";", "\t", "|")
+_SEP_LINE = re.compile(r'"?sep=(.)"?[^\S\n\r]*(?:\r\n|\n|\r|$)', re.IGNORECASE)
+_HEADER = 65536  # characters in which the header is looked for
+_DECIMAL = re.compile(r"\s*[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?\s*", re.ASCII)
+
+Cells = tuple[int, list[str]]
+"""Number of the line a row ends on, and the row's cells."""
 
 
-def read_csv(file: Path, lines: TextIO, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+@dataclass(frozen=True)
+class CsvText:
+    """Text of a csv file and how its cells are separated.
+
+    Attributes:
+        text: the text from the header on.
+        delimiter: character between two cells.
+        lines_before: number of lines before the header, 1 where the file begins with ``sep=``.
+    """
+
+    text: str
+    delimiter: str
+    lines_before: int
+
+
+def read_csv(file: Path, delimiter: str = ",") -> Iterator[Cells]:
     """Read the non-empty rows of a csv file, header first.
 
     Args:
-        file: the file, for the messages.
-        lines: its text, opened with ``newline=""``.
-        delimiter: character between two cells.
+        file: the file, in UTF-8.
+        delimiter: character between two cells. Another one is found by the header, if the header has none of these.
 
     Yields:
-        The number of the line a row ends on, and the row's cells.
+        The number of the line a row ends on, and the row's cells. In a file with semicolons, a column of numbers with
+        decimal commas has points instead.
 
     Raises:
-        InputError: a row has more or fewer cells than the header, or a quote is not closed.
+        InputError: the file is not in UTF-8; a row has more or fewer cells than the header; a quote is not closed; a
+            column appears twice.
     """
-    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+    found = csv_text(file, delimiter)
+    rows = _rows(file, found)
+    header = next(rows, None)
+    if header is None:
+        return
+    refuse_repeated(f"{file}, line {header[0]}", header[1])
+    yield header
+    yield from _with_points(list(rows)) if found.delimiter == ";" else rows
+
+
+def csv_text(file: Path, delimiter: str = ",") -> CsvText:
+    """Read a csv file's text and find its delimiter.
+
+    Raises:
+        InputError: the file is not in UTF-8.
+    """
+    text = text_of(file)
+    said = _SEP_LINE.match(text)
+    if said:
+        return CsvText(text[said.end() :], said[1], 1)
+    header = re.split(r"[\r\n]", re.sub(r'"[^"]*"', "", text[:_HEADER].lstrip("\r\n ")))[0]
+    if delimiter not in header:
+        delimiter = max((delimiter, *_DELIMITERS), key=header.count)
+    return CsvText(text, delimiter, 0)
+
+
+def refuse_repeated(place: str, columns: Sequence[str]) -> None:
+    """Refuse a table in which a column appears twice.
+
+    Columns without a name are not compared: nothing can ask for them.
+
+    Raises:
+        InputError: a name appears twice.
+    """
+    names = [name.strip() for name in columns]
+    twice = [name for name, count in Counter(names).items() if count > 1 and name]
+    if twice:
+        raise InputError(f"{place}: the column {twice[0]!r} appears {names.count(twice[0])} times; keep one of them.")
+
+
+def _rows(file: Path, found: CsvText) -> Iterator[Cells]:
+    lines = io.StringIO(found.text, newline="")
+    reader = csv.reader(lines, delimiter=found.delimiter, strict=True, skipinitialspace=True)
     expected = before = 0
     try:
         for cells in reader:
+            number = reader.line_num + found.lines_before
             if not expected:
                 expected = len(cells)
             blank = not cells or (cells == [""] and expected > 1)
             if len(cells) != expected and not blank:
                 last = not lines.read(1)
                 raise InputError(
-                    f"{file}, line {reader.line_num}: {len(cells)} cells, expected {expected}; "
-                    + _why(len(cells) < expected, cut_off=last and not ends_with_line(file))
+                    f"{file}, line {number}: {len(cells)} cells, expected {expected}; "
+                    + _why(len(cells) < expected, found.delimiter, cut_off=last and not ends_with_line(file))
                 )
             if not blank:
-                yield reader.line_num, cells
-            before = reader.line_num
+                yield number, cells
+            before = number
     except csv.Error as error:
         raise InputError(f"{file}, line {before + 1}: not a row of a table ({error}){_quote(error)}") from None
+
+
+def _with_points(rows: list[Cells]) -> Iterator[Cells]:
+    """Write the decimal commas of columns of numbers as points."""
+    columns = list(zip(*(cells for _, cells in rows), strict=True))
+    numbers = [at for at, column in enumerate(columns) if _has_decimal_commas(column)]
+    for line, cells in rows:
+        for at in numbers:
+            cells[at] = cells[at].replace(",", ".")
+        yield line, cells
+
+
+def _has_decimal_commas(column: Sequence[str]) -> bool:
+    return any("," in cell for cell in column) and all(not cell.strip() or _DECIMAL.fullmatch(cell) for cell in column)
 
 
 def ends_with_line(file: Path) -> bool:
     """Check that the last line of a file has a line end."""
     with file.open("rb") as content:
         content.seek(0, 2)
-        content.seek(max(content.tell() - 1, 0))
-        return content.read() in (b"\n", b"\r", b"")
+        content.seek(max(content.tell() - 2, 0))
+        last = content.read()
+    return not last or last[-1:] in (b"\n", b"\r") or last in (b"\n\0", b"\r\0")  # UTF-16 ends in a zero byte
 
 
-def _why(short: bool, *, cut_off: bool) -> str:
+def _why(short: bool, delimiter: str, *, cut_off: bool) -> str:
     if short and cut_off:
         return "the file ends in the middle of this line: it is cut off. Get the whole file."
     if short:
         return "every row needs a cell for each column, if need be an empty one, and a quote must be closed in its row."
-    return "put texts with a comma in quotes."
+    name = {",": "a comma", ";": "a semicolon", "\t": "a tab"}.get(delimiter, repr(delimiter))
+    return f"put texts with {name} in quotes."
 
 
 def _quote(error: csv.Error) -> str:

@@ -161,7 +161,8 @@ class EgteaReader:
                 found.append((number, cells[0], reject))
         wrong = [(number, row) for number, _, row in found if isinstance(row, Reject)]
         if 2 * len(wrong) > len(lines):
-            why = "The ids seem to count from 0. " if self._are_one_too_low(lines) else ""
+            of_classes = wrong[0][1].reason == "unknown_class"  # any other reason is one already
+            why = "The ids seem to count from 0. " if of_classes and self._are_one_too_low(lines) else ""
             raise InputError(
                 f"{file}: {len(wrong)} of {len(lines)} lines are wrong, the first is line {wrong[0][0]}: "
                 f"{wrong[0][1].detail}. {why}Expected {_LINE_FORM}, as in action_annotation.zip."
@@ -355,6 +356,9 @@ def _session(clip_id: str) -> str:
 
 
 def _check_clip_id(clip_id: str) -> None:
+    stem, dot, ending = clip_id.rpartition(".")
+    if dot and ending.isalnum() and _TIMES.search(stem):
+        raise Reject("bad_time", f"clip id {clip_id!r} ends in .{ending}; expected {stem!r}: ids have no file ending")
     parts = clip_id.split("-")
     if not all(_PART.fullmatch(part) for part in parts):
         raise Reject("unsafe_path", f"clip id {clip_id!r} is not of the form {_CLIP_ID_FORM}")

@@ -269,20 +269,16 @@ def jpeg_rate(video_id: str) -> float:
 
 def _csv_rows(file: Path, expected: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Read each row with its line number, after checking the columns."""
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            rows = read_csv(file, lines)
-            _, found = next(rows, (1, []))
-            missing = [name for name in expected if name not in found]
-            if missing:
-                raise InputError(
-                    f"{file}, line 1: the columns {', '.join(missing)} are missing; "
-                    f"found {', '.join(found) or 'nothing'}."
-                )
-            for line, cells in rows:
-                yield line, dict(zip(found, cells, strict=True))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not a csv file in UTF-8 ({error})") from None
+    rows = read_csv(file)
+    first, found = next(rows, (1, []))
+    missing = [name for name in expected if name not in found]
+    if missing:
+        raise InputError(
+            f"{file}, line {first}: the columns {', '.join(missing)} are missing; "
+            f"found {', '.join(found) or 'nothing'}."
+        )
+    for line, cells in rows:
+        yield line, dict(zip(found, cells, strict=True))
 
 
 def _unended(file: Path) -> list[str]:

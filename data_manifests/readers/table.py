@@ -17,7 +17,20 @@ import pyarrow as pa
 from data_manifests.classes import class_row, class_table
 from data_manifests.errors import InputError, UsageError
 from data_manifests.readers import Reject, RejectRows, SplitRows, VideosByPath
-from data_manifests.readers.table_cells import frame_number, meant, names, other_spellings, seconds, text
+from data_manifests.readers.table_cells import (
+    MISSING_WORDS,
+    class_name,
+    filled,
+    frame_number,
+    meant,
+    missing_words,
+    names,
+    other_spellings,
+    rows_of,
+    seconds,
+    text,
+    whole_number_name,
+)
 from data_manifests.readers.table_columns import check_columns
 from data_manifests.readers.table_files import Row, maybe_cut_off, open_table, read_names
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label, canonical_split
@@ -105,7 +118,10 @@ class TableReader(VideosByPath):
         return rows
 
     def _split_of(self, file: Path, line: int, row: dict[str, Any], given: str | None) -> str:
-        stated = text(row.get("split"))
+        try:
+            stated = text(row.get("split"), "split")
+        except Reject as error:
+            raise InputError(f"{file}, row {line}: {error}.") from None
         if given is None and stated is None:
             raise InputError(
                 f"{file}, row {line}: no split. Add a column split (train, val or test), map one with "
@@ -148,22 +164,42 @@ class TableReader(VideosByPath):
         return {label: self._class_table(label) for label in LABELS}
 
     def _class_table(self, label: Label) -> pa.Table:
-        file = self._class_files.get(label)
-        found = read_names(file) if file else sorted(self._used[label])
+        found = list(self._listed[label]) if label in self._listed else sorted(self._used[label])
         return class_table([class_row(number, name, name) for number, name in enumerate(found)])
+
+    @cached_property
+    def _listed(self) -> dict[Label, dict[str, None]]:
+        """Label → names of its class file, in order."""
+        listed: dict[Label, dict[str, None]] = {}
+        for label, file in self._class_files.items():
+            found = [whole_number_name(name) for name in read_names(file)]
+            twice = [name for name, count in Counter(found).items() if count > 1]
+            if twice:
+                raise InputError(f"{file}: {twice[0]} and {twice[0]}.0 are one class; expected each once.")
+            listed[label] = dict.fromkeys(found)
+        return listed
 
     @cached_property
     def _used(self) -> dict[Label, dict[str, list[tuple[str, int]]]]:
         """Label → name → the rows that have it."""
-        used: dict[Label, dict[str, list[tuple[str, int]]]] = {label: {} for label in LABELS}
+        return {label: self._rows_by_name(label, missing=False) for label in LABELS}
+
+    def _rows_by_name(self, label: Label, *, missing: bool) -> dict[str, list[tuple[str, int]]]:
+        """Map each name, or each text for a missing value, to its rows."""
+        found: dict[str, list[tuple[str, int]]] = {}
         for file, line, row in (item for rows in self._rows.values() for item in rows):
             with suppress(Reject):
-                for noun in _nouns(row):
-                    used["noun"].setdefault(noun, []).append((file.name, line))
-            verb = text(row.get("verb"))
-            if verb is not None:
-                used["verb"].setdefault(verb, []).append((file.name, line))
-        return used
+                for name in _written(row, label):
+                    if self._is_missing(label, name) is missing:
+                        found.setdefault(name, []).append((file.name, line))
+        return found
+
+    def _is_missing(self, label: Label, name: str) -> bool:
+        """Tell whether a name stands for a missing label: a class list may have it."""
+        return name in MISSING_WORDS and name not in self._listed.get(label, ())
+
+    def _classes_of(self, row: dict[str, Any], label: Label) -> list[str]:
+        return [name for name in _written(row, label) if not self._is_missing(label, name)]
 
     @cached_property
     def _ids(self) -> dict[Label, dict[str, int]]:
@@ -187,8 +223,9 @@ class TableReader(VideosByPath):
         seen: set[str] = set()
         earlier = _EarlierRows()
         for file, line, row in self._rows[split]:
-            given = text(row.get("clip_id"))
+            given = None
             try:
+                given = filled(row.get("clip_id"), "clip_id")
                 clip = self._clip(row)
                 earlier.check(clip, given, file, line)
                 clip_id = given or _made_id(clip, made)
@@ -211,22 +248,35 @@ class TableReader(VideosByPath):
         )
 
     def _spellings(self) -> list[str]:
-        labels = [label for label in LABELS if label not in self._class_files]
-        return [sentence for label in labels for sentence in other_spellings(label, self._used[label])]
+        said: list[str] = []
+        for label in LABELS:
+            for word, rows in self._rows_by_name(label, missing=True).items():
+                said.append(
+                    f"{label} {word!r} ({rows_of(rows)}) counts as no label, since programs write so what is missing; "
+                    f"if it is a class, list it in --{label}s FILE"
+                )
+            if label not in self._class_files:
+                said += [
+                    f"{label} {word!r} ({rows_of(self._used[label][word])}) is a class; if it says that the label is "
+                    "missing, empty the cells"
+                    for word in missing_words(self._used[label])
+                ]
+                said += other_spellings(label, self._used[label])
+        return said
 
     def _clip(self, row: dict[str, Any]) -> dict[str, Any]:
         video_id = self._video_id(row)
         return {
             "video_id": video_id,
-            "recording_id": text(row.get("recording_id")) or video_id,
+            "recording_id": filled(row.get("recording_id"), "recording_id") or video_id,
             **_interval(row),
-            "narration": text(row.get("narration")),
-            "participant_id": text(row.get("participant_id")),
+            "narration": filled(row.get("narration"), "narration"),
+            "participant_id": filled(row.get("participant_id"), "participant_id"),
             **self._labels(row),
         }
 
     def _labels(self, row: dict[str, Any]) -> dict[str, Any]:
-        nouns, verb = _nouns(row), text(row.get("verb"))
+        nouns, verb = self._classes_of(row, "noun"), next(iter(self._classes_of(row, "verb")), None)
         ids = [self._class_id("noun", noun) for noun in nouns]
         return {
             "noun": nouns[0] if nouns else None,
@@ -244,7 +294,7 @@ class TableReader(VideosByPath):
         return known[name]
 
     def _video_id(self, row: dict[str, Any]) -> str:
-        video = text(row.get("video"))
+        video = text(row.get("video"), "video")
         if video is None:
             raise Reject("missing_value", "the cell of column video is empty")
         path = Path(video)
@@ -287,7 +337,8 @@ class _EarlierRows:
         Raises:
             Reject: the row equals an earlier one.
         """
-        interval = tuple(clip[name] for name in ("video_id", "start_s", "stop_s", "start_frame", "stop_frame"))
+        times = (None if clip[name] is None else round(clip[name], 3) for name in ("start_s", "stop_s"))
+        interval = (clip["video_id"], *times, clip["start_frame"], clip["stop_frame"])  # floats differ by rounding
         content = (*interval, clip["verb"], clip["narration"], tuple(clip["all_noun_classes"] or ()))
         if content in self._rows and given_id is None:
             of, row = self._rows[content]
@@ -320,10 +371,11 @@ def _interval(row: dict[str, Any]) -> dict[str, Any]:
     return {"start_s": start, "stop_s": stop, "start_frame": first, "stop_frame": last}
 
 
-def _nouns(row: dict[str, Any]) -> list[str]:
-    """Return the nouns of a row, the leading one first."""
-    noun, several = text(row.get("noun")), names(row.get("all_nouns"))
-    return several if noun is None else [noun, *(name for name in several if name != noun)]
+def _written(row: dict[str, Any], label: Label) -> list[str]:
+    """Return the classes that a row names, of nouns the leading one first."""
+    name = class_name(row.get(label), label)
+    several = names(row.get("all_nouns")) if label == "noun" else []
+    return several if name is None else [name, *(other for other in several if other != name)]
 
 
 def _made_id(clip: dict[str, Any], made: Counter[str]) -> str:

@@ -5,10 +5,10 @@ A table is in CSV, TSV, Parquet or JSON lines.
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from data_manifests.errors import InputError
 from data_manifests.json_files import refuse_half_characters
-from data_manifests.readers.csv_files import ends_with_line, read_csv
+from data_manifests.readers.csv_files import ends_with_line, read_csv, refuse_repeated
 from data_manifests.readers.text_files import text_of
 
 Row = tuple[int, dict[Any, Any]]
@@ -45,6 +45,7 @@ def open_table(file: Path) -> tuple[list[str], list[Row]]:
             table = pq.read_table(file)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{file}: not a Parquet file ({error})") from None
+        refuse_repeated(str(file), table.column_names)
         return table.column_names, list(enumerate(table.to_pylist(), start=1))
     if kind in (".jsonl", ".ndjson"):
         parsed = list(_json_lines(file))
@@ -95,11 +96,8 @@ def read_names(file: Path, *, comments: bool = False) -> list[str]:
 
 def _csv_rows(file: Path, delimiter: str) -> tuple[list[str], list[Row]]:
     """Read the rows, and the columns without blanks around their names."""
-    rows = list(read_csv(file, io.StringIO(text_of(file), newline=""), delimiter))
+    rows = list(read_csv(file, delimiter))
     columns = [name.strip() for name in rows[0][1]] if rows else []
-    twice = [name for name, count in Counter(columns).items() if count > 1]
-    if twice:
-        raise InputError(f"{file}, line 1: the column {twice[0]!r} appears {columns.count(twice[0])} times.")
     return columns, [(line, dict(zip(columns, cells, strict=True))) for line, cells in rows[1:]]
 
 
@@ -109,10 +107,15 @@ def _json_lines(file: Path) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except ValueError as error:
+            row = json.loads(line, object_pairs_hook=partial(_object, f"{file}, line {number}"))
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{file}, line {number}: not JSON ({error})") from None
         refuse_half_characters(f"{file}, line {number}", line, row)
         if not isinstance(row, dict):
             raise InputError(f"{file}, line {number}: found {type(row).__name__}, expected one JSON object a line.")
         yield number, row
+
+
+def _object(place: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    refuse_repeated(place, [name for name, _ in pairs])
+    return dict(pairs)

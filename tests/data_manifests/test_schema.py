@@ -47,6 +47,7 @@ def test_every_reject_reason_is_explained_in_words() -> None:
         "unknown_class",
         "duplicate_id",
         "unsafe_path",
+        "bad_cell",
         "missing_value",
         "duplicate_row",
         "redacted",

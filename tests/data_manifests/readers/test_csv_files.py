@@ -10,8 +10,7 @@ from data_manifests.readers.csv_files import ends_with_line, read_csv
 
 def _rows(file: Path, content: str) -> list[tuple[int, list[str]]]:
     file.write_bytes(content.encode())
-    with file.open(newline="", encoding="utf-8") as lines:
-        return list(read_csv(file, lines))
+    return list(read_csv(file))
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r", "\n\n", "\n   \n"])

@@ -394,3 +394,16 @@ def test_the_real_files_of_split_1_are_read_to_the_row() -> None:
         "noun": 53,
         "verb": 19,
     }
+
+
+@pytest.mark.parametrize("ending", ["mp4", "avi", "MP4"])
+def test_ids_with_a_file_ending_are_refused_for_the_ending_without_another_guess(tmp_path: Path, ending: str) -> None:
+    # One higher, these ids would make sense too.
+    lines = [line(number, "1 1 1").replace(" ", f".{ending} ", 1) for number in (1, 2)]
+    folder = write_egtea(tmp_path, {"test_split1": lines})
+    wrong = lines[0].split(" ")[0]
+    assert _refusal(folder) == (
+        f"{folder / 'test_split1.txt'}: 2 of 2 lines are wrong, the first is line 1: clip id {wrong!r} ends in "
+        f".{ending}; expected {wrong.rpartition('.')[0]!r}: ids have no file ending. Expected '<clip id> <action> "
+        "<verb> <noun>' with up to two more nouns, ids from 1, as in action_annotation.zip."
+    )

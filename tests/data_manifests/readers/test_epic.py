@@ -272,7 +272,7 @@ def test_an_empty_file_says_so(tmp_path: Path) -> None:
 def test_a_file_that_is_not_text_is_refused_by_name(tmp_path: Path) -> None:
     folder = write_epic(tmp_path)
     (folder / FILES["val"]).write_bytes(",".join(COLUMNS).encode() + b"\nP90\xff\xfe\n")
-    with pytest.raises(InputError, match=r"EPIC_100_validation\.csv: not a csv file in UTF-8 \("):
+    with pytest.raises(InputError, match=r"EPIC_100_validation\.csv: not a text file in UTF-8 \("):
         EpicReader(folder).read("val")
 
 

@@ -44,7 +44,7 @@ def test_a_name_is_folded_over_case_blanks_and_dashes_only() -> None:
     assert meant("pans", ["pan"]) == ""
 
 
-@pytest.mark.parametrize("cell", [[1, "b"], [["a"]], "['a', 2]", "['a'"])
+@pytest.mark.parametrize("cell", [[1.5, "b"], [["a"]], "['a', 2.5]", "['a'", "['pan' 'lid']", [True]])
 def test_what_is_no_list_of_names_is_rejected(cell: Any) -> None:
     with pytest.raises(Reject, match="is not a list of names"):
         names(cell)

@@ -32,7 +32,7 @@ def test_the_columns_of_json_lines_are_those_of_any_row(tmp_path: Path) -> None:
         ("x.jsonl", rb'{"noun": "\udc00"}', r"x\.jsonl, line 1: the escape '\\udc00' is half a character"),
         ("x.csv", b"video,narration\na,one\nb,two, three\n", r"x\.csv, line 3: 3 cells, expected 2; put texts with"),
         ("x.csv", b"video,noun,noun\na,b,c\n", r"x\.csv, line 1: the column 'noun' appears 2 times"),
-        ("x.csv", b"\xff\xfe", r"x\.csv: not a text file in UTF-8"),
+        ("x.csv", b"\xff\xfea", r"x\.csv: not a text file in UTF-8"),
     ],
 )
 def test_a_file_of_another_format_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
