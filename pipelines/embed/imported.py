@@ -20,7 +20,7 @@ from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_mi
 from pipelines.embed.options import ImportedStream, ImportFeaturesOptions
 from pipelines.embed.stage import EmbedStage
 from pipelines.embed.tables import SIDES, frame_vectors
-from pipelines.embed.vector_files import VectorFile
+from pipelines.embed.vector_files import SAME_COSINE, VectorFile
 from pipelines.engine.command_lines import command_line
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
@@ -32,6 +32,10 @@ EXACT_S = 0.001
 """Default tolerance between an imported time and a frame's time, seconds; it allows for rounding to milliseconds."""
 
 _ROUNDING_S = 1e-9
+_DIFFER = (
+    ", but their vectors differ. A frame has one vector; two that agree within float16 "
+    f"(cosine > {SAME_COSINE}) count as one."
+)
 Key = tuple[str, int]
 
 
@@ -61,8 +65,8 @@ class ImportFeaturesStage:
     """Stage that imports the vectors of one stream of one split.
 
     A row of the file names its frame by (clip_id, segment, candidate), or by (video_id, time_s). A frame without a row
-    becomes a failure ``not_imported``. The shards read like those of :class:`pipelines.embed.stage.EmbedStage`. See
-    :class:`pipelines.engine.stage.Stage`.
+    becomes a failure ``not_imported``. Rows of one frame whose vectors agree count as one, the first. The shards read
+    like those of :class:`pipelines.embed.stage.EmbedStage`. See :class:`pipelines.engine.stage.Stage`.
 
     Attributes:
         frames: the decode stage whose frames the vectors are of.
@@ -80,6 +84,7 @@ class ImportFeaturesStage:
     source_sha256: str
     stream: ImportedStream = "full"
     nearest_within_s: float | None = None
+    _repeated: set[int] = field(default_factory=set, init=False, repr=False)
 
     name = EmbedStage.name
     version = EmbedStage.version
@@ -90,7 +95,7 @@ class ImportFeaturesStage:
 
         Raises:
             UsageError: a tolerance for keys that need none, or one that is not 0 or more.
-            InputError: a key is missing or invalid, or two rows have the same.
+            InputError: a key is missing or invalid, or two rows with the same have other vectors.
         """
         if self.nearest_within_s is not None and not (self._timed and 0 <= self.nearest_within_s < np.inf):
             raise UsageError(
@@ -196,7 +201,13 @@ class ImportFeaturesStage:
                 self._append(shard, unit.payload, found)
             used |= set(found.values())
             yield unit
-        idle = len(self.source.vectors) - len(used)
+        again = len(self._repeated - used)
+        if again:
+            progress.note(
+                f"{self.source.path}: {again} rows are of a frame that an earlier row is of; their vectors agree "
+                f"(cosine > {SAME_COSINE}), and the first counts"
+            )
+        idle = len(self.source.vectors) - len(used) - again
         if used and idle:
             progress.note(f"{self.source.path}: {idle} of {len(self.source.vectors)} rows are of no frame made here")
 
@@ -235,11 +246,7 @@ class ImportFeaturesStage:
                 f"{self.source.path}: a hand stream needs whole_frame: true where no hand was found and the vector is "
                 "of the full frame, else false."
             )
-        words = {"true": True, "1": True, "false": False, "0": False}
-        said = [words.get(text.lower()) for text in self.source.texts("whole_frame")]
-        if None in said:
-            raise InputError(f"{self.source.path}: row {said.index(None)}: whole_frame is neither true nor false.")
-        return np.array(said, bool)
+        return self.source.flags("whole_frame")
 
     def _rows_of(self, frames: Decoded) -> dict[Key, int]:
         """Map (video, pts) to the row of the file."""
@@ -266,10 +273,16 @@ class ImportFeaturesStage:
                     f"{self.source.path}: row {row}: segment {key[1]}, candidate {key[2]}; the plan {plan.slug} has "
                     f"segments 0 to {plan.segments - 1} and candidates 0 to {plan.candidates - 1}."
                 )
-            if key in found:
-                raise InputError(f"{self.source.path}: rows {found[key]} and {row} are both of {key}.")
-            found[key] = row
+            if found.setdefault(key, row) != row and not self._repeats(found[key], row):
+                raise InputError(f"{self.source.path}: rows {found[key]} and {row} are both of {key}{_DIFFER}")
         return found
+
+    def _repeats(self, first: int, row: int) -> bool:
+        """Check whether two rows of one frame agree; the second is then counted as a repeat."""
+        agree = self.source.same(first, row) and bool(self._whole_frame[first] == self._whole_frame[row])
+        if agree:
+            self._repeated.add(row)
+        return agree
 
     def _by_clip(self, frames: Decoded) -> dict[Key, int]:
         found: dict[Key, int] = {}
@@ -277,11 +290,13 @@ class ImportFeaturesStage:
             row = self._of_clip.get((place["clip_id"], place["segment"], place["candidate"]))
             if row is None:
                 continue
-            first = found.setdefault((place["video_id"], place["pts"]), row)
-            if first != row and not np.array_equal(self.source.vectors[first], self.source.vectors[row]):
+            key = place["video_id"], place["pts"]
+            first, row = sorted((found.get(key, row), row))
+            found[key] = first
+            if first != row and not self._repeats(first, row):
                 raise InputError(
                     f"{self.source.path}: rows {first} and {row} are of one frame, {place['video_id']} pts "
-                    f"{place['pts']}, which two instants share, but their vectors differ. A frame has one vector."
+                    f"{place['pts']}, which two instants share{_DIFFER}"
                 )
         return found
 
@@ -290,10 +305,14 @@ class ImportFeaturesStage:
         """Times of each video, ascending, and their rows."""
         videos, times = np.array(self.source.texts("video_id")), self.source.numbers("time_s")
         order = np.lexsort((times, videos))
-        same = (videos[order][1:] == videos[order][:-1]) & (times[order][1:] == times[order][:-1])
-        if same.any():
-            one, two = order[np.flatnonzero(same)[0]], order[np.flatnonzero(same)[0] + 1]
-            raise InputError(f"{self.source.path}: rows {one} and {two} are both of {videos[one]} at {times[one]} s.")
+        again = (videos[order][1:] == videos[order][:-1]) & (times[order][1:] == times[order][:-1])
+        for at in np.flatnonzero(again):
+            one, two = int(order[at]), int(order[at + 1])
+            if not self._repeats(one, two):
+                raise InputError(
+                    f"{self.source.path}: rows {one} and {two} are both of {videos[one]} at {times[one]} s{_DIFFER}"
+                )
+        order = order[np.append(True, ~again)]
         names, starts = np.unique(videos[order], return_index=True)
         parts = np.split(order, starts[1:])
         return {str(name): (times[part], part) for name, part in zip(names, parts, strict=True)}

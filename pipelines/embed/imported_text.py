@@ -62,7 +62,7 @@ class ImportTextStage:
 
         Raises:
             UsageError: no logit scale, or one that is not a positive number.
-            InputError: a class has no vector, a name comes twice, or a value is not finite.
+            InputError: a class has no vector, a name has two vectors, or a value is not finite.
         """
         if self._scale is None:
             raise UsageError(
@@ -87,9 +87,10 @@ class ImportTextStage:
         names = self.source.texts("name")
         row_of: dict[str, int] = {}
         for row, name in enumerate(names):
-            if name in row_of:
-                raise InputError(f"{self.source.path}: rows {row_of[name]} and {row} are both of {name!r}.")
-            row_of[name] = row
+            if row_of.setdefault(name, row) != row and not self.source.same(row_of[name], row):
+                raise InputError(
+                    f"{self.source.path}: rows {row_of[name]} and {row} are both of {name!r}, but their vectors differ."
+                )
             if not np.isfinite(self.source.vectors[row].astype(np.float32)).all():
                 raise InputError(f"{self.source.path}: row {row}, {name!r}: a value is not finite.")
         wanted = self._classes.column("name").to_pylist()

@@ -15,10 +15,15 @@ from typing import Any
 import numpy as np
 
 from data_manifests.errors import InputError
+from data_manifests.readers.table_cells import BadCell, text
 from data_manifests.readers.table_files import open_table
 
 _ENDINGS = (".npy", ".npz", ".pt")
 _ROWS = 65536  # read at a time: the file may be larger than the memory
+_FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+SAME_COSINE = 0.999
+"""Two vectors of one picture have a cosine above this; computed in two batches, they differ within float16."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +53,43 @@ class VectorFile:
         parts = (self.vectors[start : start + _ROWS] for start in range(0, len(self.vectors), _ROWS))
         return all(np.allclose(np.linalg.norm(part.astype(np.float32), axis=1), 1, atol=1e-3) for part in parts)
 
+    def same(self, first: int, second: int) -> bool:
+        """Check whether two rows may be vectors of one picture.
+
+        They may differ as float16 does: by no more than vectors of one length with a cosine of :data:`SAME_COSINE`.
+        """
+        one, two = self.vectors[first].astype(np.float64), self.vectors[second].astype(np.float64)
+        longest = max(np.linalg.norm(one), np.linalg.norm(two))
+        apart = np.linalg.norm(one - two)
+        return bool(apart == 0 or apart < np.sqrt(2 * (1 - SAME_COSINE)) * longest)
+
     def texts(self, name: str) -> list[str]:
         """Return a column of ids or names.
 
         Raises:
-            InputError: the column is missing.
+            InputError: the column is missing, or a cell is empty or no text or number; names the row, from 0.
         """
-        return [str(value) for value in self._column(name).tolist()]
+        found = []
+        for row, value in enumerate(self._column(name).tolist()):
+            try:
+                one = text(value, name)
+            except BadCell as error:
+                raise InputError(f"{self.path}: row {row}: {error}.") from None
+            if one is None:
+                raise InputError(f"{self.path}: row {row}: {name} is empty.")
+            found.append(one)
+        return found
+
+    def flags(self, name: str) -> np.ndarray:
+        """Return a column of truth values: true or false, 1 or 0.
+
+        Raises:
+            InputError: the column is missing, or a cell is neither; names the row, from 0.
+        """
+        found = [_FLAGS.get(str(value).strip().lower()) for value in self._column(name).tolist()]
+        if None in found:
+            raise InputError(f"{self.path}: row {found.index(None)}: {name} is neither true nor false.")
+        return np.array(found, bool)
 
     def numbers(self, name: str, whole: bool = False) -> np.ndarray:
         """Return a column of numbers.
@@ -72,7 +107,9 @@ class VectorFile:
         found = self._column(name)
         for row, value in enumerate(found.tolist()):
             try:
-                good = np.isfinite(float(value)) and (not whole or float(value).is_integer())
+                number = float(value)  # which takes 1_000 and True too
+                good = np.isfinite(number) and (not whole or number.is_integer()) and not isinstance(value, bool)
+                good = good and "_" not in str(value)
             except (TypeError, ValueError):
                 good = False
             if not good:
@@ -163,5 +200,9 @@ def _array(file: Path, name: str, part: Any) -> np.ndarray:
 
 def _table(file: Path) -> dict[str, np.ndarray]:
     names, rows = open_table(file)
-    cells = [row for _, row in rows]
-    return {name: np.array([row[name] for row in cells]) for name in names}
+    columns = {}
+    for name in names:
+        # An array of objects, so that no cell becomes a text or a float because of the others.
+        columns[name] = np.empty(len(rows), object)
+        columns[name][:] = [row.get(name) for _, row in rows]
+    return columns

@@ -62,6 +62,14 @@ def _print_frames(frames: DecodeStage, json: bool) -> None:
     from pipelines.engine.csv_text import csv_text
 
     rows = list(wanted_frames(frames))
+    shared = len(rows) - len(
+        {(row["video_id"], row["time_s"] if row["time_s"] is not None else number) for number, row in enumerate(rows)}
+    )
+    if shared:
+        console.note(
+            f"{shared} of {len(rows)} rows are of a frame that an earlier row is of (same video_id and time_s): "
+            "each needs the same vector"
+        )
     columns = ["clip_id", "segment", "candidate", "video_id", "time_s"]
     lines = csv_text(columns, [[row[column] for column in columns] for row in rows]).splitlines()
     console.emit({"frames": rows}, json, lines)

@@ -196,3 +196,62 @@ def test_a_name_that_can_be_no_folder_is_refused(embedded):
     rows = list(wanted_frames(frames_of(embedded)))
     with pytest.raises(UsageError, match="--name a/b"):
         stage.run(ImportFeaturesStage(frames_of(embedded), "a/b", source_of(rows, ["clip_id", "segment"]), "0"))
+
+
+def in_two_batches(rows, key, noise=1e-4):
+    """A vector of each frame, computed again for each row that shares it: equal but for rounding."""
+    random = np.random.default_rng(3)
+    of: dict[tuple[object, ...], np.ndarray] = {}
+    for row in rows:
+        of.setdefault(key(row), 10 * random.normal(size=DIM).astype(np.float32))
+    exact = np.stack([of[key(row)] for row in rows])
+    return (exact * (1 + noise * random.normal(size=exact.shape))).astype(np.float32)
+
+
+class Notes(Silent):
+    def __init__(self):
+        self.said = []
+
+    def note(self, text):
+        self.said.append(text)
+
+
+@pytest.mark.parametrize("columns", [["clip_id", "segment", "candidate"], ["video_id", "time_s"]])
+def test_vectors_of_one_frame_that_differ_as_two_batches_do_count_as_one_and_it_is_said_once(embedded, columns):
+    frames = DecodeStage(embedded, "mine", "val", FramePlan(8, 3, 0))
+    stage.run(frames)
+    rows = list(wanted_frames(frames))[::-1]
+    places = [(row["video_id"], row["time_s"]) for row in rows]
+    again = len(rows) - len(set(places))
+    assert again > 0
+    source = source_of(rows, columns, in_two_batches(rows, lambda row: (row["video_id"], row["time_s"])))
+    item, notes = ImportFeaturesStage(frames, "mine", source, "0"), Notes()
+    assert not stage.run(item, progress=notes).failures
+    assert notes.said == [
+        f"v.npz: {again} rows are of a frame that an earlier row is of; their vectors agree (cosine > 0.999), and the "
+        "first counts"
+    ]
+    stored = read_rows(next(item.folder.glob("part-*"))).to_pylist()
+    times = {
+        (row["video_id"], row["pts"]): row["time_s"]
+        for part in frames.folder.glob("part-*")
+        for row in read_rows(part, ["video_id", "pts", "time_s"]).to_pylist()
+    }
+    for row in stored:
+        first = places.index((row["video_id"], times[row["video_id"], row["pts"]]))
+        np.testing.assert_array_equal(np.array(row["vector"], np.float16), source.vectors[first].astype(np.float16))
+
+
+def test_a_row_that_comes_twice_counts_once_but_not_with_another_vector_or_flag(embedded):
+    rows = [{**row, "whole_frame": False} for row in wanted_frames(frames_of(embedded))]
+    rows.append(dict(rows[0]))
+    columns = ["clip_id", "segment", "whole_frame"]
+    vectors = in_two_batches(rows, lambda row: (row["clip_id"], row["segment"]))
+    imported(embedded, source_of(rows, columns, vectors), stream="hand")
+    scaled = vectors.copy()
+    scaled[-1] *= 2
+    with pytest.raises(InputError, match=r"rows 0 and 24 are both of .*, but their vectors differ\. A frame has one"):
+        imported(embedded, source_of(rows, columns, scaled), stream="hand", sha256="1")
+    rows[-1]["whole_frame"] = True
+    with pytest.raises(InputError, match="rows 0 and 24 are both of"):
+        imported(embedded, source_of(rows, columns, vectors), stream="hand", sha256="2")

@@ -87,3 +87,47 @@ def test_vectors_of_length_1_are_known_as_normalised(tmp_path):
     for name, vectors, expected in (("raw", VECTORS, False), ("unit", unit, True)):
         np.savez(tmp_path / f"{name}.npz", vectors=vectors)
         assert read_vectors(tmp_path / f"{name}.npz").normalised is expected
+
+
+def test_one_id_is_read_alike_from_bytes_floats_and_tables_with_mixed_cells(tmp_path):
+    (tmp_path / "keys.jsonl").write_text('{"clip_id": 3, "n": 1}\n{"clip_id": "x"}\n{"clip_id": 7.0, "n": 2.5}\n')
+    np.save(tmp_path / "v.npy", VECTORS)
+    mixed = read_vectors(tmp_path / "v.npy", tmp_path / "keys.jsonl")
+    assert mixed.texts("clip_id") == ["3", "x", "7"]
+    with pytest.raises(InputError, match=r"row 1: n is None; expected a number"):
+        mixed.numbers("n")
+    for ids in (np.array([b"3", b"4", b"5"]), np.array([3.0, 4.0, 5.0]), np.array([3, 4, 5], np.int8)):
+        np.savez(tmp_path / "v.npz", vectors=VECTORS, clip_id=ids, segment=ids)
+        found = read_vectors(tmp_path / "v.npz")
+        assert found.texts("clip_id") == ["3", "4", "5"]
+        assert found.numbers("segment", whole=True).tolist() == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (np.array([True, False, True]), "row 0: clip_id 'True' is a truth value"),
+        (np.array(["a", "", "c"]), "row 1: clip_id is empty"),
+        (np.array(["2020-03-01"] * 3, "datetime64[D]"), "row 0: clip_id '2020-03-01' is a date"),
+    ],
+)
+def test_what_is_no_id_is_refused_by_its_row(tmp_path, ids, message):
+    np.savez(tmp_path / "v.npz", vectors=VECTORS, clip_id=ids)
+    with pytest.raises(InputError, match=message):
+        read_vectors(tmp_path / "v.npz").texts("clip_id")
+
+
+@pytest.mark.parametrize("cells", [[True, False, True], [1, 0, 1], [1.0, 0.0, 1.0], ["True", "FALSE", "1"]])
+def test_a_flag_is_true_or_false_however_it_is_written(tmp_path, cells):
+    np.savez(tmp_path / "v.npz", vectors=VECTORS, whole_frame=cells)
+    assert read_vectors(tmp_path / "v.npz").flags("whole_frame").tolist() == [True, False, True]
+    np.savez(tmp_path / "v.npz", vectors=VECTORS, whole_frame=["true", "maybe", "1"])
+    with pytest.raises(InputError, match="row 1: whole_frame is neither true nor false"):
+        read_vectors(tmp_path / "v.npz").flags("whole_frame")
+
+
+@pytest.mark.parametrize(("factor", "same"), [(1, True), (1.001, True), (-1, False), (2, False)])
+def test_vectors_of_one_picture_agree_in_direction_and_length(tmp_path, factor, same):
+    one = np.random.default_rng(0).normal(size=64).astype(np.float16)
+    np.savez(tmp_path / "v.npz", vectors=np.stack([one, one * np.float16(factor)]))
+    assert read_vectors(tmp_path / "v.npz").same(0, 1) is same
