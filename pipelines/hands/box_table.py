@@ -22,6 +22,7 @@ from pipelines.hands.options import HandsOptions
 
 # In floating point 12.4 - 12.35 is a little more than 0.05.
 _ROUNDING_S = 1e-9
+_ONE_FRAME_S = 1e-4  # rows of one frame may give its time with other roundings; frames are farther apart
 
 
 class BoxTable:
@@ -78,7 +79,9 @@ class BoxTable:
             example = f", but of {next(iter(self._of_video))!r}" if self._of_video else ""
             raise NoBoxes(f"{self._file}: no row of video {frames.video_id!r}{example}", "no_boxes")
         wanted, tolerance = self._wanted(frames, rows.column_names[0])
-        places, first = np.unique(rows.column(0).to_numpy(), return_index=True)
+        every = rows.column(0).to_numpy()
+        first = np.flatnonzero(np.diff(every, prepend=-np.inf) > _ONE_FRAME_S)
+        places = every[first]
         stop = np.append(first[1:], len(rows))
         right = np.clip(np.searchsorted(places, wanted), 0, len(places) - 1)
         left = np.maximum(right - 1, 0)

@@ -5,7 +5,6 @@ The labels are a table of boxes beside its videos or pictures, or YOLO's text fi
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,10 @@ import cv2
 import numpy as np
 
 from data_manifests.errors import InputError
+from data_manifests.readers.csv_files import read_csv
+from data_manifests.readers.table_cells import whole_number_name
 from pipelines.decode.container import errors_of, open_stream
+from pipelines.hands.box_rows import ROUNDING
 from pipelines.hands.scoring import Truth
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -131,25 +133,34 @@ def _truth(boxes: list[list[float]], difficult: list[bool]) -> Truth:
 def _rows(labels: Path) -> Iterator[tuple[str, int, list[float], bool]]:
     if not labels.is_file():
         raise InputError(f"{labels}: no such table (.csv) and no such folder of text files.")
-    with labels.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        columns = reader.fieldnames or []
-        if not set(_COLUMNS) <= set(columns):
-            raise InputError(f"{labels}: found the columns {', '.join(columns)}; expected {', '.join(_COLUMNS)}.")
-        for place, row in enumerate(reader, start=2):
-            texts = [row[name] or "" for name in _COLUMNS[2:]]
-            try:
-                number = int(row["frame"])
-                box = [float(text) for text in texts] if any(texts) else []
-            except ValueError:
-                raise InputError(f"{labels}, row {place}: frame or corners are no numbers.") from None
-            inside = not box or (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1)
-            if number < 0 or not inside or (row.get("difficult") or "0") not in ("0", "1"):
-                raise InputError(
-                    f"{labels}, row {place}: expected a frame of 0 or more, 0 ≤ x0 < x1 ≤ 1, 0 ≤ y0 < y1 ≤ 1, and a "
-                    "difficult of 0 or 1."
-                )
-            yield row["clip"], number, box, row.get("difficult") == "1"
+    rows = read_csv(labels)
+    columns = [name.strip() for name in next(rows, (1, []))[1]]
+    if not set(_COLUMNS) <= set(columns):
+        raise InputError(f"{labels}: found the columns {', '.join(columns)}; expected {', '.join(_COLUMNS)}.")
+    for place, cells in rows:
+        row = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
+        texts = [row[name] for name in _COLUMNS[2:]]
+        try:
+            number = int(whole_number_name(row["frame"]))
+            box = [_at_the_edge(float(text)) for text in texts] if any(texts) else []
+        except ValueError:
+            found = ", ".join(f"{name} {row[name]!r}" for name in _COLUMNS[1:])
+            raise InputError(f"{labels}, row {place}: frame or corners are no numbers: {found}.") from None
+        inside = not box or (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1)
+        difficult = whole_number_name(row.get("difficult") or "0")
+        if number < 0 or not inside or difficult not in ("0", "1"):
+            found = ", ".join(f"{name} {row[name]!r}" for name in (*_COLUMNS[1:], "difficult") if name in row)
+            raise InputError(
+                f"{labels}, row {place}: expected a frame of 0 or more, 0 ≤ x0 < x1 ≤ 1, 0 ≤ y0 < y1 ≤ 1, and a "
+                f"difficult of 0 or 1; found {found}."
+            )
+        yield row["clip"], number, box, difficult == "1"
+
+
+def _at_the_edge(share: float) -> float:
+    """Set a share that rounding left outside of the picture to its edge."""
+    nearest = min(max(share, 0.0), 1.0)
+    return nearest if abs(share - nearest) <= ROUNDING else share
 
 
 def _frames_of(file: Path, numbers: set[int]) -> Iterator[tuple[int, np.ndarray]]:

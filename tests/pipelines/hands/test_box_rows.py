@@ -119,7 +119,7 @@ def test_wrong_columns_are_named_with_those_expected(tmp_path: Path, header: str
 def test_what_is_no_table_is_refused_with_its_name(tmp_path: Path) -> None:
     for name, content, text in (
         ("a.parquet", b"video,time_s", "not a Parquet file"),
-        ("a.csv", b"\xff\xfe\x00v", "not a csv file in UTF-8"),
+        ("a.csv", b"\xff\xfev", "not a text file in UTF-8"),
         ("a.pkl", b"", "expected a file ending in .parquet or .csv"),
     ):
         (tmp_path / name).write_bytes(content)
@@ -130,5 +130,79 @@ def test_what_is_no_table_is_refused_with_its_name(tmp_path: Path) -> None:
 def test_a_parquet_column_of_another_type_is_refused(tmp_path: Path) -> None:
     columns = {"video": ["a"], "frame": [1.5], "score": [0.5], **{name: [0.5] for name in ("x0", "y0", "x1", "y1")}}
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
-    with pytest.raises(InputError, match=r"a\.parquet: .*1\.5"):
+    with pytest.raises(InputError, match=r"a\.parquet, row 1: frame 1\.5; expected the number of a JPEG"):
         read_box_rows(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "video;frame;x0;y0;x1;y1;score\na;3,0;0,1;0,2;0,3;0,4;0,5\n",
+        "video;frame;x0;y0;x1;y1;score\na;3;0.1;0.2;0.3;0.4;0.5\n",
+        "sep=;\nvideo;frame;x0;y0;x1;y1;score\na;3;0,1;0,2;0,3;0,4;0,5\n",
+        "video\tframe\tx0\ty0\tx1\ty1\tscore\na\t3\t0.1\t0.2\t0.3\t0.4\t0.5\n",
+        "video, frame, x0, y0, x1, y1, score\na,3.0,0.1,0.2,0.3,0.4,0.5\n",
+        "video,frame,x0,y0,x1,y1,score\na,3.0,0.1,0.2,0.3,0.4,0.5\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_what_spreadsheets_and_pandas_write_is_read_alike(tmp_path: Path, content: str, encoding: str) -> None:
+    file = tmp_path / "boxes.csv"
+    file.write_bytes(content.encode(encoding))
+    (row,) = read_box_rows(file).to_pylist()
+    assert [row[name] for name in ("video", "frame", "x0", "y0", "x1", "y1", "score")] == [
+        "a",
+        3,
+        0.1,
+        0.2,
+        0.3,
+        0.4,
+        0.5,
+    ]
+    assert isinstance(row["frame"], int)
+
+
+def test_nan_in_parquet_is_a_missing_corner(tmp_path: Path) -> None:
+    columns = {"video": ["a"], "frame": [3.0], **{name: [float("nan")] for name in ("score", "x0", "y0", "x1", "y1")}}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    assert corners(read_box_rows(tmp_path / "a.parquet")) == [(None,) * 4]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_that_appears_twice_is_refused(tmp_path: Path, kind: str) -> None:
+    names = ["video", "frame", "x0", "y0", "x1", "y1", "score", "score"]
+    cells = [["a"], [3], *([0.5] for _ in names[2:])]
+    file = tmp_path / f"a.{kind}"
+    if kind == "csv":
+        file.write_text(",".join(names) + "\na,3,0.5,0.5,0.5,0.5,0.5,0.1\n")
+    else:
+        pq.write_table(pa.Table.from_arrays([pa.array(cell) for cell in cells], names), file)
+    with pytest.raises(InputError, match=rf"a\.{kind}.*: the column 'score' appears 2 times; keep one of them"):
+        read_box_rows(file)
+
+
+def test_a_parquet_column_that_is_no_number_is_named_with_its_type(tmp_path: Path) -> None:
+    columns = {"video": ["a"], "frame": [1], "score": [[0.5]], **{name: [0.5] for name in ("x0", "y0", "x1", "y1")}}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a\.parquet, column score: found list<.*>; expected double"):
+        read_box_rows(tmp_path / "a.parquet")
+
+
+def test_what_rounding_leaves_outside_is_set_to_the_edge_and_what_is_farther_is_refused(tmp_path: Path) -> None:
+    file = csv(tmp_path, "a,0,-1e-8,-0.0005,1.0000001,1.0005,1.0000001,,,", "a,0,0,0.2,1,1,1,,,")
+    rows = read_box_rows(file)
+    assert corners(rows) == [(0, 0, 1, 1), (0, 0.2, 1, 1)]
+    assert rows.column("score").to_pylist() == [1, 1]
+    pixels = csv(tmp_path, "a,0,0,-0.1,1920.5,1080,1,1920,1080", header="video,time_s,x0,y0,x1,y1,score,width,height")
+    assert corners(read_box_rows(pixels)) == [(0, 0, 1, 1)]
+    with pytest.raises(InputError, match=r"row 2: x0 0\.0, y0 0\.0, x1 1\.002"):
+        read_box_rows(csv(tmp_path, "a,0,0,0,1.002,1,1,,,"))
+
+
+def test_another_encoding_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "boxes.csv"
+    file.write_bytes(HEADER.encode() + "\ncrème.mp4,0,0,0,1,1,1,,,\n".encode("cp1252"))
+    with pytest.raises(
+        InputError, match=r"boxes\.csv: not a text file in UTF-8 \(line 2: byte 0xe8, in Windows-1252 'è'"
+    ):
+        read_box_rows(file)

@@ -129,3 +129,15 @@ def test_numbers_of_other_jpegs_are_told_without_a_tolerance(tmp_path: Path) -> 
         FarBoxes, match=r"row 2: frame 10 of 'a'; expected the number of a JPEG\. .* at a decoded frame: "
     ):
         source.boxes(jpegs(60, 120))
+
+
+def test_rows_of_one_frame_count_together_however_its_time_was_rounded(tmp_path: Path) -> None:
+    source = table(
+        tmp_path,
+        "a.mp4,1.0333333,0,0,0.1,1,0.9,left,,",
+        "a.mp4,1.0333333015441895,0,0,0.2,1,0.9,right,,",
+        "a.mp4,1.03334,0,0,0.3,1,0.9,,object,",
+        "a.mp4,1.0375,0,0,0.4,1,0.9,,,",
+    )
+    (boxes,) = edges(source.boxes(timed(1.033)))
+    assert sorted(boxes or []) == [0.1, 0.2, 0.3]

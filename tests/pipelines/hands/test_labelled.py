@@ -89,3 +89,17 @@ def test_a_wrong_line_of_a_text_file_is_named(tmp_path: Path, line: str) -> None
     (tmp_path / "a.txt").write_text(f"0 0.5 0.5 0.2 0.2\n{line}\n")
     with pytest.raises(InputError, match=r"a\.txt, line 2"):
         read_yolo_text(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("row", ["a.png;0,0;left;0,1;0,2;0,3;1,0001;0,0", "a.png;0;left;0.1;0.2;0.3;1.0001;0"])
+def test_a_table_of_a_spreadsheet_is_read_and_rounded_corners_are_set_to_the_edge(tmp_path: Path, row: str) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "hands.csv").write_text(HEADER.replace(",", ";") + row + "\n")
+    (found,) = labelled_frames(tmp_path, tmp_path / "hands.csv")
+    assert found.truth.boxes.tolist() == [[0.1, 0.2, 0.3, 1.0]]
+
+
+def test_a_table_with_a_column_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "hands.csv").write_text(HEADER.replace("difficult", "x0") + "a.png,0,left,0.1,0.2,0.3,0.4,0.1\n")
+    with pytest.raises(InputError, match="the column 'x0' appears 2 times"):
+        list(labelled_frames(tmp_path, tmp_path / "hands.csv"))
