@@ -22,6 +22,11 @@ def text_of(file: Path) -> str:
     try:
         text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
     except UnicodeDecodeError as error:
+        if content.startswith(_UTF_16):
+            raise InputError(
+                f"{file}: not a text file in UTF-8 (it begins as UTF-16 does, but {error.reason} at byte {error.start}; "
+                "it may be cut off). Save it in UTF-8."
+            ) from None
         raise InputError(f"{file}: not a text file in UTF-8 ({_wrong_byte(error)}). {_mended(file)}") from None
     if "\0" in text[:2]:
         why = "it begins with a zero byte, as UTF-16 without a mark does"

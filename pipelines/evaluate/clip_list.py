@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_manifests.errors import InputError
+from data_manifests.readers.csv_files import read_csv, refuse_repeated
+from data_manifests.readers.table_cells import BadCell, text
+from data_manifests.readers.text_files import text_of
 from pipelines.engine.digest import whole_file_sha256
 
 
@@ -57,31 +59,34 @@ def read_clip_list(file: Path) -> ClipList:
         raise InputError(f"--clips {file}: no such file; expected a clip id a line, or Parquet or CSV with clip_id.")
     readers = {".parquet": _from_parquet, ".csv": _from_csv}
     try:
-        ids = frozenset(text for text in readers.get(file.suffix.lower(), _from_lines)(file) if text)
-    except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+        ids = frozenset(one for one in readers.get(file.suffix.lower(), _from_lines)(file) if one)
+    except BadCell as error:
+        raise InputError(f"--clips {file}: {error}.") from None
+    except pa.ArrowException as error:
         raise InputError(f"--clips {file}: cannot be read as {file.suffix or 'text'} ({error})") from None
     if not ids:
         raise InputError(f"--clips {file}: no clip id in it.")
     return ClipList(file, whole_file_sha256(file), ids)
 
 
-def _from_parquet(file: Path) -> list[str]:
+def _from_parquet(file: Path) -> list[str | None]:
     names = pq.read_schema(file).names
+    refuse_repeated(str(file), names)
     if "clip_id" not in names:
         raise _no_column(file, names)
-    return [str(value) for value in pq.read_table(file, columns=["clip_id"]).column(0).to_pylist() if value is not None]
+    return [text(value, "clip_id") for value in pq.read_table(file, columns=["clip_id"]).column(0).to_pylist()]
 
 
-def _from_csv(file: Path) -> list[str]:
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        if "clip_id" not in (reader.fieldnames or []):
-            raise _no_column(file, reader.fieldnames or [])
-        return [(row["clip_id"] or "").strip() for row in reader]
+def _from_csv(file: Path) -> list[str | None]:
+    rows = read_csv(file)
+    names = [name.strip() for name in next(rows, (1, []))[1]]
+    if "clip_id" not in names:
+        raise _no_column(file, names)
+    return [cells[names.index("clip_id")].strip() for _, cells in rows]
 
 
-def _from_lines(file: Path) -> list[str]:
-    return [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+def _from_lines(file: Path) -> list[str | None]:
+    return [line.strip() for line in text_of(file).splitlines()]
 
 
 def _no_column(file: Path, found: Iterable[str]) -> InputError:

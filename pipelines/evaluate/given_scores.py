@@ -6,7 +6,7 @@ Parquet has a list of scores per clip, or one column per class as CSV has.
 from __future__ import annotations
 
 import csv
-from collections import Counter
+import io
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data_manifests.errors import InputError
+from data_manifests.readers.csv_files import csv_text, refuse_repeated
+from data_manifests.readers.table_cells import BadCell, text, whole_number_name
 from data_manifests.schema import LABELS, Label
 
 _OF_XMIC = ("video_id", *(f"{label}_class" for label in LABELS))
@@ -67,6 +69,7 @@ def read_scores(
     first: dict[tuple[Label, str], str] = {}
     for file in files:
         ids, scores, line = _read_file(file, classes)
+        ids = [clip_id if clip_id in known else _as_known(clip_id, known) for clip_id in ids]
         for row, clip_id in enumerate(ids):
             place = f"{file}, row {row + line}, column clip_id"
             if clip_id not in known:
@@ -86,6 +89,12 @@ def read_scores(
     _refuse_unequal(files, read)
     ids = next(iter(read.values())).ids
     return GivenScores(ids, {label: _in_order_of(ids, read[label]) for label in LABELS if label in read})
+
+
+def _as_known(clip_id: str, known: Set[str]) -> str:
+    """Return the id of a clip; '3.0' is '3', as pandas writes numbers of a column with empty cells."""
+    whole = whole_number_name(clip_id)
+    return whole if whole in known else clip_id
 
 
 def _refuse_unequal(files: Sequence[Path], read: Mapping[Label, _Read]) -> None:
@@ -125,7 +134,7 @@ def _read_file(file: Path, classes: Mapping[Label, Sequence[str]]) -> tuple[list
 
 
 def _from_parquet(file: Path, classes: Mapping[Label, Sequence[str]]) -> tuple[list[str], dict[Label, np.ndarray], int]:
-    _refuse_twice(file, pq.read_schema(file).names)
+    refuse_repeated(str(file), pq.read_schema(file).names)
     table = pq.read_table(file)
     names = [name for name in table.column_names if name not in _OF_XMIC]
     listed = [label for label in LABELS if f"{label}_scores" in names]
@@ -169,28 +178,31 @@ def _numbers(file: Path, name: str, values: pa.Array) -> np.ndarray:
 
 
 def _from_csv(file: Path, classes: Mapping[Label, Sequence[str]]) -> tuple[list[str], dict[Label, np.ndarray], int]:
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.reader(lines)
-        names = next(reader, [])
-        _refuse_twice(file, names)
-        wide = _columns_of(file, [name for name in names if name not in _OF_XMIC], classes)
-        place_of = {name: place for place, name in enumerate(names)}
-        ids: list[str] = []
-        rows: dict[Label, list[np.ndarray]] = {label: [] for label in wide}
-        for number, cells in enumerate(_whole_rows(file, reader, len(names)), 2):
-            ids.append(_clip_id(file, number, cells[place_of["clip_id"]]))
-            for label, columns in wide.items():
-                rows[label].append(_row_of_numbers(file, number, columns, [cells[place_of[name]] for name in columns]))
+    found = csv_text(file)
+    first = 2 + found.lines_before
+    point = "," if found.delimiter == ";" else "."
+    reader = csv.reader(io.StringIO(found.text, newline=""), delimiter=found.delimiter)
+    names = next(reader, [])
+    refuse_repeated(str(file), names)
+    wide = _columns_of(file, [name for name in names if name not in _OF_XMIC], classes)
+    place_of = {name: place for place, name in enumerate(names)}
+    ids: list[str] = []
+    rows: dict[Label, list[np.ndarray]] = {label: [] for label in wide}
+    for number, cells in enumerate(_whole_rows(file, reader, len(names), first), first):
+        ids.append(_clip_id(file, number, cells[place_of["clip_id"]]))
+        for label, columns in wide.items():
+            numbers = [cells[place_of[name]].replace(point, ".") for name in columns]
+            rows[label].append(_row_of_numbers(file, number, columns, numbers))
     scores: dict[Label, np.ndarray] = {}
     for label, columns in wide.items():
         values = np.stack(rows[label]) if rows[label] else np.empty((0, len(columns)))
-        scores[label] = _finite(file, values, columns, 2)
-    return ids, _some(file, scores), 2
+        scores[label] = _finite(file, values, columns, first)
+    return ids, _some(file, scores), first
 
 
-def _whole_rows(file: Path, reader: Iterator[list[str]], width: int) -> Iterator[list[str]]:
+def _whole_rows(file: Path, reader: Iterator[list[str]], width: int, first: int) -> Iterator[list[str]]:
     blank = 0
-    for number, cells in enumerate(reader, 2):
+    for number, cells in enumerate(reader, first):
         if not cells:
             blank = blank or number
             continue
@@ -203,7 +215,9 @@ def _whole_rows(file: Path, reader: Iterator[list[str]], width: int) -> Iterator
 
 def _row_of_numbers(file: Path, number: int, columns: Sequence[str], cells: Sequence[str]) -> np.ndarray:
     try:
-        return np.array([float(cell) for cell in cells])
+        if not any("_" in cell for cell in cells):  # Python reads 1_000 as a number
+            return np.array([float(cell) for cell in cells])
+        raise ValueError
     except ValueError:
         name, cell = next((n, c) for n, c in zip(columns, cells, strict=True) if not _is_number(c))
         raise InputError(f"{file}, row {number}, column {name}: found {cell!r}; expected a finite number.") from None
@@ -214,7 +228,7 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in cell
 
 
 def _columns_of(file: Path, names: Sequence[str], classes: Mapping[Label, Sequence[str]]) -> dict[Label, list[str]]:
@@ -244,14 +258,14 @@ def _columns_of(file: Path, names: Sequence[str], classes: Mapping[Label, Sequen
     return {label: [of_classes[number] for number in sorted(of_classes)] for label, of_classes in found.items()}
 
 
-def _refuse_twice(file: Path, names: Sequence[str]) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise InputError(f"{file}: column {twice[0]} appears twice; expected it once.")
-
-
 def _class_of(file: Path, column: str, text: str, names: Sequence[str]) -> int:
     if text.isascii() and text.isdigit():
+        named = [number for number, name in enumerate(names) if name == text]
+        if named and named[0] != int(text):
+            raise InputError(
+                f"{file}: column {column} may be the class of id {int(text)} or class {named[0]}, whose name is "
+                f"{text!r}; expected the scores as a list in Parquet, {column.partition(':')[0]}_scores, in the order of the ids."
+            )
         if int(text) >= len(names):
             raise InputError(f"{file}: found the column {column}; expected class ids 0 to {len(names) - 1}.")
         return int(text)
@@ -267,9 +281,13 @@ def _class_of(file: Path, column: str, text: str, names: Sequence[str]) -> int:
 
 
 def _clip_id(file: Path, number: int, value: object) -> str:
-    if not isinstance(value, str) or not value:
+    try:
+        found = text(value, "clip_id") if not isinstance(value, str) else value
+    except BadCell:
+        found = None
+    if not found:
         raise InputError(f"{file}, row {number}, column clip_id: found {value!r}; expected the id of a clip, a text.")
-    return value
+    return found
 
 
 def _finite(file: Path, values: np.ndarray, columns: Sequence[str], line: int) -> np.ndarray:

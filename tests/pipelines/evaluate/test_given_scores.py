@@ -80,7 +80,7 @@ def test_files_may_hold_a_label_each_or_some_clips_each(csv, parquet):
         ("clip_id,noun:0,noun:3\na,1,2\n", "found the column noun:3; expected class ids 0 to 2"),
         ("clip_id,noun:fork\na,1\n", "found the column noun:fork; 'fork' is no class"),
         ("clip_id,noun:0,noun:cup\na,1,2\n", "columns noun:0 and noun:cup are both class 0"),
-        ("clip_id,noun:0,noun:0\na,1,2\n", "column noun:0 appears twice"),
+        ("clip_id,noun:0,noun:0\na,1,2\n", "the column 'noun:0' appears 2 times"),
         ("clip_id,action:0\na,1\n", "found the column 'action:0'"),
         ("clip_id,verb:0,verb:1\na,1\n", "row 2: found 2 cells; expected 3"),
         ("clip_id,verb:0,verb:1\na,1,2\nb,1,nan\n", "row 3, column verb:1: found nan; expected a finite number"),
@@ -131,7 +131,7 @@ def test_other_kinds_of_numbers_and_lists_of_parquet_are_read(tmp_path):
 def test_a_parquet_file_cut_short_or_with_a_column_twice_is_named(tmp_path):
     file = tmp_path / "scores.parquet"
     pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 2, ["clip_id", "clip_id"]), file)
-    with pytest.raises(InputError, match="column clip_id appears twice"):
+    with pytest.raises(InputError, match="the column 'clip_id' appears 2 times"):
         read(file)
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(InputError, match="cannot be read as parquet"):
@@ -151,3 +151,40 @@ def test_a_name_of_two_classes_must_be_given_as_ids(csv):
     file = csv("clip_id,noun:cup\na,1\n")
     with pytest.raises(InputError, match="column noun:cup is the name of the classes 0, 1; expected their ids"):
         read_scores([file], {"noun": ["cup", "Cup"]}, KNOWN, "mine val")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "clip_id;verb:cut;verb:wash\na;0,5;-1e-2\n",
+        "clip_id;verb:cut;verb:wash\na;0.5;-0.01\n",
+        "sep=;\nclip_id;verb:cut;verb:wash\na;0,5;-0,01\n",
+        "clip_id\tverb:cut\tverb:wash\na\t0.5\t-0.01\n",
+    ],
+)
+def test_scores_of_a_spreadsheet_are_read(tmp_path, text, encoding):
+    file = tmp_path / "scores.csv"
+    file.write_bytes(text.encode(encoding))
+    np.testing.assert_allclose(read(file).scores["verb"], [[0.5, -0.01]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("cell", ["0,5", "1_000", "one"])
+def test_what_is_no_number_is_named_as_it_was_written(csv, cell):
+    with pytest.raises(InputError, match=f"row 2, column verb:0: found '{cell}'; expected a finite number"):
+        read(csv(f'clip_id,verb:0,verb:1\na,"{cell}",1\n'))
+
+
+@pytest.mark.parametrize("ids", [pa.array([7], pa.int64()), pa.array([7.0]), pa.array([b"7"]), pa.array(["7.0"])])
+def test_a_clip_whose_id_is_a_number_is_found_however_it_is_stored(parquet, ids):
+    file = parquet({"clip_id": ids, "verb_scores": [[1.0, 2.0]]})
+    assert read_scores([file], CLASSES, {"7"}, "mine val").clip_ids == ["7"]
+    with pytest.raises(InputError, match=r"row 1, column clip_id: found True; expected the id of a clip, a text"):
+        read(parquet({"clip_id": [True], "verb_scores": [[1.0, 2.0]]}))
+
+
+def test_a_number_that_is_the_id_of_one_class_and_the_name_of_another_is_refused(csv):
+    classes = {"verb": ["0", "1", "10", "2"]}
+    file = csv("clip_id,verb:0,verb:1,verb:2,verb:3\na,1,2,3,4\n")
+    with pytest.raises(InputError, match=r"column verb:2 may be the class of id 2 or class 3, whose name is '2'"):
+        read_scores([file], classes, KNOWN, "mine val")
