@@ -24,8 +24,8 @@ def text_of(file: Path) -> str:
     except UnicodeDecodeError as error:
         if content.startswith(_UTF_16):
             raise InputError(
-                f"{file}: not a text file in UTF-8 (it begins as UTF-16 does, but {error.reason} at byte {error.start}; "
-                "it may be cut off). Save it in UTF-8."
+                f"{file}: not a text file in UTF-8 (it begins as UTF-16 does, but at byte {error.start}: "
+                f"{error.reason}; it may be cut off). Save it in UTF-8."
             ) from None
         raise InputError(f"{file}: not a text file in UTF-8 ({_wrong_byte(error)}). {_mended(file)}") from None
     if "\0" in text[:2]:

@@ -264,7 +264,7 @@ def _class_of(file: Path, column: str, text: str, names: Sequence[str]) -> int:
         if named and named[0] != int(text):
             raise InputError(
                 f"{file}: column {column} may be the class of id {int(text)} or class {named[0]}, whose name is "
-                f"{text!r}; expected the scores as a list in Parquet, {column.partition(':')[0]}_scores, in the order of the ids."
+                f"{text!r}; expected lists in Parquet, {column.partition(':')[0]}_scores, in the order of the ids."
             )
         if int(text) >= len(names):
             raise InputError(f"{file}: found the column {column}; expected class ids 0 to {len(names) - 1}.")
