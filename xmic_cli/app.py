@@ -30,6 +30,7 @@ from xmic_cli.commands.score import score
 from xmic_cli.commands.status import status
 from xmic_cli.commands.train import train
 from xmic_cli.errors import INTERRUPTED, exit_code_of
+from xmic_cli.once import refuse_repeated
 from xmic_cli.options import WorkspaceOption
 
 
@@ -128,7 +129,9 @@ def run_app(app: typer.Typer, name: str, arguments: list[str] | None = None) -> 
 
     def call() -> int | None:
         try:
-            code = typer.main.get_command(app).main(arguments, prog_name=name, standalone_mode=False)
+            command = typer.main.get_command(app)
+            refuse_repeated(command)
+            code = command.main(arguments, prog_name=name, standalone_mode=False)
         except typer.Exit as exit:
             code = exit.exit_code
         except typer.Abort:

@@ -20,7 +20,7 @@ def pairs(items: list[str], flag: str = "--set", form: str = "KEY=VALUE", exampl
     """Parse texts of the form KEY=VALUE.
 
     Raises:
-        UsageError: a text has no '='.
+        UsageError: a text has no '=', or two have one key.
     """
     from data_manifests.errors import UsageError
 
@@ -29,6 +29,8 @@ def pairs(items: list[str], flag: str = "--set", form: str = "KEY=VALUE", exampl
         key, equals, value = item.partition("=")
         if not equals:
             raise UsageError(f"{flag} {item}: expected {form}, for instance {example}")
+        if key in settings:
+            raise UsageError(f"{flag} {key}={settings[key]} and {flag} {item}: {key} takes one value; leave one out")
         settings[key] = value
     return settings
 

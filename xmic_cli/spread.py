@@ -49,6 +49,7 @@ def spread(command: Command) -> Command:
     @functools.wraps(command)
     def call(**values: Any) -> None:
         for name, option in single.items():
+            values[name] = _value(option, values[name])
             option.check(values[name])
         built = {name: group(**_taken(group, values)) for name, group in groups.items()}
         command(**values, **built)

@@ -207,12 +207,19 @@ def check_config(raw: Mapping[str, Any], file: Path) -> Config:
     return _rooted(config, file.resolve().parent)
 
 
+def _with_list(table: Any) -> Any:
+    """Replace a single ``hand_class`` by a list of it: it took one value formerly."""
+    given = table.get("hand_class") if isinstance(table, Mapping) else None
+    return {**table, "hand_class": [given]} if isinstance(given, str) else table
+
+
 def _with_new_names(raw: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
-    """Replace former names of keys by today's names.
+    """Replace former names and forms of keys by today's.
 
     Raises:
         InputError: a key is there by both names.
     """
+    raw = {name: _with_list(value) if name == "hands" else value for name, value in raw.items()}
     datasets = raw.get("dataset")
     if not isinstance(datasets, list):
         return raw
@@ -221,7 +228,9 @@ def _with_new_names(raw: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
             if isinstance(table, Mapping) and old in table and new in table:
                 raise InputError(f"{file}: dataset.{number}.{old} is another name of {new}; leave one of the two out.")
     renamed = [
-        {OLD_KEYS.get(name, name): value for name, value in table.items()} if isinstance(table, Mapping) else table
+        {OLD_KEYS.get(name, name): _with_list(value) if name == "hands" else value for name, value in table.items()}
+        if isinstance(table, Mapping)
+        else table
         for table in datasets
     ]
     return {**raw, "dataset": renamed}

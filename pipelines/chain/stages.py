@@ -103,7 +103,7 @@ def detector_settings(options: HandsOptions, machine: Machine, file_sha256: Call
         return {"file_sha256": file_sha256}
     settings: dict[str, Any] = {
         "weights": options.weights,
-        "hand_class": options.hand_class,
+        "hand_class": _hand_class(options.hand_class),
         "batch_size": options.batch_size,
         "device": machine.resolve_device(),
         "file_sha256": file_sha256,
@@ -113,6 +113,11 @@ def detector_settings(options: HandsOptions, machine: Machine, file_sha256: Call
     if options.detector == "yolo":
         settings |= {"precision": options.precision, "offline": machine.offline}
     return settings
+
+
+def _hand_class(given: tuple[str, ...]) -> str | tuple[str, ...] | None:
+    """Return the hand classes as a detector takes them: none, one, or several."""
+    return given if len(given) > 1 else next(iter(given), None)
 
 
 def _box_source(workspace: Workspace, options: HandsOptions) -> BoxSource | None:

@@ -145,12 +145,16 @@ class ImportFeaturesOptions(Options):
         """Label and file of each ``--text``.
 
         Raises:
-            UsageError: a text is not of the form noun=FILE or verb=FILE.
+            UsageError: a text is not of the form noun=FILE or verb=FILE, or two are of one label.
         """
         found: list[tuple[Label, Path]] = []
         for item in self.text:
             word, equals, file = item.partition("=")
             if word not in ("noun", "verb") or not equals:
                 raise UsageError(f"--text {item}: expected noun=FILE or verb=FILE")
-            found.append(("noun" if word == "noun" else "verb", Path(file)))
+            label: Label = "noun" if word == "noun" else "verb"
+            before = next((path for other, path in found if other == label), None)
+            if before is not None:
+                raise UsageError(f"--text {word}={before} and --text {item}: one file for {word}; leave one out")
+            found.append((label, Path(file)))
         return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,13 +13,16 @@ from data_manifests.errors import InputError
 Side = Literal["left", "right"]
 
 
-def hand_classes(path: Path, names: tuple[str, ...], hand_class: str | int | None) -> dict[int, Side | None]:
+def hand_classes(
+    path: Path, names: tuple[str, ...], hand_class: str | int | Sequence[str | int] | None
+) -> dict[int, Side | None]:
     """Find the classes that are hands, and their sides.
 
     Args:
         path: the file of the names, for error messages.
         names: names of all classes.
-        hand_class: the class that is a hand, by name or index; None finds hands by name.
+        hand_class: the classes that are hands, each by name or index; a text may be several with commas between. None
+            finds hands by name; 'left' and 'right' are hands where there is no other class.
 
     Returns:
         Index of each such class → 'left', 'right', or None where its name gives no side.
@@ -27,19 +32,33 @@ def hand_classes(path: Path, names: tuple[str, ...], hand_class: str | int | Non
     """
     listed = ", ".join(f"{index} {name}" for index, name in enumerate(names[:100]))
     if hand_class is None:
-        found = {index: class_side(name) for index, name in enumerate(names) if _is_hand(name)}
+        found = [index for index, name in enumerate(names) if is_hand(name)]
+        if not found and sorted(str(class_side(name)) for name in names if len(_words(name)) == 1) == ["left", "right"]:
+            found = list(range(len(names))) if len(names) == 2 else []
         if not found:
-            raise InputError(f"{path}: none of its classes is named hand: {listed}. Say which one is, as hand_class.")
-        return found
-    lowered = [name.lower() for name in names]
-    wanted = str(hand_class).lower()
-    if wanted in lowered:
-        index = lowered.index(wanted)
-    elif wanted.isdigit() and int(wanted) < len(names):
-        index = int(wanted)
-    else:
-        raise InputError(f"{path}: has no class '{hand_class}'. Its classes are: {listed}.")
-    return {index: class_side(names[index])}
+            sided = ",".join(name for name in names if class_side(name)) or "NAME"
+            raise InputError(
+                f"{path}: none of its classes is named hand: {listed}. Say which are hands with --hand-class of xmic "
+                f"detect-hands or xmic hands test, with commas or repeated: --hand-class {shlex.quote(sided)}"
+            )
+        return {index: class_side(names[index]) for index in found}
+    wanted = [hand_class] if isinstance(hand_class, str | int) else list(hand_class)
+    indices = [index for one in wanted for index in _indices(path, names, str(one), listed)]
+    return {index: class_side(names[index]) for index in dict.fromkeys(indices)}
+
+
+def _indices(path: Path, names: tuple[str, ...], wanted: str, listed: str) -> list[int]:
+    """Find the classes of a name, an index, or several of them with commas between."""
+    for same in (str, str.lower):
+        found = [index for index, name in enumerate(names) if same(name) == same(wanted)]
+        if found:
+            return found
+    if wanted.isdecimal() and int(wanted) < len(names):
+        return [int(wanted)]
+    parts = [part.strip() for part in wanted.split(",")]
+    if len(parts) > 1 and all(parts):
+        return [index for part in parts for index in _indices(path, names, part, listed)]
+    raise InputError(f"{path}: has no class '{wanted}'. Its classes are: {listed}.")
 
 
 def _words(name: str) -> list[str]:
@@ -47,7 +66,8 @@ def _words(name: str) -> list[str]:
     return [word for word in re.sub(r"(left|right|hands?)", r" \1 ", " ".join(words)).split() if word]
 
 
-def _is_hand(name: str) -> bool:
+def is_hand(name: str) -> bool:
+    """Check whether a class name says hand, and no more than its side."""
     words = _words(name)
     return ("hand" in words or "hands" in words) and set(words) <= {"hand", "hands", "left", "right", "l", "r"}
 

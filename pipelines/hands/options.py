@@ -42,9 +42,17 @@ class HandsOptions(Options):
             "hf://owner/repo/file. (default: the model that comes with xmic)"
         ),
     ] = None
-    hand_class: Annotated[str | None, Doc("Hand class of the weights. (default: the one named hand)")] = None
+    hand_class: Annotated[
+        tuple[str, ...],
+        Doc(
+            "Hand classes of the weights, with commas or repeated; left and right are sides. (default: those named "
+            "hand, or left and right alone)"
+        ),
+    ] = ()
     image_size: Annotated[
-        int | None, Ge(32), Doc("Longer side of the network's input, pixels. (default: the model's own, or 640)")
+        int | None,
+        Ge(32),
+        Doc("Longer side of the network's input, pixels. (default: that of the weights, or 640 if they give none)"),
     ] = None
     precision: Annotated[Precision, Doc("Precision of yolo's network; auto chooses by the hardware.")] = "auto"
     batch_size: Annotated[int, Ge(1), Doc("Frames per forward pass; fixed, the last one is padded.")] = 16
@@ -78,9 +86,9 @@ class HandsOptions(Options):
             self._check_mediapipe()
 
     def _check_mediapipe(self) -> None:
-        taken = {"--weights": self.weights, "--hand-class": self.hand_class, "--image-size": self.image_size}
+        taken = {"--weights": self.weights, "--hand-class": ",".join(self.hand_class), "--image-size": self.image_size}
         for option, value in taken.items():
-            if value is not None:
+            if value not in (None, ""):
                 raise UsageError(f"{option} {value}: it is for --detector yolo; mediapipe has its own networks.")
 
     def _check_import(self) -> None:

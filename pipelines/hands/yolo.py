@@ -44,7 +44,7 @@ class YoloDetector:
     def __init__(
         self,
         weights: Path | str | None = None,
-        hand_class: str | int | None = None,
+        hand_class: str | int | Sequence[str | int] | None = None,
         image_size: int | None = None,
         iou: float = 0.5,
         end_to_end: bool = False,
@@ -59,10 +59,11 @@ class YoloDetector:
         Args:
             weights: an Ultralytics detection checkpoint (.pt), a model of xmic's own (.safetensors with its YAML),
                 or ``hf://owner/repo/file``; by default the model that comes with xmic.
-            hand_class: the class that is a hand, by name or index. By default the classes named 'hand', 'left
-                hand', 'hand_right' and the like; a left and a right one give the boxes their side.
-            image_size: longer side of the network's input in pixels, a multiple of 32. By default the size that a
-                model of xmic's own was made for, and 640 for others.
+            hand_class: the classes that are hands, by name or index. By default the classes named 'hand', 'left
+                hand', 'hand_right' and the like, or 'left' and 'right' where there are no others; a left and a right
+                one give the boxes their side.
+            image_size: longer side of the network's input in pixels, a multiple of 32. By default the size that the
+                model was made for, and 640 where its file does not give it.
             iou: boxes that overlap more than this with a better one are dropped, also a left hand's with a right one's.
                 Two hands seldom share so much of a picture, and one hand is often detected as both.
             end_to_end: use the head without suppression that YOLOv10 and YOLO26 have besides the usual one.

@@ -11,6 +11,7 @@ own checked configuration and tensors (:mod:`pipelines.hands.yolo_network`).
 
 from __future__ import annotations
 
+import math
 import pickle
 import re
 from collections.abc import Iterator
@@ -91,6 +92,7 @@ _WORDS = frozenset(["nc", "None", "True", "False", "nearest", "bilinear"])
 # Ultralytics evaluates this text as Python, so nothing but one plain constructor call may pass.
 _ACTIVATION = re.compile(r"(torch\.)?nn\.(ELU|GELU|Hardswish|LeakyReLU|Mish|ReLU6?|SiLU|Identity)\([0-9.]*\)")
 _MAX_DEPTH = 40
+_LARGEST = 10_000  # pixels
 _MAX_LAYERS = 20_000
 _ACCEPTED = "Only Ultralytics detection checkpoints (YOLOv3 to YOLO26, as saved by its trainer) are accepted."
 
@@ -104,12 +106,14 @@ class Checkpoint:
         names: class names in index order.
         state: parameters and buffers by dotted name, as stored (usually float16).
         layers: class name of every submodule by dotted name; empty where the file does not give them.
+        image_size: side of the input that it was trained with, pixels; None where the file does not give it.
     """
 
     config: dict[str, Any]
     names: tuple[str, ...]
     state: dict[str, torch.Tensor]
     layers: dict[str, str]
+    image_size: int | None = None
 
 
 class _StandIn:
@@ -147,7 +151,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     state: dict[str, torch.Tensor] = {}
     layers: dict[str, str] = {}
     _collect(path, model, "", state, layers)
-    return Checkpoint(checked_config(path, model.state.get("yaml"), len(names)), names, state, layers)
+    size = _image_size(path, content.get("train_args"))
+    return Checkpoint(checked_config(path, model.state.get("yaml"), len(names)), names, state, layers, size)
 
 
 def _load(path: Path) -> Any:
@@ -202,6 +207,15 @@ def _class_names(path: Path, names: Any) -> tuple[str, ...]:
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise InputError(f"{path}: has no list of class names. {_ACCEPTED}")
     return tuple(names)
+
+
+def _image_size(path: Path, arguments: Any) -> int | None:
+    """Return the size that the trainer wrote, as Ultralytics rounds it up: a multiple of 32."""
+    written = _dict(arguments).get("imgsz")
+    sides = written if isinstance(written, list | tuple) else [] if written is None else [written]
+    if not all(isinstance(side, int | float) and 1 <= side <= _LARGEST for side in sides):
+        raise InputError(f"{path}: its training image size is {written!r:.60}. Say the size with --image-size.")
+    return max((32 * math.ceil(side / 32) for side in sides), default=None)
 
 
 def _collect(path: Path, module: _StandIn, prefix: str, state: dict[str, torch.Tensor], layers: dict[str, str]) -> None:

@@ -36,7 +36,8 @@ def read_weights(path: Path) -> tuple[Checkpoint, int]:
         InputError: the file is of neither form.
     """
     if path.suffix != ".safetensors":
-        return read_checkpoint(path), USUAL_SIZE
+        found = read_checkpoint(path)
+        return found, found.image_size or USUAL_SIZE
     model = read_model(path)
     return model.checkpoint, model.image_size
 

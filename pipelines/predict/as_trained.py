@@ -20,6 +20,7 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.trained import TrainedRun
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import DETECTORS, Box, DetectorIdentity, precision_of
+from pipelines.hands.hand_classes import is_hand
 from pipelines.hands.imported import BoxSource, ImportHandsStage, NoBoxes, VideoFrames
 from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.packaged import is_packaged
@@ -194,7 +195,8 @@ def _hands_options(run: TrainedRun, home: Workspace, overrides: Overrides, machi
     return HandsOptions(
         detector=detector,
         weights=overrides.weights,
-        hand_class=classes[0] if len(classes) == 1 else None,
+        # Several that are found by their names may be named otherwise in other weights.
+        hand_class=() if len(classes) > 1 and all(map(is_hand, classes)) else tuple(classes),
         image_size=same.get("image_size", HandsOptions.image_size),
         precision=_precision(precision_of(slug), device, overrides.allow_mixed) if detector == "yolo" else "auto",  # type: ignore[arg-type]
         batch_size=int(shape[0]) if shape else HandsOptions.batch_size,

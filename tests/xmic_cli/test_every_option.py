@@ -261,3 +261,69 @@ def test_every_bound_of_every_command_is_kept(
 ) -> None:
     assert run([*command, flag, str(value)]) == 2
     assert flag in capsys.readouterr().err
+
+
+def _of_every_command() -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every option of every command."""
+
+    def of(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+        yield from ((path, item) for item in command.params if item.param_type_name == "option")
+        for name, child in getattr(command, "commands", {}).items():
+            yield from of(child, (*path, name))
+
+    return of(typer.main.get_command(app), ())
+
+
+_OF_ONE_VALUE = [(path, item) for path, item in _of_every_command() if not item.is_flag and not item.multiple]
+
+
+def test_the_options_of_one_value_are_walked() -> None:
+    assert len(_OF_ONE_VALUE) > 150
+    assert {path[0] for path, _ in _OF_ONE_VALUE if path} >= {*_CALLS, "train", "predict", "hands", "pocket", "prepare"}
+
+
+@pytest.mark.parametrize(
+    ("path", "flag"),
+    [pytest.param(path, flag, id=" ".join((*path, flag))) for path, item in _OF_ONE_VALUE for flag in item.opts],
+)
+@pytest.mark.parametrize("form", ["{flag} {value}", "{flag}={value}"])
+def test_an_option_of_one_value_that_is_given_twice_is_refused_with_both_values(
+    path: tuple[str, ...], flag: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = (form.format(flag=flag, value=value) for value in ("1", "2"))
+    assert run([*path, *one.split(), *two.split()]) == 2
+    error = capsys.readouterr().err
+    assert f"{one} and {two}: --" in error
+    assert "takes one value; leave one of them out" in error
+
+
+def test_an_option_of_several_values_may_be_repeated_and_a_flag_too(tmp_path: Path) -> None:
+    work = str(tmp_path / "work")
+    assert run(["status", "-w", work, "--json", "--json"]) != 2
+    assert run(["decode", "x", "-w", work, "--split", "val", "--split", "train", "-n"]) == 5
+
+
+def test_a_flag_and_its_opposite_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["embed", "--text", "--encoder", "x:y", "--no-text"]) == 2
+    assert "--text and --no-text: leave one of them out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "x", "--set", "lr=1", "--set", "lr=2"], "--set lr=1 and --set lr=2: lr takes one value"),
+        (
+            ["prepare", "table", "x.csv", "--name", "x", "--column", "noun=a", "--column", "noun=b"],
+            "--column noun=a and --column noun=b: noun takes one value",
+        ),
+        (
+            ["import-features", "x", "--name", "y", "--text", "noun=a", "--text", "noun=b"],
+            "--text noun=a and --text noun=b: one file for noun",
+        ),
+    ],
+)
+def test_a_key_that_is_given_twice_is_refused_with_both_values(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    assert said in capsys.readouterr().err

@@ -100,8 +100,14 @@ def score(
             help="Table (.csv: clip, frame, x0, y0, x1, y1 as shares, difficult), or folder of YOLO text files."
         ),
     ],
+    hand_class: Annotated[
+        tuple[str, ...], Doc("Hand classes of the model, with commas or repeated. (default: those named hand)")
+    ] = (),
     image_size: Annotated[
-        int | None, typer.Option(min=32, help="Longer side of the input, pixels. (default: the model's own, or 640)")
+        int | None,
+        typer.Option(
+            min=32, help="Longer side of the input, pixels. (default: that of the weights, or 640 if they give none)"
+        ),
     ] = None,
     iou: Annotated[float, typer.Option(min=0.01, max=1.0, help="Least overlap (IoU) of a box with its hand.")] = 0.5,
     threshold: Annotated[
@@ -124,6 +130,7 @@ def score(
     detector = load_detector(
         "yolo",
         weights=model,
+        hand_class=hand_class or None,
         image_size=image_size,
         precision=precision,
         batch_size=batch_size,

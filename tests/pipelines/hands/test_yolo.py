@@ -203,6 +203,8 @@ def test_only_boxes_whose_best_class_is_a_hand_are_kept_with_their_side(
     assert YoloDetector(path, hand_class=1).provenance["classes"] == {"hand_left": "left"}
     with pytest.raises(InputError, match=r"has no class 'mug'. Its classes are: 0 cup, 1 hand_left, 2 Right Hand\."):
         YoloDetector(path, hand_class="mug")
+    for several in ("cup, 1", ("cup", 1), ["cup", "hand_left,cup"]):
+        assert YoloDetector(path, hand_class=several).provenance["classes"] == {"cup": None, "hand_left": "left"}
 
 
 def test_one_hand_that_is_taken_for_a_left_and_a_right_one_is_one(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -220,7 +222,10 @@ def test_classes_named_otherwise_are_listed(tmp_path_factory: pytest.TempPathFac
     path = save(
         make_network("yolo11n.yaml", ["handle", "cup"], spread=False), tmp_path_factory.mktemp("names") / "w.pt"
     )
-    with pytest.raises(InputError, match=r"none of its classes is named hand: 0 handle, 1 cup. Say which one is"):
+    with pytest.raises(
+        InputError,
+        match=r"none of its classes is named hand: 0 handle, 1 cup. Say which are hands .* --hand-class NAME$",
+    ):
         YoloDetector(path)
 
 

@@ -231,3 +231,24 @@ def test_no_known_global_can_do_anything(tmp_path: Path) -> None:
     torch.save({"model": RunsOnLoad(getattr, "text", "upper")}, path)
     with pytest.raises(InputError, match="has no detection model"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size"),
+    [({"imgsz": 320}, 320), ({"imgsz": 333}, 352), ({"imgsz": [320, 416]}, 416), ({}, 640), (None, 640)],
+)
+def test_a_checkpoint_runs_at_the_size_it_was_trained_at(
+    tmp_path: Path, network: Any, arguments: dict[str, Any] | None, size: int
+) -> None:
+    path = save(tmp_path / "w.pt", network, train_args=arguments)
+    detector = YoloDetector(path)
+    assert detector.provenance["image_size"] == size
+    assert f"-{size}-" in detector.slug
+    assert YoloDetector(path, image_size=640).provenance["image_size"] == 640
+
+
+def test_a_size_that_is_none_is_refused_with_the_option(tmp_path: Path, network: Any) -> None:
+    for wrong in ("big", 0, [320, -1]):
+        path = save(tmp_path / "w.pt", network, train_args={"imgsz": wrong})
+        with pytest.raises(InputError, match=r"w\.pt: its training image size is .*Say the size with --image-size"):
+            YoloDetector(path)
