@@ -118,6 +118,23 @@ def _fill_lines(group: typer.Typer) -> None:
 _ClickError: Any = typer.BadParameter.mro()[2]
 
 
+def _name_setting(error: Any) -> None:
+    """Name the setting of a training that was given as an option.
+
+    The other options that it suggests by their letters are left out.
+    """
+    option, context = getattr(error, "option_name", None), error.ctx
+    if option is None or context is None or context.info_name != "train":
+        return
+    from pipelines.methods.recipe import Recipe
+    from pipelines.methods.setting_names import setting_meant
+
+    setting = setting_meant(option.lstrip("-"), Recipe.__dataclass_fields__)
+    if setting is not None:
+        error.possibilities = None
+        error.message = f"No such option: {option}. It is a setting of the method: --set {setting}=VALUE."
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     return run_app(app, "xmic", arguments)
@@ -137,6 +154,7 @@ def run_app(app: typer.Typer, name: str, arguments: list[str] | None = None) -> 
         except typer.Abort:
             code = INTERRUPTED
         except _ClickError as error:
+            _name_setting(error)
             error.show()
             return error.exit_code
         if code == INTERRUPTED:  # what typer makes of Ctrl-C and SIGTERM

@@ -27,6 +27,8 @@ from pipelines.engine.options import CommandOnly, Doc, FileOnly, OptionError, Op
 from pipelines.engine.run_policy import parse_max_failures
 from pipelines.evaluate.options import EvaluateOptions
 from pipelines.hands.options import HandsOptions
+from pipelines.methods.recipe import Recipe
+from pipelines.methods.setting_names import setting_meant
 from pipelines.prepare.options import (
     Ego4dOptions,
     EgteaOptions,
@@ -258,8 +260,11 @@ def _unknown_keys(raw: Mapping[str, Any]) -> Iterator[str]:
             if name in barred:
                 yield f"{key}: an option of the command line only, because {barred[name]}."
                 continue
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            nearest = difflib.get_close_matches(name, known, n=1)
             hint = f"; the nearest known key is {nearest[0]}" if nearest else ""
+            setting = setting_meant(name, Recipe.__dataclass_fields__) if place[:1] == ("train",) else None
+            if setting is not None:
+                hint = f"; it is a setting of the method: set = {{ {setting} = … }}"
             yield f"unknown key {key}{hint}. Known: {', '.join(known)}."
 
 

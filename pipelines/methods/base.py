@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import typing
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from data_manifests.errors import InputError, UsageError
 from pipelines.methods.backbone import Backbone, Widths
 from pipelines.methods.recipe import Recipe
+from pipelines.methods.setting_names import nearest_setting, setting_meant
 from pipelines.methods.weightless import weightless
 
 NEEDS = frozenset({"frame_vectors", "hand_vectors", "v2_vectors", "text_vectors", "text_tower", "pixels"})
@@ -222,11 +222,11 @@ def resolve_config(
     chosen: dict[type, dict[str, Any]] = {method.config: {}, Recipe: {}}
     for key, value in {**method.presets[preset], **(overrides or {})}.items():
         if key not in known:
-            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
-            raise UsageError(
-                f"--set {key}: {method.name} has no such setting; the nearest is {nearest}. "
-                f"Settings are {', '.join(known)}."
+            meant, near = setting_meant(key, known), nearest_setting(key, known)
+            hint = (
+                f"; here it is {meant}: --set {meant}={value}" if meant else f"; the nearest is {near}" if near else ""
             )
+            raise UsageError(f"--set {key}: {method.name} has no such setting{hint}. Settings are {', '.join(known)}.")
         chosen[known[key]][key] = _parse(key, value, kinds[known[key]][key])
     return Settings(method.config(**chosen[method.config]), Recipe(**chosen[Recipe]))
 

@@ -74,6 +74,11 @@ def test_a_tag_is_left_alone(tmp_path):
             r"unknown key hand; the nearest known key is hands\. Known: workspace, max_failures, dataset",
         ),
         (('weights = "hands.pt"', 'weigths = "x"'), r"unknown key hands\.weigths; the nearest known key is weights"),
+        (
+            ("[[train]]", "[[train]]\nlearning_rate = 0.1"),
+            r"learning_rate; it is a setting .*: set = \{ lr = … \}\. Known",
+        ),
+        (("[[train]]", "[[train]]\nqqqq = 1"), r"unknown key train\.0\.qqqq\. Known: "),
         (("set = {", "sett = {"), r"unknown key train\.0\.sett; the nearest known key is set"),
         (
             ('reader = "table"', 'reader = "tabel"'),
@@ -181,3 +186,11 @@ def test_a_train_section_takes_the_terms_of_the_command(tmp_path):
 def test_terms_that_can_not_be_are_refused_before_anything_runs(tmp_path, settings, text):
     with pytest.raises(InputError, match=text):
         read_config(written(tmp_path, GOOD.replace("set = {", f"{settings}\nset = {{")))
+
+
+def test_one_hand_class_may_be_written_as_before_and_several_as_a_list(tmp_path):
+    for written_as, given in (('"palm"', ("palm",)), ('"a,b"', ("a,b",)), ('["left", "right"]', ("left", "right"))):
+        text = GOOD.replace("[hands]", f"[hands]\nhand_class = {written_as}")
+        assert read_config(written(tmp_path, text)).hands.hand_class == given
+    own = GOOD.replace('reader = "table"', 'reader = "table"\nhands = { weights = "h.pt", hand_class = "palm" }')
+    assert read_config(written(tmp_path, own)).hands_of("mine").hand_class == ("palm",)

@@ -139,7 +139,16 @@ def test_texts_are_taken_as_they_are() -> None:
         ({"betas": "0.9,x"}, "--set betas=x: expected a number"),
         ({"lr": "-1"}, "lr=-1.0: expected 0 or more"),
         ({"segmets": "8"}, "--set segmets: xmic has no such setting; the nearest is segments. Settings are segments,"),
-        ({"learning_rat": "8"}, r"--set learning_rat: xmic has no such setting; the nearest is \w+"),
+        ({"learning_rat": "8"}, r"--set learning_rat: xmic has no such setting; the nearest is lr\."),
+        (
+            {"learning_rate": "8"},
+            r"--set learning_rate: xmic has no such setting; here it is lr: --set lr=8\. Settings",
+        ),
+        (
+            {"batch-size": "8"},
+            r"--set batch-size: xmic has no such setting; here it is batch: --set batch=8\. Settings",
+        ),
+        ({"qqqq": "8"}, r"--set qqqq: xmic has no such setting\. Settings are"),
     ],
 )
 def test_values_that_do_not_fit_are_refused(overrides: dict[str, Any], text: str) -> None:

@@ -108,3 +108,11 @@ def test_sigterm_in_a_real_process_saves_and_the_resumed_run_has_the_same_bytes(
     for name in ("weights.safetensors", "metrics.jsonl"):
         resumed, whole = (next(root.glob(f"runs/xmic-*/noun/{name}")).read_bytes() for root in (embedded.root, other))
         assert resumed == whole
+
+
+@pytest.mark.parametrize(("option", "setting"), [("--lr", "lr"), ("--learning-rate", "lr"), ("--batch-size", "batch")])
+def test_a_setting_given_as_an_option_is_named_with_its_form(option, setting, capsys):
+    assert run(["train", "x", option, "1"]) == 2
+    error = capsys.readouterr().err
+    assert f"No such option: {option}. It is a setting of the method: --set {setting}=VALUE." in error
+    assert "Possible" not in error
