@@ -16,6 +16,7 @@ from data_manifests.classes import class_row, class_table, epic_fixed_name, epic
 from data_manifests.errors import InputError
 from data_manifests.readers import Reject, RejectRows, SplitFiles, SplitRows, VideoFacts
 from data_manifests.readers.csv_files import ends_with_line, read_csv
+from data_manifests.readers.table_cells import whole_number_name
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label
 from data_manifests.videos import Place, check_patterns
 
@@ -137,7 +138,7 @@ class EpicReader:
         for line, row in _csv_rows(file, ["id", "key", "instances"]):
             instances = _literal_list(row["instances"] or "")
             words = instances is not None and all(isinstance(word, str) for word in instances)
-            if row["id"] != str(len(rows)) or not words:
+            if whole_number_name(row["id"]) != str(len(rows)) or not words:
                 raise InputError(
                     f"{file}, line {line}: id {row['id']!r} with instances {(row['instances'] or '')[:40]!r}; "
                     f"expected id {len(rows)} (ids count from 0 without a gap) and a list of words."
@@ -367,5 +368,6 @@ def _some(words: Collection[str]) -> str:
 
 
 def _whole_number(text: str | None, limit: int) -> int | None:
-    """Parse a whole number from 0 to ``limit`` − 1, else None."""
+    """Parse a whole number from 0 to ``limit`` − 1, else None; pandas may have made it a float."""
+    text = whole_number_name(text) if text and "." in text else text
     return int(text) if text and text.isascii() and text.isdecimal() and int(text) < limit else None

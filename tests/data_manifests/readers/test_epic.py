@@ -397,3 +397,11 @@ def test_the_real_rows_of_2020_are_numbered_at_50_frames_a_second(tmp_path: Path
     assert len(clips) == 7906
     off = [clip["start_frame"] - clip["start_s"] * reader.video_facts(clip["video_id"]).jpeg_rate for clip in clips]
     assert all(-1.001 < difference < 1.001 for difference in off)
+
+
+def test_whole_numbers_that_pandas_made_floats_are_whole(tmp_path: Path) -> None:
+    floats = {"verb_class": "1.0", "noun_class": "2.0", "start_frame": "90.0", "stop_frame": "195.0"}
+    words = {"verb": "fold-in", "noun": "press", "all_nouns": "['press']", "all_noun_classes": "[2]"}
+    folder = write_epic(tmp_path, {"val": [row(**floats, **words)]})
+    (clip,) = EpicReader(folder).read("val").clips.to_pylist()
+    assert [clip[name] for name in floats] == [1, 2, 90, 195]
