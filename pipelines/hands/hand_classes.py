@@ -67,7 +67,7 @@ def _words(name: str) -> list[str]:
 
 
 def is_hand(name: str) -> bool:
-    """Check whether a class name says hand, and no more than its side."""
+    """Check whether a class name says hand and at most its side."""
     words = _words(name)
     return ("hand" in words or "hands" in words) and set(words) <= {"hand", "hands", "left", "right", "l", "r"}
 
