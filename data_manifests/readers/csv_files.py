@@ -18,6 +18,7 @@ from data_manifests.readers.text_files import text_of
 
 _DELIMITERS = (",", ";", "\t", "|")
 _SEP_LINE = re.compile(r'"?sep=(.)"?[^\S\n\r]*(?:\r\n|\n|\r|$)', re.IGNORECASE)
+_NOT_THOUSANDS = r"^\s*[+-]?0*,|,\d{1,2}(?!\d)|,\d{4}"
 _HEADER = 65536  # characters in which the header is looked for
 _DECIMAL = re.compile(r"\s*[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?\s*", re.ASCII)
 
@@ -48,8 +49,8 @@ def read_csv(file: Path, delimiter: str = ",") -> Iterator[Cells]:
         delimiter: character between two cells. Another one is found by the header, if the header has none of these.
 
     Yields:
-        The number of the line a row ends on, and the row's cells. In a file with semicolons, a column of numbers with
-        decimal commas has points instead.
+        The number of the line a row ends on, and the row's cells. In a file with semicolons or tabs, a column of
+        numbers with decimal commas has points instead; with tabs only if they cannot be commas of thousands.
 
     Raises:
         InputError: the file is not in UTF-8; a row has more or fewer cells than the header; a quote is not closed; a
@@ -62,7 +63,7 @@ def read_csv(file: Path, delimiter: str = ",") -> Iterator[Cells]:
         return
     refuse_repeated(f"{file}, line {header[0]}", header[1])
     yield header
-    yield from _with_points(list(rows)) if found.delimiter == ";" else rows
+    yield from rows if found.delimiter in (",", "|") else _with_points(list(rows), found.delimiter)
 
 
 def csv_text(file: Path, delimiter: str = ",") -> CsvText:
@@ -118,18 +119,21 @@ def _rows(file: Path, found: CsvText) -> Iterator[Cells]:
         raise InputError(f"{file}, line {before + 1}: not a row of a table ({error}){_quote(error)}") from None
 
 
-def _with_points(rows: list[Cells]) -> Iterator[Cells]:
+def _with_points(rows: list[Cells], delimiter: str) -> Iterator[Cells]:
     """Write the decimal commas of columns of numbers as points."""
     columns = list(zip(*(cells for _, cells in rows), strict=True))
-    numbers = [at for at, column in enumerate(columns) if _has_decimal_commas(column)]
+    mark = "," if delimiter == ";" else _NOT_THOUSANDS
+    numbers = [at for at, column in enumerate(columns) if _has_decimal_commas(column, mark)]
     for line, cells in rows:
         for at in numbers:
             cells[at] = cells[at].replace(",", ".")
         yield line, cells
 
 
-def _has_decimal_commas(column: Sequence[str]) -> bool:
-    return any("," in cell for cell in column) and all(not cell.strip() or _DECIMAL.fullmatch(cell) for cell in column)
+def _has_decimal_commas(column: Sequence[str], mark: str) -> bool:
+    return any(re.search(mark, cell) for cell in column) and all(
+        not cell.strip() or _DECIMAL.fullmatch(cell) for cell in column
+    )
 
 
 def ends_with_line(file: Path) -> bool:

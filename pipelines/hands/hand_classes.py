@@ -11,18 +11,26 @@ from typing import Literal
 from data_manifests.errors import InputError
 
 Side = Literal["left", "right"]
+_OPTION = (
+    "Say which are hands with --hand-class of xmic detect-hands or xmic hands test, with commas or repeated: "
+    "--hand-class {}"
+)
 
 
 def hand_classes(
-    path: Path, names: tuple[str, ...], hand_class: str | int | Sequence[str | int] | None
+    path: Path | str,
+    names: tuple[str, ...],
+    hand_class: str | int | Sequence[str | int] | None,
+    way_out: str = _OPTION,
 ) -> dict[int, Side | None]:
     """Find the classes that are hands, and their sides.
 
     Args:
-        path: the file of the names, for error messages.
+        path: the file of the names, or what has them, for error messages.
         names: names of all classes.
         hand_class: the classes that are hands, each by name or index; a text may be several with commas between. None
             finds hands by name; 'left' and 'right' are hands where there is no other class.
+        way_out: what to do if none is found by name, with ``{}`` in place of the names that give a side.
 
     Returns:
         Index of each such class → 'left', 'right', or None where its name gives no side.
@@ -37,17 +45,15 @@ def hand_classes(
             found = list(range(len(names))) if len(names) == 2 else []
         if not found:
             sided = ",".join(name for name in names if class_side(name)) or "NAME"
-            raise InputError(
-                f"{path}: none of its classes is named hand: {listed}. Say which are hands with --hand-class of xmic "
-                f"detect-hands or xmic hands test, with commas or repeated: --hand-class {shlex.quote(sided)}"
-            )
+            way_out = way_out.format(shlex.quote(sided))
+            raise InputError(f"{path}: none of its classes is named hand: {listed}. {way_out}")
         return {index: class_side(names[index]) for index in found}
     wanted = [hand_class] if isinstance(hand_class, str | int) else list(hand_class)
     indices = [index for one in wanted for index in _indices(path, names, str(one), listed)]
     return {index: class_side(names[index]) for index in dict.fromkeys(indices)}
 
 
-def _indices(path: Path, names: tuple[str, ...], wanted: str, listed: str) -> list[int]:
+def _indices(path: Path | str, names: tuple[str, ...], wanted: str, listed: str) -> list[int]:
     """Find the classes of a name, an index, or several of them with commas between."""
     for same in (str, str.lower):
         found = [index for index, name in enumerate(names) if same(name) == same(wanted)]

@@ -15,6 +15,7 @@ import numpy as np
 from data_manifests.errors import InputError
 from data_manifests.readers.csv_files import read_csv
 from data_manifests.readers.table_cells import whole_number_name
+from data_manifests.readers.text_files import text_of
 from pipelines.decode.container import errors_of, open_stream
 from pipelines.hands.box_rows import ROUNDING
 from pipelines.hands.scoring import Truth
@@ -99,11 +100,12 @@ def read_yolo_text(path: Path) -> tuple[list[int], list[list[float]]]:
         InputError: a line is not five numbers, or its centre or size is not a share.
     """
     classes, boxes = [], []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(text_of(path).splitlines(), start=1):
         if not line.strip():
             continue
         try:
-            kind, x, y, width, height = (float(value) for value in line.split())
+            kind, *shares = (float(value) for value in line.split())
+            x, y, width, height = (_at_the_edge(share) for share in shares)
         except ValueError:
             raise InputError(f"{path}, line {number}: {line!r:.60}; expected class, x, y, width, height.") from None
         if not (all(0 <= value <= 1 for value in (x, y, width, height)) and kind >= 0 and kind == int(kind)):

@@ -60,7 +60,7 @@ def tune_model(
     size = own_size if image_size is None else image_size
     if size % 32:
         raise UsageError(f"--image-size {size}: it must be a multiple of 32, such as 320 or 640.")
-    hand_classes(Path("the pictures' classes"), pictures.names, None)
+    hand_classes("the pictures", pictures.names, None, "Give the hands' classes names with hand in them, as left hand.")
     if start.config["head"][-1][2] != "Detect":
         raise InputError(f"{file}: ends in {start.config['head'][-1][2]}; xmic trains networks that end in Detect.")
     architecture = {**start.config, "nc": len(pictures.names)}

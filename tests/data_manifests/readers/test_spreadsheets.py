@@ -25,7 +25,15 @@ def _text(delimiter: str, comma: str, end: str) -> str:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize(
     ("first", "delimiter", "comma"),
-    [("", ",", "."), ("", ";", ","), ("", ";", "."), ("", "\t", "."), ("sep=;", ";", ","), ('"sep=|"', "|", ".")],
+    [
+        ("", ",", "."),
+        ("", ";", ","),
+        ("", ";", "."),
+        ("", "\t", "."),
+        ("", "\t", ","),
+        ("sep=;", ";", ","),
+        ('"sep=|"', "|", "."),
+    ],
 )
 def test_every_form_gives_the_same_clip(
     tmp_path: Path, first: str, delimiter: str, comma: str, encoding: str, end: str
@@ -51,6 +59,15 @@ def test_a_comma_between_the_digits_of_a_file_with_commas_or_tabs_is_left_as_it_
     assert next(row for _, row in read_csv(file) if row[0] == "a") == ["a", "1,234"]
     (reject,) = TableReader([(file, "train")]).read("train").rejects.to_pylist()
     assert reject["detail"].startswith("start_s '1,234' is ")
+
+
+@pytest.mark.parametrize(("cells", "point"), [("1,234 12,000", False), ("0,123 12,000", True), ("1,5 12,000", True)])
+def test_commas_of_thousands_in_a_file_with_tabs_are_not_taken_for_decimals(
+    tmp_path: Path, cells: str, point: bool
+) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("video\tn\n" + "".join(f"a\t{cell}\n" for cell in cells.split()))
+    assert [row[1] for _, row in read_csv(file)][1:] == (cells.replace(",", ".") if point else cells).split()
 
 
 def test_a_delimiter_of_the_header_is_kept_although_cells_have_others(tmp_path: Path) -> None:

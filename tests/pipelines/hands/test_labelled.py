@@ -103,3 +103,12 @@ def test_a_table_with_a_column_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "hands.csv").write_text(HEADER.replace("difficult", "x0") + "a.png,0,left,0.1,0.2,0.3,0.4,0.1\n")
     with pytest.raises(InputError, match="the column 'x0' appears 2 times"):
         list(labelled_frames(tmp_path, tmp_path / "hands.csv"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_text_file_of_another_editor_is_read_and_rounding_is_no_error(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.txt").write_bytes("0 0.5 0.5 1.0000002 -1e-9\n".encode(encoding))
+    assert read_yolo_text(tmp_path / "a.txt") == ([0], [[0.0, 0.5, 1.0, 0.5]])
+    (tmp_path / "a.txt").write_bytes("0 0.5 0.5 0.2 0.2\n# é\n".encode("cp1252"))
+    with pytest.raises(InputError, match=r"a\.txt: not a text file in UTF-8 \(line 2: byte 0xe9"):
+        read_yolo_text(tmp_path / "a.txt")

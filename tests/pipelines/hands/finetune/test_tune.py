@@ -67,7 +67,7 @@ def test_a_finished_training_is_not_made_again_and_one_of_corrected_pictures_or_
 
 
 def test_pictures_without_a_hand_class_and_odd_sizes_are_refused(tmp_path: Path, start: Path) -> None:
-    with pytest.raises(InputError, match="none of its classes is named hand"):
+    with pytest.raises(InputError, match=r"the pictures: none of its classes is named hand: 0 cup\. Give the hands"):
         tune_model(one_picture(tmp_path, "cup"), start, tmp_path, 1, None, 0, True, Silent())
     with pytest.raises(UsageError, match="multiple of 32"):
         tune_model(one_picture(tmp_path, "hand"), start, tmp_path, 1, 100, 0, True, Silent())
