@@ -110,7 +110,7 @@ def _rows(file: Path, found: CsvText) -> Iterator[Cells]:
                 last = not lines.read(1)
                 raise InputError(
                     f"{file}, line {number}: {len(cells)} cells, expected {expected}; "
-                    + _why(len(cells) < expected, found.delimiter, cut_off=last and not ends_with_line(file))
+                    + _why(cells, expected, found.delimiter, cut_off=last and not ends_with_line(file))
                 )
             if not blank:
                 yield number, cells
@@ -145,11 +145,16 @@ def ends_with_line(file: Path) -> bool:
     return not last or last[-1:] in (b"\n", b"\r") or last in (b"\n\0", b"\r\0")  # UTF-16 ends in a zero byte
 
 
-def _why(short: bool, delimiter: str, *, cut_off: bool) -> str:
+def _why(cells: Sequence[str], expected: int, delimiter: str, *, cut_off: bool) -> str:
+    short = len(cells) < expected
     if short and cut_off:
         return "the file ends in the middle of this line: it is cut off. Get the whole file."
     if short:
         return "every row needs a cell for each column, if need be an empty one, and a quote must be closed in its row."
+    if not any(cells[expected:]):
+        return (
+            f"the row ends in {delimiter!r} and has an empty cell more than the header: take it away, or name a column."
+        )
     name = {",": "a comma", ";": "a semicolon", "\t": "a tab"}.get(delimiter, repr(delimiter))
     return f"put texts with {name} in quotes."
 

@@ -21,6 +21,7 @@ from data_manifests.readers.table_cells import (
     MISSING_WORDS,
     class_name,
     filled,
+    folded,
     frame_number,
     meant,
     missing_words,
@@ -147,9 +148,10 @@ class TableReader(VideosByPath):
         }
         missing = [columns.get(name, "video") for name in sorted(self._named) if columns.get(name) not in found]
         if missing:
+            alike = next((name for name in found if folded(name) == "video" != name), "path")
             raise InputError(
                 f"{file}: no column {', '.join(missing)}; found {', '.join(found) or 'none'}. "
-                "Map a column with --column OURS=THEIRS, for instance --column video=path."
+                f"Map a column with --column OURS=THEIRS, for instance --column video={alike}."
             )
         unread = check_columns(file, found, {name: columns.get(name, "") for name in COLUMNS})
         self._about_files[file] = [about for about in (unread, maybe_cut_off(file, found, rows)) if about]

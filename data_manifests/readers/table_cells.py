@@ -12,6 +12,7 @@ import io
 import math
 import re
 import tokenize
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
@@ -201,9 +202,9 @@ def _list_literal(written: str) -> Any:
 def folded(name: str) -> str:
     """Normalise the spelling of a name.
 
-    Case does not matter, '_' and '-' become blanks, and several blanks become one.
+    Case and the Unicode form of letters do not matter, '_' and '-' become blanks, and several blanks become one.
     """
-    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+    return " ".join(unicodedata.normalize("NFC", name).casefold().replace("_", " ").replace("-", " ").split())
 
 
 def other_spellings(label: str, used: Mapping[str, Sequence[tuple[str, int]]]) -> list[str]:

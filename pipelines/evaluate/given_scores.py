@@ -182,7 +182,7 @@ def _from_csv(file: Path, classes: Mapping[Label, Sequence[str]]) -> tuple[list[
     first = 2 + found.lines_before
     point = "," if found.delimiter == ";" else "."
     reader = csv.reader(io.StringIO(found.text, newline=""), delimiter=found.delimiter)
-    names = next(reader, [])
+    names = [name.strip() for name in next(reader, [])]
     refuse_repeated(str(file), names)
     wide = _columns_of(file, [name for name in names if name not in _OF_XMIC], classes)
     place_of = {name: place for place, name in enumerate(names)}

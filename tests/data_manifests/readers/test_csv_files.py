@@ -35,6 +35,7 @@ def test_an_empty_cell_is_a_cell(tmp_path: Path) -> None:
         ("a,b,c\n1,2,3\n4,5", "line 3: 2 cells, expected 3; the file ends in the middle of this line: it is cut off"),
         ("a,b,c\n1,2,3\n4,5\n", "line 3: 2 cells, expected 3; every row needs a cell for each column"),
         ("a,b\n1,2,3", "line 2: 3 cells, expected 2; put texts with a comma in quotes"),
+        ("a,b\n1,2,,\n", "line 2: 4 cells, expected 2; the row ends in ',' and has an empty cell more than the header"),
         (
             'a,b\n1,"two\n3,4\n5,6\n',
             r"line 2: .*unexpected end of data\): a quote that opens in this row is not closed",

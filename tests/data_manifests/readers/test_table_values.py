@@ -164,3 +164,15 @@ def test_a_repeated_clip_is_found_where_its_times_differ_by_rounding_only(tmp_pa
     table.write_text("".join(json.dumps(row) + "\n" for row in rows))
     rejects = TableReader([(table, "val")]).read("val").rejects.to_pylist()
     assert [(row["row"], row["reason"]) for row in rejects] == [(2, "duplicate_row"), (3, "duplicate_row")]
+
+
+def test_one_word_in_two_forms_of_unicode_is_reported_with_its_rows(tmp_path: Path) -> None:
+    reader = _reader(_csv(tmp_path / "a.csv", ["cr\u00e8me"]), _csv(tmp_path / "b.csv", ["cre\u0300me"]))
+    (said,) = reader.read("train").findings
+    assert re.fullmatch(r"nouns '.*' \(row 2 of b.csv\) and '.*' \(row 2 of a.csv\) are 2 classes; .*", said)
+
+
+def test_a_column_in_another_letter_case_is_named_in_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Video,noun\na.mp4,pan\n")
+    with pytest.raises(InputError, match=r"no column video; found Video, noun\. .*for instance --column video=Video\."):
+        TableReader([(tmp_path / "a.csv", "train")]).splits()
