@@ -161,8 +161,9 @@ class EgteaReader:
                 found.append((number, cells[0], reject))
         wrong = [(number, row) for number, _, row in found if isinstance(row, Reject)]
         if 2 * len(wrong) > len(lines):
-            of_classes = wrong[0][1].reason == "unknown_class"  # any other reason is one already
-            why = "The ids seem to count from 0. " if of_classes and self._are_one_too_low(lines) else ""
+            # Only lines whose ids disagree can be those of a copy that counts from 0.
+            disagree = wrong[0][1].reason == "unknown_class"
+            why = "The ids seem to count from 0. " if disagree and self._are_one_too_low(lines) else ""
             raise InputError(
                 f"{file}: {len(wrong)} of {len(lines)} lines are wrong, the first is line {wrong[0][0]}: "
                 f"{wrong[0][1].detail}. {why}Expected {_LINE_FORM}, as in action_annotation.zip."

@@ -7,33 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from data_manifests.classes import class_row, class_table
 from data_manifests.errors import InputError, UsageError
 from data_manifests.readers import Reject, RejectRows, SplitRows, VideosByPath
-from data_manifests.readers.table_cells import (
-    MISSING_WORDS,
-    class_name,
-    filled,
-    folded,
-    frame_number,
-    meant,
-    missing_words,
-    names,
-    other_spellings,
-    rows_of,
-    seconds,
-    text,
-    whole_number_name,
-)
+from data_manifests.readers.table_cells import filled, folded, frame_number, seconds, text
+from data_manifests.readers.table_classes import PlacedRow, TableClasses
 from data_manifests.readers.table_columns import check_columns
-from data_manifests.readers.table_files import Row, maybe_cut_off, open_table, read_names
+from data_manifests.readers.table_files import Row, maybe_cut_off, open_table
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label, canonical_split
 from data_manifests.videos import is_safe_relative
 
@@ -90,6 +75,9 @@ class TableReader(VideosByPath):
             raise UsageError(f"--column {unknown[0]}=…: no such column; the columns are {', '.join(COLUMNS)}.")
         self._roots = [root.resolve() for root in roots]
         self._class_files = dict(class_files or {})
+        self._class_lists = TableClasses(
+            self._class_files, lambda: (item for rows in self._rows.values() for item in rows)
+        )
         self._about_files: dict[Path, list[str]] = {}
         self.parameters: Mapping[str, Any] = {
             "reader": self.name,
@@ -109,8 +97,8 @@ class TableReader(VideosByPath):
         return [*(file for file, _ in self._files), *self._class_files.values()]
 
     @cached_property
-    def _rows(self) -> dict[str, list[tuple[Path, int, dict[str, Any]]]]:
-        rows: dict[str, list[tuple[Path, int, dict[str, Any]]]] = {}
+    def _rows(self) -> dict[str, list[PlacedRow]]:
+        rows: dict[str, list[PlacedRow]] = {}
         for file, split in self._files:
             for line, row in self._named_rows(file):
                 rows.setdefault(self._split_of(file, line, row, split), []).append((file, line, row))
@@ -163,52 +151,7 @@ class TableReader(VideosByPath):
 
         The names are those of the class files, else all names in the data in alphabetical order.
         """
-        return {label: self._class_table(label) for label in LABELS}
-
-    def _class_table(self, label: Label) -> pa.Table:
-        found = list(self._listed[label]) if label in self._listed else sorted(self._used[label])
-        return class_table([class_row(number, name, name) for number, name in enumerate(found)])
-
-    @cached_property
-    def _listed(self) -> dict[Label, dict[str, None]]:
-        """Label → names of its class file, in order."""
-        listed: dict[Label, dict[str, None]] = {}
-        for label, file in self._class_files.items():
-            found = [whole_number_name(name) for name in read_names(file)]
-            twice = [name for name, count in Counter(found).items() if count > 1]
-            if twice:
-                raise InputError(f"{file}: {twice[0]} and {twice[0]}.0 are one class; expected each once.")
-            listed[label] = dict.fromkeys(found)
-        return listed
-
-    @cached_property
-    def _used(self) -> dict[Label, dict[str, list[tuple[str, int]]]]:
-        """Label → name → the rows that have it."""
-        return {label: self._rows_by_name(label, missing=False) for label in LABELS}
-
-    def _rows_by_name(self, label: Label, *, missing: bool) -> dict[str, list[tuple[str, int]]]:
-        """Map each name, or each text for a missing value, to its rows."""
-        found: dict[str, list[tuple[str, int]]] = {}
-        for file, line, row in (item for rows in self._rows.values() for item in rows):
-            with suppress(Reject):
-                for name in _written(row, label):
-                    if self._is_missing(label, name) is missing:
-                        found.setdefault(name, []).append((file.name, line))
-        return found
-
-    def _is_missing(self, label: Label, name: str) -> bool:
-        """Tell whether a name stands for a missing label: a class list may have it."""
-        return name in MISSING_WORDS and name not in self._listed.get(label, ())
-
-    def _classes_of(self, row: dict[str, Any], label: Label) -> list[str]:
-        return [name for name in _written(row, label) if not self._is_missing(label, name)]
-
-    @cached_property
-    def _ids(self) -> dict[Label, dict[str, int]]:
-        return {
-            label: {name: i for i, name in enumerate(table.column("name").to_pylist())}
-            for label, table in self.classes().items()
-        }
+        return {label: self._class_lists.table(label) for label in LABELS}
 
     def read(self, split: str) -> SplitRows:
         """Read each row of the split as clip or reject.
@@ -241,30 +184,13 @@ class TableReader(VideosByPath):
             origins.append((file.name, line))
         files = dict.fromkeys(file for file, _, _ in self._rows[split])
         about_files = [sentence for file in files for sentence in self._about_files[file]]
-        findings = [*about_files, *earlier.findings(), *self._spellings()]
+        findings = [*about_files, *earlier.findings(), *self._class_lists.findings()]
         return SplitRows(
             pa.Table.from_pylist(clips, schema=CLIPS),
             pa.Table.from_pylist(rejects.rows, schema=REJECTS),
             origins,
             findings,
         )
-
-    def _spellings(self) -> list[str]:
-        said: list[str] = []
-        for label in LABELS:
-            for word, rows in self._rows_by_name(label, missing=True).items():
-                said.append(
-                    f"{label} {word!r} ({rows_of(rows)}) counts as no label, since programs write so what is missing; "
-                    f"if it is a class, list it in --{label}s FILE"
-                )
-            if label not in self._class_files:
-                said += [
-                    f"{label} {word!r} ({rows_of(self._used[label][word])}) is a class; if it says that the label is "
-                    "missing, empty the cells"
-                    for word in missing_words(self._used[label])
-                ]
-                said += other_spellings(label, self._used[label])
-        return said
 
     def _clip(self, row: dict[str, Any]) -> dict[str, Any]:
         video_id = self._video_id(row)
@@ -278,22 +204,15 @@ class TableReader(VideosByPath):
         }
 
     def _labels(self, row: dict[str, Any]) -> dict[str, Any]:
-        nouns, verb = self._classes_of(row, "noun"), next(iter(self._classes_of(row, "verb")), None)
-        ids = [self._class_id("noun", noun) for noun in nouns]
+        nouns, verb = self._class_lists.of_row(row, "noun"), next(iter(self._class_lists.of_row(row, "verb")), None)
+        ids = [self._class_lists.class_id("noun", noun) for noun in nouns]
         return {
             "noun": nouns[0] if nouns else None,
             "noun_class": ids[0] if ids else None,
             "all_noun_classes": ids or None,
             "verb": verb,
-            "verb_class": None if verb is None else self._class_id("verb", verb),
+            "verb_class": None if verb is None else self._class_lists.class_id("verb", verb),
         }
-
-    def _class_id(self, label: Label, name: str) -> int:
-        known = self._ids[label]
-        if name not in known:
-            file = self._class_files[label].name
-            raise Reject("unknown_class", f"{label} {name!r} is not in {file}{meant(name, known)}")
-        return known[name]
 
     def _video_id(self, row: dict[str, Any]) -> str:
         video = text(row.get("video"), "video")
@@ -371,13 +290,6 @@ def _interval(row: dict[str, Any]) -> dict[str, Any]:
     if first is not None and last is not None and last < first:
         raise Reject("not_positive_duration", f"starts at frame {first}, stops at frame {last}")
     return {"start_s": start, "stop_s": stop, "start_frame": first, "stop_frame": last}
-
-
-def _written(row: dict[str, Any], label: Label) -> list[str]:
-    """Return the classes that a row names, of nouns the leading one first."""
-    name = class_name(row.get(label), label)
-    several = names(row.get("all_nouns")) if label == "noun" else []
-    return several if name is None else [name, *(other for other in several if other != name)]
 
 
 def _made_id(clip: dict[str, Any], made: Counter[str]) -> str:
