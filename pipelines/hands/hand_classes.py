@@ -50,7 +50,7 @@ def hand_classes(
         return {index: class_side(names[index]) for index in found}
     wanted = [hand_class] if isinstance(hand_class, str | int) else list(hand_class)
     indices = [index for one in wanted for index in _indices(path, names, str(one), listed)]
-    return {index: class_side(names[index]) for index in dict.fromkeys(indices)}
+    return {index: class_side(names[index]) for index in sorted(set(indices))}
 
 
 def _indices(path: Path | str, names: tuple[str, ...], wanted: str, listed: str) -> list[int]:
