@@ -154,11 +154,11 @@ def _write(
 
 
 def _evaluation(workspace: Workspace, dataset: str, method: str) -> Path:
-    """Folder of the newest ordinary evaluation of a method, within the dataset and with the official preset."""
+    """Folder of the newest ordinary evaluation of a method, within the dataset."""
     found: list[tuple[float, Path]] = []
     for file in workspace.root.glob("evaluations/*/*/metrics.json"):
         metrics = read_metrics(file)
-        fits = metrics.run.method == method and metrics.run.preset == "official" and not metrics.control
+        fits = metrics.run.method == method and not metrics.control
         if fits and metrics.within and metrics.target.dataset == dataset:
             found.append((file.stat().st_mtime, file.parent))
     if not found:

@@ -65,7 +65,7 @@ def _lines(result: dict[str, Any], folder: Path) -> list[str]:
         "The clips are drawn, and the packaged hand model has seen such hands: this says nothing of real video."
     )
     lines.append(f"the same again, step by step: xmic run {shlex.quote(str(folder / 'xmic.toml'))}")
-    lines += ["With real data (the README has every dataset):", *(f"  {command}" for command in _NEXT)]
+    lines += ["With real data (docs/data.md has every dataset):", *(f"  {command}" for command in _NEXT)]
     video, workspace = (shlex.quote(str(path)) for path in (result["predicted"], folder / "work"))
     predict = f"xmic predict {video} --run {result['predictor']} --window 3 --annotate annotated -w {workspace}"
     return [
