@@ -2,7 +2,7 @@
 BIN ?= .venv/bin
 TESTS ?=
 
-.PHONY: setup test lint types imports words check demo
+.PHONY: setup test lint types imports words docs check demo
 
 setup:
 	python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e '.[test]'
@@ -22,6 +22,11 @@ imports:
 
 words:
 	$(BIN)/python -m pytest tests/test_words.py
+
+# The pages of commands and keys are written by python -m xmic_cli.reference; a test says when they are not current.
+docs:
+	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 check: lint types imports words test
 
