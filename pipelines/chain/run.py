@@ -14,6 +14,7 @@ from typing import Any
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.schema import SPLITS, canonical_split
 from pipelines.chain.config import Config, DatasetSection
+from pipelines.chain.detectors import check_detectors
 from pipelines.chain.grid import Cell
 from pipelines.chain.readers import reader_of, roots_of
 from pipelines.chain.stages import decode_stages, embed_stages, hands_stages
@@ -160,12 +161,14 @@ def check_settings(cells: Sequence[Cell]) -> None:
         UsageError: the method, preset or setting is unknown, a value does not fit, or a control is for a method without
             an X-MIC vector.
         UsageError, InputError: see :func:`check_datasets`.
+        InputError: see :func:`pipelines.chain.detectors.check_detectors`.
     """
     for cell in cells:
         for training in cell.config.train:
             resolve_config(load_method(training.method), training.preset, training.set)
             checked_control(cell.config.evaluate.control, {"method": training.method})
         check_datasets(cell.config)
+        check_detectors(cell.config)
 
 
 def check_datasets(config: Config) -> None:

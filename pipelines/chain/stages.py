@@ -65,7 +65,7 @@ def hands_stages(
     splits: Sequence[str] | None,
     options: HandsOptions,
     machine: Machine,
-) -> list[Stage]:
+) -> Sequence[DetectHandsStage | ImportHandsStage]:
     """Build one stage of hand boxes per prepared split.
 
     A stage detects hands or imports their boxes. The detector is loaded when the first stage has work.

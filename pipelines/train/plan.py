@@ -88,8 +88,7 @@ def plan_run(workspace: Workspace, options: TrainOptions) -> PlannedRun:
     """
     method_class = load_method(options.method)
     source, split = choose_source(workspace, options.dataset, trains=method_class.trains)
-    classify = PRESET_CLASSIFIES.get(options.preset, "full") if method_class.trains else "full"
-    conditioned = bool(method_class.needs & CONDITIONING)
+    classify, conditioned = _classified(method_class, options), bool(method_class.needs & CONDITIONING)
     protocol, frames = resolve(workspace, source, split, options, classify_default=classify, conditioned=conditioned)
     settings = _settings(method_class, options, protocol)
     if "text_tower" in method_class.needed_by(settings.config):
@@ -122,6 +121,22 @@ def plan_run(workspace: Workspace, options: TrainOptions) -> PlannedRun:
     folder = workspace.run(name)
     sources = setting_sources(method_class, options.preset, options.set, _decided(method_class, protocol))
     return PlannedRun(name, key, folder, config, protocol, frames, method_class, settings, options, sources, target)
+
+
+def reads_hands(options: TrainOptions) -> bool:
+    """Return whether a run classifies hand crops or is conditioned on them.
+
+    Raises:
+        UsageError: unknown method.
+    """
+    method_class = load_method(options.method)
+    conditioned = bool(method_class.needs & CONDITIONING) and (options.streams or "both") != "full"
+    return conditioned or (options.classify or _classified(method_class, options)) == "hand"
+
+
+def _classified(method_class: type[Method], options: TrainOptions) -> str:
+    """Return the stream that is classified by default."""
+    return PRESET_CLASSIFIES.get(options.preset, "full") if method_class.trains else "full"
 
 
 def _refuse_prompts(method: str, choice: ProtocolChoice) -> None:

@@ -35,6 +35,7 @@ from pipelines.train.plan import PlannedRun, text_file
 from pipelines.train.protocol import Protocol
 from pipelines.train.selection import ValidationSet
 from pipelines.train.target import SelectionTarget
+from pipelines.train.warnings import of_boxes
 
 
 def load_text(workspace: Workspace, dataset: str, protocol: Protocol, label: Label, device: torch.device) -> TextBank:
@@ -126,6 +127,8 @@ def train_run(
     todo = [label for label in planned.options.labels if not _finished(planned, label)][:limit]
     if todo:
         source = planned.config["source"]["dataset"]
+        for warning in of_boxes(workspace, source, planned.protocol):
+            progress.note(f"warning: {warning}")
         device = torch.device(machine.resolve_device())
         clips = read_clips(workspace, source, planned.frames.split)
         streams = load_streams(workspace, planned.frames, planned.protocol, clips, progress)

@@ -1,4 +1,4 @@
-"""Warn of trainings that can hardly learn or ignore the text."""
+"""Warn of trainings that hardly learn or cannot be compared."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pipelines.engine.workspace import Workspace
+from pipelines.hands.mixed import warnings_of_run
 from pipelines.methods.recipe import Recipe
 from pipelines.train.optim import learning_rate
 from pipelines.train.policy import LEARNING_RATES, RecipeName
+from pipelines.train.protocol import Protocol
 
 FEW_STEPS = 200
 """Steps below which a training is called short."""
@@ -24,6 +27,18 @@ LONGEST_VECTOR = 5.0
 """Length of the adapter's vector, as a multiple of what it is added to, above which the sum hides the latter."""
 
 _AT_CHANCE = 0.01
+
+
+def of_boxes(workspace: Workspace, dataset: str, protocol: Protocol) -> list[str]:
+    """Warn of datasets that a run cannot be evaluated on.
+
+    Their boxes are by other detectors than those of the run.
+    """
+    if protocol.hands is None:
+        return []
+    made = (vectors for stream, vectors in protocol.vectors.items() if stream.endswith(f"/{protocol.hands}"))
+    detector = next((str(vectors["detector"]) for vectors in made if vectors.get("detector")), None)
+    return warnings_of_run(workspace, dataset, detector) if detector else []
 
 
 def before_training(recipe: Recipe, steps_per_epoch: int, name: RecipeName = "published") -> list[str]:

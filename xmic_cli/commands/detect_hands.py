@@ -35,9 +35,13 @@ def detect_hands(
     A row without corners says that the frame has no box. EgoClip's .handobj.pkl files are not read.
     """
     from pipelines.chain.stages import hands_stages
+    from pipelines.hands.mixed import warnings_of_boxes
+    from xmic_cli import console
     from xmic_cli.stages import run_stages
 
     workspace = shared.open(context)
     note_plans(workspace, workspace.choose(dataset, split), options.plan)
     stages = hands_stages(workspace, dataset, split, options, shared.machine)
+    for warning in warnings_of_boxes(workspace, [(stage.frames.dataset, stage.identity.slug) for stage in stages]):
+        console.note(f"warning: {warning}")
     run_stages(stages, shared.policy, dry_run=shared.dry_run, json=shared.json)

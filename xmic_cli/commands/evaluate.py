@@ -9,6 +9,7 @@ import typer
 
 from pipelines.evaluate.options import CLIPS, EvaluateOptions
 from xmic_cli import console
+from xmic_cli.evaluate_all import evaluate_all
 from xmic_cli.evaluated import means_as_dicts, print_results
 from xmic_cli.options import (
     BreakLock,
@@ -29,6 +30,9 @@ def evaluate(
     context: typer.Context,
     run: Annotated[str | None, typer.Argument(help="Run name or folder. (default: the newest)")] = None,
     *,
+    every: Annotated[
+        bool, typer.Option("--all", help="Evaluate every finished run on what it lacks an evaluation on.")
+    ] = False,
     options: EvaluateOptions,
     clips: Annotated[Path | None, typer.Option(help=CLIPS)] = None,
     submission: Annotated[
@@ -60,6 +64,9 @@ def evaluate(
     among that part only, once among all classes. The harmonic mean joins the accuracy within the run's own dataset and
     that on each other dataset. Reference rows say what is reached without looking at the clips. (few) marks fewer than
     30 recordings or 100 clips; a star marks numbers that lack clips.
+
+    With --all, what is up to date is left as it is, and a run that cannot be evaluated on a target keeps no other from
+    it: the command names it and exits with 3. Run the same command again after a stop: it does what is left.
     """
     from data_manifests.errors import UsageError
     from data_manifests.schema import canonical_split
@@ -76,6 +83,24 @@ def evaluate(
             "--submission FILE and --sls PT,TL,TD belong together: the challenge asks how much supervision went into "
             "the scores (pretraining, training labels, training data; 0 to 5 each)."
         )
+    if every:
+        alone = {"RUN": run, "--clips": clips, "--submission": submission, "--encoder": encoder}
+        alone |= {f"--{name.replace('_', '-')}": value for name, value in options.control.options.items()}
+        given = [name for name, value in alone.items() if value is not None]
+        if given:
+            raise UsageError(
+                f"--all with {', '.join(given)}: --all is the ordinary evaluation of every run; leave one out."
+            )
+        evaluate_all(
+            open_workspace(context, workspace),
+            options,
+            machine_of(workers, device, offline),
+            limit=limit,
+            break_lock=break_lock,
+            dry_run=dry_run,
+            json=json,
+        )
+        return
     wanted = Submission(submission, parse_levels(sls)) if submission and sls else None
     listed = read_clip_list(clips) if clips else None
     space = open_workspace(context, workspace)

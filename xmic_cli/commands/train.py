@@ -53,14 +53,17 @@ def train(
     note_plans(space, [(planned.frames.dataset, planned.frames.split)], options.plan)
     if dry_run:
         from pipelines.train.estimate import estimate
+        from pipelines.train.warnings import of_boxes
 
         heads = estimate(space, planned, machine_of(workers, device, offline))
         text = [f"run {planned.name}", *(f"  {name}: {value}" for name, value in planned.config.items())]
         text += [f"  {name}: {_in_words(head)}" for name, head in heads.items()]
         text += [f"  {name}: warning: {warning}" for name, head in heads.items() for warning in head.warnings]
+        boxes = of_boxes(space, planned.frames.dataset, planned.protocol)
+        text += [f"  warning: {warning}" for warning in boxes]
         told = {name: asdict(head) for name, head in heads.items()}
         answer = {"run": planned.name, "key": planned.key, "config": planned.config, "sources": dict(planned.sources)}
-        console.emit({**answer, "heads": told}, json, text)
+        console.emit({**answer, "heads": told, "warnings": boxes}, json, text)
         return
     with saving_signals() as stop:
         result = train_run(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -47,6 +48,15 @@ def test_boxes_of_a_table_are_imported_once(embedded: Workspace, tmp_path, capsy
         assert run(command) == 0
         (stage,) = json.loads(capsys.readouterr().out)["stages"]
         assert (stage["made"], stage["rows"], stage["failures"]) == (made, 24, {})
+
+
+def test_boxes_by_another_detector_than_other_datasets_have_are_warned_of(embedded: Workspace, tmp_path, capsys):
+    shutil.rmtree(embedded.root / "hands" / "mine")
+    for more in (["--dry-run"], []):
+        assert run([*with_table(embedded, tmp_path), *more]) == 0
+        error = capsys.readouterr().err
+        assert "warning: the boxes of mine are by boxes-hands, those of other by fake-hands-00000000." in error
+        assert "--allow-mixed" in error
 
 
 @pytest.mark.parametrize(

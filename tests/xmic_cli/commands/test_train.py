@@ -30,6 +30,21 @@ def test_a_dry_run_shows_the_resolved_configuration_and_writes_nothing(embedded,
     assert not (embedded.root / "runs").exists()
 
 
+def test_boxes_of_other_datasets_by_another_detector_are_warned_of_before_training(embedded, capsys):
+    for folder in embedded.root.glob("hands/other/*/*/fake-hands-00000000"):
+        folder.rename(folder.with_name("yolo-hands-640-fp32-12345678"))
+    warning = "warning: the boxes of mine are by fake-hands-00000000, those of other by yolo-hands-640-fp32-12345678."
+    assert run(["train", "-w", str(embedded.root), "--dry-run", *QUICK]) == 0
+    assert warning in capsys.readouterr().out
+    assert run(["train", "-w", str(embedded.root), *QUICK]) == 0
+    assert warning in capsys.readouterr().err
+    assert run(["train", "-w", str(embedded.root), *QUICK]) == 0
+    assert warning not in capsys.readouterr().err
+    full = ["--streams", "full", "--classify", "full"]
+    assert run(["train", "-w", str(embedded.root), *full, *QUICK]) == 0
+    assert "warning: the boxes" not in capsys.readouterr().err
+
+
 def test_a_time_limit_exits_130_and_the_same_command_goes_on(embedded, capsys):
     assert run(["train", "-w", str(embedded.root), "--time-limit", "0", *QUICK]) == 130
     assert "the same command goes on from there" in capsys.readouterr().err
