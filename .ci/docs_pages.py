@@ -44,6 +44,20 @@ def _linked(page: str, text: str) -> list[str]:
     return found
 
 
+def _named(nav: Any) -> set[str]:
+    """Pages that a part of the navigation names."""
+    parts = nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else []
+    return {nav} if isinstance(nav, str) else {page for part in parts for page in _named(part)}
+
+
+def on_config(config: Any) -> Any:
+    """Put pages that the navigation does not name at its end, under More."""
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    left = sorted(pages - _named(config.nav))
+    config.nav += [{"More": left}] if left else []
+    return config
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Add what README.md and the pages link to, and what those link to."""
     todo = [FIRST, *(f"docs/{file.src_uri}" for file in files.documentation_pages())]
