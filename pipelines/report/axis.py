@@ -8,4 +8,4 @@ def axis_end(largest: float) -> float:
 
     Small accuracies would be invisible beside 100.
     """
-    return next(limit for limit in (5, 10, 20, 50, 100) if largest <= limit)
+    return next(limit for limit in (5, 10, 20, 30, 40, 50, 60, 80, 100) if largest <= limit)

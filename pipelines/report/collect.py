@@ -6,7 +6,7 @@ Each row also has the run's evaluation within its own dataset.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,12 +51,14 @@ class Cell:
         evaluated: clips it is over (for a harmonic mean, those of both accuracies).
         official: clips it should be over; fewer evaluated ones mark the cell.
         interval: 95 % by cluster bootstrap over recordings, percent; None where there is none.
+        few: fewer than 30 recordings or 100 clips: shown in grey.
     """
 
     value: float | None
     evaluated: int = 0
     official: int = 0
     interval: Interval | None = None
+    few: bool = False
 
     @property
     def between(self) -> str:
@@ -108,9 +110,9 @@ class Row:
 
     @property
     def method(self) -> str:
-        """Name of the method with what differs from its defaults.
+        """Name of the method and its preset, with what differs from it.
 
-        That is preset, recipe, the rule by which the epoch was kept, and a control.
+        That is recipe, settings, the rule by which the epoch was kept, and a control.
         """
         return method_title(self.run, self.control.words)
 
@@ -252,13 +254,40 @@ def pairs(evaluations: Sequence[Metrics]) -> list[tuple[Metrics | None, Metrics 
     return [(metrics, None) for metrics in own if id(metrics) not in used] + found
 
 
-def method_title(run: Run, more: Sequence[str] = ()) -> str:
-    """Name the method, with what differs from its defaults in brackets."""
-    notes = [] if run.preset in (None, "official") else [run.preset]
-    notes += [] if run.recipe in (None, "published") else [f"recipe {run.recipe}"]
+def method_name(run: Run) -> str:
+    """Name the method and its preset, such as 'xmic official'.
+
+    The presets of zero-shot are one and the same, so its default has no name.
+    """
+    plain = run.preset is None or (run.method == "zero-shot" and run.preset == "official")
+    return run.method if plain else f"{run.method} {run.preset}"
+
+
+def method_notes(run: Run, more: Sequence[str] = (), without: Collection[str] = ()) -> list[str]:
+    """Name what differs from the preset, each in few words.
+
+    Args:
+        run: of the method.
+        more: further notes, which come last.
+        without: settings that are named elsewhere.
+    """
+    recipe, changed = run.recipe or "published", {**run.changed_settings, **run.changed_recipe}
+    if run.changed_recipe:  # The changes themselves say more than "custom".
+        recipe = recipe.removesuffix("custom").removesuffix(", ") or "published"
+    notes = [] if recipe == "published" else [f"recipe {recipe}"]
+    notes += [_changed(name, value) for name, value in changed.items() if name not in without]
     notes += [] if run.select == "last" else [f"epoch by {run.select}"]
-    notes += more
-    return f"{run.method} ({'; '.join(notes)})" if notes else run.method
+    return [*notes, *more]
+
+
+def method_title(run: Run, more: Sequence[str] = (), without: Collection[str] = ()) -> str:
+    """Name the method and preset, with what differs from it in brackets."""
+    notes = method_notes(run, more, without)
+    return f"{method_name(run)} ({'; '.join(notes)})" if notes else method_name(run)
+
+
+def _changed(name: str, value: object) -> str:
+    return name.replace("_", " ") if value is True else f"{name}={value}"
 
 
 def _row(within: Metrics | None, cross: Metrics | None) -> Row:
@@ -271,7 +300,7 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
         cells |= {f"{label} within": own, f"{label} cross": other, f"{label} hm": Cell(None)}
         if mean:
             sizes = own.evaluated + other.evaluated, own.official + other.official
-            cells[f"{label} hm"] = Cell(mean.value, *sizes, mean.interval)
+            cells[f"{label} hm"] = Cell(mean.value, *sizes, mean.interval, own.few or other.few)
         cells[f"{label} top-5"] = _cell(last, label, "top5")
         cells[f"{label} class mean"] = _cell(last, label, "class_mean")
     return Row(
@@ -293,7 +322,7 @@ def _cell(metrics: Metrics | None, label: Label, what: str, *, drawn: bool = Fal
     if metrics is None or numbers is None:
         return Cell(None)
     ends = metrics.interval(numbers) if drawn else None
-    return Cell(getattr(numbers, what), numbers.n_evaluated, numbers.n_official, ends)
+    return Cell(getattr(numbers, what), numbers.n_evaluated, numbers.n_official, ends, numbers.few)
 
 
 def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[Gap]:

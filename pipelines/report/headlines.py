@@ -1,4 +1,4 @@
-"""Compare each trained run with zero-shot on the same clips."""
+"""Compare each trained setting with zero-shot on the same clips."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ from typing import Any
 
 from data_manifests.errors import InputError
 from data_manifests.schema import LABELS, Label
+from pipelines.engine.digest import digest_json
 from pipelines.evaluate.compare import Comparison, Side, compare
 from pipelines.evaluate.metrics_file import Metrics
-from pipelines.report.collect import method_title
+from pipelines.report.collect import method_name, method_notes, method_title
 
 _SAME = ("encoder", "prompt", "names")
 
 
 @dataclass(frozen=True)
 class Headline:
-    """Difference of a trained run from zero-shot, in points.
+    """Difference of a trained setting from zero-shot, in points.
+
+    Runs that differ in their seed only are one setting: its numbers are means over the seeds.
 
     Attributes:
-        run: name of the run, with its control.
+        run: name of the first seed's run, with its control.
         control: whether the clips or the X-MIC vectors were altered.
         method: title of the method.
+        name: name of the method and its preset.
+        notes: what differs from the preset.
+        seeds: of the runs.
         trained_on: 'dataset split'.
         target: 'dataset split'.
         within: the target is of the dataset that was trained on.
@@ -31,12 +37,16 @@ class Headline:
         top1: percent.
         zero_shot: percent of zero-shot on the same clips.
         difference: in points.
-        interval: 95 % of the difference: paired cluster bootstrap over recordings.
+        interval: 95 % of the difference: paired cluster bootstrap over recordings, and over three seeds or more.
+        few: fewer than 30 recordings or 100 clips.
     """
 
     run: str
     control: bool
     method: str
+    name: str
+    notes: Sequence[str]
+    seeds: Sequence[int]
     trained_on: str
     target: str
     within: bool
@@ -46,6 +56,7 @@ class Headline:
     zero_shot: float
     difference: float
     interval: tuple[float, float]
+    few: bool
 
     @property
     def significant(self) -> bool:
@@ -54,17 +65,25 @@ class Headline:
 
     @property
     def points(self) -> str:
-        """Difference with its interval: '+10.2 (6.4 to 14.1)'."""
-        return f"{self.difference:+.1f} ({self.interval[0]:.1f} to {self.interval[1]:.1f})"
+        """Difference with its interval: '+10.2 (+6.4 to +14.1)'."""
+        low, high = self.interval
+        return f"{signed(self.difference)} ({signed(low)} to {signed(high)})"
 
     @property
     def text(self) -> str:
         """The whole line in words."""
         said = "" if self.significant else ", not significant"
+        seeds = f", mean of {len(self.seeds)} seeds," if len(self.seeds) > 1 else ""
         return (
-            f"{self.method} trained on {self.trained_on}, on {self.clips:,} clips of {self.target}: {self.label}s "
-            f"{self.top1:.1f} % against {self.zero_shot:.1f} % of zero-shot, {self.points}{said}"
+            f"{self.method} trained on {self.trained_on}{seeds} against zero-shot on {self.clips:,} clips of "
+            f"{self.target}: {self.label}s {self.top1:.1f} against {self.zero_shot:.1f}, {self.points}{said}"
         )
+
+
+def signed(points: float) -> str:
+    """Write points with their sign: '+2.5', '−5.0' or '0.0'."""
+    rounded = round(points, 1)
+    return "0.0" if rounded == 0 else f"{rounded:+.1f}".replace("-", "−")
 
 
 def beside_zero_shot(trained: Metrics, evaluations: Sequence[Metrics]) -> Metrics | None:
@@ -85,8 +104,17 @@ def beside_zero_shot(trained: Metrics, evaluations: Sequence[Metrics]) -> Metric
 
 
 def headlines(evaluations: Sequence[Metrics]) -> list[Headline]:
-    """Compare each trained run with zero-shot, within its dataset first."""
-    found = [line for metrics in evaluations if metrics.run.method != "zero-shot" for line in _of(metrics, evaluations)]
+    """Compare each trained setting with zero-shot, within its dataset first."""
+    settings: dict[tuple[str, int], list[Metrics]] = {}
+    for metrics in evaluations:
+        if metrics.run.method == "zero-shot":
+            continue
+        key = _setting(metrics)
+        again = 0  # The same seed a second time, with vectors that were made again in between, is no seed more.
+        while any(metrics.run.seed == other.run.seed for other in settings.get((key, again), ())):
+            again += 1
+        settings.setdefault((key, again), []).append(metrics)
+    found = [line for seeds in settings.values() for line in _of(seeds, evaluations)]
     return sorted(found, key=lambda line: (line.run, not line.within))
 
 
@@ -95,36 +123,52 @@ def plain(line: Headline) -> dict[str, Any]:
     return {**vars(line), "significant": line.significant, "points": line.points, "text": line.text}
 
 
-def _of(metrics: Metrics, evaluations: Sequence[Metrics]) -> Iterator[Headline]:
-    other = beside_zero_shot(metrics, evaluations)
+def _setting(metrics: Metrics) -> str:
+    """Return the digest of all but the seed; scores that were given have no seed and stay alone."""
+    left_out = set() if metrics.run.scored else {"name", "seed", "key"}
+    run = metrics.run.model_dump(exclude=left_out)
+    clips = metrics.clips_file.sha256 if metrics.clips_file else None
+    targets = [str(metrics.trained_on), str(metrics.target), clips, list(metrics.control.words)]
+    return digest_json({"run": run, "targets": targets, "protocol": metrics.protocol})
+
+
+def _of(seeds: Sequence[Metrics], evaluations: Sequence[Metrics]) -> Iterator[Headline]:
+    seeds = sorted(seeds, key=lambda metrics: metrics.run.seed or 0)
+    first = seeds[0]
+    other = beside_zero_shot(first, evaluations)
     if other is None:
         return
     for label in LABELS:
-        mine, theirs = metrics.labels.get(label), other.labels.get(label)
-        if mine is None or theirs is None or mine.top1 is None or theirs.top1 is None:
+        mine, theirs = [metrics.labels.get(label) for metrics in seeds], other.labels.get(label)
+        numbers = [one for one in mine if one is not None and one.top1 is not None]
+        if len(numbers) < len(mine) or theirs is None or theirs.top1 is None:
             continue
-        compared = _compared(metrics, mine.recordings, theirs.recordings)
+        compared = _compared(first.stream, [one.recordings for one in numbers], theirs.recordings)
         if compared is None:
             continue
         yield Headline(
-            metrics.name,
-            bool(metrics.control),
-            method_title(metrics.run, metrics.control.words),
-            str(metrics.trained_on),
-            str(metrics.target),
-            metrics.within,
+            first.name,
+            bool(first.control),
+            method_title(first.run, first.control.words),
+            method_name(first.run),
+            method_notes(first.run, first.control.words),
+            [metrics.run.seed for metrics in seeds if metrics.run.seed is not None],
+            str(first.trained_on),
+            str(first.target),
+            first.within,
             label,
-            mine.n_evaluated,
-            mine.top1,
+            numbers[0].n_evaluated,
+            theirs.top1 + compared.difference,
             theirs.top1,
             compared.difference,
             compared.interval,
+            numbers[0].few,
         )
 
 
-def _compared(metrics: Metrics, mine: Any, theirs: Any) -> Comparison | None:
+def _compared(stream: int, mine: Any, theirs: Any) -> Comparison | None:
     try:
-        return compare(*(Side([[counts]], [metrics.stream]) for counts in (mine, theirs)))
+        return compare(Side([mine], [stream]), Side([[theirs]], [stream]))
     except InputError:
         # The two are on other clips, so there is no pair.
         return None

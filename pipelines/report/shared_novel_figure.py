@@ -27,7 +27,8 @@ _Found = list[tuple[str, str, float, TableCell]]
 class Dot:
     """Dot of one accuracy with its interval.
 
-    ``y`` is in pixels. ``x``, ``low`` and ``high`` are in percent of the width.
+    ``y`` is in pixels. ``x``, ``low`` and ``high`` are in percent of the width. ``few`` is set over fewer than 30
+    recordings or 100 clips.
     """
 
     y: int
@@ -36,6 +37,7 @@ class Dot:
     high: float
     part: str
     words: str
+    few: bool
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _panel(title: str, rows: Sequence[tuple[str, _Found]]) -> PartsPanel:
             low, high = cell.interval or (value, value)
             said = f"{part}, {form}: {cell.text} %" + (f" ({cell.between})" if cell.between else "")
             at, start, end = (FULL * min(number, limit) / limit for number in (value, low, high))
-            dots.append(Dot(y + _LINE - 12, at, start, end, part, said))
+            dots.append(Dot(y + _LINE - 12, at, start, end, part, said, cell.few))
             words.append(f"{name}, {said}")
             y += _LINE
         y += _BETWEEN

@@ -78,13 +78,16 @@ class Group:
         Args:
             settings: names of settings that the table itself names.
         """
-        run, said = self.run, self.protocol
-        values = {**run.changed_settings, **run.changed_recipe}
-        changed = [f"{name}={value}" for name, value in values.items() if name not in settings]
+        return method_title(self.run, self.notes, settings)
+
+    @property
+    def notes(self) -> list[str]:
+        """What differs in the protocol: the classified stream and the class names."""
+        said = self.protocol
         classify = said.get("classify") or "full"
         classified = [] if classify == "full" else [f"classifies {classify}"]
         names = [] if said.get("names") in (None, "official") else [f"names {said['names']}"]
-        return method_title(run, [*changed, *classified, *names])
+        return [*classified, *names]
 
     @property
     def protocol_words(self) -> str:
@@ -122,6 +125,29 @@ def groups_of(found: Collected) -> list[Group]:
             times[setting, seed] = again + 1
             alike.setdefault((setting, again), []).append(pair)
     return [Group(sorted(same, key=_seed)) for same in alike.values()]
+
+
+def by_direction(groups: Sequence[Group]) -> list[list[Group]]:
+    """Sort groups by source, targets and clips.
+
+    A group that lacks a target goes with those that have it.
+    """
+    sections: dict[tuple[object, ...], list[Group]] = {}
+    for group in sorted(groups, key=lambda group: (group.within is None) + (group.cross is None)):
+        key = (str(group.first.trained_on), group.within, group.cross, group.clip_lists)
+        fitting = [other for other in sections if _agree(key, other)]
+        sections.setdefault(fitting[0] if fitting else key, []).append(group)
+    return [members for _, members in sorted(sections.items(), key=lambda item: [str(part) for part in item[0]])]
+
+
+def _agree(key: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    source, within, cross, lists = key
+    return (
+        source == other[0]
+        and (within is None or within == other[1])
+        and (cross is None or cross == other[2])
+        and lists == other[3]
+    )
 
 
 def _seed(pair: Pair) -> int:

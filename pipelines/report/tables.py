@@ -16,7 +16,7 @@ from pipelines.report.paper_match import PaperRows, comparable, real_place, vari
 from pipelines.report.table_cells import Measured, TableCell, measured, measured_reference
 from pipelines.report.table_commands import to_begin, to_fill, to_train
 from pipelines.report.table_compare import Compared, comparisons, corrected, row_title
-from pipelines.report.table_groups import Group, groups_of
+from pipelines.report.table_groups import Group, by_direction, groups_of
 from pipelines.report.table_plans import NUMBERS, TITLES, Column, begun, columns, fits, setting_of
 
 REFERENCES = {
@@ -105,7 +105,7 @@ def tables_of(found: Collected, workspace: Workspace) -> Tables:
     """
     groups, tables, unbegun = groups_of(found), [], []
     for number in NUMBERS:
-        sections = _by_direction([group for group in groups if fits(number, group, workspace)])
+        sections = by_direction([group for group in groups if fits(number, group, workspace)])
         shown = [members for members in sections if begun(number, members)]
         if not shown:
             first = found.evaluations[0]
@@ -117,26 +117,6 @@ def tables_of(found: Collected, workspace: Workspace) -> Tables:
         pairs = zip(shown, compared, strict=True)
         tables.append(Table(number, [_section(number, members, below, workspace) for members, below in pairs]))
     return Tables(tables, unbegun)
-
-
-def _by_direction(groups: Sequence[Group]) -> list[list[Group]]:
-    """Sort groups by source, targets and clips; one that lacks a target goes with those that have it."""
-    sections: dict[tuple[object, ...], list[Group]] = {}
-    for group in sorted(groups, key=lambda group: (group.within is None) + (group.cross is None)):
-        key = (str(group.first.trained_on), group.within, group.cross, group.clip_lists)
-        fitting = [other for other in sections if _agree(key, other)]
-        sections.setdefault(fitting[0] if fitting else key, []).append(group)
-    return [members for _, members in sorted(sections.items(), key=lambda item: [str(part) for part in item[0]])]
-
-
-def _agree(key: tuple[object, ...], other: tuple[object, ...]) -> bool:
-    source, within, cross, lists = key
-    return (
-        source == other[0]
-        and (within is None or within == other[1])
-        and (cross is None or cross == other[2])
-        and lists == other[3]
-    )
 
 
 def _section(number: int, groups: Sequence[Group], compared: Sequence[Compared], workspace: Workspace) -> Section:

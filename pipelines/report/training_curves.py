@@ -1,8 +1,9 @@
-"""Lay out accuracy over the epochs of each training as lines."""
+"""Lay out accuracy and loss over the epochs of each training as lines."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,27 +12,42 @@ from data_manifests.schema import LABELS, Label
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.axis import axis_end
+from pipelines.report.collect import method_name
 
-WIDTH, HEIGHT = 480, 150
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 470, 12, 124
-_ENDING = "accuracy"
+WIDTH, HEIGHT = 360, 190
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 322, 12, 156
+_ACCURACY, _LOSS = "accuracy", "loss"
+_NAMES = {"train": "training", "source val": "held out", "target": "target (leaks)"}
 
 
 @dataclass(frozen=True)
 class Line:
-    """Line of one accuracy over the epochs.
+    """Line of one accuracy or loss over the epochs.
 
     Attributes:
-        name: of the accuracy: 'train', 'source val', …
+        name: of the clips: 'training', 'held out', …
+        kind: 'train' for the clips that are learned from, else 'held'.
         points: 'x,y x,y …' in pixels of the drawing.
         dots: the same as pairs; of a single epoch there is a dot and no line.
-        last: percent in the last epoch.
+        first: value in the first epoch.
+        last: value in the last epoch.
     """
 
     name: str
+    kind: str
     points: str
     dots: Sequence[tuple[float, float]]
+    first: float
     last: float
+
+
+@dataclass(frozen=True)
+class Held:
+    """Accuracy on test clips, at the epoch that was kept."""
+
+    x: float
+    y: float
+    words: str
 
 
 @dataclass(frozen=True)
@@ -40,21 +56,39 @@ class TrainingCurve:
 
     Attributes:
         run: its name.
+        method: method and preset.
+        source: dataset that was trained on.
         label: of the head.
         epochs: how many.
-        lines: its accuracies, in percent.
-        ticks: (y in pixels, text) of the vertical axis.
+        lines: its accuracies, in percent, by the left axis.
+        losses: its losses, by the right axis.
+        ticks: (y in pixels, text) of the left axis.
+        loss_ticks: the same of the right axis.
+        held: accuracy of the evaluation within the run's dataset; None without one.
         description: the drawing in words.
-        losses: loss of the first and of the last epoch.
     """
 
     run: str
+    method: str
+    source: str
     label: Label
     epochs: int
     lines: Sequence[Line]
+    losses: Sequence[Line]
     ticks: Sequence[tuple[float, str]]
+    loss_ticks: Sequence[tuple[float, str]]
+    held: Held | None
     description: str
-    losses: tuple[float, float]
+
+    @property
+    def watched(self) -> bool:
+        """Whether an accuracy on clips that are not learned from was measured in each epoch."""
+        return any(line.kind == "held" for line in self.lines)
+
+    @property
+    def held_out(self) -> bool:
+        """Whether there is any accuracy on clips that are not learned from."""
+        return self.watched or self.held is not None
 
 
 def training_curves(workspace: Workspace, evaluations: Sequence[Metrics]) -> list[TrainingCurve]:
@@ -62,40 +96,85 @@ def training_curves(workspace: Workspace, evaluations: Sequence[Metrics]) -> lis
 
     A head without its ``metrics.jsonl`` in the workspace is left out.
     """
+    runs: dict[str, list[Metrics]] = {}
+    for metrics in evaluations:
+        runs.setdefault(metrics.run.name, []).append(metrics)
     found = []
-    for run in dict.fromkeys(metrics.run.name for metrics in evaluations):
+    for run, own in runs.items():
+        within = next((one for one in own if one.within and not one.control and not one.clips_file), None)
         for label in LABELS:
             file = workspace.run(run) / label / "metrics.jsonl"
             lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
             if lines:
-                found.append(training_curve(run, label, [json.loads(line) for line in lines]))
+                epochs = [json.loads(line) for line in lines]
+                found.append(training_curve(own[0], label, epochs, within))
     return found
 
 
-def training_curve(run: str, label: Label, epochs: Sequence[Mapping[str, Any]]) -> TrainingCurve:
+def training_curve(
+    metrics: Metrics, label: Label, epochs: Sequence[Mapping[str, Any]], within: Metrics | None = None
+) -> TrainingCurve:
     """Lay out one training.
 
     Args:
-        run: its name.
+        metrics: an evaluation of the run.
         label: of the head.
-        epochs: the lines of its ``metrics.jsonl``; every number whose name ends in 'accuracy' becomes a line.
+        epochs: the lines of its ``metrics.jsonl``. A number whose name ends in 'accuracy' or 'loss' becomes a line.
+        within: its evaluation within its own dataset.
     """
-    names = [name for name in epochs[0] if name.endswith(_ENDING)]
-    end = axis_end(max(float(epoch[name]) for epoch in epochs for name in names))
-    lines = []
-    for name in names:
-        values = [float(epoch[name]) for epoch in epochs]
-        dots = [(_x(index, len(values)), _y(value, end)) for index, value in enumerate(values)]
-        said = name.removesuffix(_ENDING).strip("_").replace("_", " ") or _ENDING
-        lines.append(Line(said, " ".join(f"{x:.1f},{y:.1f}" for x, y in dots), dots, values[-1]))
-    ticks = [(_y(end * share, end), f"{end * share:g} %") for share in (0, 0.5, 1)]
-    firsts = [float(epochs[0][name]) for name in names]
-    words = "; ".join(
-        f"{line.name} accuracy {first:.1f} % after epoch 1, {line.last:.1f} % after epoch {len(epochs)}"
-        for first, line in zip(firsts, lines, strict=True)
+    names = [name for name in epochs[0] if name.endswith(_ACCURACY)]
+    numbers = within.labels.get(label) if within else None
+    tested = numbers.top1 if numbers else None
+    largest = max([float(epoch[name]) for epoch in epochs for name in names] + [tested or 0.0])
+    end = axis_end(largest)
+    lines = [_line(name, _ACCURACY, epochs, end) for name in names]
+    losses = [name for name in epochs[0] if name.endswith(_LOSS)]
+    top = _loss_end([value for name in losses for value in _values(name, epochs) if math.isfinite(value)])
+    loss_lines = [_line(name, _LOSS, epochs, top) for name in losses]
+    held = None
+    if within and numbers and tested is not None:
+        kept = (numbers.selected_epoch or len(epochs)) - 1
+        held = Held(_x(kept, len(epochs)), _y(tested, end), f"{within.target} {tested:.1f} %")
+    words = [
+        *(f"{line.name} accuracy {line.first:.1f} % after epoch 1, {line.last:.1f} % at the end" for line in lines),
+        *(f"{line.name} loss {line.first:.3f} after epoch 1, {line.last:.3f} at the end" for line in loss_lines),
+        *([f"accuracy on {held.words}"] if held else []),
+    ]
+    return TrainingCurve(
+        metrics.name,
+        method_name(metrics.run),
+        metrics.trained_on.dataset,
+        label,
+        len(epochs),
+        lines,
+        loss_lines,
+        [(_y(end * share, end), f"{end * share:g} %") for share in (0, 0.5, 1)],
+        [(_y(top * share, top), f"{top * share:g}") for share in (0, 0.5, 1)],
+        held,
+        "; ".join(words),
     )
-    losses = float(epochs[0]["loss"]), float(epochs[-1]["loss"])
-    return TrainingCurve(run, label, len(epochs), lines, ticks, words, losses)
+
+
+def _line(name: str, ending: str, epochs: Sequence[Mapping[str, Any]], end: float) -> Line:
+    values = _values(name, epochs)
+    # A loss may overflow; what is not finite has no place.
+    dots = [(_x(index, len(values)), _y(value, end)) for index, value in enumerate(values) if math.isfinite(value)]
+    said = name.removesuffix(ending).strip("_").replace("_", " ") or "train"
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)
+    return Line(_NAMES.get(said, said), "train" if said == "train" else "held", points, dots, values[0], values[-1])
+
+
+def _values(name: str, epochs: Sequence[Mapping[str, Any]]) -> list[float]:
+    return [float(epoch[name]) for epoch in epochs]
+
+
+def _loss_end(values: Sequence[float]) -> float:
+    """Choose the end of the loss axis: the first even multiple of a power of ten that holds all values."""
+    largest = max(values, default=0.0)
+    if largest <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(largest))
+    return next(times * power for times in (1, 2, 4, 6, 8, 10, 20) if largest <= times * power)
 
 
 def _x(index: int, count: int) -> float:

@@ -9,26 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from data_manifests.errors import UsageError
-from data_manifests.schema import LABELS
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.csv_text import csv_text
 from pipelines.engine.markdown import render_template
 from pipelines.engine.workspace import Workspace
-from pipelines.report.collect import COLUMNS, KINDS, MARKS, Collected, Row, collect
-from pipelines.report.examples import examples
-from pipelines.report.figure import BAR, draw
+from pipelines.report.collect import COLUMNS, Collected, Row, collect
 from pipelines.report.headlines import Headline, headlines, plain
 from pipelines.report.latex import latex
-from pipelines.report.per_class import class_tables
-from pipelines.report.pictures import Picture, pictures
-from pipelines.report.shared_novel_figure import draw_parts
+from pipelines.report.not_run import empty, not_run
+from pipelines.report.page import page
+from pipelines.report.pictures import pictures
 from pipelines.report.table_plans import NUMBERS
 from pipelines.report.table_values import table_lines, table_values
 from pipelines.report.tables import Tables, tables_of
-from pipelines.report.training_curves import training_curves
 
 
 def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
@@ -56,7 +50,7 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
     lines = headlines(found.evaluations)
     folder = workspace.report(name)
     outputs = {
-        "html": (folder / "index.html", html(found, tables, lines, workspace, pictures(folder))),
+        "html": (folder / "index.html", page(found, tables, lines, workspace, pictures(folder))),
         "markdown": (folder / "report.md", markdown(found, tables, lines)),
         "csv": (folder / "tables" / "results.csv", table_csv(found)),
     }
@@ -90,53 +84,21 @@ def _remove_stale(folder: Path, written: set[Path]) -> None:
                 file.unlink(missing_ok=True)
 
 
-def html(
-    found: Collected, tables: Tables, lines: Sequence[Headline], workspace: Workspace, shown: Sequence[Picture]
-) -> str:
-    """Render the report as one self-contained page.
-
-    Everything that comes from a file is escaped. Trainings, class names, scores and frames are shown as far as they
-    are in the workspace, and the pictures that lie beside the report.
-    """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=True,
-    )
-    evaluations = list(zip(found.evaluations, found.folders, strict=True))
-    return environment.get_template("report.html.j2").render(
-        **_shown(found, tables, lines),
-        parts_panels=draw_parts(tables.tables),
-        marks=MARKS,
-        figure=draw(found.rows),
-        bar_height=BAR,
-        training_curves=training_curves(workspace, found.evaluations),
-        class_tables=class_tables(workspace, evaluations),
-        examples=examples(workspace, evaluations),
-        pictures=shown,
-    )
-
-
 def markdown(found: Collected, tables: Tables, lines: Sequence[Headline]) -> str:
     """Render the report as Markdown.
 
     Everything that comes from a file is escaped.
     """
-    return render_template(__package__, "report.md.j2", **_shown(found, tables, lines))
-
-
-def _shown(found: Collected, tables: Tables, lines: Sequence[Headline]) -> dict[str, Any]:
-    return {
-        "found": found,
-        "headlines": lines,
-        "tables": tables,
-        "columns": COLUMNS,
-        "kinds": KINDS,
-        "labels": LABELS,
-    }
+    return render_template(
+        __package__,
+        "report.md.j2",
+        found=found,
+        headlines=lines,
+        tables=tables,
+        columns=COLUMNS,
+        not_run=not_run(found, tables, lines),
+        empty=empty,
+    )
 
 
 def _plain(row: Row) -> dict[str, Any]:

@@ -33,3 +33,35 @@ for (const input of document.querySelectorAll("input[data-search]")) {
     found.textContent = wanted ? `${shown} of ${table.tBodies[0].rows.length} classes` : "";
   });
 }
+// A button copies the command beside it, or all commands of the list that it names.
+for (const button of document.querySelectorAll("button.copy")) {
+  button.addEventListener("click", async () => {
+    const list = document.getElementById(button.dataset.copy);
+    const codes = list ? [...list.querySelectorAll("code")] : [button.previousElementSibling];
+    const text = codes.map((code) => code.textContent).join("\n");
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const area = document.createElement("textarea");
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+      button.focus();
+    }
+    button.dataset.said ??= button.textContent;
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = button.dataset.said; }, 1500);
+  });
+}
+// On paper nothing can be unfolded.
+let folded = [];
+addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll("details:not([open])")];
+  for (const details of folded) details.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const details of folded) details.open = false;
+  folded = [];
+});

@@ -10,7 +10,8 @@ import pytest
 from data_manifests.errors import MissingUpstream
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.evaluation import harmonic_mean_of
-from pipelines.report.collect import Gap, collect
+from pipelines.evaluate.metrics_file import Metrics
+from pipelines.report.collect import Gap, collect, method_title
 
 Make = Callable[..., dict]
 Put = Callable[..., Path]
@@ -182,13 +183,44 @@ def test_random_weights_and_mixed_artifacts_mark_the_rows_they_touch_and_no_othe
     assert found.mixed == [f"{RUN} on epic val: precision bf16 against fp32"]
 
 
-def test_another_preset_than_the_default_stands_with_the_method(
-    workspace: Workspace, evaluated: Put, metrics: Make
+def test_every_preset_stands_with_its_method(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    presets = ("official", "paper", "recommended")
+    evaluated(
+        *(metrics(run=preset) | {"run": {**metrics()["run"], "name": preset, "preset": preset}} for preset in presets)
+    )
+    assert [row.method for row in collect(workspace).rows] == ["xmic official", "xmic paper", "xmic recommended"]
+
+
+def test_the_presets_of_zero_shot_are_one_and_scores_have_none(metrics: Make) -> None:
+    run = Metrics.model_validate(metrics()).run
+    assert method_title(run.model_copy(update={"method": "zero-shot"})) == "zero-shot"
+    assert method_title(run.model_copy(update={"method": "scored: mine", "preset": None})) == "scored: mine"
+
+
+@pytest.mark.parametrize(
+    ("changes", "title"),
+    [
+        ({"recipe": "custom"}, "xmic official (recipe custom)"),
+        ({"recipe": "custom", "changed_recipe": {"epochs": 3}}, "xmic official (epochs=3)"),
+        (
+            {"recipe": "matched, custom", "changed_recipe": {"epochs": 3, "fixed_frames": True}},
+            "xmic official (recipe matched; epochs=3; fixed frames)",
+        ),
+        ({"changed_settings": {"n1": False}}, "xmic official (n1=False)"),
+    ],
+)
+def test_a_custom_recipe_says_what_differs_where_that_is_known(
+    metrics: Make, changes: dict[str, object], title: str
 ) -> None:
-    made = metrics()
-    made["run"]["preset"] = "paper"
-    evaluated(made)
-    assert collect(workspace).rows[0].method == "xmic (paper)"
+    assert method_title(Metrics.model_validate(metrics()).run.model_copy(update=changes)) == title
+
+
+def test_numbers_over_few_recordings_are_marked(workspace: Workspace, evaluated: Put, metrics: Make) -> None:
+    many = metrics("epic")
+    many["labels"]["noun"]["recordings"] = {f"v{number}": [1, 4] for number in range(30)}
+    evaluated(metrics(), many)
+    cells = collect(workspace).rows[0].cells
+    assert [cells[f"noun {kind}"].few for kind in ("within", "cross", "hm", "top-5")] == [True, False, True, False]
 
 
 def test_versions_are_common_only_when_all_evaluations_have_them(
@@ -217,7 +249,7 @@ def test_a_row_says_what_is_not_the_default_of_its_method(workspace: Workspace, 
     made["run"] |= {"preset": "paper", "recipe": "matched", "select": "source-val", "source_val": 10.0}
     evaluated(made | {"xmic_vector": "mean"})
     (row,) = collect(workspace).rows
-    assert row.method == "xmic (paper; recipe matched; epoch by source-val; X-MIC vector mean)"
+    assert row.method == "xmic paper (recipe matched; epoch by source-val; X-MIC vector mean)"
     assert (row.name, row.marks) == (f"{RUN}@mean", "")
 
 
@@ -232,7 +264,7 @@ def test_a_control_is_a_row_of_its_own_and_no_gap_of_it_is_to_be_trained(
     folder.mkdir(parents=True)
     (folder / "metrics.json").write_text(json.dumps(control))
     found = collect(workspace)
-    assert [row.method for row in found.rows] == ["xmic", "xmic (X-MIC vector zero)"]
+    assert [row.method for row in found.rows] == ["xmic official", "xmic official (X-MIC vector zero)"]
     commands = [gap.command for gap in found.gaps]
     assert commands == [
         f"xmic evaluate {RUN} --cross DATASET",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.evaluate.metrics_file import Metrics
-from pipelines.report.headlines import beside_zero_shot, headlines, plain
+from pipelines.report.headlines import beside_zero_shot, headlines, plain, signed
 from tests.pipelines.evaluate.cards import METRICS
 
 TARGET = {"dataset": "other", "split": "val"}
@@ -30,15 +30,18 @@ def test_a_difference_is_paired_and_says_whether_it_is_significant():
     # Every recording differs by as much, so the pair leaves no spread, though each side alone has one.
     assert line.interval == pytest.approx((10.0, 10.0))
     assert line.significant
-    assert line.points == "+10.0 (10.0 to 10.0)"
-    assert "on 200 clips of other val: nouns 30.0 % against 20.0 % of zero-shot, +10.0" in line.text
+    assert line.points == "+10.0 (+10.0 to +10.0)"
+    assert (
+        "xmic official trained on not said against zero-shot on 200 clips of other val: nouns 30.0 against 20.0, +10.0"
+        in (line.text)
+    )
     assert plain(line)["significant"] is True
 
 
 def test_no_difference_is_said_to_be_not_significant():
     (line,) = headlines([evaluation("zero-shot", 40), evaluation("xmic", 40)])
     assert not line.significant
-    assert line.text.endswith("+0.0 (0.0 to 0.0), not significant")
+    assert line.text.endswith(", 0.0 (0.0 to 0.0), not significant")
 
 
 def test_zero_shot_of_the_same_classified_stream_is_taken_and_no_control():
@@ -58,9 +61,37 @@ def test_zero_shot_of_the_same_classified_stream_is_taken_and_no_control():
 def test_a_control_has_a_line_of_its_own_that_says_what_is_altered():
     base, mine = evaluation("zero-shot", 40), evaluation("xmic", 60)
     reordered = evaluation("xmic", 50, frame_order="reversed")
-    assert [line.method for line in headlines([base, mine, reordered])] == ["xmic", "xmic (frames reversed)"]
+    assert [line.method for line in headlines([base, mine, reordered])] == [
+        "xmic official",
+        "xmic official (frames reversed)",
+    ]
 
 
 def test_other_clips_are_not_compared():
     fewer = evaluation("zero-shot", 10, labels={"noun": numbers(10, recordings=20)})
     assert headlines([fewer, evaluation("xmic", 60)]) == []
+
+
+def test_seeds_are_one_line_with_their_mean():
+    seeds = []
+    for seed, right in enumerate((50, 60, 70)):
+        made = evaluation("xmic", right)
+        run = made.run.model_copy(
+            update={"seed": seed, "name": f"xmic-s{seed}", "key": str(seed), "recipe": "published"}
+        )
+        seeds.append(made.model_copy(update={"run": run}))
+    (line,) = headlines([evaluation("zero-shot", 40), *seeds])
+    assert (line.seeds, line.top1, line.difference) == ([0, 1, 2], pytest.approx(30.0), pytest.approx(10.0))
+    assert line.run == "xmic-s0"
+    assert "mean of 3 seeds" in line.text
+
+
+def test_the_same_seed_twice_is_two_lines():
+    again = evaluation("xmic", 50)
+    runs = [again.run.model_copy(update={"key": key, "name": f"xmic-{key}"}) for key in ("a", "b")]
+    made = [again.model_copy(update={"run": run}) for run in runs]
+    assert [line.run for line in headlines([evaluation("zero-shot", 40), *made])] == ["xmic-a", "xmic-b"]
+
+
+def test_signs_are_written_and_nothing_rounds_to_minus_zero():
+    assert [signed(points) for points in (2.46, -5.0, -0.04, 0.0)] == ["+2.5", "−5.0", "0.0", "0.0"]

@@ -48,7 +48,7 @@ def test_the_same_seed_twice_is_two_lines_and_no_seed_more(workspace: Workspace,
 def test_a_line_says_how_it_was_made(workspace: Workspace, evaluated: Put) -> None:
     how = {"run": {"preset": "paper", "changed_recipe": {"epochs": 2}}, "protocol": {"classify": "hand"}}
     (group,) = _groups(workspace, evaluated, evaluation(random_weights=["vit"], **how))
-    assert group.method == "xmic (paper; epochs=2; classifies hand)"
+    assert group.method == "xmic paper (epochs=2; classifies hand)"
     assert (
         group.protocol_words
         == "encoder open-clip-vit-b-16-openai-01234567, streams both, plan seg16-k1-256px-q95, prompt {}"

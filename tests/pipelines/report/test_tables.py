@@ -30,15 +30,15 @@ def _row(section: Section, title: str) -> TableRow:
 def test_runs_that_differ_in_the_seed_only_are_one_row(workspace: Workspace, evaluated: Put) -> None:
     made = [one for seed, right in ((0, 3), (1, 4), (2, 5)) for one in both(seed=seed, right=right)]
     (section,) = _table(_tables(workspace, evaluated, *made), 1).sections
-    cell = _row(section, "xmic").cells["noun within"]
+    cell = _row(section, "xmic official").cells["noun within"]
     assert (cell.value, cell.sd, cell.evaluated, cell.few) == (40.0, 10.0, 40_000, False)
-    assert _row(section, "xmic").seeds == [0, 1, 2]
+    assert _row(section, "xmic official").seeds == [0, 1, 2]
     assert cell.interval == (30.0, 50.0)  # every recording is alike: only the seeds move it
 
 
 def test_the_paper_s_numbers_and_the_difference_stand_beside_ours(workspace: Workspace, evaluated: Put) -> None:
     (section,) = _table(_tables(workspace, evaluated, *both()), 1).sections
-    cell = _row(section, "xmic").cells["noun cross"]
+    cell = _row(section, "xmic official").cells["noun cross"]
     assert cell.paper_text == "15.35"
     assert cell.difference == pytest.approx(30.0 - 15.35)
 
@@ -67,7 +67,7 @@ def test_a_cell_without_all_of_its_clips_is_marked_and_not_compared(workspace: W
     within, cross = both()
     cross["labels"]["noun"]["n_official"] = 40_001
     (section,) = _table(_tables(workspace, evaluated, within, cross), 1).sections
-    cells = _row(section, "xmic").cells
+    cells = _row(section, "xmic official").cells
     assert (cells["noun cross"].text, cells["noun cross"].paper) == ("30.00*", None)
     assert (cells["noun hm"].text, cells["noun hm"].paper) == ("30.00*", None)
     assert cells["noun within"].paper is not None
@@ -80,14 +80,14 @@ def test_a_workspace_with_other_datasets_has_the_same_tables_without_the_paper(
     tables = _tables(workspace, evaluated, *made)
     assert [table.number for table in tables.tables] == [1, 2]
     assert not any(section.paper for table in tables.tables for section in table.sections)
-    assert _row(_table(tables, 1).sections[0], "xmic").cells["noun hm"].value == pytest.approx(30.0)
+    assert _row(_table(tables, 1).sections[0], "xmic official").cells["noun hm"].value == pytest.approx(30.0)
 
 
 def test_a_wrong_harmonic_mean_of_the_paper_is_marked_with_the_right_one(workspace: Workspace, evaluated: Put) -> None:
     made = [evaluation(target=target) for target in ("ego4d", "egtea")]
     tables = _tables(workspace, evaluated, *made)
     (section,) = _table(tables, 3).sections
-    cell = _row(section, "xmic").cells["noun hm"]
+    cell = _row(section, "xmic official").cells["noun hm"]
     assert cell.paper_text == "31.21 ! 31.23"
     assert cell.difference == pytest.approx(30.0 - 31.23, abs=0.01)
     assert all(table.number != 1 for table in tables.tables)
@@ -99,13 +99,13 @@ def test_rows_of_the_paper_without_a_run_say_what_trains_them(workspace: Workspa
     assert (row.kind, row.commands) == ("missing", ["xmic train ego4d --method coop"])
     assert (row.cells["noun within"].text, row.cells["noun within"].paper_text) == ("–", "28.22")
     order = [row.title for row in section.rows if row.kind != "reference"]
-    assert order.index("zero-shot") < order.index("coop") < order.index("xmic") < order.index("xmic, v2=dino")
+    assert order.index("zero-shot") < order.index("coop") < order.index("xmic official") < order.index("xmic, v2=dino")
 
 
 def test_an_empty_cell_of_a_run_names_the_command(workspace: Workspace, evaluated: Put) -> None:
     made = [*both(), evaluation("coop", target="ego4d")]
     (section,) = _table(_tables(workspace, evaluated, *made), 1).sections
-    assert _row(section, "coop").commands == ["xmic evaluate coop-ego4d-s0 --cross epic"]
+    assert _row(section, "coop official").commands == ["xmic evaluate coop-ego4d-s0 --cross epic"]
 
 
 def test_reference_rows_stand_below_the_methods_and_an_oracle_is_called_one(
@@ -120,7 +120,7 @@ def test_reference_rows_stand_below_the_methods_and_an_oracle_is_called_one(
 
 def test_shared_and_novel_stand_restricted_and_not(workspace: Workspace, evaluated: Put) -> None:
     (section,) = _table(_tables(workspace, evaluated, *both()), 2).sections
-    cells = _row(section, "xmic").cells
+    cells = _row(section, "xmic official").cells
     assert [cells[f"noun {kind}"].value for kind in ("shared", "novel", "all shared", "all novel")] == [30, 20, 20, 10]
     assert cells["noun shared-novel hm"].value == pytest.approx(24.0)
     assert cells["noun novel called shared"].value == 50.0
@@ -131,10 +131,10 @@ def test_shared_and_novel_stand_restricted_and_not(workspace: Workspace, evaluat
 @pytest.mark.parametrize(
     ("number", "how", "title"),
     [
-        (4, {"protocol": {"streams": "full"}}, "xmic, streams=full"),
-        (5, {"protocol": {"encoder_spec": "open_clip:ViT-L-14/openai"}}, "xmic, encoder=CLIP ViT-L/14"),
-        (6, {"run": {"changed_settings": {"n1": False, "n3": True}}}, "xmic, norms=n3"),
-        (7, {"protocol": {"prompt": "Image of a {}"}}, "xmic, prompt=Image of a {}"),
+        (4, {"protocol": {"streams": "full"}}, "xmic official, streams=full"),
+        (5, {"protocol": {"encoder_spec": "open_clip:ViT-L-14/openai"}}, "xmic official, encoder=CLIP ViT-L/14"),
+        (6, {"run": {"changed_settings": {"n1": False, "n3": True}}}, "xmic official, norms=n3"),
+        (7, {"protocol": {"prompt": "Image of a {}"}}, "xmic official, prompt=Image of a {}"),
     ],
 )
 def test_a_table_that_varies_a_setting_begins_with_its_second_value(
@@ -157,7 +157,7 @@ def _titles(table: Table) -> list[str]:
 def test_methods_are_compared_with_xmic_and_corrected_over_the_table(workspace: Workspace, evaluated: Put) -> None:
     made = [*both(), *both("coop", right=5)]
     (section,) = _table(_tables(workspace, evaluated, *made), 1).sections
-    assert [(one.title, one.against) for one in section.compared] == [("coop", "xmic")] * 6
+    assert [(one.title, one.against) for one in section.compared] == [("coop official", "xmic official")] * 6
     first = section.compared[0]
     assert (first.column, first.difference, first.interval) == ("noun within", pytest.approx(20.0), (20.0, 20.0))
     assert first.p is not None

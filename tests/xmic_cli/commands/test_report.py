@@ -58,7 +58,16 @@ def test_the_table_is_printed_and_warnings_gaps_and_paths_are_noted(app: typer.T
     assert result.exit_code == 0, result.output
     head, row, blank, title = result.stdout.splitlines()[:4]
     assert head.split("\t")[:7] == ["method", "run", "source", "within", "cross", "marks", "noun within"]
-    assert row.split("\t")[:8] == ["xmic", "xmic-run", "clips train", "clips val", "–", "R", "25.00* (3/4)", "–"]
+    assert row.split("\t")[:8] == [
+        "xmic official",
+        "xmic-run",
+        "clips train",
+        "clips val",
+        "–",
+        "R",
+        "25.00* (3/4)",
+        "–",
+    ]
     assert blank == ""
     assert title.startswith("Table 1: within and across datasets; trained on clips, evaluated on clips val")
     assert "Table 4 (conditioning streams) has no runs yet; run: xmic train clips" in result.stderr
@@ -75,11 +84,11 @@ def test_the_paper_s_tables_follow_with_what_fills_and_differences(app: typer.Ty
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(made))
     lines = CliRunner().invoke(app, ["-w", str(tmp_path)]).stdout.splitlines()
-    xmic = next(line for line in lines if line.startswith("xmic\trecipe published")).split("\t")
+    xmic = next(line for line in lines if line.startswith("xmic official\trecipe published")).split("\t")
     assert xmic[2:4] == ["0", "30.00 [30.0–30.0] paper 33.54 (-3.54)"]
     missing = next(line for line in lines if line.startswith("cocoop\tno run yet")).split("\t")
     assert (missing[3], missing[-1]) == ("paper 30.00", "xmic train ego4d --method cocoop")
-    assert "coop\txmic\tnoun within\t+20.00\t20.0 to 20.0\t0.0002\t0.0012" in lines
+    assert "coop official\txmic official\tnoun within\t+20.00\t20.0 to 20.0\t0.0002\t0.0012" in lines
     assert any("20.00 [20.0–20.0] (few)" in line for line in lines)
 
 
