@@ -1,4 +1,4 @@
-"""Say in plain sentences what a report shows, and what to beware of."""
+"""Write sentences on what a report shows, and its cautions."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Caution:
 
 
 def sentences(lines: Sequence[Headline], *, controls: bool) -> list[Sentence]:
-    """Join the nouns and verbs of each setting and target into a sentence.
+    """Join nouns and verbs of a setting and target into a sentence.
 
     Args:
         lines: of :func:`pipelines.report.headlines.headlines`.
@@ -76,9 +76,9 @@ def sentences(lines: Sequence[Headline], *, controls: bool) -> list[Sentence]:
 
 
 def verdict(lines: Sequence[Headline]) -> str:
-    """Count the comparisons that are significant, in one sentence; controls are left out.
+    """Count the significant comparisons in one sentence.
 
-    It is empty where there are fewer than four.
+    Controls are left out. The sentence is empty where there are fewer than four comparisons.
     """
     counted = [line for line in lines if not line.control]
     if len(counted) < 4:
@@ -102,8 +102,8 @@ def _sentence(lines: Sequence[Headline]) -> Sentence:
         Difference(
             f"{line.label}s",
             f"{line.top1:.1f} against {line.zero_shot:.1f}",
-            signed(line.difference),
-            f"{signed(line.interval[0])} to {signed(line.interval[1])}",
+            _minus(signed(line.difference)),
+            _minus(f"{signed(line.interval[0])} to {signed(line.interval[1])}"),
             line.significant,
             line.few,
         )
@@ -113,6 +113,11 @@ def _sentence(lines: Sequence[Headline]) -> Sentence:
     return Sentence(
         first.name, notes, first.trained_on.partition(" ")[0], f"{clips} clips of {first.target}", differences
     )
+
+
+def _minus(text: str) -> str:
+    """Write a hyphen as the minus that is as wide as a plus."""
+    return text.replace("-", "−")
 
 
 def cautions(found: Collected) -> list[Caution]:

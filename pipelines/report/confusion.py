@@ -53,7 +53,9 @@ class Confusion:
 
 
 def confusions(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path]]) -> list[Confusion]:
-    """Make a matrix per label of each evaluation with scores, at most 60.
+    """Make a matrix per label of each evaluation with scores.
+
+    Controls are left out.
 
     Args:
         workspace: where the classes are prepared.
@@ -73,7 +75,7 @@ def confusions(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path]]
             said = scored.scores.argmax(axis=1)
             if len(said):
                 found.append(confusion(titles[metrics.name, str(metrics.target)], label, scored, said, names))
-    return found[:MOST]
+    return found
 
 
 def _titles(evaluations: Sequence[Metrics]) -> dict[tuple[str, str], str]:
@@ -116,7 +118,8 @@ def confusion_values(found: Sequence[Confusion]) -> dict[str, Any]:
     """Return the matrices as plain values for the page's script.
 
     A clip that is in many matrices is named once: cells hold its number. 'evaluations' are in order; a cell is [row,
-    column, count, [clip, answer, …]], with the answer's number in 'answers' or -1 where it is the column's.
+    column, count, [clip, answer, …]], with the answer's number in 'answers' or -1 where it is the column's. 'more' counts
+    the matrices beyond :data:`MOST`.
     """
     ids: dict[str, int] = {}
     answers: dict[str, int] = {}
@@ -128,9 +131,10 @@ def confusion_values(found: Sequence[Confusion]) -> dict[str, Any]:
             "left_out": one.left_out,
             "cells": list(_cells(one, ids, answers)),
         }
-        for one in found
+        for one in found[:MOST]
     ]
-    return {"evaluations": evaluations, "clips": list(ids), "answers": list(answers), "other": OTHER}
+    more = max(0, len(found) - MOST)
+    return {"more": more, "evaluations": evaluations, "clips": list(ids), "answers": list(answers), "other": OTHER}
 
 
 def _cells(one: Confusion, ids: dict[str, int], answers: dict[str, int]) -> Iterator[list[Any]]:

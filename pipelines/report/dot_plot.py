@@ -121,10 +121,10 @@ class Plot:
 
 
 def dot_plots(found: Collected, workspace: Workspace) -> list[Plot]:
-    """Lay out one plot per direction, one panel per label, one row per setting.
+    """Lay out plots per direction with one row per setting.
 
-    Controls are left out, and so are rows and panels without a number. A row with numbers of one label only is empty in
-    the panel of the other, so that the rows of both are side by side.
+    A plot has a panel per label. Controls are left out, and so are rows and panels without a number. A row with numbers
+    of one label only is empty in the panel of the other, so that the rows of both are side by side.
     """
     plots = []
     for groups in by_direction(groups_of(found)):

@@ -81,9 +81,9 @@ class Headline:
 
 
 def signed(points: float) -> str:
-    """Write points with their sign: '+2.5', '−5.0' or '0.0'."""
+    """Write points with their sign: '+2.5', '-5.0' or '0.0'."""
     rounded = round(points, 1)
-    return "0.0" if rounded == 0 else f"{rounded:+.1f}".replace("-", "−")
+    return "0.0" if rounded == 0 else f"{rounded:+.1f}"
 
 
 def beside_zero_shot(trained: Metrics, evaluations: Sequence[Metrics]) -> Metrics | None:

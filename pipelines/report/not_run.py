@@ -18,7 +18,7 @@ _THEN = "; then "
 
 @dataclass(frozen=True)
 class NotRun:
-    """What is not run yet, and the commands that run it, in order."""
+    """Something that is not run yet, with its commands in order."""
 
     why: str
     commands: Sequence[str]
@@ -57,6 +57,9 @@ def not_run(found: Collected, tables: Tables, lines: Sequence[Headline]) -> list
 
 
 def empty(row: TableRow, columns: Sequence[Column]) -> bool:
-    """Return whether a row has no number in these columns, neither of ours nor of the paper."""
+    """Return whether a row has no number in some columns.
+
+    Neither we nor the paper have one.
+    """
     cells = [row.cells[column.name] for column in columns]
     return all(cell.value is None and cell.paper is None for cell in cells)

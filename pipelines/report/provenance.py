@@ -1,4 +1,4 @@
-"""Write how every evaluation was made as JSON that a reader can save."""
+"""Write how every evaluation was made, as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lay out accuracy and loss over the epochs of each training as lines."""
+"""Lay out accuracy and loss of each training as lines."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class TrainingCurve:
 
     @property
     def watched(self) -> bool:
-        """Whether an accuracy on clips that are not learned from was measured in each epoch."""
+        """Whether each epoch was measured on held-out clips."""
         return any(line.kind == "held" for line in self.lines)
 
     @property

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from pipelines.evaluate.predictions_file import LabelledScores
-from pipelines.report.confusion import CLASSES, LISTED, OTHER, Confusion, confusion, confusion_values
+from pipelines.report.confusion import CLASSES, LISTED, MOST, OTHER, Confusion, confusion, confusion_values
 
 
 def _counted(truth: list[int], said: list[int], classes: int = 4, names: list[str] | None = None) -> Confusion:
@@ -58,3 +58,8 @@ def test_the_order_of_the_clips_in_the_file_does_not_matter() -> None:
     one = confusion("t", "noun", LabelledScores(ids, truth, scores), said, ["w", "x", "y", "z"])
     turned = LabelledScores(ids[::-1], truth[::-1], scores)
     assert confusion("t", "noun", turned, said[::-1], ["w", "x", "y", "z"]).clips == one.clips
+
+
+def test_a_page_has_only_so_many_matrices_and_counts_the_others() -> None:
+    values = confusion_values([_counted([0], [0])] * (MOST + 2))
+    assert (len(values["evaluations"]), values["more"]) == (MOST, 2)

@@ -94,4 +94,4 @@ def test_the_same_seed_twice_is_two_lines():
 
 
 def test_signs_are_written_and_nothing_rounds_to_minus_zero():
-    assert [signed(points) for points in (2.46, -5.0, -0.04, 0.0)] == ["+2.5", "−5.0", "0.0", "0.0"]
+    assert [signed(points) for points in (2.46, -5.0, -0.04, 0.0)] == ["+2.5", "-5.0", "0.0", "0.0"]
