@@ -118,8 +118,8 @@ def confusion_values(found: Sequence[Confusion]) -> dict[str, Any]:
     """Return the matrices as plain values for the page's script.
 
     A clip that is in many matrices is named once: cells hold its number. 'evaluations' are in order; a cell is [row,
-    column, count, [clip, answer, …]], with the answer's number in 'answers' or -1 where it is the column's. 'more' counts
-    the matrices beyond :data:`MOST`.
+    column, count, [clip, answer, …]], with the answer's number in 'answers' or -1 where it is the column's. 'more'
+    counts the matrices beyond :data:`MOST`.
     """
     ids: dict[str, int] = {}
     answers: dict[str, int] = {}
