@@ -22,6 +22,7 @@ from xmic_cli.commands.export import export
 from xmic_cli.commands.export_features import export_features
 from xmic_cli.commands.import_features import import_features
 from xmic_cli.commands.leaderboard import leaderboard
+from xmic_cli.commands.look import look
 from xmic_cli.commands.methods import methods
 from xmic_cli.commands.predict import predict
 from xmic_cli.commands.report import report
@@ -59,6 +60,7 @@ app.add_typer(prepare.app, name="prepare")
 app.command("classes")(classes)
 app.command("decode")(decode)
 app.command("detect-hands")(detect_hands)
+app.command("look")(look)
 app.command("embed")(embed)
 app.command("import-features")(import_features)
 app.command("export-features")(export_features)

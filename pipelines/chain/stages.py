@@ -20,16 +20,15 @@ from pipelines.embed.stage import EmbedStage, LazyEncoder, made_batch_size
 from pipelines.embed.text import text_stages
 from pipelines.engine.machine import Machine
 from pipelines.engine.precision import resolve_precision
-from pipelines.engine.shards import any_footer
 from pipelines.engine.stage import Stage
 from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.hands.box_table import BoxTable
-from pipelines.hands.crops import HAND_THRESHOLD, HAND_THRESHOLDS, CropPolicy
+from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import Detector, describe_detector, load_detector
 from pipelines.hands.epic_100doh import Epic100doh
 from pipelines.hands.imported import BoxSource, ImportHandsStage
 from pipelines.hands.options import IMPORTED, HandsOptions
-from pipelines.hands.packaged import calibration_of
+from pipelines.hands.packaged import fitting_policy
 from pipelines.hands.stage import DetectHandsStage, detect_command
 
 
@@ -193,12 +192,9 @@ def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
 
 def _policy(options: EmbedOptions, boxes: Path) -> CropPolicy:
     """Choose the crop policy: user's values, else those of the detector."""
-    footer = any_footer(boxes)
-    made = footer.provenance if footer else {}
-    fitting = HAND_THRESHOLDS.get(made.get("detector", ""), HAND_THRESHOLD), 0.0
-    threshold, margin = calibration_of(made.get("weights_sha256")) or fitting
-    threshold = threshold if options.hand_threshold is None else options.hand_threshold
-    margin = margin if options.crop_margin is None else options.crop_margin
+    fitting = fitting_policy(boxes)
+    threshold = fitting.hand_threshold if options.hand_threshold is None else options.hand_threshold
+    margin = fitting.margin if options.crop_margin is None else options.crop_margin
     return CropPolicy(threshold, options.object_threshold, margin, options.crop_fit)
 
 

@@ -181,11 +181,16 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         raise _damaged(path, error) from None
 
 
-def iter_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Read a shard's row groups one by one; check as :func:`read_rows`."""
+def iter_rows(
+    path: Path, columns: Sequence[str] | None = None, groups: Sequence[int] | None = None
+) -> Iterator[pa.Table]:
+    """Read row groups of a shard one by one; check as :func:`read_rows`.
+
+    ``groups`` are the numbers of the row groups; None reads all of them.
+    """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for group in range(file.num_row_groups):
+            for group in range(file.num_row_groups) if groups is None else groups:
                 yield file.read_row_group(group, columns=list(columns) if columns else None)
     except FileNotFoundError:
         raise

@@ -236,6 +236,10 @@ class Workspace:
         """Return the folder of a report."""
         return self.root / "reports" / name
 
+    def look(self, dataset: str) -> Path:
+        """Return the folder of the page that shows a dataset."""
+        return self.report(f"look-{dataset}")
+
     def cache(self, kind: str, key: str = "") -> Path:
         """Return the path of a cache entry, which can be remade."""
         return self.root / "cache" / kind / key

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.file_memory import FileKey, file_key
+from pipelines.engine.shards import any_footer
+from pipelines.hands.crops import HAND_THRESHOLD, HAND_THRESHOLDS, CropPolicy
 
 PACKAGED = Path(__file__).parent / "model" / "hands.safetensors"
 """Weights of the packaged model; the architecture (.yaml) and the calibration (.json) lie beside them."""
@@ -34,6 +36,19 @@ def calibration_of(weights_sha256: object) -> tuple[float, float] | None:
         return None
     found = json.loads(described.read_text(encoding="utf-8"))
     return float(found["threshold"]), float(found["margin"])
+
+
+def fitting_policy(boxes: Path) -> CropPolicy:
+    """Return the crop policy that fits the detector of some boxes.
+
+    Args:
+        boxes: folder of the boxes of one split.
+    """
+    footer = any_footer(boxes)
+    made = footer.provenance if footer else {}
+    fitting = HAND_THRESHOLDS.get(made.get("detector", ""), HAND_THRESHOLD), 0.0
+    threshold, margin = calibration_of(made.get("weights_sha256")) or fitting
+    return CropPolicy(threshold, margin=margin)
 
 
 def _packaged_sha256() -> str:

@@ -1,0 +1,1 @@
+"""Show a dataset as one page, before any training."""
