@@ -40,9 +40,12 @@ def open_page(browser: Any, file: Path) -> None:
 
 
 def requests_beyond_the_page(browser: Any) -> list[str]:
-    """Addresses that were asked for since :func:`open_page`, without those of the page itself."""
+    """Addresses that the loaded page asked for, without its own."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    sent = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    # The browser's own first page may still be loading.
+    asked = [one["request"]["url"] for one in sent if one["documentURL"] == browser.current_url]
+    assert browser.current_url in asked
     return [url for url in asked if not url.startswith(("file://", "data:"))]
 
 

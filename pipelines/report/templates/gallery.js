@@ -49,23 +49,39 @@
       const values = other.value ? [other.value] : [...other.options].map((option) => option.value).filter(Boolean);
       return values.flatMap((one) => expand(value.replaceAll(found[0], one.split(":").pop())));
     };
+    const more = gallery.querySelector(".more");
+    const step = Number(more.dataset.step);
+    let most = step;
     const filter = () => {
       const wanted = [...form.querySelectorAll("select")]
-        .filter((select) => select.value && !("part" in select.dataset))
+        .filter((select) => select.value.includes(":"))
         .map((select) => expand(select.value));
-      let shown = 0;
+      let found = 0;
       for (const [clip, tokens] of clips) {
-        clip.hidden = !wanted.every((any) => any.some((token) => tokens.has(token)));
-        shown += clip.hidden ? 0 : 1;
+        const fits = wanted.every((any) => any.some((token) => tokens.has(token)));
+        found += fits ? 1 : 0;
+        clip.hidden = !fits || found > most;
       }
+      more.hidden = found <= most;
+      more.textContent = `Show ${Math.min(step, found - most)} more`;
       for (const part of form.querySelectorAll("select[data-part]")) {
         gallery.setAttribute(`data-${part.name}`, part.value.split(":").pop());
       }
-      form.querySelector("output").textContent = `${shown} of ${clips.length} clips`;
+      form.querySelector("output").textContent = `${found} of ${clips.length} clips`;
     };
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("change", filter);
-    form.querySelector("button[type=reset]").addEventListener("click", () => setTimeout(filter));
+    const again = () => {
+      most = step;
+      filter();
+    };
+    form.addEventListener("change", again);
+    form.querySelector("button[type=reset]").addEventListener("click", () => setTimeout(again));
+    more.addEventListener("click", () => {
+      const first = clips.findIndex(([clip]) => clip.hidden);
+      most += step;
+      filter();
+      clips[first]?.[0].querySelector(".film")?.focus();
+    });
     const button = form.querySelector("button[aria-pressed]");
     button?.addEventListener("click", () => {
       const on = gallery.classList.toggle("playing");

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipelines.engine.workspace import Workspace
+from tests.pipelines.report.answered_world import answer
 
 NUMBERS = {
     "top1": 25.0,
@@ -78,3 +80,19 @@ def evaluated(workspace: Workspace) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture(scope="session")
+def answered_once(embedded_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded workspace with X-MIC and zero-shot scored on both datasets; not to be written to."""
+    folder = tmp_path_factory.mktemp("answered") / "work"
+    shutil.copytree(embedded_once / "work", folder)
+    answer(Workspace.open(folder))
+    return folder
+
+
+@pytest.fixture
+def answered(answered_once: Path, tmp_path: Path) -> Workspace:
+    """A copy of that workspace to play with."""
+    shutil.copytree(answered_once, tmp_path / "answered")
+    return Workspace.open(tmp_path / "answered")
