@@ -82,7 +82,7 @@ def write_look(workspace: Workspace, options: LookOptions) -> dict[str, Any]:
         "html": str(folder / "index.html"),
         "splits": [_plain(item) for item in facts],
         "checks": found,
-        "next": list(dict.fromkeys(command for item in facts for _, command in item.notices)),
+        "next": [command for _, _, command in _missing(facts)],
     }
 
 
@@ -124,7 +124,7 @@ def _clips(
             number = int(item.clips.labels[label][row])
             name, said = names[label][number] if number >= 0 else "", words[label] or ""
             if name:
-                labels[label] = name, said if _letters(said) != _letters(name) else ""
+                labels[label] = name, "" if _letters(said).startswith(_letters(name)) else said
                 tokens.append(f"{label}:{number}")
         hand = None if without is None or clip_id not in made else clip_id not in without
         tokens += [] if hand is None else ["hand:some" if hand else "hand:none"]
@@ -164,6 +164,7 @@ def _html(
         length=_in_words(3600 * sum(item.hours for item in facts)),
         objects=any(mark.kind == "object" for clip in shown if clip.strip for mark in clip.strip.marks),
         checks=found,
+        missing=_missing(facts),
         boxes=_boxes(facts),
         clips=shown,
         choices=choices,
@@ -171,6 +172,21 @@ def _html(
         at_once=SHOWN,
         lengths=length_bins(facts),
     )
+
+
+def _missing(facts: Sequence[SplitFacts]) -> list[tuple[str, str, str]]:
+    """List splits, what they lack and the command for it, once where all splits lack the same."""
+    found: dict[tuple[str, str], list[SplitFacts]] = {}
+    for item in facts:
+        for what, command in item.notices:
+            found.setdefault((what, command.replace(f" --split {item.split}", "", 1)), []).append(item)
+    missing = []
+    for (what, command), items in found.items():
+        if len(items) == len(facts) > 1:
+            missing.append((" and ".join(item.split for item in items), what, command))
+        else:
+            missing += [(item.split, *notice) for item in items for notice in item.notices if notice[0] == what]
+    return missing
 
 
 def _letters(text: str) -> str:

@@ -236,7 +236,7 @@ def _colourings(clips: Sequence[_Clip], model: Model) -> list[Colouring]:
         found.append(Colouring(label, label, [*parts, (f"{label}-other", "others", 0)]))
     for label in LABELS:
         if any(label in clip.right for clip in clips):
-            kinds = (("right", "right"), ("wrong", "wrong"), ("none", "not asked"))
+            kinds = (("right", "right"), ("wrong", "wrong"), ("none", "not scored"))
             parts = [(f"{label}-{kind}", words, 0) for kind, words in kinds]
             found.append(Colouring(f"{label}-answers", f"{label} right or wrong: {model.title}", parts))
     return found

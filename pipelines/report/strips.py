@@ -107,7 +107,10 @@ def strips(pictures: Pictures, clip_ids: Collection[str]) -> dict[str, Strip]:
     """
     found: dict[str, Strip] = {}
     plan = pictures.frames.plan
+    wanted = set(clip_ids)
     for shard in decoded_shards(pictures.frames)[0]:
+        if wanted.isdisjoint(clip.clip_id for task in shard.videos for clip in task.clips):
+            continue
         chosen = _chosen(shard, plan, clip_ids)
         frames = _frames(shard, pictures.boxes, {key for keys in chosen.values() for key in keys})
         for clip_id, keys in chosen.items():

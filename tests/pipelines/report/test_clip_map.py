@@ -70,7 +70,7 @@ def test_each_point_has_one_part_in_each_colouring_and_they_are_counted(answered
     names = [name for _, name, _ in found.colourings[0].parts]
     assert sorted(names) == ["mine train", "mine val", "other val"]
     answers = found.colourings[3]
-    asked = sum(count for _, name, count in answers.parts if name != "not asked")
+    asked = sum(count for _, name, count in answers.parts if name != "not scored")
     assert asked == 12
 
 
