@@ -13,18 +13,21 @@ import jinja2
 from data_manifests.schema import LABELS, Label
 from pipelines.engine.workspace import Workspace
 from pipelines.report.band import MOST, cautions, sentences, verdict
+from pipelines.report.clip_map import clip_map
 from pipelines.report.collect import KINDS, MARKS, Collected, Row
 from pipelines.report.confusion import confusion_values, confusions
 from pipelines.report.dot_plot import ROW, dot_plots
-from pipelines.report.examples import examples
+from pipelines.report.gallery import gallery
 from pipelines.report.headlines import Headline
 from pipelines.report.not_run import empty, not_run
 from pipelines.report.per_class import class_tables
 from pipelines.report.pictures import Picture
 from pipelines.report.provenance import provenance_uri
 from pipelines.report.shared_novel_figure import draw_parts
+from pipelines.report.shown_models import shown_models
 from pipelines.report.table_plans import Column
 from pipelines.report.tables import TableRow, Tables
+from pipelines.report.timeline import timelines
 from pipelines.report.training_curves import training_curves
 
 MOST_CURVES = 6
@@ -40,6 +43,7 @@ def page(
     beside the report.
     """
     evaluations = list(zip(found.evaluations, found.folders, strict=True))
+    models = shown_models(evaluations)
     band = sentences(lines, controls=False)
     notes = {sentence.notes for sentence in band}
     return (
@@ -59,7 +63,9 @@ def page(
             row_height=ROW,
             plots=dot_plots(found, workspace),
             pictures=shown,
-            examples=examples(workspace, evaluations),
+            gallery=gallery(workspace, models),
+            clip_map=clip_map(workspace, models),
+            timelines=timelines(workspace, models),
             confusion=confusion_values(confusions(workspace, evaluations)),
             training_curves=training_curves(workspace, found.evaluations),
             most_curves=MOST_CURVES,

@@ -14,7 +14,7 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.metrics_file import DatasetSplit, Metrics
 from pipelines.evaluate.predictions_file import labelled_scores
 from pipelines.hands.crops import CropPolicy
-from pipelines.report.collect import method_title
+from pipelines.report.collect import method_name, method_title
 from pipelines.report.per_class import PREDICTIONS, scores_are_there
 from pipelines.report.strips import Pictures
 
@@ -28,7 +28,7 @@ class Model:
 
     Attributes:
         number: its place among the models of the page, which is its colour.
-        title: method, preset and what it was trained on.
+        title: method, preset and what it was trained on; what differs from the preset where that tells it apart.
         on: target → (metrics, folder of the evaluation).
     """
 
@@ -40,23 +40,29 @@ class Model:
 def shown_models(evaluations: Sequence[tuple[Metrics, Path]]) -> list[Model]:
     """Choose zero-shot and the first trained models that have predictions.
 
-    Of runs that differ only by their seed the first is taken; controls are left out. X-MIC comes before other methods.
+    Of runs that differ only by their seed the first is taken; controls and what is out of date are left out. X-MIC comes
+    before other methods.
 
     Args:
         evaluations: (metrics, folder of the evaluation).
     """
-    found: dict[tuple[int, str], dict[DatasetSplit, tuple[Metrics, Path]]] = {}
+    found: dict[tuple[int, str, str, str], dict[DatasetSplit, tuple[Metrics, Path]]] = {}
     for metrics, folder in evaluations:
-        if metrics.control or not scores_are_there(metrics, folder):
+        if metrics.control or metrics.outdated or not scores_are_there(metrics, folder):
             continue
         zero_shot = metrics.run.method == "zero-shot"
         rank = 0 if zero_shot else 1 if metrics.run.method == "xmic" else 2
-        title = method_title(metrics.run)
-        if not zero_shot and metrics.source is not None:
-            title += f", trained on {metrics.source.dataset}"
-        found.setdefault((rank, title), {}).setdefault(metrics.target, (metrics, folder))
+        source = "" if zero_shot or metrics.source is None else f", trained on {metrics.source.dataset}"
+        setting = rank, method_title(metrics.run), method_name(metrics.run), source
+        found.setdefault(setting, {}).setdefault(metrics.target, (metrics, folder))
     chosen = sorted(found.items(), key=lambda item: item[0][0])[:MOST_MODELS]
-    return [Model(number, title, on) for number, ((_, title), on) in enumerate(chosen)]
+    short = [name + source for (_, _, name, source), _ in chosen]
+    # What differs from the preset is named only where it tells two models apart.
+    titles = [
+        name if short.count(name) == 1 else full + source
+        for name, ((_, full, _, source), _) in zip(short, chosen, strict=True)
+    ]
+    return [Model(number, title, on) for number, (title, (_, on)) in enumerate(zip(titles, chosen, strict=True))]
 
 
 def targets_of(models: Sequence[Model]) -> list[DatasetSplit]:

@@ -44,6 +44,7 @@ def file(answered_once: Path, kitchen: Kitchen, tmp_path_factory: pytest.TempPat
     answered, videos = Workspace.open(answered_once), Workspace.open(kitchen.work)
     shown = models(answered)
     text = environment.from_string(PAGE).render(
+        pictures=[],
         gallery=gallery(answered, shown),
         clip_map=clip_map(answered, shown),
         timelines=timelines(videos, models(videos)),

@@ -30,7 +30,8 @@ def test_an_evaluation_whose_target_was_prepared_anew_is_out_of_date(embedded: W
     planned = _evaluated(embedded, TrainOptions("mine", "zero-shot"))
     assert collect(embedded).outdated == []
     manifests = embedded.root / "manifests"
-    shutil.copyfile(manifests / "mine/train/clips.parquet", manifests / "other/val/clips.parquet")
+    for table in ("clips", "videos"):
+        shutil.copyfile(manifests / f"mine/train/{table}.parquet", manifests / f"other/val/{table}.parquet")
     found = collect(embedded)
     assert found.outdated == [f"{planned.name} on other val, of which the clips or labels have changed"]
     assert [row.marks for row in found.rows] == ["O"]
@@ -57,7 +58,8 @@ def test_a_run_that_learned_from_other_clips_is_out_of_date_wherever_it_is_evalu
     planned = _evaluated(embedded, request)
     assert collect(embedded).outdated == []
     manifests = embedded.root / "manifests"
-    shutil.copyfile(manifests / "mine/val/clips.parquet", manifests / "mine/train/clips.parquet")
+    for table in ("clips", "videos"):
+        shutil.copyfile(manifests / f"mine/val/{table}.parquet", manifests / f"mine/train/{table}.parquet")
     found = collect(embedded)
     why = "trained on mine train as it was before its clips or labels changed"
     assert found.outdated == [f"{planned.name} on {target} val, {why}" for target in ("mine", "other") if learns]

@@ -94,8 +94,9 @@ def test_every_section_is_there_in_order_and_its_pictures_load(page: Any) -> Non
     assert heads == [
         "What the runs show",
         "Top-1 accuracy",
-        "Clips",
+        "Clips and answers",
         "What is taken for what",
+        "Map of the clips",
         "Learning curves",
         "Tables",
         "Not run yet",
