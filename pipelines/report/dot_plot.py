@@ -25,9 +25,9 @@ _Found = Sequence[tuple[str, TableCell]]
 """The numbers of a row: (place, cell)."""
 
 PLACES = ("within", "cross")
-ROW = 48
+ROW = 42
 """Height of a row in pixels."""
-LANES = {"within": 15, "cross": 33}
+LANES = {"within": 13, "cross": 29}
 """Height of each lane in its row."""
 _LEFT, _RIGHT = 1.5, 98.0
 _REFERENCES = (("chance", "chance"), ("source_majority", "majority"))

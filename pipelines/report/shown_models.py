@@ -40,8 +40,8 @@ class Model:
 def shown_models(evaluations: Sequence[tuple[Metrics, Path]]) -> list[Model]:
     """Choose zero-shot and the first trained models that have predictions.
 
-    Of runs that differ only by their seed the first is taken; controls and what is out of date are left out. X-MIC comes
-    before other methods.
+    Of runs that differ only by their seed the first is taken; controls and what is out of date are left out. X-MIC
+    comes before other methods.
 
     Args:
         evaluations: (metrics, folder of the evaluation).

@@ -39,6 +39,17 @@ if (matrixData) {
       const id = data.clips[clips[place]];
       const item = add(items, "li", "", { "data-clip": id });
       add(item, "code", id);
+      // The gallery shows some of the clips.
+      const shown = document.querySelector(`.clip[data-clip="${CSS.escape(id)}"]`);
+      if (shown) add(item, "button", "show", { type: "button", class: "show" }).addEventListener("click", () => {
+        shown.closest(".gallery").querySelector("button[type=reset]").click();
+        // The gallery filters its clips again after the click.
+        setTimeout(() => {
+          shown.hidden = false;
+          shown.scrollIntoView({ block: "center" });
+          shown.querySelector(".film")?.focus();
+        }, 10);
+      });
       if (clips[place + 1] >= 0) item.append(` answered ${data.answers[clips[place + 1]] || "(empty name)"}`);
     }
   };

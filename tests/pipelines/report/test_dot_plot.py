@@ -153,4 +153,4 @@ def test_the_description_says_every_dot_and_reference_in_words(workspace: Worksp
 
 
 def test_lanes_do_not_overlap_and_lie_in_their_row() -> None:
-    assert LANES["within"] + 12 <= LANES["cross"] <= ROW - 12
+    assert 10 <= LANES["within"] <= LANES["cross"] - 12 <= ROW - 22

@@ -8,69 +8,34 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from pipelines.engine.machine import Machine
-from pipelines.engine.progress import Silent
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.run import evaluate
-from pipelines.evaluate.trained import find_run
 from pipelines.report.write import write_report
-from pipelines.train.options import TrainOptions
-from pipelines.train.plan import plan_run
-from pipelines.train.run import train_run
+from tests.pipelines.browser_pages import BROWSER, DRIVER, open_browser, open_page, overflow, requests_beyond_the_page
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not BROWSER or not DRIVER, reason="chromium and chromedriver are not installed")
-
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb",
-)  # fmt: skip
 _OVERFLOW = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+pytestmark = pytest.mark.skipif(not BROWSER or not DRIVER, reason="chromium and chromedriver are not installed")
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER or ""
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with webdriver.Chrome(options=options, service=Service(DRIVER)) as driver:
+    with open_browser(tmp_path_factory.mktemp("browser")) as driver:
         yield driver
 
 
+@pytest.fixture(scope="module")
+def file(answered_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of X-MIC and zero-shot, with every section in it."""
+    folder = tmp_path_factory.mktemp("reported") / "work"
+    shutil.copytree(answered_once, folder)
+    return Path(write_report(Workspace.open(folder))["html"])
+
+
 @pytest.fixture
-def page(embedded: Workspace, browser: Any) -> Any:
-    """The page of X-MIC and zero-shot, with every section in it, just loaded at a desk's width."""
-    for method, settings in (("zero-shot", {}), ("xmic", {"epochs": 2, "batch": 6})):
-        planned = plan_run(embedded, TrainOptions("mine", method, set=settings, classify="hand"))
-        train_run(embedded, planned, Machine(device="cpu"), Silent())
-        run = find_run(embedded, planned.name)
-        evaluate(embedded, run, [("mine", "val"), ("other", "val")], Machine(device="cpu"), Silent())
-    _change_answers(embedded)
-    written = write_report(embedded)
-    browser.get_log("performance")
-    browser.set_window_size(1200, 900)
-    browser.get(Path(written["html"]).as_uri())
+def page(browser: Any, file: Path) -> Any:
+    open_page(browser, file)
     return browser
-
-
-def _change_answers(workspace: Workspace) -> None:
-    """So small a training need not change any: turn X-MIC's scores round, so that there is something to show."""
-    (file,) = (workspace.root / "evaluations").glob("xmic-*/other-val/predictions.parquet")
-    rows = pq.read_table(file)
-    column = rows.schema.get_field_index("noun_scores")
-    scores = np.array(rows.column(column).to_pylist(), np.float32)
-    turned = pa.FixedSizeListArray.from_arrays(pa.array(-scores.reshape(-1)), scores.shape[1])
-    pq.write_table(rows.set_column(column, rows.schema.field(column), turned), file)
 
 
 def _texts(page: Any, selector: str) -> list[str]:
@@ -83,10 +48,7 @@ def _unfold(page: Any) -> None:
 
 def test_it_loads_without_an_error_and_asks_for_nothing(page: Any) -> None:
     assert page.get_log("browser") == []
-    messages = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
-    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    assert [url for url in asked if not url.startswith(("file://", "data:"))] == []
-    assert any(url.endswith("index.html") for url in asked)
+    assert requests_beyond_the_page(page) == []
 
 
 def test_every_section_is_there_in_order_and_its_pictures_load(page: Any) -> None:
@@ -165,6 +127,22 @@ def test_a_cell_of_the_confusion_lists_its_clips(page: Any) -> None:
     assert cell.get_attribute("aria-pressed") == "true"
 
 
+def test_a_listed_clip_is_shown_in_the_gallery(page: Any) -> None:
+    from selenium.webdriver.support.select import Select
+
+    Select(page.find_element("name", "label")).select_by_index(1)
+    for cell in page.find_elements("css selector", "#confusion-matrix button"):
+        cell.click()
+        shown = page.find_elements("css selector", "#confusion-clips li:has(.show)")
+        if shown:
+            break
+    clip_id = shown[0].find_element("css selector", "code").text
+    shown[0].find_element("css selector", ".show").click()
+    page.implicitly_wait(1)
+    clip = page.find_element("css selector", f"article[data-clip='{clip_id}']:focus-within")
+    assert clip.is_displayed()
+
+
 def test_every_evaluation_and_label_has_a_matrix_whose_rows_sum_to_their_clips(page: Any) -> None:
     from selenium.webdriver.support.select import Select
 
@@ -231,14 +209,15 @@ def test_everything_is_unfolded_on_paper_and_folded_again_after(page: Any) -> No
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1200])
-def test_nothing_overflows_on_any_screen_folded_or_not(page: Any, width: int) -> None:
-    # Chromium makes no window narrower than 500 pixels: the screen of a phone is emulated.
-    size = {"width": width, "height": 740, "deviceScaleFactor": 1, "mobile": width < 1000}
+def test_nothing_overflows_on_any_screen(page: Any, width: int) -> None:
+    assert overflow(page, width) <= 0
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_nothing_overflows_unfolded(page: Any, width: int) -> None:
+    size = {"width": width, "height": 740, "deviceScaleFactor": 1, "mobile": width < 600}
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
-        page.refresh()
-        assert page.execute_script("return window.innerWidth") == width
-        assert page.execute_script(_OVERFLOW) <= 0
         _unfold(page)
         assert page.execute_script(_OVERFLOW) <= 0
     finally:
