@@ -64,6 +64,8 @@ class Caution:
 def sentences(lines: Sequence[Headline], *, controls: bool) -> list[Sentence]:
     """Join nouns and verbs of a setting and target into a sentence.
 
+    Sentences of X-MIC come first.
+
     Args:
         lines: of :func:`pipelines.report.headlines.headlines`.
         controls: take the settings with altered frames or vectors, else all others.
@@ -72,7 +74,8 @@ def sentences(lines: Sequence[Headline], *, controls: bool) -> list[Sentence]:
     for line in lines:
         if line.control == controls:
             joined.setdefault((line.run, line.target), []).append(line)
-    return [_sentence(same) for same in joined.values()]
+    found = [_sentence(same) for same in joined.values()]
+    return sorted(found, key=lambda sentence: not sentence.name.startswith("xmic"))
 
 
 def verdict(lines: Sequence[Headline]) -> str:

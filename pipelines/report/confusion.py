@@ -25,7 +25,7 @@ CLASSES = 20
 LISTED = 8
 """Most clips that a page lists of one cell."""
 
-MOST = 60
+MOST = 40
 """Most matrices of a page, which keeps it small."""
 
 OTHER = "any other"

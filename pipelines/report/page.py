@@ -20,7 +20,7 @@ from pipelines.report.dot_plot import ROW, dot_plots
 from pipelines.report.gallery import gallery
 from pipelines.report.headlines import Headline
 from pipelines.report.not_run import empty, not_run
-from pipelines.report.per_class import class_tables
+from pipelines.report.per_class import class_tables, within_rows
 from pipelines.report.pictures import Picture
 from pipelines.report.provenance import provenance_uri
 from pipelines.report.shared_novel_figure import draw_parts
@@ -29,6 +29,9 @@ from pipelines.report.table_plans import Column
 from pipelines.report.tables import TableRow, Tables
 from pipelines.report.timeline import timelines
 from pipelines.report.training_curves import training_curves
+
+MOST_CLASS_ROWS = 10_000
+"""Most rows of the tables per class, which keeps the page small."""
 
 MOST_CURVES = 6
 """Learning curves that are shown at once; the others are folded."""
@@ -44,6 +47,7 @@ def page(
     """
     evaluations = list(zip(found.evaluations, found.folders, strict=True))
     models = shown_models(evaluations)
+    classes, left_out = within_rows(class_tables(workspace, evaluations), MOST_CLASS_ROWS)
     band = sentences(lines, controls=False)
     notes = {sentence.notes for sentence in band}
     return (
@@ -70,7 +74,8 @@ def page(
             training_curves=training_curves(workspace, found.evaluations),
             most_curves=MOST_CURVES,
             parts_panels=draw_parts(tables.tables),
-            class_tables=class_tables(workspace, evaluations),
+            class_tables=classes,
+            more_class_tables=left_out,
             not_run=not_run(found, tables, lines),
             provenance=provenance_uri(found),
         )

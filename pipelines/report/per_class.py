@@ -82,6 +82,16 @@ def class_tables(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path
     return found
 
 
+def within_rows(tables: Sequence[ClassTable], most: int) -> tuple[list[ClassTable], int]:
+    """Keep the first tables within so many rows; count the others."""
+    kept: list[ClassTable] = []
+    for table in tables:
+        if kept and sum(len(other.rows) for other in kept) + len(table.rows) > most:
+            break
+        kept.append(table)
+    return kept, len(tables) - len(kept)
+
+
 def class_rows(truth: np.ndarray, said: np.ndarray, names: Sequence[str], parts: Sequence[str]) -> list[ClassRow]:
     """List the classes with clips, most clips first.
 

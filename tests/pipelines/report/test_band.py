@@ -36,6 +36,12 @@ def test_controls_are_apart(workspace: Workspace, evaluated: Put) -> None:
     assert [one.notes for one in sentences(lines, controls=True)] == ["frames reversed"]
 
 
+def test_x_mic_is_said_before_other_methods(workspace: Workspace, evaluated: Put) -> None:
+    evaluated(*both("coop"), *both(run={"preset": "paper"}), *both("zero-shot"))
+    lines = headlines(collect(workspace).evaluations)
+    assert [one.name for one in sentences(lines, controls=False)] == ["xmic paper"] * 2 + ["coop official"] * 2
+
+
 def test_the_verdict_counts_all_comparisons_but_those_of_controls(workspace: Workspace, evaluated: Put) -> None:
     control = evaluation(frame_order="reversed", run={"name": "altered"})
     evaluated(*both(right=3), *both("coop", right=1), *both("a5", right=2), control, *both("zero-shot", right=2))
