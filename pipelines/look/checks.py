@@ -81,8 +81,8 @@ def _between(train: SplitFacts, other: SplitFacts) -> Iterator[str]:
         if unseen:
             clips = sum(asked[number] for number in unseen)
             yield (
-                f"{other.split}: {len(unseen)} of {len(asked)} {label} classes ({clips:,} clips) have no clip in "
-                "train: nothing trained on it has seen them."
+                f"{other.split}: train has no clip of {len(unseen)} of its {len(asked)} {label} classes ({clips:,} "
+                "clips), so nothing trained on it has seen them."
             )
     if train.hands is None or other.hands is None:
         return

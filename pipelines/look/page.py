@@ -199,9 +199,9 @@ def _boxes(facts: Sequence[SplitFacts]) -> list[str]:
     for item in facts:
         if item.hands:
             policy = item.hands.policy
-            text = f"boxes of {item.hands.detector} with a score of {policy.hand_threshold:g} or more"
+            text = f"the boxes are those of {item.hands.detector} with a score of {policy.hand_threshold:g} or more"
             splits.setdefault(f"{text}, crops with a margin of {policy.margin:g}", []).append(item.split)
-    return [f"{' and '.join(names)}: {text}." for text, names in splits.items()]
+    return [f"In {' and '.join(names)} {text}." for text, names in splits.items()]
 
 
 def _in_words(seconds: float) -> str:

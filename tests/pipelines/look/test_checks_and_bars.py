@@ -46,7 +46,7 @@ def test_each_fault_is_said() -> None:
     novel = facts("val", [*GOOD, 11, 11])
     faults = {
         "are in train too": [train, shared],
-        "1 of 11 noun classes (2 clips) have no clip in train": [train, novel],
+        "train has no clip of 1 of its 11 noun classes (2 clips)": [train, novel],
         "40 % of the frames have a hand": [facts("train", GOOD, hands=hands(40))],
         "but in 60 % of val": [train, facts("val", GOOD, hands=hands(60))],
         "their crops are not alike": [train, facts("val", GOOD, hands=hands(90, "mediapipe"))],

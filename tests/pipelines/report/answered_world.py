@@ -23,7 +23,7 @@ from pipelines.train.run import train_run
 
 def answer(workspace: Workspace) -> None:
     """Train both, score them within and across, and turn X-MIC's noun answers on the other dataset round."""
-    for method, settings in (("xmic", {"epochs": 1, "batch": 6}), ("zero-shot", {})):
+    for method, settings in (("xmic", {"epochs": 2, "batch": 6}), ("zero-shot", {})):
         planned = plan_run(workspace, TrainOptions("mine", method, set=settings, classify="hand"))
         train_run(workspace, planned, Machine(device="cpu"), Silent())
         run = find_run(workspace, planned.name)
