@@ -1,4 +1,4 @@
-// Strips of clips: hover or focus and press space to play, arrow keys to step.
+// Strips of clips: hover, tap or press the space key to play, arrow keys to step.
 (() => {
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   const playing = new Map();
@@ -24,8 +24,12 @@
   const films = [...document.querySelectorAll(".film")];
   for (const film of films) {
     const held = () => film.closest(".gallery").classList.contains("playing");
-    film.addEventListener("pointerenter", () => still.matches || play(film));
-    film.addEventListener("pointerleave", () => held() || stop(film));
+    // A finger enters and leaves with each tap, so it starts and stops by tapping.
+    film.addEventListener("pointerenter", (event) => event.pointerType === "touch" || still.matches || play(film));
+    film.addEventListener("click", (event) => {
+      if (event.pointerType === "touch") playing.has(film) ? stop(film) : play(film);
+    });
+    film.addEventListener("pointerleave", (event) => event.pointerType === "touch" || held() || stop(film));
     film.addEventListener("blur", () => held() || stop(film));
     film.addEventListener("keydown", (event) => {
       const count = Number(film.getAttribute("aria-valuemax"));

@@ -136,6 +136,14 @@ def test_a_shard_without_rows_is_a_shard(tmp_path: Path) -> None:
     assert read_footer(path).digest == rows_digest(path)
 
 
+def test_chosen_row_groups_are_read_and_no_others(tmp_path: Path) -> None:
+    path = tmp_path / "part-a.parquet"
+    pq.write_table(pa.table({"number": range(10)}), path, row_group_size=4)
+    groups = [rows.column("number").to_pylist() for rows in iter_rows(path, groups=[2, 0])]
+    assert groups == [[8, 9], [0, 1, 2, 3]]
+    assert list(iter_rows(path, groups=[])) == []
+
+
 def test_side_parts_of_a_group_stand_in_folders_and_those_of_a_single_file_beside_it() -> None:
     assert side_path(Path("x/part-b1.parquet"), "failures") == Path("x/failures/part-b1.parquet")
     assert side_path(Path("x/clips.parquet"), "rejects") == Path("x/rejects.parquet")

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.hands import packaged
+from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import describe_detector, load_detector
 from pipelines.hands.model_file import read_model
-from pipelines.hands.packaged import PACKAGED, calibration_of, is_packaged
+from pipelines.hands.packaged import PACKAGED, calibration_of, fitting_policy, is_packaged
 from pipelines.hands.scoring import Truth, score
 from pocket_kitchens.drawing.clip import render
 from pocket_kitchens.drawing.domains import EGO4D, EPIC, Domain
@@ -42,6 +44,18 @@ def test_it_is_known_by_its_folder_name_at_any_size() -> None:
 def test_other_weights_have_no_calibration() -> None:
     assert calibration_of("0" * 64) is None
     assert calibration_of(None) is None
+
+
+def test_crops_fit_the_detector_that_made_the_boxes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    weights = describe_detector("yolo", weights=None).provenance["weights_sha256"]
+    threshold, margin = calibration_of(weights) or (0.0, 0.0)
+    for made, expected in (
+        ({"detector": "yolo", "weights_sha256": weights}, CropPolicy(threshold, margin=margin)),
+        ({"detector": "epic-100doh"}, CropPolicy(0.8)),
+        ({"detector": "mine"}, CropPolicy()),
+    ):
+        monkeypatch.setattr(packaged, "any_footer", lambda folder, made=made: SimpleNamespace(provenance=made))
+        assert fitting_policy(tmp_path) == expected
 
 
 def test_its_weights_are_read_once_and_again_when_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

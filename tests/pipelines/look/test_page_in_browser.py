@@ -85,6 +85,37 @@ def test_a_clip_steps_by_the_keyboard_and_its_frame_moves(page: Any) -> None:
     assert film.get_attribute("aria-valuetext").startswith("4 of 4: ")
 
 
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_a_clip_under_the_pointer_plays_unless_motion_is_unwanted(page: Any, motion: str) -> None:
+    from selenium.webdriver import ActionChains
+
+    features = [{"name": "prefers-reduced-motion", "value": motion}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    film = page.find_element("css selector", ".film")
+    before = film.get_attribute("aria-valuenow")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", film)
+    ActionChains(page).move_to_element(film).perform()
+    page.execute_async_script("setTimeout(arguments[0], 400)")
+    assert (film.get_attribute("aria-valuenow") != before) == (motion == "no-preference")
+    ActionChains(page).move_to_element(page.find_element("css selector", "h1")).perform()
+    stopped = film.get_attribute("aria-valuenow")
+    page.execute_async_script("setTimeout(arguments[0], 400)")
+    assert film.get_attribute("aria-valuenow") == stopped
+
+
+def test_a_tap_plays_a_clip_and_another_one_stops_it(page: Any) -> None:
+    tap = "arguments[0].dispatchEvent(new PointerEvent('click', {pointerType: 'touch', bubbles: true}))"
+    film = page.find_element("css selector", ".film")
+    before = film.get_attribute("aria-valuenow")
+    page.execute_script(tap, film)
+    page.execute_async_script("setTimeout(arguments[0], 400)")
+    assert film.get_attribute("aria-valuenow") != before
+    page.execute_script(tap, film)
+    before = film.get_attribute("aria-valuenow")
+    page.execute_async_script("setTimeout(arguments[0], 400)")
+    assert film.get_attribute("aria-valuenow") == before
+
+
 def test_all_clips_play_and_stop(page: Any) -> None:
     button = page.find_element("css selector", ".filters button[aria-pressed]")
     places = "return [...document.querySelectorAll('.film')].map((film) => film.getAttribute('aria-valuenow')).join()"
