@@ -87,6 +87,8 @@ def verdict(lines: Sequence[Headline]) -> str:
     if len(counted) < 4:
         return ""
     sure = [line.difference > 0 for line in counted if line.significant]
+    if not sure:
+        return f"None of {len(counted)} comparisons with zero-shot is significant."
     parts = [f"{_count(sum(sure))} significantly better", f"{_count(len(sure) - sum(sure))} significantly worse"]
     rest = len(counted) - len(sure)
     return f"Of {len(counted)} comparisons with zero-shot, {parts[0]}, {parts[1]} and {_count(rest)} not significant."

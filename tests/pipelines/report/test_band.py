@@ -51,6 +51,9 @@ def test_the_verdict_counts_all_comparisons_but_those_of_controls(workspace: Wor
         "4 are not significant."
     )
     assert verdict(lines[:2]) == ""
+    assert verdict([line for line in lines if not line.significant]) == (
+        "None of 4 comparisons with zero-shot is significant."
+    )
 
 
 def test_a_sound_report_needs_no_caution(workspace: Workspace, evaluated: Put) -> None:

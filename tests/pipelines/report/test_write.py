@@ -178,7 +178,7 @@ def test_random_weights_and_mixed_artifacts_are_said_at_the_top_and_in_the_row(
     assert '<tr class="marked">' in row
     assert ">random weights</span>" in row
     assert ">mixed artifacts</span>" in row
-    assert '<p class="name"><strong>xmic official</strong> <span class="badge">random weights</span>' in html
+    assert 'title="xmic official"><strong>xmic official</strong> <span class="badge">random weights</span>' in html
     assert "| epic val | RM |" in markdown
 
 
