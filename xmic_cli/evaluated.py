@@ -50,6 +50,7 @@ def means_as_dicts(means: Sequence[HarmonicMean]) -> list[dict[str, Any]]:
             "label": mean.label,
             "hm": mean.value,
             "interval": mean.interval,
+            "interval_kind": mean.interval_kind,
         }
         for mean in means
     ]
@@ -67,7 +68,7 @@ def _main_rows(every: Sequence[Metrics]) -> Iterator[list[str]]:
             error = numbers.calibration.ece if numbers.calibration else None
             row = [*target, label, _top1(metrics, numbers), percent(numbers.top5)]
             row += [percent(numbers.class_mean), percent(any_noun), percent(error)]
-            yield [*row, percent(mean.value) + _ends(mean.interval) if mean else percent(None), _clips(numbers)]
+            yield [*row, _mean(mean), _clips(numbers)]
         actions = metrics.actions
         if actions and actions.n_official:
             yield [*target, "action", _top1(metrics, actions), percent(actions.top5), *["–"] * 4, _clips(actions)]
@@ -127,7 +128,14 @@ def _notes(result: Evaluation) -> None:
 
 def _top1(metrics: Metrics, numbers: Numbers | Actions) -> str:
     ends = _ends(metrics.interval(numbers))
-    return percent(numbers.top1) + ends + (" (few)" if ends and numbers.few else "")
+    notes = ["Wilson"] * (numbers.interval_kind == "wilson") + ["few"] * numbers.few
+    return percent(numbers.top1) + ends + (f" ({', '.join(notes)})" if ends and notes else "")
+
+
+def _mean(mean: HarmonicMean | None) -> str:
+    if mean is None:
+        return percent(None)
+    return percent(mean.value) + (_ends(mean.interval) or " (no interval)")
 
 
 def _ends(interval: tuple[float, float] | None) -> str:

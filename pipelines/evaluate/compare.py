@@ -13,7 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_manifests.errors import InputError
-from pipelines.evaluate.intervals import CROSS, WITHIN, Interval, harmonic, interval, multiplicities
+from pipelines.evaluate.intervals import (
+    CROSS,
+    WITHIN,
+    Interval,
+    Kind,
+    harmonic,
+    interval,
+    is_constant,
+    multiplicities,
+    wilson,
+)
 
 MIN_SEEDS = 3
 """Fewest seeds whose spread is resampled; of fewer seeds the mean is taken as it is."""
@@ -28,13 +38,13 @@ class Comparison:
 
     Attributes:
         difference: in points.
-        interval: 95 %, in points.
-        p: two-sided, of no difference; not corrected.
+        interval: 95 %, in points; None where drawing the recordings shows no spread of the difference.
+        p: two-sided, of no difference; not corrected. None where there is no interval.
     """
 
     difference: float
-    interval: Interval
-    p: float
+    interval: Interval | None
+    p: float | None
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,8 @@ class Side:
 def compare(one: Side, other: Side) -> Comparison | None:
     """Compare two sides; None where one has no clip.
 
+    There is neither interval nor p value where all draws of the difference are equal, or a target has one recording.
+
     Raises:
         InputError: the two sides have different clips.
     """
@@ -66,12 +78,11 @@ def compare(one: Side, other: Side) -> Comparison | None:
         _refuse_unpaired([*mine, *theirs])
     if any(not seeds or not any(clips for _, clips in seeds[0].values()) for seeds in (*one.targets, *other.targets)):
         return None
-    draws = _draws(one, 0) - _draws(other, 1)
-    draws = draws[np.isfinite(draws)]
+    draws, difference = _draws(one, 0) - _draws(other, 1), point(one) - point(other)
+    if is_constant(draws) or any(map(_one_recording, one.targets)):
+        return Comparison(difference, None, None)
     ends = interval(draws)
-    if ends is None:
-        return None
-    return Comparison(point(one) - point(other), ends, p_value(draws))
+    return None if ends is None else Comparison(difference, ends, p_value(draws))
 
 
 def p_value(draws: np.ndarray) -> float:
@@ -85,10 +96,15 @@ def p_value(draws: np.ndarray) -> float:
     return min(1.0, 2 * (int(tail) + 1) / (len(draws) + 1))
 
 
-def side_interval(side: Side) -> Interval | None:
-    """Compute the 95 % cluster bootstrap interval of one side.
+def side_interval(side: Side) -> tuple[Interval | None, Kind | None]:
+    """Compute the 95 % interval of one side, and say how.
 
-    Recordings are drawn and, with three seeds or more, seeds too. The interval is None without a clip.
+    Recordings are drawn and, with three seeds or more, seeds too. Where all draws are equal, or there is one recording,
+    an accuracy has a Wilson interval and a harmonic mean none. A harmonic mean has none either where all draws of one
+    of its accuracies are equal.
+
+    Returns:
+        The interval in percent and its kind; (None, None) without a clip.
 
     Raises:
         InputError: the seeds have different clips.
@@ -96,8 +112,13 @@ def side_interval(side: Side) -> Interval | None:
     for seeds in side.targets:
         _refuse_unpaired(seeds)
     if any(not seeds or not any(clips for _, clips in seeds[0].values()) for seeds in side.targets):
-        return None
-    return interval(_draws(side, 0))
+        return None, None
+    alone = [Side([seeds], [stream], side.parts) for seeds, stream in zip(side.targets, side.streams, strict=False)]
+    if any(is_constant(_draws(one, 0)) or _one_recording(one.targets[0]) for one in alone):
+        if len(alone) > 1:
+            return None, "degenerate"
+        return wilson(point(side), side.targets[0][0]), "wilson"
+    return interval(_draws(side, 0)), "bootstrap"
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -108,6 +129,10 @@ def holm(p: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p) - place) * p[index]))
         corrected[index] = highest
     return corrected
+
+
+def _one_recording(seeds: Seeds) -> bool:
+    return sum(counts[1] > 0 for counts in seeds[0].values()) == 1
 
 
 def _refuse_unpaired(runs: Seeds) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.schema import Label
-from pipelines.evaluate.intervals import Interval, harmonic, interval
+from pipelines.evaluate.intervals import Interval, Kind, harmonic, interval, is_constant
 from pipelines.evaluate.metrics import harmonic_mean
 from pipelines.evaluate.metrics_file import DatasetSplit, Metrics
 
@@ -42,13 +42,15 @@ class HarmonicMean:
         target: the cross target.
         label: 'noun' or 'verb'.
         value: percent.
-        interval: 95 % over the recordings of both, percent.
+        interval: 95 % over the recordings of both, percent; None where the draws of one of the two are all equal.
+        interval_kind: 'degenerate' where there is no interval.
     """
 
     target: DatasetSplit
     label: Label
     value: float
     interval: Interval | None
+    interval_kind: Kind
 
 
 def harmonic_mean_of(within: Metrics | None, cross: Metrics | None, label: Label) -> HarmonicMean | None:
@@ -59,8 +61,10 @@ def harmonic_mean_of(within: Metrics | None, cross: Metrics | None, label: Label
     own, other = (metrics.labels.get(label) if metrics else None for metrics in (within, cross))
     if within is None or cross is None or own is None or other is None or own.top1 is None or other.top1 is None:
         return None
-    ends = interval(harmonic(within.draws(own), cross.draws(other)))
-    return HarmonicMean(cross.target, label, harmonic_mean(own.top1, other.top1), ends)
+    draws, value = (within.draws(own), cross.draws(other)), harmonic_mean(own.top1, other.top1)
+    if any(is_constant(of_one) for of_one in draws):
+        return HarmonicMean(cross.target, label, value, None, "degenerate")
+    return HarmonicMean(cross.target, label, value, interval(harmonic(*draws)), "bootstrap")
 
 
 def harmonic_means(evaluations: Sequence[Metrics]) -> list[HarmonicMean]:

@@ -191,9 +191,12 @@ def _markdown_row(cells: Sequence[str], *, escaped: bool) -> str:
 def _shown(number: Number | None) -> str:
     if number is None:
         return "–"
-    ends = f" [{number.interval[0]:.1f}, {number.interval[1]:.1f}]" if number.interval else ""
     star = "*" * (number.n_evaluated < number.n_official)
-    return f"{number.value:.2f}{star}{ends}" + (" (few)" if ends and number.few else "")
+    if not number.interval:
+        return f"{number.value:.2f}{star}"
+    notes = ["Wilson"] * (number.interval_kind == "wilson") + ["few"] * number.few
+    said = f" ({', '.join(notes)})" if notes else ""
+    return f"{number.value:.2f}{star} [{number.interval[0]:.1f}, {number.interval[1]:.1f}]{said}"
 
 
 def _covered(name: str, evaluated: int, official: int) -> str:

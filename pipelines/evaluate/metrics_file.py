@@ -16,7 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
 from pipelines.engine.atomic import replace_atomically
-from pipelines.evaluate.intervals import CROSS, WITHIN, Interval, interval, resampled, too_few
+from pipelines.evaluate.intervals import (
+    CROSS,
+    WITHIN,
+    Interval,
+    Kind,
+    interval,
+    is_degenerate,
+    resampled,
+    too_few,
+    wilson,
+)
 from pipelines.evaluate.options import Control, FrameOrder, Vectors
 
 METRICS = "metrics.json"
@@ -138,6 +148,16 @@ class Counts(_Part):
         """Return whether recordings or clips are too few for an interval."""
         return bool(self.recordings) and too_few(self.recordings)
 
+    @property
+    def interval_kind(self) -> Kind | None:
+        """How the interval of the accuracy is found.
+
+        It is None without a clip.
+        """
+        if not any(clips for _, clips in self.recordings.values()):
+            return None
+        return "wilson" if is_degenerate(self.recordings) else "bootstrap"
+
     def of_part(self, part: Counts) -> dict[str, tuple[int | float, int]]:
         """Count a part of these clips by all of their recordings.
 
@@ -221,6 +241,14 @@ class EpicNumbers(Counted):
     top5: float | None = None
 
 
+class Spread(_Part):
+    """95 % interval of a number, in percent, and its kind."""
+
+    low: float
+    high: float
+    kind: Kind
+
+
 class ClipsFile(_Part):
     """List of clips that an evaluation is restricted to.
 
@@ -274,7 +302,8 @@ class Metrics(_Part):
     """Numbers and facts of one evaluation, the content of ``metrics.json``.
 
     A label whose head was not trained is not in ``labels``. ``source`` is the training split, None where it was not
-    given. ``outdated`` is not in the file: it describes in words what has changed since.
+    given. ``intervals`` maps a number, named as in ``card.json``, to its interval. ``outdated`` is not in the file: it
+    describes in words what has changed since.
     """
 
     schema_number: int = Field(alias="schema")
@@ -294,6 +323,7 @@ class Metrics(_Part):
     actions: Actions | None = None
     epic: dict[str, dict[str, EpicNumbers]] | None = None
     clips_file: ClipsFile | None = None
+    intervals: dict[str, Spread] = {}
     failures: dict[str, dict[str, int]]
     given_files: dict[str, str] = {}
     versions: dict[str, str]
@@ -320,8 +350,12 @@ class Metrics(_Part):
     def interval(self, counts: Counts | None, whole: Counts | None = None) -> Interval | None:
         """Compute the 95 % interval of one number of this evaluation.
 
-        It is a cluster bootstrap interval over the recordings of :meth:`draws`, in percent; None without a clip.
+        It is a cluster bootstrap interval over the recordings of :meth:`draws`, or a Wilson interval where these are
+        all equal (:attr:`Counts.interval_kind`). It is in percent; None without a clip.
         """
+        if counts is not None and counts.interval_kind == "wilson":
+            right, clips = (sum(column) for column in zip(*counts.recordings.values(), strict=True))
+            return wilson(100 * right / clips, counts.recordings)
         return interval(self.draws(counts, whole))
 
     def as_dict(self) -> dict[str, Any]:

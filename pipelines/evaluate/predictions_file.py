@@ -21,7 +21,7 @@ from pipelines.engine.workspace import Workspace
 SCORE = "score"
 """Stage in the footer of predictions that were given to ``xmic score``; a run's predictions have 'evaluate'."""
 
-SCORE_VERSION = 1
+SCORE_VERSION = 2
 
 GIVEN = "files"
 """Input in the footer with the digest of the given files. Later calls do not have these files, so they compare the

@@ -19,7 +19,8 @@ from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.clips import Clips
 from pipelines.engine.digest import digest_json, whole_file_sha256
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.metrics_file import Actions, Counted, Counts, DatasetSplit, Metrics, Numbers
+from pipelines.evaluate.intervals import Kind
+from pipelines.evaluate.metrics_file import Actions, Counted, Counts, DatasetSplit, Metrics, Numbers, Spread
 from pipelines.prepare.classes import read_classes
 from pipelines.prepare.vocabulary import vocabulary_of
 
@@ -27,7 +28,7 @@ KIND = "xmic result card"
 SCHEMA = 1
 CARD = "card.json"
 
-METRIC_VERSIONS = {"accuracy": 1, "actions": 1, "parts": 2, "interval": 1}
+METRIC_VERSIONS = {"accuracy": 1, "actions": 1, "parts": 2, "interval": 2}
 """Raised when the same scores give other numbers than before: then old and new cards are not compared."""
 
 LABEL_SPACE = "all classes of the target compete"
@@ -79,11 +80,13 @@ class Model(_Part):
 class Number(_Part):
     """One number in percent, with its 95 % interval and clips.
 
-    ``interval`` is over recordings, None where there is none. ``few`` marks too few recordings or clips for it.
+    ``interval`` is over recordings, None where there is none; ``interval_kind`` says how it was found, None in cards of
+    xmic 0.1.0. ``few`` marks too few recordings or clips for it.
     """
 
     value: Annotated[float, Field(ge=0, le=100)]
     interval: tuple[float, float] | None
+    interval_kind: Kind | None = None
     few: bool
     n_evaluated: int
     n_official: int
@@ -160,6 +163,15 @@ def write_card(workspace: Workspace, folder: Path, metrics: Metrics, clips: Clip
     with replace_atomically(folder / CARD) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     return folder / CARD
+
+
+def intervals_of(metrics: Metrics) -> dict[str, Spread]:
+    """Compute the intervals of all numbers, by their names in the card."""
+    return {
+        name: Spread(low=number.interval[0], high=number.interval[1], kind=number.interval_kind)
+        for name, number in _numbers(metrics)
+        if number.interval and number.interval_kind
+    }
 
 
 def copy_card(card: Path, folder: Path) -> Path:
@@ -282,6 +294,7 @@ def _number(value: float, counts: Counts, drawn: Metrics | None = None, whole: C
     return Number(
         value=value,
         interval=drawn.interval(counts, whole) if drawn else None,
+        interval_kind=counts.interval_kind if drawn else None,
         few=drawn is not None and counts.few,
         n_evaluated=counts.n_evaluated,
         n_official=counts.n_official,

@@ -33,7 +33,7 @@ from pipelines.evaluate.metrics_file import (
     write_metrics,
 )
 from pipelines.evaluate.options import NO_CONTROL, Control
-from pipelines.evaluate.result_card import write_card
+from pipelines.evaluate.result_card import intervals_of, write_card
 from pipelines.evaluate.stage import EvaluateStage
 from pipelines.evaluate.submission import Submission, refuse_submission, write_submission
 from pipelines.evaluate.trained import TrainedRun
@@ -101,6 +101,7 @@ def evaluate(
         split = shared_and_novel(item.subject, vocabularies)
         file = ClipsFile(sha256=only.sha256, clips=len(predictions.clips.clip_ids)) if only else None
         metrics = _metrics(item, computed, [Mixed(**one) for one in mixed], split, file)
+        metrics = metrics.model_copy(update={"intervals": intervals_of(metrics)})
         write_metrics(item.folder, metrics)
         write_card(workspace, item.folder, metrics, predictions.clips)
         if submission is not None and is_epic(item.workspace, item.dataset):

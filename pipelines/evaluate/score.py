@@ -41,7 +41,7 @@ from pipelines.evaluate.predictions_file import (
     predictions_layout,
     predictions_table,
 )
-from pipelines.evaluate.result_card import write_card
+from pipelines.evaluate.result_card import intervals_of, write_card
 from pipelines.prepare.classes import read_classes
 
 
@@ -216,6 +216,7 @@ def score(
         versions=versions("xmic", "numpy", "pyarrow"),
         commands=[item.command],
     )
+    metrics = metrics.model_copy(update={"intervals": intervals_of(metrics)})
     write_metrics(item.folder, metrics)
     write_card(workspace, item.folder, metrics, official)
     return Evaluation(metrics, item.folder, report.made)

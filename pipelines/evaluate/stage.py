@@ -78,7 +78,7 @@ class EvaluateStage:
     encoder: str | None = None
 
     name = "evaluate"
-    version = 2
+    version = 3
 
     @property
     def title(self) -> str:

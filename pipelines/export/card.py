@@ -13,6 +13,7 @@ from huggingface_hub import ModelCardData
 
 from data_manifests.schema import Label
 from pipelines.engine.markdown import render_template
+from pipelines.evaluate.intervals import between
 from pipelines.evaluate.metrics_file import Metrics
 
 DRAWN = "drawn"
@@ -97,7 +98,7 @@ def result_rows(evaluations: Sequence[Metrics]) -> list[dict[str, str]]:
                     "target": f"{metrics.target}{'' if metrics.within else ' (cross-dataset)'}",
                     "label": label,
                     "top1": _percent(numbers.top1),
-                    "between": f"{ends[0]:.1f}–{ends[1]:.1f}" if ends else "–",
+                    "between": between(ends, numbers.interval_kind) or "–",
                     "top5": _percent(numbers.top5),
                     "class_mean": _percent(numbers.class_mean),
                     "clips": f"{numbers.n_evaluated}/{numbers.n_official}",

@@ -18,7 +18,7 @@ MOST = 4
 class Difference:
     """Difference of one label from zero-shot, in words.
 
-    ``few`` is set over fewer than 30 recordings or 100 clips.
+    ``said`` is 'not significant' or empty. ``few`` is set over fewer than 30 recordings or 100 clips.
     """
 
     label: str
@@ -26,6 +26,7 @@ class Difference:
     points: str
     interval: str
     significant: bool
+    said: str
     few: bool
 
 
@@ -87,11 +88,18 @@ def verdict(lines: Sequence[Headline]) -> str:
     if len(counted) < 4:
         return ""
     sure = [line.difference > 0 for line in counted if line.significant]
+    without = sum(line.interval is None for line in counted)
+    no_interval = [f"{without} {'has' if without == 1 else 'have'} no interval"] if without else []
     if not sure:
-        return f"None of {len(counted)} comparisons with zero-shot is significant."
-    parts = [f"{_count(sum(sure))} significantly better", f"{_count(len(sure) - sum(sure))} significantly worse"]
-    rest = len(counted) - len(sure)
-    return f"Of {len(counted)} comparisons with zero-shot, {parts[0]}, {parts[1]} and {_count(rest)} not significant."
+        return "; ".join([f"None of {len(counted)} comparisons with zero-shot is significant", *no_interval]) + "."
+    rest = len(counted) - len(sure) - without
+    parts = [
+        f"{_count(sum(sure))} significantly better",
+        f"{_count(len(sure) - sum(sure))} significantly worse",
+        f"{_count(rest)} not significant",
+        *no_interval,
+    ]
+    return f"Of {len(counted)} comparisons with zero-shot, {', '.join(parts[:-1])} and {parts[-1]}."
 
 
 def _count(number: int) -> str:
@@ -108,8 +116,9 @@ def _sentence(lines: Sequence[Headline]) -> Sentence:
             f"{line.label}s",
             f"{line.top1:.1f} against {line.zero_shot:.1f}",
             _minus(signed(line.difference)),
-            _minus(f"{signed(line.interval[0])} to {signed(line.interval[1])}"),
+            _minus(line.between),
             line.significant,
+            "" if line.significant or line.interval is None else "not significant",
             line.few,
         )
         for line in lines

@@ -17,7 +17,7 @@ from pipelines.engine.command_lines import command_line, in_workspace
 from pipelines.engine.shards import read_footer
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.evaluation import harmonic_mean_of
-from pipelines.evaluate.intervals import Interval
+from pipelines.evaluate.intervals import Interval, Kind, between
 from pipelines.evaluate.metrics_file import METRICS, DatasetSplit, Metrics, Run, folder_name, read_metrics
 from pipelines.evaluate.options import Control, EvaluateOptions, ScoreOptions
 from pipelines.train.finished import what_it_learned_from_has_changed
@@ -50,7 +50,8 @@ class Cell:
         value: percent; None where nothing was evaluated.
         evaluated: clips it is over (for a harmonic mean, those of both accuracies).
         official: clips it should be over; fewer evaluated ones mark the cell.
-        interval: 95 % by cluster bootstrap over recordings, percent; None where there is none.
+        interval: 95 % over recordings, percent; None where there is none.
+        interval_kind: how it was found; 'degenerate' where a harmonic mean can have none, None where none is asked for.
         few: fewer than 30 recordings or 100 clips: shown in grey.
     """
 
@@ -58,12 +59,13 @@ class Cell:
     evaluated: int = 0
     official: int = 0
     interval: Interval | None = None
+    interval_kind: Kind | None = None
     few: bool = False
 
     @property
     def between(self) -> str:
-        """Ends of the interval as text, empty where there is none."""
-        return f"{self.interval[0]:.1f}–{self.interval[1]:.1f}" if self.interval else ""
+        """Interval as text with its mark, empty where none is asked for."""
+        return between(self.interval, self.interval_kind)
 
     @property
     def partial(self) -> bool:
@@ -300,7 +302,8 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
         cells |= {f"{label} within": own, f"{label} cross": other, f"{label} hm": Cell(None)}
         if mean:
             sizes = own.evaluated + other.evaluated, own.official + other.official
-            cells[f"{label} hm"] = Cell(mean.value, *sizes, mean.interval, own.few or other.few)
+            few = own.few or other.few
+            cells[f"{label} hm"] = Cell(mean.value, *sizes, mean.interval, mean.interval_kind, few)
         cells[f"{label} top-5"] = _cell(last, label, "top5")
         cells[f"{label} class mean"] = _cell(last, label, "class_mean")
     return Row(
@@ -321,8 +324,8 @@ def _cell(metrics: Metrics | None, label: Label, what: str, *, drawn: bool = Fal
     numbers = metrics.labels.get(label) if metrics else None
     if metrics is None or numbers is None:
         return Cell(None)
-    ends = metrics.interval(numbers) if drawn else None
-    return Cell(getattr(numbers, what), numbers.n_evaluated, numbers.n_official, ends, numbers.few)
+    ends, kind = (metrics.interval(numbers), numbers.interval_kind) if drawn else (None, None)
+    return Cell(getattr(numbers, what), numbers.n_evaluated, numbers.n_official, ends, kind, numbers.few)
 
 
 def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[Gap]:

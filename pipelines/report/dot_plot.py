@@ -263,7 +263,7 @@ def _ends(cells: Sequence[_Found], references: Sequence[tuple[str, str, float]])
 def _dot(place: str, cell: TableCell, limit: float) -> Dot:
     value = cell.value or 0.0
     low, high = cell.interval or (value, value)
-    interval = f", 95 % interval {cell.between}" if cell.between else ""
+    interval = f", 95 % interval {cell.between}" if cell.interval else ""
     clips = f"{cell.evaluated:,}" + (f" of {cell.official:,}" if cell.partial else "")
     paper = f", paper {cell.paper_text}" if cell.paper else ""
     return Dot(

@@ -10,6 +10,7 @@ from data_manifests.errors import InputError
 from data_manifests.schema import LABELS, Label
 from pipelines.engine.digest import digest_json
 from pipelines.evaluate.compare import Comparison, Side, compare
+from pipelines.evaluate.intervals import Interval
 from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.collect import method_name, method_notes, method_title
 
@@ -37,7 +38,8 @@ class Headline:
         top1: percent.
         zero_shot: percent of zero-shot on the same clips.
         difference: in points.
-        interval: 95 % of the difference: paired cluster bootstrap over recordings, and over three seeds or more.
+        interval: 95 % of the difference: paired cluster bootstrap over recordings, and over three seeds or more; None
+            where drawing them shows no spread.
         few: fewer than 30 recordings or 100 clips.
     """
 
@@ -55,24 +57,28 @@ class Headline:
     top1: float
     zero_shot: float
     difference: float
-    interval: tuple[float, float]
+    interval: Interval | None
     few: bool
 
     @property
     def significant(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.interval[0] > 0 or self.interval[1] < 0
+        """Whether there is an interval and it leaves out 0."""
+        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
 
     @property
     def points(self) -> str:
-        """Difference with its interval: '+10.2 (+6.4 to +14.1)'."""
-        low, high = self.interval
-        return f"{signed(self.difference)} ({signed(low)} to {signed(high)})"
+        """Difference with its interval: '+10.2 (+6.4 to +14.1)', '+10.2 (no interval)'."""
+        return f"{signed(self.difference)} ({self.between})"
+
+    @property
+    def between(self) -> str:
+        """Interval of the difference in words."""
+        return " to ".join(map(signed, self.interval)) if self.interval else "no interval"
 
     @property
     def text(self) -> str:
         """The whole line in words."""
-        said = "" if self.significant else ", not significant"
+        said = "" if self.significant or self.interval is None else ", not significant"
         seeds = f", mean of {len(self.seeds)} seeds," if len(self.seeds) > 1 else ""
         return (
             f"{self.method} trained on {self.trained_on}{seeds} against zero-shot on {self.clips:,} clips of "

@@ -12,6 +12,7 @@ import jinja2
 
 from data_manifests.schema import LABELS, Label
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.intervals import LEGEND
 from pipelines.report.band import MOST, cautions, sentences, verdict
 from pipelines.report.clip_map import clip_map
 from pipelines.report.collect import KINDS, MARKS, Collected, Row
@@ -76,6 +77,7 @@ def page(
             parts_panels=draw_parts(tables.tables),
             class_tables=classes,
             more_class_tables=left_out,
+            interval_legend=LEGEND,
             not_run=not_run(found, tables, lines),
             provenance=provenance_uri(found),
         )

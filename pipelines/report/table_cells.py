@@ -6,14 +6,14 @@ A cell is a mean over seeds with its interval.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
 from pipelines.evaluate.compare import Side, point, side_interval
-from pipelines.evaluate.intervals import Interval, too_few
+from pipelines.evaluate.intervals import Interval, Kind, between, too_few
 from pipelines.evaluate.metrics_file import Counted, Counts, Metrics, PartNumbers
 from pipelines.report.table_groups import Pair
 
@@ -39,7 +39,8 @@ class TableCell:
     Attributes:
         value: percent, the mean over the seeds; None where there is none.
         sd: standard deviation over the seeds, percent; None of one seed.
-        interval: 95 %, over recordings and, with three seeds or more, over seeds.
+        interval: 95 %, over recordings and, with three seeds or more, over seeds; None where there is none.
+        interval_kind: how it was found, see :func:`pipelines.evaluate.compare.side_interval`; None for chance.
         evaluated: clips of one seed.
         official: clips that it should be over.
         few: fewer than 30 recordings or 100 clips: shown in grey.
@@ -49,6 +50,7 @@ class TableCell:
     value: float | None = None
     sd: float | None = None
     interval: Interval | None = None
+    interval_kind: Kind | None = None
     evaluated: int = 0
     official: int = 0
     few: bool = False
@@ -84,8 +86,11 @@ class TableCell:
 
     @property
     def between(self) -> str:
-        """Ends of the interval as text, empty where there is none."""
-        return f"{self.interval[0]:.1f}–{self.interval[1]:.1f}" if self.interval else ""
+        """Interval as text with its mark.
+
+        It is empty without a number and for chance.
+        """
+        return between(self.interval, self.interval_kind)
 
     @property
     def paper_text(self) -> str:
@@ -114,10 +119,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class Measured:
-    """Number over all seeds: a side of a comparison, with its clips."""
+    """Number over all seeds: a side of a comparison, with its clips.
+
+    ``exact`` marks chance, which no set of recordings changes: it has no interval.
+    """
 
     side: Side
     kept: Sequence[Kept]
+    exact: bool = False
 
     @property
     def cell(self) -> TableCell:
@@ -125,16 +134,17 @@ class Measured:
         one_seed = [Side([[seeds[index]] for seeds in self.side.targets]) for index in range(self.seeds)]
         values = [point(side) for side in one_seed]
         try:
-            ends = side_interval(self.side)
+            ends, found_by = (None, None) if self.exact else side_interval(self.side)
         except InputError:  # Seeds on other clips: no set of recordings is common to them.
-            ends = None
+            ends, found_by = None, None
         return TableCell(
             float(np.mean(values)),
             float(np.std(values, ddof=1)) if len(values) > 1 else None,
             ends,
+            found_by,
             sum(one.evaluated for one in self.kept) // self.seeds,
             sum(one.official for one in self.kept) // self.seeds,
-            any(too_few(seeds[0]) for seeds in self.side.targets),
+            not self.exact and any(too_few(seeds[0]) for seeds in self.side.targets),
         )
 
     @property
@@ -159,7 +169,8 @@ def measured(pairs: Sequence[Pair], label: Label, kind: str) -> Measured | None:
 
 def measured_reference(pair: Pair, label: Label, name: str, kind: str) -> Measured | None:
     """Measure the same number of a reference row, without seeds."""
-    return _measured([[_of_reference(metrics, label, name) for metrics in pair]], kind)
+    found = _measured([[_of_reference(metrics, label, name) for metrics in pair]], kind)
+    return replace(found, exact=name == "chance") if found else None
 
 
 @dataclass(frozen=True)

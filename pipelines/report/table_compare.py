@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from data_manifests.errors import InputError
 from data_manifests.schema import LABELS
 from pipelines.evaluate.compare import compare, holm
-from pipelines.evaluate.intervals import Interval
+from pipelines.evaluate.intervals import Interval, between
 from pipelines.report.table_cells import measured
 from pipelines.report.table_groups import Group
 from pipelines.report.table_plans import NORMS, compared_kinds, setting_of
@@ -29,8 +29,8 @@ class Compared:
         against: the baseline.
         column: 'noun cross', …
         difference: in points; None where the two are on other clips.
-        interval: 95 %, in points.
-        p: two-sided, not corrected.
+        interval: 95 %, in points; None where drawing the recordings shows no spread of the difference.
+        p: two-sided, not corrected; None where there is no interval.
         corrected: by Holm, for all comparisons of the table, so at least 0.0002 times their number (10,000 draws).
     """
 
@@ -44,8 +44,22 @@ class Compared:
 
     @property
     def between(self) -> str:
-        """Interval as text: '-1.2 to 0.4'."""
-        return f"{self.interval[0]:.1f} to {self.interval[1]:.1f}" if self.interval else ""
+        """Interval as text: '-1.2 to 0.4' or 'no interval'.
+
+        It is empty where the two are on other clips.
+        """
+        if self.difference is None:
+            return ""
+        return between(self.interval, "bootstrap" if self.interval else "degenerate", " to ")
+
+    @property
+    def p_values(self) -> tuple[str, str]:
+        """P value as text, not corrected and corrected.
+
+        They are dashes where there is no interval.
+        """
+        p, holm = (("–" if value is None else f"{value:.4f}") for value in (self.p, self.corrected))
+        return p, holm
 
 
 def comparisons(table: int, groups: Sequence[Group]) -> Iterator[Compared]:

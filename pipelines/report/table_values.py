@@ -10,7 +10,7 @@ from pipelines.report.tables import Section, Table, TableRow
 
 _PLACE = ["source", "within", "cross", "clip_lists"]
 _ROW = ["kind", "row", "seeds", "recipe", "protocol", "marks"]
-_CELL = ["percent", "sd", "low", "high", "n_evaluated", "n_official", "few"]
+_CELL = ["percent", "sd", "low", "high", "interval_kind", "n_evaluated", "n_official", "few"]
 _PAPER = ["paper", "paper_recomputed", "difference"]
 
 
@@ -79,6 +79,7 @@ def _numbers(cell: TableCell) -> dict[str, Any]:
         "sd": cell.sd,
         "low": low,
         "high": high,
+        "interval_kind": cell.interval_kind,
         "n_evaluated": cell.evaluated if there else None,
         "n_official": cell.official if there else None,
         "few": int(cell.few) if there else None,

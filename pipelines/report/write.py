@@ -14,6 +14,7 @@ from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.csv_text import csv_text
 from pipelines.engine.markdown import render_template
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.intervals import LEGEND
 from pipelines.report.collect import COLUMNS, Collected, Row, collect
 from pipelines.report.headlines import Headline, headlines, plain
 from pipelines.report.latex import latex
@@ -34,10 +35,11 @@ def write_report(workspace: Workspace, name: str = "report") -> dict[str, Any]:
 
     Returns:
         The paths are 'html', 'markdown', 'csv', and 'table1 csv', 'table1 tex', …. 'rows' are the results: each
-        column's percent, its clips under '<column> clips', its 95 % interval under '<column> interval'. 'headlines' are
-        the differences from zero-shot (see :class:`pipelines.report.headlines.Headline`). 'tables' are
-        the paper's (see :func:`pipelines.report.table_values.table_values`), 'unbegun' those without runs. There are
-        also 'random_weights', 'mixed', 'pretrained_on', 'leaking' and 'gaps'.
+        column's percent, its clips under '<column> clips', its 95 % interval under '<column> interval' and how it was
+        found under '<column> interval kind'. 'headlines' are the differences from zero-shot (see
+        :class:`pipelines.report.headlines.Headline`). 'tables' are the paper's (see
+        :func:`pipelines.report.table_values.table_values`), 'unbegun' those without runs. There are also
+        'random_weights', 'mixed', 'pretrained_on', 'leaking' and 'gaps'.
 
     Raises:
         UsageError: the name would leave the reports folder.
@@ -96,6 +98,7 @@ def markdown(found: Collected, tables: Tables, lines: Sequence[Headline]) -> str
         headlines=lines,
         tables=tables,
         columns=COLUMNS,
+        interval_legend=LEGEND,
         not_run=not_run(found, tables, lines),
         empty=empty,
     )
@@ -120,6 +123,7 @@ def _plain(row: Row) -> dict[str, Any]:
     for column in COLUMNS:
         cell = row.cells[column]
         head |= {column: cell.value, f"{column} clips": cell.clips, f"{column} interval": cell.interval}
+        head[f"{column} interval kind"] = cell.interval_kind
     return head
 
 

@@ -27,7 +27,7 @@ def test_numbers_that_lack_clips_or_stand_on_few_are_marked(capsys):
     out, err = capsys.readouterr()
     (head, row) = (line.split("\t") for line in out.splitlines())
     found = dict(zip(head, row, strict=True))
-    assert (found["top-1 %"], found["clips"]) == ("50.00 [50.0, 50.0] (few)", "3/4*")
+    assert (found["top-1 %"], found["clips"]) == ("50.00 [5.5, 94.5] (Wilson, few)", "3/4*")
     assert "a val: over the 4 listed clips only (sha256 abababababab)" in err
 
 
@@ -61,3 +61,11 @@ def test_across_datasets_intervals_are_those_of_the_evaluation_and_the_mean_stan
 
 def test_no_number_is_a_dash():
     assert (percent(None), percent(1 / 3)) == ("–", "0.33")
+
+
+def test_a_harmonic_mean_without_spread_says_that_it_has_no_interval(capsys):
+    own, none = {f"v{k}": [7 * k % 11, 11 + k] for k in range(40)}, {f"w{k}": [0, 3] for k in range(40)}
+    print_results("run", [result("a", True, numbers(30.0, own)), result("b", False, numbers(0.0, none))])
+    cross = capsys.readouterr().out.splitlines()[2].split("\t")
+    assert cross[3] == "0.00 [0.0, 8.8] (Wilson)"
+    assert cross[8] == "0.00 (no interval)"

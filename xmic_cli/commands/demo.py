@@ -86,5 +86,7 @@ def _differences(headlines: list[dict[str, Any]]) -> list[list[str]]:
 def _cell(row: dict[str, Any], column: str) -> str:
     if row[column] is None:
         return "–"
+    if row[f"{column} interval"] is None:
+        return f"{row[column]:.1f}"
     low, high = row[f"{column} interval"]
     return f"{row[column]:.1f} ({low:.0f}–{high:.0f})"

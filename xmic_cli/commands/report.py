@@ -97,6 +97,7 @@ def _number(cell: dict[str, Any]) -> str:
         words.append(f"{cell['percent']:.2f}{'*' * (cell['n_evaluated'] < cell['n_official'])}")
         words += [] if cell["sd"] is None else [f"± {cell['sd']:.2f}"]
         words += [] if cell["low"] is None else [f"[{cell['low']:.1f}–{cell['high']:.1f}]"]
+        words += {"wilson": ["(Wilson)"], "degenerate": ["(no interval)"]}.get(cell["interval_kind"], [])
         words += ["(few)"] if cell["few"] else []
     if cell["paper"] is not None:
         wrong = "" if cell["paper_recomputed"] is None else f" ! {cell['paper_recomputed']:.2f}"
@@ -109,11 +110,8 @@ def _difference(one: dict[str, Any]) -> list[str]:
     head = [one["title"], one["against"], one["column"]]
     if one["difference"] is None:
         return [*head, "other clips", "", "", ""]
+    points = f"{one['difference']:+.2f}"
+    if one["interval"] is None:
+        return [*head, points, "no interval", "", ""]
     low, high = one["interval"]
-    return [
-        *head,
-        f"{one['difference']:+.2f}",
-        f"{low:.1f} to {high:.1f}",
-        f"{one['p']:.4f}",
-        f"{one['corrected']:.4f}",
-    ]
+    return [*head, points, f"{low:.1f} to {high:.1f}", f"{one['p']:.4f}", f"{one['corrected']:.4f}"]

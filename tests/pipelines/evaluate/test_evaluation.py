@@ -29,6 +29,13 @@ def test_the_harmonic_mean_has_an_interval_over_the_recordings_of_both() -> None
     (found,) = harmonic_means([within, cross])
     assert (str(found.target), found.label, found.value) == ("b val", "noun", pytest.approx(100 / 3))
     assert found.interval == interval(harmonic(resampled(OWN, 0), resampled(OTHER, 1)))
+    assert found.interval_kind == "bootstrap"
+
+
+def test_the_harmonic_mean_has_no_interval_where_one_accuracy_has_no_spread() -> None:
+    none_right = metrics("b", False, 0.0, {name: [0, 1] for name in OTHER})
+    (found,) = harmonic_means([metrics("a", True, 50.0, OWN), none_right])
+    assert (found.value, found.interval, found.interval_kind) == (0.0, None, "degenerate")
 
 
 def test_an_evaluation_says_its_metrics_where_they_lie_and_whether_they_are_new(tmp_path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from data_manifests.errors import InputError
 from pipelines.evaluate.metrics_file import Metrics
-from pipelines.evaluate.result_card import copy_card, read_card, write_card
+from pipelines.evaluate.result_card import copy_card, intervals_of, read_card, write_card
 from tests.pipelines import manifest_clips
 from tests.pipelines.evaluate.cards import METRICS, NUMBERS
 
@@ -77,7 +77,14 @@ def test_numbers_carry_intervals_coverage_and_what_to_know(workspace, tmp_path):
     assert (top1.value, top1.few, top1.n_evaluated, top1.n_official) == (25.0, True, 4, 5)
     assert top1.interval == (0.0, 50.0)
     assert card.numbers["noun top5"].interval is None
-    assert card.numbers["noun novel restricted"].interval == (100.0, 100.0)
+    assert top1.interval_kind == "bootstrap"
+    assert card.numbers["noun novel restricted"].interval == pytest.approx((20.7, 100.0), abs=0.05)
+    assert card.numbers["noun novel restricted"].interval_kind == "wilson"
+    assert card.numbers["noun top5"].interval_kind is None
+    found = intervals_of(Metrics.model_validate(metrics))
+    assert {name: (spread.low, spread.high) for name, spread in found.items()} == {
+        name: number.interval for name, number in card.numbers.items() if number.interval
+    }
     assert card.coverage == {"noun": (4, 5), "action": (4, 5)}
     assert card.warnings == ["random weights: tiny"]
     assert card.predictions.sha256 == "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"

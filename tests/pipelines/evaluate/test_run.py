@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.engine.inspection import State, inspect
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
 from pipelines.engine.workspace import DatasetSettings
 from pipelines.evaluate import epic
 from pipelines.evaluate.clip_list import read_clip_list
+from pipelines.evaluate.metrics_file import read_metrics
 from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.stage import EvaluateStage, evaluation_stage
 from pipelines.evaluate.submission import Submission
 from pipelines.evaluate.trained import find_run
 from tests.pipelines.evaluate.scored import score
@@ -84,3 +87,24 @@ def test_the_challenges_file_is_written_for_epic_alone(trained, tmp_path, monkey
     file.write_text(rows[0]["clip_id"])
     with pytest.raises(UsageError, match="--submission with --clips: the challenge wants every clip"):
         score(workspace, run, targets, submission=wanted, listed=read_clip_list(file))
+
+
+def test_the_metrics_say_how_each_interval_was_found(trained):
+    workspace, run = trained
+    (item,) = evaluate(workspace, run, [("mine", "val")], Machine(device="cpu"), Silent())
+    written = json.loads((item.folder / "metrics.json").read_text())["intervals"]["noun top1"]
+    numbers = read_metrics(item.folder / "metrics.json").labels["noun"]
+    assert (written["low"], written["high"]) == item.metrics.interval(numbers)
+    assert written["kind"] == numbers.interval_kind
+
+
+def test_an_evaluation_by_the_rule_before_is_out_of_date(trained, monkeypatch):
+    workspace, run = trained
+    with monkeypatch.context() as before:
+        before.setattr(EvaluateStage, "version", 2)
+        score(workspace, run, [("mine", "val")])
+    stage = evaluation_stage(workspace, run, "mine", "val")
+    found = inspect(stage, stage.units()[0])
+    assert (found.state, found.why) == (State.STALE, "written by evaluate version 2, now evaluate version 3")
+    (again,) = score(workspace, run, [("mine", "val")])
+    assert again["made"] == 1

@@ -12,20 +12,29 @@ from tests.pipelines.report.evaluations import both, evaluation
 Put = Callable[..., Path]
 
 
+def _spread(made: list[dict]) -> list[dict]:
+    """Make recordings differ, so that a difference has an interval."""
+    for one in made:
+        for label in one["labels"].values():
+            for number, counts in enumerate(label["recordings"].values()):
+                counts[0] += 50 if number % 2 else -50
+    return made
+
+
 def _found(workspace: Workspace, evaluated: Put, *made: dict) -> list[Caution]:
     evaluated(*made)
     return cautions(collect(workspace))
 
 
 def test_nouns_and_verbs_of_a_pair_of_runs_are_one_sentence(workspace: Workspace, evaluated: Put) -> None:
-    evaluated(*both(run={"changed_recipe": {"epochs": 3}}), *both("zero-shot", right=2))
+    evaluated(*_spread(both(run={"changed_recipe": {"epochs": 3}})), *both("zero-shot", right=2))
     within, cross = sentences(headlines(collect(workspace).evaluations), controls=False)
     assert (within.name, within.notes, within.trained_on) == ("xmic official", "epochs=3", "ego4d")
     assert within.place == "40,000 clips of ego4d val"
     assert cross.place == "40,000 clips of epic val"
     nouns, verbs = within.differences
     assert (nouns.label, nouns.numbers, nouns.points) == ("nouns", "30.0 against 20.0", "+10.0")
-    assert (verbs.label, verbs.interval, verbs.significant, verbs.few) == ("verbs", "+10.0 to +10.0", True, False)
+    assert (verbs.label, verbs.interval, verbs.significant, verbs.few) == ("verbs", "+8.5 to +11.5", True, False)
 
 
 def test_controls_are_apart(workspace: Workspace, evaluated: Put) -> None:
@@ -44,16 +53,25 @@ def test_x_mic_is_said_before_other_methods(workspace: Workspace, evaluated: Put
 
 def test_the_verdict_counts_all_comparisons_but_those_of_controls(workspace: Workspace, evaluated: Put) -> None:
     control = evaluation(frame_order="reversed", run={"name": "altered"})
-    evaluated(*both(right=3), *both("coop", right=1), *both("a5", right=2), control, *both("zero-shot", right=2))
+    made = [*both(right=3), *both("coop", right=1), *both("a5", right=2)]
+    evaluated(*_spread(made), *both("a6"), control, *both("zero-shot", right=2))
     lines = headlines(collect(workspace).evaluations)
     assert verdict(lines) == (
-        "Of 12 comparisons with zero-shot, 4 are significantly better, 4 are significantly worse and "
-        "4 are not significant."
+        "Of 16 comparisons with zero-shot, 4 are significantly better, 4 are significantly worse, "
+        "4 are not significant and 4 have no interval."
     )
     assert verdict(lines[:2]) == ""
     assert verdict([line for line in lines if not line.significant]) == (
-        "None of 4 comparisons with zero-shot is significant."
+        "None of 8 comparisons with zero-shot is significant; 4 have no interval."
     )
+
+
+def test_a_difference_without_an_interval_is_not_said_to_be_insignificant(workspace: Workspace, evaluated: Put) -> None:
+    evaluated(*both(), *both("zero-shot", right=2))
+    lines = headlines(collect(workspace).evaluations)
+    (first, *_) = sentences(lines, controls=False)[0].differences
+    assert (first.interval, first.said, first.significant) == ("no interval", "", False)
+    assert verdict(lines) == "None of 4 comparisons with zero-shot is significant; 4 have no interval."
 
 
 def test_a_sound_report_needs_no_caution(workspace: Workspace, evaluated: Put) -> None:

@@ -34,7 +34,7 @@ def test_a_row_has_its_own_dataset_above_the_other_one(workspace: Workspace, eva
         ("within", "30.0", LANES["within"]),
         ("cross", "20.0", LANES["cross"]),
     ]
-    assert [_share(dot.x) for dot in row.dots] == [pytest.approx(30 / 40), pytest.approx(20 / 40)]
+    assert [_share(dot.x) for dot in row.dots] == [pytest.approx(30 / 50), pytest.approx(20 / 50)]
 
 
 def test_whiskers_are_the_interval_and_lie_inside(workspace: Workspace, evaluated: Put) -> None:
@@ -54,7 +54,7 @@ def test_the_paper_s_number_is_a_tick_where_ours_may_be_compared(workspace: Work
     assert plot.paper
     assert [dot.paper for dot in coop.dots] == [None, None]
     assert "paper 33.54" in xmic.dots[0].words
-    assert _share(xmic.dots[0].paper or 0) == pytest.approx(33.54 / 40)
+    assert _share(xmic.dots[0].paper or 0) == pytest.approx(33.54 / 50)
 
 
 def test_another_setting_than_the_paper_s_row_has_no_tick(workspace: Workspace, evaluated: Put) -> None:
@@ -147,8 +147,8 @@ def test_every_direction_has_a_plot(workspace: Workspace, evaluated: Put) -> Non
 def test_the_description_says_every_dot_and_reference_in_words(workspace: Workspace, evaluated: Put) -> None:
     (plot,) = _drawn(workspace, evaluated, *both("zero-shot"))
     assert plot.panels[0].description == (
-        "zero-shot, within 30.0 %, 95 % interval 30.0–30.0, 40,000 clips, paper 5.89; "
-        "zero-shot, cross 30.0 %, 95 % interval 30.0–30.0, 40,000 clips, paper 8.74; chance 10.0"
+        "zero-shot, within 30.0 %, 95 % interval 18.1–45.4 w, 40,000 clips, paper 5.89; "
+        "zero-shot, cross 30.0 %, 95 % interval 18.1–45.4 w, 40,000 clips, paper 8.74; chance 10.0"
     )
 
 

@@ -10,7 +10,8 @@ TARGET = {"dataset": "other", "split": "val"}
 
 
 def numbers(right: int, recordings: int = 40) -> dict[str, object]:
-    counts = {f"r{number}": (right / recordings, 5) for number in range(recordings)}
+    # The recordings differ by the more, the more clips are right: so a difference has a spread.
+    counts = {f"r{number}": (right / recordings * (1 + (-1) ** number / 2), 5) for number in range(recordings)}
     top1 = 100 * right / (5 * recordings)
     return {
         "n_evaluated": 5 * recordings, "n_official": 5 * recordings, "recordings": counts, "top1": top1, "top5": top1,
@@ -27,21 +28,28 @@ def evaluation(method: str, right: int, **changes: object) -> Metrics:
 def test_a_difference_is_paired_and_says_whether_it_is_significant():
     (line,) = headlines([evaluation("zero-shot", 40), evaluation("xmic", 60)])
     assert (line.clips, line.top1, line.zero_shot, line.difference) == (200, 30.0, 20.0, 10.0)
-    # Every recording differs by as much, so the pair leaves no spread, though each side alone has one.
-    assert line.interval == pytest.approx((10.0, 10.0))
+    assert line.interval == pytest.approx((8.5, 11.5))
     assert line.significant
-    assert line.points == "+10.0 (+10.0 to +10.0)"
-    assert (
+    assert line.points == "+10.0 (+8.5 to +11.5)"
+    assert line.text.startswith(
         "xmic official trained on not said against zero-shot on 200 clips of other val: nouns 30.0 against 20.0, +10.0"
-        in (line.text)
     )
     assert plain(line)["significant"] is True
 
 
-def test_no_difference_is_said_to_be_not_significant():
-    (line,) = headlines([evaluation("zero-shot", 40), evaluation("xmic", 40)])
+def test_a_small_difference_is_said_to_be_not_significant():
+    elsewhere = {f"r{number}": (1 + (-1) ** (number // 2) / 2, 5) for number in range(40)}
+    mine = evaluation("xmic", 40, labels={"noun": numbers(40) | {"recordings": elsewhere}})
+    (line,) = headlines([evaluation("zero-shot", 40), mine])
+    assert line.interval is not None
     assert not line.significant
-    assert line.text.endswith(", 0.0 (0.0 to 0.0), not significant")
+    assert line.text.endswith(", not significant")
+
+
+def test_a_difference_without_spread_is_said_to_have_no_interval():
+    (line,) = headlines([evaluation("zero-shot", 40), evaluation("xmic", 40)])
+    assert (line.interval, line.significant) == (None, False)
+    assert line.text.endswith(", 0.0 (no interval)")
 
 
 def test_zero_shot_of_the_same_classified_stream_is_taken_and_no_control():

@@ -23,7 +23,7 @@ def test_a_run_has_a_dot_for_each_part_and_form(workspace: Workspace, evaluated:
     noun, verb = _drawn(workspace, evaluated, *both())
     assert noun.title.startswith("noun, trained on ego4d")
     assert [dot.part for dot in verb.dots] == ["shared", "novel"] * 2
-    assert [dot.x for dot in noun.dots] == [pytest.approx(FULL * value / 30) for value in (30, 20, 20, 10)]
+    assert [dot.x for dot in noun.dots] == [pytest.approx(FULL * value / 50) for value in (30, 20, 20, 10)]
     assert [dot.few for dot in noun.dots] == [False, True, False, True]  # half of the recordings have novel classes
     assert all(dot.low <= dot.x <= dot.high <= 100 for dot in noun.dots)
 
@@ -31,10 +31,10 @@ def test_a_run_has_a_dot_for_each_part_and_form(workspace: Workspace, evaluated:
 def test_the_description_says_every_dot_with_its_interval(workspace: Workspace, evaluated: Put) -> None:
     noun, _ = _drawn(workspace, evaluated, *both())
     assert noun.description == (
-        "xmic official, shared, restricted: 30.00 % (30.0–30.0); "
-        "xmic official, novel, restricted: 20.00 % (20.0–20.0); "
-        "xmic official, shared, all classes compete: 20.00 % (20.0–20.0); "
-        "xmic official, novel, all classes compete: 10.00 % (10.0–10.0)"
+        "xmic official, shared, restricted: 30.00 % (18.1–45.4 w); "
+        "xmic official, novel, restricted: 20.00 % (8.1–41.6 w); "
+        "xmic official, shared, all classes compete: 20.00 % (10.5–34.8 w); "
+        "xmic official, novel, all classes compete: 10.00 % (2.8–30.1 w)"
     )
 
 

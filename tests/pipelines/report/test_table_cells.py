@@ -83,6 +83,8 @@ def test_the_difference_is_to_the_right_harmonic_mean() -> None:
 
 
 def test_a_cell_says_what_it_is_in_words() -> None:
-    cell = TableCell(12.25, 0.5, (10.04, 14.0), 3, 4, True)
+    cell = TableCell(12.25, 0.5, (10.04, 14.0), "bootstrap", 3, 4, True)
     assert (cell.text, cell.spread, cell.between) == ("12.25*", "± 0.50", "10.0–14.0")
+    assert TableCell(0.0, interval=(0.0, 39.0), interval_kind="wilson").between == "0.0–39.0 w"
+    assert TableCell(0.0, interval_kind="degenerate").between == "no interval"
     assert (TableCell().text, TableCell().between, TableCell().paper_text) == ("–", "", "")

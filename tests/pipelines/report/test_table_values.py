@@ -27,7 +27,8 @@ def test_a_line_of_csv_is_one_number_with_everything_about_it(workspace: Workspa
         line for line in lines if (line["row"], line["label"], line["number"]) == ("xmic official", "noun", "cross")
     )
     wanted = {"source": "ego4d", "cross": "epic val", "kind": "ours", "seeds": "0", "percent": "30.0", "few": "0"}
-    wanted |= {"n_evaluated": "40000", "n_official": "40000", "paper": "15.35", "paper_recomputed": "", "low": "30.0"}
+    wanted |= {"n_evaluated": "40000", "n_official": "40000", "paper": "15.35", "paper_recomputed": ""}
+    wanted |= {"interval_kind": "wilson"}
     assert {name: line[name] for name in wanted} == wanted
     missing = next(line for line in lines if line["row"] == "cocoop")
     assert (missing["percent"], missing["n_evaluated"]) == ("", "")

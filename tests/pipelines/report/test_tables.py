@@ -156,12 +156,34 @@ def _titles(table: Table) -> list[str]:
 
 def test_methods_are_compared_with_xmic_and_corrected_over_the_table(workspace: Workspace, evaluated: Put) -> None:
     made = [*both(), *both("coop", right=5)]
+    for one in made[2:]:
+        for label in one["labels"].values():
+            for name, counts in label["recordings"].items():
+                counts[0] += 50 if int(name[1:]) % 2 else -50
     (section,) = _table(_tables(workspace, evaluated, *made), 1).sections
     assert [(one.title, one.against) for one in section.compared] == [("coop official", "xmic official")] * 6
     first = section.compared[0]
-    assert (first.column, first.difference, first.interval) == ("noun within", pytest.approx(20.0), (20.0, 20.0))
+    assert (first.column, first.difference) == ("noun within", pytest.approx(20.0))
+    assert first.interval == pytest.approx((18.5, 21.5))
     assert first.p is not None
     assert first.corrected == pytest.approx(6 * first.p)
+
+
+def test_a_difference_without_spread_has_no_interval_and_takes_no_part_in_the_correction(
+    workspace: Workspace, evaluated: Put
+) -> None:
+    (section,) = _table(_tables(workspace, evaluated, *both(), *both("coop", right=5)), 1).sections
+    first = section.compared[0]
+    assert (first.difference, first.between) == (pytest.approx(20.0), "no interval")
+    assert first.p_values == ("–", "–")
+
+
+def test_chance_has_no_interval_and_is_not_few(workspace: Workspace, evaluated: Put) -> None:
+    (section,) = _table(_tables(workspace, evaluated, *both()), 1).sections
+    rows = {row.title: row.cells for row in section.rows if row.kind == "reference"}
+    chance = rows["chance"]["noun within"]
+    assert (chance.value, chance.interval, chance.between, chance.few) == (10.0, None, "", False)
+    assert rows["target majority (oracle)"]["noun within"].between.endswith(" w")
 
 
 def test_runs_on_other_clips_are_said_not_to_be_compared(workspace: Workspace, evaluated: Put) -> None:

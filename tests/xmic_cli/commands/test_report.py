@@ -79,17 +79,21 @@ def test_the_table_is_printed_and_warnings_gaps_and_paths_are_noted(app: typer.T
 
 
 def test_the_paper_s_tables_follow_with_what_fills_and_differences(app: typer.Typer, tmp_path: Path) -> None:
-    for made in (*both(), *both("coop", right=5)):
+    coop = both("coop", right=5)
+    for name, counts in coop[1]["labels"]["noun"]["recordings"].items():
+        counts[0] += 50 if int(name[1:]) % 2 else -50
+    for made in (*both(), *coop):
         file = tmp_path / "evaluations" / made["run"]["name"] / f"{made['target']['dataset']}-val" / "metrics.json"
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(made))
     lines = CliRunner().invoke(app, ["-w", str(tmp_path)]).stdout.splitlines()
     xmic = next(line for line in lines if line.startswith("xmic official\trecipe published")).split("\t")
-    assert xmic[2:4] == ["0", "30.00 [30.0–30.0] paper 33.54 (-3.54)"]
+    assert xmic[2:4] == ["0", "30.00 [18.1–45.4] (Wilson) paper 33.54 (-3.54)"]
     missing = next(line for line in lines if line.startswith("cocoop\tno run yet")).split("\t")
     assert (missing[3], missing[-1]) == ("paper 30.00", "xmic train ego4d --method cocoop")
-    assert "coop official\txmic official\tnoun within\t+20.00\t20.0 to 20.0\t0.0002\t0.0012" in lines
-    assert any("20.00 [20.0–20.0] (few)" in line for line in lines)
+    assert "coop official\txmic official\tnoun within\t+20.00\tno interval\t\t" in lines
+    assert "coop official\txmic official\tnoun cross\t+20.00\t18.5 to 21.5\t0.0002\t0.0004" in lines
+    assert any("20.00 [8.1–41.6] (Wilson) (few)" in line for line in lines)
 
 
 def test_json_is_the_same_with_numbers_and_paths(app: typer.Typer, workspace: Path) -> None:
