@@ -20,6 +20,7 @@ from xmic_cli.commands.embed import embed
 from xmic_cli.commands.evaluate import evaluate
 from xmic_cli.commands.export import export
 from xmic_cli.commands.export_features import export_features
+from xmic_cli.commands.fetch import fetch
 from xmic_cli.commands.import_features import import_features
 from xmic_cli.commands.leaderboard import leaderboard
 from xmic_cli.commands.look import look
@@ -62,6 +63,7 @@ app.command("decode")(decode)
 app.command("detect-hands")(detect_hands)
 app.command("look")(look)
 app.command("embed")(embed)
+app.command("fetch")(fetch)
 app.command("import-features")(import_features)
 app.command("export-features")(export_features)
 app.command("train")(train)

@@ -10,6 +10,8 @@ from pipelines.engine.digest import whole_file_sha256
 
 CARD, CLASSES, INDEX = "README.md", "classes.json", "xmic.json"
 FORMAT = 1
+EXPORTED = (INDEX, CARD, "*/config.json", "*/weights.safetensors", "*/summary.json", f"*/{CLASSES}")
+"""Files of an exported run, as patterns."""
 
 
 def write_index(folder: Path, run: str, key: str) -> dict[str, str]:

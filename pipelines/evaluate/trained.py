@@ -11,8 +11,9 @@ from typing import Any
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.engine.command_lines import in_workspace
+from pipelines.engine.hub import HubAddress, folder_on_hub, is_address, parse_address
 from pipelines.engine.workspace import SPLITS, Workspace
-from pipelines.evaluate.exported import check_export
+from pipelines.evaluate.exported import EXPORTED, INDEX, check_export
 from pipelines.train.finished import CONFIG, is_summarised, what_is_damaged
 from pipelines.train.protocol import Protocol
 
@@ -38,13 +39,17 @@ class TrainedRun:
         return Protocol(**self.config["protocol"])
 
 
-def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
-    """Find a run by name or folder, by default the newest.
+def find_run(workspace: Workspace, name: str | None, *, offline: bool = False) -> TrainedRun:
+    """Find a run by name, folder or hub address.
+
+    Without a name it is the newest. A run on the hub (hf://owner/repo) is downloaded once, unless the network is off.
 
     Raises:
         MissingUpstream: there is no such run, or no head of it is finished.
         InputError: an exported folder is not whole, or a head is damaged: its weights or its configuration.
     """
+    if name and is_address(name):
+        return read_run(run_on_hub(parse_address(name), offline=offline))
     folder = (
         Path(name)
         if name and (Path(name) / "noun").is_dir() | (Path(name) / "verb").is_dir()
@@ -56,6 +61,24 @@ def find_run(workspace: Workspace, name: str | None) -> TrainedRun:
             f"{folder}: no such run; there is {', '.join(known) or 'none'}. "
             f"Run xmic train {in_workspace(workspace.root)}"
         )
+    return read_run(folder)
+
+
+def run_on_hub(address: HubAddress, *, offline: bool, newest: bool = False) -> Path:
+    """Find or download an exported run.
+
+    Arguments and errors are those of :func:`pipelines.engine.hub.folder_on_hub`.
+    """
+    return folder_on_hub(address, INDEX, EXPORTED, offline=offline, newest=newest)
+
+
+def read_run(folder: Path) -> TrainedRun:
+    """Read the folder of a run.
+
+    Raises:
+        MissingUpstream: no head of it is finished.
+        InputError: an exported folder is not whole, or a head is damaged: its weights or its configuration.
+    """
     check_export(folder)
     heads: dict[Label, Mapping[str, Any]] = {}
     for label in LABELS:

@@ -257,7 +257,8 @@ def load_run(
 
     Args:
         workspace: the workspace that the run was trained in; for an exported run, the workspace to work in.
-        name: name or folder of the run, also a folder of ``xmic export``; None = the newest run.
+        name: name or folder of the run, also a folder of ``xmic export`` or its address on the Hugging Face hub,
+            'hf://owner/repo'; None = the newest run.
         encoder: model spec of the run's encoder, needed if that is a file: a run records the file's name and digest
             only.
         v2: model spec of the second encoder, likewise.
@@ -275,7 +276,7 @@ def load_run(
         InputError: the weights are not the run's.
     """
     given = Workspace.open(Path(workspace))
-    run = find_run(given, name)
+    run = find_run(given, name, offline=machine is not None and machine.offline)
     overrides = Overrides(
         encoder,
         v2,

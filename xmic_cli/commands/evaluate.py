@@ -28,7 +28,9 @@ from xmic_cli.spread import spread
 @spread
 def evaluate(
     context: typer.Context,
-    run: Annotated[str | None, typer.Argument(help="Run name or folder. (default: the newest)")] = None,
+    run: Annotated[
+        str | None, typer.Argument(help="Run name, folder or hf://owner/repo. (default: the newest)")
+    ] = None,
     *,
     every: Annotated[
         bool, typer.Option("--all", help="Evaluate every finished run on what it lacks an evaluation on.")
@@ -104,7 +106,7 @@ def evaluate(
     wanted = Submission(submission, parse_levels(sls)) if submission and sls else None
     listed = read_clip_list(clips) if clips else None
     space = open_workspace(context, workspace)
-    found = find_run(space, run)
+    found = find_run(space, run, offline=offline)
     targets, notes = targets_of(space, found, options.cross, canonical_split(options.split) if options.split else None)
     for text in notes:
         console.note(text)

@@ -36,7 +36,7 @@ NONE = "none of these"
 def predict(
     context: typer.Context,
     videos: Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...")],
-    run: Annotated[str | None, typer.Option(help="Run name or folder. (default: the newest)")] = None,
+    run: Annotated[str | None, typer.Option(help="Run name, folder or hf://owner/repo. (default: the newest)")] = None,
     segments: Annotated[
         Path | None,
         typer.Option(

@@ -5,8 +5,9 @@ A family is found in a plain dict, an own class as ``package.module:Class``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from pipelines.embed.encoders.spec import POCKET, EncoderIdentity, EncoderOptions
@@ -43,6 +44,34 @@ def load_encoder(spec: str, **options: Any) -> Any:
     """Load an encoder; arguments and errors are those of :func:`describe_encoder`."""
     encoder = _class_of(spec)
     return encoder(spec, _options_of(encoder, spec, options))
+
+
+def fetch_encoder(spec: str, *, offline: bool, file_sha256: Callable[[Path], str]) -> list[Path]:
+    """Find or download all files of an encoder.
+
+    Args:
+        spec: as for :func:`describe_encoder`.
+        offline: look in the caches only.
+        file_sha256: as in :class:`pipelines.embed.encoders.spec.EncoderOptions`.
+
+    Returns:
+        The files of its weights; none of an own class that does not name them.
+
+    Raises:
+        UsageError, InputError, MissingUpstream: see :func:`describe_encoder`; a tokenizer that cannot be loaded.
+    """
+    files: list[Path] = []
+
+    def noted(file: Path) -> str:
+        files.append(file)
+        return file_sha256(file)
+
+    encoder = _class_of(spec)
+    options = EncoderOptions("fp32", 1, "cpu", offline, file_sha256=noted)
+    encoder.describe(spec, options)
+    if hasattr(encoder, "fetch_text"):
+        encoder.fetch_text(spec, options)
+    return list(dict.fromkeys(files))
 
 
 def _options_of(encoder: Any, spec: str, options: Mapping[str, Any]) -> EncoderOptions:

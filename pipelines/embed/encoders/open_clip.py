@@ -87,6 +87,15 @@ class OpenClipEncoder(FrozenImageEncoder):
         return EncoderIdentity(slug, image, text, environment(options, found.image_size))
 
     @classmethod
+    def fetch_text(cls, spec: str, options: EncoderOptions) -> None:
+        """Load the tokenizer, which downloads its files.
+
+        Raises:
+            InputError: it cannot be loaded.
+        """
+        _tokenizer_of(resolve(parse_spec(spec), options), options.offline)
+
+    @classmethod
     def gflop_of(cls, spec: str) -> float | None:
         """Return the image transformer's arithmetic per picture, or None."""
         parsed = parse_spec(spec)
@@ -164,27 +173,28 @@ class OpenClipEncoder(FrozenImageEncoder):
 
     @cached_property
     def _tokenizer(self) -> Any:
-        name, text = self._found.hub_tokenizer, self._found.config["text_cfg"]
-        options = text.get("tokenizer_kwargs") or {}
-        if name is None:
-            tokenizer = SimpleTokenizer(context_length=self._found.context, **options)
-            if text.get("vocab_size", tokenizer.vocab_size) < tokenizer.vocab_size:
-                raise InputError(
-                    f"{self._found.spec.text}: its vocabulary has {text['vocab_size']} entries, open_clip's tokenizer "
-                    f"{tokenizer.vocab_size}. Set text_cfg.vocab_size to that."
-                )
-            return tokenizer
-        try:
-            mode = text.get("tokenizer_mode")
-            return HFTokenizer(
-                name, self._found.context, tokenizer_mode=mode, local_files_only=self._offline, **options
-            )
-        except Exception as error:  # transformers is optional, and raises its own
+        return _tokenizer_of(self._found, self._offline)
+
+
+def _tokenizer_of(found: ResolvedModel, offline: bool) -> Any:
+    name, text = found.hub_tokenizer, found.config["text_cfg"]
+    options = text.get("tokenizer_kwargs") or {}
+    if name is None:
+        tokenizer = SimpleTokenizer(context_length=found.context, **options)
+        if text.get("vocab_size", tokenizer.vocab_size) < tokenizer.vocab_size:
             raise InputError(
-                f"{self._found.spec.text}: its tokenizer {name} cannot be loaded "
-                f"({' '.join(str(error).split())[:200]}). Install transformers and fetch it once with network, "
-                "or embed pictures only: --no-text."
-            ) from error
+                f"{found.spec.text}: its vocabulary has {text['vocab_size']} entries, open_clip's tokenizer "
+                f"{tokenizer.vocab_size}. Set text_cfg.vocab_size to that."
+            )
+        return tokenizer
+    try:
+        mode = text.get("tokenizer_mode")
+        return HFTokenizer(name, found.context, tokenizer_mode=mode, local_files_only=offline, **options)
+    except Exception as error:  # transformers is optional, and raises its own
+        raise InputError(
+            f"{found.spec.text}: its tokenizer {name} cannot be loaded ({' '.join(str(error).split())[:200]}). Install "
+            f"transformers and run xmic fetch {found.spec.text} with network, or embed pictures only: --no-text."
+        ) from error
 
 
 def text_vectors(model: Any, texts: Sequence[str], tokenizer: Any, context: int, dim: int) -> np.ndarray:

@@ -178,12 +178,20 @@ def _pretrained_file(tag: dict[str, Any], spec: ModelSpec, offline: bool) -> Pat
     cached = cache / Path(tag["url"]).name
     if cached.is_file():
         return cached
+    then = (
+        f"On a machine with network run: xmic fetch {spec.text}; then copy the file to that place here, or name it: "
+        f"{_file_form(tag, spec)}."
+    )
     if offline:
         raise MissingUpstream(
-            f"{spec.text}: its weights are not at {cached}, and --offline forbids the network. Download {tag['url']} "
-            f"to that place on a machine with network, or name a file: {_file_form(tag, spec)}."
+            f"{spec.text}: its weights are not at {cached}, and --offline forbids the network. {then}"
         )
-    return Path(download_pretrained_from_url(tag["url"], str(cache)))
+    try:
+        return Path(download_pretrained_from_url(tag["url"], str(cache)))
+    except (OSError, RuntimeError) as error:  # no network, a server's refusal, or a file of another sha256
+        raise MissingUpstream(
+            f"{spec.text}: its weights are not at {cached}, and {tag['url']} could not be fetched ({error}). {then}"
+        ) from error
 
 
 def _file_form(tag: dict[str, Any], spec: ModelSpec) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import shlex
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch import Tensor
 from data_manifests.errors import InputError, MissingUpstream
 from pipelines.embed.encoders.openai_files import model_published_as
 from pipelines.engine.digest import whole_file_sha256
+from pipelines.engine.hub import first_on_hub, in_words
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys of training checkpoints under which a state dict lies, in the order in which they are looked for."""
@@ -50,23 +52,18 @@ def hub_file(
         cached = try_to_load_from_cache(repository, name)
         if isinstance(cached, str):
             return Path(cached)
-    # Called from Python: the command-line client's name differs between versions.
-    call = f"from huggingface_hub import snapshot_download as fetch; fetch('{repository}', allow_patterns={[*names]})"
     where = f"its weights ({' or '.join(names)} of {repository}) are not in {constants.HF_HUB_CACHE}"
     folder = f"models--{repository.replace('/', '--')}"
     then = (
-        f'On a machine with network run: python -c "{call}"; then copy {folder} from its cache into '
+        f"On a machine with network run: xmic fetch {shlex.quote(what)}; then copy {folder} from its cache into "
         f"{constants.HF_HUB_CACHE} here, or name the file: {file_form}."
     )
     if offline:
         raise MissingUpstream(f"{what}: {where}, and --offline forbids the network. {then}")
-    problem: Exception | None = None
-    for name in names:
-        try:
-            return Path(hf_hub_download(repository, name))
-        except Exception as error:  # the hub's client raises a dozen kinds; each means the next name or none
-            problem = error
-    raise MissingUpstream(f"{what}: {where} and could not be fetched ({problem}). {then}")
+    try:
+        return Path(hf_hub_download(repository, first_on_hub(repository, names)))
+    except Exception as error:  # the hub's client raises a dozen kinds
+        raise MissingUpstream(f"{what}: {where} and could not be fetched ({in_words(error)}). {then}") from error
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

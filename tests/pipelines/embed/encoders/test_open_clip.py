@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.embed.encoders import describe_encoder, load_encoder, openai_files, weights
-from pipelines.embed.encoders.open_clip_config import models_of
+from pipelines.embed.encoders.open_clip_config import _pretrained_file, models_of
 from pipelines.embed.encoders.spec import parse_spec
 from pipelines.engine.digest import whole_file_sha256
 
@@ -466,3 +466,16 @@ def test_the_packaged_weights_are_those_that_the_docs_name():
     assert file.stat().st_size < 20e6
     page = (Path(__file__).parents[4] / "docs" / "pocket.md").read_text(encoding="utf-8")
     assert "979083af" in page
+
+
+def test_weights_at_an_address_of_their_own_say_what_to_do_where_they_cannot_be_had(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    spec, tag = parse_spec("open_clip:RN50/yfcc15m"), {"url": "http://127.0.0.1:9/weights.pt"}
+    with pytest.raises(
+        MissingUpstream, match=r"--offline forbids the network.*run: xmic fetch open_clip:RN50/yfcc15m;"
+    ):
+        _pretrained_file(tag, spec, offline=True)
+    with pytest.raises(
+        MissingUpstream, match=r"127\.0\.0\.1:9/weights\.pt could not be fetched .*xmic fetch open_clip"
+    ):
+        _pretrained_file(tag, spec, offline=False)

@@ -145,7 +145,7 @@ def test_what_is_wrong_is_said(tmp_path, monkeypatch, encoder):
         load_encoder(f"timm:vit_tiny_patch16_224={broken}", **options())
     monkeypatch.setattr("pipelines.embed.encoders.weights.try_to_load_from_cache", lambda *_: None)
     with pytest.raises(
-        MissingUpstream, match=r"fetch\('timm/vit_large_patch14_dinov2.lvd142m', allow_patterns=\['model.safetensors'"
+        MissingUpstream, match=r"run: xmic fetch timm:vit_large_patch14_dinov2\.lvd142m; then copy models--timm--vit"
     ):
         describe_encoder("timm:vit_large_patch14_dinov2.lvd142m", **options())
     with pytest.raises(UsageError, match="no text tower: embed it with --no-text"):
