@@ -130,4 +130,6 @@ def _value(option: Option, value: Any) -> Any:
     if table is not None:
         read = toml_settings if table.typed else pairs
         return read(value or [], option.flag, table.form, table.example)
+    if option.several and option.choices:
+        return tuple(word for part in value or () for word in part.split(","))
     return tuple(value or ()) if option.several else value

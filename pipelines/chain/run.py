@@ -36,6 +36,7 @@ from pipelines.train.finished import is_summarised, what_is_damaged
 from pipelines.train.options import TrainOptions
 from pipelines.train.plan import PlannedRun, plan_run
 from pipelines.train.run import train_run
+from pipelines.train.trackers import refuse_missing
 
 Stop = Callable[[], AbstractContextManager[Callable[[], str | None]]]
 """Returns a context manager; within it a training asks for a reason to save and stop (None: go on)."""
@@ -158,14 +159,15 @@ def check_settings(cells: Sequence[Cell]) -> None:
     """Refuse wrong settings and missing datasets before any frame is made.
 
     Raises:
-        UsageError: the method, preset or setting is unknown, a value does not fit, or a control is for a method without
-            an X-MIC vector.
+        UsageError: the method, preset or setting is unknown, a value does not fit, a control is for a method without
+            an X-MIC vector, or the package of a tracker is not installed.
         UsageError, InputError: see :func:`check_datasets`.
         InputError: see :func:`pipelines.chain.detectors.check_detectors`.
     """
     for cell in cells:
         for training in cell.config.train:
             resolve_config(load_method(training.method), training.preset, training.set)
+            refuse_missing(training.log)
             checked_control(cell.config.evaluate.control, {"method": training.method})
         check_datasets(cell.config)
         check_detectors(cell.config)

@@ -220,6 +220,10 @@ class Workspace:
         """List the folders of all runs, by name."""
         return [run for run in subfolders(self.runs) if not run.is_symlink()]
 
+    def tracking(self, tracker: str) -> Path:
+        """Return the folder of an experiment tracker's files."""
+        return self.root / "tracking" / tracker
+
     @property
     def evaluations(self) -> Path:
         """Folder of all evaluations."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,10 @@ from pipelines.train.warnings import after_training, before_training
 
 @dataclass(frozen=True)
 class TrainSession:
-    """Device, progress and limits of one call of ``xmic train``.
+    """Device, progress, limits and trackers of one call of ``xmic train``.
 
-    None of them is part of the key. See :func:`pipelines.train.loop.train_head`.
+    None of them is part of the key. See :func:`pipelines.train.loop.train_head`. ``log`` receives the part of the run
+    too, such as 'noun' or 'noun/lr-0.001'.
     """
 
     device: torch.device
@@ -41,6 +43,7 @@ class TrainSession:
     checkpoint_minutes: float | None
     deadline: float | None
     stop: Callable[[], str | None]
+    log: Callable[[str, Sequence[str]], None] = lambda part, lines: None
 
 
 def train_label(
@@ -96,6 +99,7 @@ def train_label(
     data = ClipData(streams, usable, clips.clip_ids, draw, session.device, pictures)
 
     def train(method: Method, recipe: Recipe, key: str, folder: Path) -> TrainOutcome:
+        part = label if folder == planned.folder / label else f"{label}/{folder.name}"
         return train_head(
             method,
             data,
@@ -107,7 +111,7 @@ def train_label(
             key=key,
             watched=watched,
             chosen_by=policy.chosen_by,
-            **vars(session),
+            **{**vars(session), "log": partial(session.log, part)},
         )
 
     folder, method = planned.folder / label, make_method()

@@ -73,6 +73,7 @@ def train_head(
     checkpoint_minutes: float | None = None,
     deadline: float | None = None,
     stop: Callable[[], str | None] = lambda: None,
+    log: Callable[[Sequence[str]], None] = lambda lines: None,
     progress: Progress | None = None,
 ) -> TrainOutcome:
     """Train a method on labelled clips, or resume a stopped training.
@@ -108,6 +109,7 @@ def train_head(
         checkpoint_minutes: minutes between saves within an epoch; None = save only between epochs.
         deadline: a value of ``time.monotonic()`` after which no further step is made.
         stop: called before every step; if it returns a text, the reason, the training stops there.
+        log: receives all lines of ``metrics.jsonl`` so far, at the start and after each epoch.
         progress: receives steps, epochs and warnings.
 
     Raises:
@@ -145,6 +147,7 @@ def train_head(
         place = restored or TrainProgress()
         resumed_at = (place.epoch, place.step) if restored else None
         _write_lines(folder, place.lines)
+        log(place.lines)
         progress.start(f"train {label}", recipe.epochs * steps)
         progress.advance(place.epoch * steps + place.step)
         saved = time.monotonic()
@@ -210,6 +213,7 @@ def train_head(
                 kept = {name: tensor.detach().cpu().clone() for name, tensor in saved_tensors(method).items()}
             place = TrainProgress(epoch + 1, lines=lines, kept=kept)
             _write_lines(folder, place.lines)
+            log(place.lines)
             if place.epoch < recipe.epochs:
                 checkpoint.save(place)
                 saved = time.monotonic()

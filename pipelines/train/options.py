@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from data_manifests.schema import Label
 
 Classified = Literal["full", "hand", "clip"]
+TrackerName = Literal["tensorboard", "wandb", "mlflow"]
 
 _PROTOCOL = Group("Protocol (shared by all methods of a comparison)")
 _SELECTION = Group("Recipe and selection (how a method is trained and which epoch is kept)")
@@ -92,6 +93,10 @@ class TrainOptions(ProtocolChoice):
     checkpoint_minutes: Annotated[
         float | None, Ge(0), Doc("Minutes between saves of the state, besides those at each epoch.")
     ] = None
+    log: Annotated[
+        tuple[TrackerName, ...],
+        Doc("Also log each epoch to a tracker; may be repeated, or several with commas. See docs/tracking.md."),
+    ] = ()
     time_limit: Annotated[
         float | None,
         Ge(0),

@@ -35,6 +35,7 @@ from pipelines.train.plan import PlannedRun, text_file
 from pipelines.train.protocol import Protocol
 from pipelines.train.selection import ValidationSet
 from pipelines.train.target import SelectionTarget
+from pipelines.train.tracking import Tracking, all_rows
 from pipelines.train.warnings import of_boxes
 
 
@@ -116,9 +117,35 @@ def train_run(
     Raises:
         Interrupted: stopped by a signal or the time limit; the state is saved.
         InputError: no usable clip, or a loss that is not finite.
+        UsageError: the package of a tracker is not installed.
     """
+    tracking = Tracking(planned.options.log, workspace, planned, progress)
     deadline = time.monotonic() + 60 * time_limit_minutes if time_limit_minutes is not None else None
-    heads: dict[str, Any] = {}
+
+    def session_on(device: torch.device) -> TrainSession:
+        return TrainSession(device, progress, checkpoint_minutes, deadline, stop, tracking.rows)
+
+    try:
+        trained = _train_unfinished(workspace, planned, machine, progress, session_on, limit)
+        heads = {label: _summary(planned, label) for label in planned.options.labels if _finished(planned, label)}
+        for label in heads:
+            for part, lines in all_rows(planned.folder, label):
+                tracking.rows(part, lines)
+    finally:
+        tracking.close()
+    if heads:
+        _point_latest(workspace, planned)
+    return {"run": planned.name, "folder": str(planned.folder), "trained": trained, "heads": heads}
+
+
+def _train_unfinished(
+    workspace: Workspace,
+    planned: PlannedRun,
+    machine: Machine,
+    progress: Progress,
+    session_on: Callable[[torch.device], TrainSession],
+    limit: int | None,
+) -> list[Label]:
     trained: list[Label] = []
     for label in planned.options.labels:
         damage = set_damaged_aside(planned.folder / label)
@@ -135,7 +162,7 @@ def train_run(
         needs = planned.method_class.needed_by(planned.settings.config)
         towers = load_towers(workspace, planned.protocol, needs, machine, planned.options.encoder)
         pictures = load_pictures(planned.frames, planned.protocol, streams, towers, machine.workers, progress)
-        session = TrainSession(device, progress, checkpoint_minutes, deadline, stop)
+        session = session_on(device)
         for label in planned.options.labels:
             if not (planned.folder / label / CONFIG).is_file():
                 _write_config(planned, label, streams, device)
@@ -153,12 +180,12 @@ def train_run(
 
                 train_label(planned, label, make_method, clips, streams, pictures, text, target, session)
                 trained.append(label)
-    for label in planned.options.labels:
-        if _finished(planned, label):
-            heads[label] = json.loads((planned.folder / label / SUMMARY).read_text())
-    if heads:
-        _point_latest(workspace, planned)
-    return {"run": planned.name, "folder": str(planned.folder), "trained": trained, "heads": heads}
+    return trained
+
+
+def _summary(planned: PlannedRun, label: Label) -> dict[str, Any]:
+    summary: dict[str, Any] = json.loads((planned.folder / label / SUMMARY).read_text())
+    return summary
 
 
 def _watched_target(

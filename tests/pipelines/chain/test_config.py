@@ -4,6 +4,7 @@ import pytest
 
 from data_manifests.errors import InputError
 from pipelines.chain.config import check_config, read_toml
+from pipelines.chain.grid import read_cells
 from pipelines.train.policy import SelectionPolicy
 
 GOOD = """
@@ -194,3 +195,16 @@ def test_one_hand_class_may_be_written_as_before_and_several_as_a_list(tmp_path)
         assert read_config(written(tmp_path, text)).hands.hand_class == given
     own = GOOD.replace('reader = "table"', 'reader = "table"\nhands = { weights = "h.pt", hand_class = "palm" }')
     assert read_config(written(tmp_path, own)).hands_of("mine").hand_class == ("palm",)
+
+
+def test_trackers_are_a_list_of_one_training_and_no_axis_of_a_grid(tmp_path):
+    file = tmp_path / "xmic.toml"
+    file.write_text(
+        '[[dataset]]\nname = "x"\nreader = "table"\nfiles = ["val=x.csv"]\n[embed]\nencoder = "pocket"\n'
+        '[[train]]\ndataset = "x"\nlog = ["tensorboard", "mlflow"]\n'
+    )
+    (cell,) = read_cells(file)
+    assert cell.config.train[0].log == ("tensorboard", "mlflow")
+    file.write_text(file.read_text().replace("mlflow", "paper"))
+    with pytest.raises(InputError, match=r"train\.0.*log.*tensorboard"):
+        read_cells(file)

@@ -17,6 +17,15 @@ def test_train_twice_trains_once(embedded, capsys):
     assert "noun: finished before, nothing to do" in capsys.readouterr().out
 
 
+def test_several_trackers_are_named_with_commas_or_one_by_one(embedded, monkeypatch):
+    named = []
+    monkeypatch.setattr("pipelines.train.tracking.refuse_missing", named.append)
+    monkeypatch.setattr("pipelines.train.tracking.Tracking.rows", lambda *_: None)
+    for words in (["--log", "tensorboard,mlflow"], ["--log", "tensorboard", "--log", "mlflow"]):
+        assert run(["train", "-w", str(embedded.root), *QUICK, *words]) == 0
+    assert named == [("tensorboard", "mlflow")] * 2
+
+
 def test_a_dry_run_shows_the_resolved_configuration_and_writes_nothing(embedded, capsys):
     assert run(["train", "-w", str(embedded.root), "--dry-run", "--json", *QUICK]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -68,6 +77,7 @@ def test_a_time_limit_exits_130_and_the_same_command_goes_on(embedded, capsys):
         (["--time-limit", "-1"], "--time-limit"),
         (["--time-limit", "nan"], "--time-limit"),
         (["--checkpoint-minutes", "-5"], "--checkpoint-minutes"),
+        (["--log", "tensorboard,paper"], "--log paper: expected tensorboard, wandb or mlflow"),
         (["--target", "other"], "--target other: it is for --select target"),
     ],
 )
