@@ -14,6 +14,7 @@ from pipelines.embed.encoders import fetch_encoder
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.hub import is_address, parse_address
 from pipelines.evaluate.trained import TrainedRun, read_run, run_on_hub
+from pipelines.hands.model_file import find_weights
 from pipelines.train.finished import WEIGHTS
 
 
@@ -39,12 +40,14 @@ class Fetched:
 
 
 def fetch(what: str, *, offline: bool = False, file_sha256: Callable[[Path], str] = whole_file_sha256) -> Fetched:
-    """Find or download an encoder's weights, or a run and its encoders.
+    """Find or download an encoder's weights, a run or a hand model.
 
-    What is there already is not downloaded again. Of a run the hub is asked for the newest version.
+    A run comes with its encoders. What is there already is not downloaded again. Of a run the hub is asked for the
+    newest version.
 
     Args:
-        what: an encoder's spec, or 'hf://owner/repo' or 'hf://owner/repo@revision' for a run.
+        what: an encoder's spec; 'hf://owner/repo' or 'hf://owner/repo@revision' for a run; 'hf://owner/repo/file.pt' or
+            '….safetensors' for a hand model.
         offline: only look whether all is there.
         file_sha256: returns the sha256 of a file.
 
@@ -53,6 +56,8 @@ def fetch(what: str, *, offline: bool = False, file_sha256: Callable[[Path], str
         MissingUpstream: a file is not there, and the network is off or the download failed.
         InputError: the repository has no run or a damaged one, or an encoder's weights are not those of the run.
     """
+    if is_address(what) and what.endswith((".pt", ".safetensors")):
+        return Fetched([_fetched(what, find_weights(what, offline), file_sha256)], [])
     if not is_address(what):
         files = fetch_encoder(what, offline=offline, file_sha256=file_sha256)
         notes = [] if files else [f"{what}: names no file of weights; it finds them itself"]

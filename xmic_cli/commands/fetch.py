@@ -14,12 +14,15 @@ from xmic_cli.options import Json, Offline
 def fetch(
     what: Annotated[
         list[str],
-        typer.Argument(help="Encoders, e.g. open_clip:ViT-B-16/openai, or runs, hf://owner/repo.", metavar="WHAT..."),
+        typer.Argument(
+            help="Encoders (open_clip:ViT-B-16/openai), runs (hf://owner/repo), hand models (hf://owner/repo/file.pt).",
+            metavar="WHAT...",
+        ),
     ],
     offline: Offline = False,
     json: Json = False,
 ) -> None:
-    """Download weights of encoders and runs for later commands.
+    """Download weights of encoders, runs and hand models for later commands.
 
     Run it where there is network, such as a cluster's login node. Later commands with --offline find the files in the
     caches of the libraries ($HF_HOME, else ~/.cache). A run (hf://owner/repo or hf://owner/repo@revision) comes with

@@ -102,3 +102,11 @@ def test_a_repository_that_is_not_there_or_private_or_of_another_revision_says_s
         fetch("hf://me/run@v2")
     with pytest.raises(InputError, match=r"hf://me/run: the repository has no xmic\.json"):
         fetch("hf://me/run")
+
+
+def test_a_hand_model_s_file_is_fetched_and_found_offline(hub: StandInHub) -> None:
+    hub.repositories["me/hands"] = Repository({"hands.pt": b"weights", "other.pt": b"other"})
+    (file,) = fetch("hf://me/hands/hands.pt").files
+    assert file.path.read_bytes() == b"weights"
+    assert fetch("hf://me/hands/hands.pt", offline=True).files == [file]
+    assert all(path.endswith("/hands.pt") for path in hub.downloads())
