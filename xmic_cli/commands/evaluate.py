@@ -65,7 +65,8 @@ def evaluate(
     mean, calibration error and actions. Across datasets, shared and novel classes also have numbers of their own: once
     among that part only, once among all classes. The harmonic mean joins the accuracy within the run's own dataset and
     that on each other dataset. Reference rows say what is reached without looking at the clips. (few) marks fewer than
-    30 recordings or 100 clips; a star marks numbers that lack clips.
+    30 recordings or 100 clips; a star marks numbers that lack clips. (Wilson) marks an interval where drawing the
+    recordings shows no spread, such as 0 of 12.
 
     With --all, what is up to date is left as it is, and a run that cannot be evaluated on a target keeps no other from
     it: the command names it and exits with 3. Run the same command again after a stop: it does what is left.

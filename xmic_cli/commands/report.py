@@ -25,7 +25,7 @@ def report(
 
     The HTML page is self-contained. Numbers are in percent, followed by evaluated clips / clips of the split; * marks
     numbers that lack clips. Below the results are the paper's tables that have runs: ± over seeds, [95 % interval],
-    (few) for under 30 recordings or 100 clips.
+    (few) for under 30 recordings or 100 clips, (Wilson) for an interval where drawing the recordings shows no spread.
     """
     from pipelines.report.collect import COLUMNS
     from pipelines.report.write import write_report
