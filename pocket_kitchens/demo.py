@@ -24,7 +24,7 @@ from pipelines.evaluate.options import Control
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import TrainedRun, find_run, targets_of
 from pipelines.predict.annotate import annotate
-from pipelines.predict.run import load_run
+from pipelines.predict.load import load_run
 from pipelines.report.pictures import add_picture, caption_of
 from pipelines.report.write import write_report
 from pocket_kitchens.build import FORMS, BuiltWorld, build_world

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from pipelines.engine.stage import Stage
 from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.hands.box_table import BoxTable
 from pipelines.hands.crops import CropPolicy
-from pipelines.hands.detector import Detector, describe_detector, load_detector
+from pipelines.hands.detector import Detector, DetectorIdentity, describe_detector, load_detector
 from pipelines.hands.epic_100doh import Epic100doh
 from pipelines.hands.imported import BoxSource, ImportHandsStage
 from pipelines.hands.options import IMPORTED, HandsOptions
@@ -93,6 +93,20 @@ def hands_stages(
     return [DetectHandsStage(item, identity, load, machine.workers) for item in frames]
 
 
+def detector_identity(workspace: Workspace, options: HandsOptions, machine: Machine) -> DetectorIdentity:
+    """Identify the detector or the table of boxes that options name.
+
+    No network is loaded. Errors are those of :func:`hands_stages`.
+    """
+    source = _box_source(workspace, options)
+    if source is not None:
+        return source.identity
+    if options.detector == "yolo":
+        precision = resolve_precision(options.precision, machine.resolve_device())
+        options = replace(options, precision=precision)  # type: ignore[arg-type]
+    return describe_detector(options.detector, **detector_settings(options, machine, workspace.file_digests.whole))
+
+
 def detector_settings(options: HandsOptions, machine: Machine, file_sha256: Callable[[Path], str]) -> dict[str, Any]:
     """Collect the arguments that a detector is built and described with.
 
@@ -159,7 +173,9 @@ def embed_stages(
             stages.append(EmbedStage(frames, encoder, workers=machine.workers))
         if options.streams in ("hand", "both", None):
             boxes = _boxes_folder(frames, options.detector)
-            stages.append(EmbedStage(frames, encoder, boxes, _policy(options, boxes), machine.workers))
+            footer = any_footer(boxes)
+            policy = crop_policy(footer.provenance if footer else {}, options)
+            stages.append(EmbedStage(frames, encoder, boxes, policy, machine.workers))
         if options.clip_frames is not None:
             stages.append(EmbedClipsStage(frames, encoder, workers=machine.workers, clip_frames=options.clip_frames))
     if options.text and not encoder.identity.text_provenance:
@@ -190,9 +206,14 @@ def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
     return base / (detector or there[0])
 
 
-def _policy(options: EmbedOptions, boxes: Path) -> CropPolicy:
-    """Choose the crop policy: user's values, else those of the detector."""
-    fitting = fitting_policy(boxes)
+def crop_policy(made: Mapping[str, Any], options: EmbedOptions) -> CropPolicy:
+    """Choose the crop policy: user's values, else those of the detector.
+
+    Args:
+        made: provenance of the boxes.
+        options: the user's values.
+    """
+    fitting = fitting_policy(made)
     threshold = fitting.hand_threshold if options.hand_threshold is None else options.hand_threshold
     margin = fitting.margin if options.crop_margin is None else options.crop_margin
     return CropPolicy(threshold, options.object_threshold, margin, options.crop_fit)

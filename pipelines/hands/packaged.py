@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.file_memory import FileKey, file_key
-from pipelines.engine.shards import any_footer
 from pipelines.hands.crops import HAND_THRESHOLD, HAND_THRESHOLDS, CropPolicy
 
 PACKAGED = Path(__file__).parent / "model" / "hands.safetensors"
@@ -38,14 +39,12 @@ def calibration_of(weights_sha256: object) -> tuple[float, float] | None:
     return float(found["threshold"]), float(found["margin"])
 
 
-def fitting_policy(boxes: Path) -> CropPolicy:
+def fitting_policy(made: Mapping[str, Any]) -> CropPolicy:
     """Return the crop policy that fits the detector of some boxes.
 
     Args:
-        boxes: folder of the boxes of one split.
+        made: provenance of the boxes.
     """
-    footer = any_footer(boxes)
-    made = footer.provenance if footer else {}
     fitting = HAND_THRESHOLDS.get(made.get("detector", ""), HAND_THRESHOLD), 0.0
     threshold, margin = calibration_of(made.get("weights_sha256")) or fitting
     return CropPolicy(threshold, margin=margin)

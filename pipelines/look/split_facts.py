@@ -17,7 +17,7 @@ from data_manifests.schema import LABELS, REJECT_REASONS, Label
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_plans, decoded_shards, default_plan
 from pipelines.engine.clips import Clips, read_clips, read_videos
 from pipelines.engine.command_lines import command_line
-from pipelines.engine.shards import iter_rows, read_rows, side_path
+from pipelines.engine.shards import any_footer, iter_rows, read_rows, side_path
 from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.packaged import fitting_policy
@@ -225,7 +225,10 @@ def _policy(stage: DecodeStage, boxes: Path) -> CropPolicy:
         .as_posix()
     )
     embedded = sorted(folder.name.removeprefix(f"hand-{boxes.name}-") for folder in folders)
-    return CropPolicy.of_slug(embedded[0]) if embedded else fitting_policy(boxes)
+    if embedded:
+        return CropPolicy.of_slug(embedded[0])
+    footer = any_footer(boxes)
+    return fitting_policy(footer.provenance if footer else {})
 
 
 def _has_hand(rows: pa.Table, threshold: float) -> pa.Array:

@@ -1,4 +1,4 @@
-"""Apply a trained run to new footage: load, embed, predict.
+"""Apply a trained run, or an encoder alone, to new footage.
 
     from pipelines.predict import load_run
     run = load_run("xmic-work")
@@ -6,18 +6,30 @@
     for clip in run.predict(footage, nouns=["cup", "kettle", "chopping board"]):
         print(clip.start_s, clip.nouns[0].name, clip.nouns[0].probability)
 
-The words are any words; without them they are the classes of the run's own dataset. See :func:`load_run`,
-:meth:`Predictor.embed` and :meth:`Predictor.predict`.
+The words are any words; without them they are the classes of the run's own dataset. ``load_zero_shot("pocket")`` needs
+no run. A video is a file, or :class:`Frames`. The answers make tables: ``to_table()``, ``to_pandas()``. See
+:func:`load_run`, :func:`load_zero_shot`, :meth:`Predictor.embed` and :meth:`Predictor.predict`.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipelines.predict.run import EmbeddedFootage, Predictor, load_run
+    from pipelines.predict.frames import Frames
+    from pipelines.predict.load import load_run, load_zero_shot
+    from pipelines.predict.run import EmbeddedFootage, Predictor
 
-__all__ = ["EmbeddedFootage", "Predictor", "load_run"]
+_FILES = {
+    "EmbeddedFootage": "run",
+    "Frames": "frames",
+    "Predictor": "run",
+    "load_run": "load",
+    "load_zero_shot": "load",
+}
+
+__all__ = ["EmbeddedFootage", "Frames", "Predictor", "load_run", "load_zero_shot"]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,8 +37,6 @@ def __getattr__(name: str) -> Any:
 
     The command line reads this package's options without torch.
     """
-    if name not in __all__:
+    if name not in _FILES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from pipelines.predict import run
-
-    return getattr(run, name)
+    return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)

@@ -22,7 +22,8 @@ from pipelines.engine.progress import Progress
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import Box
 from pipelines.hands.stage import boxes_in_order
-from pipelines.predict.answers import Answers, ClipAnswers
+from pipelines.predict.answer import ClipAnswers
+from pipelines.predict.answers import Answers
 from pipelines.predict.panel import Panel
 from pipelines.predict.run import EmbeddedFootage
 

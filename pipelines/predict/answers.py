@@ -5,83 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from data_manifests.errors import InputError, TooManyFailures
+from data_manifests.errors import InputError, TooManyFailures, UsageError
 from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
 from pipelines.engine.clips import clips_footer, iter_clips
 from pipelines.engine.shards import iter_rows, read_footer, read_rows, side_path
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.predictions_file import score_matrix
+from pipelines.predict.answer import Answer, ClipAnswers
+from pipelines.predict.answer_table import answer_table
 from pipelines.predict.reasons import Reasons
 
 _COLUMNS = ("clip_id", "video_id", "start_s", "stop_s", "narration")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Word with its probability and score for a clip.
-
-    Attributes:
-        name: the word.
-        probability: softmax over the words of the list.
-        score: the run's logit.
-    """
-
-    name: str
-    probability: float
-    score: float
-
-
-@dataclass(frozen=True)
-class ClipAnswers:
-    """Answers of a run for one clip.
-
-    Attributes:
-        video_id: the video.
-        start_s: the start, seconds from the first displayed frame.
-        stop_s: the end, likewise; None only if the video could not be read.
-        name: the user's name of the clip.
-        answers: label → the best words, best first; empty for a clip that failed.
-        none_of_these: the labels whose best word is not probable enough.
-        failed: the reason why there is no answer; None if there is one.
-    """
-
-    video_id: str
-    start_s: float
-    stop_s: float | None
-    name: str | None
-    answers: Mapping[Label, Sequence[Answer]]
-    none_of_these: tuple[Label, ...]
-    failed: str | None
-
-    @property
-    def nouns(self) -> Sequence[Answer]:
-        """Best nouns, best first; empty for a run without a noun head."""
-        return self.answers.get("noun", ())
-
-    @property
-    def verbs(self) -> Sequence[Answer]:
-        """Best verbs, best first; empty for a run without a verb head."""
-        return self.answers.get("verb", ())
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for a line of JSON."""
-        values = {"video": self.video_id, "start_s": self.start_s, "stop_s": self.stop_s, "name": self.name}
-        words = {f"{label}s": [vars(answer) for answer in answers] for label, answers in self.answers.items()}
-        return {**values, **words, "none_of_these": list(self.none_of_these), "failed": self.failed}
-
-
-@dataclass(frozen=True)
 class Answers:
     """Answers of a run for new footage.
 
-    Iterating reads them from disk, one clip at a time.
+    Iterating reads them from disk, one :class:`pipelines.predict.answer.ClipAnswers` at a time.
 
     Attributes:
         run: name of the run.
@@ -136,6 +85,28 @@ class Answers:
     def __len__(self) -> int:
         """Return the number of clips, with or without an answer."""
         return clips_footer(self.cache, self.frames.dataset, self.frames.split).rows
+
+    def to_table(self) -> pa.Table:
+        """Make a table with one row per clip.
+
+        See :mod:`pipelines.predict.answer_table` for its columns.
+        """
+        return answer_table(self, self.ranks)
+
+    def to_pandas(self) -> Any:
+        """Make a pandas DataFrame of :meth:`to_table`.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        if find_spec("pandas") is None:
+            raise UsageError("to_pandas: pandas is not installed. Run pip install pandas, or take to_table().")
+        return self.to_table().to_pandas()
+
+    @property
+    def ranks(self) -> dict[Label, int]:
+        """Number of answers per clip, by label."""
+        return {label: min(self.top, len(names)) for label, names in self.names.items()}
 
     def _scored(self, rows: pa.Table) -> Iterator[tuple[str, dict[Label, np.ndarray]]]:
         """Yield clip_id and label → scores of each row."""

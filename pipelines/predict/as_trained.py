@@ -76,10 +76,11 @@ def _encoder(
 ) -> LazyEncoder:
     made = made_by(run.protocol, folder)
     spec = given or made["spec"]
-    device = machine.resolve_device()
+    device, dataset = machine.resolve_device(), run.config["source"]["dataset"]
     settings: dict[str, Any] = {
         "precision": _precision(made["precision"], device, overrides.allow_mixed),
-        "batch_size": made_batch_size(home, folder, run.config["source"]["dataset"], device),
+        # A zero-shot run without a dataset has no earlier vectors.
+        "batch_size": made_batch_size(home, folder, dataset, device) if dataset else None,
         "device": device,
         "offline": machine.offline,
         "allow_random_weights": bool(made.get("random_weights")),
@@ -92,14 +93,15 @@ def _encoder(
             raise
         raise InputError(
             f"{run.config['name']}: its encoder is {spec}, of which only the file's name is known ({error}). "
-            f"Name it with its folder: {option} FAMILY:MODEL=FILE"
+            f"Name it with its folder: --run {run.config['name']} {option} FAMILY:MODEL=FILE"
         ) from None
     free = {"spec"} | ({"precision"} if overrides.allow_mixed else set())
     for name in sorted(found.provenance.keys() - free):
         if found.provenance[name] != made.get(name):
             raise InputError(
                 f"{option} {spec}: {name} is {found.provenance[name]!r}, {run.config['name']} was trained with "
-                f"{made.get(name)!r}. Name the very weights it was trained with."
+                f"{made.get(name)!r}. Name the very weights it was trained with. To predict without a run, by the "
+                "encoder alone, leave --run out."
             )
     # The same weights under another file name are the same encoder: its vectors go by the name the run knows.
     identity = replace(

@@ -17,6 +17,7 @@ from data_manifests.videos import kind_of
 from pipelines.engine.digest import FileDigests, digest_json
 from pipelines.engine.file_memory import FileMemory
 from pipelines.engine.progress import Progress
+from pipelines.predict.frames import Frames
 from pipelines.predict.segments import Segment, read_segments
 from pipelines.prepare.check.probe import Probe
 from pipelines.prepare.check.run import probe_files
@@ -87,16 +88,22 @@ class Footage:
 
 
 def find_footage(
-    videos: Sequence[Path | str], rule: ClipRule, memory: FileMemory, workers: int, progress: Progress
+    videos: Sequence[Path | str | Frames],
+    rule: ClipRule,
+    memory: FileMemory,
+    workers: int,
+    progress: Progress,
+    arrays: Path,
 ) -> Footage:
     """List the videos and cut them into clips.
 
     Args:
-        videos: video files.
+        videos: video files, or frames as arrays.
         rule: how the videos are cut.
         memory: cached results of probing videos; sliding windows need the length of a video.
         workers: processes that probe videos.
         progress: receives each video that was probed, and each that cannot be read.
+        arrays: folder that keeps the frames of arrays as files.
 
     Raises:
         InputError: a video is missing or not a file, or the table of segments is wrong.
@@ -104,7 +111,7 @@ def find_footage(
     """
     if not videos:
         raise UsageError("no video: name one or more video files.")
-    paths = [Path(video).absolute() for video in videos]
+    paths = [Path(video).absolute() for video in videos if not isinstance(video, Frames)]
     for path in paths:
         if not path.is_file():
             found = "a folder" if path.is_dir() else "no such file"
@@ -112,8 +119,14 @@ def find_footage(
     twice = next((path for number, path in enumerate(paths) if path in paths[:number]), None)
     if twice is not None:
         raise UsageError(f"{twice}: named twice.")
-    root = Path(os.path.commonpath([path.parent for path in paths]))
+    root = Path(os.path.commonpath([path.parent for path in paths] or [arrays.absolute()]))
     named = {path.relative_to(root).as_posix(): path for path in paths}
+    for video in videos:
+        if isinstance(video, Frames):
+            path = video.write(arrays).absolute()
+            if path.name in named or (root / path.name).exists():
+                raise UsageError(f"frames: name {video.name!r}: another video has this name; give each its own.")
+            named[path.name] = path
     if rule.segments is not None:
         return Footage(root, named, read_segments(rule.segments, named))
     if rule.window_s is None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pipelines.engine.options import Doc, Group, Options
 
-_MADE = Group("Settings of the run")
+_MADE = Group("Encoder and hands")
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,17 @@ class Overrides(Options):
     encoder: Annotated[
         str | None,
         _MADE,
-        Doc("The run's encoder with its folder, FAMILY:MODEL=FILE, where the run has only the file's name."),
+        Doc(
+            "Without --run: encoder of a zero-shot prediction, e.g. open_clip:ViT-B-16/openai or pocket. With --run: "
+            "its encoder with its folder, FAMILY:MODEL=FILE, where the run has only the file's name."
+        ),
     ] = None
     v2: Annotated[str | None, _MADE, Doc("The run's second encoder, in the same form.")] = None
-    detector: Annotated[str | None, _MADE, Doc("Another hand detector than the run's; needs --allow-mixed.")] = None
+    detector: Annotated[
+        str | None,
+        _MADE,
+        Doc("Another hand detector than the run's; needs --allow-mixed. Zero-shot: look at hand crops by this one."),
+    ] = None
     weights: Annotated[Path | None, _MADE, Doc("The detector's weights (.pt).")] = None
     boxes: Annotated[
         Path | None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,14 @@ from pipelines.embed.stage import LazyEncoder
 from pipelines.embed.text import TextStage
 from pipelines.engine import stage
 from pipelines.engine.digest import digest_json
-from pipelines.engine.machine import Machine, usable_cores
+from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import read_footer
 from pipelines.engine.stage import RunPolicy, Stage
-from pipelines.engine.workspace import SETTINGS, Workspace
+from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.exported import CLASSES
 from pipelines.evaluate.stage import EvaluateStage
-from pipelines.evaluate.trained import TrainedRun, find_run
+from pipelines.evaluate.trained import TrainedRun
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.stage import HandsStage
 from pipelines.predict.answers import Answers
@@ -43,6 +43,7 @@ from pipelines.predict.as_trained import (
     made_by,
 )
 from pipelines.predict.footage import DATASET, SPLIT, ClipRule, Footage, FootageReader, find_footage
+from pipelines.predict.frames import Frames
 from pipelines.predict.options import Overrides
 from pipelines.predict.words import outside_pocket, pocket_warning, refuse_repeated, word_classes
 from pipelines.prepare.classes import read_classes
@@ -77,7 +78,7 @@ class EmbeddedFootage:
 
 @dataclass
 class Predictor:
-    """Trained run, ready for new footage; made by :func:`load_run`.
+    """Run ready for new footage; see :mod:`pipelines.predict.load`.
 
     Attributes:
         run: the run.
@@ -106,7 +107,7 @@ class Predictor:
 
     def embed(
         self,
-        videos: Sequence[Path | str],
+        videos: Sequence[Path | str | Frames],
         *,
         segments: Path | str | None = None,
         window_s: float | None = None,
@@ -118,7 +119,7 @@ class Predictor:
         Hands are detected only for a run with a hand stream.
 
         Args:
-            videos: video files.
+            videos: video files, or frames as arrays.
             segments: a table of the intervals to look at (:func:`pipelines.predict.segments.read_segments`).
             window_s: length of sliding windows, seconds, in place of ``segments``. Without both, a clip is a whole
                 file.
@@ -128,10 +129,12 @@ class Predictor:
 
         Raises:
             InputError: a video is missing, or the table or the boxes are wrong.
-            UsageError: options that contradict each other.
+            UsageError: options that contradict each other, or two videos of one name.
         """
         rule = ClipRule(Path(segments) if segments is not None else None, window_s, stride_s)
-        footage = find_footage(videos, rule, self.home.probes, self.machine.workers, self.progress)
+        footage = find_footage(
+            videos, rule, self.home.probes, self.machine.workers, self.progress, self.home.cache("frames")
+        )
         space = Workspace.open(Path(cache) if cache is not None else self._cache(footage))
         prepare(space, DATASET, FootageReader(footage), footage.roots, progress=self.progress)
         frames = DecodeStage(space, DATASET, SPLIT, frame_plan(self.run.protocol), workers=self.machine.workers)
@@ -161,7 +164,8 @@ class Predictor:
 
         Args:
             footage: from :meth:`embed`.
-            nouns: the nouns to choose from, any words; None = the classes of the run's own dataset.
+            nouns: the nouns to choose from, any words; None = the classes of the run's own dataset. Zero-shot
+                prediction has no classes: None leaves the nouns out.
             verbs: the verbs to choose from, likewise.
             top: number of answers per clip.
             none_below: a clip gets 'none of these' if its best word's probability is below this. The probability is
@@ -169,22 +173,23 @@ class Predictor:
                 compares a word with the others of this list, and is 1 for a single word.
 
         Raises:
-            UsageError: a number out of range, words that repeat, or words for a head that the run does not have.
+            UsageError: a number out of range, words that repeat, words for a head that the run does not have, or no
+                words for zero-shot prediction.
             MissingUpstream: no words are given, and the run's own classes are missing.
             InputError: boxes, encoder or precision are not the run's and were not allowed to differ.
         """
         if top < 1 or (none_below is not None and not 0 < none_below <= 1):
             raise UsageError(f"--top {top} --none-below {none_below}: expected 1 or more, and a share of 1 above 0.")
         space, protocol = footage.cache, self.run.protocol
-        classes = {label: self._classes(label, {"noun": nouns, "verb": verbs}[label]) for label in LABELS}
+        run, classes = self._choice(nouns, verbs)
         reader = FootageReader(footage.footage, classes)
         prepare(space, DATASET, reader, footage.footage.roots, progress=self.progress)
         work = _Work(self.policy, self.progress)
-        for label in self.run.heads:
+        for label in run.heads:
             lazy = self._encoders[protocol.encoder]
             work.do(TextStage(space, DATASET, label, lazy, protocol.prompt, protocol.names))
         target, frames, mixed = on_target(space, DATASET, SPLIT, protocol, allow_mixed=self.overrides.allow_mixed)
-        item = EvaluateStage(space, self.run, DATASET, SPLIT, target, frames, self.machine, self.progress)
+        item = EvaluateStage(space, run, DATASET, SPLIT, target, frames, self.machine, self.progress)
         work.do(item)
         return Answers(
             run=self.run.config["name"],
@@ -193,13 +198,48 @@ class Predictor:
             failures=[frames.folder, *([footage.hands.folder] if footage.hands else []), *footage.vectors],
             predictions=item.folder / "predictions.parquet",
             digest=read_footer(item.folder / "predictions.parquet").digest,
-            names={label: classes[label].column("name").to_pylist() for label in self.run.heads},
+            names={label: classes[label].column("name").to_pylist() for label in run.heads},
             top=top,
             none_below=none_below,
             warnings=[*self._warnings(classes), *_mixed_lines(mixed)],
             made=footage.made + work.made,
             problem=footage.problem or work.problem,
         )
+
+    @property
+    def trained(self) -> bool:
+        """False for zero-shot prediction, which has no dataset of its own."""
+        return self.run.config["source"]["dataset"] is not None
+
+    def check_words(self, nouns: Sequence[str] | None = None, verbs: Sequence[str] | None = None) -> None:
+        """Refuse words that cannot be predicted, before anything is decoded.
+
+        Args:
+            nouns: as in :meth:`predict`.
+            verbs: likewise.
+
+        Raises:
+            UsageError, MissingUpstream: see :meth:`predict`.
+        """
+        self._choice(nouns, verbs)
+
+    def _choice(
+        self, nouns: Sequence[str] | None, verbs: Sequence[str] | None
+    ) -> tuple[TrainedRun, dict[Label, pa.Table]]:
+        """Return the run with the heads to use, and label → words as a class list."""
+        words: dict[Label, Sequence[str] | None] = {"noun": nouns, "verb": verbs}
+        run = self.run if self.trained else self._of_words(words)
+        return run, {label: self._classes(label, words[label]) for label in LABELS}
+
+    def _of_words(self, words: Mapping[Label, Sequence[str] | None]) -> TrainedRun:
+        """Return the zero-shot run with the heads that there are words for."""
+        heads = {label: head for label, head in self.run.heads.items() if words[label] is not None}
+        if not heads:
+            raise UsageError(
+                "no words to choose from: zero-shot prediction has no classes of its own. Give nouns (--noun cup "
+                '--noun kettle, or --nouns FILE), verbs (--verb "pick up", or --verbs FILE) or both.'
+            )
+        return replace(self.run, heads=heads)
 
     def _cache(self, footage: Footage) -> Path:
         overrides = self.overrides
@@ -214,6 +254,8 @@ class Predictor:
                 raise UsageError(f"--{label}s: {self.run.config['name']} has no {label} head.")
             refuse_repeated(label, words)
             return word_classes(words)
+        if not self.trained:
+            return word_classes([])
         exported = self.run.folder / label / CLASSES
         if exported.is_file():
             return word_classes(json.loads(exported.read_text(encoding="utf-8")))
@@ -239,72 +281,6 @@ class Predictor:
         return found
 
 
-def load_run(
-    workspace: Path | str,
-    name: str | None = None,
-    *,
-    encoder: str | None = None,
-    v2: str | None = None,
-    detector: str | None = None,
-    weights: Path | str | None = None,
-    boxes: Path | str | None = None,
-    allow_mixed: bool = False,
-    machine: Machine | None = None,
-    policy: RunPolicy | None = None,
-    progress: Progress | None = None,
-) -> Predictor:
-    """Load a trained run for use on new footage.
-
-    Args:
-        workspace: the workspace that the run was trained in; for an exported run, the workspace to work in.
-        name: name or folder of the run, also a folder of ``xmic export`` or its address on the Hugging Face hub,
-            'hf://owner/repo'; None = the newest run.
-        encoder: model spec of the run's encoder, needed if that is a file: a run records the file's name and digest
-            only.
-        v2: model spec of the second encoder, likewise.
-        detector: another hand detector than the run's; needs ``allow_mixed``.
-        weights: the detector's weights.
-        boxes: a table of hand boxes of the new videos, for a run that was trained on boxes made elsewhere.
-        allow_mixed: accept another detector or precision than the run's.
-        machine: workers, device, network; None = every core of this process and device 'auto'.
-        policy: how many failures are accepted.
-        progress: receives each stage; None = silent.
-
-    Raises:
-        MissingUpstream: there is no such run.
-        UsageError: an argument is missing, or is given though the run does not need it.
-        InputError: the weights are not the run's.
-    """
-    given = Workspace.open(Path(workspace))
-    run = find_run(given, name, offline=machine is not None and machine.offline)
-    overrides = Overrides(
-        encoder,
-        v2,
-        detector,
-        Path(weights) if weights is not None else None,
-        Path(boxes) if boxes is not None else None,
-        allow_mixed,
-    )
-    return Predictor(
-        run,
-        _home(run, given),
-        machine or Machine(usable_cores()),
-        overrides,
-        policy or RunPolicy(),
-        progress or Silent(),
-    )
-
-
-def _home(run: TrainedRun, given: Workspace) -> Workspace:
-    """Return the workspace of a run.
-
-    A run that is named by its folder may lie in another workspace than the given one. An exported run may lie in none;
-    then it is the given one.
-    """
-    around = run.folder.parent.parent
-    return Workspace.open(around) if (around / SETTINGS).is_file() else given
-
-
 @dataclass
 class _Work:
     """Runs stages one after the other.
@@ -327,6 +303,3 @@ class _Work:
 
 def _mixed_lines(mixed: Sequence[dict[str, Any]]) -> list[str]:
     return [f"warning: mixed {item['what']}: run {item['run']}, here {item['target']}" for item in mixed]
-
-
-__all__ = ["EmbeddedFootage", "Predictor", "load_run"]

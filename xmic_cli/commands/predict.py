@@ -1,8 +1,8 @@
-"""``xmic predict``: a trained run on new footage."""
+"""``xmic predict``: a trained run, or an encoder alone, on new footage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -26,7 +26,8 @@ from xmic_cli.spread import spread
 
 if TYPE_CHECKING:
     from data_manifests.schema import Label
-    from pipelines.predict.answers import Answers, ClipAnswers
+    from pipelines.predict.answer import ClipAnswers
+    from pipelines.predict.answers import Answers
 
 _CLIPS, _WORDS, _OUTPUT = "Which clips", "Which words", "Output"
 NONE = "none of these"
@@ -36,7 +37,10 @@ NONE = "none of these"
 def predict(
     context: typer.Context,
     videos: Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...")],
-    run: Annotated[str | None, typer.Option(help="Run name, folder or hf://owner/repo. (default: the newest)")] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(help="Run name, folder or hf://owner/repo. (default: the newest; none with --encoder)"),
+    ] = None,
     segments: Annotated[
         Path | None,
         typer.Option(
@@ -106,6 +110,9 @@ def predict(
 ) -> None:
     """Predict nouns and verbs in new videos with a trained run.
 
+    Without a run, an encoder compares the video with the words that you give (zero-shot): --encoder SPEC --noun cup
+    --verb "pick up". It looks at full frames, or at hand crops with --detector yolo.
+
     Clips are whole files, the rows of a table, or sliding windows. Nouns and verbs are those of the run's dataset or
     any words you give.
 
@@ -114,19 +121,22 @@ def predict(
     """
     form = _format(format, out, json)
     from pipelines.engine.stage import RunPolicy, parse_max_failures
-    from pipelines.predict import load_run
+    from pipelines.predict import load_run, load_zero_shot
     from pipelines.predict.words import read_words
 
     own_nouns, own_verbs = read_words("noun", nouns, noun or []), read_words("verb", verbs, verb or [])
     progress = console.progress()
-    predictor = load_run(
-        open_workspace(context, workspace).root,
-        run,
-        **vars(overrides),
-        machine=machine_of(workers, device, offline),
-        policy=RunPolicy(max_failures=parse_max_failures(max_failures)),
-        progress=progress,
-    )
+    root = open_workspace(context, workspace).root
+    shared: dict[str, Any] = {
+        "machine": machine_of(workers, device, offline),
+        "policy": RunPolicy(max_failures=parse_max_failures(max_failures)),
+        "progress": progress,
+    }
+    if run is None and overrides.encoder is not None:
+        predictor = load_zero_shot(overrides.encoder, root, **_zero_shot(overrides), **shared)
+    else:
+        predictor = load_run(root, run, **vars(overrides), **shared)
+    predictor.check_words(own_nouns, own_verbs)
     footage = predictor.embed(videos, segments=segments, window_s=window, stride_s=stride, cache=cache)
     answers = predictor.predict(footage, nouns=own_nouns, verbs=own_verbs, top=top, none_below=none_below)
     drawn: list[Path] = []
@@ -143,6 +153,19 @@ def predict(
         console.note(line)
     if answers.problem is not None:
         raise answers.problem
+
+
+def _zero_shot(overrides: Overrides) -> dict[str, Any]:
+    """Return the options of the hands; refuse those that only a run has."""
+    from data_manifests.errors import UsageError
+
+    for option, value in (("--v2", overrides.v2), ("--allow-mixed", overrides.allow_mixed)):
+        if value:
+            raise UsageError(
+                f"{option}: it is for a run, and --encoder without --run predicts without one. Leave {option} out, or "
+                "name the run with --run."
+            )
+    return {"detector": overrides.detector, "weights": overrides.weights, "boxes": overrides.boxes}
 
 
 def _format(given: str | None, out: Path | None, json: bool) -> str:
@@ -206,23 +229,13 @@ def _json_lines(answers: Iterable[ClipAnswers]) -> Iterator[str]:
 def _csv(answers: Answers) -> str:
     from pipelines.engine.csv_text import csv_text
 
-    ranks = {label: min(answers.top, len(names)) for label, names in answers.names.items()}
-    columns = ["video", "start_s", "stop_s", "name"]
-    for label, count in ranks.items():
-        columns.append(f"{label}_is_none_of_these")
-        columns += [f"{label}_{rank}{more}" for rank in range(1, count + 1) for more in ("", "_probability", "_score")]
-    columns.append("failed")
-    return csv_text(columns, (_row(clip, ranks) for clip in answers))
+    table = answers.to_table()
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    return csv_text(table.column_names, ([_cell(value) for value in row] for row in rows))
 
 
-def _row(clip: ClipAnswers, ranks: Mapping[Label, int]) -> list[Any]:
-    row: list[Any] = [clip.video_id, clip.start_s, clip.stop_s, clip.name]
-    for label, count in ranks.items():
-        best = list(clip.answers.get(label, ()))
-        row.append(None if clip.failed is not None else str(label in clip.none_of_these).lower())
-        row += [value for answer in best for value in (answer.name, answer.probability, answer.score)]
-        row += [None] * (3 * (count - len(best)))
-    return [*row, clip.failed]
+def _cell(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _facts(answers: Answers) -> dict[str, Any]:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -46,7 +45,7 @@ def test_other_weights_have_no_calibration() -> None:
     assert calibration_of(None) is None
 
 
-def test_crops_fit_the_detector_that_made_the_boxes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_crops_fit_the_detector_that_made_the_boxes() -> None:
     weights = describe_detector("yolo", weights=None).provenance["weights_sha256"]
     threshold, margin = calibration_of(weights) or (0.0, 0.0)
     for made, expected in (
@@ -54,8 +53,7 @@ def test_crops_fit_the_detector_that_made_the_boxes(monkeypatch: pytest.MonkeyPa
         ({"detector": "epic-100doh"}, CropPolicy(0.8)),
         ({"detector": "mine"}, CropPolicy()),
     ):
-        monkeypatch.setattr(packaged, "any_footer", lambda folder, made=made: SimpleNamespace(provenance=made))
-        assert fitting_policy(tmp_path) == expected
+        assert fitting_policy(made) == expected
 
 
 def test_its_weights_are_read_once_and_again_when_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

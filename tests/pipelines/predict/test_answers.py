@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.engine.shards import FAILURES, side_path
-from pipelines.predict.answers import Answer, ClipAnswers, softmax
+from pipelines.predict.answer import Answer, ClipAnswers
+from pipelines.predict.answers import softmax
 from tests.pipelines.kitchen_world import Kitchen
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data_manifests.errors import InputError, UsageError
@@ -12,12 +13,13 @@ from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
 from pipelines.engine.workspace import Workspace
 from pipelines.predict.footage import ClipRule, Footage, FootageReader, find_footage, windows
+from pipelines.predict.frames import Frames
 from pipelines.predict.segments import Segment
 from pipelines.prepare.stage import prepare
 
 
 def find(*videos: Path, rule: ClipRule | None = None) -> Footage:
-    return find_footage(videos, rule or ClipRule(), FileMemory(Path("/nowhere")), 1, Silent())
+    return find_footage(videos, rule or ClipRule(), FileMemory(Path("/nowhere")), 1, Silent(), Path("/nowhere"))
 
 
 @pytest.fixture
@@ -88,3 +90,17 @@ def test_what_is_no_video_file_is_refused_by_name(files: list[Path], tmp_path: P
 def test_rules_that_contradict_themselves_are_refused(rule: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         ClipRule(**rule)  # type: ignore[arg-type]
+
+
+def test_arrays_have_their_names_beside_files_and_no_two_videos_the_same(files: list[Path], tmp_path: Path) -> None:
+    def found(*videos: Path | Frames) -> Footage:
+        return find_footage(videos, ClipRule(), FileMemory(Path("/nowhere")), 1, Silent(), tmp_path / "arrays")
+
+    frames = Frames(np.zeros((2, 8, 8, 3), np.uint8), fps=10, name="tea")
+    footage = found(files[0], frames)
+    assert list(footage.videos) == ["a.mp4", "tea.mkv"]
+    assert footage.videos["tea.mkv"].parent in footage.roots
+    assert [clip.video_id for clip in footage.clips] == ["a.mp4", "tea.mkv"]
+    assert list(found(frames).videos) == ["tea.mkv"]
+    with pytest.raises(UsageError, match="name 'tea': another video has this name"):
+        found(frames, frames)

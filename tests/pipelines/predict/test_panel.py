@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.predict.answers import Answer, ClipAnswers
+from pipelines.predict.answer import Answer, ClipAnswers
 from pipelines.predict.panel import Panel
 
 _WORDS = [Answer("cup", 0.6, 1.0), Answer("jar", 0.3, 0.5), Answer("pot", 0.1, 0.0)]

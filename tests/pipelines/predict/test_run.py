@@ -180,3 +180,16 @@ def test_the_five_lines_of_the_documentation_run_as_they_stand(
     runpy.run_path("five.py", run_name="__main__")
     shown = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
     assert [start for start, _ in shown] == ["0.0", "0.5", "1.0", "1.5"]
+
+
+def test_the_example_of_the_python_api_runs_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "python-api.md").read_text(encoding="utf-8")
+    (tmp_path / "example.py").write_text(page.split("```python\n")[1].split("```")[0])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XMIC_OFFLINE", "1")
+    table = runpy.run_path("example.py", run_name="__main__")["table"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["0.0", "1.0"]
+    assert table.column("video").to_pylist() == ["kitchen.mkv", "kitchen.mkv"]
+    assert table.num_columns == 4 + 2 * (1 + 2 * 3) + 1

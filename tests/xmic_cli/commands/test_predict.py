@@ -99,3 +99,41 @@ def test_what_can_not_be_done_is_refused_before_anything_is_looked_at(
     shown = capsys.readouterr()
     assert message in shown.err
     assert shown.out == ""
+
+
+def test_an_encoder_alone_answers_the_given_words_without_a_run(
+    kitchen: Kitchen, tmp_path: Path, capsys: _Capture
+) -> None:
+    where = ["-w", str(tmp_path / "none yet"), "--device", "cpu", "--workers", "1"]
+    words = ["--noun", "cup", "--noun", "pot", "--verb", "pick up"]
+    assert run(["predict", str(kitchen.video("a.mp4")), "--encoder", "pocket", *words, *where, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (clip,) = found["clips"]
+    assert found["run"].startswith("zero-shot-pocket-")
+    assert {answer["name"] for answer in clip["nouns"]} == {"cup", "pot"}
+    assert [answer["name"] for answer in clip["verbs"]] == ["pick up"]
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (["--encoder", "pocket"], 2, "no words to choose from: zero-shot prediction has no classes of its own"),
+        (["--encoder", "pocket", "--v2", "pocket", "--noun", "cup"], 2, "--v2: it is for a run"),
+        (["--encoder", "pocket", "--allow-mixed", "--noun", "cup"], 2, "--allow-mixed: it is for a run"),
+        (["--encoder", "nonsense", "--noun", "cup"], 2, "nonsense"),
+        (["--noun", "cup"], 5, "Or predict without a run: --encoder SPEC --noun WORD --verb WORD"),
+    ],
+)
+def test_without_a_run_and_without_what_replaces_it_nothing_is_decoded(
+    kitchen: Kitchen, tmp_path: Path, capsys: _Capture, more: list[str], code: int, message: str
+) -> None:
+    assert run(["predict", str(kitchen.video("a.mp4")), "-w", str(tmp_path / "work"), *more]) == code
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "work" / "cache" / "predict").exists()
+
+
+def test_a_run_and_another_encoder_contradict_each_other(kitchen: Kitchen, capsys: _Capture) -> None:
+    video, where = str(kitchen.video("a.mp4")), ["-w", str(kitchen.work)]
+    given = ["--run", kitchen.zero_shot, "--encoder", "open_clip:ViT-B-32/random"]
+    assert run(["predict", video, *where, *given]) != 0
+    assert "--encoder open_clip:ViT-B-32" in capsys.readouterr().err
