@@ -138,7 +138,7 @@ def _predict(
     caption = (
         f"xmic predict {video.name} --run {name} --window {_WINDOW_S:g} --annotate FOLDER: X-MIC trained on "
         f"{PREDICTS.name} answers a drawn video that no training has seen. The boxes are those of the packaged hand "
-        "model; below are the best words of the clip."
+        "model; below are the crop that the encoder got, the best words, and the segments of the video."
     )
     folder_of_report = workspace.report(report)
     if caption_of(folder_of_report, _PICTURE) == caption:
@@ -147,8 +147,8 @@ def _predict(
     footage = predictor.embed([video], window_s=_WINDOW_S)
     answers = predictor.predict(footage)
     with tempfile.TemporaryDirectory() as folder:
-        (drawn,) = annotate(footage, replace(answers, top=3), Path(folder), progress)
-        jpeg = to_jpeg(_middle_of_first_clip(drawn), _QUALITY)
+        film, *_ = annotate(footage, answers, Path(folder), progress)
+        jpeg = to_jpeg(_middle_of_first_clip(film), _QUALITY)
     add_picture(folder_of_report, _PICTURE, jpeg, caption)
 
 

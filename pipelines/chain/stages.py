@@ -20,6 +20,7 @@ from pipelines.embed.stage import EmbedStage, LazyEncoder, made_batch_size
 from pipelines.embed.text import text_stages
 from pipelines.engine.machine import Machine
 from pipelines.engine.precision import resolve_precision
+from pipelines.engine.shards import any_footer
 from pipelines.engine.stage import Stage
 from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.hands.box_table import BoxTable

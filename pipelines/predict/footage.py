@@ -34,11 +34,15 @@ class ClipRule:
         segments: a table of intervals.
         window_s: length of sliding windows, seconds.
         stride_s: seconds from the start of a window to the start of the next; None = ``window_s``.
+        fps: frames per second of the videos, for tables with times in frames.
+        truth: a table of intervals with their true labels, to be drawn.
     """
 
     segments: Path | None = None
     window_s: float | None = None
     stride_s: float | None = None
+    fps: float | None = None
+    truth: Path | None = None
 
     def __post_init__(self) -> None:
         """Check that the values fit together.
@@ -52,9 +56,10 @@ class ClipRule:
             raise UsageError(
                 f"--stride {self.stride_s:g}: it is the step of sliding windows; say how long with --window."
             )
-        for option, value in (("--window", self.window_s), ("--stride", self.stride_s)):
+        limits = (("--window", self.window_s, "seconds"), ("--stride", self.stride_s, "seconds"))
+        for option, value, unit in (*limits, ("--fps", self.fps, "frames per second")):
             if value is not None and not 0 < value < float("inf"):
-                raise UsageError(f"{option} {value:g}: expected a number of seconds above 0.")
+                raise UsageError(f"{option} {value:g}: expected a number of {unit} above 0.")
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,13 @@ class Footage:
         root: the folder that all videos are below.
         videos: id (path below the root) → absolute path.
         clips: in the order of the videos or of the table of segments.
+        truth: intervals with true labels, where they are known; they change no answer.
     """
 
     root: Path
     videos: Mapping[str, Path]
     clips: Sequence[Segment]
+    truth: Sequence[Segment] = ()
 
     @property
     def roots(self) -> list[Path]:
@@ -84,7 +91,7 @@ class Footage:
         contents = {
             video_id: [path.stat().st_size, digests.head_and_tail(path)] for video_id, path in self.videos.items()
         }
-        return digest_json([contents, [[*vars(clip).values()] for clip in self.clips]])
+        return digest_json([contents, [[clip.video_id, clip.start_s, clip.stop_s, clip.name] for clip in self.clips]])
 
 
 def find_footage(
@@ -127,10 +134,12 @@ def find_footage(
             if path.name in named or (root / path.name).exists():
                 raise UsageError(f"frames: name {video.name!r}: another video has this name; give each its own.")
             named[path.name] = path
+    truth = read_segments(rule.truth, named, rule.fps, "--truth") if rule.truth is not None else None
     if rule.segments is not None:
-        return Footage(root, named, read_segments(rule.segments, named))
+        listed = read_segments(rule.segments, named, rule.fps)
+        return Footage(root, named, listed, listed if truth is None else truth)
     if rule.window_s is None:
-        return Footage(root, named, [Segment(video_id) for video_id in named])
+        return Footage(root, named, [Segment(video_id) for video_id in named], truth or ())
     files = {video_id: (path, kind_of(path) or "video") for video_id, path in named.items()}
     ends = probe_files(memory, files, workers, progress, "length of videos")
     clips: list[Segment] = []
@@ -141,7 +150,7 @@ def find_footage(
         else:
             # Its one clip will fail in decode, which records the reason.
             clips.append(Segment(video_id))
-    return Footage(root, named, clips)
+    return Footage(root, named, clips, truth or ())
 
 
 def windows(video_id: str, duration_s: float, window_s: float, stride_s: float) -> list[Segment]:

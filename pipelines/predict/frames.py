@@ -58,8 +58,8 @@ class Frames:
                 f"frames: {len(ticks)} times for {len(self.pictures)} frames; expected one per frame, each a "
                 "millisecond or more after the one before."
             )
-        if not self.name or Path(self.name).name != self.name:
-            raise UsageError(f"frames: name {self.name!r}: expected a name that can be a file name, without '/'.")
+        if not self.name or Path(self.name).name != self.name or self.name.lower().endswith(".tar"):
+            raise UsageError(f"frames: name {self.name!r}: expected a file name, without '/' and not of a .tar.")
 
     @property
     def ticks(self) -> np.ndarray:
@@ -77,12 +77,12 @@ class Frames:
         Equal frames have one file.
 
         Returns:
-            The file, ``<folder>/<digest>/<name>.mkv``.
+            The file, ``<folder>/<digest>/<name>``, a Matroska file without an ending.
         """
         digest = hashlib.sha256(self.ticks.tobytes())
         digest.update(str(self.pictures.shape).encode())
         digest.update(np.ascontiguousarray(self.pictures).data)
-        file = folder / digest.hexdigest()[:16] / f"{self.name}.mkv"
+        file = folder / digest.hexdigest()[:16] / self.name
         if not file.is_file():
             with replace_atomically(file) as temporary:
                 self._encode(temporary)
@@ -90,8 +90,11 @@ class Frames:
 
     def _encode(self, file: Path) -> None:
         ticks = self.ticks
-        # The last frame is shown as long as the one before it.
-        shown = np.append(np.diff(ticks), ticks[-1] - ticks[-2] if len(ticks) > 1 else 1000 / (self.fps or 1))
+        if self.fps is not None:
+            end = round(len(ticks) * 1000 / self.fps)
+        else:  # the last frame is shown as long as the one before it
+            end = 2 * ticks[-1] - ticks[-2] if len(ticks) > 1 else 1000
+        shown = np.diff(np.append(ticks, end))
         with av.open(str(file), "w", format="matroska") as out:
             stream = out.add_stream("ffv1", rate=Fraction(self.fps or 25).limit_denominator(1000))
             stream.height, stream.width = self.pictures.shape[1:3]

@@ -55,7 +55,11 @@ def load_run(
     try:
         run = find_run(given, name, offline=machine is not None and machine.offline)
     except MissingUpstream as error:
-        raise MissingUpstream(f"{error} Or predict without a run: --encoder SPEC --noun WORD --verb WORD") from None
+        if name is not None:
+            raise
+        raise MissingUpstream(
+            f"{error} Or predict without a run: xmic predict VIDEO --encoder SPEC --noun WORD --verb WORD"
+        ) from None
     overrides = Overrides(
         encoder,
         v2,

@@ -61,6 +61,7 @@ class EmbeddedFootage:
         frames: decode stage of their frames.
         hands: stage of their boxes; None for a run without a hand stream.
         policy: which boxes count, and how they become a crop.
+        encoder: the encoder that looks at the crops, or at the frames.
         vectors: folders of their vectors.
         made: number of shards that were made; 0 if all were there.
         problem: the error of a stage with too many failures, which a command ends with; None if there was none.
@@ -71,6 +72,7 @@ class EmbeddedFootage:
     frames: DecodeStage
     hands: HandsStage | None
     policy: CropPolicy | None
+    encoder: LazyEncoder
     vectors: Sequence[Path]
     made: int
     problem: TooManyFailures | None
@@ -112,6 +114,8 @@ class Predictor:
         segments: Path | str | None = None,
         window_s: float | None = None,
         stride_s: float | None = None,
+        fps: float | None = None,
+        truth: Path | str | None = None,
         cache: Path | str | None = None,
     ) -> EmbeddedFootage:
         """Decode new videos, detect hands and embed the needed streams.
@@ -124,6 +128,9 @@ class Predictor:
             window_s: length of sliding windows, seconds, in place of ``segments``. Without both, a clip is a whole
                 file.
             stride_s: seconds from the start of a window to the start of the next; None = ``window_s``.
+            fps: frames per second of the videos, for a table with times in frames.
+            truth: a table in the form of ``segments``, with true nouns and verbs to be drawn by :func:`annotate
+                <pipelines.predict.annotate.annotate>`. None = the columns noun and verb of ``segments``.
             cache: folder of the artifacts. None = a folder below the run's workspace, named by the videos' contents
                 and the clips.
 
@@ -131,7 +138,8 @@ class Predictor:
             InputError: a video is missing, or the table or the boxes are wrong.
             UsageError: options that contradict each other, or two videos of one name.
         """
-        rule = ClipRule(Path(segments) if segments is not None else None, window_s, stride_s)
+        tables = [None if table is None else Path(table) for table in (segments, truth)]
+        rule = ClipRule(tables[0], window_s, stride_s, fps, tables[1])
         footage = find_footage(
             videos, rule, self.home.probes, self.machine.workers, self.progress, self.home.cache("frames")
         )
@@ -148,8 +156,10 @@ class Predictor:
         for item in streams:
             work.do(item)
         vectors = [item.folder for item in streams]
-        policy = next((item.policy for item in streams if item.policy is not None), None)
-        return EmbeddedFootage(space, footage, frames, hands, policy, vectors, work.made, work.problem)
+        shown = next((item for item in streams if item.policy is not None), streams[0])
+        return EmbeddedFootage(
+            space, footage, frames, hands, shown.policy, shown.encoder, vectors, work.made, work.problem
+        )
 
     def predict(
         self,

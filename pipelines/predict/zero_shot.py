@@ -16,7 +16,7 @@ from data_manifests.schema import LABELS, Label
 from pipelines.chain.stages import crop_policy, detector_identity
 from pipelines.decode.options import DecodeOptions
 from pipelines.embed.encoders import describe_encoder
-from pipelines.embed.encoders.spec import EncoderIdentity
+from pipelines.embed.encoders.spec import EncoderIdentity, is_spec, parse_spec
 from pipelines.embed.options import EmbedOptions
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.digest import digest_json
@@ -72,6 +72,8 @@ def zero_shot_run(home: Workspace, overrides: Overrides, machine: Machine) -> Tr
 
 def _described(home: Workspace, spec: str, machine: Machine) -> EncoderIdentity:
     device = machine.resolve_device()
+    if is_spec(spec) and parse_spec(spec).random:
+        raise UsageError(f"--encoder {spec}: random weights give answers that mean nothing. Name trained weights.")
     found = describe_encoder(
         spec,
         precision=resolve_precision("auto", device),

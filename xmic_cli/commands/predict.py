@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -44,17 +43,27 @@ def predict(
     segments: Annotated[
         Path | None,
         typer.Option(
-            help="Table of clips: start and stop (seconds, or hours:minutes:seconds), optionally name; video if there "
-            "are several.",
+            help="Table of clips: start and stop (seconds, m:ss or h:mm:ss), or start_frame and stop_frame with --fps; "
+            "optionally name; video if there are several.",
             rich_help_panel=_CLIPS,
         ),
     ] = None,
     window: Annotated[
-        float | None, typer.Option(help="Length of sliding windows, seconds.", rich_help_panel=_CLIPS)
+        str | None,
+        typer.Option(
+            help="Length of sliding windows: seconds, m:ss or, with --fps, frames (48f).",
+            metavar="TIME",
+            rich_help_panel=_CLIPS,
+        ),
     ] = None,
     stride: Annotated[
-        float | None,
-        typer.Option(help="Time between the starts of windows, seconds. (default: --window)", rich_help_panel=_CLIPS),
+        str | None,
+        typer.Option(
+            help="Time between the starts of windows. (default: --window)", metavar="TIME", rich_help_panel=_CLIPS
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames per second of the videos, for times in frames.", rich_help_panel=_CLIPS)
     ] = None,
     nouns: Annotated[
         Path | None,
@@ -91,7 +100,16 @@ def predict(
     annotate: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for a copy of each video (MP4, no sound) with hand boxes, the best 3 words and a timeline.",
+            help="Folder for a copy of each video (MP4, no sound) with hand boxes, crops, the best 3 words and a "
+            "timeline, with a contact sheet and subtitles.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table in the form of --segments with true nouns and verbs, to be drawn by --annotate. (default: "
+            "columns noun and verb of --segments)",
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
@@ -120,10 +138,15 @@ def predict(
     that xmic evaluate gives it, and other words for the same videos take little time.
     """
     form = _format(format, out, json)
+    if truth is not None and annotate is None:
+        from data_manifests.errors import UsageError
+
+        raise UsageError(f"--truth {truth}: true labels are drawn by --annotate FOLDER; add it, or leave --truth out.")
     from pipelines.engine.stage import RunPolicy, parse_max_failures
     from pipelines.predict import load_run, load_zero_shot
     from pipelines.predict.words import read_words
 
+    length, step = _time("--window", window, fps), _time("--stride", stride, fps)
     own_nouns, own_verbs = read_words("noun", nouns, noun or []), read_words("verb", verbs, verb or [])
     progress = console.progress()
     root = open_workspace(context, workspace).root
@@ -137,14 +160,15 @@ def predict(
     else:
         predictor = load_run(root, run, **vars(overrides), **shared)
     predictor.check_words(own_nouns, own_verbs)
-    footage = predictor.embed(videos, segments=segments, window_s=window, stride_s=stride, cache=cache)
+    footage = predictor.embed(
+        videos, segments=segments, window_s=length, stride_s=step, fps=fps, truth=truth, cache=cache
+    )
     answers = predictor.predict(footage, nouns=own_nouns, verbs=own_verbs, top=top, none_below=none_below)
     drawn: list[Path] = []
     if annotate is not None:
         from pipelines.predict.annotate import annotate as draw
 
-        # The picture shows three words however few are asked for.
-        drawn = draw(footage, replace(answers, top=max(top, 3)), annotate, progress)
+        drawn = draw(footage, answers, annotate, progress)
     if json:
         console.emit({**_facts(answers), "annotated": drawn, "clips": [clip.as_dict() for clip in answers]}, True)
     else:
@@ -153,6 +177,19 @@ def predict(
         console.note(line)
     if answers.problem is not None:
         raise answers.problem
+
+
+def _time(option: str, written: str | None, fps: float | None) -> float | None:
+    """Parse the time of an option, seconds; None without one."""
+    if written is None:
+        return None
+    from data_manifests.errors import UsageError
+    from data_manifests.times import parse_time
+
+    try:
+        return parse_time(written, fps)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
 
 
 def _zero_shot(overrides: Overrides) -> dict[str, Any]:

@@ -98,9 +98,20 @@ def test_arrays_have_their_names_beside_files_and_no_two_videos_the_same(files: 
 
     frames = Frames(np.zeros((2, 8, 8, 3), np.uint8), fps=10, name="tea")
     footage = found(files[0], frames)
-    assert list(footage.videos) == ["a.mp4", "tea.mkv"]
-    assert footage.videos["tea.mkv"].parent in footage.roots
-    assert [clip.video_id for clip in footage.clips] == ["a.mp4", "tea.mkv"]
-    assert list(found(frames).videos) == ["tea.mkv"]
+    assert list(footage.videos) == ["a.mp4", "tea"]
+    assert footage.videos["tea"].parent in footage.roots
+    assert [clip.video_id for clip in footage.clips] == ["a.mp4", "tea"]
+    assert list(found(frames).videos) == ["tea"]
     with pytest.raises(UsageError, match="name 'tea': another video has this name"):
         found(frames, frames)
+
+
+def test_true_labels_do_not_change_the_digest_of_the_footage(files: list[Path], tmp_path: Path) -> None:
+    digests = []
+    for more, labels in (("", ""), (",noun", ",cup")):
+        table = tmp_path / "clips.csv"
+        table.write_text(f"start,stop{more}\n0,1{labels}\n")
+        footage = find(files[0], rule=ClipRule(segments=table))
+        digests.append(footage.digest(FileDigests(FileMemory(Path("/nowhere")))))
+    assert footage.truth[0].noun == "cup"
+    assert digests[0] == digests[1]

@@ -19,6 +19,7 @@ def noise(count: int = 5) -> np.ndarray:
     ("times", "expected", "duration_s"),
     [
         ({"fps": 12.5}, [0, 80, 160, 240, 320], 0.4),
+        ({"fps": 15}, [0, 67, 133, 200, 267], 1 / 3),
         ({"times_s": [3, 3.1, 3.5, 4, 4.25]}, [0, 100, 500, 1000, 1250], 1.5),
     ],
 )
@@ -30,12 +31,12 @@ def test_every_pixel_is_read_back_at_its_time(
     found = list(reader.frames(expected, short_side=0))
     assert [frame.pts for frame in found] == expected
     assert all((frame.rgb == picture).all() for frame, picture in zip(found, pictures, strict=True))
-    assert reader.info.duration_s == pytest.approx(duration_s)
+    assert reader.info.duration_s == pytest.approx(duration_s, abs=0.0011)
 
 
 def test_equal_frames_are_written_once_and_others_elsewhere(tmp_path: Path) -> None:
     file = Frames(noise(), fps=10, name="tea").write(tmp_path)
-    assert file.name == "tea.mkv"
+    assert file.name == "tea"
     before = file.stat().st_mtime_ns
     assert Frames(noise(), fps=10, name="tea").write(tmp_path) == file
     assert file.stat().st_mtime_ns == before
@@ -61,7 +62,7 @@ def test_one_frame_is_a_video(tmp_path: Path) -> None:
         ({"fps": None, "times_s": [0, 1, 2]}, "3 times for 5 frames; expected one per frame"),
         ({"fps": None, "times_s": [0, 1, 1.0001, 2, 3]}, "each a millisecond or more after the one before"),
         ({"fps": None, "times_s": [0, 1, float("nan"), 2, 3]}, "expected finite numbers of seconds"),
-        ({"name": "a/b"}, "name 'a/b': expected a name that can be a file name"),
+        ({"name": "a/b"}, "name 'a/b': expected a file name"),
     ],
 )
 def test_what_are_no_frames_is_refused(change: dict[str, Any], message: str) -> None:

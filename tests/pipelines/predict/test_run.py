@@ -191,5 +191,5 @@ def test_the_example_of_the_python_api_runs_as_it_stands(
     monkeypatch.setenv("XMIC_OFFLINE", "1")
     table = runpy.run_path("example.py", run_name="__main__")["table"]
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["0.0", "1.0"]
-    assert table.column("video").to_pylist() == ["kitchen.mkv", "kitchen.mkv"]
+    assert table.column("video").to_pylist() == ["kitchen", "kitchen"]
     assert table.num_columns == 4 + 2 * (1 + 2 * 3) + 1

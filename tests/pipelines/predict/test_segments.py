@@ -5,20 +5,7 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import InputError
-from pipelines.predict.segments import Segment, moment, read_segments
-
-
-@pytest.mark.parametrize(
-    ("cell", "seconds"), [("12.5", 12.5), ("1:02.5", 62.5), ("1:00:03", 3603.0), ("", None), (None, None), (7, 7.0)]
-)
-def test_a_time_is_seconds_or_a_clock(cell: object, seconds: float | None) -> None:
-    assert moment(cell) == seconds
-
-
-@pytest.mark.parametrize("cell", ["-1", "soon", "nan", "1:2:3:4", "-1:00"])
-def test_what_is_no_time_is_refused(cell: str) -> None:
-    with pytest.raises(ValueError, match="is no time; expected seconds or h:m:s"):
-        moment(cell)
+from pipelines.predict.segments import Segment, read_segments
 
 
 def test_a_single_video_needs_no_column_and_an_empty_stop_is_the_end(tmp_path: Path) -> None:
@@ -43,7 +30,12 @@ def test_a_video_is_named_by_its_id_its_file_name_or_without_the_ending(tmp_path
         ("video,start,stop\na.mp4,0,1\nc.mp4,0,1\n", "row 3: video 'c.mp4' is none of the videos; expected one of"),
         ("video,start,stop\n,0,1\n", "row 2: no video; expected one of x/a.mp4, y/a.mp4, b.mp4"),
         ("video,start,stop\na.mp4,0,1\n", "row 2: video 'a.mp4' is several of the videos"),
-        ("video,start,stop\nb,2,1\n", "row 2: starts at 2.0 s and stops at 1.0 s"),
+        ("video,start,stop\nb,2,1\n", "row 2: starts at 2 s and stops at 1 s"),
+        ("video,start,stop\nb,0,soon\n", "row 2: stop 'soon' is not a time; expected seconds"),
+        ("video,start,stop\nb,-1,1\n", "row 2: start '-1' is before the start of the video"),
+        ("video,start,stop\nb,0,30f\n", "row 2: stop '30f' is a frame number, and the frame rate is not known"),
+        ("video,start_frame,stop_frame\nb,0,1\n", "start_frame and stop_frame need the frame rate .*: --fps RATE"),
+        ("video,start_frame,stop_frame\nb,x,1\n", "start_frame and stop_frame need the frame rate"),
     ],
 )
 def test_what_can_not_be_meant_is_refused_with_its_row(tmp_path: Path, content: str, message: str) -> None:
@@ -52,3 +44,20 @@ def test_what_can_not_be_meant_is_refused_with_its_row(tmp_path: Path, content: 
     several = "several" in message or "no video" in message
     with pytest.raises(InputError, match=message):
         read_segments(file, ["x/a.mp4", "y/a.mp4", "b.mp4"] if several else ["a.mp4", "b.mp4"])
+
+
+def test_times_may_be_frames_where_the_rate_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "clips.csv"
+    file.write_text("start_frame,stop_frame\n30,59\n,\n")
+    assert read_segments(file, ["a.mp4"], fps=30) == [Segment("a.mp4", 1.0, 2.0), Segment("a.mp4")]
+    file.write_text("start,stop\n30f,0:02\n")
+    assert read_segments(file, ["a.mp4"], fps=30) == [Segment("a.mp4", 1.0, 2.0)]
+    file.write_text("start_frame,stop_frame\nx,1\n")
+    with pytest.raises(InputError, match="row 2: start_frame 'x' is not a frame number"):
+        read_segments(file, ["a.mp4"], fps=30)
+
+
+def test_true_labels_are_read_where_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "clips.csv"
+    file.write_text("start,stop,noun,verb\n0,1,cup,\n")
+    assert read_segments(file, ["a.mp4"]) == [Segment("a.mp4", 0.0, 1.0, None, "cup", None)]

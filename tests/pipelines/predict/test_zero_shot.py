@@ -71,5 +71,7 @@ def test_what_zero_shot_can_not_do_is_refused(tmp_path: Path) -> None:
         predictor.check_words()
     with pytest.raises(UsageError, match="--weights w.pt: they are a hand detector's, .* add --detector yolo"):
         load_zero_shot("pocket", tmp_path, weights="w.pt", machine=MACHINE)
-    with pytest.raises(UsageError, match="resnet18/random: random weights"):
+    with pytest.raises(
+        UsageError, match="resnet18/random: random weights give answers that mean nothing. Name trained"
+    ):
         load_zero_shot("timm:resnet18/random", tmp_path, machine=MACHINE)

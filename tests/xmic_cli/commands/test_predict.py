@@ -74,8 +74,11 @@ def test_too_many_failures_end_with_4_after_the_answers(command: list[str], caps
 
 def test_videos_are_drawn_where_asked_for(command: list[str], tmp_path: Path, capsys: _Capture) -> None:
     assert run([*command, "--annotate", str(tmp_path)]) == 0
-    assert f"wrote {tmp_path / 'a.mp4.annotated.mp4'}" in capsys.readouterr().err
-    assert (tmp_path / "a.mp4.annotated.mp4").stat().st_size > 1000
+    told = capsys.readouterr().err
+    for name in ("a.annotated.mp4", "a.contact.jpg", "a.srt", "a.vtt"):
+        assert f"wrote {tmp_path / name}" in told
+        assert (tmp_path / name).stat().st_size > 50
+    assert "no hands are drawn: this run does not look at hands" in told
 
 
 @pytest.mark.parametrize(
@@ -86,6 +89,9 @@ def test_videos_are_drawn_where_asked_for(command: list[str], tmp_path: Path, ca
         (["--format", "table", "--out", "x.csv"], 2, "--out x.csv: expected"),
         (["--json", "--format", "csv"], 2, "--json prints one JSON document"),
         (["--window", "2"], 2, "--segments and --window: choose one"),
+        (["--window", "soon"], 2, "--window: 'soon' is not a time; expected seconds (62.5), m:ss (1:02.5) or h:mm:ss"),
+        (["--stride", "30f"], 2, "--stride: '30f' is a frame number, and the frame rate is not known"),
+        (["--truth", "x.csv"], 2, "--truth x.csv: true labels are drawn by --annotate FOLDER"),
         (["--noun", "cup", "--noun", "cup"], 2, "nouns: 'cup' appears twice"),
         (["--boxes", "x.csv"], 2, "does not look at hands; leave it out"),
         (["--run", "none"], 5, "no such run; there is"),
@@ -121,7 +127,7 @@ def test_an_encoder_alone_answers_the_given_words_without_a_run(
         (["--encoder", "pocket", "--v2", "pocket", "--noun", "cup"], 2, "--v2: it is for a run"),
         (["--encoder", "pocket", "--allow-mixed", "--noun", "cup"], 2, "--allow-mixed: it is for a run"),
         (["--encoder", "nonsense", "--noun", "cup"], 2, "nonsense"),
-        (["--noun", "cup"], 5, "Or predict without a run: --encoder SPEC --noun WORD --verb WORD"),
+        (["--noun", "cup"], 5, "Or predict without a run: xmic predict VIDEO --encoder SPEC --noun WORD --verb WORD"),
     ],
 )
 def test_without_a_run_and_without_what_replaces_it_nothing_is_decoded(
