@@ -23,6 +23,8 @@ JPEGs."""
 CHUNK = re.compile(r"(\d+)\.(mp4|mkv|webm|mov|avi)", re.IGNORECASE)
 """A file of a chunk folder: its start in seconds."""
 
+_VIDEO_NAME = re.compile(r".*\.(mp4|m4v|mkv|webm|mov|avi)", re.IGNORECASE)
+
 JPEG = re.compile(r"(?:.*\D)?(\d+)\.jpe?g", re.IGNORECASE)
 """A numbered picture, ``frame_0000000001.jpg`` or ``img_00001.jpg``: the last number of the name counts."""
 
@@ -66,6 +68,11 @@ class FoundVideo:
 
 class LeavesRoots(InputError):
     """Error when a video is only a link out of all roots."""
+
+
+def is_video_name(path: str) -> bool:
+    """Check whether a path ends as the name of a video file."""
+    return _VIDEO_NAME.fullmatch(path) is not None
 
 
 def is_safe_relative(path: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,22 @@ import pyarrow as pa
 
 from data_manifests.errors import InputError, UsageError
 from data_manifests.readers import Reject, RejectRows, SplitRows, VideosByPath
+from data_manifests.readers.few import few
+from data_manifests.readers.holdout import Classes, HeldOut, Holdout, hold_out
 from data_manifests.readers.table_cells import filled, folded, frame_number, seconds, text
 from data_manifests.readers.table_classes import PlacedRow, TableClasses
 from data_manifests.readers.table_columns import check_columns
 from data_manifests.readers.table_files import Row, maybe_cut_off, open_table
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label, canonical_split
-from data_manifests.videos import is_safe_relative
+from data_manifests.videos import is_safe_relative, is_video_name
 
 COLUMNS = {
     "video": "path of the video, relative to a video root (or absolute below one)",
-    "start_s": "start in seconds; empty = 0",
-    "stop_s": "stop in seconds; empty = end of the file",
-    "start_frame": "number of the first JPEG, where the video is a folder or tar of numbered ones",
-    "stop_frame": "number of the last JPEG",
+    "start_s": "start in seconds, m:ss or h:mm:ss; empty = 0",
+    "stop_s": "stop, likewise; empty = end of the file",
+    "start_frame": "number of the first JPEG, where the video is a folder or tar of numbered ones; with a frame rate, "
+    "number of the first frame of a video file, from 0",
+    "stop_frame": "number of the last JPEG or frame",
     "verb": "verb, a class name; empty = no label",
     "noun": "noun, a class name; empty = no label",
     "all_nouns": "several nouns of one clip, a list or names with ';' between them; the first is the noun",
@@ -52,9 +56,11 @@ class TableReader(VideosByPath):
         roots: the video roots; absolute paths below them are made relative to them.
         class_files: text files with one class name per line, for the labels whose classes are not to be
             taken from the data.
+        fps: frames per second of video files whose clips are given in frames.
+        holdout: whole recordings become the split val, all others train; the tables must have no splits.
 
     Raises:
-        UsageError: a column mapping names a column that does not exist.
+        UsageError: a column mapping names a column that does not exist, or tables with splits and ``holdout``.
         InputError: a file is missing, of another format, or lacks a needed column.
     """
 
@@ -66,8 +72,15 @@ class TableReader(VideosByPath):
         columns: Mapping[str, str] | None = None,
         roots: Sequence[Path] = (),
         class_files: Mapping[Label, Path] | None = None,
+        fps: float | None = None,
+        holdout: Holdout | None = None,
     ) -> None:
-        self._files = list(files)
+        self._files, self._fps, self._holdout = list(files), fps, holdout
+        given = next(((file, split) for file, split in self._files if split is not None), None)
+        if holdout is not None and given is not None:
+            raise UsageError(
+                f"{given[1]}={given[0]} and --holdout: --holdout chooses the splits itself. Leave one of the two out."
+            )
         self._columns = {name: name for name in COLUMNS} | dict(columns or {})
         self._named = {"video"} | {name for name, theirs in (columns or {}).items() if theirs}
         unknown = sorted(set(self._columns) - set(COLUMNS))
@@ -79,10 +92,14 @@ class TableReader(VideosByPath):
             self._class_files, lambda: (item for rows in self._rows.values() for item in rows)
         )
         self._about_files: dict[Path, list[str]] = {}
+        self._held_out: HeldOut | None = None
         self.parameters: Mapping[str, Any] = {
             "reader": self.name,
             "columns": self._columns,
             "splits": [split for _, split in self._files],
+            # Keys of tables without these options are as they always were.
+            **({} if fps is None else {"fps": fps}),
+            **({} if holdout is None else {"holdout": vars(holdout)}),
         }
 
     def splits(self) -> list[str]:
@@ -104,17 +121,40 @@ class TableReader(VideosByPath):
                 rows.setdefault(self._split_of(file, line, row, split), []).append((file, line, row))
         if not rows:
             raise InputError(f"{', '.join(str(file) for file, _ in self._files)}: no row in it.")
-        return rows
+        if self._holdout is None:
+            return rows
+        known = [self._of_row(row) for _, _, row in rows["train"]]
+        self._held_out = hold_out((found for found in known if found is not None), self._holdout)
+        parts: dict[str, list[PlacedRow]] = {"train": [], "val": []}
+        for item, found in zip(rows["train"], known, strict=True):
+            parts["val" if found is not None and found[0] in self._held_out.chosen else "train"].append(item)
+        return parts
+
+    def _of_row(self, row: dict[str, Any]) -> tuple[str, Classes] | None:
+        """Return the recording of a row and its leading classes; None for a row that will be rejected."""
+        with suppress(Reject):
+            video_id, _ = self._video_id(row), _interval(row, self._fps)
+            first = [(label, name) for label in LABELS for name in self._class_lists.of_row(row, label)[:1]]
+            return filled(row.get("recording_id"), "recording_id") or video_id, frozenset(first)
+        return None
 
     def _split_of(self, file: Path, line: int, row: dict[str, Any], given: str | None) -> str:
         try:
             stated = text(row.get("split"), "split")
         except Reject as error:
             raise InputError(f"{file}, row {line}: {error}.") from None
+        if self._holdout is not None:
+            if stated is not None:
+                raise InputError(
+                    f"{file}, row {line}: split {stated!r}, and --holdout chooses the splits itself. Leave --holdout "
+                    "out to use the column, or map it away with --column split=."
+                )
+            return "train"
         if given is None and stated is None:
             raise InputError(
                 f"{file}, row {line}: no split. Add a column split (train, val or test), map one with "
-                f"--column split=NAME, or say it for the whole file: train={file.name}."
+                f"--column split=NAME, say it for the whole file: train={file.name}, or hold out recordings: "
+                "--holdout 20%."
             )
         if given is None and stated is not None:
             try:
@@ -184,9 +224,15 @@ class TableReader(VideosByPath):
             origins.append((file.name, line))
         files = dict.fromkeys(file for file, _, _ in self._rows[split])
         about_files = [sentence for file in files for sentence in self._about_files[file]]
+        table = pa.Table.from_pylist(clips, schema=CLIPS)
         findings = [*about_files, *earlier.findings(), *self._class_lists.findings()]
+        if self._held_out is not None and split == "val":
+            findings += self._held_out.sentences()
+        if split == "train":
+            findings += few(table)
+        findings += _frames_of_files(table)
         return SplitRows(
-            pa.Table.from_pylist(clips, schema=CLIPS),
+            table,
             pa.Table.from_pylist(rejects.rows, schema=REJECTS),
             origins,
             findings,
@@ -197,7 +243,7 @@ class TableReader(VideosByPath):
         return {
             "video_id": video_id,
             "recording_id": filled(row.get("recording_id"), "recording_id") or video_id,
-            **_interval(row),
+            **_interval(row, self._fps),
             "narration": filled(row.get("narration"), "narration"),
             "participant_id": filled(row.get("participant_id"), "participant_id"),
             **self._labels(row),
@@ -278,18 +324,29 @@ class _EarlierRows:
         return [f"{count} {words}" for count, words in counts if count]
 
 
-def _interval(row: dict[str, Any]) -> dict[str, Any]:
-    start, stop = seconds(row, "start_s") or 0.0, seconds(row, "stop_s")
+def _interval(row: dict[str, Any], fps: float | None) -> dict[str, Any]:
+    start, stop = seconds(row, "start_s", fps) or 0.0, seconds(row, "stop_s", fps)
+    first, last = frame_number(row, "start_frame"), frame_number(row, "stop_frame")
+    if fps is not None and first is not None and last is not None and not text(row.get("start_s")):
+        # Frames of a video file are times; the last one is shown until the next begins.
+        start, stop, first, last = first / fps, (last + 1) / fps, None, None
     if start < 0:
         raise Reject("bad_time", f"start_s {start} is before the start of the video")
     if stop is not None and stop <= start:
         raise Reject("not_positive_duration", f"starts at {start} s, stops at {stop} s")
-    first, last = frame_number(row, "start_frame"), frame_number(row, "stop_frame")
     if (first is None) != (last is None):
         raise Reject("bad_time", f"start_frame {first} and stop_frame {last}: expected both or neither")
     if first is not None and last is not None and last < first:
         raise Reject("not_positive_duration", f"starts at frame {first}, stops at frame {last}")
     return {"start_s": start, "stop_s": stop, "start_frame": first, "stop_frame": last}
+
+
+def _frames_of_files(clips: pa.Table) -> list[str]:
+    """Say how many clips count frames of a video file, which has times only."""
+    first, videos = clips.column("start_frame").to_pylist(), clips.column("video_id").to_pylist()
+    count = sum(frame is not None and is_video_name(video) for frame, video in zip(first, videos, strict=True))
+    text_of = "rows have start_frame and a video file; without its frame rate (--fps RATE) the whole file is the clip"
+    return [f"{count} {text_of}"] if count else []
 
 
 def _made_id(clip: dict[str, Any], made: Counter[str]) -> str:

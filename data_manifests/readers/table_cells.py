@@ -19,6 +19,7 @@ from itertools import pairwise
 from typing import Any
 
 from data_manifests.readers import Reject
+from data_manifests.times import parse_time
 
 MISSING_WORDS = frozenset(
     [
@@ -129,22 +130,24 @@ def _kind(value: Any) -> str:
     return f"of the type {type(value).__name__}"
 
 
-def seconds(row: Mapping[str, Any], column: str) -> float | None:
+def seconds(row: Mapping[str, Any], column: str, fps: float | None = None) -> float | None:
     """Parse a cell as seconds; None when it is empty.
 
+    Args:
+        row: cells by column.
+        column: the column.
+        fps: frames per second, for times in frames; None = none are accepted.
+
     Raises:
-        Reject: the cell is no finite number.
+        Reject: the cell is no time (:func:`data_manifests.times.parse_time`).
     """
     found = text(row.get(column))
     if found is None:
         return None
     try:
-        value = float(found)
-    except ValueError:
-        raise Reject("bad_time", f"{column} {found!r} is not a number of seconds") from None
-    if not math.isfinite(value):
-        raise Reject("bad_time", f"{column} {found!r} is not a finite number of seconds")
-    return value
+        return parse_time(found, fps)
+    except ValueError as error:
+        raise Reject("bad_time", f"{column} {error}") from None
 
 
 def frame_number(row: Mapping[str, Any], column: str) -> int | None:

@@ -45,10 +45,13 @@ def reader_of(options: PrepareOptions) -> Reader:
 
         return EgteaReader(options.annotations, not options.drop_empty_class, options.pattern)
     if isinstance(options, TableOptions):
+        from data_manifests.readers.holdout import Holdout
         from data_manifests.readers.table import TableReader, parse_files
 
+        holdout = Holdout.parse(options.holdout, options.holdout_seed) if options.holdout is not None else None
         class_files = {label: file for label, file in (("noun", options.nouns), ("verb", options.verbs)) if file}
-        return TableReader(parse_files(options.files), options.column, roots_of(options), class_files)  # type: ignore[arg-type]
+        files, roots = parse_files(options.files), roots_of(options)
+        return TableReader(files, options.column, roots, class_files, options.fps, holdout)  # type: ignore[arg-type]
     assert isinstance(options, OwnOptions)
     return own_reader(options.reader, options.annotations, options.set)
 

@@ -13,7 +13,7 @@ from data_manifests.errors import UsageError
 from pipelines.engine.options import Argument, Doc, Flag, Group, Metavar, Options, Pairs
 from pipelines.engine.run_policy import parse_max_failures
 
-_VIDEOS = Group("Videos")
+_VIDEOS, _HOLDOUT = Group("Videos"), Group("Splits")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,15 +106,33 @@ class TableOptions(PrepareOptions):
     ] = field(default_factory=dict)
     nouns: Annotated[Path | None, Doc("File of noun classes, one per line. (default: those in the data)")] = None
     verbs: Annotated[Path | None, Doc("File of verb classes, one per line. (default: those in the data)")] = None
+    fps: Annotated[
+        float | None,
+        Gt(0),
+        Doc(
+            "Frames per second of the video files, for clips in frames: start_frame and stop_frame (the last frame), "
+            "counted from 0, or times such as 1500f."
+        ),
+    ] = None
+    holdout: Annotated[
+        str | float | None,
+        _HOLDOUT,
+        Metavar("P%"),
+        Doc("Hold out about this share of the clips as val, by whole recordings; all others are train."),
+    ] = None
+    holdout_seed: Annotated[int, Ge(0), _HOLDOUT, Doc("Seed of the choice of recordings.")] = 0
 
     def check(self) -> None:
         """Refuse a missing table, an unknown split, and an unnamed video column."""
+        from data_manifests.readers.holdout import Holdout
         from data_manifests.readers.table import parse_files
 
         super().check()
         if not self.files:
             raise UsageError('files is empty: expected one table or more, e.g. ["train=clips.csv"]')
         parse_files(self.files)
+        if self.holdout is not None:
+            Holdout.parse(self.holdout)
         if self.column.get("video") == "":
             raise UsageError("--column video=: expected OURS=THEIRS, for instance video=path")
 

@@ -33,6 +33,9 @@ _ROWS: list[dict[str, Any]] = [
 ]
 
 
+_NO_TIME = "is not a time; expected seconds (62.5), m:ss (1:02.5) or h:mm:ss (0:01:02.5)"
+
+
 def _read(
     file: Path, columns: Mapping[str, str] | None = None, class_files: Mapping[Label, Path] | None = None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -111,10 +114,15 @@ def test_an_empty_or_nan_time_is_the_start_or_the_end(tmp_path: Path, kind: str,
 @pytest.mark.parametrize(
     ("times", "reason", "detail"),
     [
-        ({"start_s": "soon"}, "bad_time", "start_s 'soon' is not a number of seconds"),
-        ({"stop_s": "1:30"}, "bad_time", "stop_s '1:30' is not a number of seconds"),
-        ({"stop_s": "inf"}, "bad_time", "stop_s 'inf' is not a finite number of seconds"),
-        ({"start_s": "nan"}, "bad_time", "start_s 'nan' is not a finite number of seconds"),
+        ({"start_s": "soon"}, "bad_time", f"start_s 'soon' {_NO_TIME}"),
+        ({"stop_s": "1:90"}, "bad_time", f"stop_s '1:90' {_NO_TIME}"),
+        (
+            {"stop_s": "30f"},
+            "bad_time",
+            "stop_s '30f' is a frame number, and the frame rate is not known; give it with --fps",
+        ),
+        ({"stop_s": "inf"}, "bad_time", f"stop_s 'inf' {_NO_TIME}"),
+        ({"start_s": "nan"}, "bad_time", f"start_s 'nan' {_NO_TIME}"),
         ({"start_s": -0.5, "stop_s": 1}, "bad_time", "start_s -0.5 is before the start of the video"),
         ({"start_s": 2, "stop_s": 2}, "not_positive_duration", "starts at 2.0 s, stops at 2.0 s"),
         ({"stop_s": 0}, "not_positive_duration", "starts at 0.0 s, stops at 0.0 s"),
@@ -349,3 +357,20 @@ def test_frame_numbers_that_are_none_are_rejected(tmp_path: Path, frames: dict, 
 def test_a_recording_of_several_videos_is_kept(tmp_path: Path) -> None:
     (clip,), _ = _one(tmp_path, recording_id="monday")
     assert clip["recording_id"] == "monday"
+
+
+def test_frames_of_a_video_file_are_times_where_the_rate_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "clips.csv"
+    file.write_text("video,start_frame,stop_frame,start_s\na.mp4,30,59,\nb.mp4,,,60f\n")
+    found = TableReader([(file, "val")], fps=30).read("val")
+    places = [(clip["start_s"], clip["stop_s"], clip["start_frame"]) for clip in found.clips.to_pylist()]
+    assert places == [(1.0, 2.0, None), (2.0, None, None)]
+    assert found.findings == []
+    assert TableReader([(file, "val")], fps=30).parameters["fps"] == 30
+
+
+def test_frames_of_a_video_file_without_the_rate_are_spoken_of(tmp_path: Path) -> None:
+    file = tmp_path / "clips.csv"
+    file.write_text("video,start_frame,stop_frame\na.mp4,30,59\njpegs,1,9\n")
+    (said,) = TableReader([(file, "val")]).read("val").findings
+    assert said.startswith("1 rows have start_frame and a video file; without its frame rate (--fps RATE)")

@@ -14,13 +14,13 @@ def test_blanks_and_nan_are_no_text(cell: Any, found: str | None) -> None:
     assert text(cell) == found
 
 
-@pytest.mark.parametrize(("cell", "found"), [("1.5", 1.5), (2, 2.0), ("", None), (math.nan, None)])
-def test_seconds_may_be_text_or_number(cell: Any, found: float | None) -> None:
+@pytest.mark.parametrize(("cell", "found"), [("1.5", 1.5), ("0:01:02.5", 62.5), (2, 2.0), ("", None), (math.nan, None)])
+def test_seconds_may_be_text_a_clock_or_a_number(cell: Any, found: float | None) -> None:
     assert seconds({"start_s": cell}, "start_s") == found
 
 
-@pytest.mark.parametrize("cell", ["00:01", "inf", "1,5"])
-def test_what_is_no_number_of_seconds_is_rejected(cell: str) -> None:
+@pytest.mark.parametrize("cell", ["00:61", "inf", "1,5"])
+def test_what_is_no_time_is_rejected(cell: str) -> None:
     with pytest.raises(Reject, match="start_s"):
         seconds({"start_s": cell}, "start_s")
 

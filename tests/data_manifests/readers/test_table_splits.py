@@ -65,11 +65,11 @@ def test_a_column_that_contradicts_the_given_split_is_refused(tmp_path: Path) ->
     assert TableReader([(write_clips(file, rows[:2]), "val")]).read("val").clips.num_rows == 2
 
 
-def test_a_row_without_any_split_says_the_three_ways_out(tmp_path: Path) -> None:
+def test_a_row_without_any_split_says_the_ways_out(tmp_path: Path) -> None:
     file = write_clips(tmp_path / "clips.csv", [{"video": "a.mp4", "split": "val"}, {"video": "a.mp4"}])
     with pytest.raises(InputError) as error:
         TableReader([(file, None)]).splits()
     assert str(error.value) == (
         f"{file}, row 3: no split. Add a column split (train, val or test), map one with "
-        "--column split=NAME, or say it for the whole file: train=clips.csv."
+        "--column split=NAME, say it for the whole file: train=clips.csv, or hold out recordings: --holdout 20%."
     )

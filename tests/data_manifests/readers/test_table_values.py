@@ -98,18 +98,16 @@ def test_every_spelling_of_a_missing_value_is_no_label_and_is_reported(tmp_path:
 def test_a_class_list_decides_that_such_a_word_is_a_class(tmp_path: Path) -> None:
     listed = tmp_path / "nouns.txt"
     listed.write_text("pan\nnull\n")
-    reader = TableReader([(_csv(tmp_path / "a.csv", ["pan", "null", "NaN"]), "train")], class_files={"noun": listed})
+    reader = TableReader([(_csv(tmp_path / "a.csv", ["pan", "null", "NaN"]), "val")], class_files={"noun": listed})
     assert _classes(reader) == ["pan", "null"]
-    assert _nouns(reader, "train") == ["pan", "null", None]
-    assert [sentence.split(" counts")[0] for sentence in reader.read("train").findings] == [
-        "noun 'NaN' (row 4 of a.csv)"
-    ]
+    assert _nouns(reader, "val") == ["pan", "null", None]
+    assert [sentence.split(" counts")[0] for sentence in reader.read("val").findings] == ["noun 'NaN' (row 4 of a.csv)"]
 
 
 def test_a_word_that_only_looks_missing_is_a_class_and_is_reported(tmp_path: Path) -> None:
     reader = _reader(_csv(tmp_path / "a.csv", ["pan", "none"]), _csv(tmp_path / "b.csv", ["none", "pan"]))
     assert _classes(reader) == ["none", "pan"]
-    assert reader.read("train").findings == [
+    assert reader.read("val").findings == [
         "noun 'none' (2 rows, the first is row 3 of a.csv) is a class; if it says that the label is missing, "
         "empty the cells"
     ]
@@ -168,7 +166,7 @@ def test_a_repeated_clip_is_found_where_its_times_differ_by_rounding_only(tmp_pa
 
 def test_one_word_in_two_forms_of_unicode_is_reported_with_its_rows(tmp_path: Path) -> None:
     reader = _reader(_csv(tmp_path / "a.csv", ["cr\u00e8me"]), _csv(tmp_path / "b.csv", ["cre\u0300me"]))
-    (said,) = reader.read("train").findings
+    (said,) = reader.read("val").findings
     assert re.fullmatch(r"nouns '.*' \(row 2 of b.csv\) and '.*' \(row 2 of a.csv\) are 2 classes; .*", said)
 
 

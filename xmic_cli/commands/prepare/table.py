@@ -14,9 +14,13 @@ from xmic_cli.spread import spread
 def table(context: typer.Context, *, options: TableOptions, shared: PrepareCall) -> None:
     """Prepare your own clips from a table, one clip per row.
 
-    A row has a video, start and stop seconds, verb and noun. Only the column video is required. The others are start_s,
+    A row has a video, start and stop times, verb and noun. Only the column video is required. The others are start_s,
     stop_s, verb, noun, all_nouns, split, narration, clip_id, participant_id, recording_id, and start_frame and
-    stop_frame where videos are numbered JPEGs. Without --videos, paths are relative to the folder of the first table.
+    stop_frame where videos are numbered JPEGs or --fps is given. Times are seconds, m:ss or h:mm:ss. Without --videos,
+    paths are relative to the folder of the first table.
+
+    Rows need a split: in a column, as train=FILE, or chosen by --holdout.
+
     --device and --offline are accepted, as by every stage, but reading text files needs neither.
     """
     run(context, options, shared)
