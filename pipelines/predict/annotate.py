@@ -12,6 +12,7 @@ import av
 import numpy as np
 from av.codec.codec import Codec, UnknownCodecError
 from av.video.stream import VideoStream
+from PIL import Image
 
 from data_manifests.errors import InputError
 from data_manifests.schema import LABELS, Label
@@ -30,8 +31,8 @@ from pipelines.predict.run import EmbeddedFootage
 from pipelines.predict.seen import SeenInTime
 from pipelines.predict.subtitles import cues, srt, vtt
 
-SHORT_SIDE = 720
-"""Largest short side of a drawn picture, pixels."""
+SHORT_SIDE, LEAST_SHORT_SIDE = 720, 360
+"""Largest and smallest short side of a drawn picture, pixels; in less, no text can be read."""
 
 NO_HANDS = "this run does not look at hands"
 
@@ -192,7 +193,7 @@ def _pictures(source: Path, first_pts: int) -> Iterator[tuple[int, int, np.ndarr
             at = round((frame.pts - first_pts) * time_base / _TICK)
             if at > last:
                 last = at
-                yield at, frame.pts, _even(converter.convert(frame, SHORT_SIDE)), rate
+                yield at, frame.pts, _even(enlarged(converter.convert(frame, SHORT_SIDE))), rate
 
 
 def _stream(out: av.container.OutputContainer, rate: Fraction, page: np.ndarray) -> VideoStream:
@@ -211,6 +212,21 @@ def _can_write(name: str) -> bool:
         return bool(Codec(name, "w").is_encoder)
     except UnknownCodecError:
         return False
+
+
+def enlarged(picture: np.ndarray) -> np.ndarray:
+    """Enlarge a small picture by a whole number.
+
+    In a smaller one no text could be read.
+
+    Args:
+        picture: uint8 [H, W, 3].
+    """
+    height, width = picture.shape[:2]
+    times = -(-LEAST_SHORT_SIDE // min(height, width))
+    if times == 1:
+        return picture
+    return np.array(Image.fromarray(picture).resize((times * width, times * height), Image.Resampling.BICUBIC))
 
 
 def _even(picture: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.engine.progress import Silent
 from pipelines.predict import EmbeddedFootage, Predictor
-from pipelines.predict.annotate import annotate, stem_of
+from pipelines.predict.annotate import annotate, enlarged, stem_of
 from tests.pipelines.kitchen_world import Kitchen
 
 
@@ -47,7 +47,7 @@ def frames(path: Path) -> list[tuple[float, np.ndarray]]:
 
 def green(picture: np.ndarray) -> int:
     """Pixels that are as green as hand boxes are."""
-    red, middle, blue = np.moveaxis(picture[:96].astype(int), 2, 0)
+    red, middle, blue = np.moveaxis(picture[:360].astype(int), 2, 0)
     return int(((middle > red + 60) & (middle > blue + 40)).sum())
 
 
@@ -101,6 +101,13 @@ def test_a_run_without_hands_says_so(kitchen: Kitchen, tmp_path: Path) -> None:
     footage = predictor.embed([kitchen.video("b.mp4")], cache=tmp_path / "cache")
     annotate(footage, predictor.predict(footage), tmp_path, told)
     assert told.notes == ["no hands are drawn: this run does not look at hands"]
+
+
+@pytest.mark.parametrize(
+    ("size", "drawn"), [((192, 256), (384, 512)), ((360, 640), (360, 640)), ((99, 50), (792, 400))]
+)
+def test_a_small_picture_is_enlarged_so_that_text_can_be_read(size: tuple[int, int], drawn: tuple[int, int]) -> None:
+    assert enlarged(np.zeros((*size, 3), np.uint8)).shape == (*drawn, 3)
 
 
 def test_videos_that_differ_only_in_their_ending_keep_it() -> None:
