@@ -20,7 +20,7 @@ from pipelines.decode.packet_index import Heartbeat
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.reader import VideoReader, open_video
 from pipelines.decode.source import Failure, FrameChoice, LostFrame, StoredFrame
-from pipelines.decode.video_source import damaged, nothing_there, past_end, reader_facts, stored
+from pipelines.decode.video_source import damaged, incomplete, nothing_there, past_end, reader_facts, stored
 from pipelines.engine.clips import Clip
 
 TICK = Fraction(1, 90_000)
@@ -59,8 +59,11 @@ class ChunkSource:
             self._known_end_s = self._end_s()
         end_s = self._known_end_s - self._offset_s
         stop_s = end_s if clip.stop_s is None else clip.stop_s
+        lacking = self._reader(int(self._starts[-1])).lacking if clip.stop_s is None else None
+        if lacking:
+            return incomplete(plan, f"in {self._files[int(self._starts[-1])].name} {lacking}")
         if stop_s <= clip.start_s:
-            return nothing_there(clip, plan, end_s)
+            return nothing_there(clip, plan, end_s, None)
         times = plan.times(clip.start_s, stop_s)
         at = times + self._offset_s
         chunks = np.searchsorted(self._starts, at, side="right") - 1
@@ -82,7 +85,7 @@ class ChunkSource:
             if found.past_end.any():
                 first = float(times[inside][found.past_end][0])
                 length = start + reader.info.duration_s - self._offset_s
-                failures.append(past_end(int(found.past_end.sum()), times.size, first, length))
+                failures.append(past_end(int(found.past_end.sum()), times.size, first, length, reader.lacking))
         return FrameChoice(pts, failures)
 
     def frames(self, pts: Iterable[int], plan: FramePlan) -> Iterator[StoredFrame | LostFrame]:

@@ -6,7 +6,8 @@ This is the reference mode.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import av
 import numpy as np
@@ -14,6 +15,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from pipelines.decode.output_order import in_order_of_output
 from pipelines.decode.packet_index import ONE_FRAME_A_PACKET, Heartbeat, PacketIndex, depends_on, read_packets
 
 
@@ -39,6 +41,8 @@ class Scan:
         ordinals: The displayed frames in display order: pts → number in the order the decoder gives them.
         lost: int64, ascending: pts of frames between displayed ones that are lost by damage.
         refused: Number of packets the decoder refused.
+        index: The packet index, with times of display also where those of the file are in doubt.
+        ascending: The times of the file ascend in the order in which the frames come out.
         untimed: Number of the first frame without any timestamp, which no time can find; None when all have one.
     """
 
@@ -46,6 +50,8 @@ class Scan:
     ordinals: dict[int, int]
     lost: np.ndarray
     refused: int
+    index: PacketIndex
+    ascending: bool
     untimed: int | None
 
 
@@ -57,17 +63,22 @@ class _Seen:
 
 
 def play(
-    container: InputContainer, stream: VideoStream, refusals: list[Refusal], heartbeat: Heartbeat
+    container: InputContainer,
+    stream: VideoStream,
+    index: PacketIndex,
+    refusals: list[Refusal],
+    heartbeat: Heartbeat,
 ) -> Iterator[tuple[int, VideoFrame]]:
-    """Decode a freshly opened file from its start to its end.
+    """Decode the packets of an index from a freshly opened file.
 
     A refused packet does not end the decoding; it is appended to ``refusals``. A packet that the container marks as
     incomplete is appended too. It is not decoded, since the decoder would spoil the frame before it as well.
 
     Yields:
-        Every frame with its number, in the order the decoder gives them.
+        Every frame with its number, in the order the decoder gives them. Where the times of the index are in doubt, the
+        pts of a frame is the position of its packet.
     """
-    packets = read_packets(container, stream, [], heartbeat)
+    packets = islice(read_packets(container, stream, [], heartbeat), len(index.pts))
     ordinal, position = 0, 0
     while True:
         packet = next(packets, None)
@@ -76,6 +87,8 @@ def play(
             if packet is not None and packet.is_corrupt:
                 refusals.append(Refusal(position, ordinal))
             else:
+                if packet is not None and index.in_doubt:
+                    packet.pts = packet.dts = position
                 frames = stream.codec_context.decode(packet)
         except av.error.MemoryError:
             raise
@@ -98,17 +111,25 @@ def scan(container: InputContainer, stream: VideoStream, index: PacketIndex, hea
     refusals: list[Refusal] = []
     seen: list[_Seen] = []
     first: VideoFrame | None = None
-    for ordinal, frame in play(container, stream, refusals, heartbeat):
+    for ordinal, frame in play(container, stream, index, refusals, heartbeat):
         first = first or frame
         # Without a pts the time is that of the packet that brought the frame out, as FFmpeg guesses it.
-        pts = frame.pts if frame.pts is not None else frame.dts
+        pts = frame.pts if frame.pts is not None or index.in_doubt else frame.dts
         if pts is None:
-            return Scan(first, {}, np.empty(0, dtype=np.int64), len(refusals), ordinal)
+            return Scan(first, {}, np.empty(0, dtype=np.int64), len(refusals), index, False, ordinal)
         seen.append(_Seen(pts, frame.key_frame, frame.is_corrupt))
 
+    uncertain = np.empty(0, dtype=np.int64)
+    ascending = True
+    if index.in_doubt:
+        positions = [each.pts for each in seen]
+        ascending = bool(np.all(np.diff(index.pts[positions]) > 0))
+        index, uncertain = in_order_of_output(index, positions, {refusal.position for refusal in refusals})
+        seen = [replace(each, pts=int(index.pts[each.pts])) for each in seen]
     if index.addressable:
         one_each = stream.codec_context.name in ONE_FRAME_A_PACKET
         built_on_damage = _damage_by_packet(seen, refusals, index, one_each)
+        built_on_damage |= set(index.pts[uncertain].tolist())
         suspect = [each.pts in built_on_damage for each in seen]
     else:
         suspect = _damage_by_display(seen, refusals)
@@ -127,8 +148,8 @@ def scan(container: InputContainer, stream: VideoStream, index: PacketIndex, hea
     exist -= set(index.pts[index.hidden].tolist())
     lost = np.array(sorted(exist - ordinals.keys()), dtype=np.int64)
     if ordinals:
-        lost = lost[(lost > min(ordinals)) & (lost < max(ordinals))]
-    return Scan(first, ordinals, lost, len(refusals), None)
+        lost = lost[lost > min(ordinals)]
+    return Scan(first, ordinals, lost, len(refusals), index, ascending, None)
 
 
 def _damage_by_packet(seen: list[_Seen], refusals: list[Refusal], index: PacketIndex, one_each: bool) -> set[int]:

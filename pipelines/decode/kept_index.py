@@ -19,6 +19,8 @@ from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.digest import digest_json
 from pipelines.engine.file_memory import file_key
 
+_WORDS = ("problem", "in_doubt", "ends_early")
+
 
 def kept_index(
     path: Path, container: InputContainer, stream: VideoStream, folder: Path, heartbeat: Heartbeat
@@ -52,7 +54,7 @@ def kept_index(
 
 def _save(index: PacketIndex, file: Path) -> None:
     columns = {each.name: getattr(index, each.name) for each in fields(index)}
-    columns["problem"] = np.array(index.problem or "")
+    columns |= {name: np.array(columns[name] or "") for name in _WORDS}
     with file.open("wb") as target:
         np.savez_compressed(target, **columns)
 
@@ -60,4 +62,4 @@ def _save(index: PacketIndex, file: Path) -> None:
 def _load(file: Path) -> PacketIndex:
     with np.load(file, allow_pickle=False) as stored:
         columns = {name: stored[name] for name in stored.files}
-    return PacketIndex(**{**columns, "problem": str(columns["problem"]) or None})
+    return PacketIndex(**{**columns, **{name: str(columns[name]) or None for name in _WORDS}})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import av
@@ -43,6 +43,8 @@ RESTARTS_AT_KEY = ONE_FRAME_A_PACKET - {"gif"}
 # Codecs in which a frame marked non-reference is used by no other frame at all. Not HEVC: there the mark
 # holds within one temporal sub-layer, and a higher sub-layer may still refer to the frame.
 NONREF_IS_FINAL = frozenset({"h264", "mpeg4", "mpeg2video", "mpeg1video"})
+# Frames' lengths by which times of decoding may run back without being those of another recording.
+_TURN_FRAMES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +59,8 @@ class PacketIndex:
         damaged: bool ``[N]``, the container itself marks the packet as incomplete.
         durations: int64 ``[N]``, ticks; 0 where unknown.
         problem: Why the index of packets is no index of frames, in words; None when it is one.
+        in_doubt: Why the pts may be times of decoding instead of display, in words; None when they are not.
+        ends_early: Why the index ends before the file does, in words; None when it does not.
     """
 
     pts: np.ndarray
@@ -66,6 +70,8 @@ class PacketIndex:
     damaged: np.ndarray
     durations: np.ndarray
     problem: str | None
+    in_doubt: str | None = None
+    ends_early: str | None = None
 
     @property
     def addressable(self) -> bool:
@@ -161,7 +167,7 @@ def read_index(container: InputContainer, stream: VideoStream, heartbeat: Heartb
     key, hidden, damaged = bytearray(), bytearray(), bytearray()
     for packet in read_packets(container, stream, stopped, heartbeat):
         pts.append(NO_PTS if packet.pts is None else packet.pts)
-        dts.append(pts[-1] if packet.dts is None else packet.dts)
+        dts.append(NO_PTS if packet.dts is None else packet.dts)
         durations.append(packet.duration or 0)
         key.append(packet.is_keyframe)
         hidden.append(packet.is_discard)
@@ -170,23 +176,52 @@ def read_index(container: InputContainer, stream: VideoStream, heartbeat: Heartb
     restart = np.frombuffer(key, dtype=bool)
     if codec not in RESTARTS_AT_KEY:
         restart[1:] = False
+    decoded_at = np.frombuffer(dts, dtype=np.int64)
+    shown_at = np.frombuffer(pts, dtype=np.int64)
     index = PacketIndex(
-        pts=np.frombuffer(pts, dtype=np.int64),
-        dts=np.frombuffer(dts, dtype=np.int64),
+        pts=shown_at,
+        dts=np.where(decoded_at == NO_PTS, shown_at, decoded_at),
         restart=restart,
         hidden=np.frombuffer(hidden, dtype=bool),
         damaged=np.frombuffer(damaged, dtype=bool),
         durations=np.frombuffer(durations, dtype=np.int64),
         problem=None,
     )
-    return replace(index, problem=_problem(index, codec, stopped))
+    index = replace(_up_to_turn(index, decoded_at, stream), **({"ends_early": stopped[0]} if stopped else {}))
+    return replace(index, problem=_problem(index, codec))
 
 
-def _problem(index: PacketIndex, codec: str, stopped: list[str]) -> str | None:
+def _up_to_turn(index: PacketIndex, decoded_at: np.ndarray, stream: VideoStream) -> PacketIndex:
+    """End the index where the times of decoding run back, as in recordings that were joined byte by byte.
+
+    Another recording begins there, and its times are those of other pictures. A few frames' lengths are no turn: some
+    programs write such times.
+    """
+    timed = np.flatnonzero(decoded_at != NO_PTS)
+    steps = np.diff(decoded_at[timed])
+    if not np.any(steps < 0):
+        return index
+    back = np.maximum.accumulate(decoded_at[timed]) - decoded_at[timed]
+    turns = timed[back > _TURN_FRAMES * np.median(np.abs(steps[steps != 0]))]
+    if not len(turns):
+        return index
+    at = int(turns[0])
+    before, after = (float(int(decoded_at[place]) * stream.time_base) for place in (at - 1, at))
+    words = f"at packet {at} of {len(index.pts)} its times run back from {before:.3f} s to {after:.3f} s"
+    return up_to(index, at, words)
+
+
+def up_to(index: PacketIndex, stop: int, why: str) -> PacketIndex:
+    """End an index before a packet, for a reason in words."""
+    columns = {each.name: getattr(index, each.name)[:stop] for each in fields(index) if each.type == "np.ndarray"}
+    return replace(index, **columns, ends_early=why)
+
+
+def _problem(index: PacketIndex, codec: str) -> str | None:
     if not len(index.pts):
         return "the stream has no packets"
-    if stopped:
-        return stopped[0]
+    if index.ends_early:
+        return index.ends_early
     if codec not in ONE_FRAME_A_PACKET:
         return f"packets of codec {codec} are not known to show one frame each"
     without = int(np.sum(index.pts == NO_PTS))

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -34,8 +34,13 @@ from pipelines.decode.convert import RgbConverter, display_matrix
 from pipelines.decode.forward import play, scan
 from pipelines.decode.gop import GopDecoder, Unreliable
 from pipelines.decode.kept_index import kept_index
-from pipelines.decode.packet_index import Heartbeat, depends_on, read_index
+from pipelines.decode.output_order import may_reorder, with_doubt
+from pipelines.decode.packet_index import Heartbeat, depends_on, read_index, up_to
 from pipelines.decode.plan import frame_length_s, nearest_pts
+from pipelines.decode.stated import second_recording, stated
+
+_REORDERED_FRAMES = 16
+"""Most frames that a decoder holds back for others that are shown before them."""
 
 
 @dataclass(frozen=True)
@@ -135,12 +140,14 @@ class VideoReader:
         mode: ``gop`` or ``forward``.
         fallback: Why the reader left the fast mode, in words; None when it did not.
         missing: The wanted pts that :meth:`frames` could not deliver, over all calls.
+        lacking: What the data lacks of the video that the container states, in words; None when nothing is lacking.
     """
 
     info: VideoInfo
     mode: str
     fallback: str | None
     missing: frozenset[int]
+    lacking: str | None
 
     def __init__(self, path: Path, forward: bool, heartbeat: Heartbeat, indexes: Path | None) -> None:
         """Open the file; see :func:`open_video`."""
@@ -148,18 +155,25 @@ class VideoReader:
         self.mode = "forward" if forward else "gop"
         self.fallback = None
         self.missing = frozenset()
+        self.lacking = None
         self._heartbeat = heartbeat
         self._converter = RgbConverter()
         self._ordinals: dict[int, int] = {}
+        self._ascending = True
         self._container, self._stream = open_stream(self.path)
         try:
             with errors_of(self.path):
+                self._statement = stated(self.path, self._container, self._stream)
                 if indexes is None:
                     self._index = read_index(self._container, self._stream, heartbeat)
                 else:
                     self._index = kept_index(self.path, self._container, self._stream, indexes, heartbeat)
+                self._leave_out_second_recording()
+                self._index = with_doubt(self._index, self._container, self._stream)
                 if forward:
                     self._scan()
+                    return
+                if self._index.in_doubt and not self._times_are_right():
                     return
                 try:
                     self._start_gop()
@@ -197,6 +211,9 @@ class VideoReader:
         """
         tick, first = self.info.time_base, self.info.first_pts
         pts, past_end = nearest_pts(self._exist, tick, first, times, self._lone_frame_s)
+        if self._ends_early:
+            # What follows the last frame is not there: the frame stands for no instant but its own.
+            past_end |= times > self.info.duration_s - self._last_frame_s / 2
         return Selection(pts, past_end, np.isin(pts, self._lost) & ~past_end)
 
     def frames(self, pts: Iterable[int], short_side: int = 256) -> Iterator[DecodedFrame]:
@@ -240,6 +257,30 @@ class VideoReader:
         time_s = float((pts - self.info.first_pts) * self.info.time_base)
         return DecodedFrame(pts, time_s, self._converter.convert(frame, short_side))
 
+    def _leave_out_second_recording(self) -> None:
+        at = second_recording(self.path, self._container)
+        if at is None or self._index.ends_early:
+            return
+        why = f"another recording begins at byte {at}, and only the first is read"
+        # FFmpeg reads on into a second AVI; its first states its number of frames.
+        stop = len(self._index.pts)
+        if self._container.format.name == "avi" and 0 < self._stream.frames < stop:
+            stop = self._stream.frames
+        self._index = up_to(self._index, stop, why)
+
+    def _times_are_right(self) -> bool:
+        """Settle the doubt about the times; where they are wrong, the file is ready to be read forward."""
+        doubt, problem = self._index.in_doubt, self._index.problem
+        self._reopen()
+        if problem or may_reorder(self._container, self._stream, self._heartbeat):
+            self._scan()
+            if problem or not self._ascending:
+                self.mode, self.fallback = "forward", problem or f"{doubt}, so its frames get them in the order of display"
+                return False
+        self._index = replace(self._index, in_doubt=None)
+        self._reopen()
+        return True
+
     def _start_gop(self) -> None:
         index = self._index
         if index.problem:
@@ -265,8 +306,8 @@ class VideoReader:
         found = scan(self._container, self._stream, self._index, self._heartbeat)
         if found.untimed is not None:
             raise VideoError(
-                f"{self.path}: frame {found.untimed} has no timestamp, so no frame can be found by its time; "
-                "copy the stream into a container that keeps timestamps, such as MP4",
+                f"{self.path}: frame {found.untimed} has no timestamp, so no frame can be found by its time, and the "
+                f"stream states no frame rate; encode it at its rate: ffmpeg -r RATE -i {self.path.name} video.mp4",
                 "decode_error",
             )
         if found.first is None or not found.ordinals:
@@ -276,7 +317,7 @@ class VideoReader:
                 "get the file again",
                 "decode_error",
             )
-        self._ordinals = found.ordinals
+        self._ordinals, self._index, self._ascending = found.ordinals, found.index, found.ascending
         self._describe(found.first, np.fromiter(found.ordinals, dtype=np.int64), found.lost)
 
     def _forward(self, pending: deque[int]) -> Iterator[tuple[int, VideoFrame]]:
@@ -286,7 +327,7 @@ class VideoReader:
             return
         last = max(wanted)
         self._reopen()
-        for ordinal, frame in play(self._container, self._stream, [], self._heartbeat):
+        for ordinal, frame in play(self._container, self._stream, self._index, [], self._heartbeat):
             if ordinal in wanted:
                 yield wanted[ordinal], frame
             if ordinal == last:
@@ -303,8 +344,17 @@ class VideoReader:
             raise VideoError(f"{self.path}: the stream states no time base; expected one", "decode_error")
         tick = Fraction(stated.numerator, stated.denominator)
         shown = np.sort(shown)
-        self._lost = lost[(lost > shown[0]) & (lost < shown[-1])]
+        self._lost = lost[lost > shown[0]]
         self._exist = np.union1d(shown, self._lost) if self._lost.size else shown
+        index = self._index
+        counted = int(np.sum(~index.damaged))
+        span_s = float(int(index.pts[~index.damaged].max(initial=shown[0]) - index.pts.min()) * tick)
+        frame_s = frame_length_s(self._exist, tick, float(1 / rate if rate else tick))
+        self.lacking = index.ends_early or self._statement.lacking(span_s + frame_s, counted, frame_s)
+        self._ends_early = self.lacking is not None or bool(index.damaged[-1])
+        if self._ends_early:
+            self._exist = _without_loose_end(self._exist, self._lost)
+            shown, self._lost = (each[each <= self._exist[-1]] for each in (shown, self._lost))
         lengths = self._index.durations[self._index.pts == shown[0]]
         if lengths.size and lengths[0] > 0:
             self._lone_frame_s = float(int(lengths[0]) * tick)
@@ -313,7 +363,8 @@ class VideoReader:
         width, height = first.width, first.height
         if display_matrix(first)[0] == 0:
             width, height = height, width
-        span_s = float(int(shown[-1] - shown[0]) * tick)
+        span_s = float(int(self._exist[-1] - shown[0]) * tick)
+        self._last_frame_s = frame_length_s(self._exist, tick, self._lone_frame_s)
         self.info = VideoInfo(
             codec=self._stream.codec_context.name,
             width=width,
@@ -322,6 +373,24 @@ class VideoReader:
             time_base=tick,
             first_pts=int(shown[0]),
             average_rate=float(rate) if rate else None,
-            duration_s=span_s + frame_length_s(self._exist, tick, self._lone_frame_s),
+            duration_s=span_s + self._last_frame_s,
             frames_indexed=len(shown),
         )
+
+
+def _without_loose_end(exist: np.ndarray, lost: np.ndarray) -> np.ndarray:
+    """Leave out the last frames of data that was cut off, where frames between them are missing.
+
+    A frame that is shown later than the cut is decoded before it: the last frames have holes, and no time tells which.
+
+    Args:
+        exist: int64 ``[M]``, ascending: pts of the frames, M >= 1.
+        lost: int64: pts of those that are damaged.
+    """
+    tail = max(len(exist) - _REORDERED_FRAMES, 1)
+    gaps = np.diff(exist)
+    usual = np.median(gaps) if gaps.size else 0
+    holes = np.flatnonzero(gaps[tail - 1 :] > 1.5 * usual)
+    exist = exist[: tail + int(holes[0])] if holes.size else exist
+    whole = np.flatnonzero(~np.isin(exist, lost))
+    return exist[: int(whole[-1]) + 1]

@@ -39,15 +39,18 @@ class VideoSource:
         See :func:`pipelines.decode.plan.nearest_pts`.
         """
         end_s = self._reader.info.duration_s - self._offset_s
+        lacking = self._reader.lacking
+        if clip.stop_s is None and lacking:
+            return incomplete(plan, lacking)
         stop_s = end_s if clip.stop_s is None else clip.stop_s
         if stop_s <= clip.start_s:
-            return nothing_there(clip, plan, end_s)
+            return nothing_there(clip, plan, end_s, lacking)
         times = plan.times(clip.start_s, stop_s)
         chosen = self._reader.select(times + self._offset_s)
         pts, failures = chosen.pts.copy(), []
         if chosen.past_end.any():
             first = float(times[chosen.past_end][0])
-            failures.append(past_end(int(chosen.past_end.sum()), times.size, first, end_s))
+            failures.append(past_end(int(chosen.past_end.sum()), times.size, first, end_s, lacking))
             pts[chosen.past_end] = NO_FRAME
         return FrameChoice(pts, failures)
 
@@ -77,14 +80,20 @@ class VideoSource:
         self._reader.close()
 
 
-def nothing_there(clip: Clip, plan: FramePlan, end_s: float) -> FrameChoice:
+def incomplete(plan: FramePlan, lacking: str) -> FrameChoice:
+    """Return the choice for a clip that goes to the end of an incomplete file."""
+    pts = plan.nowhere()
+    return FrameChoice(pts, [Failure("incomplete", f"the clip goes to the end of the video, but {lacking}", pts.size)])
+
+
+def nothing_there(clip: Clip, plan: FramePlan, end_s: float, lacking: str | None) -> FrameChoice:
     """Return the choice for a clip that starts after the video's end."""
-    error = f"the clip starts at {clip.start_s:.3f} s, the video ends at {end_s:.3f} s"
+    error = f"the clip starts at {clip.start_s:.3f} s, the video ends at {end_s:.3f} s" + _why(lacking)
     pts = plan.nowhere()
     return FrameChoice(pts, [Failure("past_end", error, pts.size)])
 
 
-def past_end(count: int, of: int, first_s: float, end_s: float) -> Failure:
+def past_end(count: int, of: int, first_s: float, end_s: float, lacking: str | None) -> Failure:
     """Describe the failure of instants past the end of the video.
 
     Args:
@@ -92,9 +101,14 @@ def past_end(count: int, of: int, first_s: float, end_s: float) -> Failure:
         of: Number of instants of the clip.
         first_s: The first of them past the end, in seconds.
         end_s: End of the video, in seconds.
+        lacking: What the file lacks of what it states, in words; None when nothing is lacking.
     """
     error = f"{count} of {of} instants, the first at {first_s:.3f} s, are past the end of the video at {end_s:.3f} s"
-    return Failure("past_end", error, count)
+    return Failure("past_end", error + _why(lacking), count)
+
+
+def _why(lacking: str | None) -> str:
+    return f": {lacking}" if lacking else ""
 
 
 def damaged(pts: int) -> Failure:

@@ -112,7 +112,7 @@ def test_where_packets_have_no_pts_of_their_own_nothing_is_trusted_until_the_nex
 
     container, stream = open_stream(bad)
     converter, wanted = RgbConverter(), {ordinal: pts for pts, ordinal in found.ordinals.items()}
-    for ordinal, frame in play(container, stream, [], lambda: None):
+    for ordinal, frame in play(container, stream, blind, [], lambda: None):
         if ordinal in wanted:
             assert video_maker.read_number(converter.convert(frame, 0)) == wanted[ordinal] // 512
     container.close()

@@ -1,0 +1,131 @@
+"""Compare what a container states of its video with what its data holds.
+
+A download that was cut off, and recordings joined byte by byte, still open and play: their length is that of the data,
+not that of the recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+_SLACK_FRAMES = 2.5
+"""Frames by which data may end before the stated end: containers round, and count or leave out the last frame."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Length of the video as its container states it.
+
+    Attributes:
+        seconds: From the first to the end of the last frame; None when it states none.
+        frames: Number of frames; None when it states none.
+        exact: Its list of frames is the one that is read, so that one frame less is a frame that is missing.
+        beyond: Its list of frames leads beyond the end of the file.
+    """
+
+    seconds: float | None = None
+    frames: int | None = None
+    exact: bool = False
+    beyond: bool = False
+
+    def lacking(self, seconds: float, frames: int | None, frame_s: float) -> str | None:
+        """Say in words what the data lacks of the statement.
+
+        Args:
+            seconds: Length of what the data holds.
+            frames: Number of its frames; None where they were not counted.
+            frame_s: Length of a frame in seconds.
+
+        Returns:
+            The error with both numbers; None when nothing is lacking.
+        """
+        if self.exact and frames is not None and self.frames is not None:
+            less = frames < self.frames
+        else:
+            less = self.seconds is not None and self.seconds - seconds > _SLACK_FRAMES * frame_s
+        if not less and not self.beyond:
+            return None
+        stated = f"{self.seconds:.3f} s" if self.seconds is not None else "more"
+        stated += f" ({self.frames} frames)" if self.frames else ""
+        there = f"{seconds:.3f} s" + (f" ({frames} frames)" if frames is not None else "")
+        return f"the file states {stated}, its data ends at {there}; get it again"
+
+
+def stated(path: Path, container: InputContainer, stream: VideoStream) -> Statement:
+    """Read the statement of a freshly opened file.
+
+    MPEG-TS and MPEG-PS state nothing, and of other kinds nothing is compared.
+    """
+    name, tick = container.format.name, stream.time_base
+    if not tick:
+        return Statement()
+    if name.startswith("mov,"):
+        entries = stream.index_entries
+        seconds = float(stream.duration * tick) if stream.duration else None
+        last = entries[len(entries) - 1] if len(entries) else None
+        beyond = last is not None and last.pos + last.size > path.stat().st_size
+        return Statement(seconds, len(entries) or None, exact=True, beyond=beyond)
+    rate = stream.average_rate
+    if name == "avi" and stream.frames and rate:
+        return Statement(float(stream.frames / rate), stream.frames)
+    if name in ("matroska,webm", "flv"):
+        end = _seconds(stream.metadata.get("DURATION", ""))
+        if end is None and container.duration and len(container.streams) == 1:
+            end = container.duration / av.time_base
+        return Statement() if end is None else Statement(end - float((stream.start_time or 0) * tick))
+    return Statement()
+
+
+def _seconds(clock: str) -> float | None:
+    """Convert ``00:00:03.000000000`` to seconds; None where it is no such time."""
+    parts = clock.replace("\0", "").split(":")
+    try:
+        hours, minutes, seconds = (float(part) for part in parts)
+    except ValueError:
+        return None
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def second_recording(path: Path, container: InputContainer) -> int | None:
+    """Find where another recording begins in an MP4, MOV or AVI file, in bytes.
+
+    Returns:
+        The first byte of the other recording; None when there is no other.
+    """
+    name = container.format.name
+    if not path.is_file() or not (name.startswith("mov,") or name == "avi"):
+        return None
+    seen: set[bytes] = set()
+    for at, kind in _parts(path, avi=name == "avi"):
+        if kind in seen:
+            return at
+        if kind in (b"ftyp", b"moov", b"AVI "):
+            seen.add(kind)
+    return None
+
+
+def _parts(path: Path, avi: bool) -> Iterator[tuple[int, bytes]]:
+    """Yield position and kind of the top-level boxes of an MP4, or of the RIFF parts of an AVI."""
+    size, at = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while at + 12 <= size:
+            file.seek(at)
+            head = file.read(16)
+            if avi:
+                if head[:4] != b"RIFF":
+                    return
+                kind, length = head[8:12], 8 + int.from_bytes(head[4:8], "little")
+                length += length % 2
+            else:
+                kind, length = head[4:8], int.from_bytes(head[:4], "big")
+                length = int.from_bytes(head[8:16], "big") if length == 1 else length
+            yield at, kind
+            if length < 8:  # the last box goes to the end of the file, or the rest is no box
+                return
+            at += length
