@@ -7,6 +7,7 @@ the frame's number. A moving texture lies over it, so that inter-frame predictio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -141,6 +142,47 @@ def shift_video(source: Path, target: Path, seconds: float) -> None:
                 continue
             packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
             packet.stream = copy
+            out.mux(packet)
+
+
+def copy_in_decode_order(source: Path, target: Path, times: Sequence[int] | None = None, fps: int = 30) -> None:
+    """Copy the packets with the times of decoding as those of display, as from a container that has no others.
+
+    ``times``: the time of each packet in frames, in decode order; by default 0, 1, 2, …
+    """
+    with av.open(str(source)) as container, av.open(str(target), "w") as out:
+        stream = container.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        for number, packet in enumerate(packet for packet in container.demux(stream) if packet.size):
+            packet.time_base, packet.duration = Fraction(1, fps), 1
+            packet.pts = packet.dts = number if times is None else times[number]
+            packet.stream = copy
+            out.mux(packet)
+
+
+def pack_b_frames(source: Path, target: Path, fps: int = 30) -> None:
+    """Copy MPEG-4 with at most one B frame in a row into an AVI as DivX packs it.
+
+    A packet holds a frame and the B frame that is shown before it; the next packet is a placeholder.
+    """
+    start, placeholder = b"\0\0\1\xb6", b"\0\0\1\xb6\x50\x4f"
+    with av.open(str(source)) as container, av.open(str(target), "w") as out:
+        stream = container.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        parts = [(bytes(packet), packet.is_keyframe) for packet in container.demux(stream) if packet.size]
+        packed: list[tuple[bytes, bool]] = []
+        for data, key in parts:
+            # The name of the program that wrote the stream, which says that it is packed.
+            data = re.sub(rb"Lavc\d+\.\d+\.\d+", b"DivX503b1393p", data)
+            if data[data.rfind(start) + 4] >> 6 == 2:
+                packed[-1] = (packed[-1][0] + data, packed[-1][1])
+                packed.append((placeholder, False))
+            else:
+                packed.append((data, key))
+        for number, (data, key) in enumerate(packed):
+            packet = av.Packet(data)
+            packet.pts = packet.dts = number
+            packet.time_base, packet.is_keyframe, packet.stream = Fraction(1, fps), key, copy
             out.mux(packet)
 
 

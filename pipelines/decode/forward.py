@@ -102,11 +102,13 @@ def play(
         position += 1
 
 
-def scan(container: InputContainer, stream: VideoStream, index: PacketIndex, heartbeat: Heartbeat) -> Scan:
+def scan(
+    container: InputContainer, stream: VideoStream, index: PacketIndex, heartbeat: Heartbeat, cut_off: bool = False
+) -> Scan:
     """Decode a whole freshly opened file without converting its frames.
 
     The displayed frames are the intact ones with ascending times. A frame whose time goes back is dropped, as in
-    players.
+    players. ``cut_off`` says that packets are missing after the last one of the index.
     """
     refusals: list[Refusal] = []
     seen: list[_Seen] = []
@@ -124,7 +126,7 @@ def scan(container: InputContainer, stream: VideoStream, index: PacketIndex, hea
     if index.in_doubt:
         positions = [each.pts for each in seen]
         ascending = bool(np.all(np.diff(index.pts[positions]) > 0))
-        index, uncertain = in_order_of_output(index, positions, {refusal.position for refusal in refusals})
+        index, uncertain = in_order_of_output(index, positions, {each.position for each in refusals}, cut_off)
         seen = [replace(each, pts=int(index.pts[each.pts])) for each in seen]
     if index.addressable:
         one_each = stream.codec_context.name in ONE_FRAME_A_PACKET
@@ -147,8 +149,10 @@ def scan(container: InputContainer, stream: VideoStream, index: PacketIndex, hea
         exist |= set(index.pts.tolist())
     exist -= set(index.pts[index.hidden].tolist())
     lost = np.array(sorted(exist - ordinals.keys()), dtype=np.int64)
-    if ordinals:
-        lost = lost[lost > min(ordinals)]
+    if ordinals and not index.in_doubt:
+        # A damaged start still is the start. Leading pictures that nothing can show are none.
+        start = index.pts[depends_on(index, [0])] if any(each.position == 0 for each in refusals) else lost[:0]
+        lost = lost[(lost > min(ordinals)) | np.isin(lost, start)]
     return Scan(first, ordinals, lost, len(refusals), index, ascending, None)
 
 

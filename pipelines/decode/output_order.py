@@ -17,6 +17,9 @@ from av.video.stream import VideoStream
 
 from pipelines.decode.packet_index import NO_PTS, ONE_FRAME_A_PACKET, Heartbeat, PacketIndex, read_packets
 
+NO_TIMES = "the file stores no times"
+"""The doubt about a raw stream."""
+
 # Codecs whose pictures may be shown in another order than they are decoded in.
 REORDERED = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vc1", "wmv3"})
 
@@ -43,7 +46,7 @@ def with_doubt(index: PacketIndex, container: InputContainer, stream: VideoStrea
         if ticks is None:
             return index
         made_up = np.array([round(number * ticks) for number in range(len(index.pts))], dtype=np.int64)
-        return replace(index, pts=made_up, dts=made_up, in_doubt="the file stores no times")
+        return replace(index, pts=made_up, dts=made_up, in_doubt=NO_TIMES)
     if not timed.all():
         if not context.has_b_frames or np.any(index.dts == NO_PTS) or np.any(np.diff(index.dts) <= 0):
             return index
@@ -85,7 +88,7 @@ def may_reorder(container: InputContainer, stream: VideoStream, heartbeat: Heart
 
 
 def in_order_of_output(
-    index: PacketIndex, positions: Sequence[int], refused: Iterable[int]
+    index: PacketIndex, positions: Sequence[int], refused: Iterable[int], cut_off: bool
 ) -> tuple[PacketIndex, np.ndarray]:
     """Give packets the stored times in the order in which their pictures came out.
 
@@ -96,6 +99,7 @@ def in_order_of_output(
         index: An index in doubt.
         positions: Position of the packet of each picture, in the order of output.
         refused: Positions of packets that the decoder refused.
+        cut_off: Packets are missing after the last one.
 
     Returns:
         The index with times of display, and the positions that are uncertain, int64 ascending.
@@ -114,5 +118,7 @@ def in_order_of_output(
     if reach:
         for position in lost.tolist():
             near[max(position - 2 * reach, 0) : position + 2 * reach + 1] = True
+        if cut_off:
+            near[max(len(pts) - 2 * reach, 0) :] = True
     near[gone] = True
     return replace(index, pts=pts), np.flatnonzero(near)

@@ -34,8 +34,8 @@ from pipelines.decode.convert import RgbConverter, display_matrix
 from pipelines.decode.forward import play, scan
 from pipelines.decode.gop import GopDecoder, Unreliable
 from pipelines.decode.kept_index import kept_index
-from pipelines.decode.output_order import may_reorder, with_doubt
-from pipelines.decode.packet_index import Heartbeat, depends_on, read_index, up_to
+from pipelines.decode.output_order import NO_TIMES, may_reorder, with_doubt
+from pipelines.decode.packet_index import NO_PTS, Heartbeat, depends_on, read_index, up_to
 from pipelines.decode.plan import frame_length_s, nearest_pts
 from pipelines.decode.stated import second_recording, stated
 
@@ -170,6 +170,7 @@ class VideoReader:
                     self._index = kept_index(self.path, self._container, self._stream, indexes, heartbeat)
                 self._leave_out_second_recording()
                 self._index = with_doubt(self._index, self._container, self._stream)
+                self._compare_with_statement()
                 if forward:
                     self._scan()
                     return
@@ -268,6 +269,19 @@ class VideoReader:
             stop = self._stream.frames
         self._index = up_to(self._index, stop, why)
 
+    def _compare_with_statement(self) -> None:
+        index, rate, tick = self._index, self._stream.average_rate, self._stream.time_base
+        there = index.pts[~index.damaged & (index.pts != NO_PTS)]
+        self.lacking, self._ends_early = index.ends_early, index.ends_early is not None
+        if there.size and tick:
+            frame_s = float(1 / rate) if rate else frame_length_s(np.sort(there), tick, float(tick))
+            seconds = float(int(there.max() - there.min()) * tick) + frame_s
+            self.lacking = self.lacking or self._statement.lacking(seconds, len(there), frame_s)
+            self._ends_early = self.lacking is not None or bool(index.damaged[-1])
+            if self._container.format.name in ("mpegts", "mpeg"):  # they state no length: a hole tells of the cut
+                shown = np.unique(index.pts[index.pts != NO_PTS])
+                self._ends_early |= len(_without_loose_end(shown, shown[:0], frame_s / float(tick))) < len(shown)
+
     def _times_are_right(self) -> bool:
         """Settle the doubt about the times; where they are wrong, the file is ready to be read forward."""
         doubt, problem = self._index.in_doubt, self._index.problem
@@ -275,7 +289,10 @@ class VideoReader:
         if problem or may_reorder(self._container, self._stream, self._heartbeat):
             self._scan()
             if problem or not self._ascending:
-                self.mode, self.fallback = "forward", problem or f"{doubt}, so its frames get them in the order of display"
+                self.mode, self.fallback = (
+                    "forward",
+                    problem or f"{doubt}, so its frames get them in the order of display",
+                )
                 return False
         self._index = replace(self._index, in_doubt=None)
         self._reopen()
@@ -295,7 +312,9 @@ class VideoReader:
         whole = ~index.hidden & ~damaged
         if not whole.any():
             raise Unreliable("every packet is damaged, or its frame is predicted from one that is")
-        self._describe(first, index.pts[whole], index.pts[~index.hidden & damaged])
+        start = index.pts[whole].min()
+        lost = index.pts[~index.hidden & damaged]
+        self._describe(first, index.pts[whole], lost[lost > start])
 
     def _fall_back(self, found: Unreliable) -> None:
         self.mode, self.fallback = "forward", str(found)
@@ -303,7 +322,7 @@ class VideoReader:
 
     def _scan(self) -> None:
         self._reopen()
-        found = scan(self._container, self._stream, self._index, self._heartbeat)
+        found = scan(self._container, self._stream, self._index, self._heartbeat, self._ends_early)
         if found.untimed is not None:
             raise VideoError(
                 f"{self.path}: frame {found.untimed} has no timestamp, so no frame can be found by its time, and the "
@@ -315,6 +334,12 @@ class VideoReader:
                 f"{self.path}: the decoder {self._stream.codec_context.name} shows no intact frame of "
                 f"{len(self._index.pts)} packets ({found.refused} refused); expected at least one, "
                 "get the file again",
+                "decode_error",
+            )
+        if found.index.in_doubt == NO_TIMES and (found.refused or found.lost.size):
+            raise VideoError(
+                f"{self.path}: {NO_TIMES}, and {max(found.refused, found.lost.size)} of {len(self._index.pts)} frames are "
+                "damaged, so the time of the others cannot be known; get the file again",
                 "decode_error",
             )
         self._ordinals, self._index, self._ascending = found.ordinals, found.index, found.ascending
@@ -343,19 +368,13 @@ class VideoReader:
         if not stated:
             raise VideoError(f"{self.path}: the stream states no time base; expected one", "decode_error")
         tick = Fraction(stated.numerator, stated.denominator)
-        shown = np.sort(shown)
-        self._lost = lost[lost > shown[0]]
+        shown, first_shown = np.sort(shown), int(shown.min())
+        self._lost = lost
         self._exist = np.union1d(shown, self._lost) if self._lost.size else shown
-        index = self._index
-        counted = int(np.sum(~index.damaged))
-        span_s = float(int(index.pts[~index.damaged].max(initial=shown[0]) - index.pts.min()) * tick)
-        frame_s = frame_length_s(self._exist, tick, float(1 / rate if rate else tick))
-        self.lacking = index.ends_early or self._statement.lacking(span_s + frame_s, counted, frame_s)
-        self._ends_early = self.lacking is not None or bool(index.damaged[-1])
         if self._ends_early:
-            self._exist = _without_loose_end(self._exist, self._lost)
+            self._exist = _without_loose_end(self._exist, self._lost, float(1 / (rate * tick)) if rate else np.inf)
             shown, self._lost = (each[each <= self._exist[-1]] for each in (shown, self._lost))
-        lengths = self._index.durations[self._index.pts == shown[0]]
+        lengths = self._index.durations[self._index.pts == first_shown]
         if lengths.size and lengths[0] > 0:
             self._lone_frame_s = float(int(lengths[0]) * tick)
         else:
@@ -363,7 +382,7 @@ class VideoReader:
         width, height = first.width, first.height
         if display_matrix(first)[0] == 0:
             width, height = height, width
-        span_s = float(int(self._exist[-1] - shown[0]) * tick)
+        span_s = float(int(self._exist[-1] - self._exist[0]) * tick)
         self._last_frame_s = frame_length_s(self._exist, tick, self._lone_frame_s)
         self.info = VideoInfo(
             codec=self._stream.codec_context.name,
@@ -371,14 +390,14 @@ class VideoReader:
             height=height,
             rotation=round(first.rotation / 90) * 90 % 360,
             time_base=tick,
-            first_pts=int(shown[0]),
+            first_pts=int(self._exist[0]),
             average_rate=float(rate) if rate else None,
             duration_s=span_s + self._last_frame_s,
             frames_indexed=len(shown),
         )
 
 
-def _without_loose_end(exist: np.ndarray, lost: np.ndarray) -> np.ndarray:
+def _without_loose_end(exist: np.ndarray, lost: np.ndarray, usual: float) -> np.ndarray:
     """Leave out the last frames of data that was cut off, where frames between them are missing.
 
     A frame that is shown later than the cut is decoded before it: the last frames have holes, and no time tells which.
@@ -386,11 +405,11 @@ def _without_loose_end(exist: np.ndarray, lost: np.ndarray) -> np.ndarray:
     Args:
         exist: int64 ``[M]``, ascending: pts of the frames, M >= 1.
         lost: int64: pts of those that are damaged.
+        usual: Ticks from frame to frame by the stated rate.
     """
     tail = max(len(exist) - _REORDERED_FRAMES, 1)
     gaps = np.diff(exist)
-    usual = np.median(gaps) if gaps.size else 0
-    holes = np.flatnonzero(gaps[tail - 1 :] > 1.5 * usual)
+    holes = np.flatnonzero(gaps[tail - 1 :] > 1.5 * min(usual, np.median(gaps) if gaps.size else usual))
     exist = exist[: tail + int(holes[0])] if holes.size else exist
     whole = np.flatnonzero(~np.isin(exist, lost))
     return exist[: int(whole[-1]) + 1]

@@ -14,6 +14,7 @@ import pyarrow as pa
 from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.options import DecodeOptions
 from pipelines.decode.plan import FramePlan
+from pipelines.decode.read_anew import ORDER_OF_OUTPUT, read_anew
 from pipelines.decode.tables import FRAMES_LAYOUT, SIDES
 from pipelines.decode.task import VideoTask
 from pipelines.engine.clips import Clip, read_clips, read_videos
@@ -256,7 +257,9 @@ class DecodeStage:
         else:
             size, content = found.stat().st_size, digests.head_and_tail(found)
         # For JPEGs the annotated rate and length decide whether they are those of another frame rate.
-        facts = [task.jpeg_rate, task.duration_s] if task.kind in ("frames", "tar") else []
+        facts: list[Any] = [task.jpeg_rate, task.duration_s] if task.kind in ("frames", "tar") else []
+        if found.is_file() and read_anew(found):
+            facts.append(ORDER_OF_OUTPUT)
         return digest_json([task.path, task.kind, task.offset_s, size, content, *facts])
 
     def _placed(self, task: VideoTask, scratch: Path, group: str) -> VideoTask:

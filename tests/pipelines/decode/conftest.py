@@ -33,6 +33,16 @@ KINDS: dict[str, dict] = {
     "refresh.mp4": {"b_frames": 0, "options": {"x264-params": "intra-refresh=1:keyint=20"}},
     "lone.mp4": {"seconds": 1 / 30},
     "bare.h264": {"seconds": 0.5},
+    "bare.hevc": {"codec": "libx265", "seconds": 0.5},
+    "rateless.hevc": {
+        "codec": "libx265",
+        "seconds": 0.5,
+        "options": {"x265-params": "keyint=12:no-vui-timing-info=1:pools=none:frame-threads=1:log-level=none"},
+    },
+    "h264.avi": {},
+    "h264_plain.avi": {"b_frames": 0},
+    "mpeg4.avi": {"codec": "mpeg4"},
+    "mpeg2.avi": {"codec": "mpeg2video"},
 }
 
 
