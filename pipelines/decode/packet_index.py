@@ -187,7 +187,9 @@ def read_index(container: InputContainer, stream: VideoStream, heartbeat: Heartb
         durations=np.frombuffer(durations, dtype=np.int64),
         problem=None,
     )
-    index = replace(_up_to_turn(index, decoded_at, stream), **({"ends_early": stopped[0]} if stopped else {}))
+    index = _up_to_turn(index, decoded_at, stream)
+    if stopped:
+        index = replace(index, ends_early=stopped[0])
     return replace(index, problem=_problem(index, codec))
 
 
@@ -206,7 +208,8 @@ def _up_to_turn(index: PacketIndex, decoded_at: np.ndarray, stream: VideoStream)
     if not len(turns):
         return index
     at = int(turns[0])
-    before, after = (float(int(decoded_at[place]) * stream.time_base) for place in (at - 1, at))
+    tick = stream.time_base or 1
+    before, after = (float(int(decoded_at[place]) * tick) for place in (at - 1, at))
     words = f"at packet {at} of {len(index.pts)} its times run back from {before:.3f} s to {after:.3f} s"
     return up_to(index, at, words)
 

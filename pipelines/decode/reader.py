@@ -254,6 +254,22 @@ class VideoReader:
                 for value, frame in self._forward(pending):
                     yield self._converted(value, frame, short_side)
 
+    def play(self) -> Iterator[tuple[int, VideoFrame]]:
+        """Decode the whole file, damaged frames included.
+
+        Yields:
+            The pts of each frame, and the frame, in the order of output. Frames without a time are left out.
+
+        Raises:
+            VideoError: The file became unreadable.
+        """
+        with errors_of(self.path):
+            self._reopen()
+            times = self._index.pts if self._index.in_doubt else None
+            for _, frame in play(self._container, self._stream, self._index, [], self._heartbeat):
+                if frame.pts is not None:
+                    yield int(frame.pts if times is None else times[frame.pts]), frame
+
     def _converted(self, pts: int, frame: VideoFrame, short_side: int) -> DecodedFrame:
         time_s = float((pts - self.info.first_pts) * self.info.time_base)
         return DecodedFrame(pts, time_s, self._converter.convert(frame, short_side))
@@ -338,8 +354,8 @@ class VideoReader:
             )
         if found.index.in_doubt == NO_TIMES and (found.refused or found.lost.size):
             raise VideoError(
-                f"{self.path}: {NO_TIMES}, and {max(found.refused, found.lost.size)} of {len(self._index.pts)} frames are "
-                "damaged, so the time of the others cannot be known; get the file again",
+                f"{self.path}: {NO_TIMES}, and {max(found.refused, found.lost.size)} of its {len(self._index.pts)} frames "
+                "are damaged, so the time of the others cannot be known; get the file again",
                 "decode_error",
             )
         self._ordinals, self._index, self._ascending = found.ordinals, found.index, found.ascending

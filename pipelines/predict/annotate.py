@@ -16,10 +16,10 @@ from PIL import Image
 
 from data_manifests.errors import InputError
 from data_manifests.schema import LABELS, Label
-from pipelines.decode.container import VideoError, errors_of, open_stream
+from pipelines.decode.container import VideoError, errors_of
 from pipelines.decode.convert import RgbConverter
 from pipelines.decode.encode_jpeg import to_jpeg
-from pipelines.decode.forward import play
+from pipelines.decode.reader import open_video
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.progress import Progress
 from pipelines.predict.answers import Answers
@@ -181,19 +181,16 @@ def _draw(source: Path, target: Path, film: _Film, sheet: ContactSheet, steps: _
 
 def _pictures(source: Path, first_pts: int) -> Iterator[tuple[int, int, np.ndarray, Fraction]]:
     """Yield time (ticks), pts, picture and frame rate of each displayed frame."""
-    container, stream = open_stream(source)
-    stated = stream.average_rate
-    rate = Fraction(stated.numerator, stated.denominator) if stated else Fraction(30)
-    time_base = stream.time_base or _TICK
     converter, last = RgbConverter(), -1
-    with container, errors_of(source):
-        for _, frame in play(container, stream, [], lambda: None):
-            if frame.pts is None or frame.pts < first_pts:
+    with errors_of(source), open_video(source) as reader:
+        rate = Fraction(reader.info.average_rate or 30).limit_denominator(100_000)
+        for pts, frame in reader.play():
+            if pts < first_pts:
                 continue
-            at = round((frame.pts - first_pts) * time_base / _TICK)
+            at = round((pts - first_pts) * reader.info.time_base / _TICK)
             if at > last:
                 last = at
-                yield at, frame.pts, _even(enlarged(converter.convert(frame, SHORT_SIDE))), rate
+                yield at, pts, _even(enlarged(converter.convert(frame, SHORT_SIDE))), rate
 
 
 def _stream(out: av.container.OutputContainer, rate: Fraction, page: np.ndarray) -> VideoStream:
