@@ -7,7 +7,6 @@ import re
 import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -17,18 +16,16 @@ Kind = Literal["video", "chunks", "frames", "tar"]
 """Form of a video on disk.
 
 'video' is one file. 'chunks' is a folder of files cut from the video, each named by its start in seconds (``0.mp4``,
-``300.mp4``, …). 'frames' is a folder of JPEGs with their numbers in their names. 'tar' is an uncompressed tar of such
-JPEGs."""
+``300.mp4``, …). 'frames' is a folder of JPEGs or PNGs with their numbers in their names. 'tar' is an uncompressed
+tar of such pictures."""
 
 CHUNK = re.compile(r"(\d+)\.(mp4|mkv|webm|mov|avi)", re.IGNORECASE)
 """A file of a chunk folder: its start in seconds."""
 
 _VIDEO_NAME = re.compile(r".*\.(mp4|m4v|mkv|webm|mov|avi)", re.IGNORECASE)
 
-JPEG = re.compile(r"(?:.*\D)?(\d+)\.jpe?g", re.IGNORECASE)
-"""A numbered picture, ``frame_0000000001.jpg`` or ``img_00001.jpg``: the last number of the name counts."""
-
-_LOOKED_AT = 64
+PICTURE = re.compile(r"(.*\D)?(\d+)\.(?:jpe?g|png)", re.IGNORECASE)
+"""A numbered picture, ``frame_0000000001.jpg`` or ``img_00001.png``: the last number of the name counts."""
 
 
 @dataclass(frozen=True)
@@ -162,17 +159,28 @@ def _key(name: str) -> str:
 def kind_of(path: Path) -> Kind | None:
     """Return the form of a video by its path, or None.
 
-    A file is judged by its name, a folder by its first entries. None means that the path is no video.
+    A file is judged by its name, a folder by the names in it. Chunks beside PNGs are chunks. None means that the path
+    is no video.
     """
     if path.is_file():
         return "tar" if path.suffix.lower() == ".tar" else "video"
     if not path.is_dir():
         return None
+    found: Kind | None = None
     with os.scandir(path) as entries:
-        names = [entry.name for entry in islice(entries, _LOOKED_AT)]
-    if any(JPEG.fullmatch(name) for name in names):
-        return "frames"
-    return "chunks" if any(CHUNK.fullmatch(name) for name in names) else None
+        for name in (entry.name for entry in entries if not is_hidden(entry.name)):
+            if PICTURE.fullmatch(name):
+                if not name.lower().endswith("png"):
+                    return "frames"
+                found = found or "frames"
+            elif CHUNK.fullmatch(name):
+                found = "chunks"
+    return found
+
+
+def is_hidden(name: str) -> bool:
+    """Check whether a file or folder is hidden, or of macOS: ``.DS_Store``, ``._frame_1.jpg``, ``__MACOSX``."""
+    return name == "__MACOSX" or (name.startswith(".") and name not in (".", ".."))
 
 
 def check_patterns(patterns: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:

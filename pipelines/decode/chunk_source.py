@@ -20,7 +20,7 @@ from pipelines.decode.packet_index import Heartbeat
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.reader import VideoReader, open_video
 from pipelines.decode.source import Failure, FrameChoice, LostFrame, StoredFrame
-from pipelines.decode.video_source import damaged, incomplete, nothing_there, past_end, reader_facts, stored
+from pipelines.decode.video_source import damaged, hdr_notes, incomplete, nothing_there, past_end, reader_facts, stored
 from pipelines.engine.clips import Clip
 
 TICK = Fraction(1, 90_000)
@@ -49,6 +49,7 @@ class ChunkSource:
             raise VideoError(f"{path}: no chunk in this folder; expected files such as 0.mp4, 300.mp4", "not_a_video")
         self._starts = np.array(sorted(self._files))
         self._readers: dict[int, VideoReader] = {}
+        self.notes: list[str] = []
         self._places: dict[int, tuple[int, int]] = {}
         self._known_end_s: float | None = None
 
@@ -127,6 +128,7 @@ class ChunkSource:
             while len(self._readers) >= _OPEN_READERS:
                 self._readers.pop(next(iter(self._readers))).close()
             reader = open_video(self._files[start], heartbeat=self._heartbeat, indexes=self._indexes)
+            self.notes = self.notes or hdr_notes(reader)
         self._readers[start] = reader
         return reader
 

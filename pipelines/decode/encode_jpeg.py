@@ -1,14 +1,18 @@
-"""Encode frames as JPEG and decode them.
+"""Encode frames as JPEG, and decode JPEG and PNG.
 
 The JPEGs are baseline with 4:2:0 chroma; the same pixels give the same bytes.
 """
 
 from __future__ import annotations
 
+import zlib
+
 import cv2
 import numpy as np
 
 from data_manifests.errors import InputError
+
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def to_jpeg(rgb: np.ndarray, quality: int) -> bytes:
@@ -64,3 +68,46 @@ def from_jpeg(data: bytes) -> np.ndarray:
             "expected ff d8 ff first and ff d9 at the end, get the picture again"
         )
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def is_png(data: bytes) -> bool:
+    """Check by its first bytes whether a picture is a PNG."""
+    return data.startswith(_PNG)
+
+
+def from_png(data: bytes) -> np.ndarray:
+    """Decode PNG bytes to an RGB picture.
+
+    Transparency is left out, grey and palettes become RGB, and 16 bits become 8.
+
+    Returns:
+        uint8 ``[H, W, 3]``, RGB.
+
+    Raises:
+        InputError: The bytes are no PNG, or one that is cut off or damaged.
+    """
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if _is_whole_png(data) else None
+    except cv2.error:
+        picture = None
+    if picture is None:
+        raise InputError(
+            f"PNG: {len(data)} bytes starting with {data[:8].hex(' ') or 'nothing'} are not a whole PNG; "
+            "expected its parts with their checksums up to IEND, get the picture again"
+        )
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def _is_whole_png(data: bytes) -> bool:
+    """Check the checksums of all parts: OpenCV shows what it has of a damaged PNG."""
+    at = len(_PNG)
+    while is_png(data) and at + 12 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        body, end = data[at + 4 : at + 8 + size], at + 12 + size
+        if end > len(data) or zlib.crc32(body) != int.from_bytes(data[end - 4 : end], "big"):
+            return False
+        if body[:4] == b"IEND":
+            return True
+        at = end
+    return False

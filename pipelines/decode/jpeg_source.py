@@ -1,4 +1,4 @@
-"""Read frames from numbered JPEGs in a folder or an uncompressed tar.
+"""Read frames from numbered JPEGs or PNGs in a folder or an uncompressed tar.
 
 EPIC-KITCHENS-100 releases ``frame_0000000001.jpg``, … at 60 frames per second for the videos of 2018 and 50 for those
 of 2020. Its clips are annotated with these frame numbers.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -17,17 +17,18 @@ import av
 import numpy as np
 
 from data_manifests.errors import InputError
-from data_manifests.videos import JPEG
+from data_manifests.videos import PICTURE
 from pipelines.decode.container import VideoError
 from pipelines.decode.convert import RgbConverter
-from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
+from pipelines.decode.encode_jpeg import from_jpeg, from_png, is_png, to_jpeg
 from pipelines.decode.packet_index import Heartbeat
+from pipelines.decode.picture_series import picture_series
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.source import Failure, FrameChoice, LostFrame, StoredFrame
 from pipelines.engine.clips import Clip
 
 END_SLACK = 15
-"""Frames by which an annotated number may pass the last JPEG and still mean the last one.
+"""Frames by which an annotated number may pass the last picture and still mean it, and likewise the first.
 
 Extractions of one video by different programs differ by up to 12 frames at the end (P01_04 has 6,308, 6,314 or 6,320).
 """
@@ -50,13 +51,15 @@ class JpegSource:
     Args:
         path: Folder or tar of the JPEGs, for messages.
         kind: 'frames' or 'tar'.
-        numbers: The numbers of the JPEGs.
+        files: Number → name of the picture.
         read: Returns the bytes of the JPEG with a number; raises OSError.
         close: Called at the end.
         rate: Frames per second of the numbering, None where unknown.
         duration_s: Length of the video in seconds, None where unknown.
+        note: What the user should know of the choice of the pictures; None where there was no choice.
 
     Attributes:
+        notes: Sentences about the pictures as a whole.
         first: The smallest number.
         last: The largest number.
         count: Number of JPEGs.
@@ -69,17 +72,19 @@ class JpegSource:
         self,
         path: Path,
         kind: str,
-        numbers: Iterable[int],
+        files: Mapping[int, str],
         read: Read,
         close: Callable[[], None],
         rate: float | None,
         duration_s: float | None,
+        note: str | None = None,
     ) -> None:
         self._path, self._kind, self._read, self._close, self._rate = path, kind, read, close, rate
-        self._numbers = frozenset(numbers)
+        self._numbers, self._png = frozenset(files), all(name.lower().endswith("png") for name in files.values())
+        self.notes = [note] if note else []
         if not self._numbers:
             raise VideoError(
-                f"{path}: no numbered JPEG in it; expected names such as frame_0000000001.jpg", "not_a_video"
+                f"{path}: no numbered JPEG or PNG in it; expected names such as frame_0000000001.jpg", "not_a_video"
             )
         self.first, self.last, self.count = min(self._numbers), max(self._numbers), len(self._numbers)
         problem = wrong_rate(self.count, rate, duration_s)
@@ -103,17 +108,24 @@ class JpegSource:
         shares = plan.times(0.0, 1.0)
         numbers = np.floor(start + max(stop - start, 1) * shares).astype(np.int64)
         beyond = numbers > self.last + END_SLACK
+        before = numbers < self.first - END_SLACK
         numbers = np.clip(numbers, self.first, self.last)
-        if not beyond.any():
-            return FrameChoice(numbers)
-        numbers[beyond] = NO_FRAME
-        error = f"{int(beyond.sum())} of {beyond.size} instants of frames {start} to {stop} are past the last one, "
-        return FrameChoice(numbers, [Failure("past_end", error + str(self.last), int(beyond.sum()))])
+        failures = []
+        for outside, where, end in (
+            (beyond, "past the last one", self.last),
+            (before, "before the first one", self.first),
+        ):
+            count = int(outside.sum())
+            if count:
+                numbers[outside] = NO_FRAME
+                error = f"{count} of {outside.size} instants of frames {start} to {stop} are {where}, {end}"
+                failures.append(Failure("past_end" if outside is beyond else "before_start", error, count))
+        return FrameChoice(numbers, failures)
 
     def frames(self, pts: Iterable[int], plan: FramePlan) -> Iterator[StoredFrame | LostFrame]:
-        """Read JPEGs; scale down and encode again only those too large.
+        """Read the pictures; scale down and encode again those too large.
 
-        Small enough JPEGs keep their bytes.
+        Small enough JPEGs keep their bytes. PNGs are encoded as JPEG.
         """
         for number in sorted(set(pts)):
             try:
@@ -125,7 +137,7 @@ class JpegSource:
         """Return the known facts of the JPEGs; some need a frame read."""
         width, height = self._size or (None, None)
         return {
-            "codec": "jpeg",
+            "codec": "png" if self._png else "jpeg",
             "width": width,
             "height": height,
             "rotation": 0,
@@ -149,10 +161,13 @@ class JpegSource:
         if number not in self._numbers:
             raise InputError("there is no JPEG of this number, though there are later ones; get them again")
         data = self._read(number)
-        picture = from_jpeg(data)
+        png = is_png(data)
+        picture = from_png(data) if png else from_jpeg(data)
         self._size = self._size or (picture.shape[1], picture.shape[0])
-        if 0 < plan.short_side < min(picture.shape[:2]):
+        too_large = 0 < plan.short_side < min(picture.shape[:2])
+        if too_large:
             picture = self._converter.convert(av.VideoFrame.from_ndarray(picture, format="rgb24"), plan.short_side)
+        if too_large or png:
             data = to_jpeg(picture, plan.quality)
         height, width = picture.shape[:2]
         return StoredFrame(number, (number - 1) / self._rate if self._rate else None, width, height, data)
@@ -185,60 +200,62 @@ def open_jpegs(path: Path, rate: float | None, duration_s: float | None, heartbe
         VideoError: It cannot be read, holds no JPEG, or holds those of another frame rate.
     """
     if path.is_dir():
-        names = jpeg_names(path)
+        files, note = _series(path, picture_names(path))
         heartbeat()
 
         def read(number: int) -> bytes:
             heartbeat()
-            return (path / names[number]).read_bytes()
+            return (path / files[number]).read_bytes()
 
-        return JpegSource(path, "frames", names, read, lambda: None, rate, duration_s)
+        return JpegSource(path, "frames", files, read, lambda: None, rate, duration_s, note)
     file = path.open("rb")
     try:
         places = tar_places(path, file, heartbeat)
+        members, note = _series(path, places)
 
         def read_member(number: int) -> bytes:
             heartbeat()
-            start, size = places[number]
+            start, size = places[members[number]]
             file.seek(start)
             return file.read(size)
 
-        return JpegSource(path, "tar", places, read_member, file.close, rate, duration_s)
+        return JpegSource(path, "tar", members, read_member, file.close, rate, duration_s, note)
     except BaseException:
         file.close()
         raise
 
 
-def jpeg_names(folder: Path) -> dict[int, str]:
-    """List the numbered JPEGs of a folder.
+def _series(path: Path, names: Iterable[str]) -> tuple[dict[int, str], str | None]:
+    try:
+        series = picture_series(names)
+    except ValueError as error:
+        raise VideoError(f"{path}: {error}", "ambiguous_pictures") from None
+    return series.files, series.note
 
-    Links are left out: they could lead anywhere.
 
-    Returns:
-        Number → file name.
-    """
+def picture_names(folder: Path) -> list[str]:
+    """List the numbered pictures of a folder, without links, which could lead anywhere."""
     with os.scandir(folder) as entries:
-        found = ((JPEG.fullmatch(entry.name), entry) for entry in entries if not entry.is_symlink())
-        return {int(match[1]): entry.name for match, entry in found if match}
+        return [entry.name for entry in entries if PICTURE.fullmatch(entry.name) and not entry.is_symlink()]
 
 
-def tar_places(path: Path, file: BinaryIO, heartbeat: Heartbeat) -> dict[int, tuple[int, int]]:
-    """Find the numbered JPEGs of a tar without extracting them.
+def tar_places(path: Path, file: BinaryIO, heartbeat: Heartbeat) -> dict[str, tuple[int, int]]:
+    """Find the numbered pictures of a tar without extracting them.
 
     Returns:
-        Number → (offset, size) in bytes.
+        Name of the member → (offset, size) in bytes; of members of one name the last counts, as when it is extracted.
 
     Raises:
         VideoError: The file is no tar, or a compressed one, or cut off.
     """
-    places: dict[int, tuple[int, int]] = {}
+    places: dict[str, tuple[int, int]] = {}
     try:
         with tarfile.open(fileobj=file, mode="r:") as archive:
             for member in archive:
                 heartbeat()
-                match = JPEG.fullmatch(PurePosixPath(member.name).name)
-                if match and member.isreg():
-                    places[int(match[1])] = member.offset_data, member.size
+                name = PurePosixPath(member.name)
+                if PICTURE.fullmatch(name.name) and member.isreg():
+                    places[str(name)] = member.offset_data, member.size
                 archive.members = []  # type: ignore[attr-defined]  # it would remember all of 200,000 members
     except tarfile.TarError as error:
         raise VideoError(

@@ -17,8 +17,8 @@ ORDER_OF_OUTPUT = "frames in order of output"
 def read_anew(path: Path) -> bool:
     """Check whether the times of a file's frames were once those of decoding.
 
-    These are H.264 and HEVC in AVI, packed MPEG-4 in AVI, and raw streams, which were refused. The first bytes of an AVI
-    name its codec.
+    These are H.264 and HEVC in AVI, packed MPEG-4 in AVI, and raw streams, which were refused. The first bytes of an
+    AVI name its codec.
     """
     if path.suffix.lower() in _RAW:
         return True

@@ -43,6 +43,10 @@ _REORDERED_FRAMES = 16
 """Most frames that a decoder holds back for others that are shown before them."""
 
 
+_HDR = {16: "PQ", 18: "HLG"}
+"""FFmpeg's number of a transfer function → its name, for those of HDR."""
+
+
 @dataclass(frozen=True)
 class VideoInfo:
     """Facts of a video as displayed.
@@ -140,6 +144,7 @@ class VideoReader:
         mode: ``gop`` or ``forward``.
         fallback: Why the reader left the fast mode, in words; None when it did not.
         missing: The wanted pts that :meth:`frames` could not deliver, over all calls.
+        hdr: Transfer function of HDR frames, ``PQ`` or ``HLG``; None for others.
         lacking: What the data lacks of the video that the container states, in words; None when nothing is lacking.
     """
 
@@ -147,6 +152,7 @@ class VideoReader:
     mode: str
     fallback: str | None
     missing: frozenset[int]
+    hdr: str | None
     lacking: str | None
 
     def __init__(self, path: Path, forward: bool, heartbeat: Heartbeat, indexes: Path | None) -> None:
@@ -354,7 +360,7 @@ class VideoReader:
             )
         if found.index.in_doubt == NO_TIMES and (found.refused or found.lost.size):
             raise VideoError(
-                f"{self.path}: {NO_TIMES}, and {max(found.refused, found.lost.size)} of its {len(self._index.pts)} frames "
+                f"{self.path}: {NO_TIMES}, and {max(found.refused, found.lost.size)} of {len(self._index.pts)} frames "
                 "are damaged, so the time of the others cannot be known; get the file again",
                 "decode_error",
             )
@@ -395,6 +401,7 @@ class VideoReader:
             self._lone_frame_s = float(int(lengths[0]) * tick)
         else:
             self._lone_frame_s = float(1 / rate if rate else tick)
+        self.hdr = _HDR.get(first.color_trc)
         width, height = first.width, first.height
         if display_matrix(first)[0] == 0:
             width, height = height, width

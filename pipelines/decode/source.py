@@ -1,6 +1,6 @@
 """Interface of frame sources, and the frames and failures they give.
 
-A source is a video file, a folder of chunks, or a folder or tar of numbered JPEGs.
+A source is a video file, a folder of chunks, or a folder or tar of numbered pictures.
 """
 
 from __future__ import annotations
@@ -72,7 +72,13 @@ class LostFrame:
 
 
 class FrameSource(Protocol):
-    """An open source of frames; a context manager."""
+    """An open source of frames; a context manager.
+
+    Attributes:
+        notes: Sentences about its frames as a whole that the user should read once.
+    """
+
+    notes: list[str]
 
     def choose(self, clip: Clip, plan: FramePlan) -> FrameChoice:
         """Choose the frame for each instant of a clip."""

@@ -68,6 +68,8 @@ class DecodeStage:
     function: Callable[[VideoTask, Callable[[], None]], dict[str, Any]] | None = None
     """Function that a worker process runs on a video; :func:`pipelines.decode.worker.decode_video` when None."""
 
+    _said: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+
     name = "decode"
     version = 2
     layout: Layout = FRAMES_LAYOUT
@@ -291,6 +293,10 @@ class DecodeStage:
             shard.fail(**failure, video_id=task.video_id)
         if result["video"].get("fallback"):
             progress.note(f"{task.video_id}: read from start to end, because {result['video']['fallback']}")
+        for note in result.get("notes", []):
+            if note not in self._said:
+                self._said.add(note)
+                progress.note(f"{task.video_id}: {note} (said once for all videos of the split)")
 
     def _fresh_scratch(self) -> Path:
         remove_leftovers(self.workspace.scratch, "decode-")

@@ -31,6 +31,7 @@ class VideoSource:
     def __init__(self, path: Path, offset_s: float, heartbeat: Heartbeat, indexes: Path | None = None) -> None:
         self._reader = open_video(path, heartbeat=heartbeat, indexes=indexes)
         self._offset_s = offset_s
+        self.notes = hdr_notes(self._reader)
         heartbeat()
 
     def choose(self, clip: Clip, plan: FramePlan) -> FrameChoice:
@@ -78,6 +79,13 @@ class VideoSource:
     ) -> None:
         """Close the file."""
         self._reader.close()
+
+
+def hdr_notes(reader: VideoReader) -> list[str]:
+    """Return what to say of a video whose colours are those of a wide brightness range."""
+    if reader.hdr is None:
+        return []
+    return [f"HDR video ({reader.hdr}): its frames are stored as they are, without tone mapping, and look pale"]
 
 
 def incomplete(plan: FramePlan, lacking: str) -> FrameChoice:

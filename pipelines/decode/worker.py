@@ -58,7 +58,8 @@ def decode_video(task: VideoTask, heartbeat: Callable[[], None]) -> dict[str, An
     Writes ``<output>.frames.arrow`` (rows of FRAMES, ascending pts) and ``<output>.clip_frames.arrow``.
 
     Returns:
-        ``video``: a row of VIDEO_FACTS; ``failures``: reason, error, clip_id or pts, and rows of each failure.
+        ``video``: a row of VIDEO_FACTS; ``failures``: reason, error, clip_id or pts, and rows of each failure;
+        ``notes``: sentences about the video's frames.
 
     Raises:
         VideoError: the video as a whole cannot be read; the reason is 'missing_video' when there is no file.
@@ -78,7 +79,8 @@ def decode_video(task: VideoTask, heartbeat: Callable[[], None]) -> dict[str, An
             failures += [{**vars(failure), "clip_id": clip.clip_id} for failure in chosen.failures]
         delivered = _write_frames(task, source, wanted, failures, heartbeat)
         _write_clip_frames(task, wanted, delivered)
-        return {"video": {"video_id": task.video_id, **source.facts()}, "failures": failures}
+        facts = {"video_id": task.video_id, **source.facts()}
+        return {"video": facts, "failures": failures, "notes": source.notes}
 
 
 def _write_frames(

@@ -12,7 +12,8 @@ import pytest
 from data_manifests.readers.epic import jpeg_rate
 from pipelines.decode.container import VideoError
 from pipelines.decode.encode_jpeg import from_jpeg, to_jpeg
-from pipelines.decode.jpeg_source import JpegSource, jpeg_names, open_jpegs, wrong_rate
+from pipelines.decode.jpeg_source import JpegSource, open_jpegs, picture_names, wrong_rate
+from pipelines.decode.picture_series import picture_series
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.source import LostFrame, StoredFrame
 from pipelines.engine.clips import Clip
@@ -158,13 +159,13 @@ def test_links_and_other_files_in_the_folder_are_not_frames(tmp_path, pictures):
     secret.write_bytes(pictures[2])
     (folder / "frame_0000000002.jpg").symlink_to(secret)
     (folder / "notes.txt").touch()
-    assert jpeg_names(folder) == {1: "frame_0000000001.jpg"}
+    assert picture_names(folder) == ["frame_0000000001.jpg"]
 
 
 @pytest.mark.parametrize("name", ["frame_0000000012.jpg", "img_00012.JPG", "P01_01_0012.jpeg", "12.jpg"])
 def test_the_last_number_of_a_name_counts(tmp_path, name):
     (tmp_path / name).touch()
-    assert jpeg_names(tmp_path) == {12: name}
+    assert picture_series(picture_names(tmp_path)).files == {12: name}
 
 
 def test_a_tar_member_of_any_path_is_read_in_place_and_links_in_it_are_not(tmp_path, pictures):
@@ -189,7 +190,7 @@ def test_a_compressed_tar_and_an_empty_one_are_refused(tmp_path, pictures):
     with pytest.raises(VideoError, match="not a whole uncompressed tar"):
         open_jpegs(compressed, 60.0, None, _nothing)
     empty = _tar(tmp_path / "empty.tar", {})
-    with pytest.raises(VideoError, match="no numbered JPEG in it"):
+    with pytest.raises(VideoError, match="no numbered JPEG or PNG in it"):
         open_jpegs(empty, 60.0, None, _nothing)
 
 
