@@ -37,7 +37,7 @@ from pipelines.decode.kept_index import kept_index
 from pipelines.decode.output_order import NO_TIMES, may_reorder, with_doubt
 from pipelines.decode.packet_index import NO_PTS, Heartbeat, depends_on, read_index, up_to
 from pipelines.decode.plan import frame_length_s, nearest_pts
-from pipelines.decode.stated import second_recording, stated
+from pipelines.decode.stated import joined_at, second_recording, stated
 
 _REORDERED_FRAMES = 16
 """Most frames that a decoder holds back for others that are shown before them."""
@@ -284,12 +284,11 @@ class VideoReader:
         at = second_recording(self.path, self._container)
         if at is None or self._index.ends_early:
             return
-        why = f"another recording begins at byte {at}, and only the first is read"
         # FFmpeg reads on into a second AVI; its first states its number of frames.
         stop = len(self._index.pts)
         if self._container.format.name == "avi" and 0 < self._stream.frames < stop:
             stop = self._stream.frames
-        self._index = up_to(self._index, stop, why)
+        self._index = up_to(self._index, stop, joined_at(at))
 
     def _compare_with_statement(self) -> None:
         index, rate, tick = self._index, self._stream.average_rate, self._stream.time_base

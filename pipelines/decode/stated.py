@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 from av.container import InputContainer
@@ -92,40 +93,73 @@ def _seconds(clock: str) -> float | None:
     return 3600 * hours + 60 * minutes + seconds
 
 
+def joined_at(place: int) -> str:
+    """Say in words that another recording begins at a byte of the file."""
+    return f"another recording begins at byte {place}, and only the first is read"
+
+
 def second_recording(path: Path, container: InputContainer) -> int | None:
-    """Find where another recording begins in an MP4, MOV or AVI file, in bytes.
+    """Find where another recording begins in an MP4, MOV, AVI or Matroska file, in bytes.
 
     Returns:
         The first byte of the other recording; None when there is no other.
     """
     name = container.format.name
-    if not path.is_file() or not (name.startswith("mov,") or name == "avi"):
+    parts = _boxes if name.startswith("mov,") else {"avi": _riffs, "matroska,webm": _elements}.get(name)
+    if parts is None or not path.is_file():
         return None
     seen: set[bytes] = set()
-    for at, kind in _parts(path, avi=name == "avi"):
-        if kind in seen:
-            return at
-        if kind in (b"ftyp", b"moov", b"AVI "):
-            seen.add(kind)
+    with path.open("rb") as file:
+        for at, kind in parts(file, path.stat().st_size):
+            if kind in seen:
+                return at
+            if kind in _ONCE:
+                seen.add(kind)
     return None
 
 
-def _parts(path: Path, avi: bool) -> Iterator[tuple[int, bytes]]:
-    """Yield position and kind of the top-level boxes of an MP4, or of the RIFF parts of an AVI."""
-    size, at = path.stat().st_size, 0
-    with path.open("rb") as file:
-        while at + 12 <= size:
-            file.seek(at)
-            head = file.read(16)
-            if avi:
-                if head[:4] != b"RIFF":
-                    return
-                kind, length = head[8:12], 8 + int.from_bytes(head[4:8], "little")
-                length += length % 2
-            else:
-                kind, length = head[4:8], int.from_bytes(head[:4], "big")
-                length = int.from_bytes(head[8:16], "big") if length == 1 else length
-            yield at, kind
-            if length < 8:  # the last box goes to the end of the file, or the rest is no box
-                return
-            at += length
+_EBML = b"\x1a\x45\xdf\xa3"
+_ONCE = (b"ftyp", b"moov", b"AVI ", _EBML)
+
+
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
+    """Yield position and kind of the top-level boxes of an MP4 or MOV."""
+    at = 0
+    while at + 8 <= size:
+        file.seek(at)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        length = int.from_bytes(head[8:16], "big") if length == 1 else length
+        yield at, head[4:8]
+        if length < 8:  # the last box goes to the end of the file, or the rest is no box
+            return
+        at += length
+
+
+def _riffs(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
+    """Yield position and kind of the RIFF parts of an AVI; those of a long one are ``AVIX``."""
+    at = 0
+    while at + 12 <= size:
+        file.seek(at)
+        head = file.read(12)
+        if head[:4] != b"RIFF":
+            return
+        yield at, head[8:12]
+        length = 8 + int.from_bytes(head[4:8], "little")
+        at += length + length % 2
+
+
+def _elements(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
+    """Yield position and id of the top-level elements of a Matroska file, up to one of unknown length."""
+    at = 0
+    while at + 12 <= size:
+        file.seek(at)
+        head = file.read(12)
+        yield at, head[:4]
+        width = 8 - head[4].bit_length() + 1
+        if head[0] >> 4 != 1 or not 1 <= width <= 8:
+            return
+        length = int.from_bytes(head[4 : 4 + width], "big") & ((1 << 7 * width) - 1)
+        if length == (1 << 7 * width) - 1:
+            return
+        at += 4 + width + length

@@ -18,6 +18,7 @@ from pipelines.decode.jpeg_source import open_jpegs
 from pipelines.decode.packet_index import demuxed
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.source import LostFrame
+from pipelines.decode.stated import joined_at, second_recording, stated
 
 Heartbeat = Callable[[], None]
 
@@ -34,6 +35,7 @@ class Probe:
         frames: number of JPEGs; None for videos.
         last_frame: the largest JPEG number; None for videos.
         gap: what is missing in between, in words; None when nothing is.
+        lacking: what the data lacks of the video that the file states, in words; None when nothing is.
     """
 
     duration_s: float | None = None
@@ -41,6 +43,7 @@ class Probe:
     frames: int | None = None
     last_frame: int | None = None
     gap: str | None = None
+    lacking: str | None = None
 
 
 def probe(task: tuple[str, Kind], heartbeat: Heartbeat) -> Probe:
@@ -64,6 +67,7 @@ def probe(task: tuple[str, Kind], heartbeat: Heartbeat) -> Probe:
 def _probe_video(path: Path, heartbeat: Heartbeat) -> Probe:
     container, stream = open_stream(path)
     with container, errors_of(path):
+        statement, second = stated(path, container, stream), second_recording(path, container)
         first = next(iter(container.decode(stream)), None)
         heartbeat()
         if first is None or first.pts is None or not stream.time_base:
@@ -71,7 +75,10 @@ def _probe_video(path: Path, heartbeat: Heartbeat) -> Probe:
         rate = stream.average_rate
         end = _end_pts(path, container, stream, heartbeat)
         seconds = float((end - first.pts) * stream.time_base)
-        return Probe(duration_s=seconds, fps=float(rate) if rate else None)
+        lacking = statement.lacking(seconds, None, 1 / float(rate) if rate else 0.1)
+        if second is not None:
+            lacking = joined_at(second)
+        return Probe(duration_s=seconds, fps=float(rate) if rate else None, lacking=lacking)
 
 
 def _end_pts(path: Path, container: InputContainer, stream: VideoStream, heartbeat: Heartbeat) -> int:
@@ -123,7 +130,8 @@ def _probe_chunks(folder: Path, heartbeat: Heartbeat) -> Probe:
     step = int(np.diff(starts).min()) if len(starts) > 1 else 0
     absent = [start for start in range(0, int(starts[-1]), step) if start not in files] if step else []
     gap = f"{len(absent)} chunks are missing, the first is {absent[0]}" if absent else None
-    return Probe(duration_s=int(starts[-1]) + (last.duration_s or 0.0), fps=first.fps, gap=gap)
+    cut_off = f"in {files[starts[-1]].name} {last.lacking}" if last.lacking else None
+    return Probe(duration_s=int(starts[-1]) + (last.duration_s or 0.0), fps=first.fps, gap=gap, lacking=cut_off)
 
 
 def _probe_jpegs(path: Path, heartbeat: Heartbeat) -> Probe:

@@ -130,7 +130,7 @@ def probe_files(
     keys: dict[str, FileKey] = {}
     tasks = []
     for name, (place, kind) in files.items():
-        keys[name] = file_key(f"probe {kind}", place)
+        keys[name] = file_key(f"probe 2 {kind}", place)
         known = memory.get(keys[name])
         if known is None:
             tasks.append((name, (str(place), kind)))

@@ -17,7 +17,7 @@ STATUSES: dict[Status, str] = {
     "missing": "under no video root",
     "unreadable": "there, but it cannot be read",
     "shorter": "ends before one of its clips does",
-    "incomplete": "chunks or frames in between are missing",
+    "incomplete": "chunks or frames are missing, or its data ends before the length that the file states",
     "other_timing": "longer or shorter than the annotation says, or JPEGs of another frame rate",
 }
 """Status of a video → its meaning in words. A video has the first that holds, in the order missing, unreadable,
@@ -51,10 +51,14 @@ def judge(video: Mapping[str, Any], clips: Sequence[Clip], probe: Probe) -> Verd
     late = [clip for clip in clips if max(clip.start_s, clip.stop_s or 0.0) > end + slack]
     if late:
         stop = max(clip.stop_s or clip.start_s for clip in late)
-        return Verdict("shorter", f"ends at {end:.3f} s, its clips at {stop:.3f} s", len(late))
+        more = f": {probe.lacking}" if probe.lacking else ""
+        return Verdict("shorter", f"ends at {end:.3f} s, its clips at {stop:.3f} s{more}", len(late))
     if probe.gap:
         return Verdict("incomplete", probe.gap, len(clips))
     stated = video["duration_s"]
+    if probe.lacking and not (stated and end > stated - slack):
+        # Clips that stop before the end of the data are whole.
+        return Verdict("incomplete", probe.lacking, sum(clip.stop_s is None for clip in clips))
     # A video that is a part of a longer file ends where its annotation says, not at the end of the file.
     if stated and not offset and abs(end - stated) > max(_OTHER_S, _OTHER_SHARE * stated):
         return Verdict("other_timing", f"lasts {end:.3f} s, the annotation says {stated:.3f} s", len(clips))

@@ -50,3 +50,11 @@ def test_a_damaged_frame_is_lost_and_said(tmp_path, video_maker):
     assert lost
     assert all(frame.failure.reason == "decode_error" for frame in lost)
     assert f"pts {lost[0].pts} is damaged" in lost[0].failure.error
+
+
+@pytest.mark.parametrize(("transfer", "name"), [("smpte2084", "PQ"), ("arib-std-b67", "HLG"), ("bt709", None)])
+def test_hdr_frames_are_stored_as_they_are_and_said(tmp_path, video_maker, transfer, name):
+    options = {"x264-params": f"transfer={transfer}:colorprim=bt2020:colormatrix=bt2020nc"}
+    video_maker.make_video(tmp_path / "a.mp4", seconds=0.2, options=options)
+    with VideoSource(tmp_path / "a.mp4", 0.0, lambda: None) as source:
+        assert [note[: note.index(":")] for note in source.notes] == ([f"HDR video ({name})"] if name else [])

@@ -68,6 +68,29 @@ def test_an_mp4_whose_index_states_more_than_is_there_is_as_long_as_what_is_ther
     assert 2 < found.duration_s < 6
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.flv", "a.webm", "a.mov"])
+def test_a_file_that_is_whole_lacks_nothing_and_one_that_was_cut_off_says_both_numbers(tmp_path, video_maker, name):
+    codec = "libvpx-vp9" if name == "a.webm" else "libx264"
+    video_maker.make_video(tmp_path / name, codec=codec, seconds=8)
+    assert _look(tmp_path / name).lacking is None
+    if name == "a.mov":  # its index is at its end
+        return
+    cut = tmp_path / f"cut{name[1:]}"
+    video_maker.truncate(tmp_path / name, cut, 0.6)
+    found = _look(cut)
+    assert found.lacking is not None
+    assert found.lacking.startswith("the file states 8.0")
+    assert f"its data ends at {found.duration_s:.3f} s" in found.lacking
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
+def test_recordings_joined_byte_by_byte_are_said(tmp_path, video_maker, name):
+    video_maker.make_video(tmp_path / name)
+    size = (tmp_path / name).stat().st_size
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes() * 2)
+    assert _look(tmp_path / name).lacking == f"another recording begins at byte {size}, and only the first is read"
+
+
 @pytest.mark.parametrize(("content", "reason"), [(b"", "empty_file"), (b"no video" * 50, "not_a_video")])
 def test_what_is_no_video_says_why(tmp_path, content, reason):
     (tmp_path / "x.mp4").write_bytes(content)

@@ -56,3 +56,17 @@ def test_a_stretch_of_a_longer_file_is_not_longer_than_annotated():
     video = {**VIDEO, "offset_s": 300.0}
     assert judge(video, CLIPS[:2], Probe(duration_s=3000.0, fps=30.0)).status == "ok"
     assert judge(video, CLIPS[:2], Probe(duration_s=390.0, fps=30.0)).status == "shorter"
+
+
+LACKING = "the file states 100.000 s, its data ends at 99.500 s; get it again"
+
+
+def test_a_file_that_states_more_than_it_holds_is_incomplete_for_the_clips_that_go_to_its_end():
+    video = {**VIDEO, "duration_s": None}
+    assert judge(video, CLIPS, Probe(duration_s=99.5, fps=50.0, lacking=LACKING)) == Verdict("incomplete", LACKING, 1)
+    cut = judge(video, CLIPS, Probe(duration_s=92.0, fps=50.0, lacking=LACKING))
+    assert cut == Verdict("shorter", f"ends at 92.000 s, its clips at 99.000 s: {LACKING}", 2)
+
+
+def test_a_file_as_long_as_annotated_is_whole_whatever_it_states():
+    assert judge(VIDEO, CLIPS, Probe(duration_s=100.0, fps=50.0, lacking=LACKING)).status == "ok"
