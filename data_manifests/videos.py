@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import string
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -33,7 +34,8 @@ class Place:
     """Possible location of a video below a video root.
 
     Attributes:
-        path: relative to a video root, '/' separators; the case of a file's ending does not matter.
+        path: relative to a video root, '/' separators; the case of a file's ending and the Unicode form of a name do
+            not matter.
         offset_s: second of that file at which the video begins; an Ego4D clip is a part of its full-scale video.
     """
 
@@ -128,16 +130,24 @@ class VideoFinder:
 
     def _actual(self, root: Path, path: str) -> str | None:
         pure = PurePosixPath(path)
-        name = self._listing(root / pure.parent).get(_key(pure.name))
-        return str(pure.parent / name) if name is not None else None
+        parent: str | None = str(pure.parent)
+        if not path.isascii() and pure.parent.name and not (root / pure.parent).is_dir():
+            parent = self._actual(root, str(pure.parent))  # the folder in another Unicode form
+        if parent is None:
+            return None
+        names = self._listing(root / parent)
+        name = names.get(_key(pure.name)) or names.get(_key(unicodedata.normalize("NFC", pure.name)))
+        return str(PurePosixPath(parent) / name) if name is not None else None
 
     def _listing(self, folder: Path) -> dict[str, str]:
         if folder not in self._listings:
             names: dict[str, str] = {}
             try:
                 with os.scandir(folder) as entries:
-                    for name in sorted((entry.name for entry in entries), reverse=True):
-                        names[_key(name)] = name
+                    found = sorted((entry.name for entry in entries), reverse=True)
+                for name in found:
+                    names[_key(unicodedata.normalize("NFC", name))] = name
+                names |= {_key(name): name for name in found}
             except (OSError, ValueError):
                 names = {}  # no such folder here: the video may be elsewhere
             self._listings[folder] = names

@@ -39,6 +39,8 @@ class StageStatus:
     rows: int = 0
     failures: dict[str, int] = field(default_factory=dict)
     missing_videos: int = 0
+    absent: list[str] = field(default_factory=list)
+    """What is found of videos that the last prepare did not find, in sentences."""
     why: dict[str, str] = field(default_factory=dict)
     """Shard → why it is not done."""
     next: str = ""

@@ -13,6 +13,7 @@ from typing import Any
 from data_manifests.errors import MissingUpstream
 from pipelines.chain.run_status import evaluation_status, run_status
 from pipelines.chain.stage_status import Recorded, StageStatus
+from pipelines.decode.absent import about_absent
 from pipelines.decode.stage import DecodeStage, decoded_plans, decoded_shards, default_plan
 from pipelines.embed.encoders.spec import embed_command
 from pipelines.embed.stage import EmbedStage
@@ -63,6 +64,7 @@ def _prepared(workspace: Workspace, dataset: str, split: str) -> StageStatus:
     if videos.is_file():
         paths = read_videos(workspace, dataset, split, ["path"]).column("path").to_pylist()
         result.missing_videos = sum(path is None or workspace.find_video(dataset, path) is None for path in paths)
+        result.absent = about_absent(workspace, dataset, split)
     else:
         result.done, result.missing, result.next = 0, 1, "xmic prepare"
         result.why[videos.name] = "not made yet"

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from data_manifests.errors import InputError, MissingUpstream
+from pipelines.decode.absent import about_absent
 from pipelines.decode.options import DecodeOptions
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.read_anew import ORDER_OF_OUTPUT, read_anew
@@ -222,6 +223,9 @@ class DecodeStage:
         """Raise an error if no video of the split is there, after a run that found none."""
         tasks = [task for unit in self.units_by_clips() for task in unit.payload]
         if tasks and not any(self._file(task) for task in tasks):
+            found = about_absent(self.workspace, self.dataset, self.split)
+            if found:
+                raise MissingUpstream(f"{self.title}: none of its {len(tasks)} videos can be read. {'. '.join(found)}.")
             first = tasks[0].path or tasks[0].video_id
             raise MissingUpstream(
                 f"{self.title}: none of its {len(tasks)} videos is there; the first, {first}, was searched under "

@@ -65,7 +65,7 @@ def decode_video(task: VideoTask, heartbeat: Callable[[], None]) -> dict[str, An
         VideoError: the video as a whole cannot be read; the reason is 'missing_video' when there is no file.
     """
     if task.path is None:
-        raise VideoError(f"{task.video_id}: no video root has it", reason="missing_video")
+        raise VideoError(f"{task.video_id}: no video root had it at the last xmic prepare", reason="missing_video")
     failures: list[dict[str, Any]] = []
     wanted: dict[str, np.ndarray] = {}
     with open_source(task, Path(task.path), heartbeat) as source:

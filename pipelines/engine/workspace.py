@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -306,7 +307,11 @@ class Workspace:
             The path under the first root that has the video; None where no root has it.
         """
         roots = (Path(root) for root in self.datasets[dataset].roots)
-        return next((root / relative for root in roots if (root / relative).exists()), None)
+        # macOS, archives and network disks change the Unicode form of a name.
+        forms = [relative]
+        if not relative.isascii():
+            forms += [unicodedata.normalize(form, relative) for form in ("NFC", "NFD")]
+        return next((root / form for root in roots for form in forms if (root / form).exists()), None)
 
     def groups(self, dataset: str) -> int:
         """Return the number of buckets of a dataset.

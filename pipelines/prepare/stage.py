@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_manifests.errors import InputError, UsageError
+from data_manifests.near_misses import NearMisses
 from data_manifests.overlaps import overlaps
 from data_manifests.readers import Reader, SplitRows
 from data_manifests.schema import CLASSES, CLIPS, LABELS, REJECTS, VIDEOS
@@ -182,12 +183,14 @@ class _Found:
         read: number of rows in the annotation, rejects included.
         rows: the clips, rejects, origins and findings.
         videos: the video found for each id; None where no root has one.
+        near: sentences about videos that are there in another form than expected.
     """
 
     annotated: int
     read: int
     rows: SplitRows
     videos: Mapping[str, FoundVideo | None]
+    near: Sequence[str]
 
 
 def _found(reader: Reader, split: str, roots: Sequence[Path], limit: int | None) -> _Found:
@@ -211,7 +214,17 @@ def _found(reader: Reader, split: str, roots: Sequence[Path], limit: int | None)
             videos[video_id] = finder.find(reader.video_places(video_id))
         except LeavesRoots as error:
             leaving[video_id] = str(error)
-    return _Found(annotated, read, _without(rows, leaving) if leaving else rows, videos)
+    near = _near(reader, roots, [video_id for video_id, video in videos.items() if video is None])
+    return _Found(annotated, read, _without(rows, leaving) if leaving else rows, videos, near)
+
+
+def _near(reader: Reader, roots: Sequence[Path], missing: Sequence[str]) -> list[str]:
+    """Say of missing videos what lies there in another form, the first in full."""
+    near_misses = NearMisses(roots)
+    found = [(video_id, near_misses.find(reader.video_places(video_id))) for video_id in missing]
+    sentences = [f"video {video_id} is not found: {near}" for video_id, near in found if near]
+    more = f" ({len(sentences)} videos are like this)" if len(sentences) > 1 else ""
+    return [f"{sentence}{more}" for sentence in sentences[:1]]
 
 
 def _without(rows: SplitRows, leaving: Mapping[str, str]) -> SplitRows:
@@ -246,7 +259,7 @@ def _summary(found: _Found, folder: Path) -> dict[str, Any]:
             label: pc.count_distinct(clips.column(f"{label}_class"), mode="only_valid").as_py() for label in LABELS
         },
         "overlaps": {label: vars(counts) for label, counts in overlaps(clips).items()},
-        "findings": list(found.rows.findings),
+        "findings": [*found.rows.findings, *found.near],
     }
 
 

@@ -24,7 +24,13 @@ def decode(
     a video that crashes or hangs becomes a failure row.
     """
     from pipelines.chain.stages import decode_stages
+    from pipelines.decode.absent import about_absent
+    from xmic_cli import console
     from xmic_cli.stages import run_stages
 
-    stages = decode_stages(shared.open(context), dataset, split, options, shared.machine)
+    workspace = shared.open(context)
+    stages = decode_stages(workspace, dataset, split, options, shared.machine)
+    for name, part in workspace.choose(dataset, split):
+        for sentence in about_absent(workspace, name, part):
+            console.note(f"{name} {part}: {sentence}")
     run_stages(stages, shared.policy, dry_run=shared.dry_run, json=shared.json)

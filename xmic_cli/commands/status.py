@@ -46,10 +46,17 @@ def status(
     console.table("workspace", columns, rows)
     for item in found:
         if item.missing_videos:
-            console.note(f"{item.dataset} {item.split}: {item.missing_videos} videos are not under any video root")
+            console.note(f"{item.dataset} {item.split}: {_missing(item.missing_videos)}")
+        for sentence in item.absent:
+            console.note(f"{item.dataset} {item.split}: {sentence}")
         for shard, why in list(item.why.items())[:_SHOWN]:
             console.note(f"{item.stage} {item.what} {shard}: {why}")
         if len(item.why) > _SHOWN:
             console.note(f"  … and {len(item.why) - _SHOWN} more (--json lists all)")
         if item.next:
             console.note(f"  next: {item.next}")
+
+
+def _missing(count: int) -> str:
+    what = "1 video was" if count == 1 else f"{count} videos were"
+    return f"{what} not found under any video root by the last xmic prepare, or is gone since"
