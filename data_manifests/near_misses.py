@@ -66,7 +66,7 @@ class NearMisses:
 
 
 def describe_folder(folder: Path) -> str:
-    """Say in words what a folder holds that is expected to hold a video."""
+    """Describe a folder that is expected to hold a video."""
     with os.scandir(folder) as entries:
         there = [entry for entry in islice(entries, _SHOWN_ENTRIES) if not is_hidden(entry.name)]
     inner = sorted(entry.name for entry in there if entry.is_dir() and kind_of(Path(entry.path)))

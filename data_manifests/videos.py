@@ -189,7 +189,10 @@ def kind_of(path: Path) -> Kind | None:
 
 
 def is_hidden(name: str) -> bool:
-    """Check whether a file or folder is hidden, or of macOS: ``.DS_Store``, ``._frame_1.jpg``, ``__MACOSX``."""
+    """Check whether a name is that of a hidden file.
+
+    Such as ``.DS_Store``, ``._frame_1.jpg`` and ``__MACOSX``.
+    """
     return name == "__MACOSX" or (name.startswith(".") and name not in (".", ".."))
 
 

@@ -21,7 +21,7 @@ _SIBLINGS = 64
 
 
 def about_absent(workspace: Workspace, dataset: str, split: str) -> list[str]:
-    """Say in sentences which missing videos of a split are there now, or in another form.
+    """Report missing videos that are there now, or in another form.
 
     Returns:
         No sentence when no video was missing at the last prepare, or when nothing is found of those that were.

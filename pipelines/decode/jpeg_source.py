@@ -1,4 +1,4 @@
-"""Read frames from numbered JPEGs or PNGs in a folder or an uncompressed tar.
+"""Read numbered JPEGs or PNGs of a folder or uncompressed tar.
 
 EPIC-KITCHENS-100 releases ``frame_0000000001.jpg``, … at 60 frames per second for the videos of 2018 and 50 for those
 of 2020. Its clips are annotated with these frame numbers.
@@ -234,7 +234,10 @@ def _series(path: Path, names: Iterable[str]) -> tuple[dict[int, str], str | Non
 
 
 def picture_names(folder: Path) -> list[str]:
-    """List the numbered pictures of a folder, without links, which could lead anywhere."""
+    """List the numbered pictures of a folder.
+
+    Links are left out: they could lead anywhere.
+    """
     with os.scandir(folder) as entries:
         return [entry.name for entry in entries if PICTURE.fullmatch(entry.name) and not entry.is_symlink()]
 

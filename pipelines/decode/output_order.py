@@ -1,4 +1,4 @@
-"""Give the packets of a stream times of display where its file has none.
+"""Give packets times of display where the file has none.
 
 AVI stores no presentation times, and FFmpeg makes them up in decode order. The same times lie in every MP4, MKV or
 MPEG-TS that such a stream was copied into, and a raw stream has none at all. The decoder alone knows the order of
@@ -20,8 +20,8 @@ from pipelines.decode.packet_index import NO_PTS, ONE_FRAME_A_PACKET, Heartbeat,
 NO_TIMES = "the file stores no times"
 """The doubt about a raw stream."""
 
-# Codecs whose pictures may be shown in another order than they are decoded in.
-REORDERED = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vc1", "wmv3"})
+# Codecs of one frame per packet whose frames may be shown in another order than they are decoded in.
+REORDERED = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video"})
 
 # Before the type of a picture: the start code of a picture, and the bits before the type.
 _PICTURES = {"mpeg4": (b"\0\0\1\xb6", 0), "mpeg2video": (b"\0\0\1\0", 10), "mpeg1video": (b"\0\0\1\0", 10)}
@@ -30,7 +30,7 @@ _B_PICTURE = {"mpeg4": (2, 2), "mpeg2video": (3, 3), "mpeg1video": (3, 3)}
 
 
 def with_doubt(index: PacketIndex, container: InputContainer, stream: VideoStream) -> PacketIndex:
-    """Mark the index whose times may be those of decoding instead of display.
+    """Mark an index whose times may be those of decoding.
 
     Proper times of a stream with B pictures run back in decode order. Where they never do, either the stream has no B
     picture, or its times are made up. A raw stream that states its frame rate gets times of that rate here.
@@ -66,7 +66,7 @@ def _ticks_a_frame(stream: VideoStream) -> Fraction | None:
 
 
 def may_reorder(container: InputContainer, stream: VideoStream, heartbeat: Heartbeat) -> bool:
-    """Look for B pictures by the headers of a freshly opened file's packets.
+    """Look for B pictures in the headers of a file's packets.
 
     Returns:
         False only where it is certain that there are none; codecs with another kind of header may have some.
@@ -90,7 +90,7 @@ def may_reorder(container: InputContainer, stream: VideoStream, heartbeat: Heart
 def in_order_of_output(
     index: PacketIndex, positions: Sequence[int], refused: Iterable[int], cut_off: bool
 ) -> tuple[PacketIndex, np.ndarray]:
-    """Give packets the stored times in the order in which their pictures came out.
+    """Give packets the stored times in the order of output.
 
     A packet without a picture has an unknown place in this order. So have the packets near it: as near as pictures of
     this stream are reordered. They are marked, and no picture may be taken from them.

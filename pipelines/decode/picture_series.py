@@ -1,4 +1,4 @@
-"""Choose the file of each number among the numbered pictures of a video.
+"""Choose the file of each number among numbered pictures.
 
 A folder may hold the optical flow beside the frames (``img_00001.jpg``, ``flow_x_00001.jpg``, …), and a tar may hold
 both in folders. Then the number alone names several files.

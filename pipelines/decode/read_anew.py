@@ -1,4 +1,6 @@
-"""Tell the files whose frames an earlier version chose otherwise, so that only their shards are made again."""
+"""Find the files whose frames earlier versions chose otherwise.
+
+Only their shards are made again."""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ ORDER_OF_OUTPUT = "frames in order of output"
 
 
 def read_anew(path: Path) -> bool:
-    """Check whether the times of a file's frames were once those of decoding.
+    """Check whether earlier versions chose other frames of a file.
 
-    These are H.264 and HEVC in AVI, packed MPEG-4 in AVI, and raw streams, which were refused. The first bytes of an
+    It is so for H.264 and HEVC in AVI, packed MPEG-4 in AVI, and raw streams, which were refused. The first bytes of an
     AVI name its codec.
     """
     if path.suffix.lower() in _RAW:

@@ -37,11 +37,7 @@ from pipelines.decode.kept_index import kept_index
 from pipelines.decode.output_order import NO_TIMES, may_reorder, with_doubt
 from pipelines.decode.packet_index import NO_PTS, Heartbeat, depends_on, read_index, up_to
 from pipelines.decode.plan import frame_length_s, nearest_pts
-from pipelines.decode.stated import joined_at, second_recording, stated
-
-_REORDERED_FRAMES = 16
-"""Most frames that a decoder holds back for others that are shown before them."""
-
+from pipelines.decode.stated import joined_at, second_recording, stated, without_loose_end
 
 _HDR = {16: "PQ", 18: "HLG"}
 """FFmpeg's number of a transfer function → its name, for those of HDR."""
@@ -301,7 +297,7 @@ class VideoReader:
             self._ends_early = self.lacking is not None or bool(index.damaged[-1])
             if self._container.format.name in ("mpegts", "mpeg"):  # they state no length: a hole tells of the cut
                 shown = np.unique(index.pts[index.pts != NO_PTS])
-                self._ends_early |= len(_without_loose_end(shown, shown[:0], frame_s / float(tick))) < len(shown)
+                self._ends_early |= len(without_loose_end(shown, shown[:0], frame_s / float(tick))) < len(shown)
 
     def _times_are_right(self) -> bool:
         """Settle the doubt about the times; where they are wrong, the file is ready to be read forward."""
@@ -393,7 +389,7 @@ class VideoReader:
         self._lost = lost
         self._exist = np.union1d(shown, self._lost) if self._lost.size else shown
         if self._ends_early:
-            self._exist = _without_loose_end(self._exist, self._lost, float(1 / (rate * tick)) if rate else np.inf)
+            self._exist = without_loose_end(self._exist, self._lost, float(1 / (rate * tick)) if rate else np.inf)
             shown, self._lost = (each[each <= self._exist[-1]] for each in (shown, self._lost))
         lengths = self._index.durations[self._index.pts == first_shown]
         if lengths.size and lengths[0] > 0:
@@ -417,21 +413,3 @@ class VideoReader:
             duration_s=span_s + self._last_frame_s,
             frames_indexed=len(shown),
         )
-
-
-def _without_loose_end(exist: np.ndarray, lost: np.ndarray, usual: float) -> np.ndarray:
-    """Leave out the last frames of data that was cut off, where frames between them are missing.
-
-    A frame that is shown later than the cut is decoded before it: the last frames have holes, and no time tells which.
-
-    Args:
-        exist: int64 ``[M]``, ascending: pts of the frames, M >= 1.
-        lost: int64: pts of those that are damaged.
-        usual: Ticks from frame to frame by the stated rate.
-    """
-    tail = max(len(exist) - _REORDERED_FRAMES, 1)
-    gaps = np.diff(exist)
-    holes = np.flatnonzero(gaps[tail - 1 :] > 1.5 * min(usual, np.median(gaps) if gaps.size else usual))
-    exist = exist[: tail + int(holes[0])] if holes.size else exist
-    whole = np.flatnonzero(~np.isin(exist, lost))
-    return exist[: int(whole[-1]) + 1]

@@ -1,4 +1,4 @@
-"""Compare what a container states of its video with what its data holds.
+"""Compare the length that a container states with its data.
 
 A download that was cut off, and recordings joined byte by byte, still open and play: their length is that of the data,
 not that of the recording.
@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 _SLACK_FRAMES = 2.5
 """Frames by which data may end before the stated end: containers round, and count or leave out the last frame."""
+
+_REORDERED_FRAMES = 16
+"""Most frames that a decoder holds back for others that are shown before them."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Statement:
     beyond: bool = False
 
     def lacking(self, seconds: float, frames: int | None, frame_s: float) -> str | None:
-        """Say in words what the data lacks of the statement.
+        """Describe what the data lacks of the statement.
 
         Args:
             seconds: Length of what the data holds.
@@ -94,12 +98,14 @@ def _seconds(clock: str) -> float | None:
 
 
 def joined_at(place: int) -> str:
-    """Say in words that another recording begins at a byte of the file."""
+    """Describe that another recording begins at a byte."""
     return f"another recording begins at byte {place}, and only the first is read"
 
 
 def second_recording(path: Path, container: InputContainer) -> int | None:
-    """Find where another recording begins in an MP4, MOV, AVI or Matroska file, in bytes.
+    """Find where another recording begins in a file, in bytes.
+
+    MP4, MOV, AVI and Matroska are searched.
 
     Returns:
         The first byte of the other recording; None when there is no other.
@@ -163,3 +169,21 @@ def _elements(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
         if length == (1 << 7 * width) - 1:
             return
         at += 4 + width + length
+
+
+def without_loose_end(exist: np.ndarray, lost: np.ndarray, usual: float) -> np.ndarray:
+    """Leave out the last frames of cut-off data that have holes.
+
+    A frame that is shown later than the cut is decoded before it: the last frames have holes, and no time tells which.
+
+    Args:
+        exist: int64 ``[M]``, ascending: pts of the frames, M >= 1.
+        lost: int64: pts of those that are damaged.
+        usual: Ticks from frame to frame by the stated rate.
+    """
+    tail = max(len(exist) - _REORDERED_FRAMES, 1)
+    gaps = np.diff(exist)
+    holes = np.flatnonzero(gaps[tail - 1 :] > 1.5 * min(usual, np.median(gaps) if gaps.size else usual))
+    exist = exist[: tail + int(holes[0])] if holes.size else exist
+    whole = np.flatnonzero(~np.isin(exist, lost))
+    return exist[: int(whole[-1]) + 1]

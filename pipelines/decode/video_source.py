@@ -82,14 +82,14 @@ class VideoSource:
 
 
 def hdr_notes(reader: VideoReader) -> list[str]:
-    """Return what to say of a video whose colours are those of a wide brightness range."""
+    """Return the note about an HDR video; none for others."""
     if reader.hdr is None:
         return []
     return [f"HDR video ({reader.hdr}): its frames are stored as they are, without tone mapping, and look pale"]
 
 
 def incomplete(plan: FramePlan, lacking: str) -> FrameChoice:
-    """Return the choice for a clip that goes to the end of an incomplete file."""
+    """Return the choice for a clip up to a cut."""
     pts = plan.nowhere()
     return FrameChoice(pts, [Failure("incomplete", f"the clip goes to the end of the video, but {lacking}", pts.size)])
 

@@ -186,6 +186,13 @@ def test_an_id_0_refuses_the_whole_file(tmp_path: Path, ids: str, what: str) -> 
     )
 
 
+def test_a_known_reason_gets_no_guess_beside_it(tmp_path: Path) -> None:
+    rows = [line(number, "1 1 1").replace(" ", ".mp4 ", 1) for number in (1, 2)]
+    refusal = _refusal(write_egtea(tmp_path, {"test_split1": rows}))
+    assert "is not of the form <person>-<recipe number>" in refusal
+    assert "count from 0" not in refusal
+
+
 def test_ids_that_count_from_0_are_seen_even_when_no_id_is_0(tmp_path: Path) -> None:
     folder = write_egtea(tmp_path, {"test_split1": [line(1, "2 2 1"), line(2, "2 2 1"), line(3, "1 1 3")]})
     assert _refusal(folder) == (

@@ -35,9 +35,7 @@ def test_a_video_that_arrives_after_prepare_is_said_by_decode_and_status(tmp_pat
     said = f"1 video that was missing is there now, the first at {tmp_path / 'v' / 'b.mp4'}: run the same xmic prepare "
     assert about_absent(workspace, "mine", "val") == [said + "table again"]
     assert status(workspace)[0].absent == [said + "table again"]
-    with pytest.raises(
-        MissingUpstream, match="none of its 2 videos can be read.*xmic prepare table again"
-    ):
+    with pytest.raises(MissingUpstream, match="none of its 2 videos can be read.*xmic prepare table again"):
         stage.run(DecodeStage(workspace, "mine", "val", FramePlan(segments=2)))
 
     again = _prepared(tmp_path, "a.mp4", "b.mp4")

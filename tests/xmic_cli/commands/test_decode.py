@@ -43,6 +43,26 @@ def test_decode_twice_does_the_work_once(prepared, capsys):
     assert "nothing to do" in capsys.readouterr().out
 
 
+def test_a_video_that_comes_after_prepare_is_said_by_decode_and_status(tmp_path, make_video, capsys):
+    make_video(tmp_path / "a.mp4", seconds=1)
+    (tmp_path / "clips.csv").write_text("video,start_s,stop_s,verb,noun\na.mp4,0,1,cut,bread\nb.mp4,0,1,cut,bread\n")
+    workspace = str(tmp_path / "w")
+    table = ["prepare", "table", f"val={tmp_path / 'clips.csv'}", "--name", "mine", "-w", workspace]
+    decode = ["decode", "mine", "-w", workspace, "--workers", "1"]
+    assert run(table) == 0
+    assert run(decode) == 0
+    assert "there now" not in capsys.readouterr().err
+    make_video(tmp_path / "b.mp4", seconds=1)
+    said = f"1 video that was missing is there now, the first at {tmp_path / 'b.mp4'}: run the same xmic prepare table"
+    for command in (decode, ["status", "-w", workspace]):
+        assert run(command) == 0
+        assert said in " ".join(capsys.readouterr().err.split())
+    assert run(table) == 0
+    capsys.readouterr()
+    assert run([*decode, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stages"][0]["rows"] == 32
+
+
 def test_wrong_calls_exit_2_and_say_why(prepared, capsys):
     assert run(["decode", "-w", str(prepared), "--split", "traning"]) == 2
     assert "split 'traning': expected train, val (or validation) or test" in capsys.readouterr().err
