@@ -160,6 +160,28 @@ def copy_in_decode_order(source: Path, target: Path, times: Sequence[int] | None
             out.mux(packet)
 
 
+def add_placeholders(source: Path, target: Path, fps: int = 30) -> list[int]:
+    """Copy MPEG-4 without B frames with a placeholder behind every fifth frame: that frame stays.
+
+    Returns the number of the frame that is shown at each time.
+    """
+    shown: list[int] = []
+    with av.open(str(source)) as container, av.open(str(target), "w") as out:
+        stream = container.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        for number, original in enumerate(packet for packet in container.demux(stream) if packet.size):
+            parts = [(bytes(original), original.is_keyframe)]
+            if number % 5 == 3:
+                parts.append((b"\0\0\1\xb6\x50\x4f", False))
+            for data, key in parts:
+                packet = av.Packet(data)
+                packet.pts = packet.dts = len(shown)
+                packet.time_base, packet.is_keyframe, packet.stream = Fraction(1, fps), key, copy
+                out.mux(packet)
+                shown.append(number)
+    return shown
+
+
 def pack_b_frames(source: Path, target: Path, fps: int = 30) -> None:
     """Copy MPEG-4 with at most one B frame in a row into an AVI as DivX packs it.
 

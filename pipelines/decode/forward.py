@@ -16,7 +16,14 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipelines.decode.output_order import in_order_of_output
-from pipelines.decode.packet_index import ONE_FRAME_A_PACKET, Heartbeat, PacketIndex, depends_on, read_packets
+from pipelines.decode.packet_index import (
+    ONE_FRAME_A_PACKET,
+    PLACEHOLDER_BYTES,
+    Heartbeat,
+    PacketIndex,
+    depends_on,
+    read_packets,
+)
 
 
 @dataclass(frozen=True)
@@ -68,11 +75,13 @@ def play(
     index: PacketIndex,
     refusals: list[Refusal],
     heartbeat: Heartbeat,
+    placeholders: list[int] | None = None,
 ) -> Iterator[tuple[int, VideoFrame]]:
     """Decode the packets of an index from a freshly opened file.
 
     A refused packet does not end the decoding; it is appended to ``refusals``. A packet that the container marks as
-    incomplete is appended too. It is not decoded, since the decoder would spoil the frame before it as well.
+    incomplete is appended too. It is not decoded, since the decoder would spoil the frame before it as well. Positions
+    of packets too small for a frame are appended to ``placeholders``: in MPEG-4 they say that a frame stays.
 
     Yields:
         Every frame with its number, in the order the decoder gives them. Where the times of the index are in doubt, the
@@ -89,6 +98,8 @@ def play(
             else:
                 if packet is not None and index.in_doubt:
                     packet.pts = packet.dts = position
+                if packet is not None and placeholders is not None and packet.size <= PLACEHOLDER_BYTES:
+                    placeholders.append(position)
                 frames = stream.codec_context.decode(packet)
         except av.error.MemoryError:
             raise
@@ -113,7 +124,8 @@ def scan(
     refusals: list[Refusal] = []
     seen: list[_Seen] = []
     first: VideoFrame | None = None
-    for ordinal, frame in play(container, stream, index, refusals, heartbeat):
+    placeholders: list[int] = []
+    for ordinal, frame in play(container, stream, index, refusals, heartbeat, placeholders):
         first = first or frame
         # Without a pts the time is that of the packet that brought the frame out, as FFmpeg guesses it.
         pts = frame.pts if frame.pts is not None or index.in_doubt else frame.dts
@@ -121,6 +133,8 @@ def scan(
             return Scan(first, {}, np.empty(0, dtype=np.int64), len(refusals), index, False, ordinal)
         seen.append(_Seen(pts, frame.key_frame, frame.is_corrupt))
 
+    if stream.codec_context.name == "mpeg4":
+        index = _without_placeholders(index, placeholders, seen)
     uncertain = np.empty(0, dtype=np.int64)
     ascending = True
     if index.in_doubt:
@@ -154,6 +168,20 @@ def scan(
         start = index.pts[depends_on(index, [0])] if any(each.position == 0 for each in refusals) else lost[:0]
         lost = lost[(lost > min(ordinals)) | np.isin(lost, start)]
     return Scan(first, ordinals, lost, len(refusals), index, ascending, None)
+
+
+def _without_placeholders(index: PacketIndex, placeholders: list[int], seen: list[_Seen]) -> PacketIndex:
+    """Hide the placeholders, as the frame before them stays.
+
+    Those of packed B frames bring out a frame each. Of such a file none is hidden: a silent one is a lost frame.
+    """
+    shown = [each.pts for each in seen]
+    brings_out = np.isin(np.arange(len(index.pts)) if index.in_doubt else index.pts, shown)
+    if brings_out[placeholders].any():
+        return index
+    hidden = index.hidden.copy()
+    hidden[placeholders] = True
+    return replace(index, hidden=hidden)
 
 
 def _damage_by_packet(seen: list[_Seen], refusals: list[Refusal], index: PacketIndex, one_each: bool) -> set[int]:

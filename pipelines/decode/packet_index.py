@@ -43,6 +43,8 @@ RESTARTS_AT_KEY = ONE_FRAME_A_PACKET - {"gif"}
 # Codecs in which a frame marked non-reference is used by no other frame at all. Not HEVC: there the mark
 # holds within one temporal sub-layer, and a higher sub-layer may still refer to the frame.
 NONREF_IS_FINAL = frozenset({"h264", "mpeg4", "mpeg2video", "mpeg1video"})
+# Size in bytes up to which FFmpeg takes a packet of MPEG-4 for a placeholder: it says that the frame before it stays.
+PLACEHOLDER_BYTES = 19
 # Frames' lengths by which times of decoding may run back without being those of another recording.
 _TURN_FRAMES = 8
 
@@ -162,7 +164,9 @@ def read_index(container: InputContainer, stream: VideoStream, heartbeat: Heartb
 
     No payload is kept: the index takes 27 bytes per packet, also while it is read.
     """
+    codec = stream.codec_context.name
     stopped: list[str] = []
+    small = 0
     pts, dts, durations = array("q"), array("q"), array("q")
     key, hidden, damaged = bytearray(), bytearray(), bytearray()
     for packet in read_packets(container, stream, stopped, heartbeat):
@@ -172,7 +176,7 @@ def read_index(container: InputContainer, stream: VideoStream, heartbeat: Heartb
         key.append(packet.is_keyframe)
         hidden.append(packet.is_discard)
         damaged.append(packet.is_corrupt)
-    codec = stream.codec_context.name
+        small += packet.size <= PLACEHOLDER_BYTES and not packet.is_corrupt
     restart = np.frombuffer(key, dtype=bool)
     if codec not in RESTARTS_AT_KEY:
         restart[1:] = False
@@ -190,7 +194,10 @@ def read_index(container: InputContainer, stream: VideoStream, heartbeat: Heartb
     index = _up_to_turn(index, decoded_at, stream)
     if stopped:
         index = replace(index, ends_early=stopped[0])
-    return replace(index, problem=_problem(index, codec))
+    problem = _problem(index, codec)
+    if problem is None and small and codec == "mpeg4":
+        problem = f"{small} of {len(index.pts)} packets are too small to show a frame for certain"
+    return replace(index, problem=problem)
 
 
 def _up_to_turn(index: PacketIndex, decoded_at: np.ndarray, stream: VideoStream) -> PacketIndex:

@@ -60,6 +60,16 @@ def test_packed_b_frames_are_shown_in_their_order(tmp_path: Path, video_maker, f
 
 
 @pytest.mark.parametrize("forward", [False, True])
+def test_a_placeholder_shows_the_frame_before_it_and_costs_no_other(tmp_path: Path, video_maker, forward: bool) -> None:
+    video_maker.make_video(tmp_path / "plain.avi", codec="mpeg4", b_frames=0)
+    shown = video_maker.add_placeholders(tmp_path / "plain.avi", tmp_path / "sparse.avi")
+    with open_video(tmp_path / "sparse.avi", forward=forward) as reader:
+        chosen = reader.select(np.arange(len(shown)) / FPS)
+        numbers = {frame.pts: video_maker.read_number(frame.rgb) for frame in reader.frames(chosen.pts)}
+    assert [numbers.get(pts) for pts in chosen.pts.tolist()] == shown
+
+
+@pytest.mark.parametrize("forward", [False, True])
 @pytest.mark.parametrize(("kind", "name"), COPIES)
 def test_a_copy_whose_times_are_those_of_decoding_shows_its_frames_in_order(
     video: Callable[[str], Path], video_maker, tmp_path: Path, kind: str, name: str, forward: bool
