@@ -80,9 +80,13 @@ def stated(path: Path, container: InputContainer, stream: VideoStream) -> Statem
     if name == "avi" and stream.frames and rate:
         return Statement(float(stream.frames / rate), stream.frames)
     if name in ("matroska,webm", "flv"):
+        whole = container.duration / av.time_base if container.duration else None
         end = _seconds(stream.metadata.get("DURATION", ""))
-        if end is None and container.duration and len(container.streams) == 1:
-            end = container.duration / av.time_base
+        # The length of the container is that of its longest stream. A tag can be left over from another file.
+        if end is None:
+            end = whole if len(container.streams) == 1 else None
+        elif whole is not None:
+            end = min(end, whole)
         return Statement() if end is None else Statement(end - float((stream.start_time or 0) * tick))
     return Statement()
 
