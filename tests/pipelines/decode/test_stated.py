@@ -11,6 +11,7 @@ import pytest
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.reader import open_video
 from pipelines.decode.source import LostFrame
+from pipelines.decode.stated import Statement
 from pipelines.decode.video_source import VideoSource
 from pipelines.engine.clips import Clip
 
@@ -126,3 +127,13 @@ def test_of_recordings_joined_byte_by_byte_only_the_first_is_read(
     with VideoSource(joined, 0.0, lambda: None) as source:
         assert source.choose(clip(0.0, None), PLAN).failures[0].reason == "incomplete"
         assert source.choose(clip(0.0, 1.0), PLAN).failures == []
+
+
+def test_frames_listed_without_data_are_not_lacking_but_an_earlier_end_is() -> None:
+    statement = Statement(seconds=3.0, frames=90, exact=True)
+    assert statement.lacking(3.0, 88, 1 / FPS) is None
+    assert statement.lacking(2.9, 87, 1 / FPS) == (
+        "the file states 3.000 s (90 frames), its data ends at 2.900 s (87 frames); get it again"
+    )
+    assert Statement(seconds=3.0).lacking(2.95, None, 1 / FPS) is None
+    assert Statement().lacking(1.0, 30, 1 / FPS) is None
