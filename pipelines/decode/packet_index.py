@@ -166,7 +166,7 @@ def read_index(container: InputContainer, stream: VideoStream, heartbeat: Heartb
     """
     codec = stream.codec_context.name
     stopped: list[str] = []
-    small = 0
+    small, placeholders = 0, codec == "mpeg4"
     pts, dts, durations = array("q"), array("q"), array("q")
     key, hidden, damaged = bytearray(), bytearray(), bytearray()
     for packet in read_packets(container, stream, stopped, heartbeat):
@@ -176,7 +176,8 @@ def read_index(container: InputContainer, stream: VideoStream, heartbeat: Heartb
         key.append(packet.is_keyframe)
         hidden.append(packet.is_discard)
         damaged.append(packet.is_corrupt)
-        small += packet.size <= PLACEHOLDER_BYTES and not packet.is_corrupt
+        if placeholders and packet.size <= PLACEHOLDER_BYTES and not packet.is_corrupt:
+            small += 1
     restart = np.frombuffer(key, dtype=bool)
     if codec not in RESTARTS_AT_KEY:
         restart[1:] = False
@@ -195,7 +196,7 @@ def read_index(container: InputContainer, stream: VideoStream, heartbeat: Heartb
     if stopped:
         index = replace(index, ends_early=stopped[0])
     problem = _problem(index, codec)
-    if problem is None and small and codec == "mpeg4":
+    if problem is None and small:
         problem = f"{small} of {len(index.pts)} packets are too small to show a frame for certain"
     return replace(index, problem=problem)
 
