@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from xmic_cli.workspace_folder import workspace_folder
 
 if TYPE_CHECKING:
     from pipelines.engine.machine import Machine
@@ -19,7 +20,11 @@ _MACHINE = "Machine"
 
 WorkspaceOption = Annotated[
     Path | None,
-    typer.Option("--workspace", "-w", help="Folder of all artifacts. (default: $XMIC_WORKSPACE or ./xmic-work)"),
+    typer.Option(
+        "--workspace",
+        "-w",
+        help="Folder of all artifacts. (default: $XMIC_WORKSPACE, else that of ./xmic.toml, else ./xmic-work)",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DryRun = Annotated[
@@ -59,12 +64,11 @@ Split = Annotated[
 def open_workspace(context: typer.Context, given: Path | None) -> Workspace:
     """Open the workspace of a command.
 
-    It is the one named after the command, else before it, else by XMIC_WORKSPACE, else ./xmic-work.
+    :func:`xmic_cli.workspace_folder.workspace_folder` chooses the folder.
     """
     from pipelines.engine.workspace import Workspace
 
-    before = context.find_root().params.get("workspace")
-    return Workspace.open(given or before or Path(os.environ.get("XMIC_WORKSPACE") or "xmic-work"))
+    return Workspace.open(workspace_folder(context, given))
 
 
 def machine_of(workers: int | None, device: str, offline: bool) -> Machine:

@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 from pydantic_core import PydanticCustomError
@@ -47,15 +47,25 @@ def _own_reader(name: str) -> str:
     return name
 
 
+def _off_or_table(value: Any) -> str:
+    return "off" if value is False else "table"
+
+
+Hands = Annotated[
+    Annotated[HandsOptions, Tag("table")] | Annotated[Literal[False], Tag("off")], Discriminator(_off_or_table)
+]
+"""Options of the hands, or False where none are looked for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _OfFile(Options):
     """Keys of a ``[[dataset]]`` besides the options of its reader."""
 
     reader: Annotated[str, FileOnly("on the command line it is the command"), Doc("Name of the reader.")]
     hands: Annotated[
-        HandsOptions | None,
+        Hands | None,
         FileOnly("xmic detect-hands takes the dataset"),
-        Doc("Replaces [hands] for this dataset."),
+        Doc("Replaces [hands] for this dataset; false looks for no hands."),
     ] = None
 
 
@@ -152,7 +162,7 @@ class Config(BaseModel):
         Field(min_length=1),
     ]
     decode: DecodeOptions = DecodeOptions()
-    hands: HandsOptions | None = None
+    hands: Hands = HandsOptions()
     embed: EmbedOptions
     train: list[TrainOptions] = []
     evaluate: EvaluateOptions = EvaluateOptions()
@@ -160,8 +170,8 @@ class Config(BaseModel):
 
     def hands_of(self, dataset: str) -> HandsOptions | None:
         """Return the hand options of a dataset; None without hands."""
-        own = next((section.hands for section in self.dataset if section.name == dataset and section.hands), None)
-        return own or self.hands
+        own = [section.hands for section in self.dataset if section.name == dataset and section.hands is not None]
+        return next(iter(own), self.hands) or None
 
 
 def read_toml(file: Path) -> dict[str, Any]:
@@ -242,11 +252,15 @@ def _explain(error: Any) -> str:
     place = [str(part) for part in error["loc"]]
     if place[0] == "dataset" and len(place) > 2:
         del place[2]  # the reader, by which pydantic chose the class
+    if "hands" in place[:-1]:
+        del place[place.index("hands") + 1]  # the tag of a table, by which it chose HandsOptions
     problem = error.get("ctx", {}).get("error")
     if isinstance(problem, OptionError):
         return f"{'.'.join((*place, problem.option))}: expected {problem.expected}; found {problem.found!r}."
     if isinstance(problem, OptionsError):
         return f"{'.'.join(place)}: {problem}"
+    if error["type"] == "dataclass_type" and place[-1] == "hands":
+        return f"{'.'.join(place)}: expected a table, or false for no hands; found {error['input']!r}."
     if error["type"] == "missing":
         return f"{'.'.join(place)} is missing."
     return f"{'.'.join(place)}: {error['msg']}; found {error['input']!r}."
@@ -306,7 +320,7 @@ def barred_keys(kind: type) -> dict[str, str]:
 
 def _rooted(config: Config, base: Path) -> Config:
     """Make relative paths relative to ``base``, not to the current folder."""
-    hands = config.hands and _at(config.hands, base)
+    hands = _at(config.hands, base) if config.hands else config.hands
     embed = replace(config.embed, encoder=_spec_at(config.embed.encoder, base), v2=_spec_at(config.embed.v2, base))
     datasets = [_at(section, base) for section in config.dataset]
     return config.model_copy(

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
-from data_manifests.schema import SPLITS, canonical_split
+from data_manifests.schema import canonical_split
 from pipelines.chain.config import Config, DatasetSection
+from pipelines.chain.config_stages import STEPS, names_of, planned_run, without_hands
 from pipelines.chain.detectors import check_detectors
 from pipelines.chain.grid import Cell
 from pipelines.chain.readers import reader_of, roots_of
-from pipelines.chain.stages import decode_stages, embed_stages, hands_stages
-from pipelines.embed.stage import EmbedStage
 from pipelines.engine import stage
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
-from pipelines.engine.stage import RunPolicy, Stage, parse_max_failures
+from pipelines.engine.stage import RunPolicy, parse_max_failures
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.controls import checked_control
 from pipelines.evaluate.metrics_file import folder_name
@@ -34,7 +32,7 @@ from pipelines.prepare.stage import Prepared, prepare
 from pipelines.report.write import write_report
 from pipelines.train.finished import is_summarised, what_is_damaged
 from pipelines.train.options import TrainOptions
-from pipelines.train.plan import PlannedRun, plan_run
+from pipelines.train.plan import PlannedRun
 from pipelines.train.run import train_run
 from pipelines.train.trackers import refuse_missing
 
@@ -104,12 +102,14 @@ def run_chain(
     config = cells[0].config
     workspace = Workspace.open(config.workspace)
     result = ChainResult(str(config.workspace))
+    if off := without_hands(config):
+        progress.note(f"hands = false: no hands are looked for in {', '.join(off)}; methods see full frames only")
     for section in config.dataset:
         made = _prepare(workspace, section, progress=progress)
         result.prepared.append(vars(made))
         result.made += made.made
     policy = RunPolicy(max_failures=parse_max_failures(config.max_failures))
-    for _, build in _STEPS:
+    for _, build in STEPS:
         for item in build(workspace, cells, machine):
             done = stage.run(item, policy, progress)
             result.stages.append(vars(done))
@@ -131,7 +131,7 @@ def _train_and_evaluate(
     stop: Stop,
     result: ChainResult,
 ) -> None:
-    planned = plan_run(workspace, options_in(config, training))
+    planned = planned_run(workspace, config, training, machine)
     with stop() as asked:
         trained = train_run(
             workspace,
@@ -144,7 +144,7 @@ def _train_and_evaluate(
     result.runs.append(trained)
     result.made += len(trained["trained"])
     run = find_run(workspace, planned.name)
-    targets, notes = targets_of(workspace, run, config.evaluate.cross, config.evaluate.split)
+    targets, notes = targets_of(workspace, run, config.evaluate.cross, _split_of(config))
     for text in notes:
         progress.note(text)
     chosen = config.evaluate
@@ -160,7 +160,8 @@ def check_settings(cells: Sequence[Cell]) -> None:
 
     Raises:
         UsageError: the method, preset or setting is unknown, a value does not fit, a control is for a method without
-            an X-MIC vector, or the package of a tracker is not installed.
+            an X-MIC vector, a training looks at hands that are switched off, or the package of a tracker is not
+            installed.
         UsageError, InputError: see :func:`check_datasets`.
         InputError: see :func:`pipelines.chain.detectors.check_detectors`.
     """
@@ -169,8 +170,24 @@ def check_settings(cells: Sequence[Cell]) -> None:
             resolve_config(load_method(training.method), training.preset, training.set)
             refuse_missing(training.log)
             checked_control(cell.config.evaluate.control, {"method": training.method})
+            _refuse_hands(cell.config, training)
         check_datasets(cell.config)
         check_detectors(cell.config)
+
+
+def _refuse_hands(config: Config, training: TrainOptions) -> None:
+    """Refuse a training on the hands that the file switches off.
+
+    Vectors of hands may lie in the workspace already; then ``[embed] streams`` says that they are meant.
+    """
+    off = without_hands(config)
+    asked = {"streams": training.streams, "classify": training.classify}
+    for name, value in asked.items():
+        if off and value in ("hand", "both") and config.embed.streams in (None, "full"):
+            raise UsageError(
+                f"[[train]] {name} = {value!r}: hands = false switches the hands of {', '.join(off)} off. Leave out "
+                "one of the two."
+            )
 
 
 def check_datasets(config: Config) -> None:
@@ -187,15 +204,23 @@ def check_datasets(config: Config) -> None:
         named += [("[[train]] dataset", training.dataset or ""), ("[[train]] target", target)]
         if split:
             canonical_split(split)
-    if config.evaluate.split is not None and config.evaluate.split not in SPLITS:
-        raise UsageError(f"[evaluate] split {config.evaluate.split!r}: expected {', '.join(SPLITS)}")
+    _split_of(config)
     for place, name in named:
-        if name and name not in _names(config) and not workspace.splits(name):
-            known = dict.fromkeys([*_names(config), *(dataset for dataset, _ in workspace.prepared())])
+        if name and name not in names_of(config) and not workspace.splits(name):
+            known = dict.fromkeys([*names_of(config), *(dataset for dataset, _ in workspace.prepared())])
             raise InputError(
                 f"{place}: {name!r} is no [[dataset]] of this file, and none that is prepared in {workspace.root}. "
                 f"Known: {', '.join(known)}. Add a [[dataset]] of that name, or correct the name."
             )
+
+
+def _split_of(config: Config) -> str | None:
+    """Return the split to evaluate on, as ``xmic evaluate --split`` takes it."""
+    split = config.evaluate.split
+    try:
+        return None if split is None else canonical_split(split)
+    except UsageError as error:
+        raise UsageError(f"[evaluate] {error}") from None
 
 
 def plan_chain(cells: Sequence[Cell], machine: Machine) -> PlannedChain:
@@ -207,9 +232,9 @@ def plan_chain(cells: Sequence[Cell], machine: Machine) -> PlannedChain:
     for section in config.dataset:
         found = _prepare(workspace, section, dry_run=True)
         plan.todo += found.plan
-    for position, (_, build) in enumerate(_STEPS):
+    for position, (_, build) in enumerate(STEPS):
         if plan.todo:
-            plan.then = [name for name, _ in _STEPS[position:]] + ["train", "evaluate", "report"]
+            plan.then = [name for name, _ in STEPS[position:]] + ["train", "evaluate", "report"]
             return plan
         for item in build(workspace, cells, machine):
             plan.todo += [f"{i.unit.path}: {i.state.value}, {i.why}" for i in stage.plan(item).todo]
@@ -218,7 +243,7 @@ def plan_chain(cells: Sequence[Cell], machine: Machine) -> PlannedChain:
         return plan
     for cell in cells:
         for training in cell.config.train:
-            planned = plan_run(workspace, options_in(cell.config, training))
+            planned = planned_run(workspace, cell.config, training, machine)
             plan.todo += [f"{planned.folder / label}: not trained yet" for label in _untrained(planned)]
     plan.then = ["evaluate", "report"] if plan.todo else []
     return plan
@@ -244,7 +269,7 @@ class CellState:
         return self.trained and self.evaluated
 
 
-def state_of(cell: Cell) -> CellState:
+def state_of(cell: Cell, machine: Machine) -> CellState:
     """Find the state of a cell in the workspace.
 
     Nothing is computed.
@@ -258,14 +283,14 @@ def state_of(cell: Cell) -> CellState:
     if not config.train:
         return CellState()
     try:
-        planned = plan_run(workspace, options_in(config, config.train[0]))
+        planned = planned_run(workspace, config, config.train[0], machine)
     except (MissingUpstream, InputError):
         return CellState()
     if _untrained(planned):
         return CellState(planned.name)
     run = find_run(workspace, planned.name)
     try:
-        targets, _ = targets_of(workspace, run, config.evaluate.cross, config.evaluate.split)
+        targets, _ = targets_of(workspace, run, config.evaluate.cross, _split_of(config))
     except MissingUpstream:
         return CellState(planned.name, trained=True)
     name = folder_name(planned.name, config.evaluate.control)
@@ -288,78 +313,3 @@ def _prepare(workspace: Workspace, section: DatasetSection, **options: Any) -> P
     roots = section.videos if known and known.roots else roots_of(section)
     options |= {"limit": section.limit, "max_failures": parse_max_failures(section.max_failures)}
     return prepare(workspace, section.name, reader_of(section), roots, splits=splits, **options)
-
-
-def options_in(config: Config, training: TrainOptions) -> TrainOptions:
-    """Complete the options of a ``[[train]]`` from the whole file.
-
-    The rest of the file gives the encoders, prompt, names and streams of the protocol.
-    """
-    embed = config.embed
-    streams, classify = training.streams, training.classify
-    if not all(config.hands_of(name) for name in _names(config)):
-        streams, classify = streams or "full", classify or "full"
-    return replace(
-        training,
-        encoder=embed.encoder,
-        v2=embed.v2,
-        streams=streams,
-        classify=classify,
-        prompt=embed.prompt,
-        names=embed.names,
-    )
-
-
-def _names(config: Config) -> list[str]:
-    return list(dict.fromkeys(section.name for section in config.dataset))
-
-
-def _decode(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:
-    config = cells[0].config
-    return [item for name in _names(config) for item in decode_stages(workspace, name, None, config.decode, machine)]
-
-
-def _hands(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:
-    config = cells[0].config
-    stages: list[Stage] = []
-    for name in _names(config):
-        hands = config.hands_of(name)
-        if hands is not None:
-            stages += hands_stages(workspace, name, None, hands, machine)
-    return stages
-
-
-def _embed(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:
-    """Build the stages of all different ``[embed]`` tables.
-
-    A folder that several of them share comes once.
-    """
-    configs: list[Config] = []
-    for cell in cells:
-        if all(cell.config.embed != config.embed for config in configs):
-            configs.append(cell.config)
-    stages = [item for config in configs for item in _embed_one(workspace, config, machine)]
-    folders: set[Path] = set()
-    kept = []
-    for item in stages:
-        if isinstance(item, EmbedStage):
-            if item.folder in folders:
-                continue
-            folders.add(item.folder)
-        kept.append(item)
-    return kept
-
-
-def _embed_one(workspace: Workspace, config: Config, machine: Machine) -> list[Stage]:
-    stages: list[Stage] = []
-    for name in _names(config):
-        streams = config.embed.streams or ("both" if config.hands_of(name) else "full")
-        options = replace(config.embed, streams=streams)
-        stages += embed_stages(workspace, name, None, options, machine)
-        if options.v2 is not None:
-            second = replace(options, encoder=options.v2, text=False, clip_frames=None)
-            stages += embed_stages(workspace, name, None, second, machine)
-    return stages
-
-
-_STEPS = (("decode", _decode), ("detect-hands", _hands), ("embed", _embed))

@@ -32,6 +32,9 @@ from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.packaged import fitting_policy
 from pipelines.hands.stage import DetectHandsStage, detect_command
 
+Plans = Mapping[tuple[str, str], str]
+"""(dataset, split) → folder name of its frame plan."""
+
 
 def decode_stages(
     workspace: Workspace,
@@ -39,7 +42,7 @@ def decode_stages(
     splits: Sequence[str] | None,
     options: DecodeOptions,
     machine: Machine,
-) -> list[Stage]:
+) -> list[DecodeStage]:
     """Build one decode stage per prepared split."""
     return [
         DecodeStage(
@@ -65,10 +68,12 @@ def hands_stages(
     splits: Sequence[str] | None,
     options: HandsOptions,
     machine: Machine,
+    plans: Plans | None = None,
 ) -> Sequence[DetectHandsStage | ImportHandsStage]:
     """Build one stage of hand boxes per prepared split.
 
-    A stage detects hands or imports their boxes. The detector is loaded when the first stage has work.
+    A stage detects hands or imports their boxes. The detector is loaded when the first stage has work. ``plans`` names
+    the frame plan of single splits, in place of that of the options.
 
     Raises:
         UsageError: the detector or an option is unknown, or the device lacks the precision.
@@ -76,9 +81,7 @@ def hands_stages(
     """
     chosen = workspace.choose(dataset, splits)
     source = _box_source(workspace, options)
-    frames = [
-        DecodeStage(workspace, name, split, plan_of(workspace, name, split, options.plan)) for name, split in chosen
-    ]
+    frames = [_frames(workspace, *place, options.plan, plans) for place in chosen]
     if source is not None:
         return [ImportHandsStage(item, source.identity, source) for item in frames]
     if options.detector == "yolo":
@@ -106,6 +109,11 @@ def detector_identity(workspace: Workspace, options: HandsOptions, machine: Mach
         precision = resolve_precision(options.precision, machine.resolve_device())
         options = replace(options, precision=precision)  # type: ignore[arg-type]
     return describe_detector(options.detector, **detector_settings(options, machine, workspace.file_digests.whole))
+
+
+def _frames(workspace: Workspace, dataset: str, split: str, plan: str | None, plans: Plans | None) -> DecodeStage:
+    named = (plans or {}).get((dataset, split), plan)
+    return DecodeStage(workspace, dataset, split, plan_of(workspace, dataset, split, named))
 
 
 def detector_settings(options: HandsOptions, machine: Machine, file_sha256: Callable[[Path], str]) -> dict[str, Any]:
@@ -149,10 +157,12 @@ def embed_stages(
     splits: Sequence[str] | None,
     options: EmbedOptions,
     machine: Machine,
+    plans: Plans | None = None,
 ) -> list[Stage]:
     """Build the stages of all vectors by one encoder.
 
-    They are the streams of every prepared split, and the class names of every dataset.
+    They are the streams of every prepared split, and the class names of every dataset. ``plans`` is as for
+    :func:`hands_stages`.
 
     Raises:
         UsageError: the encoder is unknown or has random weights that were not allowed; the device lacks the precision;
@@ -169,7 +179,7 @@ def embed_stages(
         )
     stages: list[Stage] = []
     for name, split in chosen:
-        frames = DecodeStage(workspace, name, split, plan_of(workspace, name, split, options.plan))
+        frames = _frames(workspace, name, split, options.plan, plans)
         if options.streams in ("full", "both", None):
             stages.append(EmbedStage(frames, encoder, workers=machine.workers))
         if options.streams in ("hand", "both", None):

@@ -28,7 +28,7 @@ _NEEDED = {
 class HandsOptions(Options):
     """Choice of a hand detector, or of boxes to import.
 
-    A chain without ``[hands]`` detects no hands.
+    A chain without ``[hands]`` has the defaults; ``hands = false`` detects no hands.
     """
 
     detector: Annotated[

@@ -27,6 +27,10 @@ IGNORED_PROVENANCE = ("plan",)
 """Provenance that may differ between training and evaluation: their plans differ in candidates by design."""
 
 
+class SeveralFit(InputError):
+    """More than one encoder or stream fits, and none was chosen."""
+
+
 @dataclass(frozen=True)
 class Protocol:
     """Protocol that a run is trained and evaluated under.
@@ -93,7 +97,7 @@ def resolve(
 
     Raises:
         MissingUpstream: no embedded vectors fit.
-        InputError: more than one encoder or stream fits; names them and the option to choose by.
+        SeveralFit: more than one encoder or stream fits; names them and the option to choose by.
     """
     plan = plan_of(workspace, dataset, split, choice.plan)
     frames = DecodeStage(workspace, dataset, split, plan)
@@ -141,7 +145,7 @@ def _one(folder: Path, wanted: str | None, what: str, option: str, command: str,
         extra = " (or choose --streams full --classify full to do without hands)" if prefix else ""
         raise MissingUpstream(f"{folder}: no {what} is embedded. Run {command}{extra}")
     if len(there) > 1:
-        raise InputError(f"{folder}: more than one {what} ({', '.join(there)}); choose one with {option}.")
+        raise SeveralFit(f"{folder}: more than one {what} ({', '.join(there)}); choose one with {option}.")
     return there[0]
 
 

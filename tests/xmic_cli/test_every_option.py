@@ -160,11 +160,55 @@ def test_the_file_that_the_wrong_values_are_put_into_is_right_without_them(table
     check_config(tomllib.loads(file.read_text()), file)
 
 
-def _options_of_command(name: str) -> set[str]:
+def _command(name: str) -> Any:
     command: Any = typer.main.get_command(app)
     for word in name.split():
         command = command.commands[word]
-    return {item.name for item in command.params}
+    return command
+
+
+def _options_of_command(name: str) -> set[str]:
+    return {item.name for item in _command(name).params}
+
+
+def _as_typed(table: str) -> dict[str, Any]:
+    """The values of a command line with nothing but what it needs."""
+    words = []
+    for name, value in _NEEDED.get(table, {}).items():
+        option = _taken(table)[name]
+        texts = value if isinstance(value, list) else [value]
+        words += texts if option.mark(Argument) else [part for text in texts for part in (option.flag, text)]
+    command = _command(_COMMANDS[table])
+    return command.make_context(command.name, words, resilient_parsing=False).params
+
+
+def _plain(value: Any) -> Any:
+    """A value as the command line and the file both give it: no path, no empty list."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value] or None
+    return (str(value) if isinstance(value, Path) else value) or None
+
+
+@pytest.mark.parametrize("table", _COMMANDS)
+def test_a_key_or_section_that_is_absent_means_the_default_of_the_command_line(table: str, tmp_path: Path) -> None:
+    word, _, reader = table.partition(" ")
+    keys = {**_NEEDED.get(table, {}), **({"reader": reader} if reader and reader != "own" else {})}
+    raw: dict[str, Any] = {
+        "dataset": [{"name": "x", "reader": "table", "files": ["val=x.csv"]}],
+        "embed": {"encoder": "x:y"},
+    }
+    raw |= {word: [keys] if word in ("dataset", "train") else keys} if keys or word == "train" else {}
+    config = check_config(raw, Path("xmic.toml"))
+    found = getattr(config, word)
+    section = found[0] if isinstance(found, list) else found
+    typed = _as_typed(table)
+    assert len(typed) > 1
+    for name, option in _taken(table).items():
+        if option.mark(FileOnly) or name in keys:
+            continue
+        assert _plain(getattr(section, name)) == _plain(typed[name]), name
+    if word == "hands":
+        assert config.hands_of("x") == found
 
 
 @pytest.mark.parametrize("table", _COMMANDS)

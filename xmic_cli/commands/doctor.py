@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import typer
 
 from xmic_cli import console
 from xmic_cli.options import Json, WorkspaceOption
+from xmic_cli.workspace_folder import workspace_folder
 
 BROKEN = 3
 
@@ -25,9 +24,9 @@ def doctor(context: typer.Context, workspace: WorkspaceOption = None, json: Json
     from pipelines.doctor.checks import examine
 
     # Not options.open_workspace: that reads manifests' schemas and needs pyarrow.
-    before = context.find_root().params.get("workspace")
+    folder = workspace_folder(context, workspace)
     console.note("importing and trying every dependency in a process of its own; this takes some seconds")
-    result = examine(workspace or before or Path(os.environ.get("XMIC_WORKSPACE") or "xmic-work"))
+    result = examine(folder)
     console.emit(result, json, list(lines(result)))
     if not result["ok"]:
         raise typer.Exit(BROKEN)

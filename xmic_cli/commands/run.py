@@ -12,9 +12,11 @@ from xmic_cli import console
 from xmic_cli.evaluated import percent
 from xmic_cli.options import Device, DryRun, Json, Offline, Workers, WorkspaceOption, machine_of
 from xmic_cli.signals import saving_signals
+from xmic_cli.workspace_folder import named_workspace
 
 if TYPE_CHECKING:
     from pipelines.chain.grid import Cell
+    from pipelines.engine.machine import Machine
 
 
 def run(
@@ -36,23 +38,25 @@ def run(
     """Run every stage of an xmic.toml, from prepare to report.
 
     The stages are prepare, decode, detect-hands, embed, train, evaluate and report. Run it again after a stop: what is
-    done is skipped. The workspace is the one in the file, unless -w names another. Lists in [embed] (encoder, v2,
-    prompt, names), in a [[train]] or in its set make a grid: all combinations are run.
+    done is skipped. The workspace is the one in the file, unless -w or XMIC_WORKSPACE names another. A section that the
+    file lacks has the defaults of its command; hands = false looks for no hands. Lists in [embed] (encoder, v2, prompt,
+    names), in a [[train]] or in its set make a grid: all combinations are run.
     """
     from pipelines.chain.grid import choose_cell, read_cells
     from pipelines.chain.run import plan_chain, run_chain
 
     cells = read_cells(file)
-    other = workspace or context.find_root().params.get("workspace")
+    other = named_workspace(context, workspace)
     if other:
         own = {"workspace": other.absolute()}
         cells = [replace(item, config=item.config.model_copy(update=own)) for item in cells]
+        console.note(f"workspace {other}, not that of {file}")
+    machine = machine_of(workers, device, offline)
     if cell is not None:
         cells = [choose_cell(cells, cell, file)]
     if list_cells:
-        _list(cells, json)
+        _list(cells, machine, json)
         return
-    machine = machine_of(workers, device, offline)
     if dry_run:
         plan = plan_chain(cells, machine)
         lines = plan.todo + ([f"then: {', '.join(plan.then)}"] if plan.then else [])
@@ -65,12 +69,12 @@ def run(
 _STATES = {True: "finished", False: "to do", None: "nothing to train"}
 
 
-def _list(cells: list[Cell], json: bool) -> None:
+def _list(cells: list[Cell], machine: Machine, json: bool) -> None:
     from pipelines.chain.run import state_of
 
     rows = []
     for item in cells:
-        state = state_of(item)
+        state = state_of(item, machine)
         method = item.config.train[0].method if item.config.train else None
         facts = {"cell": item.number, "train": item.section, "method": method, "varies": dict(item.varies)}
         rows.append({**facts, **vars(state), "finished": state.finished if method else None})

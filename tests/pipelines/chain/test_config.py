@@ -4,7 +4,9 @@ import pytest
 
 from data_manifests.errors import InputError
 from pipelines.chain.config import check_config, read_toml
+from pipelines.chain.config_stages import options_in
 from pipelines.chain.grid import read_cells
+from pipelines.hands.options import HandsOptions
 from pipelines.train.policy import SelectionPolicy
 
 GOOD = """
@@ -58,6 +60,28 @@ def test_a_dataset_may_have_hands_of_its_own(tmp_path):
     assert config.hands_of("mine").boxes == tmp_path / "EPIC-KITCHENS"
     assert config.hands_of("mine").detector == "epic-100doh"
     assert config.hands_of("other").weights == tmp_path / "hands.pt"
+
+
+def test_hands_are_off_where_the_file_says_false_and_packaged_where_it_says_nothing(tmp_path):
+    quiet = GOOD.replace('[hands]\nweights = "hands.pt"\n', "")
+    assert read_config(written(tmp_path, quiet)).hands_of("mine") == HandsOptions()
+    assert read_config(written(tmp_path, f"hands = false\n{quiet}")).hands_of("mine") is None
+    one = quiet.replace('reader = "table"', 'reader = "table"\nhands = false')
+    assert read_config(written(tmp_path, one)).hands_of("mine") is None
+    assert read_config(written(tmp_path, one)).hands_of("other") == HandsOptions()
+    for text in (f"hands = true\n{quiet}", one.replace("false", "true")):
+        with pytest.raises(InputError, match="hands: expected a table, or false for no hands; found True"):
+            read_config(written(tmp_path, text))
+
+
+def test_a_training_without_hands_says_full_frames_in_its_protocol(tmp_path):
+    quiet = GOOD.replace('[hands]\nweights = "hands.pt"\n', "")
+    config = read_config(written(tmp_path, f"hands = false\n{quiet}"))
+    chosen = options_in(config, config.train[0])
+    assert (chosen.streams, chosen.classify) == ("full", "full")
+    config = read_config(written(tmp_path, quiet))
+    chosen = options_in(config, config.train[0])
+    assert (chosen.streams, chosen.classify) == (None, None)
 
 
 def test_a_tag_is_left_alone(tmp_path):
@@ -145,8 +169,6 @@ def test_the_mark_that_windows_puts_before_utf_8_is_no_error(tmp_path):
 
 
 def test_embedding_and_training_read_the_same_class_names(tmp_path):
-    from pipelines.chain.run import options_in
-
     for line, names in (('names = "synonyms"', "synonyms"), ("", "official")):
         config = read_config(written(tmp_path, GOOD.replace("[embed]", f"[embed]\n{line}")))
         assert config.embed.names == names
@@ -154,21 +176,21 @@ def test_embedding_and_training_read_the_same_class_names(tmp_path):
 
 
 def test_clips_are_embedded_and_classified_from_a_config_and_not_asked_of_a_second_encoder(tmp_path, monkeypatch):
-    from pipelines.chain import run as run_chain
+    from pipelines.chain import config_stages
     from pipelines.engine.workspace import Workspace
 
     content = GOOD.replace("[embed]", "[embed]\nclip_frames = 16").replace("[[train]]", '[[train]]\nclassify = "clip"')
     config = read_config(written(tmp_path, content))
-    assert run_chain.options_in(config, config.train[0]).classify == "clip"
+    assert config_stages.options_in(config, config.train[0]).classify == "clip"
     asked = []
-    monkeypatch.setattr(run_chain, "embed_stages", lambda *arguments: asked.append(arguments[3]) or [])
-    run_chain._embed_one(Workspace.open(tmp_path / "work"), config, None)
+    monkeypatch.setattr(config_stages, "embed_stages", lambda *arguments: asked.append(arguments[3]) or [])
+    monkeypatch.setattr(config_stages, "hands_stages", lambda *arguments: [])
+    monkeypatch.setattr(config_stages, "decode_stages", lambda *arguments: [])
+    config_stages._embed_one(Workspace.open(tmp_path / "work"), config, None, ["mine"])
     assert [(options.clip_frames, options.text) for options in asked] == [(16, True), (None, False)]
 
 
 def test_a_train_section_takes_the_terms_of_the_command(tmp_path):
-    from pipelines.chain.run import options_in
-
     policy = 'recipe = "matched"\nsource_val = "20%"\nselect = "target"\ntarget = "other:val"\nset = {'
     config = read_config(written(tmp_path, GOOD.replace("set = {", policy)))
     assert options_in(config, config.train[0]).policy == SelectionPolicy("matched", 20.0, "target", "other:val")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -58,11 +59,12 @@ def test_a_dataset_that_is_prepared_already_need_not_stand_in_the_file(tmp_path,
     capsys.readouterr()
     file.write_text(head + '[evaluate]\nsplit = "dev"\n')
     assert run(["run", str(file), "--dry-run"]) == 2
-    assert "[evaluate] split 'dev': expected train, val, test" in capsys.readouterr().err
+    assert "[evaluate] split 'dev': expected train, val" in capsys.readouterr().err
 
 
 GRID = """
 workspace = "work"
+hands = false
 [[dataset]]
 name = "mine"
 reader = "table"
@@ -176,3 +178,78 @@ def test_a_grid_without_training_has_a_cell_for_each_embedding(grid, capsys):
     assert [(cell["method"], cell["finished"]) for cell in listed(capsys)] == [(None, None), (None, None)]
     assert run(["run", "--list-cells"]) == 0
     assert "1\t\tembed.prompt=a photo of {}\t\tnothing to train\n" in capsys.readouterr().out
+
+
+def with_boxes(folder, file, segments=2):
+    """A file that imports boxes and trains X-MIC on them."""
+    if not (folder / file).exists():
+        rows = [f"{video},{n / 10},0.2,0.2,0.8,0.8,0.9" for video in ("train.mp4", "val.mp4") for n in range(11)]
+        (folder / file).write_text("\n".join(["video,time_s,x0,y0,x1,y1,score", *rows]) + "\n")
+    hands = f'[hands]\ndetector = "boxes"\nboxes = "{file}"\nboxes_tolerance = 1.0\n[decode]'
+    text = (
+        GRID.replace("hands = false\n", "").replace("[decode]", hands).replace("segments = 2", f"segments = {segments}")
+    )
+    text = text.replace('prompt = ["{}", "a photo of {}"]', "").replace("[true, false]", "true")
+    (folder / "xmic.toml").write_text(text.replace('[[train]]\nmethod = "zero-shot"\n', ""))
+
+
+def made(capsys):
+    capsys.readouterr()
+    assert run(["run", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    return answer["made"], json.loads(Path(answer["runs"][0]["folder"], "noun", "config.json").read_text())["protocol"]
+
+
+def test_the_boxes_and_frames_of_the_file_are_used_where_the_workspace_has_others_too(grid, capsys):
+    with_boxes(grid, "one.csv")
+    assert made(capsys)[1]["hands"].startswith("hand-boxes-one-")
+    with_boxes(grid, "two.csv")
+    assert made(capsys)[1]["hands"].startswith("hand-boxes-two-")
+    with_boxes(grid, "two.csv", segments=4)
+    assert made(capsys)[1]["segments"] == 4
+    assert all(cell["finished"] for cell in listed(capsys))
+    with_boxes(grid, "one.csv")
+    count, protocol = made(capsys)
+    assert (count, protocol["segments"], protocol["hands"][:15]) == (0, 2, "hand-boxes-one-")
+
+
+def test_hands_that_are_off_are_said_and_no_training_may_ask_for_them(grid, capsys):
+    (grid / "xmic.toml").write_text(GRID.replace('label = "noun"', 'label = "noun"\nstreams = "hand"'))
+    assert run(["run"]) == 2
+    assert "[[train]] streams = 'hand': hands = false switches the hands of mine off" in capsys.readouterr().err
+    assert not (grid / "work").exists()
+    (grid / "xmic.toml").write_text(GRID[: GRID.index("[[train]]")])
+    assert run(["run"]) == 0
+    assert "hands = false: no hands are looked for in mine; methods see full frames only" in capsys.readouterr().err
+
+
+def test_validation_is_val_in_the_file_too(grid, capsys):
+    (grid / "xmic.toml").write_text(f'{GRID}[evaluate]\nsplit = "validation"\n')
+    assert run(["run", "--dry-run"]) == 0
+
+
+def test_the_folder_with_an_xmic_toml_has_its_workspace_unless_another_is_named(grid, capsys, monkeypatch):
+    monkeypatch.delenv("XMIC_WORKSPACE", raising=False)
+    assert run(["prepare", "table", "clips.csv", "--name", "mine"]) == 0
+    assert capsys.readouterr().err.count("workspace work, by xmic.toml") == 1
+    assert (grid / "work" / "workspace.toml").is_file()
+    for options, variable, folder in (
+        (["-w", "given"], "by_variable", "given"),
+        ([], "by_variable", "by_variable"),
+    ):
+        monkeypatch.setenv("XMIC_WORKSPACE", variable)
+        for command in (["status"], ["run", "--dry-run"]):
+            run([*command, *options])
+            error = capsys.readouterr().err
+            assert "by xmic.toml" not in error
+            assert folder in error
+    monkeypatch.delenv("XMIC_WORKSPACE")
+    (grid / "xmic.toml").write_text("workspace = 3\n")
+    assert run(["status"]) == 3
+    assert "xmic.toml: workspace is 3; expected the name of a folder" in capsys.readouterr().err
+    (grid / "xmic.toml").write_text("workspace =\n")
+    assert run(["status"]) == 3
+    assert "xmic.toml: not valid TOML" in capsys.readouterr().err
+    (grid / "xmic.toml").unlink()
+    assert run(["status"]) == 5
+    assert "xmic-work: no dataset is prepared" in capsys.readouterr().err
