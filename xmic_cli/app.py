@@ -8,8 +8,9 @@ import sys
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
-from xmic_cli.commands import hands, pocket, prepare
+from xmic_cli.commands import hands, pocket, prepare, runs
 from xmic_cli.commands.check_plugin import check_plugin
 from xmic_cli.commands.classes import classes
 from xmic_cli.commands.decode import decode
@@ -21,6 +22,7 @@ from xmic_cli.commands.evaluate import evaluate
 from xmic_cli.commands.export import export
 from xmic_cli.commands.export_features import export_features
 from xmic_cli.commands.fetch import fetch
+from xmic_cli.commands.gc import gc
 from xmic_cli.commands.import_features import import_features
 from xmic_cli.commands.leaderboard import leaderboard
 from xmic_cli.commands.look import look
@@ -36,6 +38,24 @@ from xmic_cli.once import refuse_repeated
 from xmic_cli.options import WorkspaceOption
 
 
+class InOrder(typer.core.TyperGroup):
+    """Group whose help lists commands by panel.
+
+    Typer lists groups of commands, such as prepare, after all commands.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """List the names in the order of the panels, groups before commands."""
+        panels = (TRY, CHAIN, USE, EXCHANGE, INSPECT)
+        place = {name: panels.index(panel) for name in self.commands if (panel := self._panel(name)) in panels}
+        first = ("prepare", "status", "runs")
+        lead = {name: -position for position, name in enumerate(reversed(first), 1)}
+        return sorted(self.commands, key=lambda name: (place.get(name, len(panels)), lead.get(name, 0)))
+
+    def _panel(self, name: str) -> Any:
+        return getattr(self.commands[name], "rich_help_panel", None)
+
+
 def make_app(text: str, epilog: str | None = None) -> typer.Typer:
     """Make an app with a help text.
 
@@ -47,6 +67,7 @@ def make_app(text: str, epilog: str | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
         help=text,
         epilog=epilog,
+        cls=InOrder,
     )
 
 
@@ -57,30 +78,39 @@ app = make_app(
     "Each command goes on where it was stopped.",
 )
 
-app.add_typer(prepare.app, name="prepare")
-app.command("classes")(classes)
-app.command("decode")(decode)
-app.command("detect-hands")(detect_hands)
-app.command("look")(look)
-app.command("embed")(embed)
-app.command("fetch")(fetch)
-app.command("import-features")(import_features)
-app.command("export-features")(export_features)
-app.command("train")(train)
-app.command("evaluate")(evaluate)
-app.command("score")(score)
-app.command("leaderboard")(leaderboard)
-app.command("report")(report)
-app.command("export")(export)
-app.command("methods")(methods)
-app.command("check-plugin")(check_plugin)
-app.command("predict")(predict)
-app.command("run")(run_chain)
-app.add_typer(hands.app, name="hands")
-app.add_typer(pocket.app, name="pocket")
-app.command("demo")(demo)
-app.command("status")(status)
-app.command("doctor")(doctor)
+TRY, CHAIN, USE, EXCHANGE, INSPECT = "Try it", "The chain", "Use a run", "Exchange", "Inspect"
+"""Panels of ``xmic --help``, in this order."""
+
+app.command("demo", rich_help_panel=TRY)(demo)
+app.add_typer(pocket.app, name="pocket", rich_help_panel=TRY)
+app.command("doctor", rich_help_panel=TRY)(doctor)
+
+app.add_typer(prepare.app, name="prepare", rich_help_panel=CHAIN)
+app.command("decode", rich_help_panel=CHAIN)(decode)
+app.command("detect-hands", rich_help_panel=CHAIN)(detect_hands)
+app.command("embed", rich_help_panel=CHAIN)(embed)
+app.command("train", rich_help_panel=CHAIN)(train)
+app.command("evaluate", rich_help_panel=CHAIN)(evaluate)
+app.command("report", rich_help_panel=CHAIN)(report)
+app.command("run", rich_help_panel=CHAIN)(run_chain)
+
+app.command("predict", rich_help_panel=USE)(predict)
+app.command("export", rich_help_panel=USE)(export)
+app.command("fetch", rich_help_panel=USE)(fetch)
+
+app.command("import-features", rich_help_panel=EXCHANGE)(import_features)
+app.command("export-features", rich_help_panel=EXCHANGE)(export_features)
+app.command("score", rich_help_panel=EXCHANGE)(score)
+app.command("leaderboard", rich_help_panel=EXCHANGE)(leaderboard)
+app.add_typer(hands.app, name="hands", rich_help_panel=EXCHANGE)
+
+app.command("look", rich_help_panel=INSPECT)(look)
+app.command("status", rich_help_panel=INSPECT)(status)
+app.add_typer(runs.app, name="runs", rich_help_panel=INSPECT)
+app.command("gc", rich_help_panel=INSPECT)(gc)
+app.command("methods", rich_help_panel=INSPECT)(methods)
+app.command("classes", rich_help_panel=INSPECT)(classes)
+app.command("check-plugin", rich_help_panel=INSPECT)(check_plugin)
 
 
 def _print_version(asked: bool) -> None:
@@ -109,7 +139,8 @@ def _fill_lines(group: typer.Typer) -> None:
 
     Typer keeps the line breaks of all paragraphs but the first, and takes ``[embed]`` for the name of a colour.
     """
-    for command in group.registered_commands:
+    told: list[Any] = [group.registered_callback] if group.registered_callback and not group.info.help else []
+    for command in [*group.registered_commands, *told]:
         text = inspect.cleandoc((command.callback and command.callback.__doc__) or "")
         filled = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
         command.help = re.sub(r"\[(?=[a-z#/@])", r"\\[", filled)

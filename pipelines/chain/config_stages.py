@@ -91,7 +91,7 @@ def _hands_of(workspace: Workspace, config: Config, dataset: str, machine: Machi
     hands = config.hands_of(dataset)
     if hands is None:
         return []
-    return hands_stages(workspace, dataset, None, hands, machine, _plans(workspace, config, machine))
+    return list(hands_stages(workspace, dataset, None, hands, machine, _plans(workspace, config, machine)))
 
 
 def _embed(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> list[Stage]:

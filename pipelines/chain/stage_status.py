@@ -45,6 +45,8 @@ class StageStatus:
     """Shard → why it is not done."""
     next: str = ""
     """The command to run, when something is to be done."""
+    differs: str = ""
+    """Of a run, or an evaluation of one: what tells it apart, see :mod:`pipelines.evaluate.differs`."""
 
     def count(self, items: Iterable[Inspection], command: str, verify: bool) -> StageStatus:
         """Count shards by state.

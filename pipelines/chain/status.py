@@ -6,7 +6,7 @@ Footers are read, and no model is loaded.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from pipelines.engine.clips import clips_footer, read_videos
 from pipelines.engine.inspection import Unit, inspect
 from pipelines.engine.shards import Footer, any_footer, known_footer, read_rows, side_path
 from pipelines.engine.workspace import Workspace, subfolders
+from pipelines.evaluate.metrics_file import parse_folder_name
 from pipelines.hands.detector import DETECTORS
 from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.stage import HandsStage, detect_command
@@ -50,9 +51,23 @@ def status(workspace: Workspace, *, verify: bool = False) -> list[StageStatus]:
             found.append(result.count((inspect(frames, unit) for unit in frames.units()), frames.command, verify))
             found += _of_frames(frames, verify)
     found += [_text(workspace, file, verify) for file in workspace.texts()]
-    found += [run_status(workspace, folder, verify) for folder in workspace.run_folders()]
+    results = [run_status(workspace, folder, verify) for folder in workspace.run_folders()]
     files = sorted(workspace.evaluations.glob("*/*/predictions.parquet"))
-    return found + [evaluation_status(workspace, file, verify) for file in files]
+    results += [evaluation_status(workspace, file, verify) for file in files]
+    _tell_apart(workspace, results)
+    return found + results
+
+
+def _tell_apart(workspace: Workspace, results: Sequence[StageStatus]) -> None:
+    folders = workspace.run_folders()
+    if not folders:
+        return
+    # Imported here, since it imports torch.
+    from pipelines.evaluate.differs import in_words, told_apart
+
+    apart = told_apart(folders)
+    for item in results:
+        item.differs = in_words(apart.get(parse_folder_name(item.what)[0], {}))
 
 
 def _prepared(workspace: Workspace, dataset: str, split: str) -> StageStatus:

@@ -33,6 +33,17 @@ def remove_leftovers(folder: Path, start: str, end: str = "", *, locked: bool = 
             path.unlink(missing_ok=True)
 
 
+def is_left_over(path: Path) -> bool:
+    """Return whether a path has the temporary name of a killed process.
+
+    The process was one of this host.
+    """
+    writer = path.name.removesuffix(".tmp")
+    host, _, _ = writer.rpartition("-")
+    mine = socket.gethostname()
+    return host.endswith((f".{mine}", f"-{mine}")) and _is_of_the_dead(writer[len(host) - len(mine) :])
+
+
 def _is_of_the_dead(writer: str) -> bool:
     host, _, pid = writer.rpartition("-")
     if host != socket.gethostname() or not pid.isdecimal():

@@ -42,7 +42,8 @@ def status(
     for item in found:
         failed = ", ".join(f"{count} {reason}" for reason, count in sorted(item.failures.items()))
         states = (item.done, item.stale, item.missing, item.damaged, item.incomplete)
-        rows.append([item.stage, item.dataset, item.split, item.what, *states, item.rows, failed])
+        what = f"{item.what} {item.differs}".rstrip()
+        rows.append([item.stage, item.dataset, item.split, what, *states, item.rows, failed])
     console.table("workspace", columns, rows)
     for item in found:
         if item.missing_videos:

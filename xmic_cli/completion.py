@@ -1,0 +1,45 @@
+"""Complete values on the command line, without heavy imports.
+
+Names are read from folders of the workspace that the command would use. A completion never fails: what cannot be read
+completes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import typer
+
+Completer = Callable[[typer.Context, str], list[str]]
+
+
+def complete_runs(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the name of a run; ``latest`` is the newest."""
+    return _starting(_folders(_workspace(context) / "runs"), incomplete)
+
+
+def complete_datasets(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the name of a prepared dataset."""
+    return _starting(_folders(_workspace(context) / "manifests"), incomplete)
+
+
+def _workspace(context: typer.Context) -> Path:
+    from xmic_cli.workspace_folder import CONFIG, DEFAULT, configured_workspace, named_workspace
+
+    named = named_workspace(context, context.params.get("workspace"))
+    try:
+        return named or (configured_workspace(CONFIG) if CONFIG.is_file() else Path(DEFAULT))
+    except Exception:  # a message would be printed into the user's command line
+        return Path(DEFAULT)
+
+
+def _folders(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:
+        return []
+
+
+def _starting(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
