@@ -37,8 +37,7 @@ def make_missing(
         The number of tasks that were missing.
     """
     todo = [task for path, task in tasks if not path.is_file()]
-    progress.start(what, len(tasks))
-    progress.advance(len(tasks) - len(todo))
+    progress.start(what, len(tasks), done=len(tasks) - len(todo))
     for outcome in run_killable(function, enumerate(todo), workers=workers, timeout_s=timeout_s, reason_of=_reason):
         if outcome.reason is not None:
             raise failed(outcome)

@@ -17,6 +17,7 @@ from typing import NoReturn
 from data_manifests.errors import XmicError
 from xmic_cli.console import note
 from xmic_cli.disk_errors import disk_error_of, in_words
+from xmic_cli.starting import starting_note
 
 BUG, INTERRUPTED = 1, 130
 
@@ -37,7 +38,8 @@ def exit_code_of(call: Callable[[], int | None]) -> int:
         with contextlib.suppress(ValueError):  # not the main thread
             signal.signal(number, _terminated)
     try:
-        code = call() or 0
+        with starting_note():
+            code = _until_the_end(call)
         with contextlib.suppress(BrokenPipeError):  # the reader of the pipe has closed it
             sys.stdout.flush()
         return code
@@ -49,6 +51,15 @@ def exit_code_of(call: Callable[[], int | None]) -> int:
         return INTERRUPTED
     except Exception as error:
         return _disk_or_bug(error)
+
+
+def _until_the_end(call: Callable[[], int | None]) -> int:
+    """Run a command; where an error ends it, give the terminal back before anything is printed."""
+    try:
+        return call() or 0
+    finally:
+        if bars := sys.modules.get("xmic_cli.progress"):
+            bars.stop_bars()
 
 
 def _disk_or_bug(error: Exception) -> int:

@@ -69,7 +69,7 @@ class Stopwatch(Silent):
         self._trains = False
         self.steps, self.seconds = 0, 0.0
 
-    def start(self, what: str, total: int) -> None:
+    def start(self, what: str, total: int, unit: str = "", done: int = 0) -> None:
         self._trains, self._at = what.startswith("train "), None
 
     def advance(self, steps: int = 1) -> None:

@@ -31,7 +31,7 @@ class Watch:
         self._deadline, self._prefix = deadline, prefix
         self._what, self._total, self._done, self._began, self._said = "", 0, 0, 0.0, 0.0
 
-    def start(self, what: str, total: int) -> None:
+    def start(self, what: str, total: int, unit: str = "", done: int = 0) -> None:
         self._what, self._total, self._done = what, total, 0
         self._began = self._said = time.monotonic()
 

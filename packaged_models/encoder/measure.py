@@ -218,7 +218,7 @@ def _of_clips(
 ) -> dict[Pictures, np.ndarray]:
     """Embed full frames and hand crops of M clips, each [M, D]."""
     full, hand = [], []
-    progress.start(f"{domain.name} clips", len(clips))
+    progress.start(domain.name, len(clips), "clips")
     for clip in clips:
         frames, crops = _first_person(clip, domain)
         vectors = unit(_vectors(encoder, frames + crops))

@@ -103,8 +103,7 @@ def train_encoder(work: Path, training: Training, into: Path, workers: int, prog
             continue
         if lesson.actions:
             drawings.draw_actions(workers, progress)
-        progress.start("train", last)
-        progress.advance(done)
+        progress.start("train", last, "steps", done)
         for pictures, captions in _batches(drawings, training, lesson, range(done, last)):
             loss = _step(network, optimiser, training, done, _scaled(pictures), captions, tokens)
             done += 1

@@ -48,7 +48,7 @@ def calibrate(detector: Detector, pictures: DrawnPictures, file: Path, progress:
         pocket frames and both, and the curves 'thresholds' and 'margins'.
     """
     found: list[list[Box]] = []
-    progress.start("detect", len(pictures))
+    progress.start("detect", len(pictures), "pictures")
     for start in range(0, len(pictures), _BATCH):
         numbers = range(start, min(start + _BATCH, len(pictures)))
         found += detector.detect([pictures.read(number)[0] for number in numbers])

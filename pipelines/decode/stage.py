@@ -72,6 +72,7 @@ class DecodeStage:
     _said: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     name = "decode"
+    counted = "frames"
     version = 2
     layout: Layout = FRAMES_LAYOUT
     sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES)
@@ -195,6 +196,7 @@ class DecodeStage:
                 waiting = pending[group]
                 waiting.outcomes[video_id] = outcome
                 found = found or outcome.reason != "missing_video"
+                progress.advance(self._planned_frames(waiting.tasks[video_id]))
                 if len(waiting.outcomes) == len(waiting.tasks):
                     with open_shard(waiting.unit) as shard:
                         for video in sorted(waiting.tasks):
@@ -278,7 +280,7 @@ class DecodeStage:
 
     def _append(self, shard: ShardWriter, task: VideoTask, outcome: Any, progress: Progress) -> None:
         if outcome.reason is not None:
-            rows = len(task.clips) * self.plan.segments * self.plan.candidates
+            rows = self._planned_frames(task)
             shard.fail(outcome.reason, outcome.error or "", video_id=task.video_id, rows=rows)
             if outcome.reason != "missing_video":
                 progress.note(f"{task.video_id}: {outcome.reason}: {outcome.error}")
@@ -301,6 +303,9 @@ class DecodeStage:
             if note not in self._said:
                 self._said.add(note)
                 progress.note(f"{task.video_id}: {note} (said once for all videos of the split)")
+
+    def _planned_frames(self, task: VideoTask) -> int:
+        return len(task.clips) * self.plan.segments * self.plan.candidates
 
     def _fresh_scratch(self) -> Path:
         remove_leftovers(self.workspace.scratch, "decode-")

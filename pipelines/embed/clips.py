@@ -40,6 +40,8 @@ class EmbedClipsStage(EmbedStage):
 
     clip_frames: int = 16
 
+    counted = "clip vectors"
+
     def __post_init__(self) -> None:
         """Check that the number of frames divides the plan's segments."""
         self.segments = clip_segments(self.frames.plan, self.clip_frames)
@@ -99,6 +101,7 @@ class EmbedClipsStage(EmbedStage):
                 shard.attempted = sum(len(of_video) for of_video in draws.values())
                 for rows in in_pieces(self._clip_vectors(found), max(1, PIECE // self.clip_frames)):
                     self._write_clips(shard, rows)
+                    progress.advance(len(rows))
             yield unit
 
     def _clip_vectors(self, found: Iterable[tuple[Draw, list[bytes]]]) -> Iterator[tuple[Draw, np.ndarray | Failed]]:

@@ -87,6 +87,7 @@ class ImportFeaturesStage:
     _repeated: set[int] = field(default_factory=set, init=False, repr=False)
 
     name = EmbedStage.name
+    counted = EmbedStage.counted
     version = EmbedStage.version
     sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES)
 

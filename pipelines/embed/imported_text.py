@@ -54,6 +54,7 @@ class ImportTextStage:
     logit_scale: float | None = None
 
     name = TextStage.name
+    counted = TextStage.counted
     version = TextStage.version
     sides: Mapping[str, Layout] = field(default_factory=dict)
 

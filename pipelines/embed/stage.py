@@ -84,6 +84,7 @@ class EmbedStage:
     workers: int = 1
 
     name = "embed"
+    counted = "frames"
     version = 1
     sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES)
 
@@ -192,6 +193,7 @@ class EmbedStage:
             with open_shard(unit) as shard:
                 for rows in in_pieces(self._vectors(unit.payload, boxes, full)):
                     self._write(shard, rows)
+                    progress.advance(len(rows))
                 if boxes is not None:
                     boxes.finish()
             yield unit

@@ -67,6 +67,7 @@ class TextStage:
     names: str = "official"
 
     name = "embed text"
+    counted = "classes"
     version = 2
     sides: Mapping[str, Layout] = field(default_factory=dict)
 

@@ -11,8 +11,15 @@ from typing import Protocol
 class Progress(Protocol):
     """Callbacks by which a stage reports its progress."""
 
-    def start(self, what: str, total: int) -> None:
-        """Report the start of a piece of work of ``total`` steps."""
+    def start(self, what: str, total: int, unit: str = "", done: int = 0) -> None:
+        """Report the start of a piece of work of ``total`` steps.
+
+        Args:
+            what: the work in words.
+            total: number of its steps.
+            unit: what a step is, in the plural, e.g. 'frames'.
+            done: steps that were done before.
+        """
 
     def advance(self, steps: int = 1) -> None:
         """Report that ``steps`` more steps of the current work are done."""
@@ -30,7 +37,7 @@ class Progress(Protocol):
 class Silent:
     """Progress for tests and library use that reports nothing."""
 
-    def start(self, what: str, total: int) -> None:
+    def start(self, what: str, total: int, unit: str = "", done: int = 0) -> None:
         """Ignore the start of a piece of work."""
 
     def advance(self, steps: int = 1) -> None:

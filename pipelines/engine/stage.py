@@ -35,6 +35,11 @@ class Stage(Declared, Protocol):
         ...
 
     @property
+    def counted(self) -> str:
+        """What a unit attempts to make, in the plural, e.g. 'frames'."""
+        ...
+
+    @property
     def provenance(self) -> Mapping[str, Any]:
         """Origin of the rows; shards used together must agree in it."""
         ...
@@ -72,7 +77,10 @@ class Stage(Declared, Protocol):
         ...
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
-        """Make the given units, drawn as needed; yield each when committed."""
+        """Make the given units, drawn as needed; yield each when committed.
+
+        ``progress.advance`` may report rows before their unit is committed; the rest is added then.
+        """
         ...
 
 
@@ -94,11 +102,15 @@ class Report:
     """Counts of one run of a stage, and of all its shards.
 
     ``remaining`` shards are missing, stale or damaged. ``rows``, ``attempted`` and ``failures`` cover all shards that
-    are not stale.
+    are not stale. ``made_rows`` were attempted by this run, in ``seconds``; a row is one of ``counted``.
     """
 
     stage: str
     folder: str
+    title: str = ""
+    counted: str = "rows"
+    made_rows: int = 0
+    seconds: float = 0.0
     shards: int = 0
     already_done: int = 0
     made: int = 0
@@ -145,9 +157,9 @@ def run(stage: Stage, policy: RunPolicy | None = None, progress: Progress | None
     policy, progress = policy or RunPolicy(), progress or Silent()
     units = stage.units()
     first = _sorted(stage, units, policy)
-    report = Report(stage.name, str(stage.folder), already_done=len(first.done))
-    progress.start(f"{stage.name} {stage.title}", len(first.todo) + len(first.done))
-    progress.advance(len(first.done))
+    report = Report(stage.name, str(stage.folder), stage.title, stage.counted, already_done=len(first.done))
+    begun = time.monotonic()
+    rows = _Rows(stage, first, progress)
     locks = {item.unit.group: _lock(stage, item.unit, policy) for item in first.todo}
     waiting = [item.unit for item in first.todo]
     retried = {item.unit.group: item.footer for item in first.todo if item.state is State.INCOMPLETE}
@@ -163,15 +175,16 @@ def run(stage: Stage, policy: RunPolicy | None = None, progress: Progress | None
                         # Made by another process since the plan was drawn.
                         locks[unit.group].release()
                         report.already_done += 1
-                        progress.advance()
+                        rows.commit(unit)
                     else:
                         yield unit
 
             try:
-                for unit in stage.make(claimed(), _opener(stage), progress):
+                for unit in stage.make(claimed(), _opener(stage), rows):
                     locks[unit.group].release()
                     report.made += 1
-                    progress.advance()
+                    report.made_rows += unit.attempted
+                    rows.commit(unit)
             finally:
                 for lock in locks.values():
                     lock.release()
@@ -182,7 +195,50 @@ def run(stage: Stage, policy: RunPolicy | None = None, progress: Progress | None
     finally:
         progress.finish()
         release_memory()  # a network that is no longer needed, for instance
+    report.seconds = time.monotonic() - begun
     return _conclude(stage, units, policy, report)
+
+
+class _Rows:
+    """Progress in rows, of which a stage may report some before it commits their unit.
+
+    Where no unit knows its rows, progress is in shards.
+    """
+
+    def __init__(self, stage: Stage, plan: Plan, progress: Progress) -> None:
+        every = [item.unit for item in (*plan.done, *plan.todo)]
+        self._progress, self._by_row = progress, any(unit.attempted for unit in every)
+        self._total = sum(map(self._weight, every))
+        self._committed = self._shown = sum(self._weight(item.unit) for item in plan.done)
+        self.start(f"{stage.name} {stage.title}", self._total, stage.counted if self._by_row else "shards", self._shown)
+
+    def start(self, what: str, total: int, unit: str = "", done: int = 0) -> None:
+        self._progress.start(what, total, unit, done)
+
+    def advance(self, steps: int = 1) -> None:
+        self._show(self._shown + steps if self._by_row else self._shown)
+
+    def commit(self, unit: Unit) -> None:
+        self._committed += self._weight(unit)
+        self._show(max(self._shown, self._committed))
+
+    def note(self, text: str) -> None:
+        self._progress.note(text)
+
+    def state(self, text: str) -> None:
+        self._progress.state(text)
+
+    def finish(self) -> None:
+        self._progress.finish()
+
+    def _weight(self, unit: Unit) -> int:
+        return unit.attempted if self._by_row else 1
+
+    def _show(self, rows: int) -> None:
+        rows = min(rows, self._total)
+        if rows > self._shown:
+            self._progress.advance(rows - self._shown)
+            self._shown = rows
 
 
 def _done_since(stage: Stage, unit: Unit, retried: Footer | None) -> bool:

@@ -80,6 +80,7 @@ class ScoreStage:
     sides: Mapping[str, Layout] = field(default_factory=dict)
 
     name = SCORE
+    counted = "clips"
     version = SCORE_VERSION
 
     @property

@@ -5,7 +5,7 @@ All of the target's classes compete.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +78,7 @@ class EvaluateStage:
     encoder: str | None = None
 
     name = "evaluate"
+    counted = "clips"
     version = 3
 
     @property
@@ -183,7 +184,8 @@ class EvaluateStage:
             device = torch.device(self.machine.resolve_device())
             usable = usable_clips(self.clips, self.streams, None)
             data = ClipData(self.streams, usable, self.clips.clip_ids, None, device, self.pictures)
-            scores = {label: self._scores(label, data, device) for label in self.run.heads}
+            count = _counter(progress, len(self.run.heads))
+            scores = {label: self._scores(label, data, device, count) for label in self.run.heads}
             with open_shard(unit) as shard:
                 for start in range(0, len(usable.rows), BATCH):
                     part = slice(start, start + BATCH)
@@ -245,7 +247,7 @@ class EvaluateStage:
             return None
         return own if done else None
 
-    def _scores(self, label: Label, data: ClipData, device: torch.device) -> np.ndarray:
+    def _scores(self, label: Label, data: ClipData, device: torch.device, count: Callable[[int], None]) -> np.ndarray:
         method, text = self.head(label, device)
         if self.control.vectors != "own":
             assert isinstance(method, XMIC)
@@ -259,7 +261,20 @@ class EvaluateStage:
             for indices, batch in in_order(data, filled=method.scored_at_once):
                 shown = reordered(batch, self.control.order, rng)
                 scores[indices] = method(shown, text)[: len(indices)].float().cpu().numpy()
+                count(len(indices))
         return scores
+
+
+def _counter(progress: Progress, heads: int) -> Callable[[int], None]:
+    """Count a clip as one when every head has scored it."""
+    scored = 0
+
+    def count(clips: int) -> None:
+        nonlocal scored
+        before, scored = scored, scored + clips
+        progress.advance(scored // heads - before // heads)
+
+    return count
 
 
 def evaluation_stage(

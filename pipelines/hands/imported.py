@@ -135,6 +135,7 @@ class ImportHandsStage(HandsStage):
                 for frames in _frames_by_video(unit.payload):
                     total += len(frames.pts)
                     known += self._append(shard, frames, far, progress)
+                    progress.advance(len(frames.pts))
             yield unit
         slug, place = self.identity.slug, f"{self.frames.dataset} {self.frames.split}"
         if far and not known and not self._has_rows():

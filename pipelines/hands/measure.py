@@ -41,7 +41,7 @@ def measure_detector(
     if not labelled:
         raise InputError(f"{labels}: labels no frame.")
     detector.detect([labelled[0].rgb])  # builds the network
-    progress.start("detect", len(labelled))
+    progress.start("detect", len(labelled), "frames")
     began = time.perf_counter()
     found = detector.detect([frame.rgb for frame in labelled])
     seconds = time.perf_counter() - began

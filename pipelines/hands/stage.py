@@ -50,6 +50,7 @@ class HandsStage:
     identity: DetectorIdentity
 
     name = "detect-hands"
+    counted = "frames"
     version = 2
     layout: Layout = field(default=HANDS_LAYOUT, init=False)
     sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES, init=False)
@@ -133,6 +134,7 @@ class DetectHandsStage(HandsStage):
                 pictures = prefetch(stored(unit.payload.rows()), _picture, self.workers)
                 for rows in in_pieces(in_batches(pictures, batch_size(self.identity.environment), detector.detect)):
                     _write(shard, rows)
+                    progress.advance(len(rows))
             yield unit
 
 

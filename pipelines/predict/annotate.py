@@ -66,7 +66,7 @@ def annotate(footage: EmbeddedFootage, answers: Answers, folder: Path, progress:
     for clip in replace(answers, top=max(map(len, answers.names.values()))):
         of_video[clip.video_id].add(clip)
     lengths = {video_id: _seconds(answers.video_facts.get(video_id)) for video_id in of_video}
-    progress.start("annotate, seconds of video", sum(lengths.values()))
+    progress.start("annotate", sum(lengths.values()), "seconds")
     for video_id, path in footage.footage.videos.items():
         stem = folder / stem_of(video_id, of_video)
         try:

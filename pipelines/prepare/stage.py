@@ -53,6 +53,7 @@ class OneFile:
     command: str
     sides: Mapping[str, Layout] = field(default_factory=dict)
     version: int = 2
+    counted: str = "rows"
     provenance: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
 

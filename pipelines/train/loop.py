@@ -148,8 +148,7 @@ def train_head(
         resumed_at = (place.epoch, place.step) if restored else None
         _write_lines(folder, place.lines)
         log(place.lines)
-        progress.start(f"train {label}", recipe.epochs * steps)
-        progress.advance(place.epoch * steps + place.step)
+        progress.start(f"train {label}", recipe.epochs * steps, "steps", place.epoch * steps + place.step)
         saved = time.monotonic()
         while place.epoch < recipe.epochs:
             epoch = place.epoch

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from xmic_cli import console
-from xmic_cli.console import BarProgress, LineProgress
+from xmic_cli.progress import BarProgress, LineProgress
 
 _Capture = pytest.CaptureFixture[str]
 
@@ -69,70 +69,9 @@ def test_control_characters_in_a_table_are_written_out(
     assert "two\\tcells \\x1b]0;title\\x07 küche" in capsys.readouterr().out
 
 
-def test_lines_of_progress_come_once_a_tenth_and_on_stderr(capsys: _Capture) -> None:
-    progress = LineProgress()
-    progress.start("decode", 100)
-    for _ in range(100):
-        progress.advance()
-    progress.note("one video is damaged")
-    progress.finish()
-    output = capsys.readouterr()
-    lines = output.err.splitlines()
-    assert output.out == ""
-    assert lines[0] == "decode: 1/100"
-    assert lines[1:11] == [f"decode: {done}/100" for done in range(10, 101, 10)]
-    assert lines[11:] == ["one video is damaged"]
-
-
-def test_progress_starts_anew_for_each_piece_of_work_and_bears_an_empty_one(capsys: _Capture) -> None:
-    progress = LineProgress()
-    progress.start("decode", 0)
-    progress.advance(0)
-    progress.start("embed", 2)
-    progress.advance(2)
-    assert capsys.readouterr().err.splitlines() == ["decode: 0/0", "embed: 2/2"]
-
-
-def test_a_bar_writes_to_stderr_only_and_takes_notes_as_they_are(capsys: _Capture) -> None:
-    progress = BarProgress()
-    progress.advance()  # before the start: nothing to move
-    progress.start("decode", 2)
-    progress.advance(2)
-    progress.note("[bold]video[/bold] 3")
-    progress.finish()
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert "[bold]video[/bold] 3" in output.err
-    assert "2/2" in output.err
-
-
 @pytest.mark.parametrize(("terminal", "kind"), [(True, BarProgress), (False, LineProgress)])
 def test_a_bar_is_for_terminals_and_lines_for_logs(
     monkeypatch: pytest.MonkeyPatch, terminal: bool, kind: type[object]
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     assert isinstance(console.progress(), kind)
-
-
-def test_how_the_work_stands_is_said_with_the_next_tenth(capsys: _Capture) -> None:
-    progress = LineProgress()
-    progress.start("train noun", 20)
-    progress.state("epoch 1 of 2: loss 3.1")
-    progress.state("epoch 2 of 2: loss 2.5")
-    progress.advance(20)
-    progress.start("evaluate", 1)
-    progress.advance()
-    assert capsys.readouterr().err == "train noun: 20/20 (epoch 2 of 2: loss 2.5)\nevaluate: 1/1\n"
-
-
-def test_the_bar_shows_how_the_work_stands_as_it_is_written(capsys: _Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "120")
-    progress = BarProgress()
-    progress.start("train [b]noun[/b]", 4)
-    progress.state("epoch 1 of 2: loss [red]3.1[/red]")
-    progress.advance(4)
-    progress.finish()
-    shown = capsys.readouterr().err
-    assert "train [b]noun[/b]" in shown
-    assert "loss [red]3.1[/red]" in shown

@@ -56,7 +56,7 @@ def taught_pictures(folder: Path, teacher: Detector, least: float, work: Path, p
     work.mkdir(parents=True, exist_ok=True)
     known = _read(work / LABELS, teacher.slug)
     labelled, unsure, without = [], 0, 0
-    progress.start("label", len(files))
+    progress.start("label", len(files), "pictures")
     with (work / LABELS).open("a", encoding="utf-8") as kept:
         # The line that a stop tore in two ends here.
         kept.write("\n" if known.torn else "")

@@ -102,8 +102,7 @@ def train_model(
     began = time.monotonic()
     run = _Run(work, pictures, training, architecture, start, dict(trained_on))
     already_done = run.done >= training.steps
-    progress.start("train", training.steps)
-    progress.advance(run.done)
+    progress.start("train", training.steps, "steps", run.done)
     with _no_threads_of_opencv():
         for stage in training.stages:
             last = round(stage.until * training.steps)

@@ -137,8 +137,7 @@ def probe_files(
         else:
             seen = json.loads(known)
             found[name] = seen if isinstance(seen, str) else Probe(**seen)
-    progress.start(what, len(files))
-    progress.advance(len(files) - len(tasks))
+    progress.start(what, len(files), "videos", len(files) - len(tasks))
     for outcome in run_killable(probe, tasks, workers=workers, timeout_s=_TIMEOUT_S, reason_of=reason_of):
         name = outcome.task_id
         seen = outcome.value if isinstance(outcome.value, Probe) else f"{outcome.reason}: {outcome.error}"

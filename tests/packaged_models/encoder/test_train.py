@@ -28,7 +28,7 @@ class _Stop(Silent):
     def __init__(self, after: int) -> None:
         self._left, self._training = after, False
 
-    def start(self, what: str, total: int) -> None:
+    def start(self, what: str, total: int, unit: str = "", done: int = 0) -> None:
         self._training = what == "train"
 
     def advance(self, steps: int = 1) -> None:

@@ -53,6 +53,7 @@ class NumbersStage:
     name: str = "numbers"
     title: str = "three groups"
     command: str = "xmic numbers"
+    counted: str = "numbers"
     provenance: Mapping[str, Any] = field(default_factory=lambda: {"normalised": False})
     environment: Mapping[str, Any] = field(default_factory=dict)
     layout: Layout = field(default_factory=lambda: Layout(ROWS, row_group=16))

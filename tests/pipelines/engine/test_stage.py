@@ -45,9 +45,14 @@ def test_a_second_run_makes_nothing_and_touches_no_file(made: NumbersStage) -> N
     before = {file: file.stat().st_mtime_ns for file in made.folder.rglob("part-*.parquet")}
     report = stage.run(made)
     assert made.made == []
-    assert vars(report) == {
+    assert report.seconds > 0
+    assert {**vars(report), "seconds": 0} == {
         "stage": "numbers",
         "folder": str(made.folder),
+        "title": "three groups",
+        "counted": "numbers",
+        "made_rows": 0,
+        "seconds": 0,
         "shards": 3,
         "already_done": 3,
         "made": 0,
@@ -242,8 +247,8 @@ class _Watcher:
     def __init__(self) -> None:
         self.told: list[Any] = []
 
-    def start(self, what: str, total: int) -> None:
-        self.told.append((what, total))
+    def start(self, what: str, total: int, unit: str = "", done: int = 0) -> None:
+        self.told.append((what, total, unit, done))
 
     def advance(self, steps: int = 1) -> None:
         self.told.append(steps)
@@ -259,7 +264,22 @@ def test_progress_counts_what_is_done_already_and_each_shard(made: NumbersStage)
     (made.folder / "part-b.parquet").unlink()
     watcher = _Watcher()
     stage.run(made, progress=watcher)
-    assert watcher.told == [("numbers three groups", 3), 2, 1, "finished"]
+    assert watcher.told == [("numbers three groups", 98, "numbers", 43), 55, "finished"]
+
+
+def test_rows_that_a_stage_reports_beforehand_are_counted_once(tmp_path: Path) -> None:
+    class Telling(NumbersStage):
+        def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
+            for unit in super().make(units, open_shard, progress):
+                progress.advance(30)
+                yield unit
+
+    watcher = _Watcher()
+    report = stage.run(Telling(tmp_path / "numbers"), progress=watcher)
+    # 40 rows, of which 30 were reported before; the 30 of the third group are more than it has.
+    assert watcher.told == [("numbers three groups", 98, "numbers", 0), 30, 10, 30, 25, 3, "finished"]
+    assert (report.made_rows, report.counted, report.title) == (98, "numbers", "three groups")
+    assert report.seconds > 0
 
 
 def test_a_bug_in_a_stage_keeps_what_is_committed_frees_locks_and_ends_the_progress(tmp_path: Path) -> None:
@@ -273,5 +293,5 @@ def test_a_bug_in_a_stage_keeps_what_is_committed_frees_locks_and_ends_the_progr
     watcher = _Watcher()
     with pytest.raises(RuntimeError, match="a bug"):
         stage.run(Breaking(tmp_path / "numbers"), progress=watcher)
-    assert watcher.told == [("numbers three groups", 3), 0, 1, "finished"]
+    assert watcher.told == [("numbers three groups", 98, "numbers", 0), 40, "finished"]
     assert run(NumbersStage(tmp_path / "numbers")) == ["c"]

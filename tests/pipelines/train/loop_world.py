@@ -85,8 +85,9 @@ class Notes:
     steps: int = 0
     finished: int = 0
 
-    def start(self, what: str, total: int) -> None:
+    def start(self, what: str, total: int, unit: str = "", done: int = 0) -> None:
         self.started.append((what, total))
+        self.steps += done
 
     def advance(self, steps: int = 1) -> None:
         self.steps += steps
