@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.engine import stage
 from pipelines.engine.stage import RunPolicy, Stage
 from xmic_cli import console
+from xmic_cli.meter import clock_time, per_second
 
 
 def run_stages(stages: Sequence[Stage], policy: RunPolicy, *, dry_run: bool, json: bool) -> None:
@@ -20,9 +21,14 @@ def run_stages(stages: Sequence[Stage], policy: RunPolicy, *, dry_run: bool, jso
         lines = [line for plan in plans for line in _plan_lines(plan)]
         console.emit({"plan": plans}, json, lines)
         return
+    from pipelines.chain.findings import finding
+
     progress = console.progress()
-    reports = [stage.run(item, policy, progress) for item in stages]
-    console.emit({"stages": [vars(report) for report in reports]}, json, [report_line(report) for report in reports])
+    reports = []
+    for item in stages:
+        report = stage.run(item, policy, progress)
+        reports.append({**vars(report), "finding": finding(item) if report.made else ""})
+    console.emit({"stages": reports}, json, list(report_lines(reports)))
 
 
 def _planned(item: Stage, policy: RunPolicy) -> dict[str, Any]:
@@ -47,9 +53,31 @@ def _plan_lines(plan: dict[str, Any]) -> list[str]:
     return [head, *(f"  {item['shard']}: {item['state']}, {item['why']}" for item in plan["todo"])]
 
 
-def report_line(report: stage.Report) -> str:
+def report_lines(reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Describe what stages did, in one line each.
+
+    Stages that had nothing to do share one line.
+
+    Args:
+        reports: fields of :class:`pipelines.engine.stage.Report`, and 'finding', see
+            :func:`pipelines.chain.findings.finding`.
+    """
+    quiet = [report for report in reports if not (report["made"] or report["remaining"] or report["failures"])]
+    yield from (report_line(report) for report in reports if report not in quiet)
+    if quiet:
+        names = dict.fromkeys(str(report["stage"]) for report in quiet)
+        rows = sum(report["rows"] for report in quiet)
+        yield f"nothing to do: {', '.join(names)} ({rows:,} rows in {len(quiet)} folders are up to date)"
+
+
+def report_line(report: Mapping[str, Any]) -> str:
     """Describe in one line what a stage did."""
-    did = f"made {report.made} shards" if report.made else "nothing to do"
-    failed = ", ".join(f"{count} {reason}" for reason, count in sorted(report.failures.items()))
-    left = f", {report.remaining} of {report.shards} shards still to make" if report.remaining else ""
-    return f"{report.folder}: {did}, {report.rows} rows" + (f", failed: {failed}" if failed else "") + left
+    counted, seconds = report["counted"], report["seconds"]
+    did = f"nothing to do, {report['rows']:,} {counted}"
+    if report["made"]:
+        rate = f", {per_second(report['made_rows'] / seconds)}" if seconds >= 1 else ""
+        did = f"{report['made_rows']:,} {counted} in {clock_time(seconds)}{rate}"
+    failed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(report["failures"].items()))
+    parts = [did, report["finding"], f"failed: {failed}" if failed else ""]
+    parts.append(f"{report['remaining']} of {report['shards']} shards still to make" if report["remaining"] else "")
+    return f"{report['stage']} {report['title']}: {'; '.join(filter(None, parts))}"

@@ -15,6 +15,7 @@ from data_manifests.schema import canonical_split
 from pipelines.chain.config import Config, DatasetSection
 from pipelines.chain.config_stages import STEPS, names_of, planned_run, without_hands
 from pipelines.chain.detectors import check_detectors
+from pipelines.chain.findings import finding
 from pipelines.chain.grid import Cell
 from pipelines.chain.readers import reader_of, roots_of
 from pipelines.engine import stage
@@ -112,7 +113,7 @@ def run_chain(
     for _, build in STEPS:
         for item in build(workspace, cells, machine):
             done = stage.run(item, policy, progress)
-            result.stages.append(vars(done))
+            result.stages.append({**vars(done), "finding": finding(item) if done.made else ""})
             result.made += done.made
     for cell in cells:
         for training in cell.config.train:

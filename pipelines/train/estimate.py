@@ -28,7 +28,7 @@ from pipelines.train.optim import make_optimiser
 from pipelines.train.plan import PlannedRun
 from pipelines.train.policy import LEARNING_RATES
 from pipelines.train.run import load_text, untrained_method
-from pipelines.train.warnings import before_training
+from pipelines.train.warnings import before_training, too_few_clips
 
 _STEPS = 3
 _PATIENCE_S = 10.0
@@ -145,7 +145,8 @@ def _of_head(
     averages = 2 if recipe.optimiser == "adamw" else 1
     of_batch = sum(part.nbytes for part in vars(batch).values() if part is not None)
     held = parameters * 4 * (2 + averages) + of_batch + timed.kept
-    warnings = tuple(before_training(recipe, a_epoch, "matched" if trials > 1 else "published"))
+    of_recipe = before_training(recipe, a_epoch, "matched" if trials > 1 else "published")
+    warnings = (*too_few_clips(clips, classes), *of_recipe)
     counted = len(timed.seconds)
     return Estimate(parameters, classes, clips, trials, a_epoch, steps, counted, pace, pace * steps, held, warnings)
 

@@ -27,7 +27,7 @@ from pipelines.train.matched import train_matched
 from pipelines.train.pixels import Pictures
 from pipelines.train.plan import PlannedRun
 from pipelines.train.selection import ValidationSet
-from pipelines.train.warnings import after_training, before_training
+from pipelines.train.warnings import after_training, before_training, too_few_clips
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,8 @@ def train_label(
 
     folder, method = planned.folder / label, make_method()
     if method.trains:
+        for warning in too_few_clips(len(usable.rows), len(text.names)):
+            session.progress.note(f"{label}: warning: {warning}")
         for warning in before_training(recipe, -(-len(usable.rows) // recipe.batch), policy.recipe):
             session.progress.note(f"{label}: {warning}")
     key = digest_json([planned.key, label])

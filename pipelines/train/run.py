@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,7 +30,7 @@ from pipelines.train.data import ClipData, usable_clips
 from pipelines.train.features import StreamVectors, load_stream
 from pipelines.train.finished import CONFIG, SUMMARY, is_summarised, set_damaged_aside
 from pipelines.train.head import TrainSession, train_label
-from pipelines.train.loop import why_to_end
+from pipelines.train.loop import METRICS, why_to_end
 from pipelines.train.pixels import load_pictures
 from pipelines.train.plan import PlannedRun, text_file
 from pipelines.train.protocol import Protocol
@@ -112,7 +113,8 @@ def train_run(
     process trains is waited for.
 
     Returns:
-        What ``--json`` prints: the run, its folder and a summary of each head.
+        What ``--json`` prints: the run, its folder, and for each head a summary, the kept epoch and the seconds of
+        its training.
 
     Raises:
         Interrupted: stopped by a signal or the time limit; the state is saved.
@@ -126,7 +128,7 @@ def train_run(
         return TrainSession(device, progress, checkpoint_minutes, deadline, stop, tracking.rows)
 
     try:
-        trained = _train_unfinished(workspace, planned, machine, progress, session_on, limit)
+        seconds = _train_unfinished(workspace, planned, machine, progress, session_on, limit)
         heads = {label: _summary(planned, label) for label in planned.options.labels if _finished(planned, label)}
         for label in heads:
             for part, lines in all_rows(planned.folder, label):
@@ -135,7 +137,9 @@ def train_run(
         tracking.close()
     if heads:
         _point_latest(workspace, planned)
-    return {"run": planned.name, "folder": str(planned.folder), "trained": trained, "heads": heads}
+    kept = {label: _kept(planned.folder / label, heads[label]) for label in heads}
+    place = {"run": planned.name, "folder": str(planned.folder)}
+    return {**place, "trained": list(seconds), "heads": heads, "kept": kept, "seconds": seconds}
 
 
 def _train_unfinished(
@@ -145,8 +149,9 @@ def _train_unfinished(
     progress: Progress,
     session_on: Callable[[torch.device], TrainSession],
     limit: int | None,
-) -> list[Label]:
-    trained: list[Label] = []
+) -> dict[Label, float]:
+    """Train the heads that are not finished; return how long each took, in seconds."""
+    seconds: dict[Label, float] = {}
     for label in planned.options.labels:
         damage = set_damaged_aside(planned.folder / label)
         if damage:
@@ -178,14 +183,24 @@ def _train_unfinished(
                     settings, seed = planned.settings.config, planned.options.seed
                     return untrained_method(planned.method_class, settings, streams, text.logit_scale, seed, towers)
 
+                begun = time.monotonic()
                 train_label(planned, label, make_method, clips, streams, pictures, text, target, session)
-                trained.append(label)
-    return trained
+                seconds[label] = time.monotonic() - begun
+    return seconds
 
 
 def _summary(planned: PlannedRun, label: Label) -> dict[str, Any]:
     summary: dict[str, Any] = json.loads((planned.folder / label / SUMMARY).read_text())
     return summary
+
+
+def _kept(head: Path, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the line of metrics.jsonl of the kept epoch; empty without one."""
+    try:
+        lines = [json.loads(line) for line in (head / METRICS).read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError):
+        return {}
+    return next((line for line in lines if line["epoch"] == summary.get("selected_epoch")), {})
 
 
 def _watched_target(

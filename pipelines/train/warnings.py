@@ -17,6 +17,9 @@ from pipelines.train.protocol import Protocol
 FEW_STEPS = 200
 """Steps below which a training is called short."""
 
+FEW_CLIPS = 20
+"""Training clips per class below which a training is called poor."""
+
 SMALLEST_MOVE = 0.01
 """Sum of the learning rates of all steps below which AdamW can hardly move a weight.
 
@@ -67,6 +70,21 @@ def before_training(recipe: Recipe, steps_per_epoch: int, name: RecipeName = "pu
                 "lr=0.0005."
             )
     return found
+
+
+def too_few_clips(clips: int, classes: int) -> list[str]:
+    """Return a warning where a class has few training clips on average.
+
+    Args:
+        clips: number of training clips.
+        classes: C, number of classes.
+    """
+    if classes and clips < FEW_CLIPS * classes:
+        return [
+            f"{clips:,} training clips of {classes:,} classes are {clips / classes:.1f} a class: under {FEW_CLIPS}, "
+            "accuracy depends on which clips they are. More clips help, and so do fewer classes."
+        ]
+    return []
 
 
 def after_training(line: Mapping[str, Any], classes: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -95,22 +96,31 @@ def _list(cells: list[Cell], machine: Machine, json: bool) -> None:
 
 
 def _lines(result: dict[str, Any]) -> list[str]:
-    from pipelines.engine.stage import Report
-    from xmic_cli.stages import report_line
+    """Describe what was made; what was up to date shares one line."""
+    from xmic_cli.stages import report_lines
+    from xmic_cli.trained import trained_lines
 
-    lines = [report_line(Report(**stage)) for stage in result["stages"]]
-    for trained in result["runs"]:
-        did = f"trained {', '.join(trained['trained'])}" if trained["trained"] else "nothing to do"
-        lines.append(f"{trained['folder']}: {did}")
-    for metrics in result["evaluations"]:
-        target = metrics["target"]
-        for label, numbers in metrics["labels"].items():
-            lines.append(
-                f"{metrics['run']['name']} on {target['dataset']} {target['split']}: {label} top-1 "
-                f"{percent(numbers['top1'])} % of {numbers['n_evaluated']}/{numbers['n_official']} clips"
-            )
+    runs = [run for run in result["runs"] if run["trained"]]
+    evaluations = [one for one in result["evaluations"] if one["made"]]
+    lines = list(report_lines(result["stages"])) if result["made"] else []
+    for run in runs:
+        lines += trained_lines(run)
+    lines += [line for one in evaluations for line in _evaluated(one)]
+    quiet = {"run": len(result["runs"]) - len(runs), "evaluation": len(result["evaluations"]) - len(evaluations)}
+    if result["made"] and any(quiet.values()):
+        told = [f"{count} {what}{'s' * (count != 1)}" for what, count in quiet.items() if count]
+        lines.append(f"nothing to do: {' and '.join(told)} up to date")
     if result["report"]:
         lines.append(f"report: {result['report']['html']}")
     if not result["made"]:
         lines.append("nothing to do: everything was up to date")
     return lines
+
+
+def _evaluated(metrics: dict[str, Any]) -> Iterator[str]:
+    target = metrics["target"]
+    for label, numbers in metrics["labels"].items():
+        yield (
+            f"{metrics['run']['name']} on {target['dataset']} {target['split']}: {label} top-1 "
+            f"{percent(numbers['top1'])} % of {numbers['n_evaluated']}/{numbers['n_official']} clips"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,7 @@ from xmic_cli.options import (
 from xmic_cli.plans import note_plans
 from xmic_cli.signals import saving_signals
 from xmic_cli.spread import spread
+from xmic_cli.trained import trained_lines
 
 if TYPE_CHECKING:
     from pipelines.train.estimate import Estimate
@@ -76,7 +77,7 @@ def train(
             limit=limit,
             stop=stop,
         )
-    console.emit(result, json, _lines(result))
+    console.emit(result, json, list(trained_lines(result)))
 
 
 def _in_words(head: Estimate) -> str:
@@ -90,23 +91,4 @@ def _in_words(head: Estimate) -> str:
     return (
         f"{text}; about {head.seconds:,.0f} s by {head.timed_steps} timed steps on random input, "
         f"about {head.bytes / 1e6:,.0f} MB"
-    )
-
-
-def _lines(result: dict[str, Any]) -> list[str]:
-    lines = [f"run {result['run']} in {result['folder']}"]
-    for label, head in result["heads"].items():
-        did = "trained" if label in result["trained"] else "finished before, nothing to do"
-        numbers = ", ".join(f"{name} {value}" for name, value in head.items() if name != "trials")
-        lines.append(f"  {label}: {did} ({numbers})")
-        lines += [f"    {_trial(trial)}" for trial in head.get("trials", [])]
-    return lines
-
-
-def _trial(trial: dict[str, Any]) -> str:
-    if "diverged" in trial:
-        return f"learning rate {trial['lr']:g}: the loss did not stay finite"
-    return (
-        f"learning rate {trial['lr']:g}: {trial['source_val_accuracy']:.2f} % of the held-out clips at epoch "
-        f"{trial['epoch']}"
     )

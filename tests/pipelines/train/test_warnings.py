@@ -5,7 +5,7 @@ import math
 import pytest
 
 from pipelines.methods.recipe import PAPER, Recipe
-from pipelines.train.warnings import after_training, before_training
+from pipelines.train.warnings import after_training, before_training, too_few_clips
 
 
 def test_the_official_recipe_on_a_real_dataset_gives_no_warning():
@@ -44,3 +44,10 @@ def test_a_vector_that_drowns_the_text_is_told_with_both_lengths():
     assert after_training({"loss": 1.0, "video_norm": 10.0, "xmic_norm": 60.0}, 13) != []
     # CLIP-Adapter has a text_norm too, which is not compared with anything.
     assert after_training({"loss": 1.0, "text_norm": 0.1, "visual_norm": 9.0}, 13) == []
+
+
+def test_under_twenty_clips_a_class_are_few() -> None:
+    assert too_few_clips(200, 10) == []
+    (said,) = too_few_clips(199, 10)
+    assert said.startswith("199 training clips of 10 classes are 19.9 a class: under 20")
+    assert too_few_clips(0, 0) == []

@@ -90,8 +90,8 @@ def test_matched_trials_are_printed_and_held_out_recordings_counted(embedded, ca
     options = ["--recipe", "matched", "--source-val", "34%", "--label", "noun", *QUICK]
     assert run(["train", "-w", str(embedded.root), *options]) == 0
     out = capsys.readouterr().out
-    assert "held_out 3" in out
-    assert "selected_epoch 2" in out
+    assert "3 held out" in out
+    assert "epoch 2;" in out
     assert out.count("% of the held-out clips at epoch 2") == 5
     assert "learning rate 0.0003: " in out
     assert run(["train", "-w", str(embedded.root), "--json", *options]) == 0
