@@ -10,6 +10,7 @@ import typer
 
 from xmic_cli import console
 from xmic_cli.options import Device, Json, Workers, machine_of
+from xmic_cli.report_tables import difference_rows
 from xmic_cli.signals import saving_signals
 
 _COLUMNS = [f"{label} {kind}" for label in ("noun", "verb") for kind in ("within", "cross", "hm")]
@@ -48,7 +49,7 @@ def demo(
     console.table(
         "difference from zero-shot on the same clips, in points (95 % interval)",
         ["method", "trained on", "tested on", "nouns", "verbs"],
-        _differences([line for line in report["headlines"] if not line["control"]]),
+        difference_rows([line for line in report["headlines"] if not line["control"]]),
     )
     for line in _lines(vars(result), folder):
         console.note(line)
@@ -73,14 +74,6 @@ def _lines(result: dict[str, Any], folder: Path) -> list[str]:
         f"Look next at the page, which also shows a prediction: {report['html']}",
         f"Predict yourself: {predict}",
     ]
-
-
-def _differences(headlines: list[dict[str, Any]]) -> list[list[str]]:
-    """Put the nouns and verbs of a run and a target into one row."""
-    rows: dict[tuple[str, str, str], dict[str, str]] = {}
-    for line in headlines:
-        rows.setdefault((line["method"], line["trained_on"], line["target"]), {})[line["label"]] = line["points"]
-    return [[*key, *(found.get(label, "–") for label in ("noun", "verb"))] for key, found in rows.items()]
 
 
 def _cell(row: dict[str, Any], column: str) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +55,44 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_table_is_printed_and_warnings_gaps_and_paths_are_noted(app: typer.Typer, workspace: Path) -> None:
-    result = CliRunner().invoke(app, ["-w", str(workspace), "--name", "mine"])
+def test_one_screen_has_the_filled_rows_and_columns_and_the_page(app: typer.Typer, workspace: Path) -> None:
+    result = CliRunner().invoke(app, ["-w", str(workspace)])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [
+        "",
+        "top-1 in percent; * lacks clips",
+        "method\ttrained on\tnoun within\tmarks",
+        "xmic\tclips\t25.0*\tR",
+    ]
+    assert "warning: vit-random has random weights; the rows marked R mean nothing" in result.stderr
+    assert "gaps; --tables prints all tables and the commands that fill them" in result.stderr
+    assert f"html: {workspace / 'reports' / 'report' / 'index.html'}" in result.stderr
+    assert "run: " not in result.stderr
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_a_report_of_many_runs_is_one_screen(
+    app: typer.Typer, tmp_path: Path, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(25):
+        for made in (*both("zero-shot", right=4), *both("xmic", right=5)):
+            made["run"]["name"] += f"-{number}"
+            folder = f"{made['target']['dataset']}-val"
+            file = tmp_path / "evaluations" / made["run"]["name"] / folder / "metrics.json"
+            file.parent.mkdir(parents=True)
+            file.write_text(json.dumps(made))
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    typer.main.get_command(app).main(["-w", str(tmp_path)], standalone_mode=False)
+    printed = capsys.readouterr()
+    lines = re.sub(r"\x1b\[[\d;]*m", "", printed.out).splitlines()
+    assert max(map(len, lines)) <= width
+    assert len(lines) + len(printed.err.splitlines()) <= 50
+    assert "more rows with --tables" in printed.err
+
+
+def test_all_tables_are_printed_and_warnings_gaps_and_paths_are_noted(app: typer.Typer, workspace: Path) -> None:
+    result = CliRunner().invoke(app, ["-w", str(workspace), "--name", "mine", "--tables"])
     assert result.exit_code == 0, result.output
     head, row, blank, title = result.stdout.splitlines()[:4]
     assert head.split("\t")[:7] == ["method", "run", "source", "within", "cross", "marks", "noun within"]
@@ -86,7 +124,7 @@ def test_the_paper_s_tables_follow_with_what_fills_and_differences(app: typer.Ty
         file = tmp_path / "evaluations" / made["run"]["name"] / f"{made['target']['dataset']}-val" / "metrics.json"
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(made))
-    lines = CliRunner().invoke(app, ["-w", str(tmp_path)]).stdout.splitlines()
+    lines = CliRunner().invoke(app, ["-w", str(tmp_path), "--tables"]).stdout.splitlines()
     xmic = next(line for line in lines if line.startswith("xmic official\trecipe published")).split("\t")
     assert xmic[2:4] == ["0", "30.00 [18.1–45.4] (Wilson) paper 33.54 (-3.54)"]
     missing = next(line for line in lines if line.startswith("cocoop\tno run yet")).split("\t")
