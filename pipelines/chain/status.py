@@ -6,16 +6,18 @@ Footers are read, and no model is loaded.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import MissingUpstream
 from pipelines.chain.run_status import evaluation_status, run_status
 from pipelines.chain.stage_status import Recorded, StageStatus
+from pipelines.chain.stages import crop_policy
 from pipelines.decode.absent import about_absent
 from pipelines.decode.stage import DecodeStage, decoded_plans, decoded_shards, default_plan
 from pipelines.embed.encoders.spec import embed_command
+from pipelines.embed.options import EmbedOptions
 from pipelines.embed.stage import EmbedStage
 from pipelines.embed.text import TextStage, text_command
 from pipelines.engine.clips import clips_footer, read_videos
@@ -23,8 +25,10 @@ from pipelines.engine.inspection import Unit, inspect
 from pipelines.engine.shards import Footer, any_footer, known_footer, read_rows, side_path
 from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.evaluate.metrics_file import parse_folder_name
+from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import DETECTORS
 from pipelines.hands.options import IMPORTED, HandsOptions
+from pipelines.hands.packaged import calibration_of
 from pipelines.hands.stage import HandsStage, detect_command
 
 
@@ -117,12 +121,11 @@ def _of_frames(frames: DecodeStage, verify: bool) -> Iterator[StageStatus]:
             items.append(inspect(recorded, Unit(shard.group, folder / shard.path.name, now), as_recorded=True))
         return StageStatus(name, frames.dataset, frames.split, what, str(folder)).count(items, command, verify)
 
+    several = len(decoded_plans(workspace, *place[:2])) > 1
+    plan = place[2] if several else None
     for folder in subfolders(workspace.hands(*place)):
         made = any_footer(folder)
-        detector = made.params.get("detector") if made else None
-        boxes = Path("PATH") if detector in IMPORTED else None
-        options = HandsOptions(detector, boxes=boxes) if detector in (*DETECTORS, *IMPORTED) else HandsOptions()
-        command = detect_command(frames, options)
+        command = detect_command(frames, _hands_options(made, plan))
         yield found(HandsStage.name, HandsStage.version, folder, folder.name, made, command)
     for encoder in subfolders(workspace.embeddings(*place)):
         for folder in subfolders(encoder):
@@ -130,8 +133,37 @@ def _of_frames(frames: DecodeStage, verify: bool) -> Iterator[StageStatus]:
             facts = made.provenance if made else {}
             asked: dict[str, Any] = {"streams": "hand" if folder.name.startswith("hand-") else "full"}
             asked |= {"clip_frames": facts.get("clip_frames", 16)} if folder.name == "clip" else {}
+            asked |= _crop_options(workspace, place, facts) if folder.name.startswith("hand-") else {}
+            asked |= {"plan": plan} if plan else {}
             command = embed_command(workspace, *place[:2], encoder.name, facts.get("spec"), **asked)
             yield found(EmbedStage.name, EmbedStage.version, folder, f"{encoder.name}/{folder.name}", made, command)
+
+
+def _hands_options(made: Footer | None, plan: str | None) -> HandsOptions:
+    """Return the options that make such boxes again; files are named FILE or PATH."""
+    params = made.params if made else {}
+    detector = params.get("detector")
+    if detector in IMPORTED:
+        return HandsOptions(detector, boxes=Path("PATH"), plan=plan)
+    if detector == "yolo" and calibration_of(params.get("weights_sha256")) is None:
+        return HandsOptions(weights=Path("FILE"), plan=plan)
+    own = isinstance(detector, str) and ":" in detector
+    return HandsOptions(str(detector) if own or detector in DETECTORS else "yolo", plan=plan)
+
+
+def _crop_options(workspace: Workspace, place: tuple[str, str, str], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that crop by these boxes, as far as they are not the defaults."""
+    detector, slug = facts.get("detector"), facts.get("crop")
+    there = [folder.name for folder in subfolders(workspace.hands(*place))]
+    if detector not in there or slug is None:
+        return {}
+    chosen = {"detector": detector} if len(there) > 1 else {}
+    policy = CropPolicy.of_slug(slug)
+    boxes = any_footer(workspace.hands(*place, detector))
+    if policy.slug != crop_policy(boxes.provenance if boxes else {}, EmbedOptions("NAME")).slug:
+        values = (policy.hand_threshold, policy.object_threshold, policy.margin, policy.fit)
+        chosen |= dict(zip(("hand_threshold", "object_threshold", "crop_margin", "crop_fit"), values, strict=True))
+    return chosen
 
 
 def _text(workspace: Workspace, file: Path, verify: bool) -> StageStatus:

@@ -21,7 +21,7 @@ from pipelines.engine.memory import release_memory
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.run_policy import RunPolicy, parse_max_failures, parse_shard
 from pipelines.engine.shard_writer import ShardWriter
-from pipelines.engine.shards import NOT_COUNTED_AS_FAILURE, Footer, Layout
+from pipelines.engine.shards import NOT_COUNTED_AS_FAILURE, TRANSIENT, Footer, Layout
 
 OpenShard = Callable[[Unit], AbstractContextManager[ShardWriter]]
 
@@ -294,9 +294,19 @@ def _conclude(stage: Stage, units: Sequence[Unit], policy: RunPolicy, report: Re
         raise TooManyFailures(
             f"{stage.name}: {report.failed} of {attempted} rows failed ({reasons}); "
             f"--max-failures allows {_as_text(limit)}. Everything that succeeded is kept in {stage.folder}; "
-            f"the errors are in its failures/ folder. Try the failed rows again with: {stage.command} --retry-failed"
+            f"the errors are in its failures/ folder. {_after_failures(stage, report, attempted)}"
         )
     return report
+
+
+def _after_failures(stage: Stage, report: Report, attempted: int) -> str:
+    """Say what to do next: failures of the data come again, and those of the machine may not."""
+    if TRANSIENT & set(report.failures):
+        return f"Try the failed rows again with: {stage.command} --retry-failed"
+    again = f"They would fail again. Mend what the errors name, then run {stage.command} --retry-failed"
+    if report.failed >= attempted:
+        return again
+    return f"{again} or accept them with {stage.command} --max-failures {report.failed}"
 
 
 def _as_text(limit: int | float) -> str:

@@ -99,7 +99,7 @@ def read_boards(folder: Path, by: str = BY) -> Boards:
         raise InputError(f"{folder}: no such folder; expected one with result cards (card.json or *.card.json).")
     files = sorted(file for file in folder.rglob(f"*{CARD}") if file.name == CARD or file.name.endswith(f".{CARD}"))
     if not files:
-        raise InputError(f"{folder}: no result card; expected card.json or *.card.json. Run xmic score or evaluate.")
+        raise InputError(f"{folder}: no result card; expected card.json or *.card.json. xmic score makes one.")
     found: dict[str, ResultCard] = {}
     skipped = []
     for file in files:

@@ -57,6 +57,11 @@ def find_run(workspace: Workspace, name: str | None, *, offline: bool = False) -
     )
     if not folder.is_dir():
         known = [run.name for run in workspace.run_folders()]
+        if known and name in (None, "latest"):
+            raise MissingUpstream(
+                f"{workspace.runs}: no head of any run is finished; there is {', '.join(known)}. A stopped run goes on "
+                "with the same xmic train command; xmic runs shows how far each is."
+            )
         raise MissingUpstream(
             f"{folder}: no such run; there is {', '.join(known) or 'none'}. "
             f"Run xmic train {in_workspace(workspace.root)}"
@@ -88,7 +93,9 @@ def read_run(folder: Path) -> TrainedRun:
                 raise InputError(f"{damage}. Run the same xmic train command again: it trains this head again.")
             heads[label] = _config_of(folder / label / CONFIG)
     if not heads:
-        raise MissingUpstream(f"{folder}: no head of this run is finished. Run the same xmic train command again.")
+        raise MissingUpstream(
+            f"{folder}: no head of this run is finished. It goes on with the same xmic train command."
+        )
     return TrainedRun(folder.resolve(), heads)
 
 

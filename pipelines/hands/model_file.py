@@ -127,7 +127,8 @@ def find_weights(weights: Path | str | None, offline: bool = False) -> Path:
         if not PACKAGED.is_file():
             raise UsageError(
                 "--weights is missing: name an Ultralytics detection model (.pt) with a class 'hand', or a model that "
-                "xmic hands train wrote (.safetensors). Without one, go on with full frames: xmic embed --streams full."
+                "xmic hands train wrote (.safetensors). Without one, go on with full frames: "
+                "xmic embed --encoder NAME --streams full."
             )
         return PACKAGED
     # A Path has made one slash of two.

@@ -5,13 +5,13 @@ Each row also has the run's evaluation within its own dataset.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
+from pipelines.embed.options import EmbedOptions
 from pipelines.engine.clips import clips_footer
 from pipelines.engine.command_lines import command_line, in_workspace
 from pipelines.engine.shards import read_footer
@@ -353,7 +353,8 @@ def _gaps(evaluations: Sequence[Metrics], datasets: Sequence[str]) -> Iterator[G
             numbers = metrics.labels.get(label)
             if numbers and not numbers.n_evaluated and numbers.n_official:
                 why = f"{shown} on {metrics.target}: no clip with a {label} has its vectors"
-                yield Gap(why, f"xmic status; then xmic embed {shlex.quote(metrics.target.dataset)}")
+                spec = metrics.protocol.get("encoder_spec") or "NAME"
+                yield Gap(why, command_line("embed", EmbedOptions(spec), metrics.target.dataset))
 
 
 def _evaluate_again(metrics: Metrics) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from data_manifests.schema import LABELS
 from pipelines.embed.options import EmbedOptions
 from pipelines.engine.command_lines import command_line
 from pipelines.evaluate.metrics_file import Run
 from pipelines.evaluate.options import EvaluateOptions
+from pipelines.prepare.options import Ego4dOptions, EgteaOptions, EpicOptions, TableOptions
 from pipelines.report.collect import train_command
 from pipelines.report.table_groups import Group
 from pipelines.report.table_plans import NORMS
@@ -71,11 +73,19 @@ def to_train(source: str, method: str, setting: str) -> str:
     elif name == "prompt":
         before = command_line("embed", EmbedOptions("NAME", prompt=value))
         train = replace(train, prompt=value)
-    return f"{before}; then {command_line('train', train)}" if before else command_line("train", train)
+    return f"{before} && {command_line('train', train)}" if before else command_line("train", train)
 
 
 def _norms(wanted: Sequence[str]) -> dict[str, bool]:
     return {name: name in wanted for name, there in NORMS.items() if (name in wanted) != there}
+
+
+def _to_prepare(dataset: str) -> str:
+    """Write the command that prepares a dataset, whose reader is known by its usual name only."""
+    official = {"epic": EpicOptions, "ego4d": Ego4dOptions, "egtea": EgteaOptions}
+    if dataset in official:
+        return command_line(f"prepare {dataset}", official[dataset](annotations=Path("FOLDER")))
+    return command_line("prepare table", TableOptions(name=dataset, files=("FILE",)))
 
 
 def to_begin(table: int, run: Run, source: str, *, crossed: bool) -> str:
@@ -89,6 +99,6 @@ def to_begin(table: int, run: Run, source: str, *, crossed: bool) -> str:
     """
     if table < 4:
         evaluate = command_line("evaluate", EvaluateOptions(("egtea" if table == 3 else "DATASET",)), run.name)
-        return f"xmic prepare (of {source}, in this workspace); then {evaluate}" if table == 2 and crossed else evaluate
+        return f"{_to_prepare(source)} && {evaluate}" if table == 2 and crossed else evaluate
     first = {4: "streams=full", 5: "encoder=CLIP ViT-L/14", 6: "norms=none", 7: "prompt=Image of a {}"}
     return to_train(source, "xmic", first[table])

@@ -117,7 +117,7 @@ def require_width(streams: Mapping[str, StreamVectors], text_dim: int) -> None:
     if dim != text_dim:
         raise InputError(
             f"the classified vectors have {dim} values, the class names {text_dim}: they are not of one encoder. "
-            "Run xmic embed for both with the same --encoder."
+            "Run the same xmic embed for both, with one --encoder."
         )
 
 

@@ -285,7 +285,7 @@ def _checked_labels(data: TrainData, text: TextBank) -> np.ndarray:
     if len(outside):
         raise InputError(
             f"training clip {outside[0]} has label {labels[outside[0]]}, but there are {classes} classes "
-            f"(0 to {classes - 1}). The text is of another label set: run xmic prepare and xmic embed again."
+            f"(0 to {classes - 1}). The text is of another label set: run the same xmic prepare and xmic embed."
         )
     return labels
 
@@ -300,12 +300,12 @@ def _not_finite(
         if len(bad):
             return InputError(
                 f"{at} The {stream} vectors of training clip {bad[0]} are not finite: "
-                "run xmic status --verify, then xmic embed."
+                "run xmic status --verify, then the same xmic embed."
             )
     bad_text = torch.nonzero(~text.vectors.isfinite().all(1)).flatten()
     if len(bad_text):
         name = text.names[int(bad_text[0])]
-        return InputError(f"{at} The text vector of class {name!r} is not finite: run xmic embed again.")
+        return InputError(f"{at} The text vector of class {name!r} is not finite: run the same xmic embed again.")
     broken = [name for name, tensor in method.state_dict().items() if not tensor.isfinite().all()]
     what = f"The weights ({broken[0]}) have overflown" if broken else "The logits have overflown"
     why = f"{what}, most likely because the learning rate {rate:g} is too high: try --set lr={rate / 10:g}."

@@ -156,7 +156,9 @@ def _check_boxes(frames: DecodeStage, boxes: Path, shards: list[Decoded], footer
         except (FileNotFoundError, InputError):
             raise MissingUpstream(f"{path}: no hand boxes to cut the pictures by. Run {command}") from None
         if found != footers[shard.group].inputs.get("hands"):
-            raise MissingUpstream(f"{path}: other boxes than the vectors were made with. Run xmic embed again.")
+            raise MissingUpstream(
+                f"{path}: other boxes than the vectors were made with. Run the same xmic embed again."
+            )
 
 
 def _laid_out(cache: Path) -> bool:

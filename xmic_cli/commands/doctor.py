@@ -167,7 +167,7 @@ def _offline(offline: Mapping[str, Any]) -> Iterator[str]:
     if not offline["detectors"]:
         yield (
             "other detectors: none cached; an Ultralytics detection model with a class 'hand' is named so: "
-            f"{offline['fetch_detector']}. Without hands: xmic embed --streams full"
+            f"{offline['fetch_detector']}. Without hands: xmic embed --encoder NAME --streams full"
         )
 
 

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.embed.options import EmbedOptions
+from pipelines.embed.options import EmbedOptions, ImportFeaturesOptions
 from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.workspace import Workspace
 
 POCKET = "pocket"
 """Spec of the packaged encoder: a small CLIP of the drawn world (:mod:`packaged_models.encoder`)."""
+
+IMPORTED = "imported:"
+"""Start of the recorded spec of vectors that were made elsewhere; their name follows."""
 
 _POCKET_FILES = Path(__file__).parents[1] / "model"
 
@@ -258,6 +261,26 @@ def embed_command(
         The command line, with NAME in the place of a spec that is not known.
     """
     spec = workspace.encoders.get(encoder or "") or recorded
+    if spec is not None and spec.startswith(IMPORTED):
+        return _import_command(workspace, dataset, split, spec.removeprefix(IMPORTED), options)
     if spec is None:
         spec = encoder if encoder is not None and is_spec(encoder) else "NAME"
     return command_line("embed", EmbedOptions(spec, **options), dataset, split=split, root=workspace.root)
+
+
+def _import_command(
+    workspace: Workspace, dataset: str, split: str | None, name: str, options: Mapping[str, Any]
+) -> str:
+    """Write the command line that imports vectors of a split, or those of the class names."""
+    stream: Any = options.get("streams") if options.get("streams") == "hand" else "full"
+    texts = () if split else ("noun=FILE", "verb=FILE")
+    chosen = ImportFeaturesOptions(
+        dataset=dataset,
+        split=split,
+        name=name,
+        vectors=Path("FILE") if split else None,
+        stream=stream,
+        text=texts,
+        plan=options.get("plan"),
+    )
+    return command_line("import-features", chosen, root=workspace.root)

@@ -89,6 +89,11 @@ def test_too_many_failures_say_how_many_which_the_limit_where_and_what_to_run(tm
         "the errors are in its failures/ folder. Try the failed rows again with: xmic numbers --retry-failed"
     )
     assert item.made == ["a", "b", "c"]
+    lasting = _stage(tmp_path / "lasting", {"b": [("decode_error", 6)]})
+    assert _message(lasting).endswith(
+        "They would fail again. Mend what the errors name, then run xmic numbers --retry-failed or accept them with "
+        "xmic numbers --max-failures 6"
+    )
     assert "--max-failures allows 5. " in _message(item, max_failures=5)
     assert "--max-failures allows 2.5 %. " in _message(item, max_failures=0.025)
 

@@ -22,9 +22,9 @@ EMBED = "xmic embed --encoder lavila:CLIP_OPENAI_TIMESFORMER_LARGE=FILE --clip-f
         ("norms=none", "xmic train ego4d --set n1=false"),
         (
             "encoder=Lavila ViT-L/14",
-            f"{EMBED}; then xmic train ego4d --encoder lavila:CLIP_OPENAI_TIMESFORMER_LARGE=FILE --classify clip",
+            f"{EMBED} && xmic train ego4d --encoder lavila:CLIP_OPENAI_TIMESFORMER_LARGE=FILE --classify clip",
         ),
-        ("prompt=A {}", "xmic embed --encoder NAME --prompt 'A {}'; then xmic train ego4d --prompt 'A {}'"),
+        ("prompt=A {}", "xmic embed --encoder NAME --prompt 'A {}' && xmic train ego4d --prompt 'A {}'"),
     ],
 )
 def test_a_row_of_the_paper_is_trained_by_its_setting(setting: str, command: str) -> None:
@@ -39,7 +39,7 @@ def test_every_row_and_table_of_the_paper_has_a_command(table: int) -> None:
 
 def test_shared_and_novel_of_a_cross_evaluation_lack_the_source_s_classes() -> None:
     assert to_begin(2, RUN, "ego4d", crossed=False) == "xmic evaluate xmic-ego4d-s0 --cross DATASET"
-    command = "xmic prepare (of ego4d, in this workspace); then xmic evaluate xmic-ego4d-s0 --cross DATASET"
+    command = "xmic prepare ego4d --annotations FOLDER && xmic evaluate xmic-ego4d-s0 --cross DATASET"
     assert to_begin(2, RUN, "ego4d", crossed=True) == command
 
 

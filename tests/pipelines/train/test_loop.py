@@ -242,7 +242,7 @@ def spoilt(where: str) -> dict[str, Any]:
         (
             spoilt("clip"),
             r"epoch 1 of 3, step \d of 4: the loss is nan\. The frames vectors of training clip 17 are not finite: "
-            r"run xmic status --verify, then xmic embed\.",
+            r"run xmic status --verify, then the same xmic embed\.",
         ),
         (
             spoilt("text"),
