@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
+from xmic_cli import console
 from xmic_cli.commands import hands, pocket, prepare, runs
 from xmic_cli.commands.check_plugin import check_plugin
 from xmic_cli.commands.classes import classes
@@ -33,7 +34,7 @@ from xmic_cli.commands.run import run as run_chain
 from xmic_cli.commands.score import score
 from xmic_cli.commands.status import status
 from xmic_cli.commands.train import train
-from xmic_cli.errors import INTERRUPTED, exit_code_of
+from xmic_cli.errors import INTERRUPTED, answer_error, exit_code_of
 from xmic_cli.once import refuse_repeated
 from xmic_cli.options import WorkspaceOption
 
@@ -178,6 +179,8 @@ def run(arguments: list[str] | None = None) -> int:
 def run_app(app: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
     """Run a command line of an app and return its exit code."""
     _fill_lines(app)
+    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
+    console.ANSWERED.clear()
 
     def call() -> int | None:
         try:
@@ -191,12 +194,12 @@ def run_app(app: typer.Typer, name: str, arguments: list[str] | None = None) -> 
         except _ClickError as error:
             _name_setting(error)
             error.show()
-            return error.exit_code
+            return answer_error(error.format_message(), error.exit_code, as_json)
         if code == INTERRUPTED:  # what typer makes of Ctrl-C and SIGTERM
             raise KeyboardInterrupt
         return code
 
-    return exit_code_of(call)
+    return exit_code_of(call, as_json)
 
 
 def main() -> None:

@@ -20,6 +20,10 @@ SHOWN = threading.Event()
 """Set as soon as the user sees anything."""
 
 
+ANSWERED = threading.Event()
+"""Set as soon as something is on stdout."""
+
+
 def note(text: str) -> None:
     """Print a line for the user on stderr."""
     SHOWN.set()
@@ -33,6 +37,7 @@ def print_text(text: str) -> None:
         OSError: stdout cannot be written to; the file name of the error says so.
     """
     SHOWN.set()
+    ANSWERED.set()
     try:
         typer.echo(text, nl=False)
     except OSError as error:
@@ -40,15 +45,20 @@ def print_text(text: str) -> None:
         raise
 
 
+JSON_SCHEMA = 1
+"""Version of the answers of ``--json``; it rises when a key is renamed or removed."""
+
+
 def emit(value: Any, as_json: bool, lines: Sequence[str] = ()) -> None:
     """Print the result on stdout.
 
-    It is printed as JSON where ``as_json`` is set, else as the given lines.
+    It is printed as JSON where ``as_json`` is set, with :data:`JSON_SCHEMA` in front, else as the given lines.
     """
     if as_json:
         import json
 
-        print_text(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+        answer = {"schema": JSON_SCHEMA, **{name: part for name, part in value.items() if name != "schema"}}
+        print_text(json.dumps(answer, indent=2, ensure_ascii=False, default=str) + "\n")
     else:
         for line in lines:
             print_text(harmless(line) + "\n")

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from data_manifests.errors import XmicError
-from xmic_cli.console import note
+from xmic_cli.console import ANSWERED, emit, note
 from xmic_cli.disk_errors import disk_error_of, in_words
 from xmic_cli.starting import starting_note
 
@@ -26,10 +26,10 @@ def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt(signal.Signals(signum).name)
 
 
-def exit_code_of(call: Callable[[], int | None]) -> int:
+def exit_code_of(call: Callable[[], int | None], as_json: bool = False) -> int:
     """Run a command and return its exit code.
 
-    The text of an error goes to stderr.
+    The text of an error goes to stderr, and with ``as_json`` also to stdout if no answer was printed there.
 
     SIGTERM and SIGUSR1, which a batch system sends before its time limit, stop the command like Ctrl-C. Finished shards
     are kept, and a training saves its state first.
@@ -45,12 +45,26 @@ def exit_code_of(call: Callable[[], int | None]) -> int:
         return code
     except XmicError as error:
         note(f"{'interrupted' if error.exit_code == INTERRUPTED else 'error'}: {error}")
-        return error.exit_code
+        return answer_error(str(error), error.exit_code, as_json)
     except KeyboardInterrupt:
-        note("interrupted: everything finished so far is kept; the same command goes on from there.")
-        return INTERRUPTED
+        text = "interrupted: everything finished so far is kept; the same command goes on from there."
+        note(text)
+        return answer_error(text, INTERRUPTED, as_json)
     except Exception as error:
-        return _disk_or_bug(error)
+        code = _disk_or_bug(error)
+        return answer_error(f"{type(error).__name__}: {error}", code, as_json)
+
+
+def answer_error(text: str, code: int, as_json: bool) -> int:
+    """Print an error as the JSON answer, where one was asked for and none was given.
+
+    Returns:
+        The exit code.
+    """
+    if as_json and not ANSWERED.is_set():
+        with contextlib.suppress(OSError, ValueError):  # nothing reads it any more
+            emit({"error": text, "exit_code": code}, True)
+    return code
 
 
 def _until_the_end(call: Callable[[], int | None]) -> int:

@@ -29,7 +29,7 @@ def test_what_a_file_says_does_not_steer_the_terminal(capsys: _Capture) -> None:
 def test_json_is_one_document_with_paths_and_any_script(capsys: _Capture) -> None:
     console.emit({"name": "küche 台所", "folder": Path("/x/y")}, True, ["not this"])
     output = capsys.readouterr()
-    assert json.loads(output.out) == {"name": "küche 台所", "folder": "/x/y"}
+    assert json.loads(output.out) == {"schema": 1, "name": "küche 台所", "folder": "/x/y"}
     assert "küche 台所" in output.out
     assert output.err == ""
 

@@ -48,7 +48,10 @@ def score(
     card = result.folder / CARD
     copied = copy_card(card, options.card_to) if options.card_to else None
     if json:
-        console.emit({**result.as_dict(), "card": str(card), "card_copy": copied and str(copied)}, True)
+        metrics = result.as_dict()
+        # An answer has a schema number of its own.
+        metrics["metrics_schema"] = metrics.pop("schema")
+        console.emit({**metrics, "card": str(card), "card_copy": copied and str(copied)}, True)
         return
     print_results(options.name, [result])
     for file in (card, copied):
