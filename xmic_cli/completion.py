@@ -11,7 +11,11 @@ from pathlib import Path
 
 import typer
 
-Completer = Callable[[typer.Context, str], list[str]]
+PRESETS = ("official", "xmic-code", "paper", "recommended")
+ENCODERS = ("pocket", "open_clip:", "timm:", "lavila:")
+DETECTORS = ("yolo", "mediapipe", "epic-100doh", "boxes")
+SPLITS = ("train", "val", "test")
+"""Copies of names whose modules are slow to import; a test compares them."""
 
 
 def complete_runs(context: typer.Context, incomplete: str) -> list[str]:
@@ -22,6 +26,25 @@ def complete_runs(context: typer.Context, incomplete: str) -> list[str]:
 def complete_datasets(context: typer.Context, incomplete: str) -> list[str]:
     """Complete the name of a prepared dataset."""
     return _starting(_folders(_workspace(context) / "manifests"), incomplete)
+
+
+def complete_methods(incomplete: str) -> list[str]:
+    """Complete the name of a method."""
+    from pipelines.methods import METHODS
+
+    return _starting(METHODS, incomplete)
+
+
+COMPLETERS: dict[str, Callable[..., list[str]]] = {
+    "datasets": complete_datasets,
+    "runs": complete_runs,
+    "methods": complete_methods,
+    "presets": lambda incomplete: _starting(PRESETS, incomplete),
+    "encoders": lambda incomplete: _starting(ENCODERS, incomplete),
+    "detectors": lambda incomplete: _starting(DETECTORS, incomplete),
+    "splits": lambda incomplete: _starting(SPLITS, incomplete),
+}
+"""Kind of names (:class:`pipelines.engine.options.Completes`) → what completes them."""
 
 
 def _workspace(context: typer.Context) -> Path:

@@ -56,7 +56,9 @@ def exit_code_of(call: Callable[[], int | None], as_json: bool = False) -> int:
 
 
 def answer_error(text: str, code: int, as_json: bool) -> int:
-    """Print an error as the JSON answer, where one was asked for and none was given.
+    """Print an error as the JSON answer.
+
+    Nothing is printed where no JSON was asked for, or where an answer was given before.
 
     Returns:
         The exit code.

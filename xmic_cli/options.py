@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xmic_cli.completion import COMPLETERS
 from xmic_cli.workspace_folder import workspace_folder
 
 if TYPE_CHECKING:
@@ -54,10 +55,17 @@ Offline = Annotated[
     bool,
     typer.Option("--offline", help="Never use the network.", envvar="XMIC_OFFLINE", rich_help_panel=_MACHINE),
 ]
-Dataset = Annotated[str | None, typer.Argument(help="A prepared dataset. (default: all of them)")]
+Dataset = Annotated[
+    str | None,
+    typer.Argument(help="A prepared dataset. (default: all of them)", autocompletion=COMPLETERS["datasets"]),
+]
 Split = Annotated[
     list[str] | None,
-    typer.Option("--split", help="train, val or test; may be repeated. (default: all prepared)"),
+    typer.Option(
+        "--split",
+        help="train, val or test; may be repeated. (default: all prepared)",
+        autocompletion=COMPLETERS["splits"],
+    ),
 ]
 
 

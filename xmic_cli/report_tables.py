@@ -60,7 +60,7 @@ def _top1(row: Mapping[str, Any], column: str) -> str:
 
 
 def difference_rows(headlines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Put the nouns and verbs of a run and a target into one row."""
+    """Join the nouns and verbs of a run and target."""
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for line in headlines:
         rows.setdefault((line["method"], line["trained_on"], line["target"]), {})[line["label"]] = line["points"]

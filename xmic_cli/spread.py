@@ -12,6 +12,7 @@ import typer
 
 from pipelines.engine.options import (
     Argument,
+    Completes,
     Doc,
     FileOnly,
     Group,
@@ -22,6 +23,7 @@ from pipelines.engine.options import (
     option_of,
     options_of,
 )
+from xmic_cli.completion import COMPLETERS
 from xmic_cli.settings import pairs, toml_settings
 
 Command = Callable[..., None]
@@ -95,6 +97,8 @@ def _parameter(option: Option) -> inspect.Parameter:
         more |= {"min": least, "max": most}
     if metavar:
         more["metavar"] = metavar.text
+    if completes := option.mark(Completes):
+        more["autocompletion"] = COMPLETERS[completes.what]
     if table:
         kind, more["metavar"] = str, table.form
     default: Any = inspect.Parameter.empty if option.required else option.default

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 
 from data_manifests.errors import UsageError
 from pipelines.decode.options import PLAN
-from pipelines.engine.options import Argument, CommandOnly, Doc, FileOnly, Group, Metavar, Options
+from pipelines.engine.options import Argument, CommandOnly, Completes, Doc, FileOnly, Group, Metavar, Options
 from pipelines.engine.precision import Precision
 from pipelines.hands.options import CropFit
 
@@ -34,7 +34,9 @@ class EmbedOptions(Options):
     datasets, or else the one that is fast for it. ``clip_frames`` None makes no vectors of clips.
     """
 
-    encoder: Annotated[str, Doc("FAMILY:MODEL/TAG or FAMILY:MODEL=FILE, e.g. open_clip:ViT-B-16/openai.")]
+    encoder: Annotated[
+        str, Completes("encoders"), Doc("FAMILY:MODEL/TAG or FAMILY:MODEL=FILE, e.g. open_clip:ViT-B-16/openai.")
+    ]
     streams: Annotated[Streams | None, Doc("Full frames, hand crops or both. (default: both)")] = None
     text: Annotated[bool, CommandOnly("training needs the class names"), Doc("Embed the class names too.")] = True
     prompt: Annotated[str, Doc("Text around a class name, with {} in place of the name.")] = "{}"
@@ -107,8 +109,8 @@ class ImportFeaturesOptions(Options):
     the file of class vectors.
     """
 
-    dataset: Annotated[str, Argument(), Doc("A prepared dataset.")]
-    split: Annotated[str | None, Doc("Split of the vectors: train, val or test.")] = None
+    dataset: Annotated[str, Argument(), Completes("datasets"), Doc("A prepared dataset.")]
+    split: Annotated[str | None, Completes("splits"), Doc("Split of the vectors: train, val or test.")] = None
     name: Annotated[str | None, Doc("Name of their encoder; the same for every split and dataset.")] = None
     vectors: Annotated[Path | None, Doc("Frame vectors: .npy, .npz or .pt (never executed); needs --split.")] = None
     keys: Annotated[Path | None, Doc("Table with one row per vector, for a file of vectors only.")] = None

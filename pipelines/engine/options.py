@@ -72,6 +72,13 @@ class Pairs:
 
 
 @dataclass(frozen=True)
+class Completes:
+    """Kind of names that the shell completes the value with."""
+
+    what: Literal["datasets", "runs", "methods", "presets", "encoders", "detectors", "splits"]
+
+
+@dataclass(frozen=True)
 class CommandOnly:
     """Reason why an option is no key of ``xmic.toml``."""
 

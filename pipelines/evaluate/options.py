@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from data_manifests.errors import UsageError
-from pipelines.engine.options import Argument, Doc, Metavar, Options
+from pipelines.engine.options import Argument, Completes, Doc, Metavar, Options
 
 CLIPS = "Count these clips only: a text file of one clip id per line, or Parquet or CSV with clip_id."
 """Help of ``--clips``."""
@@ -54,8 +54,10 @@ NO_CONTROL = Control()
 class EvaluateOptions(Options):
     """Datasets and split to evaluate on, and controls."""
 
-    cross: Annotated[tuple[str, ...], Doc("Also evaluate on this dataset; may be repeated.")] = ()
-    split: Annotated[str | None, Doc("Split to evaluate on. (default: val, else test)")] = None
+    cross: Annotated[
+        tuple[str, ...], Completes("datasets"), Doc("Also evaluate on this dataset; may be repeated.")
+    ] = ()
+    split: Annotated[str | None, Completes("splits"), Doc("Split to evaluate on. (default: val, else test)")] = None
     allow_mixed: Annotated[bool, Doc("Accept a target made with other settings; tables say so.")] = False
     xmic_vector: Annotated[
         Vectors, Doc("A control: score with the clip's own X-MIC vector, or with mean, shuffled or zero ones.")
@@ -83,8 +85,8 @@ class ScoreOptions(Options):
     """Score files of one model, and the clips that they are of."""
 
     files: Annotated[tuple[Path, ...], Argument(), Metavar("FILE..."), Doc("Parquet or CSV with clip_id and scores.")]
-    dataset: Annotated[str, Doc("Prepared dataset that the scores are of.")]
-    split: Annotated[str | None, Doc("Split of the dataset. (default: val, else test)")] = None
+    dataset: Annotated[str, Completes("datasets"), Doc("Prepared dataset that the scores are of.")]
+    split: Annotated[str | None, Completes("splits"), Doc("Split of the dataset. (default: val, else test)")] = None
     name: Annotated[str, Doc("Name of the model.")]
     source: Annotated[
         str | None, Doc("Dataset that the model was trained on, for shared and novel classes and seen actions.")

@@ -10,7 +10,7 @@ from annotated_types import Ge
 
 from data_manifests.errors import UsageError
 from pipelines.decode.options import PLAN
-from pipelines.engine.options import CommandOnly, Doc, Group, Options
+from pipelines.engine.options import CommandOnly, Completes, Doc, Group, Options
 from pipelines.engine.precision import Precision
 
 CropFit = Literal["center", "pad"]
@@ -33,6 +33,7 @@ class HandsOptions(Options):
 
     detector: Annotated[
         str,
+        Completes("detectors"),
         Doc("yolo, mediapipe (optional), epic-100doh or boxes (both read --boxes), or package.module:Class."),
     ] = "yolo"
     weights: Annotated[

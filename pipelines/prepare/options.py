@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt
 
 from data_manifests.errors import UsageError
-from pipelines.engine.options import Argument, Doc, Flag, Group, Metavar, Options, Pairs
+from pipelines.engine.options import Argument, Completes, Doc, Flag, Group, Metavar, Options, Pairs
 from pipelines.engine.run_policy import parse_max_failures
 
 _VIDEOS, _HOLDOUT = Group("Videos"), Group("Splits")
@@ -24,7 +24,9 @@ class PrepareOptions(Options):
     videos: Annotated[
         tuple[Path, ...], _VIDEOS, Doc("Folder with the videos; may be repeated, the first match is taken.")
     ] = ()
-    split: Annotated[tuple[str, ...], Doc("train, val or test; may be repeated. (default: those with a file)")] = ()
+    split: Annotated[
+        tuple[str, ...], Completes("splits"), Doc("train, val or test; may be repeated. (default: those with a file)")
+    ] = ()
     limit: Annotated[int | None, Ge(1), Doc("Keep only the first N clips of a split.")] = None
     max_failures: Annotated[
         str,

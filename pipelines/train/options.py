@@ -10,7 +10,18 @@ from annotated_types import Ge, Le
 
 from pipelines.decode.options import PLAN
 from pipelines.embed.options import Names, Streams, check_prompt
-from pipelines.engine.options import LARGEST_SEED, Argument, CommandOnly, Doc, Flag, Group, Metavar, Options, Pairs
+from pipelines.engine.options import (
+    LARGEST_SEED,
+    Argument,
+    CommandOnly,
+    Completes,
+    Doc,
+    Flag,
+    Group,
+    Metavar,
+    Options,
+    Pairs,
+)
 from pipelines.train.policy import RecipeName, Select, SelectionPolicy, parse_percent
 
 if TYPE_CHECKING:
@@ -31,8 +42,12 @@ class ProtocolChoice(Options):
     They are filled in from the method and the workspace.
     """
 
-    encoder: Annotated[str | None, _OF_EMBED, _PROTOCOL, Doc("Classifying encoder. (default: the only one)")] = None
-    v2: Annotated[str | None, _OF_EMBED, _PROTOCOL, Doc("Second encoder V_II. (default: the same)")] = None
+    encoder: Annotated[
+        str | None, Completes("encoders"), _OF_EMBED, _PROTOCOL, Doc("Classifying encoder. (default: the only one)")
+    ] = None
+    v2: Annotated[
+        str | None, Completes("encoders"), _OF_EMBED, _PROTOCOL, Doc("Second encoder V_II. (default: the same)")
+    ] = None
     streams: Annotated[Streams | None, _PROTOCOL, Doc("Streams that condition the classifier. (default: both)")] = None
     classify: Annotated[Classified | None, _PROTOCOL, Doc("Stream that is classified. (default: the preset's)")] = None
     hands: Annotated[
@@ -60,11 +75,16 @@ class TrainOptions(ProtocolChoice):
     dataset: Annotated[
         str | None,
         Argument(),
+        Completes("datasets"),
         Metavar("DATASET"),
         Doc("Dataset to train on. (default: the only one with a train split)"),
     ] = None
-    method: Annotated[str, Doc("A method that xmic methods lists, or package.module:Class.")] = "xmic"
-    preset: Annotated[str, Doc("Preset of the method: official, xmic-code or paper.")] = "official"
+    method: Annotated[str, Completes("methods"), Doc("A method that xmic methods lists, or package.module:Class.")] = (
+        "xmic"
+    )
+    preset: Annotated[str, Completes("presets"), Doc("Preset of the method: official, xmic-code or paper.")] = (
+        "official"
+    )
     set: Annotated[
         Mapping[str, Any],
         Flag("--set"),
@@ -86,6 +106,7 @@ class TrainOptions(ProtocolChoice):
     target: Annotated[
         str | None,
         _SELECTION,
+        Completes("datasets"),
         Metavar("DATASET[:SPLIT]"),
         Doc("Labelled clips that --select target chooses by."),
     ] = None

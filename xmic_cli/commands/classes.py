@@ -9,6 +9,7 @@ import typer
 
 from pipelines.engine.options import Doc
 from xmic_cli import console
+from xmic_cli.completion import complete_datasets
 from xmic_cli.options import Json, WorkspaceOption, open_workspace
 from xmic_cli.spread import spread
 
@@ -19,8 +20,8 @@ _IN_WORDS = {"supported": "shared, supported", "unsupported": "shared, unsupport
 @spread
 def classes(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(help="Dataset to train on.")],
-    target: Annotated[str, typer.Argument(help="Dataset to evaluate on.")],
+    source: Annotated[str, typer.Argument(help="Dataset to train on.", autocompletion=complete_datasets)],
+    target: Annotated[str, typer.Argument(help="Dataset to evaluate on.", autocompletion=complete_datasets)],
     label: Annotated[Literal["noun", "verb", "both"], Doc("Classes to list.")] = "both",
     rule: Annotated[
         Literal["exact", "semantic"],

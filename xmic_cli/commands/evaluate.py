@@ -9,6 +9,7 @@ import typer
 
 from pipelines.evaluate.options import CLIPS, EvaluateOptions
 from xmic_cli import console
+from xmic_cli.completion import complete_runs
 from xmic_cli.evaluate_all import evaluate_all
 from xmic_cli.evaluated import means_as_dicts, print_results
 from xmic_cli.options import (
@@ -29,7 +30,8 @@ from xmic_cli.spread import spread
 def evaluate(
     context: typer.Context,
     run: Annotated[
-        str | None, typer.Argument(help="Run name, folder or hf://owner/repo. (default: the newest)")
+        str | None,
+        typer.Argument(help="Run name, folder or hf://owner/repo. (default: the newest)", autocompletion=complete_runs),
     ] = None,
     *,
     every: Annotated[

@@ -9,13 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from xmic_cli import console
+from xmic_cli.completion import complete_runs
 from xmic_cli.options import Json, WorkspaceOption, open_workspace
 
 
 def export(
     context: typer.Context,
     run: Annotated[
-        str | None, typer.Argument(help="Run name, folder or hf://owner/repo. (default: the newest)")
+        str | None,
+        typer.Argument(help="Run name, folder or hf://owner/repo. (default: the newest)", autocompletion=complete_runs),
     ] = None,
     into: Annotated[Path | None, typer.Option(help="New folder to write. (default: ./<run name>)")] = None,
     licence: Annotated[

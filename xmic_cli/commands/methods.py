@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xmic_cli import console
+from xmic_cli.completion import complete_methods
 from xmic_cli.options import Json
 
 if TYPE_CHECKING:
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 def methods(
     name: Annotated[
-        str | None, typer.Argument(help="One method, or package.module:Class, with all its settings. (default: all)")
+        str | None,
+        typer.Argument(
+            help="One method, or package.module:Class, with all its settings. (default: all)",
+            autocompletion=complete_methods,
+        ),
     ] = None,
     dim: Annotated[int, typer.Option(min=1, help="D, width of the vectors (512 for ViT-B/16).")] = 512,
     dim_v2: Annotated[

@@ -11,6 +11,7 @@ import typer
 from pipelines.engine.options import Doc, Group
 from pipelines.predict.options import Overrides
 from xmic_cli import console
+from xmic_cli.completion import complete_runs
 from xmic_cli.options import (
     Device,
     Json,
@@ -38,7 +39,10 @@ def predict(
     videos: Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...")],
     run: Annotated[
         str | None,
-        typer.Option(help="Run name, folder or hf://owner/repo. (default: the newest; none with --encoder)"),
+        typer.Option(
+            help="Run name, folder or hf://owner/repo. (default: the newest; none with --encoder)",
+            autocompletion=complete_runs,
+        ),
     ] = None,
     segments: Annotated[
         Path | None,
