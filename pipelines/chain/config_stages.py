@@ -87,7 +87,7 @@ def _hands(workspace: Workspace, cells: Sequence[Cell], machine: Machine) -> lis
     return [item for name in names_of(config) for item in _hands_of(workspace, config, name, machine)]
 
 
-def _hands_of(workspace: Workspace, config: Config, dataset: str, machine: Machine) -> list[Stage]:
+def _hands_of(workspace: Workspace, config: Config, dataset: str, machine: Machine) -> Sequence[Stage]:
     hands = config.hands_of(dataset)
     if hands is None:
         return []

@@ -103,6 +103,8 @@ def run_chain(
     config = cells[0].config
     workspace = Workspace.open(config.workspace)
     result = ChainResult(str(config.workspace))
+    if not any(cell.config.train for cell in cells):
+        progress.note("no [[train]] in the file: nothing is trained")
     if off := without_hands(config):
         progress.note(f"hands = false: no hands are looked for in {', '.join(off)}; methods see full frames only")
     for section in config.dataset:
