@@ -35,7 +35,8 @@ _SHARED = (
 _HEADS = {
     "dataset": "A dataset of the chain, one table each. `reader` says which keys it has besides the shared ones.",
     "decode": "The frames of a clip.",
-    "hands": "The hand detector, or boxes to import. A dataset may have a table of its own, `[dataset.hands]`.",
+    "hands": "The hand detector, or boxes to import. A dataset may have a table of its own, `[dataset.hands]`. "
+    "`hands = false` looks for no hands.",
     "embed": "The encoder. A list of `encoder`, `v2`, `prompt` or `names` makes a grid.",
     "train": "A training, one table each. A list in place of one value makes a grid, also in `set`.",
     "evaluate": "What every run of the file is evaluated on, besides its own dataset.",
