@@ -25,8 +25,8 @@ def report(
 
     The HTML page is self-contained. On the terminal are the comparison with zero-shot, one table of top-1 in percent
     (* marks numbers that lack clips) and the place of the page. --tables prints all tables: evaluated clips / clips of
-    the split, then the paper's tables that have runs with ± over seeds, [95 % interval], (few) for under 30 recordings
-    or 100 clips, (Wilson) for an interval where drawing the recordings shows no spread.
+    the split, then the paper's tables that have runs. There ± is over seeds, [95 % interval], (few) for under 30
+    recordings or 100 clips, (Wilson) for an interval where drawing the recordings shows no spread.
     """
     from pipelines.evaluate.differs import in_words, told_apart
     from pipelines.report.collect import COLUMNS
