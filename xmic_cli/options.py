@@ -55,6 +55,12 @@ Offline = Annotated[
     bool,
     typer.Option("--offline", help="Never use the network.", envvar="XMIC_OFFLINE", rich_help_panel=_MACHINE),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Import the classes (package.module:Class) that a run from outside the workspace names."
+    ),
+]
 Dataset = Annotated[
     str | None,
     typer.Argument(help="A prepared dataset. (default: all of them)", autocompletion=COMPLETERS["datasets"]),

@@ -22,6 +22,7 @@ from data_manifests.schema import SPLITS, canonical_split
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.digest import FileDigests
 from pipelines.engine.file_memory import FileMemory
+from pipelines.engine.folder_names import EXPECTED, is_folder_name, require_folder_names
 from pipelines.engine.locks import exclusive_lock
 
 SETTINGS = "workspace.toml"
@@ -72,20 +73,16 @@ class Workspace:
             return cls(root)
         try:
             stored = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{file}: not valid TOML ({error})") from None
         if stored.get("layout") != _LAYOUT:
             raise InputError(
                 f"{file}: layout {stored.get('layout')!r}, this xmic reads layout {_LAYOUT}. "
                 "Use the xmic that made it, or another folder with -w."
             )
-        datasets = {}
-        for name, entry in stored.get("datasets", {}).items():
-            try:
-                datasets[name] = DatasetSettings(entry["reader"], tuple(entry["roots"]), entry["groups"])
-            except KeyError as error:
-                raise InputError(f"{file}: {error} is missing in [datasets.{_toml(name)}]. Put it back.") from None
-        return cls(root, datasets, stored.get("precision", {}), stored.get("encoders", {}))
+        datasets = {name: _dataset(file, name, entry) for name, entry in _texts_or_tables(file, stored, "datasets")}
+        precision, encoders = (dict(_texts_or_tables(file, stored, name, str)) for name in ("precision", "encoders"))
+        return cls(root, datasets, precision, encoders)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -148,6 +145,7 @@ class Workspace:
 
     def manifest(self, dataset: str, split: str) -> Path:
         """Return the folder of a split's manifest."""
+        require_folder_names(dataset, split)
         return self.manifests / dataset / split
 
     def clips_file(self, dataset: str, split: str) -> Path:
@@ -160,6 +158,7 @@ class Workspace:
 
     def classes_file(self, dataset: str, label: str) -> Path:
         """Return the file of a dataset's classes; ``label`` is 'noun' or 'verb'."""
+        require_folder_names(dataset, label)
         return self.manifests / dataset / f"classes_{label}.parquet"
 
     def frames(self, dataset: str, split: str, plan: str = "") -> Path:
@@ -167,6 +166,7 @@ class Workspace:
 
         Without ``plan`` it is the folder of all frame plans.
         """
+        require_folder_names(dataset, split, plan)
         return self.root / "frames" / dataset / split / plan
 
     def hands(self, dataset: str, split: str, plan: str, detector: str = "") -> Path:
@@ -174,6 +174,7 @@ class Workspace:
 
         Without ``detector`` it is the folder of all detectors.
         """
+        require_folder_names(dataset, split, plan, detector)
         return self.root / "hands" / dataset / split / plan / detector
 
     def embeddings(self, dataset: str, split: str, plan: str, encoder: str = "", stream: str = "") -> Path:
@@ -181,10 +182,12 @@ class Workspace:
 
         Without ``stream`` it is the folder of all streams of an encoder; without ``encoder`` that of all encoders.
         """
+        require_folder_names(dataset, split, plan, encoder, stream)
         return self.root / "embeddings" / dataset / split / plan / encoder / stream
 
     def text(self, dataset: str, encoder: str) -> Path:
         """Return the folder of a dataset's class-name vectors by an encoder."""
+        require_folder_names(dataset, encoder)
         return self.root / "text" / dataset / encoder
 
     def boxes_by(self, detector: str) -> list[Path]:
@@ -215,6 +218,7 @@ class Workspace:
 
     def run(self, name: str) -> Path:
         """Return the folder of a run."""
+        require_folder_names(name)
         return self.runs / name
 
     def run_folders(self) -> list[Path]:
@@ -235,6 +239,7 @@ class Workspace:
 
         ``name`` is that of a run, a control or a scored model.
         """
+        require_folder_names(name, dataset, split)
         return self.evaluations / name / f"{dataset}-{split}"
 
     def report(self, name: str) -> Path:
@@ -322,6 +327,34 @@ class Workspace:
         if dataset not in self.datasets:
             raise MissingUpstream(f"{self.root}: dataset {dataset} is not prepared. Run xmic prepare.")
         return self.datasets[dataset].groups
+
+
+def _texts_or_tables(file: Path, stored: Mapping[str, Any], name: str, kind: type = dict) -> list[tuple[str, Any]]:
+    """Return the entries of a table of ``workspace.toml``, each of one kind."""
+    table = stored.get(name, {})
+    if not isinstance(table, dict) or not all(isinstance(value, kind) for value in table.values()):
+        what = "texts" if kind is str else "tables"
+        raise InputError(f"{file}: [{name}] is {table!r:.80}; expected a table of {what}. Put it back.")
+    return list(table.items())
+
+
+def _dataset(file: Path, name: str, entry: Mapping[str, Any]) -> DatasetSettings:
+    place = f"[datasets.{_toml(name)}]"
+    if name and not is_folder_name(name):
+        raise InputError(f"{file}: {place}: expected {EXPECTED}. Put the name back.")
+    try:
+        reader, roots, groups = entry["reader"], entry["roots"], entry["groups"]
+    except KeyError as error:
+        raise InputError(f"{file}: {error} is missing in {place}. Put it back.") from None
+    wrong = {
+        "reader": (reader, isinstance(reader, str), "a text"),
+        "roots": (roots, isinstance(roots, list) and all(isinstance(root, str) for root in roots), "a list of folders"),
+        "groups": (groups, type(groups) is int and groups >= 1, "a whole number above 0"),
+    }
+    for key, (value, good, expected) in wrong.items():
+        if not good:
+            raise InputError(f"{file}: {key} is {value!r:.80} in {place}; expected {expected}. Put it back.")
+    return DatasetSettings(reader, tuple(roots), groups)
 
 
 def _toml(value: Any) -> str:

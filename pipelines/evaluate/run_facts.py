@@ -10,10 +10,10 @@ from typing import Any
 
 from pipelines.engine.shards import read_footer
 from pipelines.evaluate.metrics_file import Run
+from pipelines.evaluate.run_config import read_summary
 from pipelines.methods import load_method
 from pipelines.methods.base import resolve_config
 from pipelines.train.features import StreamVectors
-from pipelines.train.finished import SUMMARY
 from pipelines.train.protocol import Protocol
 
 _LAST = {"select": "last", "source_val": None, "target": None, "leaking": False}
@@ -70,7 +70,7 @@ def chosen(head: Path) -> dict[str, Any]:
 
     'selected_epoch' counts from 1; 'lr' is there with the recipe ``matched`` only.
     """
-    summary = json.loads((head / SUMMARY).read_text(encoding="utf-8"))
+    summary = read_summary(head)
     return {name: summary[name] for name in ("selected_epoch", "lr") if name in summary}
 
 

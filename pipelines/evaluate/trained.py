@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import Any
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.schema import LABELS, Label
 from pipelines.engine.command_lines import in_workspace
+from pipelines.engine.folder_names import is_folder_name
 from pipelines.engine.hub import HubAddress, folder_on_hub, is_address, parse_address
 from pipelines.engine.workspace import SPLITS, Workspace
-from pipelines.evaluate.exported import EXPORTED, INDEX, check_export
+from pipelines.evaluate.exported import EXPORTED, INDEX, check_export, is_exported, refuse_links_out
+from pipelines.evaluate.run_config import read_config, read_summary
 from pipelines.train.finished import CONFIG, is_summarised, what_is_damaged
 from pipelines.train.protocol import Protocol
-
-_OF_CONFIG = {"key", "method", "method_config", "name", "preset", "protocol", "seed", "source", "versions"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,8 @@ class TrainedRun:
     folder: Path
     heads: Mapping[Label, Mapping[str, Any]]
     """Label → content of config.json."""
+    own_code: bool = True
+    """False for a run from outside the workspace: it may name built-in methods, encoders and detectors only."""
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -39,22 +40,22 @@ class TrainedRun:
         return Protocol(**self.config["protocol"])
 
 
-def find_run(workspace: Workspace, name: str | None, *, offline: bool = False) -> TrainedRun:
+def find_run(workspace: Workspace, name: str | None, *, offline: bool = False, trust: bool = False) -> TrainedRun:
     """Find a run by name, folder or hub address.
 
     Without a name it is the newest. A run on the hub (hf://owner/repo) is downloaded once, unless the network is off.
 
+    A run from outside the workspace may name built-in methods, encoders and detectors only, unless it is trusted.
+
     Raises:
         MissingUpstream: there is no such run, or no head of it is finished.
-        InputError: an exported folder is not whole, or a head is damaged: its weights or its configuration.
+        InputError: an exported folder is not whole, or a head is damaged: its weights or its configuration. Or a run
+            from outside the workspace names a class of its own and is not trusted.
     """
     if name and is_address(name):
-        return read_run(run_on_hub(parse_address(name), offline=offline))
-    folder = (
-        Path(name)
-        if name and (Path(name) / "noun").is_dir() | (Path(name) / "verb").is_dir()
-        else workspace.run(name or "latest")
-    )
+        return read_run(run_on_hub(parse_address(name), offline=offline), own_code=trust)
+    named = name is not None and (_has_heads(Path(name)) or not is_folder_name(name))
+    folder = Path(name) if named and name else workspace.run(name or "latest")
     if not folder.is_dir():
         known = [run.name for run in workspace.run_folders()]
         if known and name in (None, "latest"):
@@ -66,7 +67,7 @@ def find_run(workspace: Workspace, name: str | None, *, offline: bool = False) -
             f"{folder}: no such run; there is {', '.join(known) or 'none'}. "
             f"Run xmic train {in_workspace(workspace.root)}"
         )
-    return read_run(folder)
+    return read_run(folder, own_code=trust or _is_own(workspace, folder))
 
 
 def run_on_hub(address: HubAddress, *, offline: bool, newest: bool = False) -> Path:
@@ -77,13 +78,28 @@ def run_on_hub(address: HubAddress, *, offline: bool, newest: bool = False) -> P
     return folder_on_hub(address, INDEX, EXPORTED, offline=offline, newest=newest)
 
 
-def read_run(folder: Path) -> TrainedRun:
+def _has_heads(folder: Path) -> bool:
+    return any((folder / label).is_dir() for label in LABELS)
+
+
+def _is_own(workspace: Workspace, folder: Path) -> bool:
+    """Check that a run was trained in the workspace: an exported folder that was moved into it was not."""
+    return folder.resolve().parent == workspace.runs.resolve() and not is_exported(folder)
+
+
+def read_run(folder: Path, *, own_code: bool = False) -> TrainedRun:
     """Read the folder of a run.
+
+    Args:
+        folder: the run's.
+        own_code: accept a method, encoder or detector that is named as ``package.module:Class``.
 
     Raises:
         MissingUpstream: no head of it is finished.
-        InputError: an exported folder is not whole, or a head is damaged: its weights or its configuration.
+        InputError: as for :func:`find_run`.
     """
+    if not own_code:
+        refuse_links_out(folder)
     check_export(folder)
     heads: dict[Label, Mapping[str, Any]] = {}
     for label in LABELS:
@@ -91,12 +107,13 @@ def read_run(folder: Path) -> TrainedRun:
             damage = what_is_damaged(folder / label)
             if damage:
                 raise InputError(f"{damage}. Run the same xmic train command again: it trains this head again.")
-            heads[label] = _config_of(folder / label / CONFIG)
+            heads[label] = read_config(folder / label / CONFIG, own_code=own_code)
+            read_summary(folder / label)
     if not heads:
         raise MissingUpstream(
             f"{folder}: no head of this run is finished. It goes on with the same xmic train command."
         )
-    return TrainedRun(folder.resolve(), heads)
+    return TrainedRun(folder.resolve(), heads, own_code)
 
 
 def targets_of(
@@ -132,23 +149,3 @@ def targets_of(
             )
         targets.append((dataset, found))
     return targets, notes
-
-
-def _config_of(file: Path) -> dict[str, Any]:
-    """Read the configuration of a trained head.
-
-    Raises:
-        InputError: the file is missing or damaged.
-    """
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        lacking = _OF_CONFIG - set(config)
-        problem = f"without {', '.join(sorted(lacking))}" if lacking else ""
-    except (FileNotFoundError, ValueError, TypeError) as error:
-        problem = str(error)
-    if problem:
-        raise InputError(
-            f"{file}: not the configuration of a trained head ({problem}). Put the file back as it was, or remove "
-            f"{file.parents[1]} and run the same xmic train command again."
-        )
-    return config

@@ -20,6 +20,7 @@ from pipelines.engine.shards import read_rows
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.exported import CARD, CLASSES, write_index
 from pipelines.evaluate.metrics_file import METRICS, Metrics, read_metrics
+from pipelines.evaluate.run_config import read_summary
 from pipelines.evaluate.run_facts import run_facts
 from pipelines.evaluate.trained import TrainedRun
 from pipelines.export.card import DRAWN, Card, result_rows, terms_of, warnings_of
@@ -68,7 +69,7 @@ def export_run(workspace: Workspace, run: TrainedRun, into: Path, licence: str |
         raise UsageError(f"--into {into}: it is not empty. Name a new folder; nothing is overwritten.")
     evaluations = _evaluations(workspace, run)
     names = {label: _class_names(workspace, run, label) for label in run.heads}
-    summaries = {label: json.loads((run.folder / label / SUMMARY).read_text("utf-8")) for label in run.heads}
+    summaries = {label: read_summary(run.folder / label) for label in run.heads}
     card = _card(workspace, run, summaries, evaluations, licence)
     building = into.with_name(f".{into.name}.{os.getpid()}")
     try:

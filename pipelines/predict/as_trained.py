@@ -17,6 +17,7 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.precision import resolve_precision
 from pipelines.engine.shards import any_footer
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.run_config import refuse_class
 from pipelines.evaluate.trained import TrainedRun
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import DETECTORS, Box, DetectorIdentity, precision_of
@@ -178,6 +179,8 @@ def _hands_options(run: TrainedRun, home: Workspace, overrides: Overrides, machi
     facts = next((footer for footer in footers if footer is not None), None)
     made = facts.provenance if facts is not None else {}
     trained = made.get("detector") or next((name for name in (*IMPORTED, *DETECTORS) if slug.startswith(name)), slug)
+    if overrides.detector is None and not run.own_code and ":" in trained:
+        refuse_class(trained, str(run.folder))
     detector = overrides.detector or trained
     if detector in IMPORTED and overrides.boxes is None:
         raise UsageError(

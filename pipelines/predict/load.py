@@ -25,6 +25,7 @@ def load_run(
     weights: Path | str | None = None,
     boxes: Path | str | None = None,
     allow_mixed: bool = False,
+    trust: bool = False,
     machine: Machine | None = None,
     policy: RunPolicy | None = None,
     progress: Progress | None = None,
@@ -42,6 +43,7 @@ def load_run(
         weights: the detector's weights.
         boxes: a table of hand boxes of the new videos, for a run that was trained on boxes made elsewhere.
         allow_mixed: accept another detector or precision than the run's.
+        trust: import the classes that a run from outside the workspace names.
         machine: workers, device, network; None = every core of this process and device 'auto'.
         policy: how many failures are accepted.
         progress: receives each stage; None = silent.
@@ -49,11 +51,11 @@ def load_run(
     Raises:
         MissingUpstream: there is no such run.
         UsageError: an argument is missing, or is given though the run does not need it.
-        InputError: the weights are not the run's.
+        InputError: the weights are not the run's, or a run from outside names a class of its own.
     """
     given = Workspace.open(Path(workspace))
     try:
-        run = find_run(given, name, offline=machine is not None and machine.offline)
+        run = find_run(given, name, offline=machine is not None and machine.offline, trust=trust)
     except MissingUpstream as error:
         if name is not None:
             raise

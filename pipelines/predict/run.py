@@ -7,7 +7,6 @@ on one machine, and the same call again makes nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +27,7 @@ from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import read_footer
 from pipelines.engine.stage import RunPolicy, Stage
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.exported import CLASSES
+from pipelines.evaluate.exported import CLASSES, exported_names
 from pipelines.evaluate.stage import EvaluateStage
 from pipelines.evaluate.trained import TrainedRun
 from pipelines.hands.crops import CropPolicy
@@ -268,7 +267,7 @@ class Predictor:
             return word_classes([])
         exported = self.run.folder / label / CLASSES
         if exported.is_file():
-            return word_classes(json.loads(exported.read_text(encoding="utf-8")))
+            return word_classes(exported_names(exported))
         source = self.run.config["source"]["dataset"]
         try:
             return read_classes(self.home, source, label)

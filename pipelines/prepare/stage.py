@@ -25,6 +25,7 @@ from data_manifests.videos import FoundVideo, LeavesRoots, VideoFinder
 from pipelines.engine import stage
 from pipelines.engine.clips import read_clips
 from pipelines.engine.digest import digest_table, whole_file_sha256
+from pipelines.engine.folder_names import EXPECTED, is_folder_name
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import Layout, read_rows
 from pipelines.engine.stage import OpenShard, RunPolicy, Unit
@@ -130,8 +131,8 @@ def prepare(
         TooManyFailures: more rows of a split were rejected, or all of them; the manifests are written.
     """
     progress = progress or Silent()
-    if Path(dataset).name != dataset or dataset in ("", ".."):
-        raise UsageError(f"--name {dataset}: expected a name that can be a folder, without '/'.")
+    if not is_folder_name(dataset):
+        raise UsageError(f"--name {dataset}: expected {EXPECTED}.")
     for root in roots:
         if not root.is_dir():
             raise InputError(f"--videos {root}: no such folder; expected the folder that holds the videos.")

@@ -18,6 +18,7 @@ from xmic_cli.options import (
     DryRun,
     Json,
     Offline,
+    Trust,
     Workers,
     WorkspaceOption,
     machine_of,
@@ -52,6 +53,7 @@ def evaluate(
             help="The run's encoder as FAMILY:MODEL=FILE, for a method that needs its weights when they have moved."
         ),
     ] = None,
+    trust: Trust = False,
     workspace: WorkspaceOption = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Evaluate at most N targets in this call.")] = None,
     break_lock: BreakLock = False,
@@ -109,7 +111,7 @@ def evaluate(
     wanted = Submission(submission, parse_levels(sls)) if submission and sls else None
     listed = read_clip_list(clips) if clips else None
     space = open_workspace(context, workspace)
-    found = find_run(space, run, offline=offline)
+    found = find_run(space, run, offline=offline, trust=trust)
     targets, notes = targets_of(space, found, options.cross, canonical_split(options.split) if options.split else None)
     for text in notes:
         console.note(text)

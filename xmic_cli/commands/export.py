@@ -10,7 +10,7 @@ import typer
 
 from xmic_cli import console
 from xmic_cli.completion import complete_runs
-from xmic_cli.options import Json, WorkspaceOption, open_workspace
+from xmic_cli.options import Json, Trust, WorkspaceOption, open_workspace
 
 
 def export(
@@ -27,6 +27,7 @@ def export(
         str | None, typer.Option(metavar="OWNER/REPO", help="Upload the folder to this repository of the hub.")
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private; with --push.")] = False,
+    trust: Trust = False,
     workspace: WorkspaceOption = None,
     json: Json = False,
 ) -> None:
@@ -48,7 +49,7 @@ def export(
     if private and push is None:
         raise UsageError("--private belongs to --push OWNER/REPO.")
     space = open_workspace(context, workspace)
-    found = find_run(space, run)
+    found = find_run(space, run, trust=trust)
     if push is not None:
         refuse_push(found, push)
     result: dict[str, Any]

@@ -17,6 +17,7 @@ from xmic_cli.options import (
     Json,
     MaxFailures,
     Offline,
+    Trust,
     Workers,
     WorkspaceOption,
     machine_of,
@@ -123,6 +124,7 @@ def predict(
         Path | None,
         typer.Option(help="Keep frames and vectors in this folder. (default: cache/predict/… in the workspace)"),
     ] = None,
+    trust: Trust = False,
     workspace: WorkspaceOption = None,
     max_failures: MaxFailures = "5%",
     workers: Workers = None,
@@ -162,7 +164,7 @@ def predict(
     if run is None and overrides.encoder is not None:
         predictor = load_zero_shot(overrides.encoder, root, **_zero_shot(overrides), **shared)
     else:
-        predictor = load_run(root, run, **vars(overrides), **shared)
+        predictor = load_run(root, run, **vars(overrides), trust=trust, **shared)
     predictor.check_words(own_nouns, own_verbs)
     footage = predictor.embed(
         videos, segments=segments, window_s=length, stride_s=step, fps=fps, truth=truth, cache=cache

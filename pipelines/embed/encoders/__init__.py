@@ -82,9 +82,14 @@ def _options_of(encoder: Any, spec: str, options: Mapping[str, Any]) -> EncoderO
     return EncoderOptions(**{**options, "batch_size": size})
 
 
-def _class_of(spec: str) -> Any:
+def names_own_class(spec: str) -> bool:
+    """Check that a spec names a class by ``package.module:Class``, which is imported."""
     family, _, rest = spec.partition(":")
-    family = "open_clip" if spec == POCKET or family in ("hf-hub", "local-dir") else family
     named = bool(family) and family not in ENCODERS and rest.isidentifier()
-    own = named and ("." in family or find_spec(family) is not None)
-    return load_class(spec if own else family, ENCODERS, "encoder family")
+    return named and ("." in family or find_spec(family) is not None)
+
+
+def _class_of(spec: str) -> Any:
+    family = spec.partition(":")[0]
+    family = "open_clip" if spec == POCKET or family in ("hf-hub", "local-dir") else family
+    return load_class(spec if names_own_class(spec) else family, ENCODERS, "encoder family")

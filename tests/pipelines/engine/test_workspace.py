@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from data_manifests.readers.table import TableReader
+from pipelines.engine.folder_names import is_folder_name
 from pipelines.engine.workspace import DatasetSettings, Workspace
 from pipelines.prepare.stage import prepare
 from tests.pipelines.engine.stage_fixtures import NumbersStage, run
@@ -24,7 +25,7 @@ _SETTINGS = st.builds(
 
 @settings(max_examples=50, deadline=None)
 @given(
-    datasets=st.dictionaries(_TEXT, _SETTINGS, max_size=3),
+    datasets=st.dictionaries(_TEXT.filter(is_folder_name), _SETTINGS, max_size=3),
     precision=st.dictionaries(st.sampled_from(["cpu", "cuda"]), st.sampled_from(["fp32", "bf16"])),
     encoders=st.dictionaries(_TEXT, _TEXT, max_size=2),
 )
@@ -320,3 +321,27 @@ def test_no_other_module_knows_where_an_artifact_lies() -> None:
         if BY_HAND.search(line)
     }
     assert found == set()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("layout = 1\ndatasets = 3", r"\[datasets\] is 3; expected a table of tables"),
+        ("layout = 1\n[datasets]\nepic = 3", r"expected a table of tables"),
+        ('layout = 1\n[datasets."../x"]\nreader = "epic"\nroots = []\ngroups = 1', "without '/'"),
+        ("layout = 1\n[datasets.epic]\nreader = 3\nroots = []\ngroups = 1", "reader is 3"),
+        ('layout = 1\n[datasets.epic]\nreader = "epic"\nroots = "/"\ngroups = 1', "roots is '/'"),
+        ('layout = 1\n[datasets.epic]\nreader = "epic"\nroots = []\ngroups = true', "groups is True"),
+        ('layout = 1\n[datasets.epic]\nreader = "epic"\nroots = []\ngroups = 0', "groups is 0"),
+        ("layout = 1\n[precision]\ncpu = 3", r"\[precision\].*expected a table of texts"),
+        ("layout = 1\nencoders = []", r"\[encoders\].*expected a table of texts"),
+        ("x = " + "[" * 50_000, "not valid TOML"),
+        ("x = 1\0", "not valid TOML"),
+        ("layout = [1]", r"layout \[1\], this xmic reads layout 1"),
+    ],
+)
+def test_a_damaged_workspace_toml_is_refused(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "workspace.toml").write_text(content)
+    with pytest.raises(InputError, match=said) as error:
+        Workspace.open(tmp_path)
+    assert str(error.value).startswith(f"{tmp_path / 'workspace.toml'}: ")
