@@ -29,6 +29,6 @@ def all_drawn(roots: Iterable[str | Path]) -> bool:
 def _is_world(folder: Path) -> bool:
     try:
         found = json.loads((folder / WORLD_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and found.keys() >= _KEYS

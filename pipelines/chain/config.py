@@ -190,7 +190,7 @@ def read_toml(file: Path) -> dict[str, Any]:
         raise InputError(f"{file}: not UTF-8; save it as UTF-8.")
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of numbers of 5,000 digits and lists in lists
         raise InputError(f"{file}: not valid TOML ({error}).") from None
 
 

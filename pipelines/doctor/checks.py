@@ -356,7 +356,7 @@ def _settings(workspace: Path) -> tuple[dict[str, Any], str | None]:
         return {}, None
     try:
         return tomllib.loads(file.read_text(encoding="utf-8")), None
-    except (ValueError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         return {}, f"{file}: cannot be read ({error})"
 
 

@@ -5,8 +5,6 @@ Vectors come as .npy, .npz or .pt; the keys say which frame or class a row is of
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 from data_manifests.errors import InputError
 from data_manifests.readers.table_cells import BadCell, text
 from data_manifests.readers.table_files import open_table
+from pipelines.engine.plain_errors import in_one_line
 
 _ENDINGS = (".npy", ".npz", ".pt")
 _ROWS = 65536  # read at a time: the file may be larger than the memory
@@ -164,13 +163,19 @@ def read_vectors(file: Path, keys: Path | None = None) -> VectorFile:
 def _numpy_parts(file: Path) -> dict[str, np.ndarray]:
     try:
         if file.suffix.lower() == ".npy":
-            return {"vectors": np.load(file, mmap_mode="r", allow_pickle=False)}
-        with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+            found: dict[str, Any] = {"vectors": np.load(file, mmap_mode="r", allow_pickle=False)}
+        else:
+            with np.load(file, allow_pickle=False) as archive:
+                found = {name: archive[name] for name in archive.files}
+        for name, part in found.items():
+            if not isinstance(part, np.ndarray):
+                raise TypeError(f"{name} is no array")
+    # A damaged or hostile file can make numpy and zipfile fail in any way; none of them may look like a bug of ours.
+    except Exception as error:
         raise InputError(
-            f"{file}: not read ({error}). Arrays of objects are not; save ids as an array of text."
+            f"{file}: not read ({in_one_line(error)}). Arrays of objects are not; save ids as an array of text."
         ) from None
+    return found
 
 
 def _torch_parts(file: Path) -> dict[str, np.ndarray]:
@@ -178,19 +183,24 @@ def _torch_parts(file: Path) -> dict[str, np.ndarray]:
 
     try:
         found = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        parts = found if isinstance(found, dict) else {"vectors": found}
+        return {str(name): _array(file, str(name), part) for name, part in parts.items()}
+    except InputError:
+        raise
+    # A damaged or hostile file can make the unpickler fail in any way; none of them may look like a bug of ours.
+    except Exception as error:
         raise InputError(
-            f"{file}: not read ({str(error).splitlines()[0]}). Only tensors, lists, texts and numbers are."
+            f"{file}: not read ({in_one_line(error)}). Only tensors, lists, texts and numbers are."
         ) from None
-    parts = found if isinstance(found, dict) else {"vectors": found}
-    return {str(name): _array(file, str(name), part) for name, part in parts.items()}
 
 
 def _array(file: Path, name: str, part: Any) -> np.ndarray:
     import torch
 
     if isinstance(part, torch.Tensor):
-        return (part.float() if part.is_floating_point() else part).numpy()
+        if part.layout != torch.strided or part.numel() * part.element_size() > part.untyped_storage().nbytes():
+            raise InputError(f"{file}: {name} is not stored number by number; save a plain tensor: NAME.contiguous().")
+        return (part.float() if part.is_floating_point() else part).detach().numpy()
     if isinstance(part, (str, int, float)) or (
         isinstance(part, (list, tuple)) and all(isinstance(one, (str, int, float)) for one in part)
     ):

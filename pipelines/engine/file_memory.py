@@ -31,7 +31,7 @@ class FileMemory:
             try:
                 kind, path, size, mtime, value = json.loads(line)
                 self._known[(kind, path, size, mtime)] = value
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 continue
 
     def get(self, key: FileKey) -> str | None:

@@ -161,6 +161,6 @@ def _lock_file(path: Path) -> Path:
 
 
 def _named_in(text: bytes) -> dict[str, object]:
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, RecursionError):
         return dict(json.loads(text))
     return {}

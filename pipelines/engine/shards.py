@@ -133,7 +133,7 @@ def read_footer(path: Path) -> Footer:
         raise DamagedShard(f"{path}: a Parquet file that xmic did not write (no 'xmic' entry in its footer)")
     try:
         footer = Footer(**json.loads(stored))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DamagedShard(f"{path}: its footer is not that of a shard ({error})") from None
     if footer.rows != metadata.num_rows:
         raise DamagedShard(f"{path}: footer says {footer.rows} rows, the file has {metadata.num_rows}")

@@ -421,7 +421,7 @@ def read_metrics(file: Path) -> Metrics:
     """
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: not JSON ({error}). Run xmic evaluate again.") from None
     schema = stored.get("schema") if isinstance(stored, dict) else None
     if schema != SCHEMA:

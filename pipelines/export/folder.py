@@ -5,10 +5,12 @@ The folder has the weights, the configuration, the class names and a model card.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,9 +83,15 @@ def export_run(workspace: Workspace, run: TrainedRun, into: Path, licence: str |
             (head / CLASSES).write_text(json.dumps(names[label], indent=0, ensure_ascii=False) + "\n", "utf-8")
         (building / CARD).write_text(card.markdown(), "utf-8")
         files = write_index(building, run.config["name"], run.config["key"])
-        if into.exists():
+        with suppress(FileNotFoundError):
             into.rmdir()
         building.replace(into)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise UsageError(
+            f"--into {into}: another export has written it meanwhile. Name a new folder; nothing is overwritten."
+        ) from None
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return Exported(into, files, [str(metrics.target) for metrics in evaluations])

@@ -108,7 +108,7 @@ def read_yolo_text(path: Path) -> tuple[list[int], list[list[float]]]:
             x, y, width, height = (_at_the_edge(share) for share in shares)
         except ValueError:
             raise InputError(f"{path}, line {number}: {line!r:.60}; expected class, x, y, width, height.") from None
-        if not (all(0 <= value <= 1 for value in (x, y, width, height)) and kind >= 0 and kind == int(kind)):
+        if not (all(0 <= value <= 1 for value in (x, y, width, height)) and kind >= 0 and kind.is_integer()):
             raise InputError(f"{path}, line {number}: {line!r:.60}; expected a class number and shares of the picture.")
         classes.append(int(kind))
         corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)

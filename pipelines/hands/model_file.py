@@ -18,6 +18,7 @@ import yaml
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.digest import whole_file_sha256
+from pipelines.engine.plain_errors import in_one_line
 from pipelines.hands.packaged import PACKAGED
 from pipelines.hands.yolo_checkpoint import Checkpoint, checked_config
 
@@ -90,8 +91,8 @@ def read_model(file: Path) -> HandModel:
             raise InputError(f"{path}: no such file; a hand model is {file.name} and {described.name} side by side.")
     try:
         content = yaml.safe_load(described.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{described}: not YAML ({str(error).splitlines()[0]}).") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{described}: not YAML ({in_one_line(error)}).") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT or set(content) != _KEYS:
         raise InputError(
             f"{described}: not a hand model of xmic; expected format: {_FORMAT}, as xmic hands train writes."
@@ -104,10 +105,12 @@ def read_model(file: Path) -> HandModel:
         raise InputError(f"{described}: names is {names!r:.80}; expected a list of class names.")
     if not isinstance(size, int) or size < 32 or size % 32:
         raise InputError(f"{described}: image_size is {size!r:.20}; expected a multiple of 32.")
+    if not isinstance(content["made"], dict):
+        raise InputError(f"{described}: made is {content['made']!r:.80}; expected a table of facts.")
     config = checked_config(described, content["architecture"], len(names))
     try:
         state = safetensors.torch.load_file(file)
-    except (safetensors.SafetensorError, OSError) as error:
+    except Exception as error:  # of a damaged header, whatever it is
         raise InputError(f"{file}: not a safetensors file ({error}).") from error
     return HandModel(Checkpoint(config, tuple(names), state, {}), size, sha256, dict(content["made"]))
 

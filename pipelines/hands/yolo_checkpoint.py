@@ -12,7 +12,6 @@ own checked configuration and tensors (:mod:`pipelines.hands.yolo_network`).
 from __future__ import annotations
 
 import math
-import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,7 +158,7 @@ def _load(path: Path) -> Any:
     with _no_safe_globals():
         try:
             needed = set(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-        except (ValueError, RuntimeError, pickle.UnpicklingError, EOFError, UnicodeDecodeError) as error:
+        except Exception as error:  # as below
             raise InputError(f"{path}: not a PyTorch checkpoint ({_first_line(error)}). {_ACCEPTED}") from error
         _refuse_unknown(path, sorted(needed - KNOWN_GLOBALS))
         stand_ins: list[Any] = [(type(name, (_StandIn,), {}), name) for name in sorted(needed)]
@@ -202,7 +201,7 @@ def _no_safe_globals() -> Iterator[None]:
 
 
 def _class_names(path: Path, names: Any) -> tuple[str, ...]:
-    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
+    if isinstance(names, dict) and names.keys() == set(range(len(names))):
         names = [names[index] for index in range(len(names))]
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise InputError(f"{path}: has no list of class names. {_ACCEPTED}")

@@ -44,7 +44,7 @@ def what_is_damaged(folder: Path) -> str | None:
         return None
     try:
         known = json.loads((folder / SUMMARY).read_text("utf-8")).get(_SHA256)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return f"{folder / SUMMARY}: not JSON as xmic train writes it"
     weights = folder / WEIGHTS
     if not weights.is_file():
@@ -82,7 +82,7 @@ def what_it_learned_from_has_changed(workspace: Workspace, folder: Path) -> str 
         config = json.loads((folder / CONFIG).read_text("utf-8"))
         dataset, split, then = config["source"]["dataset"], config["source"]["split"], config["inputs"]["clips"]
         learns = config["recipe"] is not None
-    except (FileNotFoundError, ValueError, KeyError, TypeError):  # a damaged file may hold anything
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):  # a damaged file may hold anything
         return None
     try:
         changed = learns and clips_footer(workspace, dataset, split).digest != then

@@ -158,7 +158,7 @@ def config_of(spec: ModelSpec, offline: bool) -> tuple[str, dict[str, Any], dict
 def _config_file(path: Path) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); expected an open_clip model configuration.") from error
     config = content.get("model_cfg", content) if isinstance(content, dict) else None
     parts = ("embed_dim", "vision_cfg", "text_cfg")

@@ -5,7 +5,6 @@ The local caches come first, then the hub, unless the network is off.
 
 from __future__ import annotations
 
-import pickle
 import re
 import shlex
 import zipfile
@@ -15,7 +14,6 @@ from typing import Any
 
 import torch
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -23,6 +21,7 @@ from data_manifests.errors import InputError, MissingUpstream
 from pipelines.embed.encoders.openai_files import model_published_as
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.hub import first_on_hub, in_words
+from pipelines.engine.plain_errors import in_one_line
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys of training checkpoints under which a state dict lies, in the order in which they are looked for."""
@@ -91,16 +90,19 @@ def read_content(path: Path, allowed: Sequence[type] = ()) -> Any:
     Raises:
         InputError: the file is of another kind; the text names what else it holds.
     """
-    if _is_torchscript(path):
-        return _published_torchscript(path)
     try:
+        if _is_torchscript(path):
+            return _published_torchscript(path)
         if path.suffix == ".safetensors":
             return load_file(path)
         with torch.serialization.safe_globals(list(allowed)):
             return torch.load(path, "cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except InputError:
+        raise
+    # A damaged or hostile file can make the unpickler fail in any way; none of them may look like a bug of ours.
+    except Exception as error:
         other = re.search(r"GLOBAL (\S+)", str(error))
-        problem = f"it holds {other[1]}" if other else " ".join(str(error).split())[:200]
+        problem = f"it holds {other[1]}" if other else in_one_line(error)
         expected = "".join(f" and {item.__module__}.{item.__qualname__}" for item in allowed)
         read = f"torch.load({str(path)!r}, 'cpu', weights_only=False)"
         raise InputError(
@@ -166,6 +168,9 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
             f"{', '.join(map(repr, WRAPPERS))}. Save that part alone: torch.save(found[KEY], FILE)."
         )
     state = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    odd = [name for name, value in state.items() if value.layout != torch.strided or value.is_quantized]
+    if odd:
+        raise InputError(f"{path}: {_some('sparse or quantised', odd)}. Expected plain tensors.")
     while prefix := next((one for one in PREFIXES if all(name.startswith(one) for name in state)), None):
         state = {name.removeprefix(prefix): value for name, value in state.items()}
     return state

@@ -15,6 +15,7 @@ import yaml
 
 from data_manifests.errors import InputError
 from pipelines.engine.digest import digest_json, whole_file_sha256
+from pipelines.engine.plain_errors import in_one_line
 from pipelines.hands.box_rows import read_box_rows
 from pipelines.hands.labelled import PICTURES, picture_files, read_picture, read_yolo_text
 
@@ -73,10 +74,10 @@ def yolo_dataset(file: Path) -> FilePictures:
         content = yaml.safe_load(file.read_text("utf-8"))
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; expected the YAML of a YOLO-format dataset.") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{file}: cannot be read as YAML ({str(error).splitlines()[0]}).") from error
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
+        raise InputError(f"{file}: cannot be read as YAML ({in_one_line(error)}).") from error
     names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
+    if isinstance(names, dict) and names.keys() == set(range(len(names))):
         names = [names[number] for number in range(len(names))]
     if not (isinstance(names, list) and names and isinstance(content.get("train"), str)):
         raise InputError(f"{file}: expected names (a list of classes) and train (a folder of pictures).")
