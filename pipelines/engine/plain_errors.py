@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 def in_one_line(error: BaseException) -> str:
-    """Return the text of an exception on one line, at most 200 characters.
+    """Return the text of an exception on one line.
+
+    It has at most 200 characters.
 
     An exception without a text is described by its kind.
     """
