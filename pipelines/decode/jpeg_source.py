@@ -40,6 +40,9 @@ The shortest videos come to 1.01. P01_109 and P27_103, first released at 60 inst
 1.2.
 """
 
+LARGEST_FILE = 256 << 20
+"""Bytes of the largest picture that is read. A larger one loses its frame, not the video."""
+
 Read = Callable[[int], bytes]
 
 
@@ -205,7 +208,7 @@ def open_jpegs(path: Path, rate: float | None, duration_s: float | None, heartbe
 
         def read(number: int) -> bytes:
             heartbeat()
-            return (path / files[number]).read_bytes()
+            return _whole(path / files[number])
 
         return JpegSource(path, "frames", files, read, lambda: None, rate, duration_s, note)
     file = path.open("rb")
@@ -216,6 +219,8 @@ def open_jpegs(path: Path, rate: float | None, duration_s: float | None, heartbe
         def read_member(number: int) -> bytes:
             heartbeat()
             start, size = places[members[number]]
+            if size > LARGEST_FILE:
+                raise InputError(f"the file has {size} bytes; a picture has {LARGEST_FILE} at most")
             file.seek(start)
             return file.read(size)
 
@@ -223,6 +228,13 @@ def open_jpegs(path: Path, rate: float | None, duration_s: float | None, heartbe
     except BaseException:
         file.close()
         raise
+
+
+def _whole(file: Path) -> bytes:
+    size = file.stat().st_size
+    if size > LARGEST_FILE:
+        raise InputError(f"the file has {size} bytes; a picture has {LARGEST_FILE} at most")
+    return file.read_bytes()
 
 
 def _series(path: Path, names: Iterable[str]) -> tuple[dict[int, str], str | None]:
@@ -236,10 +248,11 @@ def _series(path: Path, names: Iterable[str]) -> tuple[dict[int, str], str | Non
 def picture_names(folder: Path) -> list[str]:
     """List the numbered pictures of a folder.
 
-    Links are left out: they could lead anywhere.
+    Links are left out: they could lead anywhere. Folders and pipes are no pictures.
     """
     with os.scandir(folder) as entries:
-        return [entry.name for entry in entries if PICTURE.fullmatch(entry.name) and not entry.is_symlink()]
+        files = (entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+        return [name for name in files if PICTURE.fullmatch(name)]
 
 
 def tar_places(path: Path, file: BinaryIO, heartbeat: Heartbeat) -> dict[str, tuple[int, int]]:

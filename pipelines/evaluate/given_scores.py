@@ -24,6 +24,8 @@ from data_manifests.schema import LABELS, Label
 _OF_XMIC = ("video_id", *(f"{label}_class" for label in LABELS))
 """Columns of predictions.parquet beside the scores: not read, the truth is always the manifest's."""
 
+_MOST_DIGITS = 19
+"""Digits of a class id; Python refuses to read numbers of some thousand."""
 _COLUMNS = "clip_id, noun_scores and verb_scores (lists), or noun:0, noun:1, … (a class id or a class name)"
 
 
@@ -259,7 +261,7 @@ def _columns_of(file: Path, names: Sequence[str], classes: Mapping[Label, Sequen
 
 
 def _class_of(file: Path, column: str, text: str, names: Sequence[str]) -> int:
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS:
         named = [number for number, name in enumerate(names) if name == text]
         if named and named[0] != int(text):
             raise InputError(

@@ -102,7 +102,10 @@ def _csv_header(file: Path) -> list[str]:
     if _is_plain(found):
         return found
     whole = csv_text(file)
-    return [name.strip() for name in next(csv.reader(io.StringIO(whole.text), delimiter=whole.delimiter), [])]
+    try:
+        return [name.strip() for name in next(csv.reader(io.StringIO(whole.text), delimiter=whole.delimiter), [])]
+    except csv.Error as error:
+        raise InputError(f"{file}: its first line cannot be read ({error}). Save it as CSV in UTF-8.") from None
 
 
 def _is_plain(found: Sequence[str]) -> bool:
