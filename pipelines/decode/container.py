@@ -18,6 +18,31 @@ from data_manifests.errors import InputError
 _ANY_METADATA: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
+CONTAINERS = (
+    *(
+        "apng",
+        "asf",
+        "av1",
+        "avi",
+        "dhav",
+        "dv",
+        "flv",
+        "gif",
+        "h263",
+        "h264",
+        "hevc",
+        "ivf",
+        "m4v",
+        "matroska",
+        "mjpeg",
+    ),
+    *("mov", "mpeg", "mpegts", "mpegvideo", "mxf", "nut", "obu", "ogg", "rm", "vc1", "vvc", "webm", "wtv"),
+    "yuv4mpegpipe",
+)
+"""FFmpeg's names of the containers that are opened. Playlists (hls, concat, sdp, dash) are not among them: they name
+other files, whose changes nothing here would notice."""
+
+
 class VideoError(InputError):
     """Error of a video that cannot be read.
 
@@ -49,10 +74,9 @@ def open_stream(path: Path) -> tuple[InputContainer, VideoStream]:
         if path.stat().st_size == 0 and path.is_file():
             raise VideoError(f"{path}: the file is empty (0 bytes); get it again", "empty_file")
         try:
-            # Local files only: a playlist that poses as a video must not reach into the network.
-            container: InputContainer = av.open(
-                str(path.absolute()), options={"protocol_whitelist": "file"}, **_ANY_METADATA
-            )
+            # Local files only, and nothing that names other files: a playlist that poses as a video is refused.
+            only = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
+            container: InputContainer = av.open(str(path.absolute()), options=only, **_ANY_METADATA)
         except OSError:
             raise
         except (av.error.FFmpegError, ValueError) as error:

@@ -58,7 +58,7 @@ def push(folder: Path, repository: str, *, private: bool = False) -> str:
     if not (folder / INDEX).is_file():
         raise InputError(f"{folder}: no {INDEX}, so xmic export did not write it. Export the run first.")
     check_export(folder)
-    refuse_push(read_run(folder), repository)
+    refuse_push(read_run(folder, own_code=True), repository)
     _refuse_card(folder / CARD, repository)
     index = json.loads((folder / INDEX).read_text("utf-8"))
     api = HfApi(library_name="xmic")

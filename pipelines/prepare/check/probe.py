@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,10 +128,20 @@ def _probe_chunks(folder: Path, heartbeat: Heartbeat) -> Probe:
     starts = np.array(sorted(files))
     first, last = _probe_video(files[starts[0]], heartbeat), _probe_video(files[starts[-1]], heartbeat)
     step = int(np.diff(starts).min()) if len(starts) > 1 else 0
-    absent = [start for start in range(0, int(starts[-1]), step) if start not in files] if step else []
-    gap = f"{len(absent)} chunks are missing, the first is {absent[0]}" if absent else None
+    gap = _gap(files, range(0, int(starts[-1]), step)) if step else None
     cut_off = f"in {files[starts[-1]].name} {last.lacking}" if last.lacking else None
     return Probe(duration_s=int(starts[-1]) + (last.duration_s or 0.0), fps=first.fps, gap=gap, lacking=cut_off)
+
+
+def _gap(files: Collection[int], expected: range) -> str | None:
+    """Count the chunks that are missing.
+
+    They are not listed: a chunk may be named 900000000.mp4.
+    """
+    absent = len(expected) - sum(start in expected for start in files)
+    return (
+        f"{absent} chunks are missing, the first is {next(s for s in expected if s not in files)}" if absent else None
+    )
 
 
 def _probe_jpegs(path: Path, heartbeat: Heartbeat) -> Probe:

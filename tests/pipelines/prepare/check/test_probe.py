@@ -120,3 +120,11 @@ def test_jpegs_are_counted_and_both_ends_looked_at(tmp_path, video_maker):
     (tmp_path / "frame_0000000004.jpg").write_bytes(data[:-50])
     with pytest.raises(VideoError, match="frame 4: JPEG"):
         _look(tmp_path, "frames")
+
+
+def test_a_chunk_of_a_late_start_is_not_counted_up_to(tmp_path, video_maker):
+    folder = tmp_path / "v.mp4"
+    folder.mkdir()
+    for start in (0, 1, 900_000_000):
+        video_maker.make_video(folder / f"{start}.mp4", fps=30, seconds=1)
+    assert _look(folder, "chunks").gap == "899999998 chunks are missing, the first is 2"
