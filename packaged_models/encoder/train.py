@@ -33,6 +33,7 @@ from packaged_models.encoder.network import (
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.progress import Progress
+from pipelines.engine.training_state import read_state, write_state
 
 STATE, LOG = "state.pt", "log.jsonl"
 _CHECKPOINT_STEPS = 100
@@ -185,7 +186,7 @@ def _resume(work: Path, training: Training, network: open_clip.CLIP, optimiser: 
     file = work / STATE
     if not file.is_file():
         return 0, math.nan
-    state = torch.load(file, weights_only=True)
+    state = read_state(file)
     if state["training"] != asdict(training):
         raise InputError(f"{file}: of another training ({state['training']}). Name another folder, or remove it.")
     network.load_state_dict(state["network"])
@@ -201,8 +202,7 @@ def _save(work: Path, training: Training, network: open_clip.CLIP, optimiser: An
         "network": network.state_dict(),
         "optimiser": optimiser.state_dict(),
     }
-    with replace_atomically(work / STATE) as temporary:
-        torch.save(state, temporary)
+    write_state(work / STATE, state)
     with (work / LOG).open("a", encoding="utf-8") as log:
         log.write(json.dumps({"step": step, "loss": loss, "scale": network.logit_scale.exp().item()}) + "\n")
 

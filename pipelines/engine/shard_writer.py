@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from data_manifests.errors import InputError
 from pipelines.engine.atomic import fsync_folder
 from pipelines.engine.digest import canonical_json, update_with_table
+from pipelines.engine.footer_seal import seal_footer
 from pipelines.engine.leftovers import remove_leftovers, temporary_name
 from pipelines.engine.shards import FOOTER, Layout, shard_key, side_path
 
@@ -71,6 +72,7 @@ class PartWriter:
         entry = {**(metadata or {}), "digest": digest, "rows": self.rows}
         self._writer.add_key_value_metadata({FOOTER.decode(): canonical_json(entry)})
         self._writer.close()
+        seal_footer(self._temporary)
         with self._temporary.open("rb") as file:
             os.fsync(file.fileno())
         if pq.read_metadata(self._temporary).num_rows != self.rows:

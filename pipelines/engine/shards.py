@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from data_manifests.errors import InputError
 from pipelines.engine.digest import canonical_json, update_with_table
+from pipelines.engine.footer_seal import is_footer_damaged
 
 FOOTER = b"xmic"
 """Name of the entry in a Parquet file's metadata that holds a shard's footer."""
@@ -119,6 +120,8 @@ def read_footer(path: Path) -> Footer:
         FileNotFoundError: there is no such file.
         DamagedShard: the file is truncated, not Parquet, or not written by xmic.
     """
+    if is_footer_damaged(path):
+        raise DamagedShard(f"{path}: not a whole Parquet file (its footer is not the one that was written)")
     try:
         metadata = pq.read_metadata(path)
     except FileNotFoundError:
@@ -171,6 +174,7 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         DamagedShard: a checksum or the file structure is wrong. The file is renamed to ``*.damaged``, which the message
             reports.
     """
+    _require_footer(path)
     try:
         return pq.read_table(path, columns=list(columns) if columns else None, page_checksum_verification=True)
     except FileNotFoundError:
@@ -188,6 +192,7 @@ def iter_rows(
 
     ``groups`` are the numbers of the row groups; None reads all of them.
     """
+    _require_footer(path)
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for group in range(file.num_row_groups) if groups is None else groups:
@@ -203,6 +208,11 @@ def iter_rows(
 def _is_of_the_machine(error: Exception) -> bool:
     """Tell errors of the machine (no memory, no permission, too many open files) from damage of the file."""
     return isinstance(error, MemoryError) or getattr(error, "errno", None) not in (None, errno.EIO)
+
+
+def _require_footer(path: Path) -> None:
+    if is_footer_damaged(path):
+        raise _damaged(path, ValueError("its footer is not the one that was written"))
 
 
 def _damaged(path: Path, error: Exception) -> DamagedShard:
@@ -238,6 +248,8 @@ def any_footer(folder: Path) -> Footer | None:
 def footer_of_side(path: Path, side: str) -> str | None:
     """Read the digest in a side part's footer; None where unreadable."""
     try:
+        if is_footer_damaged(side_path(path, side)):
+            return None
         metadata = pq.read_metadata(side_path(path, side))
     except (OSError, pa.ArrowException):
         return None

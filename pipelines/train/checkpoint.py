@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from data_manifests.errors import InputError
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.progress import Progress
+from pipelines.engine.training_state import read_state, write_state
 from pipelines.methods.base import Method
 
 STATE = "state.pt"
@@ -74,8 +75,7 @@ class Checkpoint:
             "threads": torch.get_num_threads(),
             "device": self.device.type,
         }
-        with replace_atomically(self.folder / STATE) as temporary:
-            torch.save(state, temporary)
+        write_state(self.folder / STATE, state)
 
     def restore(self, progress: Progress) -> TrainProgress | None:
         """Restore tensors, optimiser, random generators and thread count.
@@ -89,14 +89,12 @@ class Checkpoint:
         path = self.folder / STATE
         if not path.is_file():
             return None
+        state = read_state(path)
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
             found, place, threads = state["identity"], TrainProgress(**state["place"]), state["threads"]
-        except (OSError, MemoryError):  # the machine's fault, not the state's
-            raise
-        except Exception as error:  # torch passes on any error of its unpickler
+        except (KeyError, TypeError) as error:
             raise InputError(
-                f"{path} is damaged ({type(error).__name__}). Remove it to train this head from the start."
+                f"{path} is no state of a training ({error!r}). Remove it to train from the start."
             ) from error
         _refuse_other(path, found, self.identity)
         _copy_into(self.method.state_dict(), state["method"], path)

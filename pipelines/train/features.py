@@ -7,7 +7,6 @@ Parquet is the exchange format; gathering 128 clips of 16 frames from it at rand
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +21,13 @@ from data_manifests.errors import InputError, MissingUpstream
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_shards
 from pipelines.embed.encoders.spec import embed_command
-from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.digest import digest_json
 from pipelines.engine.locks import exclusive_lock
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import Footer, any_footer, iter_rows, read_footer, read_rows, side_path
 from pipelines.engine.stage import require_same
 from pipelines.engine.workspace import Workspace
+from pipelines.train.layouts import laid_out, seal_layout
 
 
 @dataclass(frozen=True)
@@ -93,13 +92,14 @@ def load_stream(
     parts = [[s.group, footers[s.group].digest, s.footer.sides["clip_frames"]] for s in shards]
     fingerprint = digest_json([parts, list(clip_ids)])
     cache = workspace.cache("features", fingerprint[:32])
-    if not (cache / "done.json").is_file():
+    facts = laid_out(cache)
+    if facts is None:
         with exclusive_lock(cache):
-            if not (cache / "done.json").is_file():
+            facts = laid_out(cache)
+            if facts is None:
                 progress.note(f"laying out {folder.relative_to(workspace.root)} for training")
                 files = [(folder / s.path.name, side_path(s.path, "clip_frames")) for s in shards]
-                _lay_out(cache, files, clip_ids, frames.plan)
-    facts = json.loads((cache / "done.json").read_text())
+                facts = _lay_out(cache, files, clip_ids, frames.plan)
     matrix = np.load(cache / "matrix.npy", mmap_mode="r") if facts["rows"] else np.zeros((0, facts["dim"]), np.float16)
     hand = stream_slug.startswith("hand-") and facts["rows"]
     share = facts["whole_frame"] / facts["rows"] if hand else None
@@ -126,7 +126,9 @@ def embedding_folder(workspace: Workspace, frames: DecodeStage, encoder_slug: st
     return workspace.embeddings(frames.dataset, frames.split, frames.plan.slug, encoder_slug, stream_slug)
 
 
-def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence[str], plan: FramePlan) -> None:
+def _lay_out(
+    cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence[str], plan: FramePlan
+) -> dict[str, Any]:
     shutil.rmtree(cache, ignore_errors=True)
     cache.mkdir(parents=True)
     row_of = {clip_id: row for row, clip_id in enumerate(clip_ids)}
@@ -151,8 +153,7 @@ def _lay_out(cache: Path, parts: Sequence[tuple[Path, Path]], clip_ids: Sequence
         base += count
     matrix.flush()
     np.save(cache / "index.npy", index)
-    with replace_atomically(cache / "done.json") as temporary:
-        temporary.write_text(json.dumps({"rows": base, "dim": dim, "whole_frame": whole}))
+    return seal_layout(cache, {"rows": base, "dim": dim, "whole_frame": whole})
 
 
 def vector_width(path: Path) -> int:

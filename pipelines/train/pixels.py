@@ -8,7 +8,6 @@ much room as the frames and can be deleted at any time.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,6 @@ from torch import Tensor
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards
-from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.digest import digest_json
 from pipelines.engine.locks import exclusive_lock
 from pipelines.engine.progress import Progress
@@ -32,6 +30,7 @@ from pipelines.hands.crops import CropPolicy, crop, union_box
 from pipelines.hands.stage import detect_command, read_boxes
 from pipelines.train.backbone import Towers
 from pipelines.train.features import StreamVectors, embedding_folder
+from pipelines.train.layouts import laid_out, seal_layout
 from pipelines.train.protocol import Protocol
 
 _KEY = ("video_id", "pts")
@@ -135,9 +134,9 @@ def load_pictures(
         _check_boxes(frames, boxes, shards, footers)
     parts = [[s.group, s.footer.digest, footers[s.group].inputs.get("hands")] for s in shards]
     cache = workspace.cache("pixels", digest_json([stream.fingerprint, parts, slug])[:32])
-    if not _laid_out(cache):
+    if laid_out(cache) is None:
         with exclusive_lock(cache):
-            if not _laid_out(cache):
+            if laid_out(cache) is None:
                 progress.note(f"laying out {frames.folder.relative_to(workspace.root)} for training on pictures")
                 _lay_out(cache, shards, folder, boxes, policy)
     file = cache / "jpegs.bin"
@@ -159,18 +158,6 @@ def _check_boxes(frames: DecodeStage, boxes: Path, shards: list[Decoded], footer
             raise MissingUpstream(
                 f"{path}: other boxes than the vectors were made with. Run the same xmic embed again."
             )
-
-
-def _laid_out(cache: Path) -> bool:
-    """Return True if the layout is complete: its file has the recorded length.
-
-    In a damaged layout the bytes of a picture would be another picture's, or none.
-    """
-    try:
-        facts = json.loads((cache / "done.json").read_text())
-        return (cache / "jpegs.bin").stat().st_size == int(facts["bytes"])
-    except FileNotFoundError:
-        return False
 
 
 def _lay_out(cache: Path, shards: list[Decoded], folder: Path, boxes: Path, policy: CropPolicy | None) -> None:
@@ -201,8 +188,7 @@ def _lay_out(cache: Path, shards: list[Decoded], folder: Path, boxes: Path, poli
     np.save(cache / "spans.npy", np.concatenate(spans))
     if policy is not None:
         np.save(cache / "boxes.npy", np.concatenate(corners))
-    with replace_atomically(cache / "done.json") as temporary:
-        temporary.write_text(json.dumps({"rows": sum(map(len, spans)), "bytes": written}))
+    seal_layout(cache, {"rows": sum(map(len, spans)), "bytes": written})
 
 
 def _keys_of(rows: pa.Table) -> list[tuple[str, int]]:

@@ -20,9 +20,9 @@ import torch
 from torch.utils.data import DataLoader, Subset
 
 from data_manifests.errors import InputError
-from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.digest import digest_json
 from pipelines.engine.progress import Progress
+from pipelines.engine.training_state import read_state, write_state
 from pipelines.hands.finetune.batches import Batches, Restyle, Stage
 from pipelines.hands.finetune.network import loss_of, make_network, weight_groups
 from pipelines.hands.finetune.pictures import Pictures
@@ -214,13 +214,12 @@ class _Run:
             "average": self.average.state_dict(),
             "optimiser": self._optimiser.state_dict(),
         }
-        with replace_atomically(self._work / STATE) as temporary:
-            torch.save(state, temporary)
+        write_state(self._work / STATE, state)
         self._saved = time.monotonic()
 
     def _resume(self) -> None:
         file = self._work / STATE
-        state = torch.load(file, weights_only=True)
+        state = read_state(file)
         if state["identity"] != self._identity:
             raise InputError(
                 f"{file}: the checkpoint of a training with other settings, pictures or boxes. Name another folder, "

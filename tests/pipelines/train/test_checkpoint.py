@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from safetensors.torch import load_file
 
 from data_manifests.errors import InputError
 from pipelines.engine.progress import Silent
+from pipelines.engine.sealed import read_sealed
+from pipelines.engine.training_state import write_state
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import Method, build_method
 from pipelines.methods.recipe import Recipe
@@ -72,19 +75,25 @@ def test_without_a_state_there_is_nothing_to_restore(tmp_path: Path) -> None:
 
 def test_a_state_holds_only_what_torch_loads_without_running_code(tmp_path: Path) -> None:
     checkpoint(tmp_path, xmic()).save(PLACE)
-    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    state = torch.load(io.BytesIO(read_sealed(tmp_path / "state.pt")), weights_only=True)
     assert (state["identity"], state["threads"]) == (IDENTITY, torch.get_num_threads())
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "other"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "other", "bit"])
 def test_a_damaged_state_is_refused_with_what_to_do(tmp_path: Path, damage: str) -> None:
     checkpoint(tmp_path, xmic()).save(PLACE)
     path = tmp_path / "state.pt"
+    content = bytearray(path.read_bytes())
     if damage == "other":
-        torch.save({"identity": IDENTITY}, path)
+        write_state(path, {"identity": IDENTITY})
+    elif damage == "bit":
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
     else:
-        path.write_bytes(path.read_bytes()[: 500 if damage == "cut" else 0])
-    with pytest.raises(InputError, match=r"state\.pt is damaged \(\w+\)\. Remove it to train this head from the start"):
+        path.write_bytes(content[: 500 if damage == "cut" else 0])
+    with pytest.raises(
+        InputError, match=r"state\.pt is (damaged|no state of a training) \(.*Remove it to train from the"
+    ):
         checkpoint(tmp_path, xmic()).restore(Silent())
 
 
@@ -97,7 +106,7 @@ def test_a_machine_that_will_not_read_the_state_is_no_reason_to_remove_it(
     def refuses(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("pipelines.train.checkpoint.torch.load", refuses)
+    monkeypatch.setattr("torch.load", refuses)
     with pytest.raises(type(error)):
         checkpoint(tmp_path, xmic()).restore(Silent())
 

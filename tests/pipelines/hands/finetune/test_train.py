@@ -12,6 +12,7 @@ from data_manifests.errors import InputError
 from packaged_models.hands import pictures as pictures_module
 from packaged_models.hands.pictures import DrawnPictures
 from pipelines.engine.progress import Silent
+from pipelines.engine.training_state import read_state
 from pipelines.hands.detector import load_detector
 from pipelines.hands.finetune.batches import Batches, Stage
 from pipelines.hands.finetune.network import loss_of, make_network
@@ -53,7 +54,7 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(
     monkeypatch.setattr("pipelines.hands.finetune.train._CHECKPOINT_S", 0.0)
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "stopped", drawn, progress=_Stop(3))
-    assert torch.load(tmp_path / "stopped" / STATE, weights_only=True)["done"] == 3
+    assert read_state(tmp_path / "stopped" / STATE)["done"] == 3
     assert trained(tmp_path / "stopped", drawn)["sha256"] == whole["sha256"]
     assert whole["pictures"] == 16
 
@@ -107,7 +108,7 @@ def test_the_loss_falls_and_is_logged(tmp_path: Path, drawn: DrawnPictures) -> N
 def test_the_running_average_of_the_weights_is_written(tmp_path: Path, drawn: DrawnPictures) -> None:
     made = trained(tmp_path / "work", drawn, replace(TINY, budget=4))
     written = read_model(Path(made["file"])).checkpoint.state
-    state = torch.load(tmp_path / "work" / STATE, weights_only=True)
+    state = read_state(tmp_path / "work" / STATE)
     start = make_network(TINY_ARCHITECTURE, 2, TINY.seed).state_dict()
     assert state["done"] == 1
     for name, mean in state["average"].items():
