@@ -18,7 +18,7 @@ from data_manifests.errors import InputError
 from pipelines.embed.encoders import names_own_class
 from pipelines.engine.folder_names import EXPECTED, is_folder_name
 from pipelines.methods import METHODS
-from pipelines.train.finished import SUMMARY
+from pipelines.train.finished import SUMMARY, what_is_changed
 from pipelines.train.protocol import Protocol
 
 
@@ -176,7 +176,7 @@ def _problem(config: Any) -> str | None:
     hands = (made for made in protocol.vectors.values() if made.get("stream") == "hand")
     if any(made.get("crop") is None or made.get("detector") is None for made in hands):
         return "a hand stream of protocol.vectors is without crop or detector"
-    return None
+    return what_is_changed(config)
 
 
 def _first(error: ValidationError) -> str:

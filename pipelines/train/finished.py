@@ -6,27 +6,34 @@ A summary names its weights by their sha256; the configuration names the clips t
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.clips import clips_footer
-from pipelines.engine.digest import canonical_json, whole_file_sha256
+from pipelines.engine.digest import canonical_json, digest_json, whole_file_sha256
+from pipelines.engine.sealed import SHA256, is_changed, sealed
 from pipelines.engine.shards import set_aside
 from pipelines.engine.workspace import Workspace
 
-CONFIG, SUMMARY, WEIGHTS = "config.json", "summary.json", "weights.safetensors"
-_SHA256 = "weights_sha256"
+CONFIG, SUMMARY, WEIGHTS, LOG = "config.json", "summary.json", "weights.safetensors", "metrics.jsonl"
+_SHA256, _LOG_SHA256 = "weights_sha256", "log_sha256"
+BESIDE_THE_KEY = frozenset({"name", "key", "label", "dims", "sources", "versions", "threads", SHA256})
+"""Members of a head's configuration that its key does not cover."""
 
 
 def write_summary(folder: Path, summary: dict[str, Any]) -> None:
     """Write ``summary.json`` of a head, which marks the head as finished.
 
-    The sha256 of its weights is added to it.
+    The sha256 of its weights, of its log and of the summary itself are added to it.
     """
+    summary = {**summary, _SHA256: whole_file_sha256(folder / WEIGHTS)}
+    if (folder / LOG).is_file():
+        summary[_LOG_SHA256] = whole_file_sha256(folder / LOG)
     with replace_atomically(folder / SUMMARY) as temporary:
-        temporary.write_text(canonical_json({**summary, _SHA256: whole_file_sha256(folder / WEIGHTS)}) + "\n")
+        temporary.write_text(canonical_json(sealed(summary)) + "\n")
 
 
 def is_summarised(folder: Path) -> bool:
@@ -43,9 +50,12 @@ def what_is_damaged(folder: Path) -> str | None:
     if not is_summarised(folder):
         return None
     try:
-        known = json.loads((folder / SUMMARY).read_text("utf-8")).get(_SHA256)
+        summary = json.loads((folder / SUMMARY).read_text("utf-8"))
+        known, changed = summary.get(_SHA256), is_changed(summary)
     except (ValueError, AttributeError, RecursionError):
         return f"{folder / SUMMARY}: not JSON as xmic train writes it"
+    if changed:
+        return f"{folder / SUMMARY}: not the summary that was written"
     weights = folder / WEIGHTS
     if not weights.is_file():
         return f"{weights}: is missing"
@@ -53,6 +63,27 @@ def what_is_damaged(folder: Path) -> str | None:
     if known is not None and whole_file_sha256(weights) != known:
         return f"{weights}: not the weights that the head was finished with"
     return None
+
+
+def is_log_damaged(folder: Path) -> bool:
+    """Check the log of a finished head against its summary."""
+    try:
+        known = json.loads((folder / SUMMARY).read_text("utf-8")).get(_LOG_SHA256)
+        return known is not None and whole_file_sha256(folder / LOG) != known
+    except (FileNotFoundError, ValueError, AttributeError, RecursionError):
+        return is_summarised(folder)
+
+
+def what_is_changed(config: Mapping[str, Any]) -> str | None:
+    """Describe how a head's configuration differs from what was written.
+
+    Returns:
+        None if it is as written. A run's key is the digest of its settings, so other settings have another key.
+    """
+    if is_changed(config):
+        return "its content is not what was written"
+    settings = {name: value for name, value in config.items() if name not in BESIDE_THE_KEY}
+    return None if digest_json(settings) == config.get("key") else "its settings are not those of its key"
 
 
 def set_damaged_aside(folder: Path) -> str | None:

@@ -21,6 +21,7 @@ from pipelines.engine.environment import versions
 from pipelines.engine.locks import exclusive_lock
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
+from pipelines.engine.sealed import sealed
 from pipelines.engine.shards import read_footer, read_rows
 from pipelines.engine.workspace import Workspace
 from pipelines.methods.backbone import Backbone
@@ -253,7 +254,7 @@ def _write_config(
     # The rounding of sums on a CPU depends on the number of threads.
     config["threads"] = torch.get_num_threads()
     with replace_atomically(folder / CONFIG) as temporary:
-        temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+        temporary.write_text(json.dumps(sealed(config), indent=2, sort_keys=True) + "\n")
 
 
 def _point_latest(workspace: Workspace, planned: PlannedRun) -> None:

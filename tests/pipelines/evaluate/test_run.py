@@ -19,14 +19,13 @@ from pipelines.evaluate.stage import EvaluateStage, evaluation_stage
 from pipelines.evaluate.submission import Submission
 from pipelines.evaluate.trained import find_run
 from tests.pipelines.evaluate.scored import score
+from tests.pipelines.run_configs import written_otherwise
 
 
 def test_other_versions_are_warned_of_not_refused(trained):
     workspace, run = trained
-    file = run.folder / "noun" / "config.json"
-    config = json.loads(file.read_text())
-    config["versions"]["torch"] = "1.0"
-    file.write_text(json.dumps(config))
+    for file in run.folder.glob("*/config.json"):
+        written_otherwise(file, lambda config: config["versions"].update(torch="1.0"))
     notes = []
 
     class Listening(Silent):

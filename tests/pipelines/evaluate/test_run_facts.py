@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import shutil
 
 import pytest
@@ -21,6 +20,7 @@ from pipelines.train.options import TrainOptions
 from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
 from tests.pipelines.class_lists import write_classes
+from tests.pipelines.run_configs import written_otherwise
 
 TARGETS = [("mine", "val"), ("other", "val")]
 
@@ -95,9 +95,7 @@ def test_a_run_is_evaluated_with_the_class_names_it_was_trained_with(embedded, w
 def test_a_run_of_before_there_was_a_choice_of_names_has_the_official_ones(embedded):
     run = trained(embedded)
     for file in run.folder.glob("*/config.json"):
-        config = json.loads(file.read_text())
-        del config["protocol"]["names"]
-        file.write_text(json.dumps(config))
+        written_otherwise(file, lambda config: config["protocol"].pop("names"))
     (within,) = score(embedded, find_run(embedded, None), TARGETS[:1])
     assert within["protocol"]["names"] == "official"
 

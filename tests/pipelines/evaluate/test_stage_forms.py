@@ -25,6 +25,7 @@ from pipelines.report.collect import collect
 from pipelines.train.options import TrainOptions
 from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
+from tests.pipelines.run_configs import written_otherwise
 
 TARGETS = [("mine", "val"), ("other", "val")]
 TABLE_7 = [
@@ -190,10 +191,7 @@ def test_every_result_names_its_recipe_and_how_its_epoch_was_kept(embedded):
 
 def test_a_run_of_before_there_was_a_choice_kept_its_last_epoch(embedded):
     found = run(embedded, set=QUICK)
-    file = found.folder / "noun/config.json"
-    config = json.loads(file.read_text())
-    del config["selection"]
-    file.write_text(json.dumps(config))
+    written_otherwise(found.folder / "noun/config.json", lambda config: config.pop("selection"))
     (metrics,) = score(embedded, find_run(embedded, found.config["name"]), TARGETS[:1])
     assert (metrics["run"]["select"], metrics["run"]["leaking"]) == ("last", False)
 

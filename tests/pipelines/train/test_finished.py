@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.engine.digest import digest_json
+from pipelines.engine.sealed import sealed
 from pipelines.engine.workspace import Workspace
 from pipelines.train.finished import (
+    is_log_damaged,
     is_summarised,
     set_damaged_aside,
+    what_is_changed,
     what_is_damaged,
     what_it_learned_from_has_changed,
     write_summary,
@@ -25,7 +29,7 @@ def head(tmp_path: Path) -> Path:
 
 def test_a_summary_says_which_weights_it_is_of(head: Path) -> None:
     stored = json.loads((head / "summary.json").read_text())
-    assert stored == {"clips": 3, "weights_sha256": hashlib.sha256(b"trained").hexdigest()}
+    assert stored == sealed({"clips": 3, "weights_sha256": hashlib.sha256(b"trained").hexdigest()})
     assert (is_summarised(head), what_is_damaged(head), set_damaged_aside(head)) == (True, None, None)
 
 
@@ -62,3 +66,34 @@ def test_a_head_that_does_not_say_what_it_learned_from_is_believed(head: Path, c
     if config is not None:
         (head / "config.json").write_text(config)
     assert what_it_learned_from_has_changed(Workspace.open(head), head) is None
+
+
+def test_a_changed_summary_is_damage_and_one_without_a_digest_is_of_an_older_version(head: Path) -> None:
+    file = head / "summary.json"
+    stored = json.loads(file.read_text())
+    file.write_text(json.dumps({**stored, "clips": 4}))
+    assert what_is_damaged(head) == f"{file}: not the summary that was written"
+    del stored["sha256"]
+    file.write_text(json.dumps(stored))
+    assert what_is_damaged(head) is None
+
+
+def test_a_changed_log_of_a_finished_head_is_noticed(head: Path) -> None:
+    assert not is_log_damaged(head)
+    (head / "metrics.jsonl").write_text('{"loss": 1.5}\n')
+    write_summary(head, {"clips": 3})
+    assert not is_log_damaged(head)
+    (head / "metrics.jsonl").write_text('{"loss": 1.6}\n')
+    assert is_log_damaged(head)
+    (head / "metrics.jsonl").unlink()
+    assert is_log_damaged(head)
+
+
+def test_settings_of_another_key_and_a_changed_member_are_noticed() -> None:
+    settings = {"method": "xmic", "method_config": {"n1": True}, "seed": 0}
+    config = sealed({**settings, "key": digest_json(settings), "threads": 2})
+    assert what_is_changed(config) is None
+    assert what_is_changed({**config, "threads": 3}) == "its content is not what was written"
+    old = {name: value for name, value in config.items() if name != "sha256"}
+    assert what_is_changed({**old, "threads": 3}) is None
+    assert what_is_changed({**old, "method_config": {"n1": False}}) == "its settings are not those of its key"
