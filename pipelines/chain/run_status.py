@@ -15,7 +15,15 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.metrics_file import parse_folder_name
 from pipelines.evaluate.options import ScoreOptions
 from pipelines.evaluate.predictions_file import SCORE, SCORE_VERSION, manifest_inputs
-from pipelines.train.finished import is_summarised, what_is_damaged, what_it_learned_from_has_changed
+from pipelines.train.finished import (
+    CONFIG,
+    LOG,
+    SUMMARY,
+    is_log_damaged,
+    is_summarised,
+    what_is_damaged,
+    what_it_learned_from_has_changed,
+)
 
 
 def run_status(workspace: Workspace, run: Path, verify: bool) -> StageStatus:
@@ -25,11 +33,11 @@ def run_status(workspace: Workspace, run: Path, verify: bool) -> StageStatus:
         head = run / label
         if not head.is_dir():
             continue
-        damage = what_is_damaged(head) if verify else None
+        damage = _damage(head) if verify else None
         changed = what_it_learned_from_has_changed(workspace, head)
         if damage:
             result.damaged += 1
-            result.why[label] = f"{damage}; the same xmic train trains it again"
+            result.why[label] = damage
         elif changed:
             result.stale += 1
             result.why[label] = f"the clips or labels of {changed} have changed since; xmic train makes a new run"
@@ -39,6 +47,25 @@ def run_status(workspace: Workspace, run: Path, verify: bool) -> StageStatus:
             result.missing += 1
             result.why[label] = _why_unfinished(head)
     return result
+
+
+def _damage(head: Path) -> str | None:
+    """Read all files of a finished head, and describe the first damage."""
+    if not is_summarised(head):
+        return None
+    # Imported here, since it imports torch.
+    from pipelines.evaluate.run_config import read_config
+
+    damage = what_is_damaged(head)
+    if damage is None:
+        try:
+            read_config(head / CONFIG, own_code=True)
+        except InputError as error:
+            return str(error)
+        if is_log_damaged(head):
+            again = f"remove {SUMMARY} beside it to train the head again"
+            return f"{head / LOG}: not the log that the head ended with; {again}"
+    return damage and f"{damage}; the same xmic train trains it again"
 
 
 def _why_unfinished(head: Path) -> str:

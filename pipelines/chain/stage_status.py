@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pipelines.engine.inspection import Inspection, State
-from pipelines.engine.shards import DamagedShard, rows_digest, set_aside, side_path
+from pipelines.engine.shards import DamagedShard, read_footer, rows_digest, set_aside, side_path
 
 
 @dataclass(frozen=True)
@@ -70,18 +71,23 @@ class StageStatus:
 
 def _verified(item: Inspection) -> Inspection:
     """Compare a shard's rows and side parts with their digests."""
-    assert item.footer is not None
-    path = item.unit.path
-    for file, digest in [
-        (path, item.footer.digest),
-        *((side_path(path, s), d) for s, d in item.footer.sides.items()),
-    ]:
-        try:
-            if rows_digest(file) == digest:
-                continue
-            set_aside(file)
-            why = f"the rows of {file.name} are not those that were written; renamed {file.name}.damaged"
-        except DamagedShard as error:
-            why = str(error)
-        return Inspection(item.unit, State.DAMAGED, why)
+    try:
+        require_rows(item.unit.path)
+    except DamagedShard as error:
+        return Inspection(item.unit, State.DAMAGED, str(error))
     return item
+
+
+def require_rows(path: Path) -> None:
+    """Compare the rows of a table with their digest.
+
+    Its side parts are read too.
+
+    Raises:
+        DamagedShard: the rows are not those that were written; the file is set aside.
+    """
+    footer = read_footer(path)
+    for file, digest in [(path, footer.digest), *((side_path(path, s), d) for s, d in footer.sides.items())]:
+        if rows_digest(file) != digest:
+            aside = set_aside(file)
+            raise DamagedShard(f"the rows of {file.name} are not those that were written; renamed {aside.name}")

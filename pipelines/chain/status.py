@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import MissingUpstream
+from data_manifests.schema import LABELS
 from pipelines.chain.run_status import evaluation_status, run_status
-from pipelines.chain.stage_status import Recorded, StageStatus
+from pipelines.chain.stage_status import Recorded, StageStatus, require_rows
 from pipelines.chain.stages import crop_policy
 from pipelines.decode.absent import about_absent
 from pipelines.decode.stage import DecodeStage, decoded_plans, decoded_shards, default_plan
@@ -22,7 +23,7 @@ from pipelines.embed.stage import EmbedStage
 from pipelines.embed.text import TextStage, text_command
 from pipelines.engine.clips import clips_footer, read_videos
 from pipelines.engine.inspection import Unit, inspect
-from pipelines.engine.shards import Footer, any_footer, known_footer, read_rows, side_path
+from pipelines.engine.shards import DamagedShard, Footer, any_footer, known_footer, read_rows, side_path
 from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.evaluate.metrics_file import parse_folder_name
 from pipelines.hands.crops import CropPolicy
@@ -30,6 +31,7 @@ from pipelines.hands.detector import DETECTORS
 from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.packaged import calibration_of
 from pipelines.hands.stage import HandsStage, detect_command
+from pipelines.train.layouts import laid_out
 
 
 def status(workspace: Workspace, *, verify: bool = False) -> list[StageStatus]:
@@ -43,9 +45,15 @@ def status(workspace: Workspace, *, verify: bool = False) -> list[StageStatus]:
     Raises:
         MissingUpstream: no dataset is prepared.
     """
-    found: list[StageStatus] = []
-    for dataset, split in workspace.choose(None):
-        found.append(_prepared(workspace, dataset, split))
+    damaged = workspace.damaged_splits()
+    found = [_damaged_split(workspace, *pair, "found damaged and set aside") for pair in damaged]
+    prepared = workspace.prepared() if damaged else workspace.choose(None)
+    for dataset, split in prepared:
+        try:
+            found.append(_prepared(workspace, dataset, split, verify))
+        except DamagedShard as error:
+            found.append(_damaged_split(workspace, dataset, split, str(error)))
+            continue
         plans = list(decoded_plans(workspace, dataset, split).values())
         if not plans:
             found.append(_not_started(DecodeStage(workspace, dataset, split, default_plan(split))))
@@ -59,7 +67,7 @@ def status(workspace: Workspace, *, verify: bool = False) -> list[StageStatus]:
     files = sorted(workspace.evaluations.glob("*/*/predictions.parquet"))
     results += [evaluation_status(workspace, file, verify) for file in files]
     _tell_apart(workspace, results)
-    return found + results
+    return found + results + (_layouts(workspace) if verify else [])
 
 
 def _tell_apart(workspace: Workspace, results: Sequence[StageStatus]) -> None:
@@ -74,9 +82,36 @@ def _tell_apart(workspace: Workspace, results: Sequence[StageStatus]) -> None:
         item.differs = in_words(apart.get(parse_folder_name(item.what)[0], {}))
 
 
-def _prepared(workspace: Workspace, dataset: str, split: str) -> StageStatus:
+def _damaged_split(workspace: Workspace, dataset: str, split: str, why: str) -> StageStatus:
+    result = StageStatus("prepare", dataset, split, "manifest", str(workspace.manifest(dataset, split)), damaged=1)
+    result.why[workspace.clips_file(dataset, split).name] = why
+    result.next = "xmic prepare"
+    return result
+
+
+def _layouts(workspace: Workspace) -> list[StageStatus]:
+    """Return the status of what is laid out for training; it is made again where it is damaged."""
+    found = []
+    for kind in ("features", "pixels"):
+        for folder in subfolders(workspace.cache(kind)):
+            result = StageStatus("cache", "", "", f"{kind}/{folder.name}", str(folder))
+            if laid_out(folder) is not None:
+                result.done = 1
+            else:
+                result.damaged, result.why[folder.name] = 1, "damaged or half made: it is made again when it is needed"
+            found.append(result)
+    return found
+
+
+def _prepared(workspace: Workspace, dataset: str, split: str, verify: bool) -> StageStatus:
     result = StageStatus("prepare", dataset, split, "manifest", str(workspace.manifest(dataset, split)), done=1)
     result.rows = clips_footer(workspace, dataset, split).rows
+    if verify:
+        tables = [workspace.clips_file(dataset, split), workspace.videos_file(dataset, split)]
+        tables += [workspace.classes_file(dataset, label) for label in LABELS]
+        for file in tables:
+            if file.is_file():
+                require_rows(file)
     rejects = read_rows(side_path(workspace.clips_file(dataset, split), "rejects"), ["reason"])
     result.failures = dict(Counter(rejects.column("reason").to_pylist()))
     videos = workspace.videos_file(dataset, split)

@@ -27,6 +27,9 @@ from pipelines.engine.footer_seal import is_footer_damaged
 FOOTER = b"xmic"
 """Name of the entry in a Parquet file's metadata that holds a shard's footer."""
 
+DAMAGED = ".damaged"
+"""Ending of a damaged file that was set aside."""
+
 _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)  # the last for a column name that is no text
 
 
@@ -161,7 +164,7 @@ def _check_length(path: Path, metadata: pq.FileMetaData) -> None:
 
 def set_aside(path: Path) -> Path:
     """Rename a damaged shard to ``*.damaged``, so that its stage remakes it."""
-    aside = path.with_name(path.name + ".damaged")
+    aside = path.with_name(path.name + DAMAGED)
     path.replace(aside)
     return aside
 

@@ -24,6 +24,7 @@ from pipelines.engine.digest import FileDigests
 from pipelines.engine.file_memory import FileMemory
 from pipelines.engine.folder_names import EXPECTED, is_folder_name, require_folder_names
 from pipelines.engine.locks import exclusive_lock
+from pipelines.engine.shards import DAMAGED
 
 SETTINGS = "workspace.toml"
 _LAYOUT = 1
@@ -276,6 +277,15 @@ class Workspace:
         names = [folder.name for folder in subfolders(self.manifests)]
         return [(name, split) for name in names for split in self.splits(name)]
 
+    def damaged_splits(self) -> list[tuple[str, str]]:
+        """List the (dataset, split) pairs whose clips are damaged.
+
+        They were set aside, and the split is not prepared again.
+        """
+        there = sorted(self.manifests.glob(f"*/*/{self.clips_file('', '').name}{DAMAGED}"))
+        pairs = [(file.parent.parent.name, file.parent.name) for file in there]
+        return [pair for pair in pairs if not self.clips_file(*pair).is_file()]
+
     def choose(self, dataset: str | None, splits: Iterable[str] | None = None) -> list[tuple[str, str]]:
         """Choose the prepared (dataset, split) pairs of a command.
 
@@ -285,8 +295,15 @@ class Workspace:
 
         Raises:
             MissingUpstream: no dataset is prepared, or none of the chosen ones.
+            InputError: the clips of one of the chosen splits are damaged.
         """
         wanted = {canonical_split(split) for split in splits} if splits else set(SPLITS)
+        for name, split in self.damaged_splits():
+            if dataset in (None, name) and split in wanted:
+                raise InputError(
+                    f"{self.clips_file(name, split)}: the clips of {name} {split} were found damaged and set aside. "
+                    f"Run the same xmic prepare again for {name}: equal clips keep everything that was made from them."
+                )
         everything = self.prepared()
         if not everything:
             raise MissingUpstream(

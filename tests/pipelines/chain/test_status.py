@@ -5,9 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from data_manifests.errors import MissingUpstream
+from data_manifests.errors import InputError, MissingUpstream
 from pipelines.chain.status import status
+from pipelines.engine.machine import Machine
+from pipelines.engine.progress import Silent
 from pipelines.engine.workspace import Workspace
+from pipelines.train.options import TrainOptions
+from pipelines.train.plan import plan_run
+from pipelines.train.run import train_run
 
 
 def find(found, stage, dataset="mine", split="val", what=""):
@@ -132,6 +137,37 @@ def test_verify_finds_a_flipped_bit_and_sets_the_shard_aside(embedded):
     found = find(status(embedded, verify=True), "embed", what="full")
     assert (found.done, found.damaged) == (0, 1)
     assert part.with_name(part.name + ".damaged").is_file()
+
+
+def test_a_damaged_manifest_stays_visible_and_no_stage_goes_on_without_its_split(embedded):
+    clips = embedded.clips_file("mine", "val")
+    data = bytearray(clips.read_bytes())
+    data[len(data) // 3] ^= 1
+    clips.write_bytes(bytes(data))
+    for verify in (True, False):
+        found = next(item for item in status(embedded, verify=verify) if (item.stage, item.split) == ("prepare", "val"))
+        assert (found.done, found.damaged, found.next) == (0, 1, "xmic prepare")
+    with pytest.raises(InputError, match="the clips of mine val were found damaged .* Run the same xmic prepare again"):
+        embedded.choose("mine")
+    assert embedded.choose("mine", ["train"]) == [("mine", "train")]
+
+
+def test_verify_reads_class_lists_heads_and_layouts_too(embedded, world):
+    planned = plan_run(embedded, TrainOptions("mine", set={"epochs": 2, "batch": 4}))
+    train_run(embedded, planned, Machine(device="cpu"), Silent())
+    layout = next(folder for folder in (embedded.root / "cache/features").iterdir() if folder.is_dir())
+    assert not [item for item in status(embedded, verify=True) if item.damaged]
+    for file in (
+        embedded.classes_file("mine", "noun"),
+        planned.folder / "noun/metrics.jsonl",
+        planned.folder / "verb/config.json",
+        layout / "index.npy",
+    ):
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 1
+        file.write_bytes(bytes(data))
+    found = {item.stage: item.damaged for item in status(embedded, verify=True) if item.damaged}
+    assert found == {"prepare": 1, "train": 2, "cache": 1}
 
 
 def test_stale_class_names_name_the_command_that_makes_just_them(embedded, world):
