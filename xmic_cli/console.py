@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 from collections.abc import Sequence
@@ -11,23 +10,16 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xmic_cli.disk_errors import STDOUT
+from xmic_cli.notes import SHOWN, harmless, note, printable
+
+__all__ = ["ANSWERED", "SHOWN", "emit", "note", "print_text", "progress", "table"]
 
 if TYPE_CHECKING:
     from xmic_cli.progress import BarProgress, LineProgress
 
 
-SHOWN = threading.Event()
-"""Set as soon as the user sees anything."""
-
-
 ANSWERED = threading.Event()
 """Set as soon as something is on stdout."""
-
-
-def note(text: str) -> None:
-    """Print a line for the user on stderr."""
-    SHOWN.set()
-    typer.echo(harmless(text), err=True)
 
 
 def print_text(text: str) -> None:
@@ -86,16 +78,3 @@ def progress() -> LineProgress | BarProgress:
     from xmic_cli.progress import BarProgress, LineProgress
 
     return BarProgress() if sys.stderr.isatty() else LineProgress()
-
-
-def harmless(text: str) -> str:
-    """Write out the control characters of a text of several lines."""
-    return "\n".join(printable(line) for line in text.split("\n"))
-
-
-def printable(text: str) -> str:
-    """Write out control characters, a tab as \\t.
-
-    Names from the files of others must not control the terminal.
-    """
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)

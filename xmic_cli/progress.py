@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from xmic_cli.console import SHOWN, harmless, note, printable
 from xmic_cli.meter import Meter, clock_time, per_second
+from xmic_cli.notes import SHOWN, harmless, note, printable
 
 INSTANT_S = 1.0
 """Seconds within which work ends without a word about it."""
