@@ -12,9 +12,10 @@ from pipelines.engine.inspection import Inspection, State, Unit, inspect
 from pipelines.engine.locks import holder_of
 from pipelines.engine.shards import known_footer
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.metrics_file import parse_folder_name
+from pipelines.evaluate.metrics_file import METRICS, parse_folder_name, read_metrics
 from pipelines.evaluate.options import ScoreOptions
 from pipelines.evaluate.predictions_file import SCORE, SCORE_VERSION, manifest_inputs
+from pipelines.evaluate.result_card import CARD, read_card
 from pipelines.train.finished import (
     CONFIG,
     LOG,
@@ -100,7 +101,22 @@ def evaluation_status(workspace: Workspace, file: Path, verify: bool) -> StageSt
             item = _of_run(workspace, name, dataset, split)
     except (FileNotFoundError, InputError, MissingUpstream, UsageError) as error:
         item = Inspection(Unit(file.name, file, {}), State.STALE, str(error))
+    if verify and item.state is State.DONE:
+        item = _with_numbers(item)
     return result.count([item], f"{command} {in_workspace(workspace.root)}", verify)
+
+
+def _with_numbers(item: Inspection) -> Inspection:
+    """Read the numbers and the card beside predictions; damage is that of the evaluation."""
+    folder = item.unit.path.parent
+    try:
+        read_metrics(folder / METRICS)
+        read_card(folder / CARD)
+    except FileNotFoundError as error:
+        return Inspection(item.unit, State.MISSING, f"{error.filename} is missing")
+    except InputError as error:
+        return Inspection(item.unit, State.DAMAGED, str(error))
+    return item
 
 
 def _of_run(workspace: Workspace, name: str, dataset: str, split: str) -> Inspection:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
 from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.sealed import is_changed, sealed
 from pipelines.evaluate.intervals import (
     CROSS,
     WITHIN,
@@ -402,22 +403,27 @@ class Metrics(_Part):
 
 
 def metrics_text(metrics: Metrics) -> str:
-    """Format metrics.json: indented, but each recording on one line."""
-    text = json.dumps(metrics.as_dict(), indent=2, sort_keys=True, allow_nan=False)
+    """Format the numbers: indented, but each recording on one line."""
+    return _text(metrics.as_dict())
+
+
+def _text(plain: dict[str, Any]) -> str:
+    text = json.dumps(plain, indent=2, sort_keys=True, allow_nan=False)
     return re.sub(r"\[\s+([\d.e+-]+),\s+(\d+)\s+\]", r"[\1, \2]", text) + "\n"
 
 
 def write_metrics(folder: Path, metrics: Metrics) -> None:
-    """Write metrics.json into the folder of an evaluation."""
+    """Write metrics.json, with its digest, into the folder of an evaluation."""
     with replace_atomically(folder / METRICS) as temporary:
-        temporary.write_text(metrics_text(metrics), encoding="utf-8")
+        temporary.write_text(_text(sealed(metrics.as_dict())), encoding="utf-8")
 
 
 def read_metrics(file: Path) -> Metrics:
     """Read a metrics file.
 
     Raises:
-        InputError: the file is not JSON or of another schema, or a value is missing or of the wrong kind.
+        InputError: the file is not JSON or of another schema, its content is not what was written, or a value is
+            missing or of the wrong kind.
     """
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))
@@ -426,6 +432,8 @@ def read_metrics(file: Path) -> Metrics:
     schema = stored.get("schema") if isinstance(stored, dict) else None
     if schema != SCHEMA:
         raise InputError(f"{file}: schema {schema!r}, this xmic reads schema {SCHEMA}. Run xmic evaluate again.")
+    if is_changed(stored):
+        raise InputError(f"{file}: its content is not what was written. Run xmic evaluate again.")
     try:
         return Metrics.model_validate(stored)
     except ValidationError as error:

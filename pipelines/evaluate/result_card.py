@@ -18,6 +18,7 @@ from data_manifests.schema import LABELS, Label
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.clips import Clips
 from pipelines.engine.digest import digest_json, whole_file_sha256
+from pipelines.engine.sealed import is_changed, sealed
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.intervals import Kind
 from pipelines.evaluate.metrics_file import Actions, Counted, Counts, DatasetSplit, Metrics, Numbers, Spread
@@ -110,6 +111,7 @@ class ResultCard(_Part):
         coverage: 'noun', 'verb', 'action' → (evaluated clips, clips that should be evaluated).
         numbers: 'noun top1', 'action top1', 'noun novel' (all classes compete), 'noun novel restricted', … → number.
         warnings: what a reader must know: random weights, mixed artifacts, pretraining, an epoch chosen by the target.
+        sha256: digest of all else, as :func:`pipelines.engine.sealed.sealed` computes it; None in cards of xmic 0.1.0.
     """
 
     kind: str
@@ -123,6 +125,7 @@ class ResultCard(_Part):
     warnings: list[str]
     predictions: Predicted
     versions: dict[str, str]
+    sha256: str | None = None
 
     @property
     def partial(self) -> bool:
@@ -159,7 +162,8 @@ def write_card(workspace: Workspace, folder: Path, metrics: Metrics, clips: Clip
         ),
         versions=metrics.versions,
     )
-    text = json.dumps(card.model_dump(mode="json"), indent=2, sort_keys=True, allow_nan=False)
+    plain = sealed(card.model_dump(mode="json"))
+    text = json.dumps(plain, indent=2, sort_keys=True, allow_nan=False)
     with replace_atomically(folder / CARD) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     return folder / CARD
@@ -209,6 +213,10 @@ def read_card(file: Path) -> ResultCard:
     if digest_json(stored["protocol"]) != card.protocol_sha256:
         raise InputError(
             f"{file}: its protocol is not that of its hash {card.protocol_sha256[:12]}; it was changed by hand."
+        )
+    if is_changed(stored):
+        raise InputError(
+            f"{file}: its content is not what was written; it was changed or damaged. Score or evaluate again."
         )
     return card
 

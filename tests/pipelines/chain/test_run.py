@@ -68,7 +68,11 @@ def test_the_example_runs_the_whole_chain_and_the_second_run_does_no_work(exampl
     assert process.returncode == 0, err
     assert "nothing to do: everything was up to date" in out
     assert artifacts(folder / "work") == whole
-    assert finish(xmic("run", str(folder / "xmic.toml"), "--dry-run", "--json")) == {"todo": [], "then": []}
+    assert finish(xmic("run", str(folder / "xmic.toml"), "--dry-run", "--json")) == {
+        "schema": 1,
+        "todo": [],
+        "then": [],
+    }
 
 
 def test_called_from_python_without_a_stop_it_trains_and_evaluates(example, tmp_path):

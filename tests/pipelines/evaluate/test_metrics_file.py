@@ -139,3 +139,15 @@ def test_of_given_scores_nothing_is_known_of_a_run(tmp_path: Path) -> None:
 def test_a_control_has_a_folder_of_its_own_that_says_what_it_is(control: Control, name: str) -> None:
     assert folder_name("run-1", control) == name
     assert parse_folder_name(name) == ("run-1", control)
+
+
+def test_every_changed_digit_of_the_file_is_noticed(tmp_path: Path) -> None:
+    write_metrics(tmp_path, Metrics.model_validate(METRICS))
+    file = tmp_path / "metrics.json"
+    whole = file.read_text()
+    changed = [place for place, sign in enumerate(whole) if sign.isdigit()]
+    assert len(changed) > 50
+    for place in changed:
+        file.write_text(f"{whole[:place]}{(int(whole[place]) + 1) % 10}{whole[place + 1 :]}")
+        with pytest.raises(InputError, match=r"metrics\.json"):
+            read_metrics(file)
