@@ -156,7 +156,7 @@ def _write(
 def _evaluation(workspace: Workspace, dataset: str, method: str) -> Path:
     """Folder of the newest ordinary evaluation of a method, within the dataset."""
     found: list[tuple[float, Path]] = []
-    for file in workspace.root.glob("evaluations/*/*/metrics.json"):
+    for file in workspace.evaluations.glob("*/*/metrics.json"):
         metrics = read_metrics(file)
         fits = metrics.run.method == method and not metrics.control
         if fits and metrics.within and metrics.target.dataset == dataset:

@@ -94,6 +94,8 @@ def _layouts(workspace: Workspace) -> list[StageStatus]:
     found = []
     for kind in ("features", "pixels"):
         for folder in subfolders(workspace.cache(kind)):
+            if folder.name.startswith("."):  # of locks
+                continue
             result = StageStatus("cache", "", "", f"{kind}/{folder.name}", str(folder))
             if laid_out(folder) is not None:
                 result.done = 1

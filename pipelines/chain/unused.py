@@ -22,6 +22,7 @@ from pipelines.decode.stage import decoded_plans, plan_of
 from pipelines.engine.leftovers import is_left_over
 from pipelines.engine.locks import holder_of
 from pipelines.engine.removal import size_of
+from pipelines.engine.shards import DAMAGED
 from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.train.finished import CONFIG
 
@@ -65,19 +66,23 @@ def _all(workspace: Workspace) -> Iterator[tuple[Path, str]]:
     for path in workspace.root.rglob("*"):
         if is_left_over(path):
             yield path, "left by a process that was killed"
-        elif path.name.endswith(".damaged"):
+        elif path.name.endswith(DAMAGED) and not _is_last_trace(workspace, path):
             yield path, "damaged, set aside"
 
 
+def _is_last_trace(workspace: Workspace, damaged: Path) -> bool:
+    """Return True for a damaged manifest that was not made again: without it the split would be forgotten."""
+    return workspace.manifests in damaged.parents and not damaged.with_suffix("").exists()
+
+
 def _unprepared(workspace: Workspace) -> Iterator[tuple[Path, str]]:
-    root = workspace.root
-    prepared = workspace.prepared()
-    for room in ("frames", "hands", "embeddings"):
-        for folder in subfolders(root / room):
-            for split in subfolders(folder):
-                if (folder.name, split.name) not in prepared:
-                    yield split, f"{folder.name} {split.name} is not prepared"
-    for folder in subfolders(root / "text"):
+    # A split with damaged clips is prepared again, and then keeps what was made from them.
+    prepared = [*workspace.prepared(), *workspace.damaged_splits()]
+    for split in workspace.split_folders():
+        dataset = split.parent.name
+        if (dataset, split.name) not in prepared:
+            yield split, f"{dataset} {split.name} is not prepared"
+    for folder in workspace.text_folders():
         if folder.name not in {dataset for dataset, _ in prepared}:
             yield folder, f"{folder.name} is not prepared"
 

@@ -288,11 +288,16 @@ class VideoReader:
 
     def _compare_with_statement(self) -> None:
         index, rate, tick = self._index, self._stream.average_rate, self._stream.time_base
-        there = index.pts[~index.damaged & (index.pts != NO_PTS)]
+        whole = ~index.damaged & (index.pts != NO_PTS)
+        there = index.pts[whole]
         self.lacking, self._ends_early = index.ends_early, index.ends_early is not None
         if there.size and tick:
             frame_s = float(1 / rate) if rate else frame_length_s(np.sort(there), tick, float(tick))
-            seconds = float(int(there.max() - there.min()) * tick) + frame_s
+            # The last frame may be shown for long, where the frame rate varies.
+            end = max(
+                float(int((there + index.durations[whole]).max()) * tick), float(int(there.max()) * tick) + frame_s
+            )
+            seconds = end - float(int(there.min()) * tick)
             self.lacking = self.lacking or self._statement.lacking(seconds, len(there), frame_s)
             self._ends_early = self.lacking is not None or bool(index.damaged[-1])
             if self._container.format.name in ("mpegts", "mpeg"):  # they state no length: a hole tells of the cut

@@ -205,6 +205,33 @@ class Workspace:
         """
         return self._matching(self.embeddings(escape(dataset), "*", "*", escape(encoder), "*"))
 
+    def hand_vectors(self, dataset: str, split: str, plan: str, detector: str) -> list[Path]:
+        """List the folders of vectors of a detector's hand crops.
+
+        There is one per encoder and crop policy.
+        """
+        stream = f"hand-{escape(detector)}-*"
+        return self._matching(self.embeddings(escape(dataset), escape(split), escape(plan), "*", stream))
+
+    def detectors(self) -> dict[str, set[str]]:
+        """List the detectors of each dataset that has boxes, by folder name."""
+        found: dict[str, set[str]] = {}
+        for folder in self._matching(self.hands("*", "*", "*", "*")):
+            found.setdefault(folder.relative_to(self.root).parts[1], set()).add(folder.name)
+        return found
+
+    def split_folders(self) -> list[Path]:
+        """List the folders of frames, boxes and vectors of all splits.
+
+        Splits that are not prepared count too.
+        """
+        rooms = (self.frames("*", "*"), self.hands("*", "*", ""), self.embeddings("*", "*", ""))
+        return [folder for room in rooms for folder in self._matching(room) if folder.is_dir()]
+
+    def text_folders(self) -> list[Path]:
+        """List the folders of class-name vectors, one per dataset."""
+        return [folder for folder in self._matching(self.text("*", "")) if folder.is_dir()]
+
     def texts(self) -> list[Path]:
         """List the files of class-name vectors of all datasets and encoders."""
         return self._matching(self.text("*", "*") / "*.parquet")

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from pipelines.engine.workspace import Workspace, subfolders
-
-
-def detectors_of(workspace: Workspace, dataset: str) -> set[str]:
-    """Collect the folder names of the detectors of a dataset's boxes."""
-    splits = subfolders(workspace.root / "hands" / dataset)
-    return {detector.name for split in splits for plan in subfolders(split) for detector in subfolders(plan)}
+from pipelines.engine.workspace import Workspace
 
 
 def warnings_of_boxes(workspace: Workspace, made: Iterable[tuple[str, str]]) -> list[str]:
@@ -23,8 +17,8 @@ def warnings_of_boxes(workspace: Workspace, made: Iterable[tuple[str, str]]) -> 
     making: dict[str, set[str]] = {}
     for dataset, detector in made:
         making.setdefault(dataset, set()).add(detector)
-    found = {name: detectors_of(workspace, name) for name in _datasets(workspace) | set(making)}
-    found = {name: theirs | making.get(name, set()) for name, theirs in found.items()}
+    there = workspace.detectors()
+    found = {name: there.get(name, set()) | making.get(name, set()) for name in {*there, *making}}
     return [
         _warning(name, found[name], other, found[other])
         for name in sorted(making)
@@ -41,16 +35,11 @@ def warnings_of_run(workspace: Workspace, dataset: str, detector: str) -> list[s
         dataset: the dataset that the run is trained on.
         detector: folder name of the detector of its hand crops.
     """
-    others = {name: detectors_of(workspace, name) for name in sorted(_datasets(workspace) - {dataset})}
     return [
         _warning(dataset, {detector}, name, theirs)
-        for name, theirs in others.items()
-        if theirs and detector not in theirs
+        for name, theirs in sorted(workspace.detectors().items())
+        if name != dataset and detector not in theirs
     ]
-
-
-def _datasets(workspace: Workspace) -> set[str]:
-    return {folder.name for folder in subfolders(workspace.root / "hands")}
 
 
 def _warning(dataset: str, mine: Collection[str], other: str, theirs: Collection[str]) -> str:

@@ -219,11 +219,7 @@ def _hands(stage: DecodeStage, shards: Sequence[Decoded]) -> Hands | None:
 
 def _policy(stage: DecodeStage, boxes: Path) -> CropPolicy:
     """Take the crops that were embedded, else those that would be."""
-    folders = stage.workspace.root.glob(
-        stage.workspace.embeddings(stage.dataset, stage.split, stage.plan.slug, "*", f"hand-{boxes.name}-*")
-        .relative_to(stage.workspace.root)
-        .as_posix()
-    )
+    folders = stage.workspace.hand_vectors(stage.dataset, stage.split, stage.plan.slug, boxes.name)
     embedded = sorted(folder.name.removeprefix(f"hand-{boxes.name}-") for folder in folders)
     if embedded:
         return CropPolicy.of_slug(embedded[0])

@@ -7,6 +7,7 @@ import pytest
 
 from data_manifests.errors import InputError, MissingUpstream
 from pipelines.chain.status import status
+from pipelines.chain.unused import find_unused
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.workspace import Workspace
@@ -142,7 +143,7 @@ def test_verify_finds_a_flipped_bit_and_sets_the_shard_aside(embedded):
 def test_a_damaged_manifest_stays_visible_and_no_stage_goes_on_without_its_split(embedded):
     clips = embedded.clips_file("mine", "val")
     data = bytearray(clips.read_bytes())
-    data[len(data) // 3] ^= 1
+    data[40] ^= 1  # in the rows
     clips.write_bytes(bytes(data))
     for verify in (True, False):
         found = next(item for item in status(embedded, verify=verify) if (item.stage, item.split) == ("prepare", "val"))
@@ -150,6 +151,7 @@ def test_a_damaged_manifest_stays_visible_and_no_stage_goes_on_without_its_split
     with pytest.raises(InputError, match="the clips of mine val were found damaged .* Run the same xmic prepare again"):
         embedded.choose("mine")
     assert embedded.choose("mine", ["train"]) == [("mine", "train")]
+    assert not [item for item in find_unused(embedded) if "mine" in item.path.parts and "val" in item.path.parts]
 
 
 def test_verify_reads_class_lists_heads_and_layouts_too(embedded, world):

@@ -136,7 +136,10 @@ def test_a_copy_has_the_name_of_the_model_and_the_target(workspace, tmp_path):
         (lambda card: {**card, "extra": 1}, "extra: Extra inputs are not permitted"),
         (lambda card: {**card, "numbers": {"noun top1": 1}}, "numbers.noun top1"),
         (lambda card: {**card, "protocol": {**card["protocol"], "split": "test"}}, "it was changed by hand"),
-        (lambda card: {**card, "coverage": {**card["coverage"], "noun": [5, 9]}}, "its content is not what was written"),
+        (
+            lambda card: {**card, "coverage": {**card["coverage"], "noun": [5, 9]}},
+            "its content is not what was written",
+        ),
     ],
 )
 def test_a_damaged_or_foreign_card_is_refused_by_name(workspace, tmp_path, change, said):

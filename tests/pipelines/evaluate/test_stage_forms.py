@@ -116,7 +116,7 @@ def test_a_control_stands_beside_the_ordinary_evaluation_and_says_what_it_is(emb
     assert score(embedded, found)[0]["made"] == 0
     rows = collect(embedded).rows
     assert [row.method for row in rows] == [
-        f"xmic (recipe custom{note})"
+        f"xmic official (batch=4; epochs=1; warmup_epochs=0{note})"
         for note in ("", "; X-MIC vector mean", "; X-MIC vector shuffled", "; X-MIC vector zero")
     ]
     assert all(str(row.within) == "mine val" and str(row.cross) == "other val" for row in rows)

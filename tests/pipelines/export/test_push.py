@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from pipelines.evaluate.trained import find_run
 from pipelines.export.folder import export_run
 from pipelines.export.push import push, refuse_push
 from tests.pipelines.kitchen_world import Kitchen
+from tests.pipelines.run_configs import written_otherwise
 from tests.stand_in_hub import TOKEN, StandInHub, point_at, stand_in_hub
 
 
@@ -114,13 +116,14 @@ def test_a_card_without_a_licence_is_refused(hub: StandInHub, exported: Path) ->
     assert hub.asked == []
 
 
+def _with_random_weights(config: dict[str, Any]) -> None:
+    for made in config["protocol"]["vectors"].values():
+        made["random_weights"] = True
+
+
 def test_random_weights_are_refused(hub: StandInHub, exported: Path) -> None:
     for label in ("noun", "verb"):
-        file = exported / label / "config.json"
-        config = json.loads(file.read_text("utf-8"))
-        for made in config["protocol"]["vectors"].values():
-            made["random_weights"] = True
-        file.write_text(json.dumps(config), "utf-8")
+        written_otherwise(exported / label / "config.json", _with_random_weights)
     (exported / "xmic.json").unlink()
     with pytest.raises(UsageError, match="trained on pocket, which has random weights"):
         refuse_push(find_run(Workspace.open(exported), str(exported)), "me/run")

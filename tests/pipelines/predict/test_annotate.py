@@ -30,7 +30,7 @@ class Told(Silent):
         self.notes: list[str] = []
         self.total = self.done = 0
 
-    def start(self, what: str, total: int) -> None:
+    def start(self, what: str, total: int, unit: str = "", done: int = 0) -> None:
         self.total, self.done = total, 0
 
     def advance(self, steps: int = 1) -> None:

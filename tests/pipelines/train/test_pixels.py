@@ -184,7 +184,9 @@ def test_boxes_that_are_gone_or_others_are_refused(embedded):
     part = next(iter(sorted(folder.glob("part-*"))))
     other = embedded.root / "hands/mine/val/seg4-k1-native-q95/fake-hands-00000000"
     shutil.copy(next(iter(sorted(other.glob("part-*")))), part)
-    with pytest.raises(MissingUpstream, match="other boxes than the vectors were made with. Run xmic embed"):
+    with pytest.raises(
+        MissingUpstream, match="other boxes than the vectors were made with. Run the same xmic embed again"
+    ):
         load(embedded, HAND)
     part.unlink()
     with pytest.raises(MissingUpstream, match="no hand boxes to cut the pictures by. Run xmic detect-hands mine"):
