@@ -65,22 +65,20 @@ class Stopwatch(Silent):
 
     def __init__(self, heartbeat: Callable[[], None]) -> None:
         self._heartbeat = heartbeat
-        self._at: float | None = None
+        self._at = 0.0
         self._trains = False
         self.steps, self.seconds = 0, 0.0
 
     def start(self, what: str, total: int, unit: str = "", done: int = 0) -> None:
-        self._trains, self._at = what.startswith("train "), None
+        self._trains, self._at = what.startswith("train "), time.monotonic()
 
     def advance(self, steps: int = 1) -> None:
         self._heartbeat()
         if not self._trains:
             return
         now = time.monotonic()
-        # The first one tells what was done before this sitting.
-        if self._at is not None:
-            self.steps += steps
-            self.seconds += now - self._at
+        self.steps += steps
+        self.seconds += now - self._at
         self._at = now
 
 

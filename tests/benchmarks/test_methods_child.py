@@ -127,21 +127,20 @@ def test_a_run_has_a_name_and_a_folder_of_this_experiment(embedded: Workspace) -
 
 
 def test_the_stopwatch_counts_the_steps_of_this_sitting_of_trainings_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter([10.0, 12.0, 15.0, 100.0, 101.0])
+    times = iter([10.0, 11.0, 12.0, 15.0, 90.0, 100.0, 101.0])
     monkeypatch.setattr(child.time, "monotonic", lambda: next(times))
     beats: list[int] = []
     watch = Stopwatch(lambda: beats.append(1))
-    watch.start("train noun", 9)
-    watch.advance(6)
+    watch.start("train noun", 9, "steps", 6)
+    watch.advance()
     watch.advance()
     watch.advance()
     watch.start("gather", 5)
     watch.advance(5)
     watch.start("train verb", 9)
-    watch.advance(0)
     watch.advance()
-    assert (watch.steps, watch.seconds) == (3, 6.0)
-    assert len(beats) == 6
+    assert (watch.steps, watch.seconds) == (4, 6.0)
+    assert len(beats) == 5
 
 
 def test_a_ledger_keeps_the_highest_peak_and_knows_a_run_that_is_there_without_it(tmp_path: Path) -> None:

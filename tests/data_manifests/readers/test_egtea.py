@@ -189,7 +189,7 @@ def test_an_id_0_refuses_the_whole_file(tmp_path: Path, ids: str, what: str) -> 
 def test_a_known_reason_gets_no_guess_beside_it(tmp_path: Path) -> None:
     rows = [line(number, "1 1 1").replace(" ", ".mp4 ", 1) for number in (1, 2)]
     refusal = _refusal(write_egtea(tmp_path, {"test_split1": rows}))
-    assert "is not of the form <person>-<recipe number>" in refusal
+    assert "ids have no file ending" in refusal
     assert "count from 0" not in refusal
 
 

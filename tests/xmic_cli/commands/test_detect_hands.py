@@ -19,7 +19,7 @@ def test_without_weights_and_without_the_packaged_model_it_says_which_and_the_wa
     assert run(["detect-hands", "-w", str(embedded.root)]) == 2
     error = capsys.readouterr().err
     assert "--weights is missing: name an Ultralytics detection model (.pt) with a class 'hand'" in error
-    assert "xmic embed --streams full" in error
+    assert "xmic embed --encoder NAME --streams full" in error
 
 
 def test_weights_that_are_not_there_exit_3(embedded, tmp_path, capsys):

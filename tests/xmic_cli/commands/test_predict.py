@@ -87,14 +87,12 @@ def test_videos_are_drawn_where_asked_for(command: list[str], tmp_path: Path, ca
         (["--format", "xml"], 2, "--format xml: expected table, jsonl or csv"),
         (["--out", "x.txt"], 2, "--out x.txt: expected a file that ends in .jsonl or .csv"),
         (["--format", "table", "--out", "x.csv"], 2, "--out x.csv: expected"),
-        (["--json", "--format", "csv"], 2, "--json prints one JSON document"),
         (["--window", "2"], 2, "--segments and --window: choose one"),
         (["--window", "soon"], 2, "--window: 'soon' is not a time; expected seconds (62.5), m:ss (1:02.5) or h:mm:ss"),
         (["--stride", "30f"], 2, "--stride: '30f' is a frame number, and the frame rate is not known"),
         (["--truth", "x.csv"], 2, "--truth x.csv: true labels are drawn by --annotate FOLDER"),
         (["--noun", "cup", "--noun", "cup"], 2, "nouns: 'cup' appears twice"),
         (["--boxes", "x.csv"], 2, "does not look at hands; leave it out"),
-        (["--run", "none"], 5, "no such run; there is"),
         (["--nouns", "none.txt"], 3, "none.txt: no such class file"),
     ],
 )
@@ -105,6 +103,17 @@ def test_what_can_not_be_done_is_refused_before_anything_is_looked_at(
     shown = capsys.readouterr()
     assert message in shown.err
     assert shown.out == ""
+
+
+def test_an_unknown_run_names_those_that_are_there(command: list[str], capsys: _Capture) -> None:
+    at = command.index("--run") + 1
+    assert run([*command[:at], "none", *command[at + 1 :]]) == 5
+    assert "no such run; there is" in capsys.readouterr().err
+
+
+def test_another_form_beside_json_is_refused_as_json(command: list[str], capsys: _Capture) -> None:
+    assert run([*command, "--json", "--format", "csv"]) == 2
+    assert "--json prints one JSON document" in json.loads(capsys.readouterr().out)["error"]
 
 
 def test_an_encoder_alone_answers_the_given_words_without_a_run(

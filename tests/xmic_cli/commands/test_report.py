@@ -62,7 +62,7 @@ def test_one_screen_has_the_filled_rows_and_columns_and_the_page(app: typer.Type
         "",
         "top-1 in percent; * lacks clips",
         "method\ttrained on\tnoun within\tmarks",
-        "xmic\tclips\t25.0*\tR",
+        "xmic official\tclips\t25.0*\tR",
     ]
     assert "warning: vit-random has random weights; the rows marked R mean nothing" in result.stderr
     assert "gaps; --tables prints all tables and the commands that fill them" in result.stderr
