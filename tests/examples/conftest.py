@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLIP, PACKAGED = "open_clip:ViT-B-16/openai", "pocket"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def one_epoch() -> Iterator[None]:
     """Every training has one epoch: fifteen of eight methods are most of a minute, and show no more."""
 
@@ -43,7 +43,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory, video_maker: ModuleType) -> 
     return folder
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def made_by_files(trees: Path, one_epoch: None) -> Path:
     """The trees after ``xmic run`` of the three files, one after the other."""
     for number in (1, 2, 3):

@@ -23,7 +23,7 @@ def test_the_table_has_zero_shot_and_xmic_on_both_datasets_with_intervals(
     heads = [number for number, line in enumerate(lines) if line[:2] == ["method", "trained on"]]
     assert heads[0] == 0
     rows, differences = lines[1 : heads[1]], lines[heads[1] + 1 :]
-    title = "xmic recommended (batch=8; epochs=1; fixed frames; warmup_epochs=2"
+    title = "xmic recommended (batch=8; fixed frames; warmup_epochs=2"
     titles = [f"{title})", f"{title}; frames reversed)", f"{title}; frames shuffled)"]
     assert sorted(row[:2] for row in rows) == sorted(
         [title, f"{source} train"] for title in [*titles, "zero-shot"] for source in ("ego4d", "epic")
