@@ -126,20 +126,20 @@ def find_footage(
     twice = next((path for number, path in enumerate(paths) if path in paths[:number]), None)
     if twice is not None:
         raise UsageError(f"{twice}: named twice.")
-    root = Path(os.path.commonpath([path.parent for path in paths] or [arrays.absolute()]))
-    named = {path.relative_to(root).as_posix(): path for path in paths}
+    shared = Path(os.path.commonpath([path.parent for path in paths] or [arrays.absolute()]))
+    named = {path.relative_to(shared).as_posix(): path for path in paths}
     for video in videos:
         if isinstance(video, Frames):
             path = video.write(arrays).absolute()
-            if path.name in named or (root / path.name).exists():
+            if path.name in named or (shared / path.name).exists():
                 raise UsageError(f"frames: name {video.name!r}: another video has this name; give each its own.")
             named[path.name] = path
     truth = read_segments(rule.truth, named, rule.fps, "--truth") if rule.truth is not None else None
     if rule.segments is not None:
         listed = read_segments(rule.segments, named, rule.fps)
-        return Footage(root, named, listed, listed if truth is None else truth)
+        return Footage(shared, named, listed, listed if truth is None else truth)
     if rule.window_s is None:
-        return Footage(root, named, [Segment(video_id) for video_id in named], truth or ())
+        return Footage(shared, named, [Segment(video_id) for video_id in named], truth or ())
     files = {video_id: (path, kind_of(path) or "video") for video_id, path in named.items()}
     ends = probe_files(memory, files, workers, progress, "length of videos")
     clips: list[Segment] = []
@@ -150,7 +150,7 @@ def find_footage(
         else:
             # Its one clip will fail in decode, which records the reason.
             clips.append(Segment(video_id))
-    return Footage(root, named, clips, truth or ())
+    return Footage(shared, named, clips, truth or ())
 
 
 def windows(video_id: str, duration_s: float, window_s: float, stride_s: float) -> list[Segment]:
