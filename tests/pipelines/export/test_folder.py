@@ -123,6 +123,7 @@ def test_the_results_of_another_run_of_that_name_are_not_in_the_card(
     file = workspace.root / "evaluations" / run.config["name"] / "other-val" / "metrics.json"
     metrics = json.loads(file.read_text("utf-8"))
     metrics["run"]["key"] = "0" * 64
+    del metrics["sha256"]
     file.write_text(json.dumps(metrics), "utf-8")
     written = export_run(workspace, run, tmp_path / "out")
     assert written.evaluations == ["mine val"]
