@@ -32,6 +32,8 @@ def test_the_table_has_zero_shot_and_xmic_on_both_datasets_with_intervals(
     assert [row[1:3] for row in differences] == [[f"{source} train", f"{target} val"] for source, target in ways]
     for row in differences:
         for cell in row[3:]:
+            if "no interval" in cell:  # the same difference in every recording
+                continue
             value, low, high = (float(part) for part in re.findall(r"[-+]?[\d.]+", cell))
             assert low - 0.1 <= value <= high + 0.1
     for row in rows:
