@@ -6,6 +6,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from data_manifests.times import clock_of
+
 _WINDOW_S = 30.0
 _LEAST_S = 1.0
 """Time below which a rate says nothing."""
@@ -69,7 +71,7 @@ class Meter:
         What does not fit is left out, first the words, then the rate.
         """
         rate = "" if self.rate is None else f"  {per_second(self.rate)}"
-        left = "" if self.left is None else f"  {clock_time(self.left)}"
+        left = "" if self.left is None else f"  {clock_of(self.left, digits=0)}"
         long, short = f"{self.done:,}/{self.total:,}", f"{_short(self.done)}/{_short(self.total)}"
         unit = f" {self.unit}" if self.unit else ""
         texts = [
@@ -84,9 +86,9 @@ class Meter:
     def line(self) -> str:
         """Write the progress as a line of a log."""
         rate = "" if self.rate is None else f", {per_second(self.rate)}"
-        left = "" if self.left is None or self.done >= self.total else f", {clock_time(self.left)} left"
+        left = "" if self.left is None or self.done >= self.total else f", {clock_of(self.left, digits=0)} left"
         unit = f" {self.unit}" if self.unit else ""
-        return f"{self.what}: {self.done:,} of {self.total:,}{unit}, {clock_time(self.elapsed)}{rate}{left}"
+        return f"{self.what}: {self.done:,} of {self.total:,}{unit}, {clock_of(self.elapsed, digits=0)}{rate}{left}"
 
 
 def per_second(rate: float) -> str:
@@ -94,13 +96,6 @@ def per_second(rate: float) -> str:
     if rate < 1:
         return f"{60 * rate:.1f}/min"
     return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
-
-
-def clock_time(seconds: float) -> str:
-    """Write a duration as '0:49' or '1:02:49'."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _short(count: int) -> str:

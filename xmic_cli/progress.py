@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from xmic_cli.meter import Meter, clock_time, per_second
+from data_manifests.times import clock_of
+from xmic_cli.meter import Meter, per_second
 from xmic_cli.notes import SHOWN, harmless, note, printable
 
 INSTANT_S = 1.0
@@ -24,7 +25,7 @@ def summary(meter: Meter) -> str:
     """Write what was done, in which time and at which rate."""
     unit = f" {meter.unit}" if meter.unit else ""
     rate = f", {per_second(meter.made / meter.elapsed)}" if meter.made else ""
-    return f"{meter.what}: {meter.made:,}{unit} in {clock_time(meter.elapsed)}{rate}"
+    return f"{meter.what}: {meter.made:,}{unit} in {clock_of(meter.elapsed, digits=0)}{rate}"
 
 
 class LineProgress:

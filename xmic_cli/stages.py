@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from data_manifests.times import clock_of
 from pipelines.engine import stage
 from pipelines.engine.stage import RunPolicy, Stage
 from xmic_cli import console
-from xmic_cli.meter import clock_time, per_second
+from xmic_cli.meter import per_second
 
 
 def run_stages(stages: Sequence[Stage], policy: RunPolicy, *, dry_run: bool, json: bool) -> None:
@@ -76,7 +77,7 @@ def report_line(report: Mapping[str, Any]) -> str:
     did = f"nothing to do, {report['rows']:,} {counted}"
     if report["made"]:
         rate = f", {per_second(report['made_rows'] / seconds)}" if seconds >= 1 else ""
-        did = f"{report['made_rows']:,} {counted} in {clock_time(seconds)}{rate}"
+        did = f"{report['made_rows']:,} {counted} in {clock_of(seconds, digits=0)}{rate}"
     failed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(report["failures"].items()))
     parts = [did, report["finding"], f"failed: {failed}" if failed else ""]
     parts.append(f"{report['remaining']} of {report['shards']} shards still to make" if report["remaining"] else "")

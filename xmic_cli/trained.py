@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from xmic_cli.meter import clock_time
+from data_manifests.times import clock_of
 
 
 def trained_lines(result: Mapping[str, Any]) -> Iterator[str]:
@@ -18,7 +18,7 @@ def trained_lines(result: Mapping[str, Any]) -> Iterator[str]:
     for label, head in result["heads"].items():
         did = "finished before, nothing to do"
         if label in result["trained"]:
-            did = f"trained in {clock_time(result['seconds'][label])}"
+            did = f"trained in {clock_of(result['seconds'][label], digits=0)}"
         yield f"  {label}: {'; '.join([did, *_facts(head, result['kept'][label])])}"
         yield from (f"    {_trial(trial)}" for trial in head.get("trials", []))
 

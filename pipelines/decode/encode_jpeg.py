@@ -57,17 +57,23 @@ def from_jpeg(data: bytes) -> np.ndarray:
     """
     # OpenCV fills the rest of a cut-off JPEG with grey and only warns: the end marker must be there.
     whole = data[:3] == b"\xff\xd8\xff" and b"\xff\xd9" in data[-64:]
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if whole else None
-    except cv2.error:  # damage to its size: OpenCV refuses more than 2³⁰ pixels
-        picture = None
+    picture = _rgb_of(data) if whole else None
     if picture is None:
         raise InputError(
             f"JPEG: {len(data)} bytes starting with {data[:3].hex(' ') or 'nothing'} are not a whole JPEG; "
             "expected ff d8 ff first and ff d9 at the end, get the picture again"
         )
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return picture
+
+
+def _rgb_of(data: bytes) -> np.ndarray | None:
+    """Decode a picture as it is stored; None where OpenCV cannot."""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
+    except cv2.error:  # damage to its size: OpenCV refuses more than 2³⁰ pixels
+        return None
+    return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def is_png(data: bytes) -> bool:
@@ -86,17 +92,13 @@ def from_png(data: bytes) -> np.ndarray:
     Raises:
         InputError: The bytes are no PNG, or one that is cut off or damaged.
     """
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if _is_whole_png(data) else None
-    except cv2.error:
-        picture = None
+    picture = _rgb_of(data) if _is_whole_png(data) else None
     if picture is None:
         raise InputError(
             f"PNG: {len(data)} bytes starting with {data[:8].hex(' ') or 'nothing'} are not a whole PNG; "
             "expected its parts with their checksums up to IEND, get the picture again"
         )
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return picture
 
 
 def _is_whole_png(data: bytes) -> bool:

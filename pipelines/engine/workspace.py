@@ -249,6 +249,13 @@ class Workspace:
         require_folder_names(name)
         return self.runs / name
 
+    def run_named(self, name: str) -> Path | None:
+        """Return the folder of the run that a file of numbers names.
+
+        The file may be somebody else's: a name that can be no folder's names no run of this workspace.
+        """
+        return self.run(name) if is_folder_name(name) else None
+
     def run_folders(self) -> list[Path]:
         """List the folders of all runs, by name."""
         return [run for run in subfolders(self.runs) if not run.is_symlink()]

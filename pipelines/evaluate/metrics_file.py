@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -402,12 +403,8 @@ class Metrics(_Part):
         return not partial and not any(self.failures.values())
 
 
-def metrics_text(metrics: Metrics) -> str:
-    """Format the numbers: indented, but each recording on one line."""
-    return _text(metrics.as_dict())
-
-
-def _text(plain: dict[str, Any]) -> str:
+def metrics_text(plain: Mapping[str, Any]) -> str:
+    """Format the content of metrics.json: indented, but each recording on one line."""
     text = json.dumps(plain, indent=2, sort_keys=True, allow_nan=False)
     return re.sub(r"\[\s+([\d.e+-]+),\s+(\d+)\s+\]", r"[\1, \2]", text) + "\n"
 
@@ -415,7 +412,7 @@ def _text(plain: dict[str, Any]) -> str:
 def write_metrics(folder: Path, metrics: Metrics) -> None:
     """Write metrics.json, with its digest, into the folder of an evaluation."""
     with replace_atomically(folder / METRICS) as temporary:
-        temporary.write_text(_text(sealed(metrics.as_dict())), encoding="utf-8")
+        temporary.write_text(metrics_text(sealed(metrics.as_dict())), encoding="utf-8")
 
 
 def read_metrics(file: Path) -> Metrics:

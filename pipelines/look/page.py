@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from data_manifests.errors import UsageError
 from data_manifests.schema import LABELS, Label
+from data_manifests.times import clock_of
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.workspace import Workspace
 from pipelines.look.checks import checks
@@ -19,6 +18,7 @@ from pipelines.look.options import LookOptions
 from pipelines.look.split_facts import SplitFacts, split_facts
 from pipelines.prepare.classes import read_classes
 from pipelines.report.choose import by_hash, fair_shares, in_turn
+from pipelines.report.html_templates import html_environment
 from pipelines.report.strips import Strip, strips, within_budget
 
 _BUDGET = 12_000_000
@@ -142,15 +142,8 @@ def _html(
     found: Sequence[str],
     shown: Sequence[ShownClip],
 ) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("pipelines.look"), jinja2.PackageLoader("pipelines.report")]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=True,
-    )
-    environment.filters["clock"] = clock
+    environment = html_environment("pipelines.look", "pipelines.report")
+    environment.filters["clock"] = clock_of
     tokens = {token for clip in shown for token in clip.tokens.split()}
     choices = {
         label: sorted((name, number) for number, name in enumerate(names[label]) if f"{label}:{number}" in tokens)
@@ -208,15 +201,6 @@ def _in_words(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def clock(seconds: float) -> str:
-    """Write a time as '0:04.2', or '1:02:03.0' from an hour on."""
-    tenths = round(seconds * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{head}:{rest // 10:02d}.{rest % 10}"
 
 
 def _plain(item: SplitFacts) -> dict[str, Any]:

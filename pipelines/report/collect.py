@@ -14,7 +14,6 @@ from data_manifests.schema import LABELS, Label
 from pipelines.embed.options import EmbedOptions
 from pipelines.engine.clips import clips_footer
 from pipelines.engine.command_lines import command_line, in_workspace
-from pipelines.engine.folder_names import is_folder_name
 from pipelines.engine.shards import read_footer
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.evaluation import harmonic_mean_of
@@ -225,9 +224,8 @@ def collect(workspace: Workspace) -> Collected:
 
 def _learned_from(workspace: Workspace, name: str) -> str | None:
     """Name in words the training data of a run whose clips or labels have changed; None of an up-to-date run."""
-    if not is_folder_name(name):  # a name of somebody else's file, of which there is no run here
-        return None
-    heads = (workspace.run(name) / label for label in LABELS)
+    folder = workspace.run_named(name)
+    heads = (folder / label for label in LABELS) if folder else ()
     return next(filter(None, (what_it_learned_from_has_changed(workspace, head) for head in heads)), None)
 
 

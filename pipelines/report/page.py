@@ -20,6 +20,7 @@ from pipelines.report.confusion import confusion_values, confusions
 from pipelines.report.dot_plot import ROW, dot_plots
 from pipelines.report.gallery import gallery
 from pipelines.report.headlines import Headline
+from pipelines.report.html_templates import html_environment
 from pipelines.report.not_run import empty, not_run
 from pipelines.report.per_class import class_tables, within_rows
 from pipelines.report.pictures import Picture
@@ -85,14 +86,7 @@ def page(
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=True,
-    )
+    environment = html_environment("pipelines.report")
     environment.filters |= {
         "capitalize_first": _capitalize_first,
         "mark_words": _mark_words,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from data_manifests.errors import MissingUpstream
 from data_manifests.schema import LABELS, Label
+from data_manifests.times import clock_of
 from pipelines.decode.stage import decoded_shards
 from pipelines.engine.clips import read_clips
 from pipelines.engine.shards import iter_rows
@@ -240,10 +241,4 @@ def _hand_pieces(hands: Sequence[tuple[float, bool]], end: float) -> list[Piece]
 def _ticks(end: float) -> list[tuple[float, str]]:
     steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
     step = next((step for step in steps if end / step <= 8), steps[-1])
-    return [(100 * time / end, _clock(time)) for time in range(0, int(end) + 1, step)]
-
-
-def _clock(time: int) -> str:
-    minutes, seconds = divmod(time, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+    return [(100 * time / end, clock_of(time, digits=0)) for time in range(0, int(end) + 1, step)]

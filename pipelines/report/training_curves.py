@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_manifests.schema import LABELS, Label
-from pipelines.engine.folder_names import is_folder_name
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.axis import axis_end
@@ -103,9 +102,10 @@ def training_curves(workspace: Workspace, evaluations: Sequence[Metrics]) -> lis
     found = []
     for run, own in runs.items():
         within = next((one for one in own if one.within and not one.control and not one.clips_file), None)
-        for label in LABELS if is_folder_name(run) else ():
-            file = workspace.run(run) / label / "metrics.jsonl"
-            lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        folder = workspace.run_named(run)
+        for label in LABELS:
+            file = folder / label / "metrics.jsonl" if folder else None
+            lines = file.read_text(encoding="utf-8").splitlines() if file and file.is_file() else []
             if lines:
                 epochs = [json.loads(line) for line in lines]
                 found.append(training_curve(own[0], label, epochs, within))

@@ -9,7 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+NEEDS_BROWSER = pytest.mark.skipif(not BROWSER or not DRIVER, reason="chromium and chromedriver are not installed")
+OVERFLOW = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb",
@@ -57,8 +61,6 @@ def overflow(browser: Any, width: int) -> int:
     try:
         browser.refresh()
         assert browser.execute_script("return window.innerWidth") == width
-        return browser.execute_script(
-            "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
+        return browser.execute_script(OVERFLOW)
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

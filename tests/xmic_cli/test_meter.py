@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from xmic_cli.meter import Meter, clock_time, per_second
+from data_manifests.times import clock_of
+from xmic_cli.meter import Meter, per_second
 
 
 class _Clock:
@@ -66,4 +67,4 @@ def test_a_line_of_a_log_has_the_time_elapsed() -> None:
 
 def test_rates_and_times_are_short() -> None:
     assert [per_second(rate) for rate in (0.2, 1.25, 57.2, 1234.5)] == ["12.0/min", "1.2/s", "57/s", "1,234/s"]
-    assert [clock_time(seconds) for seconds in (0.4, 49, 3769)] == ["0:00", "0:49", "1:02:49"]
+    assert [clock_of(seconds, digits=0) for seconds in (0.4, 49, 3769)] == ["0:00", "0:49", "1:02:49"]

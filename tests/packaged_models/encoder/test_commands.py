@@ -5,6 +5,7 @@ import json
 import pytest
 
 from packaged_models.encoder.__main__ import app
+from tests.packaged_models.encoder.kinds import KINDS
 from xmic_cli.app import run_app
 
 NAME = "python -m packaged_models.encoder"
@@ -17,16 +18,7 @@ def test_the_packaged_encoder_is_measured_on_few_pictures(capsys: pytest.Capture
     assert found["encoder"].startswith("pocket-")
     assert found["seeds"] == [7, 8]
     assert [(row["domain"], row["label"], row["pictures"], row["clips"]) for row in found["rows"]] == [
-        (domain, label, pictures, 4)
-        for domain in ("epic", "ego4d")
-        for label, pictures in (
-            ("noun", "one thing"),
-            ("noun", "several things"),
-            ("noun", "full frames"),
-            ("noun", "hand crops"),
-            ("verb", "full frames"),
-            ("verb", "hand crops"),
-        )
+        (domain, label, pictures, 4) for domain in ("epic", "ego4d") for label, pictures in KINDS
     ]
     assert [(one["domain"], one["label"]) for one in found["verdicts"]] == [
         ("epic", "noun"),

@@ -14,15 +14,8 @@ from pipelines.embed.encoders import load_encoder
 from pipelines.engine.progress import Silent
 from pocket_kitchens.drawing.domains import EGO4D, EPIC
 from pocket_kitchens.world import Size, plan_world
+from tests.packaged_models.encoder.kinds import KINDS
 
-KINDS = [
-    ("noun", "one thing"),
-    ("noun", "several things"),
-    ("noun", "full frames"),
-    ("noun", "hand crops"),
-    ("verb", "full frames"),
-    ("verb", "hand crops"),
-]
 NUMBERS = ZeroShot(400, 200, 13, 10.0, 2.6, 2.0, 2.5, 2.565, 0.065, (0.01, 0.12), 0.4, 0.3, (0.05, 0.15), 0.9)
 
 

@@ -137,19 +137,25 @@ def test_a_file_with_times_of_display_is_in_no_doubt(video: Callable[[str], Path
         assert with_doubt(index, container, stream) is index
 
 
+def _without_times(video: Callable[[str], Path], video_maker, folder: Path, kind: str) -> Path:
+    """A video of 60 numbered pictures whose container has no times of display."""
+    if kind == "h264.avi":
+        return video(kind)
+    source = folder / kind
+    if kind == "packed.avi":
+        video_maker.make_video(folder / "plain.avi", codec="mpeg4", b_frames=1)
+        video_maker.pack_b_frames(folder / "plain.avi", source)
+    else:
+        video_maker.copy_in_decode_order(video("h264.mp4"), source)
+    return source
+
+
 @pytest.mark.parametrize("packet", [0, 1, 12, 13, 59])
 @pytest.mark.parametrize("kind", ["h264.avi", "packed.avi", "copy.mp4"])
 def test_no_wrong_picture_comes_out_of_a_damaged_file_without_times(
     video: Callable[[str], Path], video_maker, tmp_path: Path, kind: str, packet: int
 ) -> None:
-    source = tmp_path / kind
-    if kind == "h264.avi":
-        source = video(kind)
-    elif kind == "packed.avi":
-        video_maker.make_video(tmp_path / "plain.avi", codec="mpeg4", b_frames=1)
-        video_maker.pack_b_frames(tmp_path / "plain.avi", source)
-    else:
-        video_maker.copy_in_decode_order(video("h264.mp4"), source)
+    source = _without_times(video, video_maker, tmp_path, kind)
     bad = tmp_path / f"bad{source.suffix}"
     video_maker.scratch(source, bad, packet)
     assert wrong_numbers(bad, video_maker, 60, forward=False, all_there=False) == []
@@ -160,14 +166,7 @@ def test_no_wrong_picture_comes_out_of_a_damaged_file_without_times(
 def test_no_wrong_picture_comes_out_of_a_cut_off_file_without_times(
     video: Callable[[str], Path], video_maker, tmp_path: Path, kind: str, share: float
 ) -> None:
-    source = tmp_path / kind
-    if kind == "h264.avi":
-        source = video(kind)
-    elif kind == "packed.avi":
-        video_maker.make_video(tmp_path / "plain.avi", codec="mpeg4", b_frames=1)
-        video_maker.pack_b_frames(tmp_path / "plain.avi", source)
-    else:
-        video_maker.copy_in_decode_order(video("h264.mp4"), source)
+    source = _without_times(video, video_maker, tmp_path, kind)
     cut = tmp_path / f"cut{source.suffix}"
     video_maker.truncate(source, cut, share)
     assert wrong_numbers(cut, video_maker, 60, forward=False, all_there=False) == []

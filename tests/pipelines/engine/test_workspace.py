@@ -304,6 +304,13 @@ def test_the_newest_run_is_listed_once_though_a_link_names_it(tmp_path: Path) ->
     assert places.run_folders() == [places.run("a"), places.run("b")]
 
 
+def test_a_name_in_a_file_that_can_be_no_folder_names_no_run(tmp_path: Path) -> None:
+    places = Workspace(tmp_path)
+    assert places.run_named("xmic-official-epic-s0-1a2b3c4d") == places.run("xmic-official-epic-s0-1a2b3c4d")
+    for name in ("../out", "a/b", "..", "<script>/"):
+        assert places.run_named(name) is None
+
+
 FOLDERS = "manifests|frames|hands|embeddings|text|runs|evaluations|reports|cache|tmp"
 BY_HAND = re.compile(rf'root / |root\.(glob|joinpath)\(|/ "({FOLDERS})"|"({FOLDERS})/|["/](clips|videos)\.parquet"')
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from data_manifests.errors import MissingUpstream, UsageError
+from data_manifests.times import clock_of
 from pipelines.engine.workspace import Workspace
 from pipelines.look.options import LookOptions
-from pipelines.look.page import clock, write_look
+from pipelines.look.page import write_look
 from pipelines.look.split_facts import split_facts
 
 
@@ -83,4 +84,4 @@ def test_words_of_the_dataset_are_escaped(tmp_path: Path, world: Any, make_video
 
 
 def test_times_are_of_minutes_and_of_hours_where_needed() -> None:
-    assert [clock(seconds) for seconds in (0.0, 59.96, 61.26, 3723.0)] == ["0:00.0", "1:00.0", "1:01.3", "1:02:03.0"]
+    assert [clock_of(seconds) for seconds in (0.0, 59.96, 61.26, 3723.0)] == ["0:00.0", "1:00.0", "1:01.3", "1:02:03.0"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,9 @@ import pytest
 from pipelines.engine.workspace import Workspace
 from pipelines.look.options import LookOptions
 from pipelines.look.page import write_look
-from tests.pipelines.browser_pages import BROWSER, DRIVER, open_browser, open_page, overflow, requests_beyond_the_page
+from tests.pipelines.browser_pages import NEEDS_BROWSER, overflow, requests_beyond_the_page
 
-pytestmark = pytest.mark.skipif(not BROWSER or not DRIVER, reason="chromium and chromedriver are not installed")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with open_browser(tmp_path_factory.mktemp("browser")) as driver:
-        yield driver
+pytestmark = NEEDS_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +21,6 @@ def file(embedded_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("look") / "work"
     shutil.copytree(embedded_once / "work", folder)
     return Path(write_look(Workspace.open(folder), LookOptions("mine"))["html"])
-
-
-@pytest.fixture
-def page(browser: Any, file: Path) -> Any:
-    open_page(browser, file)
-    return browser
 
 
 def test_it_loads_without_an_error_and_asks_for_nothing(page: Any) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pytest
 
 from pipelines.engine.workspace import Workspace
 from pipelines.report.clip_map import clip_map
 from pipelines.report.gallery import gallery
+from pipelines.report.html_templates import html_environment
 from pipelines.report.timeline import timelines
-from tests.pipelines.browser_pages import BROWSER, DRIVER, open_browser, open_page, overflow, requests_beyond_the_page
+from tests.pipelines.browser_pages import NEEDS_BROWSER, overflow, requests_beyond_the_page
 from tests.pipelines.kitchen_world import Kitchen
 from tests.pipelines.report.answered_world import models
 
-pytestmark = pytest.mark.skipif(not BROWSER or not DRIVER, reason="chromium and chromedriver are not installed")
+pytestmark = NEEDS_BROWSER
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -30,17 +29,8 @@ PAGE = """<!doctype html>
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with open_browser(tmp_path_factory.mktemp("browser")) as driver:
-        yield driver
-
-
-@pytest.fixture(scope="module")
 def file(answered_once: Path, kitchen: Kitchen, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipelines.report"), undefined=jinja2.StrictUndefined, autoescape=True,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+    environment = html_environment("pipelines.report")
     answered, videos = Workspace.open(answered_once), Workspace.open(kitchen.work)
     shown = models(answered)
     text = environment.from_string(PAGE).render(
@@ -52,12 +42,6 @@ def file(answered_once: Path, kitchen: Kitchen, tmp_path_factory: pytest.TempPat
     page = tmp_path_factory.mktemp("parts") / "index.html"
     page.write_text(text, "utf-8")
     return page
-
-
-@pytest.fixture
-def page(browser: Any, file: Path) -> Any:
-    open_page(browser, file)
-    return browser
 
 
 def choose(page: Any, name: str, value: str) -> list[set[str]]:

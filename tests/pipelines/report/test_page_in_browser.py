@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,9 @@ import pytest
 
 from pipelines.engine.workspace import Workspace
 from pipelines.report.write import write_report
-from tests.pipelines.browser_pages import BROWSER, DRIVER, open_browser, open_page, overflow, requests_beyond_the_page
+from tests.pipelines.browser_pages import NEEDS_BROWSER, OVERFLOW, overflow, requests_beyond_the_page
 
-_OVERFLOW = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-pytestmark = pytest.mark.skipif(not BROWSER or not DRIVER, reason="chromium and chromedriver are not installed")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with open_browser(tmp_path_factory.mktemp("browser")) as driver:
-        yield driver
+pytestmark = NEEDS_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +22,6 @@ def file(answered_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reported") / "work"
     shutil.copytree(answered_once, folder)
     return Path(write_report(Workspace.open(folder))["html"])
-
-
-@pytest.fixture
-def page(browser: Any, file: Path) -> Any:
-    open_page(browser, file)
-    return browser
 
 
 def _texts(page: Any, selector: str) -> list[str]:
@@ -219,7 +205,7 @@ def test_nothing_overflows_unfolded(page: Any, width: int) -> None:
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
         _unfold(page)
-        assert page.execute_script(_OVERFLOW) <= 0
+        assert page.execute_script(OVERFLOW) <= 0
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
