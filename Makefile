@@ -1,5 +1,6 @@
 # What a contributor runs. CI runs the same targets (.ci/run).
 BIN ?= .venv/bin
+# One test: make test TESTS='tests/test_words.py -n 0'
 TESTS ?=
 
 .PHONY: setup test lint types imports words docs check demo
@@ -8,7 +9,7 @@ setup:
 	python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e '.[test]'
 
 test:
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n logical $(TESTS)
 
 lint:
 	$(BIN)/ruff check .

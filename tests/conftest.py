@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores; PyTorch reads it when it is loaded
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pipelines.engine.workspace import Workspace
 from tests.pipelines.kitchen_world import Kitchen, build
