@@ -188,7 +188,10 @@ def point_at(url: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point the client at a hub; the cache is a folder of its own."""
     constants = "huggingface_hub.constants"
     monkeypatch.setattr(f"{constants}.ENDPOINT", url)
-    monkeypatch.setattr(f"{constants}.HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+    files = url + "/{repo_id}/resolve/{revision}/{filename}"
+    # The oldest client that is allowed has a copy of it where files are fetched.
+    for module in (constants, "huggingface_hub.file_download"):
+        monkeypatch.setattr(f"{module}.HUGGINGFACE_CO_URL_TEMPLATE", files, raising=False)
     monkeypatch.setattr(f"{constants}.HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(f"{constants}.HF_TOKEN_PATH", str(cache / "token"))
     monkeypatch.setattr(f"{constants}.HF_HUB_OFFLINE", False)
