@@ -189,9 +189,9 @@ def point_at(url: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     constants = "huggingface_hub.constants"
     monkeypatch.setattr(f"{constants}.ENDPOINT", url)
     files = url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(f"{constants}.HUGGINGFACE_CO_URL_TEMPLATE", files)
     # The oldest client that is allowed has a copy of it where files are fetched.
-    for module in (constants, "huggingface_hub.file_download"):
-        monkeypatch.setattr(f"{module}.HUGGINGFACE_CO_URL_TEMPLATE", files, raising=False)
+    monkeypatch.setattr("huggingface_hub.file_download.HUGGINGFACE_CO_URL_TEMPLATE", files, raising=False)
     monkeypatch.setattr(f"{constants}.HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(f"{constants}.HF_TOKEN_PATH", str(cache / "token"))
     monkeypatch.setattr(f"{constants}.HF_HUB_OFFLINE", False)
