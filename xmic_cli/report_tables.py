@@ -12,14 +12,13 @@ _ROWS = 8
 """Rows of a table that fit on one screen beside the rest."""
 
 
-def print_screen(written: Mapping[str, Any], apart: Mapping[str, str]) -> None:
+def print_screen(written: Mapping[str, Any]) -> None:
     """Print the comparison with zero-shot, and one table of top-1.
 
     Empty rows and columns are left out.
 
     Args:
         written: what :func:`pipelines.report.write.write_report` returns.
-        apart: name of a run → what tells it apart.
     """
     compared = difference_rows([line for line in written["headlines"] if not line["control"]])
     if compared:
@@ -31,7 +30,7 @@ def print_screen(written: Mapping[str, Any], apart: Mapping[str, str]) -> None:
     head = ["method", "trained on", "across to", *used, "marks"]
     rows = [
         [
-            " ".join(filter(None, [row["method"], apart.get(row["run"], "")])),
+            row["method"],
             row["source"].removesuffix(" train"),
             row["cross"] or "–",
             *(_top1(row, column) for column in used),

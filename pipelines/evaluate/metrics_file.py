@@ -304,8 +304,8 @@ class Metrics(_Part):
     """Numbers and facts of one evaluation, the content of ``metrics.json``.
 
     A label whose head was not trained is not in ``labels``. ``source`` is the training split, None where it was not
-    given. ``intervals`` maps a number, named as in ``card.json``, to its interval. ``outdated`` is not in the file: it
-    describes in words what has changed since.
+    given. ``intervals`` maps a number, named as in ``card.json``, to its interval. Two are not in the file:
+    ``outdated`` describes in words what has changed since, and ``apart`` is what tells the run apart from others.
     """
 
     schema_number: int = Field(alias="schema")
@@ -331,6 +331,7 @@ class Metrics(_Part):
     versions: dict[str, str]
     commands: list[str]
     outdated: str = Field(default="", exclude=True)
+    apart: dict[str, Any] = Field(default={}, exclude=True)
 
     @property
     def stream(self) -> int:

@@ -13,9 +13,10 @@ from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import LABELS, Label
 from pipelines.embed.options import EmbedOptions
 from pipelines.engine.clips import clips_footer
-from pipelines.engine.command_lines import command_line, in_workspace
+from pipelines.engine.command_lines import as_text, command_line, in_workspace
 from pipelines.engine.shards import read_footer
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.differs import told_apart
 from pipelines.evaluate.evaluation import harmonic_mean_of
 from pipelines.evaluate.intervals import Interval, Kind, between
 from pipelines.evaluate.metrics_file import METRICS, DatasetSplit, Metrics, Run, folder_name, read_metrics
@@ -91,7 +92,7 @@ class Row:
     """Row of results: a run on its own and a cross target.
 
     ``cells`` maps 'noun within', 'noun cross', 'noun hm', … to a cell. ``pretrained_on`` names the egocentric data that
-    an encoder was pretrained on, '' where there is none.
+    an encoder was pretrained on, '' where there is none. ``apart`` is of :func:`apart_notes`.
     """
 
     run: Run
@@ -103,6 +104,7 @@ class Row:
     pretrained_on: str
     outdated: bool
     control: Control
+    apart: Sequence[str]
     cells: Mapping[str, Cell]
 
     @property
@@ -114,9 +116,9 @@ class Row:
     def method(self) -> str:
         """Name of the method and its preset, with what differs from it.
 
-        That is recipe, settings, the rule by which the epoch was kept, and a control.
+        That is recipe, settings, the rule by which the epoch was kept, what else tells the run apart, and a control.
         """
-        return method_title(self.run, self.control.words)
+        return method_title(self.run, [*self.apart, *self.control.words])
 
     @property
     def marks(self) -> str:
@@ -207,8 +209,11 @@ def collect(workspace: Workspace) -> Collected:
     files = sorted(folder.glob(f"*/*/{METRICS}"))
     read = [read_metrics(file) for file in files]
     learned = {name: _learned_from(workspace, name) for name in dict.fromkeys(metrics.run.name for metrics in read)}
+    apart = told_apart(workspace.run_folders())
     evaluations = [
-        _dated(workspace, metrics, file.parent, learned[metrics.run.name])
+        _dated(workspace, metrics, file.parent, learned[metrics.run.name]).model_copy(
+            update={"apart": apart.get(metrics.run.name, {})}
+        )
         for metrics, file in zip(read, files, strict=True)
     ]
     if not evaluations:
@@ -289,6 +294,17 @@ def method_title(run: Run, more: Sequence[str] = (), without: Collection[str] = 
     return f"{method_name(run)} ({'; '.join(notes)})" if notes else method_name(run)
 
 
+def apart_notes(metrics: Metrics, without: Collection[str] = ()) -> list[str]:
+    """Name what tells a run apart, besides what :func:`method_notes` names.
+
+    Args:
+        metrics: an evaluation of the run.
+        without: settings that are named elsewhere.
+    """
+    named = {"recipe", "select", *metrics.run.changed_settings, *metrics.run.changed_recipe, *without}
+    return [f"{name}={as_text(value)}" for name, value in metrics.apart.items() if name not in named]
+
+
 def _changed(name: str, value: object) -> str:
     return name.replace("_", " ") if value is True else f"{name}={value}"
 
@@ -317,6 +333,7 @@ def _row(within: Metrics | None, cross: Metrics | None) -> Row:
         ", ".join(sorted({on for metrics in there for on in metrics.pretrained_on.values()})),
         any(bool(metrics.outdated) for metrics in there),
         known.control,
+        apart_notes(known),
         cells,
     )
 

@@ -16,7 +16,7 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.metrics_file import Metrics
 from pipelines.evaluate.predictions_file import LabelledScores, labelled_scores
 from pipelines.prepare.classes import read_classes
-from pipelines.report.collect import PREDICTIONS, method_name
+from pipelines.report.collect import PREDICTIONS, apart_notes, method_name, method_title
 from pipelines.report.per_class import scores_are_there
 
 CLASSES = 20
@@ -79,13 +79,22 @@ def confusions(workspace: Workspace, evaluations: Sequence[tuple[Metrics, Path]]
 
 
 def _titles(evaluations: Sequence[Metrics]) -> dict[tuple[str, str], str]:
-    """Name each evaluation shortly, by its run where short names would be the same."""
-    short = {
-        (one.name, str(one.target)): f"{method_name(one.run)}, {one.trained_on.dataset} → {one.target}"
-        for one in evaluations
+    """Name each evaluation in the shortest form that no other has.
+
+    The forms are the method's name, the name with what tells the runs apart, and the name of the run.
+    """
+    forms = []
+    for one in evaluations:
+        place = f"{one.trained_on.dataset} → {one.target}"
+        full = method_title(one.run, apart_notes(one))
+        forms.append((f"{method_name(one.run)}, {place}", f"{full}, {place}", f"{one.name} → {one.target}"))
+    times = [Counter(form) for form in zip(*forms, strict=True)]
+    return {
+        (one.name, str(one.target)): next(
+            title for title, count in zip(titles, times, strict=True) if count[title] == 1
+        )
+        for one, titles in zip(evaluations, forms, strict=True)
     }
-    times = Counter(short.values())
-    return {key: title if times[title] == 1 else f"{key[0]} → {key[1]}" for key, title in short.items()}
 
 
 def confusion(title: str, label: Label, scored: LabelledScores, said: np.ndarray, names: Sequence[str]) -> Confusion:

@@ -15,7 +15,7 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.metrics_file import DatasetSplit
 from pipelines.methods import METHODS
 from pipelines.report.axis import axis_end
-from pipelines.report.collect import Collected, method_name, method_notes
+from pipelines.report.collect import Collected, apart_notes, method_name, method_notes
 from pipelines.report.paper_match import PaperRows, comparable, real_place, v2_named
 from pipelines.report.table_cells import TableCell, measured, measured_reference
 from pipelines.report.table_groups import Group, by_direction, groups_of
@@ -30,6 +30,8 @@ ROW = 42
 LANES = {"within": 13, "cross": 29}
 """Height of each lane in its row."""
 _LEFT, _RIGHT = 1.5, 98.0
+_NAMED = ("encoder", "v2", "streams", "classify", "prompt", "names")
+"""Settings that a row's notes name by themselves."""
 _REFERENCES = (("chance", "chance"), ("source_majority", "majority"))
 
 
@@ -161,17 +163,26 @@ def _shared_notes(groups: Sequence[Group]) -> list[str]:
 
 
 def _titles(groups: Sequence[Group], shared: Sequence[str]) -> list[tuple[str, str]]:
-    """Make (name, notes) of each row; rows that would read the same get the end of their run's name."""
+    """Make (name, notes) of each row.
+
+    Rows that would read the same get what tells their runs apart, or else the end of the run's name.
+    """
     encoders = len({group.protocol.get("encoder") for group in groups}) > 1
     titles = []
     for group in groups:
         notes = [note for note in _notes(group) if note not in shared]
         notes += [f"encoder {group.protocol.get('encoder')}"] if encoders else []
         titles.append((method_name(group.run), "; ".join(notes)))
+    apart = ["; ".join(apart_notes(group.first, _NAMED)) for group in groups]
+    return _distinct(_distinct(titles, apart), [group.run.name[-8:] for group in groups])
+
+
+def _distinct(titles: Sequence[tuple[str, str]], more: Sequence[str]) -> list[tuple[str, str]]:
+    """Add a note to each of the titles that are the same."""
     times = Counter(titles)
     return [
-        (name, "; ".join(filter(None, (notes, group.run.name[-8:])))) if times[name, notes] > 1 else (name, notes)
-        for (name, notes), group in zip(titles, groups, strict=True)
+        (name, "; ".join(filter(None, (notes, note)))) if times[name, notes] > 1 else (name, notes)
+        for (name, notes), note in zip(titles, more, strict=True)
     ]
 
 

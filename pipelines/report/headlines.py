@@ -12,7 +12,7 @@ from pipelines.engine.digest import digest_json
 from pipelines.evaluate.compare import Comparison, Side, compare
 from pipelines.evaluate.intervals import Interval
 from pipelines.evaluate.metrics_file import Metrics
-from pipelines.report.collect import method_name, method_notes, method_title
+from pipelines.report.collect import apart_notes, method_name, method_notes, method_title
 
 _SAME = ("encoder", "prompt", "names")
 
@@ -144,6 +144,7 @@ def _of(seeds: Sequence[Metrics], evaluations: Sequence[Metrics]) -> Iterator[He
     other = beside_zero_shot(first, evaluations)
     if other is None:
         return
+    notes = [*apart_notes(first), *first.control.words]
     for label in LABELS:
         mine, theirs = [metrics.labels.get(label) for metrics in seeds], other.labels.get(label)
         numbers = [one for one in mine if one is not None and one.top1 is not None]
@@ -155,9 +156,9 @@ def _of(seeds: Sequence[Metrics], evaluations: Sequence[Metrics]) -> Iterator[He
         yield Headline(
             first.name,
             bool(first.control),
-            method_title(first.run, first.control.words),
+            method_title(first.run, notes),
             method_name(first.run),
-            method_notes(first.run, first.control.words),
+            method_notes(first.run, notes),
             [metrics.run.seed for metrics in seeds if metrics.run.seed is not None],
             str(first.trained_on),
             str(first.target),

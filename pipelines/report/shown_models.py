@@ -14,7 +14,7 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.metrics_file import DatasetSplit, Metrics
 from pipelines.evaluate.predictions_file import labelled_scores
 from pipelines.hands.crops import CropPolicy
-from pipelines.report.collect import method_name, method_title
+from pipelines.report.collect import apart_notes, method_name, method_title
 from pipelines.report.per_class import PREDICTIONS, scores_are_there
 from pipelines.report.strips import Pictures
 
@@ -53,7 +53,7 @@ def shown_models(evaluations: Sequence[tuple[Metrics, Path]]) -> list[Model]:
         zero_shot = metrics.run.method == "zero-shot"
         rank = 0 if zero_shot else 1 if metrics.run.method == "xmic" else 2
         source = "" if zero_shot or metrics.source is None else f", trained on {metrics.source.dataset}"
-        setting = rank, method_title(metrics.run), method_name(metrics.run), source
+        setting = rank, method_title(metrics.run, apart_notes(metrics)), method_name(metrics.run), source
         found.setdefault(setting, {}).setdefault(metrics.target, (metrics, folder))
     chosen = sorted(found.items(), key=lambda item: item[0][0])[:MOST_MODELS]
     short = [name + source for (_, _, name, source), _ in chosen]

@@ -28,7 +28,6 @@ def report(
     the split, then the paper's tables that have runs. There ± is over seeds, [95 % interval], (few) for under 30
     recordings or 100 clips, (Wilson) for an interval where drawing the recordings shows no spread.
     """
-    from pipelines.evaluate.differs import in_words, told_apart
     from pipelines.report.collect import COLUMNS
     from pipelines.report.write import write_report
     from xmic_cli.report_tables import print_all, print_screen, warnings
@@ -41,7 +40,7 @@ def report(
     if tables:
         print_all(written, COLUMNS)
     else:
-        print_screen(written, {run: in_words(found) for run, found in told_apart(space.run_folders()).items()})
+        print_screen(written)
     for text in warnings(written):
         console.note(text)
     empty = len(written["gaps"]) + len(written["unbegun"])

@@ -82,6 +82,20 @@ def evaluated(workspace: Workspace) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def configured(workspace: Workspace) -> Callable[..., None]:
+    """``configured(run, **protocol)`` writes the configuration of a run of X-MIC, as far as a report reads it."""
+
+    def write(run: str, **protocol: Any) -> None:
+        under = {"encoder": "e", "v2": "e", "hands": "hand-m30-32px-best", "streams": "both", "classify": "hand"}
+        made = {"method": "xmic", "preset": "official", "seed": 0, "recipe": None, "source": {"dataset": "ego4d"}}
+        folder = workspace.runs / run / "noun"
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(json.dumps({**made, "protocol": under | protocol}), encoding="utf-8")
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def answered_once(embedded_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The embedded workspace with X-MIC and zero-shot scored on both datasets; not to be written to."""

@@ -11,7 +11,7 @@ from data_manifests.errors import MissingUpstream
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.evaluation import harmonic_mean_of
 from pipelines.evaluate.metrics_file import Metrics
-from pipelines.report.collect import Gap, collect, method_title
+from pipelines.report.collect import Gap, apart_notes, collect, method_title
 
 Make = Callable[..., dict]
 Put = Callable[..., Path]
@@ -251,6 +251,25 @@ def test_a_row_says_what_is_not_the_default_of_its_method(workspace: Workspace, 
     (row,) = collect(workspace).rows
     assert row.method == "xmic paper (recipe matched; epoch by source-val; X-MIC vector mean)"
     assert (row.name, row.marks) == (f"{RUN}@mean", "")
+
+
+def test_runs_of_one_method_are_named_by_the_settings_in_which_they_differ(
+    workspace: Workspace, evaluated: Put, metrics: Make, configured: Callable[..., None]
+) -> None:
+    runs = {"xmic-official-clips-s0-aaaaaaaa": {"segments": 8}, "xmic-official-clips-s0-bbbbbbbb": {"segments": 16}}
+    for run, protocol in runs.items():
+        configured(run, streams="hand", **protocol)
+    evaluated(*(metrics(run=run) for run in [*runs, "xmic-official-clips-s1-cccccccc"]))
+    titles = [row.method for row in collect(workspace).rows]
+    assert titles == ["xmic official (segments=8; streams=hand)", "xmic official (segments=16; streams=hand)"] + [
+        "xmic official"  # whose run is not in the workspace any more
+    ]
+
+
+def test_a_setting_that_the_evaluation_itself_names_is_named_once(metrics: Make) -> None:
+    made = Metrics.model_validate(metrics()).model_copy(update={"apart": {"epochs": 3, "select": "best", "v2": "dino"}})
+    changed = made.model_copy(update={"run": made.run.model_copy(update={"changed_recipe": {"epochs": 3}})})
+    assert apart_notes(changed) == ["v2=dino"]
 
 
 def test_a_control_is_a_row_of_its_own_and_no_gap_of_it_is_to_be_trained(

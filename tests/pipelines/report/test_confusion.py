@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 
+from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.predictions_file import LabelledScores
-from pipelines.report.confusion import CLASSES, LISTED, MOST, OTHER, Confusion, confusion, confusion_values
+from pipelines.report.confusion import CLASSES, LISTED, MOST, OTHER, Confusion, confusion, confusion_values, confusions
+from tests.pipelines.report.answered_world import evaluations
 
 
 def _counted(truth: list[int], said: list[int], classes: int = 4, names: list[str] | None = None) -> Confusion:
@@ -50,6 +52,20 @@ def test_values_name_a_clip_once_and_the_answers_outside_the_matrix() -> None:
     assert first["names"] == ["cup", "pan"]
     assert first["cells"] == [[0, 1, 1, [0, -1]], [0, 2, 1, [1, 0]], [1, 1, 1, [2, -1]]]
     json.dumps(values)  # plain values
+
+
+def test_matrices_of_one_method_are_named_by_what_tells_their_runs_apart(answered: Workspace) -> None:
+    plain = evaluations(answered)
+    changed = {"name": "other", "changed_recipe": {"epochs": 9}}
+    again = [
+        (one.model_copy(update={"run": one.run.model_copy(update=changed), "apart": {"segments": 8}}), folder)
+        for one, folder in plain
+        if one.run.method == "xmic"
+    ]
+    titles = [one.title for one in confusions(answered, [*plain, *again])]
+    assert "zero-shot, mine → mine val" in titles
+    assert "xmic official (epochs=9; segments=8), mine → other val" in titles
+    assert len(set(titles)) == 6
 
 
 def test_the_order_of_the_clips_in_the_file_does_not_matter() -> None:

@@ -117,6 +117,16 @@ def test_rows_that_would_read_the_same_get_the_end_of_their_run_s_name(workspace
     assert [row.notes for row in plot.panels[0].rows] == ["ego4d-s0", "1a2b3c4d"]
 
 
+def test_rows_that_would_read_the_same_get_what_tells_their_runs_apart(
+    workspace: Workspace, evaluated: Put, configured: Callable[..., None]
+) -> None:
+    runs = {"xmic-a-s0-11111111": {"segments": 8}, "xmic-a-s0-22222222": {"segments": 16}}
+    for run, protocol in runs.items():
+        configured(run, **protocol)
+    (plot,) = _drawn(workspace, evaluated, *(one for run in runs for one in both(run={"name": run})))
+    assert [row.notes for row in plot.panels[0].rows] == ["segments=8", "segments=16"]
+
+
 def test_a_row_with_one_label_is_empty_in_the_other_panel(workspace: Workspace, evaluated: Put) -> None:
     coop = both("coop")
     for made in coop:

@@ -74,6 +74,20 @@ def test_the_same_evaluations_give_the_same_bytes_in_any_workspace(
         assert str(tmp_path).encode() not in first
 
 
+def test_page_and_text_name_the_settings_that_tell_two_runs_apart(
+    workspace: Workspace, evaluated: Put, configured: Callable[..., None]
+) -> None:
+    for run, protocol in {"one": {}, "two": {"streams": "full"}}.items():
+        configured(run, **protocol)
+        evaluated(*both(run={"name": run}, protocol=protocol), *both("zero-shot"))
+    page, text = _written(workspace)
+    assert "| xmic official (streams=full) | two |" in text
+    assert "xmic official (streams=full) trained on ego4d" in text  # against zero-shot
+    band, results = page.partition('id="results-noun"')[::2]
+    assert '<strong>xmic official</strong> <span class="soft">(streams=full)</span>' in band
+    assert "<small>streams=full</small>" in results
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../up"])
 def test_a_report_can_not_leave_the_reports_folder(
     workspace: Workspace, evaluated: Put, metrics: Make, name: str
