@@ -10,7 +10,7 @@ from data_manifests.schema import LABELS
 from pipelines.embed.options import EmbedOptions
 from pipelines.engine.command_lines import command_line
 from pipelines.evaluate.metrics_file import Run
-from pipelines.evaluate.options import EvaluateOptions
+from pipelines.evaluate.options import EvaluateOptions, ScoreOptions
 from pipelines.prepare.options import Ego4dOptions, EgteaOptions, EpicOptions, TableOptions
 from pipelines.report.collect import train_command
 from pipelines.report.table_groups import Group
@@ -51,13 +51,13 @@ def to_train(source: str, method: str, setting: str) -> str:
     """Write the command that trains a row of the paper's tables.
 
     Args:
-        source: dataset to train on.
+        source: dataset to train on; '' where it is not known.
         method: its name.
         setting: as the paper's rows have it: 'v2=dino', 'streams=full', 'encoder=CLIP ViT-L/14', 'norms=n1 n3',
             'prompt=Image of a {}', or ''.
     """
     name, _, value = setting.partition("=")
-    train = TrainOptions(source, method)
+    train = TrainOptions(source or "DATASET", method)
     before = ""
     if name == "v2":
         train = replace(train, v2=_DINO)
@@ -94,11 +94,16 @@ def to_begin(table: int, run: Run, source: str, *, crossed: bool) -> str:
     Args:
         table: its number.
         run: an existing run.
-        source: the dataset it was trained on.
+        source: the dataset it was trained on; '' where it is not known.
         crossed: something is evaluated on another dataset already, so that what Table 2 lacks is the source's classes.
     """
     if table < 4:
-        evaluate = command_line("evaluate", EvaluateOptions(("egtea" if table == 3 else "DATASET",)), run.name)
-        return f"{_to_prepare(source)} && {evaluate}" if table == 2 and crossed else evaluate
+        target = "egtea" if table == 3 else "DATASET"
+        if run.scored:  # No run of ours can be evaluated: its scores on the target are given too.
+            options = ScoreOptions(files=(Path("FILE"),), dataset=target, name=run.name, source=source or "DATASET")
+            evaluate = command_line("score", options)
+        else:
+            evaluate = command_line("evaluate", EvaluateOptions((target,)), run.name)
+        return f"{_to_prepare(source or 'DATASET')} && {evaluate}" if table == 2 and crossed else evaluate
     first = {4: "streams=full", 5: "encoder=CLIP ViT-L/14", 6: "norms=none", 7: "prompt=Image of a {}"}
     return to_train(source, "xmic", first[table])

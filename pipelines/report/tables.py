@@ -108,7 +108,7 @@ def tables_of(found: Collected, workspace: Workspace) -> Tables:
         sections = by_direction([group for group in groups if fits(number, group, workspace)])
         shown = [members for members in sections if begun(number, members)]
         if not shown:
-            first = found.evaluations[0]
+            first = next((one for one in found.evaluations if not one.run.scored), found.evaluations[0])
             crossed = any(not metrics.within for metrics in found.evaluations)
             why = f"Table {number} ({TITLES[number]}) has no runs yet"
             unbegun.append(Gap(why, to_begin(number, first.run, first.trained_on.dataset, crossed=crossed)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import shutil
@@ -22,7 +23,12 @@ from pipelines.engine import stage
 from pipelines.engine.workspace import Workspace
 from pipelines.hands.detector import DetectorIdentity
 from pipelines.hands.stage import DetectHandsStage
+from pipelines.report.collect import collect
+from pipelines.report.headlines import headlines
+from pipelines.report.not_run import not_run
+from pipelines.report.tables import tables_of
 from tests.pipelines.embedded_world import FakeDetector
+from tests.pipelines.report.evaluations import both, evaluation
 from xmic_cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,6 +140,37 @@ def _next(workspace: Workspace) -> dict[str, str]:
     for line in found.values():
         assert not line or refused(line) is None
     return {what: line for what, line in found.items() if line}
+
+
+_GIVEN = both("scored: mine", run={"key": None, "preset": None, "seed": None})
+_LARGE = {"encoder": "open-clip-vit-l-14-openai-01234567", "encoder_spec": "open_clip:ViT-L-14/openai"}
+
+
+@pytest.mark.parametrize(
+    ("made", "tables"),
+    [
+        pytest.param([*both(), *both("zero-shot")], {3, 4, 5, 6, 7}, id="first runs"),
+        pytest.param([evaluation(target="ego4d")], {3, 4, 5, 6, 7}, id="within alone"),
+        pytest.param([evaluation(target=target) for target in ("ego4d", "egtea")], {1, 4, 5, 6, 7}, id="EGTEA"),
+        pytest.param([*both(source="my clips", protocol=_LARGE)], {3, 4, 5, 6, 7}, id="a name with a space"),
+        pytest.param(both(run={"changed_settings": {"n1": False}}), {1, 2, 3, 4, 5, 6, 7}, id="a setting of one table"),
+        pytest.param(_GIVEN, {3, 4, 5, 6, 7}, id="scores that were given"),
+        pytest.param([one | {"source": None, "labels": {}} for one in _GIVEN], {2, 3, 4, 5, 6, 7}, id="no source"),
+    ],
+)
+def test_every_command_of_a_report_is_read(tmp_path: Path, made: list[dict[str, Any]], tables: set[int]) -> None:
+    workspace = Workspace.open(tmp_path / "work")
+    for one in made:
+        folder = workspace.evaluation(one["run"]["name"], one["target"]["dataset"], one["target"]["split"])
+        folder.mkdir(parents=True)
+        (folder / "metrics.json").write_text(json.dumps(one))
+    found = collect(workspace)
+    listed = not_run(found, tables_of(found, workspace), headlines(found.evaluations))
+    said = " ".join(item.why for item in listed)
+    assert {number for number in range(1, 8) if f"Table {number} " in said} == tables
+    for item in listed:
+        for line in item.commands:
+            assert refused(line) is None, item.why
 
 
 def _without_vectors(workspace: Workspace, pattern: str) -> None:
