@@ -24,6 +24,7 @@ from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.progress import Progress
 from pipelines.predict.answers import Answers
 from pipelines.predict.contact_sheet import ContactSheet
+from pipelines.predict.fonts import without_font
 from pipelines.predict.lanes import Clips, Lanes, Span, truth_of
 from pipelines.predict.outline import outline
 from pipelines.predict.panel import Panel
@@ -61,6 +62,8 @@ def annotate(footage: EmbeddedFootage, answers: Answers, folder: Path, progress:
         The files that were written.
     """
     made: list[Path] = []
+    for name, letters in without_font(_words(footage, answers)).items():
+        progress.note(f"no font here has {_some(letters)}: drawn as boxes. Install {name}, and run the command again")
     of_video = {video_id: Clips() for video_id in footage.footage.videos}
     # All words, so that their probabilities can be averaged.
     for clip in replace(answers, top=max(map(len, answers.names.values()))):
@@ -83,6 +86,17 @@ def annotate(footage: EmbeddedFootage, answers: Answers, folder: Path, progress:
     if footage.hands is None:
         progress.note(f"no hands are drawn: {NO_HANDS}")
     return made
+
+
+def _words(footage: EmbeddedFootage, answers: Answers) -> Iterator[str]:
+    """Yield the words that come from files and may be drawn."""
+    for label in answers.names:
+        yield from answers.names[label]
+        yield from filter(None, (getattr(segment, label) for segment in footage.footage.truth))
+
+
+def _some(letters: str, most: int = 8) -> str:
+    return " ".join(letters[:most]) + (f" and {len(letters) - most} more" if len(letters) > most else "")
 
 
 def stem_of(video_id: str, all_ids: Mapping[str, Any]) -> str:

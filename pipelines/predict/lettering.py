@@ -1,13 +1,13 @@
-"""Write sharp text into pictures, in fonts that come with the dependencies."""
+"""Write sharp text into pictures."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from pipelines.predict.fonts import font
 
 Colour = tuple[int, int, int]
 
@@ -26,46 +26,6 @@ PALETTE: tuple[Colour, ...] = (
     (104, 118, 48),
 )
 """Colours of words; white text can be read on all of them."""
-
-
-_UNKNOWN = "\U0010fffe"
-"""Character without a glyph in every font."""
-
-
-@lru_cache(maxsize=64)
-def _font(size: float, wide: bool) -> ImageFont.FreeTypeFont:
-    """Load a font in a size, pixels: Pillow's own, or Matplotlib's, which has more letters."""
-    found = ImageFont.truetype(str(_more_letters()), size) if wide else ImageFont.load_default(size)
-    assert isinstance(found, ImageFont.FreeTypeFont)
-    return found
-
-
-@lru_cache(maxsize=1)
-def _more_letters() -> Path | None:
-    """Find DejaVu Sans, which Ultralytics' dependency Matplotlib brings."""
-    found = find_spec("matplotlib")
-    file = Path(found.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf" if found and found.origin else None
-    return file if file and file.is_file() else None
-
-
-@lru_cache(maxsize=4096)
-def _has_glyph(letter: str) -> bool:
-    own = _font(20, False)
-    return bytes(own.getmask(letter)) != bytes(own.getmask(_UNKNOWN))
-
-
-@lru_cache(maxsize=1024)
-def font(text: str, size: float) -> ImageFont.FreeTypeFont:
-    """Choose the font that has the letters of a text.
-
-    Pillow's own has no accents, and no Greek or Cyrillic.
-
-    Args:
-        text: the text.
-        size: of the font, pixels.
-    """
-    lacks = any(not _has_glyph(letter) for letter in text if not letter.isspace())
-    return _font(size, lacks and _more_letters() is not None)
 
 
 @lru_cache(maxsize=1024)

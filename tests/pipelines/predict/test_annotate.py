@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import av
@@ -68,6 +69,25 @@ def test_every_frame_is_there_at_its_time_with_boxes_where_there_is_a_clip(
     counts = [green(picture) for _, picture in shown]
     assert min(counts[2:15]) > 4 * max(counts[:2] + counts[15:]), counts
     assert subtitles[0].read_text().startswith("1\n00:00:00,000 --> 00:00:01,000\nnoun: ")
+
+
+def test_letters_that_no_font_has_are_named_once(
+    seen: tuple[Predictor, EmbeddedFootage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def without_font(words: Iterable[str]) -> dict[str, str]:
+        looked.extend(words)
+        return {"Noto Sans CJK": "切る鍋鉄瓶煮込料理"}
+
+    monkeypatch.setattr("pipelines.predict.annotate.without_font", without_font)
+    predictor, footage = seen
+    answers = predictor.predict(footage)
+    told = Told()
+    annotate(footage, answers, tmp_path, told)
+    (line,) = (note for note in told.notes if "font" in note)
+    assert line.startswith("no font here has 切 る 鍋 鉄 瓶 煮 込 料 and 1 more: drawn as boxes. Install Noto Sans CJK")
+    assert {*answers.names["noun"], *answers.names["verb"]} <= set(looked)
 
 
 def test_a_video_that_can_not_be_read_is_told_and_leaves_no_file(

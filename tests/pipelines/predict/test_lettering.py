@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from pipelines.predict.lettering import chip, fitting, font, paste, wrapped
+from pipelines.predict.fonts import font
+from pipelines.predict.lettering import chip, fitting, paste, wrapped
 
 
 def test_a_long_text_ends_in_an_ellipsis_within_its_width() -> None:
@@ -18,12 +18,6 @@ def test_a_reason_is_broken_between_words() -> None:
     lines = wrapped("7 of 16 instants are past the end", 20, 120)
     assert " ".join(lines) == "7 of 16 instants are past the end"
     assert all(font(line, 20).getlength(line) <= 120 for line in lines)
-
-
-@pytest.mark.parametrize("text", ["Löffel", "чайник", "κουτάλι", "łyżka"])
-def test_words_of_other_languages_are_letters_and_no_boxes(text: str) -> None:
-    missing = bytes(font(text, 20).getmask("\U0010fffe"))
-    assert all(bytes(font(text, 20).getmask(letter)) != missing for letter in text)
 
 
 def test_a_chip_at_the_edge_is_moved_into_the_page() -> None:
