@@ -14,6 +14,7 @@ FORMS = "seconds (62.5), m:ss (1:02.5) or h:mm:ss (0:01:02.5)"
 # int() itself refuses numbers of thousands of digits.
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2}(?:\.\d*)?)", re.ASCII)
 _FRAME = re.compile(r"(\d{1,10})(?:\.0)?f", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"([+-]?[\d:]*),(\d+)", re.ASCII)
 _SHOWN = 60
 
 
@@ -49,6 +50,11 @@ def parse_time(written: str, fps: float | None = None) -> float:
             value = math.nan
         if math.isfinite(value):
             return value
+    comma = _DECIMAL_COMMA.fullmatch(text)
+    if comma:
+        thousands = len(comma[2]) == 3 and comma[1].strip("+-") not in ("", "0")
+        kind = "a comma; decimals need a point, and thousands none" if thousands else "a decimal comma; write a point"
+        raise ValueError(f"{written[:_SHOWN]!r} has {kind}: {f'{comma[1]}.{comma[2]}'[:_SHOWN]}")
     forms = f"{FORMS.replace(' or', ',')} or a frame (1500f)" if fps is not None else FORMS
     raise ValueError(f"{written[:_SHOWN]!r} is not a time; expected {forms}")
 

@@ -46,7 +46,8 @@ def read_csv(file: Path, delimiter: str = ",") -> Iterator[Cells]:
 
     Args:
         file: the file, in UTF-8.
-        delimiter: character between two cells. Another one is found by the header, if the header has none of these.
+        delimiter: character between two cells. Another one is taken where the header has none of it, or more of that
+            one than commas.
 
     Yields:
         The number of the line a row ends on, and the row's cells. In a file with semicolons or tabs, a column of
@@ -77,7 +78,8 @@ def csv_text(file: Path, delimiter: str = ",") -> CsvText:
     if said:
         return CsvText(text[said.end() :], said[1], 1)
     header = re.split(r"[\r\n]", re.sub(r'"[^"]*"', "", text[:_HEADER].lstrip("\r\n ")))[0]
-    if delimiter not in header:
+    # A name may have a comma in it: what a header has most of is between its cells.
+    if delimiter == "," or delimiter not in header:
         delimiter = max((delimiter, *_DELIMITERS), key=header.count)
     return CsvText(text, delimiter, 0)
 

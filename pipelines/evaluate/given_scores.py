@@ -222,7 +222,8 @@ def _row_of_numbers(file: Path, number: int, columns: Sequence[str], cells: Sequ
         raise ValueError
     except ValueError:
         name, cell = next((n, c) for n, c in zip(columns, cells, strict=True) if not _is_number(c))
-        raise InputError(f"{file}, row {number}, column {name}: found {cell!r}; expected a finite number.") from None
+        wanted = "a finite number with a decimal point" if "," in cell else "a finite number"
+        raise InputError(f"{file}, row {number}, column {name}: found {cell!r}; expected {wanted}.") from None
 
 
 def _is_number(cell: str) -> bool:

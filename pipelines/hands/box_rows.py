@@ -109,7 +109,8 @@ def _csv_header(file: Path) -> list[str]:
 
 
 def _is_plain(found: Sequence[str]) -> bool:
-    return len(found) > 1 and all(name == name.strip() for name in found)
+    """Return whether a header is one of commas: a semicolon or tab in a name means that they separate the cells."""
+    return len(found) > 1 and all(name == name.strip() and not set(";\t") & set(name) for name in found)
 
 
 def _parquet_header(file: Path) -> list[str]:

@@ -40,6 +40,14 @@ def test_what_is_no_time_is_refused_with_the_forms(written: str) -> None:
         parse_time(written, 25)
 
 
+@pytest.mark.parametrize(("written", "right"), [("0,5", "0.5"), (" -12,25 ", "-12.25"), ("1:02,5", "1:02.5")])
+def test_a_decimal_comma_is_named(written: str, right: str) -> None:
+    with pytest.raises(ValueError, match=rf"^'{written}' has a decimal comma; write a point: {right}$"):
+        parse_time(written)
+    with pytest.raises(ValueError, match=r"^'1,234' has a comma; decimals need a point, and thousands none: 1\.234$"):
+        parse_time("1,234")
+
+
 @pytest.mark.parametrize(
     ("seconds", "digits", "text"),
     [(0, 1, "0:00.0"), (59.96, 1, "1:00.0"), (3599.9, 0, "1:00:00"), (3725.25, 2, "1:02:05.25"), (7, 0, "0:07")],

@@ -19,6 +19,7 @@ from pipelines.decode.packet_index import demuxed
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.source import LostFrame
 from pipelines.decode.stated import joined_at, second_recording, stated
+from pipelines.prepare.check.cut_off import cut_in_packet
 
 Heartbeat = Callable[[], None]
 
@@ -78,6 +79,7 @@ def _probe_video(path: Path, heartbeat: Heartbeat) -> Probe:
         lacking = statement.lacking(seconds, None, 1 / float(rate) if rate else 0.1)
         if second is not None:
             lacking = joined_at(second)
+        lacking = lacking or cut_in_packet(path, container.format.name)
         return Probe(duration_s=seconds, fps=float(rate) if rate else None, lacking=lacking)
 
 

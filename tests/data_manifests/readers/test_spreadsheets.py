@@ -58,7 +58,24 @@ def test_a_comma_between_the_digits_of_a_file_with_commas_or_tabs_is_left_as_it_
     file.write_text('video,start_s\na,"1,234"\n')
     assert next(row for _, row in read_csv(file) if row[0] == "a") == ["a", "1,234"]
     (reject,) = TableReader([(file, "train")]).read("train").rejects.to_pylist()
-    assert reject["detail"].startswith("start_s '1,234' is ")
+    assert reject["detail"].startswith("start_s '1,234' has a comma; decimals need a point")
+
+
+def test_a_quoted_decimal_comma_between_commas_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text('video,start_s,stop_s,noun\na.mp4,"0,5",2,cup\n')
+    (reject,) = TableReader([(file, "train")]).read("train").rejects.to_pylist()
+    assert reject["detail"] == "start_s '0,5' has a decimal comma; write a point: 0.5"
+
+
+def test_a_comma_in_the_name_of_a_column_does_not_separate_cells(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("video;start_s;stop_s;noun;note, free\na.mp4;0,5;2;cup;a, b\n")
+    assert next(read_csv(file)) == (1, ["video", "start_s", "stop_s", "noun", "note, free"])
+    (clip,) = TableReader([(file, "train")]).read("train").clips.to_pylist()
+    assert (clip["start_s"], clip["stop_s"]) == (0.5, 2.0)
+    (tmp_path / "x.tsv").write_text("video\tnote, free, long\na\tb\n")
+    assert next(read_csv(tmp_path / "x.tsv", "\t"))[1] == ["video", "note, free, long"]
 
 
 @pytest.mark.parametrize(("cells", "point"), [("1,234 12,000", False), ("0,123 12,000", True), ("1,5 12,000", True)])

@@ -85,6 +85,10 @@ def test_files_may_hold_a_label_each_or_some_clips_each(csv, parquet):
         ("clip_id,verb:0,verb:1\na,1\n", "row 2: found 2 cells; expected 3"),
         ("clip_id,verb:0,verb:1\na,1,2\nb,1,nan\n", "row 3, column verb:1: found nan; expected a finite number"),
         ("clip_id,verb:0,verb:1\na,1,1e39\n", "row 2, column verb:1: found 1e+39; expected a finite number"),
+        (
+            'clip_id,verb:0,verb:1\na,1,"0,5"\n',
+            "found '0,5'; expected a finite number with a decimal point",
+        ),
         ("clip_id,verb:0,verb:1\na,1,\n", "row 2, column verb:1: found ''; expected a finite number"),
         ("clip_id,verb:0,verb:1\n,1,2\n", "row 2, column clip_id: found ''"),
         ("clip_id,verb:0,verb:1\nz,1,2\n", "row 2, column clip_id: found 'z', which is no clip of mine val"),
