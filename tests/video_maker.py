@@ -7,8 +7,10 @@ the frame's number. A moving texture lies over it, so that inter-frame predictio
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -83,7 +85,8 @@ def make_video(
     path = Path(path)
     count = len(pts) if pts is not None else round(float(fps) * seconds)
     stored = size[::-1] if rotation % 180 else size
-    with av.open(str(path), "w", options={"movflags": "+faststart"} if path.suffix == ".mp4" else {}) as out:
+    options_of_file = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
+    with _same_scheduling(), av.open(str(path), "w", options=options_of_file) as out:
         stream = out.add_stream(codec, rate=fps, options=_codec_options(codec, gop, b_frames, open_gop, options))
         stream.width, stream.height = stored
         stream.pix_fmt = {"gif": "rgb8", "mjpeg": "yuvj420p", "libx264rgb": "rgb24"}.get(codec, "yuv420p")
@@ -111,6 +114,23 @@ def make_video(
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return count
+
+
+@contextmanager
+def _same_scheduling() -> Iterator[None]:
+    """Give this thread back the scheduling that it had.
+
+    SVT-AV1 asks for real time with the highest priority (SCHED_FIFO 99), which root gets and keeps. Every process of
+    the machine would wait for the tests then.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, param = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, param)
 
 
 def _codec_options(
