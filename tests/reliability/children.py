@@ -44,6 +44,10 @@ class Child:
         os.waitpid(self.pid, 0)
         raise TimeoutError(f"the child did not end within {limit_s} s: {self.said.read_text()[-2000:]}")
 
+    def runs(self) -> bool:
+        """Tell whether it still runs."""
+        return self.pid in _session(self.pid)
+
     def others(self) -> list[int]:
         """Return the processes that it started and that still run."""
         return [pid for pid in _session(self.pid) if pid != self.pid]

@@ -82,18 +82,19 @@ def _killed(states: ChainStates, kill: Kill) -> tuple[list[str], bool]:
         first, hit = _killed(states, Kill(kill.stage, AT_CALLS[0], kill.at))
         again, _ = _killed(states, Kill(kill.stage, AT_CALLS[0], kill.at * kill.at))
         return first + again, hit
+    sent = True
     if kill.how in AT_CALLS:
         child = children.start(stage.run, states.said, lambda: _die_at(kill.how, int(kill.at * stage.calls)))
     else:
         child = children.start(stage.run, states.said)
-        _kill_at_instant(child, kill, stage.seconds)
+        sent = _kill_at_instant(child, kill, stage.seconds)
     code = child.wait()
     problems = [f"process {pid} lives on" for pid in child.survivors()]
     allowed = {0} if kill.how == WORKER else {0, -signal.SIGKILL, _STOPPED}
     if code not in allowed and not _written_before(states, kill.stage, code):
         problems.append(f"exit code {code} at the kill: {states.last_line}")
     # A signal may be answered by ending in good order, and a worker's death by doing its task again.
-    return problems, code != 0 or kill.how in (WORKER, AT_CALLS[2], AT_CALLS[3])
+    return problems, sent and (code != 0 or kill.how in (WORKER, AT_CALLS[2], AT_CALLS[3]))
 
 
 def _finish(states: ChainStates, name: str) -> list[str]:
@@ -122,17 +123,27 @@ def _die_at(how: str, chosen: int) -> None:
     children.on_calls(*((live_on, die) if "after" in how else (die, live_on)))
 
 
-def _kill_at_instant(child: Child, kill: Kill, seconds: float) -> None:
-    time.sleep(kill.at * seconds)
+def _kill_at_instant(child: Child, kill: Kill, seconds: float) -> bool:
+    """Kill at a share of the time that the stage takes; return False where there is no worker to kill."""
+    end = time.monotonic() + kill.at * seconds
+    while kill.how == WORKER and not _workers(child) and child.runs():
+        time.sleep(0.005)
+    time.sleep(kill.at if kill.how == WORKER else max(0.0, end - time.monotonic()))
     with contextlib.suppress(ProcessLookupError):
         if kill.how == WORKER:
-            workers = [pid for pid in child.others() if _is_worker(pid)]
+            workers = _workers(child)
             if workers:
                 os.kill(workers[0], signal.SIGKILL)
-        elif kill.how == "the group at an instant":
+            return bool(workers)
+        if kill.how == "the group at an instant":
             os.killpg(child.pid, signal.SIGKILL)
         else:
             os.kill(child.pid, signal.SIGTERM if "SIGTERM" in kill.how else signal.SIGKILL)
+    return True
+
+
+def _workers(child: Child) -> list[int]:
+    return [pid for pid in child.others() if _is_worker(pid)]
 
 
 def _is_worker(pid: int) -> bool:
@@ -144,7 +155,7 @@ def _is_worker(pid: int) -> bool:
 def chosen_kills(stages: Mapping[str, Stage], kills: int, seed: int) -> Iterator[Kill]:
     """Choose kills by seed: every system call of every stage once, as far as they go, and of all other kinds.
 
-    At least two fifths are of other kinds.
+    At least a fifth is of other kinds.
     """
     rng = random.Random(seed)
     calls = [
@@ -153,7 +164,7 @@ def chosen_kills(stages: Mapping[str, Stage], kills: int, seed: int) -> Iterator
         for number in range(stage.calls)
     ]
     rng.shuffle(calls)
-    calls = calls[: kills * 3 // 5]
+    calls = calls[: kills * 4 // 5]
     others = []
     for number in range(kills - len(calls)):
         how = HOWS[1:][number % len(HOWS[1:])]
@@ -163,16 +174,29 @@ def chosen_kills(stages: Mapping[str, Stage], kills: int, seed: int) -> Iterator
     yield from sorted(calls + others, key=lambda kill: rng.random())
 
 
-def section(outcome: Outcome, stages: Mapping[str, Stage], command: str) -> list[str]:
-    """Write the counts as Markdown."""
-    rows: dict[str, list[object]] = {}
+_ABOUT = (
+    "Each stage of a small chain is killed, and then the same command runs again. After it every file must have the "
+    "bytes that an uninterrupted run writes. No other file may be there, and no process of the killed command may "
+    "live on.",
+    "The kills come at system calls (before or after a rename, fsync, unlink, rmdir or symlink, by SIGKILL, SIGTERM "
+    "or SIGINT); at random instants, to the process or its whole group; to a worker that decodes, where the command "
+    "itself must end well; and twice in a row. “Calls” are those of one uninterrupted run; each of them is killed "
+    "once by SIGKILL.",
+)
+
+
+def found(outcome: Outcome, stages: Mapping[str, Stage], command: str) -> page.Found:
+    """Write the counts for the page."""
+    rows: list[list[object]] = []
     for name, stage in stages.items():
         of = [sum(outcome.hits[name, how] for how in kinds) for kinds in (AT_CALLS, AT_INSTANTS, (WORKER,), (TWICE,))]
-        rows[name] = [stage.calls, *of, sum(of)]
-    rows["**all**"] = [sum(row[column] for row in rows.values()) for column in range(6)]  # type: ignore[misc]
+        rows.append([name, stage.calls, *of, sum(of)])
+    rows.append(["all", *(sum(row[column] for row in rows) for column in range(1, 7))])  # type: ignore[misc]
     head = ["stage", "calls", "at a call", "at an instant", "a worker", "twice", "kills"]
-    text = f"{rows['**all**'][-1]} kills, {outcome.missed} came too late; wrong after them: {len(outcome.wrong)}."
-    return [page.made_by(command), "", text, "", *page.table(head, rows), *(f"- {line}" for line in outcome.wrong)]
+    summary = (
+        f"{rows[-1][-1]} kills, and {outcome.missed} more that came after the end; wrong after {len(outcome.wrong)}."
+    )
+    return page.Found("Kills", _ABOUT, command, summary, head, rows, outcome.wrong)
 
 
 def main() -> None:
@@ -181,7 +205,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", action="append", default=[], help="a stage; may be repeated")
-    parser.add_argument("--write", action="store_true", help="write the counts into docs/reliability.md")
+    parser.add_argument("--write", action="store_true", help="keep the counts, and write docs/reliability.md")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="kills-"))
     states = ChainStates(folder, given.only)
@@ -193,12 +217,12 @@ def main() -> None:
         print(f"{time.monotonic() - begun:5.0f} s  {text}", flush=True)
 
     outcome = make(states, chosen_kills(states.stages, given.kills, given.seed), say)
-    lines = section(
+    result = found(
         outcome, states.stages, f"python -m tests.reliability.kills --kills {given.kills} --seed {given.seed}"
     )
-    print("\n".join(lines))
+    print("\n".join(result.lines))
     if given.write:
-        page.write_section("kills", lines)
+        page.record("kills", result)
     if outcome.wrong:
         sys.exit(f"{len(outcome.wrong)} kills left something wrong; see {folder}")
     shutil.rmtree(folder)

@@ -1,44 +1,88 @@
-"""Write what a program of this folder found into ``docs/reliability.md``."""
+"""Write ``docs/reliability.md`` from what the programs of this folder found.
+
+Each program keeps its counts in ``results/<program>.json``. After a change of these files:
+
+    python -m tests.reliability.page
+"""
 
 from __future__ import annotations
 
 import datetime
+import json
 import platform
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+RESULTS = Path(__file__).parent / "results"
+_ORDER = ("kills", "flips", "faults", "loaders", "tables", "media", "security")
 _VERSIONS = ("torch", "pyarrow", "av", "numpy")
+_HEAD = """\
+# Reliability
+
+What was done to xmic to see whether it keeps its promises, and what came of it. The programs lie in
+`tests/reliability/`. They make all of their inputs themselves and choose by a seed, so anyone can run them again. They
+write the counts below. A sample of each runs in the test suite.
+"""
 
 
-def with_section(page: str, name: str, lines: Sequence[str]) -> str:
-    """Replace what lies between the marks of a section.
+@dataclass(frozen=True)
+class Found:
+    """What one program found.
 
-    Raises:
-        ValueError: the page has no such section.
+    Attributes:
+        title: heading of its section.
+        about: paragraphs: what is done, and what counts as right.
+        command: as it was typed.
+        summary: the totals in a sentence.
+        head: names of the table's columns.
+        rows: of the table; the first cell names the row.
+        wrong: one line for each thing that was wrong.
+        date: of the run.
+        versions: of what was run.
     """
-    begin, end = f"<!-- {name}: written by its program -->", f"<!-- end of {name} -->"
-    if begin not in page or end not in page:
-        raise ValueError(f"expected {begin} and {end}")
-    text = "\n".join([begin, "", *lines, "", end])
-    return re.sub(f"{re.escape(begin)}.*{re.escape(end)}", lambda _: text, page, flags=re.DOTALL)
+
+    title: str
+    about: Sequence[str]
+    command: str
+    summary: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    wrong: Sequence[str] = ()
+    date: str = field(default_factory=lambda: str(datetime.datetime.now(datetime.UTC).date()))
+    versions: dict[str, str] = field(
+        default_factory=lambda: {"Python": platform.python_version(), **{name: version(name) for name in _VERSIONS}}
+    )
+
+    @property
+    def lines(self) -> list[str]:
+        """The section, in Markdown."""
+        text = [f"## {self.title}", ""]
+        for paragraph in self.about:
+            text += [paragraph, ""]
+        versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        text += [f"`{self.command}`, {self.date}, {versions}:", "", self.summary, ""]
+        text += [f"| {' | '.join(self.head)} |", f"|---{'|--:' * (len(self.head) - 1)}|"]
+        text += [f"| {' | '.join(map(str, row))} |" for row in self.rows]
+        return text + ["", *(f"- {line}" for line in self.wrong)] if self.wrong else text
 
 
-def write_section(name: str, lines: Sequence[str]) -> None:
-    """Write a section of the page."""
-    PAGE.write_text(with_section(PAGE.read_text("utf-8"), name, lines), "utf-8")
+def record(program: str, found: Found) -> None:
+    """Keep what a program found, and write the page."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{program}.json").write_text(json.dumps(asdict(found), indent=1) + "\n", "utf-8")
+    PAGE.write_text(text_of_page(), "utf-8")
 
 
-def made_by(command: str) -> str:
-    """Say which command wrote a section, when and with which versions."""
-    versions = ", ".join(f"{name} {version(name)}" for name in _VERSIONS)
-    today = datetime.datetime.now(datetime.UTC).date()
-    return f"`{command}`, {today}, Python {platform.python_version()}, {versions}."
+def text_of_page() -> str:
+    """Write the page from all results."""
+    there = {file.stem: Found(**json.loads(file.read_text("utf-8"))) for file in sorted(RESULTS.glob("*.json"))}
+    names = [name for name in _ORDER if name in there] + [name for name in there if name not in _ORDER]
+    return "\n".join([_HEAD, *("\n".join([*there[name].lines, ""]) for name in names)])
 
 
-def table(head: Sequence[str], rows: Mapping[str, Sequence[object]]) -> list[str]:
-    """Write a table of Markdown; the first column names the rows."""
-    lines = [f"| {' | '.join(head)} |", f"|---{'|--:' * (len(head) - 1)}|"]
-    return lines + [f"| {name} | {' | '.join(map(str, row))} |" for name, row in rows.items()]
+if __name__ == "__main__":
+    PAGE.write_text(text_of_page(), "utf-8")
