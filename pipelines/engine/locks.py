@@ -104,9 +104,10 @@ class ShardLock:
         holder = _named_in(text)
         age = time.time() - os.fstat(file).st_mtime
         if holder.get("host") not in (None, socket.gethostname()) and age < LEASE_S:
+            seen = f"{age:.0f} s ago" if age >= 0 else f"{-age:.0f} s ahead of this host's clock"
             raise LockedElsewhere(
                 f"{self._path} is held by process {holder.get('pid')} on host {holder.get('host')}, "
-                f"seen {age:.0f} s ago (a lock is abandoned after {LEASE_S:.0f} s). "
+                f"seen {seen} (a lock is abandoned after {LEASE_S:.0f} s). "
                 "Wait for it, or pass --break-lock if that process is surely dead."
             )
 
@@ -123,20 +124,46 @@ def exclusive_lock(path: Path, while_waiting: Callable[[], None] = lambda: None)
     Other processes that want the same lock wait, also those of other hosts. Read the file or folder again inside the
     block: another process may have changed it during the wait. The lock file lies in ``.locks`` beside ``path``.
 
+    The lease of another host is watched, not only dated: one that nobody touches for :data:`LEASE_S` seconds of the
+    wait is abandoned, whatever the clocks of both hosts say.
+
     Args:
         path: file or folder that is made or changed.
         while_waiting: called repeatedly while another process holds the lock; an exception that it raises ends the
             wait.
     """
-    lock = ShardLock(_lock_file(path))
+    file = _lock_file(path)
+    lock, touched, since = ShardLock(file), _touched(file), time.monotonic()
     while True:
-        with suppress(LockedElsewhere):
+        try:
             if lock.acquire():
                 break
+        except LockedElsewhere:
+            if _touched(file) != touched:
+                touched, since = _touched(file), time.monotonic()
+            elif time.monotonic() - since >= LEASE_S:
+                lock = ShardLock(file, break_lock=True)
         while_waiting()
         time.sleep(_WAIT_S)
     with lock:
         yield
+
+
+def said_once(say: Callable[[str], None], text: str) -> Callable[[], None]:
+    """Return what to call while waiting: it says the text at its first call."""
+    left = [text]
+
+    def wait() -> None:
+        if left:
+            say(left.pop())
+
+    return wait
+
+
+def _touched(file: Path) -> int | None:
+    with suppress(OSError):
+        return file.stat().st_mtime_ns
+    return None
 
 
 def holder_of(path: Path) -> str | None:

@@ -22,7 +22,7 @@ from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_shards
 from pipelines.embed.encoders.spec import embed_command
 from pipelines.engine.digest import digest_json
-from pipelines.engine.locks import exclusive_lock
+from pipelines.engine.locks import exclusive_lock, said_once
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import Footer, any_footer, iter_rows, read_footer, read_rows, side_path
 from pipelines.engine.stage import require_same
@@ -94,7 +94,8 @@ def load_stream(
     cache = workspace.cache("features", fingerprint[:32])
     facts = laid_out(cache)
     if facts is None:
-        with exclusive_lock(cache):
+        waiting = f"another process lays out {folder.relative_to(workspace.root)} for training; waiting for it"
+        with exclusive_lock(cache, said_once(progress.note, waiting)):
             facts = laid_out(cache)
             if facts is None:
                 progress.note(f"laying out {folder.relative_to(workspace.root)} for training")

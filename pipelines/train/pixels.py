@@ -23,7 +23,7 @@ from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.decode.encode_jpeg import from_jpeg
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards
 from pipelines.engine.digest import digest_json
-from pipelines.engine.locks import exclusive_lock
+from pipelines.engine.locks import exclusive_lock, said_once
 from pipelines.engine.progress import Progress
 from pipelines.engine.shards import Footer, read_footer, read_rows
 from pipelines.hands.crops import CropPolicy, crop, union_box
@@ -135,7 +135,8 @@ def load_pictures(
     parts = [[s.group, s.footer.digest, footers[s.group].inputs.get("hands")] for s in shards]
     cache = workspace.cache("pixels", digest_json([stream.fingerprint, parts, slug])[:32])
     if laid_out(cache) is None:
-        with exclusive_lock(cache):
+        waiting = f"another process lays out {frames.folder.relative_to(workspace.root)}; waiting for it"
+        with exclusive_lock(cache, said_once(progress.note, waiting)):
             if laid_out(cache) is None:
                 progress.note(f"laying out {frames.folder.relative_to(workspace.root)} for training on pictures")
                 _lay_out(cache, shards, folder, boxes, policy)

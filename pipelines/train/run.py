@@ -18,7 +18,7 @@ from pipelines.decode.stage import DecodeStage
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.clips import Clips, read_clips
 from pipelines.engine.environment import versions
-from pipelines.engine.locks import exclusive_lock
+from pipelines.engine.locks import exclusive_lock, said_once
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
 from pipelines.engine.sealed import sealed
@@ -225,13 +225,11 @@ def _patience(planned: PlannedRun, label: Label, session: TrainSession) -> Calla
 
     It reports the wait once, and raises Interrupted if there is a reason to stop.
     """
-    told = False
+    waiting = f"{label}: another process trains {planned.name} at the moment; waiting for it"
+    say = said_once(session.progress.note, waiting)
 
     def wait() -> None:
-        nonlocal told
-        if not told:
-            session.progress.note(f"{label}: another process trains {planned.name} at the moment; waiting for it")
-            told = True
+        say()
         reason = why_to_end(session.deadline, session.stop)
         if reason:
             raise Interrupted(

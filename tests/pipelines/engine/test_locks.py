@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import InputError
-from pipelines.engine.locks import LEASE_S, LockedElsewhere, ShardLock, exclusive_lock, holder_of
+from pipelines.engine.locks import LEASE_S, LockedElsewhere, ShardLock, exclusive_lock, holder_of, said_once
 
 _HOLD = """
 import sys
@@ -178,6 +178,38 @@ def test_a_fresh_lease_of_another_host_is_waited_for(tmp_path: Path, monkeypatch
     with exclusive_lock(tmp_path / "made"):
         pass
     assert lease.read_text() == ""
+
+
+@pytest.mark.parametrize("age_s", [0, -86400])
+def test_a_lease_that_nobody_touches_is_waited_for_no_longer_than_it_lasts_whatever_the_clocks_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age_s: float
+) -> None:
+    lease, seconds = _lease(tmp_path / ".locks" / "made.lock", age_s), [0.0]
+    touches = [lease.stat().st_mtime + 1, lease.stat().st_mtime + 2]
+    monkeypatch.setattr("pipelines.engine.locks.time.monotonic", lambda: seconds[0])
+
+    def pass_time(_: float) -> None:
+        seconds[0] += LEASE_S - 1
+        if touches:
+            os.utime(lease, (touches[0], touches.pop(0)))
+
+    monkeypatch.setattr("pipelines.engine.locks.time.time", lambda: lease.stat().st_mtime - max(0, -age_s))
+    monkeypatch.setattr("pipelines.engine.locks.time.sleep", pass_time)
+    said: list[str] = []
+    with exclusive_lock(tmp_path / "made", said_once(said.append, "waiting")):
+        assert json.loads(lease.read_text())["pid"] == os.getpid()
+    assert not touches, "a living holder was not waited for"
+    assert seconds[0] < 5 * LEASE_S
+    assert said == ["waiting"]
+
+
+def test_a_lease_from_the_future_is_refused_with_how_far_the_clocks_differ(tmp_path: Path) -> None:
+    path = _lease(tmp_path / "lock", -3600.5)
+    with pytest.raises(LockedElsewhere, match=r"seen 3600 s ahead of this host's clock .* pass --break-lock"):
+        ShardLock(path).acquire()
+    lock = ShardLock(path, break_lock=True)
+    assert lock.acquire()
+    lock.release()
 
 
 def test_what_is_done_while_waiting_may_end_the_wait(tmp_path: Path) -> None:
