@@ -307,8 +307,11 @@ class DecodeStage:
     def _planned_frames(self, task: VideoTask) -> int:
         return len(task.clips) * self.plan.segments * self.plan.candidates
 
-    def _fresh_scratch(self) -> Path:
+    def remove_old_scratch(self) -> None:
+        """Remove the frames that killed runs had decoded but not committed."""
         remove_leftovers(self.workspace.scratch, "decode-")
+
+    def _fresh_scratch(self) -> Path:
         scratch = self.workspace.scratch / temporary_name("decode-")
         scratch.mkdir(parents=True, exist_ok=True)
         return scratch

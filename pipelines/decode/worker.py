@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tarfile
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,14 +91,16 @@ def _write_frames(
     failures: list[dict[str, Any]],
     heartbeat: Callable[[], None],
 ) -> set[int]:
-    distinct = {int(pts) for chosen in wanted.values() for pts in chosen.flat} - {NO_FRAME}
+    instants = Counter(int(pts) for chosen in wanted.values() for pts in chosen.flat)
+    del instants[NO_FRAME]
     delivered: set[int] = set()
     batch: list[dict[str, Any]] = []
     with pa.OSFile(f"{task.output}.frames.arrow", "wb") as sink, pa.ipc.new_stream(sink, FRAMES) as stream:
-        for frame in source.frames(distinct, task.plan):
+        for frame in source.frames(set(instants), task.plan):
             heartbeat()
             if isinstance(frame, LostFrame):
-                failures.append({**vars(frame.failure), "pts": frame.pts})
+                # Every instant of every clip that wanted this frame is without one.
+                failures.append({**vars(frame.failure), "pts": frame.pts, "rows": instants[frame.pts]})
                 continue
             delivered.add(frame.pts)
             batch.append({"video_id": task.video_id, **vars(frame)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipelines.engine.leftovers import remove_leftovers, temporary_name
@@ -42,3 +42,16 @@ def replace_atomically(path: Path) -> Iterator[Path]:
             error.filename = str(path)
         raise
     fsync_folder(path.parent)
+
+
+def write_if_changed(path: Path, text: str) -> None:
+    """Write a text file atomically; leave a file that has this text as it is.
+
+    So a command that has nothing to do needs no permission to write.
+    """
+    content = text.encode()
+    with suppress(FileNotFoundError):
+        if path.read_bytes() == content:
+            return
+    with replace_atomically(path) as temporary:
+        temporary.write_bytes(content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from contextlib import suppress
 from glob import escape
 from pathlib import Path
 
@@ -27,10 +28,11 @@ def remove_leftovers(folder: Path, start: str, end: str = "", *, locked: bool = 
     for path in folder.glob(f"{escape(start)}*{escape(end)}"):
         if not locked and not _is_of_the_dead(path.name.removeprefix(start).removesuffix(end)):
             continue
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # in a folder that is read-only it disturbs nobody
+                path.unlink()
 
 
 def is_left_over(path: Path) -> bool:

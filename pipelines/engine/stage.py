@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from data_manifests.errors import InputError, TooManyFailures
 from pipelines.engine.inspection import Declared, Inspection, State, Unit, inspect
@@ -81,6 +81,15 @@ class Stage(Declared, Protocol):
 
         ``progress.advance`` may report rows before their unit is committed; the rest is added then.
         """
+        ...
+
+
+@runtime_checkable
+class WritesScratch(Protocol):
+    """A stage that also writes temporary files outside its folder."""
+
+    def remove_old_scratch(self) -> None:
+        """Remove what killed processes left there."""
         ...
 
 
@@ -155,6 +164,8 @@ def run(stage: Stage, policy: RunPolicy | None = None, progress: Progress | None
         LockedElsewhere: another host seems to be making a shard.
     """
     policy, progress = policy or RunPolicy(), progress or Silent()
+    if isinstance(stage, WritesScratch):  # also where nothing is to be made
+        stage.remove_old_scratch()
     units = stage.units()
     first = _sorted(stage, units, policy)
     report = Report(stage.name, str(stage.folder), stage.title, stage.counted, already_done=len(first.done))

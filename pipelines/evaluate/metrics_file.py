@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
-from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.atomic import write_if_changed
 from pipelines.engine.sealed import is_changed, sealed
 from pipelines.evaluate.intervals import (
     CROSS,
@@ -412,8 +412,7 @@ def metrics_text(plain: Mapping[str, Any]) -> str:
 
 def write_metrics(folder: Path, metrics: Metrics) -> None:
     """Write metrics.json, with its digest, into the folder of an evaluation."""
-    with replace_atomically(folder / METRICS) as temporary:
-        temporary.write_text(metrics_text(sealed(metrics.as_dict())), encoding="utf-8")
+    write_if_changed(folder / METRICS, metrics_text(sealed(metrics.as_dict())))
 
 
 def read_metrics(file: Path) -> Metrics:

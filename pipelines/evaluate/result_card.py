@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from data_manifests.errors import InputError
 from data_manifests.json_files import json_object
 from data_manifests.schema import LABELS, Label
-from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.atomic import replace_atomically, write_if_changed
 from pipelines.engine.clips import Clips
 from pipelines.engine.digest import digest_json, whole_file_sha256
 from pipelines.engine.sealed import is_changed, sealed
@@ -164,8 +164,7 @@ def write_card(workspace: Workspace, folder: Path, metrics: Metrics, clips: Clip
     )
     plain = sealed(card.model_dump(mode="json"))
     text = json.dumps(plain, indent=2, sort_keys=True, allow_nan=False)
-    with replace_atomically(folder / CARD) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_if_changed(folder / CARD, text + "\n")
     return folder / CARD
 
 

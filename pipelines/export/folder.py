@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Any
 from data_manifests.drawn_world import all_drawn
 from data_manifests.errors import UsageError
 from data_manifests.schema import Label
+from pipelines.engine.leftovers import remove_leftovers, temporary_name
 from pipelines.engine.shards import read_rows
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.exported import CARD, CLASSES, write_index
@@ -67,13 +67,14 @@ def export_run(workspace: Workspace, run: TrainedRun, into: Path, licence: str |
         InputError: the run's weights are not those that its heads were finished with, or an evaluation cannot be read.
         MissingUpstream: the class names are not embedded any more.
     """
+    remove_leftovers(into.parent, f".{into.name}.")
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise UsageError(f"--into {into}: it is not empty. Name a new folder; nothing is overwritten.")
     evaluations = _evaluations(workspace, run)
     names = {label: _class_names(workspace, run, label) for label in run.heads}
     summaries = {label: read_summary(run.folder / label) for label in run.heads}
     card = _card(workspace, run, summaries, evaluations, licence)
-    building = into.with_name(f".{into.name}.{os.getpid()}")
+    building = into.with_name(temporary_name(f".{into.name}."))
     try:
         for label in run.heads:
             head = building / label

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,6 +17,7 @@ from pipelines.decode.stage import DecodeStage
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.clips import Clips, read_clips
 from pipelines.engine.environment import versions
+from pipelines.engine.leftovers import remove_leftovers, temporary_name
 from pipelines.engine.locks import exclusive_lock, said_once
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
@@ -257,7 +257,10 @@ def _write_config(
 
 def _point_latest(workspace: Workspace, planned: PlannedRun) -> None:
     link = workspace.run("latest")
-    temporary = link.with_name(f".latest.{os.getpid()}")
+    remove_leftovers(link.parent, f".{link.name}.")
+    if link.is_symlink() and link.readlink() == Path(planned.name):
+        return
+    temporary = link.with_name(temporary_name(f".{link.name}."))
     with suppress(FileNotFoundError):
         temporary.unlink()
     temporary.symlink_to(planned.name)

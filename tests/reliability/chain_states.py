@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.ended_process import ended_process
 from tests.reliability import children
 from tests.reliability.small_world import SmallWorld, call
 
@@ -143,7 +144,7 @@ class ChainStates:
 
     def _leave_things(self) -> None:
         """Leave what a killed decode and a damaged shard leave, for gc to remove."""
-        left = self.world.work / "tmp" / f"decode-{os.uname().nodename}-{dead_process()}"
+        left = self.world.work / "tmp" / f"decode-{os.uname().nodename}-{ended_process()}"
         left.mkdir(parents=True)
         (left / "half.arrow").write_bytes(b"half")
         shard = next(self.world.work.glob("embeddings/**/part-*.parquet"))
@@ -155,12 +156,3 @@ def _note_in(counted: Path) -> Callable[[int], None]:
         counted.write_text(str(number + 1))
 
     return note
-
-
-def dead_process() -> int:
-    """Return the id of a process that has ended."""
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    os.waitpid(pid, 0)
-    return pid

@@ -176,7 +176,7 @@ class Flipping:
         self._add("train, laid out", before["evaluate"], [lines["train"]], "work/runs")
         self._add("evaluate again", before["report"], [lines["evaluate"], lines["report"]])
         self._add("evaluate, laid out", before["report"], [lines["evaluate"]], "work/evaluations")
-        export = ("evaluate", str(states.world.exported), *lines["evaluate"][1:])
+        export = ("evaluate", str(states.world.exported), "--trust", *lines["evaluate"][1:])
         self._add("evaluate the export", before["predict"], [export], "work/evaluations")
         card = next(before["report"].glob("work/evaluations/*/*/card.json")).relative_to(before["report"])
         self._add("leaderboard", before["report"], [("leaderboard", str(states.world.folder / card), *mine[:0])])

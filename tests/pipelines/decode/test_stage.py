@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import socket
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,7 @@ from pipelines.engine.workers import WorkerBug, run_killable
 from pipelines.engine.workspace import Workspace
 from pipelines.prepare.stage import prepare
 from tests.data_manifests import epic_files
+from tests.ended_process import ended_process
 
 PLAN = FramePlan(segments=4, candidates=1, short_side=0)
 
@@ -287,6 +289,16 @@ def test_those_who_read_frames_need_no_video_but_the_clips_that_were_decoded(tmp
     prepared(tmp_path, ["a.mp4,0,2,cut,bread"], tmp_path)
     with pytest.raises(MissingUpstream, match=r"its clips changed since it was decoded\. Run xmic decode mine"):
         decoded_shards(decode)
+
+
+def test_what_a_killed_run_left_is_removed_also_where_nothing_is_to_do(tmp_path, videos, video_maker):
+    video_maker.make_video(videos / "a.mp4", seconds=2)
+    workspace = prepared(tmp_path, ["a.mp4,0,1,cut,bread"], videos)
+    stage.run(DecodeStage(workspace, "mine", "val", PLAN))
+    for name in (f"{socket.gethostname()}-{ended_process()}", "elsewhere-1"):
+        (workspace.scratch / f"decode-{name}" / "b0000").mkdir(parents=True)
+    assert stage.run(DecodeStage(workspace, "mine", "val", PLAN)).made == 0
+    assert [path.name for path in workspace.scratch.iterdir()] == ["decode-elsewhere-1"]
 
 
 def test_a_later_stage_finds_the_only_plan_and_asks_when_there_are_several(tmp_path, videos, video_maker):

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import av
 import cv2
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from data_manifests.errors import InputError
 from pipelines.decode import chunk_source
 from pipelines.decode.container import VideoError
+from pipelines.decode.encode_jpeg import to_jpeg
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.reader import open_video
 from pipelines.decode.task import VideoTask
@@ -53,6 +55,18 @@ def test_clips_are_chosen_in_the_order_of_time_and_told_in_the_order_of_the_task
     assert told == [clip.clip_id for clip in clips for _ in range(2) if clip.start_s < 13]
     # The last for the end, each to choose from, each to decode, then the first and the last for the facts.
     assert opened == [12, 0, 2, 4, 8, 10, 12, 0, 2, 4, 8, 10, 0, 12]
+
+
+def test_a_lost_frame_counts_for_every_instant_of_every_clip_that_wanted_it(tmp_path: Path) -> None:
+    for number in range(1, 101):
+        picture = b"no picture" if number == 13 else to_jpeg(np.zeros((48, 64, 3), np.uint8), 90)
+        (tmp_path / f"frame_{number:010d}.jpg").write_bytes(picture)
+    clips = [Clip("a", 0.0, 1.0), Clip("b", 0.0, 1.0), Clip("c", 1.0, 2.0)]
+    task = VideoTask("v", str(tmp_path), "frames", 0.0, 50.0, None, clips, PLAN, output=str(tmp_path / "out"))
+    (lost,) = decode_video(task, _nothing)["failures"]
+    assert (lost["pts"], lost["rows"]) == (13, 2)
+    told = _rows(f"{task.output}.clip_frames.arrow")
+    assert len(told) + lost["rows"] == len(clips) * PLAN.segments
 
 
 @pytest.mark.parametrize(

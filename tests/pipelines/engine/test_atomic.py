@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.engine.atomic import replace_atomically
+from pipelines.engine.atomic import replace_atomically, write_if_changed
 
 
 def test_a_finished_block_replaces_the_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -69,3 +69,13 @@ def test_a_full_disk_is_reported_with_the_file_that_was_to_be_written(tmp_path):
     with pytest.raises(OSError) as raised, replace_atomically(tmp_path / "out.parquet"):
         raise OSError(28, "No space left on device")
     assert raised.value.filename == str(tmp_path / "out.parquet")
+
+
+def test_a_text_that_is_there_already_is_not_written_again(tmp_path: Path) -> None:
+    file = tmp_path / "a" / "b.json"
+    write_if_changed(file, "ä\n")
+    before = file.stat()
+    write_if_changed(file, "ä\n")
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    write_if_changed(file, "b\n")
+    assert file.read_text("utf-8") == "b\n"

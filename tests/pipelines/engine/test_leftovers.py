@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pipelines.engine.leftovers import remove_leftovers, temporary_name
+from tests.ended_process import ended_process
 
 HOST = socket.gethostname()
 
@@ -16,9 +15,7 @@ HOST = socket.gethostname()
 @pytest.fixture
 def dead() -> int:
     """The id of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
+    return ended_process()
 
 
 def names(folder: Path) -> set[str]:
@@ -59,6 +56,13 @@ def test_who_holds_the_lock_removes_what_any_process_left_under_that_name(tmp_pa
         (tmp_path / name).touch()
     remove_leftovers(tmp_path, ".a.parquet.", ".tmp", locked=True)
     assert names(tmp_path) == kept
+
+
+def test_a_link_of_a_dead_process_goes_and_what_it_points_to_stays(tmp_path: Path, dead: int) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / f".latest.{HOST}-{dead}").symlink_to("run")
+    remove_leftovers(tmp_path, ".latest.")
+    assert names(tmp_path) == {"run"}
 
 
 def test_signs_of_patterns_in_a_name_mean_themselves(tmp_path: Path, dead: int) -> None:

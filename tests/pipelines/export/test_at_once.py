@@ -49,7 +49,7 @@ def test_three_exports_at_once_end_in_one_whole_folder(tmp_path: Path, monkeypat
     monkeypatch.setattr(folder, "_class_names", lambda *_: ["cup", "pan"])
     monkeypatch.setattr(folder, "_card", lambda *_: SimpleNamespace(markdown=lambda: "card"))
     numbers = iter(range(1, 9))
-    monkeypatch.setattr(folder.os, "getpid", lambda: next(numbers))
+    monkeypatch.setattr(folder, "temporary_name", lambda start: f"{start}elsewhere-{next(numbers)}")
 
     def export(_: int) -> str:
         try:

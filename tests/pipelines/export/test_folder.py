@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from pipelines.report.collect import collect
 from pipelines.train.options import TrainOptions
 from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
+from tests.ended_process import ended_process
 
 
 @pytest.fixture
@@ -143,6 +145,19 @@ def test_a_folder_with_something_in_it_is_refused(trained: tuple[Workspace, Trai
     export_run(*trained, tmp_path / "out")
     with pytest.raises(UsageError, match="it is not empty. Name a new folder"):
         export_run(*trained, tmp_path / "out")
+
+
+def test_what_a_killed_export_left_is_removed_also_where_the_folder_is_refused(
+    trained: tuple[Workspace, TrainedRun], tmp_path: Path
+) -> None:
+    into, left = tmp_path / "out", tmp_path / f".out.{socket.gethostname()}-{ended_process()}"
+    into.mkdir()
+    (into / "mine.txt").touch()
+    left.mkdir()
+    (left / "half").touch()
+    with pytest.raises(UsageError):
+        export_run(*trained, into)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "work"]
 
 
 @pytest.mark.parametrize("name", ["noun/weights.safetensors", "verb/classes.json"])

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from pipelines.evaluate.trained import find_run
 from pipelines.train.options import TrainOptions
 from pipelines.train.plan import choose_source, plan_run
 from pipelines.train.run import load_text, train_run
+from tests.ended_process import ended_process
 
 QUICK = {"epochs": 3, "batch": 4, "warmup_epochs": 1}
 
@@ -53,6 +56,21 @@ def test_a_finished_run_is_never_touched(embedded):
     again = train_run(embedded, plan_run(embedded, request()), Machine(device="cpu"), Silent())
     assert again["trained"] == []
     assert files(planned.folder) == before
+
+
+def test_the_link_to_the_newest_run_is_written_only_where_it_changes_and_nothing_stays_beside_it(embedded):
+    planned, _ = train(embedded)
+    link = embedded.run("latest")
+    before = link.lstat().st_ino
+    left = link.with_name(f".latest.{socket.gethostname()}-{ended_process()}")
+    left.symlink_to(planned.name)
+    train_run(embedded, plan_run(embedded, request()), Machine(device="cpu"), Silent())
+    assert link.lstat().st_ino == before
+    assert not left.is_symlink()
+    link.unlink()
+    link.symlink_to("other")
+    train_run(embedded, plan_run(embedded, request()), Machine(device="cpu"), Silent())
+    assert link.readlink() == Path(planned.name)
 
 
 def test_a_head_with_damaged_weights_is_refused_and_trained_again(embedded):
