@@ -22,6 +22,7 @@ from pipelines.embed.stage import EmbedStage
 from pipelines.embed.tables import SIDES, frame_vectors
 from pipelines.embed.vector_files import SAME_COSINE, VectorFile
 from pipelines.engine.command_lines import command_line
+from pipelines.engine.csv_text import as_no_formula
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
 from pipelines.engine.shard_writer import ShardWriter
@@ -288,7 +289,8 @@ class ImportFeaturesStage:
     def _by_clip(self, frames: Decoded) -> dict[Key, int]:
         found: dict[Key, int] = {}
         for place in read_rows(side_path(frames.path, "clip_frames")).to_pylist():
-            row = self._of_clip.get((place["clip_id"], place["segment"], place["candidate"]))
+            keys = [(name, place["segment"], place["candidate"]) for name in _as_listed(place["clip_id"])]
+            row = next((self._of_clip[key] for key in keys if key in self._of_clip), None)
             if row is None:
                 continue
             key = place["video_id"], place["pts"]
@@ -323,14 +325,15 @@ class ImportFeaturesStage:
         within = EXACT_S if self.nearest_within_s is None else self.nearest_within_s
         rows = read_rows(frames.path, ["video_id", "pts", "time_s"]).to_pylist()
         for frame in rows:
-            if frame["video_id"] not in self._of_video:
+            name = next((name for name in _as_listed(frame["video_id"]) if name in self._of_video), None)
+            if name is None:
                 continue
             if frame["time_s"] is None:
                 raise InputError(
                     f"{self.source.path}: {frame['video_id']} was decoded from JPEGs of unknown rate, so its frames "
                     "have no time; give clip_id, segment and candidate in place of video_id and time_s."
                 )
-            times, places = self._of_video[frame["video_id"]]
+            times, places = self._of_video[name]
             right = min(int(np.searchsorted(times, frame["time_s"])), len(times) - 1)
             left = max(right - 1, 0)
             at = left if abs(times[left] - frame["time_s"]) <= abs(times[right] - frame["time_s"]) else right
@@ -345,6 +348,11 @@ class ImportFeaturesStage:
                     "--nearest-within SECONDS, which is recorded."
                 )
         return found
+
+
+def _as_listed(name: str) -> tuple[str, str]:
+    """Return an id, and how ``--list-frames`` writes it where a spreadsheet would take it for a formula."""
+    return name, as_no_formula(name)
 
 
 def _keys(frames: Decoded) -> list[Key]:

@@ -48,9 +48,9 @@ class Child:
         """Tell whether it still runs."""
         return self.pid in _session(self.pid)
 
-    def others(self) -> list[int]:
-        """Return the processes that it started and that still run."""
-        return [pid for pid in _session(self.pid) if pid != self.pid]
+    def workers(self) -> list[int]:
+        """Return its worker processes that run."""
+        return [pid for pid in _session(self.pid) if pid != self.pid and _is_worker(pid)]
 
     def survivors(self, patience_s: float = 10.0) -> list[int]:
         """Return the processes that it started and that outlive it for so long."""
@@ -116,3 +116,9 @@ def _session(leader: int) -> list[int]:
             if int(session) == leader and state != "Z":
                 found.append(int(folder.name))
     return found
+
+
+def _is_worker(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False

@@ -126,12 +126,12 @@ def _die_at(how: str, chosen: int) -> None:
 def _kill_at_instant(child: Child, kill: Kill, seconds: float) -> bool:
     """Kill at a share of the time that the stage takes; return False where there is no worker to kill."""
     end = time.monotonic() + kill.at * seconds
-    while kill.how == WORKER and not _workers(child) and child.runs():
+    while kill.how == WORKER and not child.workers() and child.runs():
         time.sleep(0.005)
     time.sleep(kill.at if kill.how == WORKER else max(0.0, end - time.monotonic()))
     with contextlib.suppress(ProcessLookupError):
         if kill.how == WORKER:
-            workers = _workers(child)
+            workers = child.workers()
             if workers:
                 os.kill(workers[0], signal.SIGKILL)
             return bool(workers)
@@ -140,16 +140,6 @@ def _kill_at_instant(child: Child, kill: Kill, seconds: float) -> bool:
         else:
             os.kill(child.pid, signal.SIGTERM if "SIGTERM" in kill.how else signal.SIGKILL)
     return True
-
-
-def _workers(child: Child) -> list[int]:
-    return [pid for pid in child.others() if _is_worker(pid)]
-
-
-def _is_worker(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    return False
 
 
 def chosen_kills(stages: Mapping[str, Stage], kills: int, seed: int) -> Iterator[Kill]:

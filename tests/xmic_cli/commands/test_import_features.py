@@ -75,6 +75,29 @@ def test_the_frames_to_make_vectors_of_are_listed(embedded, capsys):
     assert [float(row["time_s"]) for row in rows] == [frame["time_s"] for frame in frames]
 
 
+@pytest.mark.parametrize("columns", [["clip_id", "segment", "candidate"], ["video_id", "time_s"]])
+def test_ids_that_a_spreadsheet_would_run_come_back_from_the_list_of_frames(tmp_path, make_video, capsys, columns):
+    where, ids = ["-w", str(tmp_path / "work")], ["-a", "=b", "+c", "@d"]
+    rows = ["video,start_s,stop_s,verb,noun,clip_id"]
+    for name in ids:
+        make_video(tmp_path / f"{name}.mp4", seconds=1, fps=12)
+        rows.append(f"{name}.mp4,0,1,cut,bread,{name}")
+    (tmp_path / "clips.csv").write_text("\n".join(rows) + "\n")
+    assert run(["prepare", "table", f"val={tmp_path / 'clips.csv'}", "--name", "mine", *where]) == 0
+    assert run(["decode", "mine", "--segments", "1", "--workers", "1", *where]) == 0
+    capsys.readouterr()
+    assert run(["import-features", "mine", "--split", "val", "--list-frames", *where]) == 0
+    listed = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert {row["clip_id"] for row in listed} == {f"'{name}" for name in ids}
+    keys = {name: [row[name] for row in listed] for name in columns}
+    keys |= {name: np.array(keys[name], float) for name in keys if not name.endswith("_id")}
+    np.savez(tmp_path / "v.npz", vectors=np.eye(4, 8, dtype=np.float32), **keys)
+    call = ["import-features", "mine", "--name", "x", "--split", "val", "--vectors", str(tmp_path / "v.npz")]
+    assert run([*call, "--json", *where]) == 0
+    (made,) = json.loads(capsys.readouterr().out)["stages"]
+    assert (made["rows"], made["failures"]) == (4, {})
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
