@@ -32,6 +32,7 @@ from xmic_cli.commands.predict import predict
 from xmic_cli.commands.report import report
 from xmic_cli.commands.run import run as run_chain
 from xmic_cli.commands.score import score
+from xmic_cli.commands.slurm import slurm
 from xmic_cli.commands.status import status
 from xmic_cli.commands.train import train
 from xmic_cli.errors import INTERRUPTED, answer_error, exit_code_of
@@ -94,6 +95,7 @@ app.command("train", rich_help_panel=CHAIN)(train)
 app.command("evaluate", rich_help_panel=CHAIN)(evaluate)
 app.command("report", rich_help_panel=CHAIN)(report)
 app.command("run", rich_help_panel=CHAIN)(run_chain)
+app.command("slurm", rich_help_panel=CHAIN)(slurm)
 
 app.command("predict", rich_help_panel=USE)(predict)
 app.command("export", rich_help_panel=USE)(export)

@@ -34,7 +34,7 @@ DryRun = Annotated[
 Limit = Annotated[int | None, typer.Option(min=0, help="Make at most N shards in this call.", rich_help_panel=_STAGE)]
 Shard = Annotated[
     str | None,
-    typer.Option(metavar="i/N", help="Take every N-th shard from the i-th (job arrays).", rich_help_panel=_STAGE),
+    typer.Option(metavar="i/N", help="Make the i-th of N shares of the shards (job arrays).", rich_help_panel=_STAGE),
 ]
 RetryFailed = Annotated[
     bool, typer.Option("--retry-failed", help="Redo shards with failed rows.", rich_help_panel=_STAGE)
@@ -45,6 +45,24 @@ MaxFailures = Annotated[
 ]
 BreakLock = Annotated[
     bool, typer.Option("--break-lock", help="Take over locks of other hosts.", rich_help_panel=_STAGE)
+]
+WaitLock = Annotated[
+    float,
+    typer.Option(
+        "--wait-lock",
+        min=0,
+        metavar="MINUTES",
+        help="Wait so long for a shard that another host has locked. A dead host's lock ends after 2 minutes.",
+        rich_help_panel=_STAGE,
+    ),
+]
+AllowPartial = Annotated[
+    bool,
+    typer.Option(
+        "--allow-partial",
+        help="Make what can be made while an earlier stage is incomplete, instead of exiting 5.",
+        rich_help_panel=_STAGE,
+    ),
 ]
 Workers = Annotated[
     int | None,
@@ -105,6 +123,8 @@ class StageOptions:
     retry_failed: RetryFailed = False
     max_failures: MaxFailures = "5%"
     break_lock: BreakLock = False
+    wait_lock: WaitLock = 0.0
+    allow_partial: AllowPartial = False
     workers: Workers = None
     device: Device = "auto"
     offline: Offline = False
@@ -131,4 +151,6 @@ class StageOptions:
             retry_failed=self.retry_failed,
             max_failures=parse_max_failures(self.max_failures),
             break_lock=self.break_lock,
+            wait_lock_s=60 * self.wait_lock,
+            allow_partial=self.allow_partial,
         )

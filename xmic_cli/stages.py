@@ -39,19 +39,21 @@ def _planned(item: Stage, policy: RunPolicy) -> dict[str, Any]:
         "folder": str(item.folder),
         "done": len(plan.done),
         "todo": [{"shard": i.unit.path.name, "state": i.state.value, "why": i.why} for i in plan.todo],
+        "lacking": [{"shard": unit.path.name, "lacks": unit.lacks} for unit in plan.lacking],
         "rows": sum(i.unit.attempted for i in plan.todo),
         "bytes": plan.size,
     }
 
 
 def _plan_lines(plan: dict[str, Any]) -> list[str]:
+    lacking = [f"  {item['shard']}: lacks {item['lacks']}" for item in plan["lacking"]]
     if not plan["todo"]:
-        return [f"{plan['folder']}: nothing to do, {plan['done']} shards are up to date"]
+        return [f"{plan['folder']}: nothing to do, {plan['done']} shards are up to date", *lacking]
     head = (
         f"{plan['folder']}: {len(plan['todo'])} shards to make ({plan['done']} up to date), "
         f"{plan['rows']} rows, about {plan['bytes'] / 1e6:.1f} MB"
     )
-    return [head, *(f"  {item['shard']}: {item['state']}, {item['why']}" for item in plan["todo"])]
+    return [head, *(f"  {item['shard']}: {item['state']}, {item['why']}" for item in plan["todo"]), *lacking]
 
 
 def report_lines(reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
@@ -77,6 +77,51 @@ class PlannedChain:
     then: list[str] = field(default_factory=list)
 
 
+ONLY = ("prepare", *(name for name, _ in STEPS))
+"""Steps of the chain that :func:`run_step` can make alone."""
+
+
+def run_step(
+    cells: Sequence[Cell], step: str, machine: Machine, progress: Progress, policy: RunPolicy | None = None
+) -> ChainResult:
+    """Run one of :data:`ONLY` for all cells, or a share of its shards.
+
+    Args:
+        cells: as for :func:`run_chain`.
+        step: 'prepare', or one whose shards the tasks of a job array share.
+        machine: workers, device, network.
+        progress: receives the progress of each stage.
+        policy: share and locks; the limit on failures is that of the file.
+
+    Raises:
+        XmicError: as the single stages do; what was done is kept.
+    """
+    check_settings(cells)
+    config = cells[0].config
+    workspace = Workspace.open(config.workspace)
+    result = ChainResult(str(config.workspace))
+    if step == "prepare":
+        _prepare_all(workspace, config, progress, result)
+        return result
+    policy = replace(policy or RunPolicy(), max_failures=parse_max_failures(config.max_failures))
+    _make(dict(STEPS)[step](workspace, cells, machine), policy, progress, result)
+    return result
+
+
+def _prepare_all(workspace: Workspace, config: Config, progress: Progress, result: ChainResult) -> None:
+    for section in config.dataset:
+        made = _prepare(workspace, section, progress=progress)
+        result.prepared.append(vars(made))
+        result.made += made.made
+
+
+def _make(stages: Sequence[stage.Stage], policy: RunPolicy, progress: Progress, result: ChainResult) -> None:
+    for item in stages:
+        done = stage.run(item, policy, progress)
+        result.stages.append({**vars(done), "finding": finding(item) if done.made else ""})
+        result.made += done.made
+
+
 def run_chain(
     cells: Sequence[Cell],
     machine: Machine,
@@ -84,6 +129,7 @@ def run_chain(
     stop: Stop = never,
     *,
     report: bool = True,
+    wait_lock_s: float = 0.0,
 ) -> ChainResult:
     """Run the chain for one or more cells of a grid.
 
@@ -95,6 +141,7 @@ def run_chain(
         progress: receives the progress of each stage.
         stop: returns a context manager within which a training may be asked to save and stop.
         report: write the report at the end.
+        wait_lock_s: see :class:`pipelines.engine.run_policy.RunPolicy`.
 
     Raises:
         XmicError: as the single stages do; what was done is kept.
@@ -107,16 +154,10 @@ def run_chain(
         progress.note("no [[train]] in the file: nothing is trained")
     if off := without_hands(config):
         progress.note(f"hands = false: no hands are looked for in {', '.join(off)}; methods see full frames only")
-    for section in config.dataset:
-        made = _prepare(workspace, section, progress=progress)
-        result.prepared.append(vars(made))
-        result.made += made.made
-    policy = RunPolicy(max_failures=parse_max_failures(config.max_failures))
+    _prepare_all(workspace, config, progress, result)
+    policy = RunPolicy(max_failures=parse_max_failures(config.max_failures), wait_lock_s=wait_lock_s)
     for _, build in STEPS:
-        for item in build(workspace, cells, machine):
-            done = stage.run(item, policy, progress)
-            result.stages.append({**vars(done), "finding": finding(item) if done.made else ""})
-            result.made += done.made
+        _make(build(workspace, cells, machine), policy, progress, result)
     for cell in cells:
         for training in cell.config.train:
             _train_and_evaluate(workspace, cell.config, training, machine, progress, stop, result)

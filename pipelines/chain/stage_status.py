@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.engine.inspection import Inspection, State
+from pipelines.engine.run_policy import share_of
 from pipelines.engine.shards import DamagedShard, read_footer, rows_digest, set_aside, side_path
 
 
@@ -44,6 +45,8 @@ class StageStatus:
     """What is found of videos that the last prepare did not find, in sentences."""
     why: dict[str, str] = field(default_factory=dict)
     """Shard → why it is not done."""
+    states: dict[str, str] = field(default_factory=dict)
+    """Shard → its state, of those that are not done."""
     next: str = ""
     """The command to run, when something is to be done."""
     differs: str = ""
@@ -63,6 +66,7 @@ class StageStatus:
         setattr(self, item.state.value, getattr(self, item.state.value) + 1)
         if item.state is not State.DONE:
             self.why[item.unit.path.name] = item.why
+            self.states[item.unit.path.name] = item.state.value
         if item.footer is not None and item.state in (State.DONE, State.INCOMPLETE):
             self.rows += item.footer.rows
             for reason, count in item.footer.failures.items():
@@ -91,3 +95,32 @@ def require_rows(path: Path) -> None:
         if rows_digest(file) != digest:
             aside = set_aside(file)
             raise DamagedShard(f"the rows of {file.name} are not those that were written; renamed {aside.name}")
+
+
+_OF_ARRAYS = ("decode", "detect-hands", "embed", "embed text")
+
+
+def open_shards(found: Iterable[StageStatus], tasks: int | None) -> list[dict[str, Any]]:
+    """List the shards that are not done.
+
+    Args:
+        found: status of the stages.
+        tasks: N of a job array, for the number of the task (``--shard i/N``) that makes each shard.
+
+    Returns:
+        A shard's stage, dataset, split, what, folder, shard (name of its file), state, why, task, and the command
+        that makes it (next).
+    """
+    return [
+        {
+            **{name: getattr(item, name) for name in ("stage", "dataset", "split", "what", "folder")},
+            "shard": shard,
+            "state": state,
+            "why": item.why.get(shard, "not started"),
+            "task": None if tasks is None else share_of(shard, tasks),
+            "next": item.next,
+        }
+        for item in found
+        if item.stage in _OF_ARRAYS
+        for shard, state in item.states.items()
+    ]

@@ -16,13 +16,13 @@ from pipelines.chain.run_status import evaluation_status, run_status
 from pipelines.chain.stage_status import Recorded, StageStatus, require_rows
 from pipelines.chain.stages import crop_policy
 from pipelines.decode.absent import about_absent
-from pipelines.decode.stage import DecodeStage, decoded_plans, decoded_shards, default_plan
+from pipelines.decode.stage import DecodeStage, decoded_plans, decoded_shards, default_plan, lacking_frames
 from pipelines.embed.encoders.spec import embed_command
 from pipelines.embed.options import EmbedOptions
 from pipelines.embed.stage import EmbedStage
 from pipelines.embed.text import TextStage, text_command
 from pipelines.engine.clips import clips_footer, read_videos
-from pipelines.engine.inspection import Unit, inspect
+from pipelines.engine.inspection import Inspection, State, Unit, inspect
 from pipelines.engine.shards import DamagedShard, Footer, any_footer, known_footer, read_rows, side_path
 from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.evaluate.metrics_file import parse_folder_name
@@ -129,8 +129,10 @@ def _prepared(workspace: Workspace, dataset: str, split: str, verify: bool) -> S
 
 def _not_started(frames: DecodeStage) -> StageStatus:
     result = StageStatus("decode", frames.dataset, frames.split, frames.plan.slug, str(frames.folder))
-    result.missing, result.next = len(frames.units_by_clips()), frames.command
+    units = frames.units_by_clips()
+    result.missing, result.next = len(units), frames.command
     result.why = {"all": "not started"}
+    result.states = {unit.path.name: State.MISSING.value for unit in units}
     return result
 
 
@@ -140,8 +142,9 @@ def _of_frames(frames: DecodeStage, verify: bool) -> Iterator[StageStatus]:
     A shard records its inputs; they are compared with the inputs that are here.
     """
     workspace, place = frames.workspace, (frames.dataset, frames.split, frames.plan.slug)
+    missing: list[str] = []
     try:
-        shards = decoded_shards(frames)[0]
+        shards, missing = decoded_shards(frames)
     except MissingUpstream:
         shards = []
 
@@ -156,6 +159,8 @@ def _of_frames(frames: DecodeStage, verify: bool) -> Iterator[StageStatus]:
                 of_boxes = known_footer(workspace.hands(*place, boxes) / shard.path.name)
                 now["hands"] = of_boxes.digest if of_boxes else "missing"
             items.append(inspect(recorded, Unit(shard.group, folder / shard.path.name, now), as_recorded=True))
+        lacking = lacking_frames(frames, missing, folder)
+        items += [Inspection(unit, State.MISSING, "its frames are not decoded yet") for unit in lacking]
         return StageStatus(name, frames.dataset, frames.split, what, str(folder)).count(items, command, verify)
 
     several = len(decoded_plans(workspace, *place[:2])) > 1

@@ -344,13 +344,16 @@ class Decoded:
                 release_memory()
 
 
-def note_missing(stage: DecodeStage, missing: list[str], progress: Progress) -> None:
-    """Report groups of videos that are not decoded yet.
+def lacking_frames(stage: DecodeStage, missing: list[str], folder: Path) -> list[Unit]:
+    """List the units of a later stage for groups that are not decoded yet.
 
-    So no user takes a part of the frames for all of them.
+    Args:
+        stage: the decode stage that makes the frames.
+        missing: the groups, of :func:`decoded_shards`.
+        folder: folder of the later stage.
     """
-    if missing:
-        progress.note(f"{stage.folder}: {len(missing)} shards of frames are not there yet. Run {stage.command}")
+    lacks = f"its frames: run {stage.command}"
+    return [Unit(group, folder / f"part-{group}.parquet", {}, lacks=lacks) for group in missing]
 
 
 def decoded_shards(stage: DecodeStage) -> tuple[list[Decoded], list[str]]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from data_manifests.errors import UsageError
 from pipelines.decode.plan import FramePlan
-from pipelines.decode.stage import decoded_shards, note_missing
+from pipelines.decode.stage import decoded_shards, lacking_frames
 from pipelines.decode.stored_frames import picture_of, prefetch, stored
 from pipelines.embed.stage import EmbedStage, Stream, storable, vector_column
 from pipelines.embed.tables import clip_vectors
@@ -79,13 +79,14 @@ class EmbedClipsStage(EmbedStage):
 
         A unit also depends on the clip_frames table, which maps clips to frames.
         """
+        decoded, missing = decoded_shards(self.frames)
         units = []
-        for shard in decoded_shards(self.frames)[0]:
+        for shard in decoded:
             inputs = {"frames": shard.footer.digest, "clip_frames": shard.footer.sides["clip_frames"]}
             draws = sum(len(task.clips) for task in shard.videos) * self.frames.plan.candidates
             path = self.folder / shard.path.name
             units.append(Unit(shard.group, path, inputs, draws, draws * (2 * 1024 + 40), shard))
-        return units
+        return units + lacking_frames(self.frames, missing, self.folder)
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
         """Embed the draws of each shard and write their vectors.
@@ -93,7 +94,6 @@ class EmbedClipsStage(EmbedStage):
         Draws are taken in the order of their last frames. Batches have one fixed shape and cross the row groups of a
         shard.
         """
-        note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         for unit in units:
             draws = _draws(read_rows(side_path(unit.payload.path, "clip_frames")), self.segments)
             found = _with_frames(unit.payload.rows(), draws)

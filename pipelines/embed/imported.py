@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
+from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, lacking_frames
 from pipelines.embed.options import ImportedStream, ImportFeaturesOptions
 from pipelines.embed.stage import EmbedStage
 from pipelines.embed.tables import SIDES, frame_vectors
@@ -174,7 +174,8 @@ class ImportFeaturesStage:
 
     def units(self) -> list[Unit]:
         """List the units: one per shard of frames."""
-        return [
+        decoded, missing = decoded_shards(self.frames)
+        units = [
             Unit(
                 shard.group,
                 self.folder / shard.path.name,
@@ -183,15 +184,15 @@ class ImportFeaturesStage:
                 shard.footer.rows * (2 * self.source.dim + 40),
                 shard,
             )
-            for shard in decoded_shards(self.frames)[0]
+            for shard in decoded
         ]
+        return units + lacking_frames(self.frames, missing, self.folder)
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
         """Write each frame's vector into its shard.
 
         Rows are in the order of the frames. At the end, report how many rows of the file were not used.
         """
-        note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         if self._normalised:
             progress.note(
                 f"{self.source.path}: every vector has length 1; recorded as normalised. X-MIC takes raw ones."

@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from data_manifests.errors import InputError, MissingUpstream
-from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
+from data_manifests.errors import InputError
+from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, lacking_frames
 from pipelines.decode.stored_frames import picture_of, prefetch, stored
 from pipelines.embed.encoders.spec import EncoderIdentity, embed_command
 from pipelines.embed.full_vectors import FullVectors
@@ -162,31 +162,28 @@ class EmbedStage:
     def units(self) -> list[Unit]:
         """List the units: one per shard of frames.
 
-        Raises:
-            MissingUpstream: the hand stream lacks the boxes of a shard.
+        A unit of the hand stream whose boxes are not there yet lacks them.
         """
+        decoded, missing = decoded_shards(self.frames)
         units = []
-        for shard in decoded_shards(self.frames)[0]:
-            inputs = {"frames": shard.footer.digest}
+        for shard in decoded:
+            inputs, lacks = {"frames": shard.footer.digest}, ""
             if self.hands is not None:
                 try:
                     inputs["hands"] = read_footer(self.hands / shard.path.name).digest
                 except (FileNotFoundError, InputError):
-                    command = detect_command(self.frames)
-                    raise MissingUpstream(
-                        f"{self.hands / shard.path.name}: no hand boxes for these frames. Run {command}, "
-                        "or embed without hands: --streams full"
-                    ) from None
+                    without = "(or embed without hands: --streams full)"
+                    lacks = f"the hand boxes of its frames: run {detect_command(self.frames)} {without}"
             size = shard.footer.rows * (2 * 1024 + 40)
-            units.append(Unit(shard.group, self.folder / shard.path.name, inputs, shard.footer.rows, size, shard))
-        return units
+            path = self.folder / shard.path.name
+            units.append(Unit(shard.group, path, inputs, shard.footer.rows, size, shard, lacks))
+        return units + lacking_frames(self.frames, missing, self.folder)
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:
         """Embed the frames of each shard in order and write their vectors.
 
         Batches have one fixed shape and cross the row groups of a shard.
         """
-        note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         for unit in units:
             boxes = BoxesInStep(self.hands / unit.path.name) if self.hands is not None else None
             full = self._full_vectors(unit) if self.hands is not None else None

@@ -22,6 +22,7 @@ class Unit:
         attempted: number of rows that the stage will try to make.
         size: expected size in bytes, about.
         payload: data that the stage needs to make it.
+        lacks: input that is not there yet, and the command that makes it; empty where the unit can be made.
     """
 
     group: str
@@ -30,6 +31,7 @@ class Unit:
     attempted: int = 0
     size: int = 0
     payload: Any = None
+    lacks: str = ""
 
 
 class Declared(Protocol):

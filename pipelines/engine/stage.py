@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from data_manifests.errors import InputError, TooManyFailures
+from data_manifests.errors import InputError, MissingUpstream, TooManyFailures
 from pipelines.engine.inspection import Declared, Inspection, State, Unit, inspect
 from pipelines.engine.locks import LockedElsewhere, ShardLock
 from pipelines.engine.memory import release_memory
@@ -22,6 +22,8 @@ from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.run_policy import RunPolicy, parse_max_failures, parse_shard
 from pipelines.engine.shard_writer import ShardWriter
 from pipelines.engine.shards import NOT_COUNTED_AS_FAILURE, TRANSIENT, Footer, Layout
+
+_WAIT_S = 0.5
 
 OpenShard = Callable[[Unit], AbstractContextManager[ShardWriter]]
 
@@ -72,7 +74,8 @@ class Stage(Declared, Protocol):
     def units(self) -> list[Unit]:
         """List all shards that the stage should have, in a fixed order.
 
-        Reads no model and decodes no video.
+        A shard whose inputs are not there yet is listed too; its unit says what it lacks. Reads no model and decodes no
+        video.
         """
         ...
 
@@ -95,10 +98,11 @@ class WritesScratch(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """Units to make, each with the reason, and units already done."""
+    """Units to make, each with the reason, units already done, and units that lack an input."""
 
     todo: list[Inspection]
     done: list[Inspection]
+    lacking: list[Unit]
 
     @property
     def size(self) -> int:
@@ -110,8 +114,9 @@ class Plan:
 class Report:
     """Counts of one run of a stage, and of all its shards.
 
-    ``remaining`` shards are missing, stale or damaged. ``rows``, ``attempted`` and ``failures`` cover all shards that
-    are not stale. ``made_rows`` were attempted by this run, in ``seconds``; a row is one of ``counted``.
+    ``remaining`` shards are missing, stale, damaged or lack an input. ``rows``, ``attempted`` and ``failures`` cover
+    all shards that are not stale. ``made_rows`` were attempted by this run, in ``seconds``; a row is one of
+    ``counted``.
     """
 
     stage: str
@@ -143,15 +148,18 @@ def plan(stage: Stage, policy: RunPolicy | None = None) -> Plan:
 
 
 def _sorted(stage: Stage, units: Sequence[Unit], policy: RunPolicy) -> Plan:
-    index, count = policy.shard
     todo: list[Inspection] = []
     done: list[Inspection] = []
-    for unit in units[index::count]:
+    share = [unit for unit in units if policy.takes(unit.path.name)]
+    for unit in share:
+        if unit.lacks:
+            continue
         item = inspect(stage, unit)
         if item.state is State.DONE and policy.retry_failed and item.footer and item.footer.failures:
             item = Inspection(unit, State.INCOMPLETE, "retrying its failed rows", item.footer)
         (done if item.state is State.DONE else todo).append(item)
-    return Plan(todo[: policy.limit] if policy.limit is not None else todo, done)
+    lacking = [unit for unit in share if unit.lacks]
+    return Plan(todo[: policy.limit] if policy.limit is not None else todo, done, lacking)
 
 
 def run(stage: Stage, policy: RunPolicy | None = None, progress: Progress | None = None) -> Report:
@@ -160,14 +168,18 @@ def run(stage: Stage, policy: RunPolicy | None = None, progress: Progress | None
     If another process of this host is making a shard, this one waits, and makes the shard if that process dies.
 
     Raises:
+        MissingUpstream: shards lack inputs that an earlier stage has not made yet, and ``policy.allow_partial`` is
+            False. Nothing is made.
         TooManyFailures: more rows failed than ``policy.max_failures`` allows, or all of them.
-        LockedElsewhere: another host seems to be making a shard.
+        LockedElsewhere: another host seems to be making a shard, also after ``policy.wait_lock_s`` seconds.
     """
     policy, progress = policy or RunPolicy(), progress or Silent()
     if isinstance(stage, WritesScratch):  # also where nothing is to be made
         stage.remove_old_scratch()
     units = stage.units()
     first = _sorted(stage, units, policy)
+    if first.lacking:
+        _note_or_refuse(stage, first.lacking, policy, progress)
     report = Report(stage.name, str(stage.folder), stage.title, stage.counted, already_done=len(first.done))
     begun = time.monotonic()
     rows = _Rows(stage, first, progress)
@@ -180,7 +192,7 @@ def run(stage: Stage, policy: RunPolicy | None = None, progress: Progress | None
 
             def claimed(claimable: list[Unit] = waiting, busy: list[Unit] = busy) -> Iterator[Unit]:
                 for unit in claimable:
-                    if not locks[unit.group].acquire():
+                    if not _acquired(locks[unit.group], policy.wait_lock_s > 0):
                         busy.append(unit)
                     elif _done_since(stage, unit, retried.get(unit.group)):
                         # Made by another process since the plan was drawn.
@@ -201,7 +213,7 @@ def run(stage: Stage, policy: RunPolicy | None = None, progress: Progress | None
                     lock.release()
             if busy:
                 progress.note(f"{len(busy)} shards are being made by another process; waiting for them")
-                _wait_for(locks[busy[0].group])
+                _wait_for(locks[busy[0].group], policy.wait_lock_s)
             waiting = busy
     finally:
         progress.finish()
@@ -261,9 +273,30 @@ def _lock(stage: Stage, unit: Unit, policy: RunPolicy) -> ShardLock:
     return ShardLock(stage.folder / ".locks" / f"{unit.path.name}.lock", break_lock=policy.break_lock)
 
 
-def _wait_for(lock: ShardLock) -> None:
-    while not lock.acquire():
-        time.sleep(0.5)
+def _note_or_refuse(stage: Stage, lacking: Sequence[Unit], policy: RunPolicy, progress: Progress) -> None:
+    """Report units that lack an input; raise an error unless a part may be made."""
+    what = "1 shard cannot" if len(lacking) == 1 else f"{len(lacking)} shards cannot"
+    text = f"{stage.name} {stage.title}: {what} be made yet. The first, {lacking[0].path}, lacks {lacking[0].lacks}"
+    if not policy.allow_partial:
+        raise MissingUpstream(f"{text}, and then this again. --allow-partial makes the other shards now.")
+    progress.note(f"{text}, and then this again.")
+
+
+def _acquired(lock: ShardLock, waits: bool) -> bool:
+    """Take a lock if it is free; where the call ``waits``, one of another host counts as not free."""
+    try:
+        return lock.acquire()
+    except LockedElsewhere:
+        if not waits:
+            raise
+        return False
+
+
+def _wait_for(lock: ShardLock, elsewhere_s: float) -> None:
+    """Wait until a lock is free: as long as it takes on this host, some seconds for another host."""
+    end = time.monotonic() + elsewhere_s
+    while not _acquired(lock, time.monotonic() < end):
+        time.sleep(_WAIT_S)
     lock.release()
 
 
@@ -289,6 +322,9 @@ def _conclude(stage: Stage, units: Sequence[Unit], policy: RunPolicy, report: Re
     for unit in units:
         item = inspect(stage, unit)
         report.shards += 1
+        if unit.lacks:
+            report.remaining += 1
+            continue
         report.remaining += item.state in (State.MISSING, State.STALE, State.DAMAGED)
         if item.footer is None or item.state is State.STALE:
             continue
@@ -300,6 +336,9 @@ def _conclude(stage: Stage, units: Sequence[Unit], policy: RunPolicy, report: Re
     attempted = report.attempted - uncounted
     limit = policy.max_failures
     allowed = limit * attempted if isinstance(limit, float) else limit
+    if policy.shard[1] > 1 and report.remaining:
+        # One bad video is much of what the first tasks of an array have made, and little of the whole.
+        allowed = max(allowed, attempted - 1)
     if report.failed and (report.failed > allowed or report.failed >= attempted):
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(report.failures.items()))
         raise TooManyFailures(

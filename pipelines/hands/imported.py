@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from data_manifests.errors import InputError
-from pipelines.decode.stage import Decoded, decoded_shards, note_missing
+from pipelines.decode.stage import Decoded
 from pipelines.engine.digest import digest_json
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
@@ -127,7 +127,6 @@ class ImportHandsStage(HandsStage):
             InputError: the source has boxes of these videos, but knows no frame of any: their places are in another
                 unit.
         """
-        note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         total = known = 0
         far: list[FarBoxes] = []
         for unit in units:

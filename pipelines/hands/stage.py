@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from data_manifests.errors import InputError
-from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, note_missing
+from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, lacking_frames
 from pipelines.decode.stored_frames import picture_of, prefetch, stored
 from pipelines.engine.batches import Failed, batch_size, in_batches, in_pieces
 from pipelines.engine.command_lines import command_line
@@ -83,7 +83,8 @@ class HandsStage:
 
     def units(self) -> list[Unit]:
         """List the units: one per shard of frames."""
-        return [
+        decoded, missing = decoded_shards(self.frames)
+        units = [
             Unit(
                 shard.group,
                 self.folder / shard.path.name,
@@ -92,8 +93,9 @@ class HandsStage:
                 shard.footer.rows * _BOXES_BYTES,
                 shard,
             )
-            for shard in decoded_shards(self.frames)[0]
+            for shard in decoded
         ]
+        return units + lacking_frames(self.frames, missing, self.folder)
 
     def inputs_of(self, shard: Decoded) -> dict[str, str]:
         """Return the digests of the inputs of a shard's boxes."""
@@ -125,7 +127,6 @@ class DetectHandsStage(HandsStage):
 
         Frame rows are taken in order, in batches of one fixed shape. A batch may span two row groups of a shard.
         """
-        note_missing(self.frames, decoded_shards(self.frames)[1], progress)
         detector: Detector | None = None
         for unit in units:
             detector = detector or self.load()

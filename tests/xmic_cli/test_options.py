@@ -5,7 +5,7 @@ from xmic_cli.reference import Command, commands
 _OF_SHARDS = {"decode", "detect-hands", "embed", "import-features"}
 _SHARED = {
     *("--dry-run", "--limit", "--shard", "--retry-failed", "--max-failures", "--break-lock"),
-    *("--workers", "--device", "--offline", "--json"),
+    *("--wait-lock", "--allow-partial", "--workers", "--device", "--offline", "--json"),
 }
 
 

@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
+from data_manifests.errors import UsageError
+from pipelines.engine.options import Doc
 from xmic_cli import console
 from xmic_cli.evaluated import percent
-from xmic_cli.options import Device, DryRun, Json, Offline, Workers, WorkspaceOption, machine_of
+from xmic_cli.options import (
+    AllowPartial,
+    Device,
+    DryRun,
+    Json,
+    Offline,
+    Shard,
+    WaitLock,
+    Workers,
+    WorkspaceOption,
+    machine_of,
+)
 from xmic_cli.signals import saving_signals
+from xmic_cli.spread import spread
 from xmic_cli.workspace_folder import named_workspace
 
 if TYPE_CHECKING:
@@ -20,6 +34,10 @@ if TYPE_CHECKING:
     from pipelines.engine.machine import Machine
 
 
+Step = Literal["prepare", "decode", "detect-hands", "embed"]
+
+
+@spread
 def run(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Configuration of the chain.")] = Path("xmic.toml"),
@@ -29,6 +47,10 @@ def run(
     list_cells: Annotated[
         bool, typer.Option("--list-cells", help="Print the cells of the grid and which are finished; run nothing.")
     ] = False,
+    only: Annotated[Step | None, Doc("Run this step alone, for all cells (job arrays).")] = None,
+    shard: Shard = None,
+    wait_lock: WaitLock = 0.0,
+    allow_partial: AllowPartial = False,
     workspace: WorkspaceOption = None,
     workers: Workers = None,
     device: Device = "auto",
@@ -44,8 +66,13 @@ def run(
     names), in a [[train]] or in its set make a grid: all combinations are run.
     """
     from pipelines.chain.grid import choose_cell, read_cells
-    from pipelines.chain.run import plan_chain, run_chain
+    from pipelines.chain.run import plan_chain, run_chain, run_step
+    from pipelines.engine.run_policy import RunPolicy, parse_shard
 
+    policy = RunPolicy(
+        shard=parse_shard(shard) if shard else (0, 1), wait_lock_s=60 * wait_lock, allow_partial=allow_partial
+    )
+    _refuse(only, {"--cell": cell is not None, "--list-cells": list_cells, "--dry-run": dry_run}, shard, allow_partial)
     cells = read_cells(file)
     other = named_workspace(context, workspace)
     if other:
@@ -63,8 +90,33 @@ def run(
         lines = plan.todo + ([f"then: {', '.join(plan.then)}"] if plan.then else [])
         console.emit(vars(plan), json, lines or ["nothing to do: everything is up to date"])
         return
-    result = run_chain(cells, machine, console.progress(), saving_signals, report=cell is None)
+    if only:
+        result = run_step(cells, only, machine, console.progress(), policy)
+    else:
+        result = run_chain(
+            cells,
+            machine,
+            console.progress(),
+            saving_signals,
+            report=cell is None,
+            wait_lock_s=policy.wait_lock_s,
+        )
     console.emit(vars(result), json, _lines(vars(result)))
+
+
+def _refuse(only: str | None, whole: dict[str, bool], shard: str | None, allow_partial: bool) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        UsageError: an option of one step without ``--only``, or one of the whole chain with it.
+    """
+    if only is None and (shard or allow_partial):
+        name = f"--shard {shard}" if shard else "--allow-partial"
+        raise UsageError(f"{name}: it is for a single step; name it with --only {'|'.join(get_args(Step)[1:])}.")
+    if only == "prepare" and shard:
+        raise UsageError(f"--shard {shard}: prepare has no shares; run it once, before the arrays.")
+    for name in (name for name, given in whole.items() if only and given):
+        raise UsageError(f"--only {only} and {name}: leave one of the two out.")
 
 
 _STATES = {True: "finished", False: "to do", None: "nothing to train"}

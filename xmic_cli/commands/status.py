@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from data_manifests.errors import UsageError
 from xmic_cli import console
 from xmic_cli.options import Json, WorkspaceOption, open_workspace
+
+if TYPE_CHECKING:
+    from pipelines.chain.stage_status import StageStatus
 
 _SHOWN = 5
 
@@ -15,13 +20,27 @@ _SHOWN = 5
 def status(
     context: typer.Context,
     verify: Annotated[bool, typer.Option("--verify", help="Read every shard in full and check its digest.")] = False,
+    shards: Annotated[
+        bool,
+        typer.Option(
+            "--shards", help="List what to make; exit 5 if shards are missing, 4 if only failed rows are left."
+        ),
+    ] = False,
+    tasks: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="With --shards: name the task of a job array of N that makes each."),
+    ] = None,
     workspace: WorkspaceOption = None,
     json: Json = False,
 ) -> None:
     """Show each stage's shards: done, stale, missing, damaged, incomplete, and why."""
     from pipelines.chain.status import status as find_status
 
+    if tasks is not None and not shards:
+        raise UsageError(f"--tasks {tasks}: it numbers the shards that --shards lists; add --shards.")
     found = find_status(open_workspace(context, workspace), verify=verify)
+    if shards:
+        _list_shards(found, tasks, json)
     if json:
         console.emit({"stages": [vars(item) for item in found]}, True)
         return
@@ -56,6 +75,24 @@ def status(
             console.note(f"  … and {len(item.why) - _SHOWN} more (--json lists all)")
         if item.next:
             console.note(f"  next: {item.next}")
+
+
+def _list_shards(found: Sequence[StageStatus], tasks: int | None, json: bool) -> NoReturn:
+    """Print the shards that are not done, and exit with what that means for a job array."""
+    from pipelines.chain.stage_status import open_shards
+
+    rows = open_shards(found, tasks)
+    if json:
+        console.emit({"shards": rows}, True)
+    else:
+        columns = ["stage", "dataset", "split", "what", "shard", "state", "task", "why"]
+        console.table("shards", columns, [["" if row[name] is None else row[name] for name in columns] for row in rows])
+        for item in found:
+            numbers = sorted({row["task"] for row in rows if row["folder"] == item.folder and row["task"] is not None})
+            if numbers:
+                console.note(f"{item.stage} {item.what}: --array={','.join(map(str, numbers))}")
+    states = {row["state"] for row in rows}
+    raise typer.Exit(0 if not states else 4 if states == {"incomplete"} else 5)
 
 
 def _missing(count: int) -> str:

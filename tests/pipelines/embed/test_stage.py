@@ -178,9 +178,9 @@ def test_vectors_that_do_not_fit_in_float16_are_failure_rows(embedded, world):
 def test_without_boxes_the_command_and_the_way_around_are_named(embedded, world):
     item = EmbedStage(frames_of(embedded), world.encoder(), embedded.root / "hands/none", CropPolicy())
     with pytest.raises(
-        MissingUpstream, match=r"no hand boxes for these frames\. Run xmic detect-hands mine .* --streams full"
+        MissingUpstream, match=r"lacks the hand boxes of its frames: run xmic detect-hands mine .* --streams full"
     ):
-        item.units()
+        stage.run(item)
 
 
 def test_redone_boxes_redo_the_hand_stream_only(embedded, world):

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from data_manifests.errors import InputError
+from data_manifests.errors import InputError, MissingUpstream
 from pipelines.engine import stage
 from pipelines.engine.inspection import State, inspect
 from pipelines.engine.progress import Progress
@@ -220,13 +220,55 @@ def test_limit_makes_so_many_shards_and_the_next_call_goes_on(tmp_path: Path) ->
     assert tree(item.folder) == tree(whole.folder)
 
 
-def test_every_nth_shard_from_the_ith_is_taken(tmp_path: Path) -> None:
-    item = NumbersStage(tmp_path / "numbers", sizes=dict.fromkeys("abcdefg", 2))
-    assert run(item, shard=(1, 3)) == ["b", "e"]
-    assert run(item, shard=(0, 3), limit=2) == ["a", "d"]
-    assert run(item, shard=(6, 8)) == ["g"]
-    assert run(item, shard=(7, 8)) == []
-    assert run(item) == ["c", "f"]
+def test_each_shard_is_in_one_share_by_its_name_whatever_other_shards_there_are(tmp_path: Path) -> None:
+    many = NumbersStage(tmp_path / "many", sizes=dict.fromkeys("abcdefghijklmnop", 2))
+    shares = [run(many, shard=(i, 3)) for i in range(3)]
+    assert sorted(group for share in shares for group in share) == list(many.sizes)
+    assert all(len(share) > 1 for share in shares)
+    few = NumbersStage(tmp_path / "few", sizes=dict.fromkeys("bdep", 2))
+    assert [run(few, shard=(i, 3)) for i in range(3)] == [[g for g in share if g in few.sizes] for share in shares]
+    assert run(NumbersStage(tmp_path / "some", sizes=many.sizes), shard=(0, 3), limit=1) == shares[0][:1]
+
+
+class _Waiting(NumbersStage):
+    """Its group b cannot be made yet."""
+
+    def unit(self, group: str) -> Unit:
+        unit = super().unit(group)
+        return replace(unit, lacks="its letters: run xmic letters") if group == "b" else unit
+
+
+def _share_of(group: str, count: int = 8) -> tuple[int, int]:
+    return next((i, count) for i in range(count) if RunPolicy(shard=(i, count)).takes(f"part-{group}.parquet"))
+
+
+@pytest.mark.parametrize("shard", [(0, 1), _share_of("b")])
+def test_a_shard_without_its_input_ends_the_call_before_anything_is_made(
+    tmp_path: Path, shard: tuple[int, int]
+) -> None:
+    item = _Waiting(tmp_path / "numbers")
+    said = (
+        f"numbers three groups: 1 shard cannot be made yet. The first, {tmp_path}/numbers/part-b.parquet, lacks its "
+        "letters: run xmic letters, and then this again. --allow-partial makes the other shards now."
+    )
+    with pytest.raises(MissingUpstream, match=re.escape(said)):
+        run(item, shard=shard)
+    assert not item.folder.exists()
+    assert [unit.group for unit in stage.plan(item, RunPolicy(shard=shard)).lacking] == ["b"]
+
+
+def test_a_share_whose_inputs_are_all_there_is_made_while_others_wait(tmp_path: Path) -> None:
+    item = _Waiting(tmp_path / "numbers")
+    assert _share_of("a") != _share_of("b")
+    assert "a" in run(item, shard=_share_of("a"))
+
+
+def test_what_can_be_made_is_made_if_a_part_is_allowed_and_the_rest_counts_as_remaining(tmp_path: Path) -> None:
+    item = _Waiting(tmp_path / "numbers")
+    report = stage.run(item, RunPolicy(allow_partial=True))
+    assert (item.made, report.shards, report.made, report.remaining) == (["a", "c"], 3, 2, 1)
+    item = NumbersStage(item.folder)
+    assert run(item) == ["b"]
 
 
 def test_require_same_names_the_entry_both_values_and_both_places() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,24 @@ def test_all_failed_is_always_too_many(tmp_path: Path, allowed: float) -> None:
     item.sizes["c"] = 1
     (item.folder / "part-c.parquet").unlink()
     assert run(item, max_failures=allowed) == ["c"]
+
+
+def test_tasks_of_an_array_are_judged_by_the_whole_once_all_shards_are_made(tmp_path: Path) -> None:
+    item = _stage(tmp_path, {"a": [("decode_error", 3)]})
+    tasks = [RunPolicy(shard=(i, 8), max_failures=0.04) for i in range(8)]
+    first = next(task for task in tasks if task.takes("part-a.parquet"))
+    assert stage.run(item, first).failures == {"decode_error": 3}, "3 of 43 rows so far, 3 of 101 in the end"
+    assert [stage.run(item, task).remaining for task in tasks][-1] == 0
+    strict = [replace(task, max_failures=0.02) for task in tasks]
+    with pytest.raises(TooManyFailures, match="3 of 101 rows failed"):
+        stage.run(item, strict[0])
+
+
+def test_a_task_of_an_array_in_which_everything_failed_says_so_at_once(tmp_path: Path) -> None:
+    item = NumbersStage(tmp_path, sizes=dict.fromkeys("abc", 0), fails={g: [("decode_error", 2)] for g in "abc"})
+    policy = next(policy for i in range(8) if (policy := RunPolicy(shard=(i, 8))).takes("part-a.parquet"))
+    with pytest.raises(TooManyFailures):
+        stage.run(item, policy)
 
 
 def test_failures_of_shards_made_earlier_count_too(tmp_path: Path) -> None:

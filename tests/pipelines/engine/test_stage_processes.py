@@ -85,13 +85,13 @@ def test_a_shard_whose_side_parts_were_renamed_before_a_kill_does_not_pass_for_d
 
 def test_processes_with_a_share_each_give_the_bytes_of_one(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
     folder = tmp_path / "numbers"
-    processes = [start(folder, "--shard", f"{i}/3") for i in range(3)]
+    processes = [start(folder, "--shard", f"{i}/8") for i in (6, 7, 5, 4)]
     made = []
     for process in processes:
         output, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
         made.append(output.split())
-    assert made == [["a"], ["b"], ["c"]]
+    assert made == [["a"], ["b"], ["c"], []]
     assert tree(folder) == uninterrupted
 
 
@@ -106,7 +106,7 @@ class _Notes(Silent):
 def _run_beside_a_holder(folder: Path, gate: Path, *, kill: bool) -> tuple[NumbersStage, stage.Report]:
     """Run the stage while another process is in the middle of group b; ended once we wait for it."""
     gate.touch()
-    other = start(folder, "--shard", "1/3", "--hold", "b", str(gate))
+    other = start(folder, "--shard", "7/8", "--hold", "b", str(gate))
     wait_until(lambda: any(folder.glob(".part-b.parquet.*.tmp")))
     item, notes = NumbersStage(folder), _Notes()
     reports: list[stage.Report] = []
@@ -174,7 +174,7 @@ def test_a_lock_of_another_host_ends_the_run_with_what_was_made_kept(tmp_path: P
         run(item)
     assert item.made == ["a"]
     assert ShardLock(folder / ".locks" / "part-a.parquet.lock").acquire()
-    assert run(item, shard=(2, 3)) == ["c"]
+    assert run(item, shard=(5, 8)) == ["c"]
     assert run(item, break_lock=True) == ["b"]
     assert path.read_text() == ""
 
@@ -185,3 +185,36 @@ def test_an_abandoned_lock_of_another_host_stops_nothing(tmp_path: Path) -> None
     item = NumbersStage(tmp_path / "numbers")
     report = stage.run(item, RunPolicy())
     assert (item.made, report.remaining) == (["a", "b", "c"], 0)
+
+
+def test_a_task_waits_for_the_lock_of_a_dead_host_and_makes_the_other_shards_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _leased(tmp_path / "numbers", "b")
+    waits: list[float] = []
+
+    def lease_ends(seconds: float) -> None:
+        waits.append(seconds)
+        os.utime(path, (1, 1))
+
+    monkeypatch.setattr("pipelines.engine.stage.time.sleep", lease_ends)
+    item = NumbersStage(tmp_path / "numbers")
+    assert run(item, wait_lock_s=60) == ["a", "c", "b"]
+    assert len(waits) == 1
+
+
+def test_a_lock_of_another_host_that_outlives_the_wait_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _leased(tmp_path / "numbers", "b")
+    now = [0.0]
+    monkeypatch.setattr("pipelines.engine.stage.time.monotonic", lambda: now[0])
+
+    def pass_time(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr("pipelines.engine.stage.time.sleep", pass_time)
+    item = NumbersStage(tmp_path / "numbers")
+    with pytest.raises(LockedElsewhere, match="held by process 4711 on host node-7"):
+        run(item, wait_lock_s=30)
+    assert (item.made, now[0]) == (["a", "c"], 30.0)

@@ -103,7 +103,7 @@ def test_without_frames_the_command_is_named(embedded):
         hands.units()
 
 
-def test_frames_that_are_not_decoded_yet_are_said(tmp_path, make_video):
+def test_frames_that_are_not_decoded_yet_are_an_error_or_on_request_a_note(tmp_path, make_video):
     from data_manifests.readers.table import TableReader
     from pipelines.engine.progress import Silent
     from pipelines.engine.workspace import DatasetSettings, Workspace
@@ -125,7 +125,9 @@ def test_frames_that_are_not_decoded_yet_are_said(tmp_path, make_video):
         def note(self, text):
             notes.append(text)
 
-    report = stage.run(detect(workspace, OneHand()), progress=Listening())
-    assert report.made == 1
+    with pytest.raises(MissingUpstream, match=f"lacks its frames: run {frames.command}, and then this again"):
+        stage.run(detect(workspace, OneHand()))
+    report = stage.run(detect(workspace, OneHand()), RunPolicy(allow_partial=True), Listening())
     missing = len(frames.units_by_clips()) - 1
-    assert notes == [f"{frames.folder}: {missing} shards of frames are not there yet. Run {frames.command}"]
+    assert (report.made, report.remaining) == (1, missing)
+    assert [note.partition(" be made")[0] for note in notes] == [f"detect-hands mine val: {missing} shards cannot"]
