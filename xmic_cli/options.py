@@ -68,7 +68,7 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Worker processes or threads. (default: CPU cores)", rich_help_panel=_MACHINE),
 ]
-Device = Annotated[str, typer.Option(help="Device: auto, cpu or cuda.", rich_help_panel=_MACHINE)]
+Device = Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:N or mps.", rich_help_panel=_MACHINE)]
 Offline = Annotated[
     bool,
     typer.Option("--offline", help="Never use the network.", envvar="XMIC_OFFLINE", rich_help_panel=_MACHINE),

@@ -212,7 +212,7 @@ def _type_of(option: Option) -> str:
     else:
         names = {"bool": "true or false", "int": "whole number", "float": "number", "Path": "path"}
         one = names.get(getattr(option.kind, "__name__", ""), "text")
-        one += f", {option.expected}" if any(bound is not None for bound in option.bounds) else ""
+        one += f", {option.expected}" if option.word or any(bound is not None for bound in option.bounds) else ""
     return f"list of {one}" if option.several else one
 
 

@@ -92,6 +92,9 @@ def _parameter(option: Option) -> inspect.Parameter:
     if option.choices:
         kind, choices = str, option.choices
         more |= {"metavar": f"[{'|'.join(choices)}]", "autocompletion": lambda: list(choices)}
+    elif option.word is not None:
+        kind, word = str, option.word
+        more |= {"metavar": f"INTEGER|{word}", "autocompletion": lambda: [word]}
     elif kind in (int, float):
         least, _, most, _ = option.bounds
         more |= {"min": least, "max": most}
@@ -134,6 +137,16 @@ def _value(option: Option, value: Any) -> Any:
     if table is not None:
         read = toml_settings if table.typed else pairs
         return read(value or [], option.flag, table.form, table.example)
+    if option.word is not None and value is not None:
+        return _number_or_word(option, value)
     if option.several and option.choices:
         return tuple(word for part in value or () for word in part.split(","))
     return tuple(value or ()) if option.several else value
+
+
+def _number_or_word(option: Option, text: str) -> Any:
+    """Convert a value of an option that takes a word beside its numbers."""
+    try:
+        return option.kind(text)
+    except ValueError:
+        return text  # the word, or what the dataclass refuses

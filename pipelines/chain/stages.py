@@ -18,7 +18,7 @@ from pipelines.embed.encoders.spec import parse_spec
 from pipelines.embed.options import EmbedOptions
 from pipelines.embed.stage import EmbedStage, LazyEncoder, made_batch_size
 from pipelines.embed.text import text_stages
-from pipelines.engine.machine import Machine
+from pipelines.engine.machine import Machine, device_kind
 from pipelines.engine.precision import resolve_precision
 from pipelines.engine.shards import any_footer
 from pipelines.engine.stage import Stage
@@ -234,26 +234,29 @@ def _lazy_encoder(
     workspace: Workspace, datasets: Sequence[str], options: EmbedOptions, machine: Machine
 ) -> LazyEncoder:
     device = machine.resolve_device()
+    auto, found = options.batch_size == "auto" and device_kind(device) != "cpu", None
     settings: dict[str, Any] = {
         "precision": _precision(workspace, options.precision, device),
-        "batch_size": options.batch_size,
+        "batch_size": None if options.batch_size == "auto" else options.batch_size,
         "device": device,
         "offline": machine.offline,
         "allow_random_weights": options.allow_random_weights,
         "file_sha256": workspace.file_digests.whole,
+        "compiled": options.compile,
     }
     identity = describe_encoder(options.encoder, **settings)
-    if options.batch_size is None:
+    if settings["batch_size"] is None:
         made = (made_batch_size(workspace, identity.slug, dataset, device) for dataset in datasets)
-        size = next((size for size in made if size is not None), None)
+        found = next((size for size in made if size is not None), None)
         shape = identity.environment.get("batch_shape")
-        if size is not None and shape is not None:
-            settings["batch_size"] = size
-            identity = replace(identity, environment={**identity.environment, "batch_shape": [size, *shape[1:]]})
+        if found is not None and shape is not None:
+            settings["batch_size"] = found
+            identity = replace(identity, environment={**identity.environment, "batch_shape": [found, *shape[1:]]})
     spec = parse_spec(options.encoder)
     if spec.located != spec.text:
         workspace.remember_encoder(identity.slug, spec.located)
-    return LazyEncoder(identity, lambda: load_encoder(options.encoder, **settings))
+    finds = auto and found is None
+    return LazyEncoder(identity, lambda: load_encoder(options.encoder, **settings), finds=finds, shrinks=auto)
 
 
 def _precision(workspace: Workspace, asked: str, device: str) -> str:
@@ -263,7 +266,8 @@ def _precision(workspace: Workspace, asked: str, device: str) -> str:
     """
     if asked != "auto":
         return resolve_precision(asked, device)
-    if device not in workspace.precision:
+    kind = device_kind(device)
+    if kind not in workspace.precision:
         with workspace.changing():
-            workspace.precision.setdefault(device, resolve_precision("auto", device))
-    return workspace.precision[device]
+            workspace.precision.setdefault(kind, resolve_precision("auto", kind))
+    return workspace.precision[kind]

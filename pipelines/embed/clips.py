@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, groupby
 from typing import Any
 
@@ -17,9 +18,9 @@ from data_manifests.errors import UsageError
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import decoded_shards, lacking_frames
 from pipelines.decode.stored_frames import picture_of, prefetch, stored
-from pipelines.embed.stage import EmbedStage, Stream, storable, vector_column
+from pipelines.embed.stage import EmbedStage, Stream, storable, vector_column, with_smaller_batches
 from pipelines.embed.tables import clip_vectors
-from pipelines.engine.batches import PIECE, Failed, in_batches, in_pieces
+from pipelines.engine.batches import PIECE, Failed, begun_by, in_begun_batches, in_pieces
 from pipelines.engine.progress import Progress
 from pipelines.engine.shard_writer import ShardWriter
 from pipelines.engine.shards import Layout, read_rows, side_path
@@ -95,21 +96,25 @@ class EmbedClipsStage(EmbedStage):
         shard.
         """
         for unit in units:
-            draws = _draws(read_rows(side_path(unit.payload.path, "clip_frames")), self.segments)
-            found = _with_frames(unit.payload.rows(), draws)
-            with open_shard(unit) as shard:
-                shard.attempted = sum(len(of_video) for of_video in draws.values())
-                for rows in in_pieces(self._clip_vectors(found), max(1, PIECE // self.clip_frames)):
-                    self._write_clips(shard, rows)
-                    progress.advance(len(rows))
+            with_smaller_batches(self.encoder, partial(self._embed, unit, open_shard, progress), progress)
             yield unit
+
+    def _embed(self, unit: Unit, open_shard: OpenShard, progress: Progress) -> None:
+        _ = self.encoder.batch_size  # it is part of the environment, which the shard is opened by
+        draws = _draws(read_rows(side_path(unit.payload.path, "clip_frames")), self.segments)
+        found = _with_frames(unit.payload.rows(), draws)
+        with open_shard(unit) as shard:
+            shard.attempted = sum(len(of_video) for of_video in draws.values())
+            for rows in in_pieces(self._clip_vectors(found), max(1, PIECE // self.clip_frames)):
+                self._write_clips(shard, rows)
+                progress.advance(len(rows))
 
     def _clip_vectors(self, found: Iterable[tuple[Draw, list[bytes]]]) -> Iterator[tuple[Draw, np.ndarray | Failed]]:
         model, size = self.encoder.model, max(1, self.encoder.batch_size // self.clip_frames)
         frames = ((draw, jpeg) for draw, jpegs in found for jpeg in jpegs)
         prepared = prefetch(frames, self._prepared_frame, self.workers, size * self.clip_frames)
         clips = (_clip(frames) for frames in in_pieces(prepared, self.clip_frames))
-        return in_batches(clips, size, model.embed_clips)
+        return in_begun_batches(clips, size, *begun_by(model, "embed_clips"))
 
     def _prepared_frame(self, frame: tuple[Draw, bytes]) -> tuple[Draw, Any | Failed]:
         draw, jpeg = frame

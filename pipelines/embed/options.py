@@ -10,7 +10,17 @@ from annotated_types import Ge, Gt, Le
 
 from data_manifests.errors import UsageError
 from pipelines.decode.options import PLAN
-from pipelines.engine.options import Argument, CommandOnly, Completes, Doc, FileOnly, Group, Metavar, Options
+from pipelines.engine.options import (
+    Argument,
+    CommandOnly,
+    Completes,
+    Doc,
+    FileOnly,
+    Group,
+    Metavar,
+    NumberOr,
+    Options,
+)
 from pipelines.engine.precision import Precision
 from pipelines.hands.options import CropFit
 
@@ -31,7 +41,8 @@ class EmbedOptions(Options):
 
     ``streams`` None is both, but full in a chain that detects no hands. ``hand_threshold`` and ``crop_margin`` None are
     the values that fit the boxes. ``batch_size`` None is the size of vectors that the encoder made before of these
-    datasets, or else the one that is fast for it. ``clip_frames`` None makes no vectors of clips.
+    datasets, or else the one that is fast for it. 'auto' differs on a GPU only: without earlier vectors the size is
+    found by trying, and a size that does not fit is halved. ``clip_frames`` None makes no vectors of clips.
     """
 
     encoder: Annotated[
@@ -43,10 +54,16 @@ class EmbedOptions(Options):
     names: Annotated[Names, Doc("Class names; fixed: slips corrected; synonyms: mean over all names.")] = "official"
     precision: Annotated[Precision, Doc("Precision of the encoder; auto chooses by the hardware.")] = "auto"
     batch_size: Annotated[
-        int | None,
-        Ge(1),
-        Doc("Frames per forward pass; fixed, the last one is padded. (default: as before, or by the encoder)"),
+        int | str | None,
+        NumberOr("auto", least=1),
+        Doc(
+            "Frames per forward pass; fixed, the last one is padded. auto: as before, or what a GPU is found to be "
+            "fastest with. (default: as before, or by the encoder)"
+        ),
     ] = None
+    compile: Annotated[
+        bool, Doc("Compile the image tower (torch.compile): minutes at the start, faster on a GPU; recorded.")
+    ] = False
     detector: Annotated[
         str | None,
         CommandOnly("a chain has the boxes of its [hands]"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,12 +14,23 @@ import pyarrow as pa
 from data_manifests.errors import InputError
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, lacking_frames
 from pipelines.decode.stored_frames import picture_of, prefetch, stored
+from pipelines.embed.batch_size import found_batch_size
 from pipelines.embed.encoders.spec import EncoderIdentity, embed_command
 from pipelines.embed.full_vectors import FullVectors
 from pipelines.embed.tables import SIDES, frame_vectors
-from pipelines.engine.batches import About, Failed, Known, batch_size, in_batches, in_pieces
+from pipelines.engine.batches import (
+    About,
+    BatchTooLarge,
+    Failed,
+    Known,
+    batch_size,
+    begun_by,
+    in_begun_batches,
+    in_pieces,
+)
 from pipelines.engine.environment import versions
 from pipelines.engine.inspection import State, inspect
+from pipelines.engine.machine import device_kind
 from pipelines.engine.progress import Progress
 from pipelines.engine.shard_writer import ShardWriter
 from pipelines.engine.shards import Layout, any_footer, read_footer
@@ -39,28 +50,62 @@ def made_batch_size(workspace: Workspace, encoder: str, dataset: str, device: st
     """
     footers = (any_footer(folder) for folder in workspace.vectors_by(encoder, dataset))
     made = (footer.environment for footer in footers if footer is not None)
-    return next((batch_size(facts) for facts in made if "batch_shape" in facts and facts.get("device") == device), None)
+    kind = device_kind(device)
+    return next((batch_size(facts) for facts in made if "batch_shape" in facts and facts.get("device") == kind), None)
 
 
 class LazyEncoder:
     """Encoder that is loaded at its first use and then kept.
 
-    Its identity is known before.
+    Its identity is known before, but for the batch size where that follows from the device's memory.
+
+    Args:
+        identity: the identity.
+        load: loads the encoder.
+        finds: find a batch size when it is loaded, see :func:`pipelines.embed.batch_size.found_batch_size`.
+        shrinks: halve the batch size where a batch does not fit into memory.
     """
 
-    def __init__(self, identity: EncoderIdentity, load: Callable[[], Any]) -> None:
+    def __init__(
+        self, identity: EncoderIdentity, load: Callable[[], Any], *, finds: bool = False, shrinks: bool = False
+    ) -> None:
         self.identity = identity
-        self._load = load
+        self._load, self._finds, self._shrinks = load, finds, shrinks
 
     @cached_property
     def model(self) -> Any:
         """The loaded encoder."""
-        return self._load()
+        model = self._load()
+        if self._finds and hasattr(model, "pictures_per_second"):  # a user's own encoder may have no such method
+            self._set_batch_size(model, found_batch_size(model.pictures_per_second, self._known_size))
+        return model
 
     @property
     def batch_size(self) -> int:
-        """Pictures per forward pass."""
+        """Pictures per forward pass.
+
+        It loads the encoder where the size is to be found.
+        """
+        if self._finds:
+            _ = self.model
+        return self._known_size
+
+    def halve_batch(self) -> bool:
+        """Halve the batch size; return False where it is fixed or 1."""
+        if not self._shrinks or self._known_size == 1 or not hasattr(self.model, "set_batch_size"):
+            return False
+        self._set_batch_size(self.model, self._known_size // 2)
+        return True
+
+    @property
+    def _known_size(self) -> int:
         return batch_size(self.identity.environment)
+
+    def _set_batch_size(self, model: Any, size: int) -> None:
+        model.set_batch_size(size)
+        facts = self.identity.environment
+        shape = [size, *facts["batch_shape"][1:]]
+        self.identity = replace(self.identity, environment={**facts, "batch_shape": shape})
 
 
 @dataclass
@@ -185,15 +230,19 @@ class EmbedStage:
         Batches have one fixed shape and cross the row groups of a shard.
         """
         for unit in units:
-            boxes = BoxesInStep(self.hands / unit.path.name) if self.hands is not None else None
-            full = self._full_vectors(unit) if self.hands is not None else None
-            with open_shard(unit) as shard:
-                for rows in in_pieces(self._vectors(unit.payload, boxes, full)):
-                    self._write(shard, rows)
-                    progress.advance(len(rows))
-                if boxes is not None:
-                    boxes.finish()
+            with_smaller_batches(self.encoder, partial(self._embed, unit, open_shard, progress), progress)
             yield unit
+
+    def _embed(self, unit: Unit, open_shard: OpenShard, progress: Progress) -> None:
+        _ = self.encoder.batch_size  # it is part of the environment, which the shard and the full stream are opened by
+        boxes = BoxesInStep(self.hands / unit.path.name) if self.hands is not None else None
+        full = self._full_vectors(unit) if self.hands is not None else None
+        with open_shard(unit) as shard:
+            for rows in in_pieces(self._vectors(unit.payload, boxes, full)):
+                self._write(shard, rows)
+                progress.advance(len(rows))
+            if boxes is not None:
+                boxes.finish()
 
     def _full_vectors(self, unit: Unit) -> FullVectors | None:
         """Open the full stream's vectors of the same frames, where they are what this stage would compute.
@@ -215,7 +264,8 @@ class EmbedStage:
             _Row(*key, jpeg, boxes.of(key) if boxes is not None else None, full.of(key) if full is not None else None)
             for key, jpeg in stored(frames.rows())
         )
-        return in_batches(prefetch(rows, self._prepared, self.workers, size), size, model.embed)
+        prepared = prefetch(rows, self._prepared, self.workers, size)
+        return in_begun_batches(prepared, size, *begun_by(model, "embed"))
 
     def _prepared(self, row: _Row) -> tuple[_Frame, Any | Failed | Known]:
         video_id, pts, jpeg, boxes, whole = row
@@ -237,6 +287,31 @@ class EmbedStage:
         if frames:
             columns = {name: [getattr(frame, name) for frame in frames] for name in _Frame._fields}
             shard.write(pa.table({**columns, "vector": vector_column(vectors)}, schema=self.layout.schema))
+
+
+def with_smaller_batches(encoder: LazyEncoder, make: Callable[[], None], progress: Progress) -> None:
+    """Make a shard, with smaller batches where they do not fit.
+
+    Args:
+        encoder: whose batch size is halved, unless it is fixed.
+        make: makes the shard from its start.
+        progress: receives a note.
+
+    Raises:
+        BatchTooLarge: the batch size is fixed or 1.
+    """
+    while True:
+        try:
+            make()
+            return
+        except BatchTooLarge:
+            before = encoder.batch_size
+            if not encoder.halve_batch():
+                raise
+            progress.note(
+                f"{before} pictures a forward pass do not fit into the device's memory; the shard is made again with "
+                f"{encoder.batch_size}"
+            )
 
 
 class _Row(NamedTuple):

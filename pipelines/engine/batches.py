@@ -5,10 +5,11 @@ The batches do not depend on the pieces in which the rows are read.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from data_manifests.errors import InputError
 
@@ -19,6 +20,9 @@ About = TypeVar("About")
 Input = TypeVar("Input")
 Output = TypeVar("Output")
 Row = TypeVar("Row")
+
+Begin: TypeAlias = Callable[[list[Input]], Callable[[], Sequence[Output]]]
+"""Begins a batch: inputs → function that waits for the outputs."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ class Failed:
 
     reason: str
     error: str
+
+
+class BatchTooLarge(InputError):
+    """Error for a batch that does not fit into memory."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +77,29 @@ def in_batches(
     Raises:
         InputError: the number of outputs differs from that of the inputs.
     """
+    return in_begun_batches(rows, size, _at_once(run))
+
+
+def in_begun_batches(
+    rows: Iterable[tuple[About, Input | Failed | Known]], size: int, begin: Begin[Input, Output], ahead: int = 0
+) -> Iterator[tuple[About, Output | Failed]]:
+    """Run a network as :func:`in_batches` does, some batches ahead.
+
+    Args:
+        rows: as there.
+        size: inputs per batch.
+        begin: begins a batch, and returns a function that waits for its outputs. It keeps no input.
+        ahead: batches that are begun before the outputs of an earlier one are waited for.
+
+    Yields:
+        As there.
+
+    Raises:
+        InputError: as there.
+    """
     waiting: list[tuple[About, Failed | Known | None]] = []
     inputs: list[Input] = []
+    begun: deque[tuple[list[tuple[About, Failed | Known | None]], int, Callable[[], Sequence[Output]]]] = deque()
     for about, given in rows:
         if isinstance(given, Failed | Known):
             waiting.append((about, given))
@@ -78,14 +107,45 @@ def in_batches(
         waiting.append((about, None))
         inputs.append(given)
         if len(inputs) == size:
-            outputs, inputs = _checked(run, inputs), []
-            yield from _matched(waiting, outputs)
-            waiting = []
+            begun.append((waiting, size, begin(inputs)))
+            waiting, inputs = [], []
+            if len(begun) > ahead:
+                yield from _matched(*begun.popleft())
     if inputs:
-        outputs, inputs = _checked(run, inputs), []
-        yield from _matched(waiting, outputs)
-    else:
-        yield from _matched(waiting, ())
+        begun.append((waiting, len(inputs), begin(inputs)))
+        waiting, inputs = [], []
+    while begun:
+        yield from _matched(*begun.popleft())
+    yield from _matched(waiting, 0, list)
+
+
+def begun_by(network: Any, name: str) -> tuple[Begin[Any, Any], int]:
+    """Find how a network's batches are begun, and how many ahead.
+
+    A network with an ``ahead`` above 0 has a method ``begin_<name>``. Any other one is run at once.
+
+    Args:
+        network: an encoder or detector.
+        name: the method that runs a batch, e.g. 'embed'.
+    """
+    ahead = getattr(network, "ahead", 0)
+    return (getattr(network, f"begin_{name}"), ahead) if ahead else (_at_once(getattr(network, name)), 0)
+
+
+def in_flight(begun: Iterable[Callable[[], Output]], ahead: int) -> Iterator[Output]:
+    """Take the outputs of batches in order, some batches ahead.
+
+    Args:
+        begun: drawing one begins a batch, and gives the function that waits for its outputs.
+        ahead: as for :func:`in_begun_batches`.
+    """
+    waiting: deque[Callable[[], Output]] = deque()
+    for result in begun:
+        waiting.append(result)
+        if len(waiting) > ahead:
+            yield waiting.popleft()()
+    while waiting:
+        yield waiting.popleft()()
 
 
 def in_pieces(rows: Iterable[Row], size: int = PIECE) -> Iterator[list[Row]]:
@@ -98,19 +158,23 @@ def in_pieces(rows: Iterable[Row], size: int = PIECE) -> Iterator[list[Row]]:
         yield piece
 
 
-def _checked(run: Callable[[list[Input]], Sequence[Output]], inputs: list[Input]) -> Sequence[Output]:
-    outputs = run(inputs)
-    if len(outputs) != len(inputs):
-        raise InputError(
-            f"{len(outputs)} results for {len(inputs)} inputs. Where the encoder or the detector is your own, "
-            "xmic check-plugin tries what it must keep."
-        )
-    return outputs
+def _at_once(run: Callable[[list[Input]], Sequence[Output]]) -> Begin[Input, Output]:
+    def begin(inputs: list[Input]) -> Callable[[], Sequence[Output]]:
+        outputs = run(inputs)
+        return lambda: outputs
+
+    return begin
 
 
 def _matched(
-    waiting: Iterable[tuple[About, Failed | Known | None]], outputs: Iterable[Output]
+    waiting: Iterable[tuple[About, Failed | Known | None]], count: int, result: Callable[[], Sequence[Output]]
 ) -> Iterator[tuple[About, Output | Failed]]:
+    outputs = result()
+    if len(outputs) != count:
+        raise InputError(
+            f"{len(outputs)} results for {count} inputs. Where the encoder or the detector is your own, "
+            "xmic check-plugin tries what it must keep."
+        )
     left = iter(outputs)
     for about, given in waiting:
         if given is None:

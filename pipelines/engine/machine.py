@@ -18,13 +18,24 @@ def usable_cores() -> int:
     return os.cpu_count() or 1  # macOS binds no process to cores
 
 
+_FORMS = "auto, cpu, cuda, cuda:N or mps"
+
+
+def device_kind(device: str) -> str:
+    """Return the type of a device: 'cuda' of 'cuda:1'.
+
+    Artifacts record the type alone, for GPUs of one machine give the same bytes.
+    """
+    return device.partition(":")[0]
+
+
 @dataclass(frozen=True)
 class Machine:
     """Workers, device and network for one call.
 
     Attributes:
         workers: worker processes (decode) or threads (pictures prepared for a network).
-        device: 'auto', 'cpu' or 'cuda'.
+        device: 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'.
         offline: never use the network.
     """
 
@@ -33,20 +44,38 @@ class Machine:
     offline: bool = False
 
     def resolve_device(self) -> str:
-        """Return the device type, 'cuda' or 'cpu'.
+        """Return the device: 'cpu', 'cuda', 'cuda:N' or 'mps'.
 
         'auto' is 'cuda' where PyTorch finds a CUDA device, else 'cpu'.
 
         Raises:
-            UsageError: the device is unknown, or it is 'cuda' and PyTorch finds no CUDA device.
+            UsageError: the device is unknown, or PyTorch finds no such device here.
         """
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise UsageError(f"--device {self.device}: expected auto, cpu or cuda")
+        kind, _, number = self.device.partition(":")
+        if kind not in ("auto", "cpu", "cuda", "mps") or (":" in self.device and not _is_number(kind, number)):
+            raise UsageError(f"--device {self.device}: expected {_FORMS}")
+        if kind == "cpu":
+            return "cpu"
         import torch
 
+        if kind == "mps":
+            if not torch.backends.mps.is_available():
+                raise UsageError("--device mps: PyTorch finds no GPU of Apple here; use --device auto")
+            return "mps"
         there = torch.cuda.is_available()
-        if self.device == "cuda" and not there:
+        if kind == "auto":
+            return "cuda" if there else "cpu"
+        if not there:
             raise UsageError(
-                "--device cuda: PyTorch finds no CUDA device here (xmic doctor says more); use --device auto"
+                f"--device {self.device}: PyTorch finds no CUDA device here (xmic doctor says more); use --device auto"
             )
-        return "cuda" if there and self.device != "cpu" else "cpu"
+        if number and int(number) >= torch.cuda.device_count():
+            raise UsageError(
+                f"--device {self.device}: PyTorch finds {torch.cuda.device_count()} CUDA devices here; expected cuda:0 "
+                f"to cuda:{torch.cuda.device_count() - 1}"
+            )
+        return self.device
+
+
+def _is_number(kind: str, text: str) -> bool:
+    return kind == "cuda" and text.isascii() and text.isdecimal()

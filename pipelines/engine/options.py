@@ -72,6 +72,25 @@ class Pairs:
 
 
 @dataclass(frozen=True)
+class NumberOr:
+    """Mark of a whole number in whose place a word may be.
+
+    Attributes:
+        word: the word, e.g. 'auto'.
+        least: least number.
+    """
+
+    word: str
+    least: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Let pydantic take any value: :class:`Options` checks it."""
+        from pydantic_core import core_schema
+
+        return core_schema.any_schema()
+
+
+@dataclass(frozen=True)
 class Completes:
     """Kind of names that the shell completes the value with."""
 
@@ -142,7 +161,8 @@ class Option:
         Each is None where the option has no such bound.
         """
         least, above, most, below = self.mark(Ge), self.mark(Gt), self.mark(Le), self.mark(Lt)
-        return least and least.ge, above and above.gt, most and most.le, below and below.lt
+        either = self.mark(NumberOr)
+        return either.least if either else least and least.ge, above and above.gt, most and most.le, below and below.lt
 
     @property
     def required(self) -> bool:
@@ -167,6 +187,12 @@ class Option:
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
 
     @property
+    def word(self) -> str | None:
+        """Word that it takes in place of a number; None without one."""
+        mark = self.mark(NumberOr)
+        return mark.word if mark else None
+
+    @property
     def expected(self) -> str:
         """Accepted values in words.
 
@@ -174,6 +200,10 @@ class Option:
         """
         if self.choices:
             return in_words(self.choices)
+        return f"{self._expected_numbers}, or {self.word}" if self.word else self._expected_numbers
+
+    @property
+    def _expected_numbers(self) -> str:
         least, above, most, below = self.bounds
         if least is not None and most is not None:
             return f"{least:g} to {most:g}" if most < LARGEST_SEED else f"{least} to {most}"
@@ -196,6 +226,8 @@ class Option:
     def _takes(self, value: Any) -> bool:
         if self.choices:
             return value in self.choices
+        if self.word is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            return bool(value == self.word)
         if isinstance(value, float) and not math.isfinite(value):
             return False
         least, above, most, below = self.bounds

@@ -22,7 +22,7 @@ from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import number_of
 from pipelines.engine.environment import versions
 from pipelines.engine.inspection import State, inspect
-from pipelines.engine.machine import Machine
+from pipelines.engine.machine import Machine, device_kind
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.shards import Layout, read_footer
 from pipelines.engine.stage import OpenShard, Unit
@@ -106,7 +106,7 @@ class EvaluateStage:
         """Versions, device and clips scored at once."""
         return {
             **versions("torch", "numpy"),
-            "device": self.machine.resolve_device(),
+            "device": device_kind(self.machine.resolve_device()),
             "batch": self.method[0].scored_at_once,
         }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,15 @@ from torchvision.transforms.functional import normalize
 
 from data_manifests.errors import InputError
 from pipelines.embed.encoders.spec import EncoderOptions
+from pipelines.engine.batches import BatchTooLarge, in_flight
+from pipelines.engine.feed import Feed, lanes_of
+from pipelines.engine.machine import device_kind
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 _SMALL_GFLOP = 2.0
 _CPU_BATCH, _GPU_BATCH = {"small": 64, "large": 16}, {"small": 256, "large": 64}
+_TIMED_PASSES = 3
 
 
 class FrozenImageEncoder:
@@ -46,6 +52,14 @@ class FrozenImageEncoder:
         self._forward, self._transform = forward, transform
         self._shape = (options.batch_size, 3, image_size, image_size)
         self._dtype, self._device = DTYPES[options.precision], torch.device(options.device)
+        self._compiles = options.compiled
+        self._lanes = lanes_of(self._device)
+        self._feeds: dict[tuple[int, ...], Feed] = {}
+
+    @property
+    def ahead(self) -> int:
+        """Number of batches to begin before taking a result."""
+        return self._lanes.ahead
 
     def preprocess(self, picture: np.ndarray) -> Tensor:
         """Preprocess a picture by the encoder's own transform.
@@ -71,9 +85,41 @@ class FrozenImageEncoder:
             Raw vectors, float32 [n, D].
 
         Raises:
-            InputError: a batch does not fit into the device's memory.
+            BatchTooLarge: a batch does not fit into the device's memory.
         """
         return self._in_batches(inputs, self._shape)
+
+    def begin_embed(self, inputs: Sequence[Tensor]) -> Callable[[], np.ndarray]:
+        """Begin to embed up to a batch of preprocessed pictures.
+
+        Returns:
+            A function that waits for what :meth:`embed` returns.
+
+        Raises:
+            BatchTooLarge: the batch does not fit into the device's memory.
+        """
+        return self._begin(inputs, self._shape)
+
+    def set_batch_size(self, size: int) -> None:
+        """Change the pictures per forward pass, and free the buffers."""
+        self._shape = (size, *self._shape[1:])
+        self._feeds.clear()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def pictures_per_second(self, size: int) -> float:
+        """Measure the speed of forward passes of ``size`` blank pictures.
+
+        Raises:
+            BatchTooLarge: they do not fit into the device's memory.
+        """
+        batch = torch.zeros((size, *self._shape[1:]), device=self._device)
+        self._pass(batch, self._forward).sum().item()  # the first pass is not timed
+        start = time.perf_counter()
+        for _ in range(_TIMED_PASSES):
+            vectors = self._pass(batch, self._forward)
+        vectors.sum().item()
+        return _TIMED_PASSES * size / (time.perf_counter() - start)
 
     def refuse_silence(self, file: str) -> None:
         """Refuse weights whose vectors say nothing.
@@ -99,28 +145,49 @@ class FrozenImageEncoder:
 
     def _alone(self, picture: np.ndarray) -> np.ndarray:
         """Embed one picture in a forward pass of its own; float32 [1, D]."""
-        return self._in_batches([self.preprocess(picture)], (1, *self._shape[1:]))
+        return self._taken(self._pass(self.preprocess(picture)[None].to(self._device), self._forward), 1)
 
     def _in_batches(self, inputs: Sequence[Tensor], shape: tuple[int, ...]) -> np.ndarray:
         """Embed inputs of shape[1:] in forward passes of ``shape``; raw vectors, float32 [n, D]."""
-        batch = torch.zeros(shape)
-        found = []
-        for start in range(0, len(inputs), shape[0]):
-            part = inputs[start : start + shape[0]]
-            batch.zero_()
-            torch.stack(list(part), out=batch[: len(part)])
-            with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-                vectors = self._run(batch)
-            found.append(vectors[: len(part)].float().cpu().numpy())
+        starts = range(0, len(inputs), shape[0])
+        begun = (self._begin(inputs[start : start + shape[0]], shape) for start in starts)
+        found = list(in_flight(begun, self.ahead))
         return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)
 
-    def _run(self, batch: Tensor) -> Tensor:
+    def _begin(self, inputs: Sequence[Tensor], shape: tuple[int, ...]) -> Callable[[], np.ndarray]:
+        """Begin the forward pass of up to shape[0] inputs; the rest of the batch is zeros."""
+        feed = self._feeds.get(shape)
+        if feed is None:
+            feed = self._feeds[shape] = Feed(self._lanes, shape, torch.float32)
+        count = len(inputs)
+
+        def fill(batch: Tensor) -> None:
+            torch.stack(list(inputs), out=batch[:count])
+            batch[count:].zero_()
+
+        forward = self._compiled if self._compiles else self._forward
+        return feed.begin(fill, lambda batch: self._pass(batch, forward), lambda vectors: self._taken(vectors, count))
+
+    @cached_property
+    def _compiled(self) -> Any:
+        return torch.compile(self._forward, dynamic=False)
+
+    def _pass(self, batch: Tensor, forward: Any) -> Tensor:
+        exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+        with torch.inference_mode(), exact:
+            return self._run(batch, forward)
+
+    @staticmethod
+    def _taken(vectors: Tensor, count: int) -> np.ndarray:
+        return vectors[:count].float().cpu().numpy()
+
+    def _run(self, batch: Tensor, forward: Any) -> Tensor:
         try:
-            vectors: Tensor = self._forward(batch.to(self._device, self._dtype))
+            vectors: Tensor = forward(batch.to(self._dtype))
         except torch.OutOfMemoryError as error:
             pictures = batch.shape[:-3].numel()
             then = f"with --batch-size {pictures // 2}" if len(batch) > 1 else "with a lower --precision"
-            raise InputError(
+            raise BatchTooLarge(
                 f"{pictures} pictures a forward pass do not fit into the memory of {self._device}. Run the same "
                 f"command {then}; shards that are done stay."
             ) from error
@@ -137,7 +204,7 @@ def fast_batch_size(device: str, gflop: float | None) -> int:
         gflop: arithmetic per picture in 10⁹ operations; None where it is not known, which counts as large.
     """
     size = "small" if gflop is not None and gflop < _SMALL_GFLOP else "large"
-    return (_CPU_BATCH if device == "cpu" else _GPU_BATCH)[size]
+    return (_CPU_BATCH if device_kind(device) == "cpu" else _GPU_BATCH)[size]
 
 
 def normalised_levels(mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
@@ -151,9 +218,13 @@ def normalised_levels(mean: Sequence[float], std: Sequence[float]) -> np.ndarray
 
 
 def environment(options: EncoderOptions, image_size: int) -> dict[str, Any]:
-    """Return what is recorded of the machine: device, batch shape, CPU capability."""
+    """Return what is recorded of the machine: device, batch shape, CPU capability.
+
+    A compiled network is recorded too.
+    """
     return {
-        "device": options.device,
+        **({"compiled": True} if options.compiled else {}),
+        "device": device_kind(options.device),
         "batch_shape": [options.batch_size, 3, image_size, image_size],
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }

@@ -9,7 +9,7 @@ side in ``eval_zeroshot.py``, what a checkpoint holds in ``main_pretrain.py``.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,9 +108,13 @@ class LavilaEncoder(FrozenImageEncoder):
         """
         return self._in_batches([picture[None] for picture in inputs], (self._shape[0], 1, *self._shape[1:]))
 
-    def _alone(self, picture: np.ndarray) -> np.ndarray:
-        """Embed one picture in a forward pass of its own; float32 [1, D]."""
-        return self._in_batches([self.preprocess(picture)[None]], (1, 1, *self._shape[1:]))
+    def begin_embed(self, inputs: Sequence[Tensor]) -> Callable[[], np.ndarray]:
+        """Begin to embed preprocessed pictures, each as a clip of one frame."""
+        return self._begin([picture[None] for picture in inputs], (self._shape[0], 1, *self._shape[1:]))
+
+    def _pass(self, batch: Tensor, forward: Any) -> Tensor:
+        # Pictures without the dimension of a clip's frames: one alone, or those that the speed is measured on.
+        return super()._pass(batch if batch.ndim == 5 else batch[:, None], forward)
 
     def embed_clips(self, inputs: Sequence[Sequence[Tensor]]) -> np.ndarray:
         """Embed clips of preprocessed frames.
@@ -125,9 +129,15 @@ class LavilaEncoder(FrozenImageEncoder):
         """
         if not inputs:
             return np.zeros((0, self.dim), np.float32)
+        return self._in_batches([torch.stack(tuple(clip)) for clip in inputs], self._clip_shape(inputs))
+
+    def begin_embed_clips(self, inputs: Sequence[Sequence[Tensor]]) -> Callable[[], np.ndarray]:
+        """Begin to embed up to a batch of clips, as :meth:`embed_clips` does."""
+        return self._begin([torch.stack(tuple(clip)) for clip in inputs], self._clip_shape(inputs))
+
+    def _clip_shape(self, inputs: Sequence[Sequence[Tensor]]) -> tuple[int, ...]:
         frames = len(inputs[0])
-        clips = [torch.stack(tuple(clip)) for clip in inputs]
-        return self._in_batches(clips, (max(1, self._shape[0] // frames), frames, *self._shape[1:]))
+        return (max(1, self._shape[0] // frames), frames, *self._shape[1:])
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Encode texts in batches of one fixed shape.

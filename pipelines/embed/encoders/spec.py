@@ -108,10 +108,11 @@ class EncoderOptions:
     Attributes:
         precision: 'fp32', 'bf16' or 'fp16'.
         batch_size: pictures per forward pass; the last batch is padded.
-        device: 'cpu', 'cuda', …
+        device: 'cpu', 'cuda', 'cuda:1', …
         offline: never use the network.
         allow_random_weights: accept the tag 'random'.
         file_sha256: returns the sha256 of a file; may cache it.
+        compiled: compile the image tower (torch.compile).
     """
 
     precision: str
@@ -120,6 +121,7 @@ class EncoderOptions:
     offline: bool = False
     allow_random_weights: bool = False
     file_sha256: Callable[[Path], str] = whole_file_sha256
+    compiled: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pipelines.chain.stages import embed_stages
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.options import EmbedOptions
-from pipelines.embed.stage import EmbedStage, made_batch_size
+from pipelines.embed.stage import EmbedStage, LazyEncoder, made_batch_size
 from pipelines.engine import stage
 from pipelines.engine.machine import Machine
 from pipelines.engine.workspace import Workspace
@@ -72,11 +72,36 @@ def test_without_a_batch_size_an_encoder_goes_on_with_that_of_its_earlier_vector
     assert size(batch_size=5) == 5
 
 
+def test_an_automatic_batch_size_is_found_on_a_gpu_only_and_only_without_earlier_vectors(embedded, monkeypatch):
+    options = EmbedOptions("pocket", streams="full", text=False, precision="fp32", batch_size="auto")
+    plain = replace(options, batch_size=None)
+    made = []
+
+    def recorded(identity, load, **how):
+        made.append((identity.environment["batch_shape"][0], how))
+        return LazyEncoder(identity, load)
+
+    monkeypatch.setattr("pipelines.chain.stages.LazyEncoder", recorded)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("pipelines.chain.stages.made_batch_size", lambda *_: None)
+    for asked, device in ((options, "cpu"), (options, "cuda"), (plain, "cuda")):
+        embed_stages(embedded, "mine", ["val"], asked, Machine(device=device))
+    monkeypatch.setattr("pipelines.chain.stages.made_batch_size", lambda *_: 9)
+    embed_stages(embedded, "mine", ["val"], options, Machine(device="cuda"))
+    assert made == [
+        (64, {"finds": False, "shrinks": False}),
+        (256, {"finds": True, "shrinks": True}),
+        (256, {"finds": False, "shrinks": False}),
+        (9, {"finds": False, "shrinks": True}),
+    ]
+
+
 def test_the_batch_size_of_another_device_is_not_taken(embedded, world):
     lazy = world.encoder("far")
     lazy.identity.environment.update(batch_shape=[9, 3, 8, 8], device="cuda")
     stage.run(EmbedStage(DecodeStage(embedded, "mine", "val", FramePlan(4, 1, 0)), lazy))
     assert made_batch_size(embedded, "far-00000000", "mine", "cuda") == 9
+    assert made_batch_size(embedded, "far-00000000", "mine", "cuda:1") == 9
     assert made_batch_size(embedded, "far-00000000", "mine", "cpu") is None
 
 

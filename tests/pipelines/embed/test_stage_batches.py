@@ -14,14 +14,17 @@ from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.base import FrozenImageEncoder
-from pipelines.embed.encoders.spec import EncoderOptions
+from pipelines.embed.encoders.spec import EncoderIdentity, EncoderOptions
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.engine import stage
-from pipelines.engine.shards import read_rows, side_path
+from pipelines.engine.batches import BatchTooLarge
+from pipelines.engine.progress import Silent
+from pipelines.engine.shards import read_footer, read_rows, side_path
 from pipelines.engine.stage import RunPolicy
 from pipelines.hands.crops import CropPolicy, crop
 from pipelines.hands.detector import DetectorIdentity
 from pipelines.hands.stage import DetectHandsStage
+from tests.pipelines.engine.late_lanes import LateLanes
 from tests.pipelines.frame_shards import write_again
 
 TINY = f"open_clip:{Path(__file__).resolve().parents[3] / 'examples' / 'tiny-clip.json'}/random"
@@ -188,3 +191,78 @@ def test_at_most_a_batch_beside_the_one_in_the_network_is_prepared(frames, world
     stage.run(EmbedStage(frames, known_as(world, Counted(), size), workers=2))
     assert len(seen) == 6
     assert all(there <= size * (number + 2) for number, there in enumerate(seen))
+
+
+class Tight(Pooling):
+    """An encoder whose device has room for so many pictures, and is fastest with so many."""
+
+    def __init__(self, batch_size, room, best=64):
+        self.room, self.best = room, best
+        super().__init__(batch_size)
+
+    def _pooled(self, batch):
+        if len(batch) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super()._pooled(batch)
+
+    def pictures_per_second(self, size):
+        super().pictures_per_second(size)
+        return min(size, self.best)
+
+
+def lazy_with(encoder, **how):
+    shape = [encoder._shape[0], 3, 8, 8]
+    facts = {"spec": "tight", "precision": "fp32", "normalised": False, "random_weights": False}
+    identity = EncoderIdentity("tight-00000000", facts, facts, {"batch_shape": shape, "device": "cuda"})
+    return LazyEncoder(identity, lambda: encoder, **how)
+
+
+def recorded_size(item):
+    (part,) = item.folder.glob("part-*.parquet")
+    return read_footer(part).environment["batch_shape"][0]
+
+
+def test_a_batch_size_that_is_found_is_recorded_in_the_shard(frames):
+    encoder = Tight(4, room=100, best=16)
+    item = EmbedStage(frames, lazy_with(encoder, finds=True))
+    assert stage.run(item).rows == FRAMES
+    assert recorded_size(item) == 16
+    assert encoder.passes[-2:] == [(16, 3, 8, 8)] * 2
+
+
+def test_a_shard_whose_batches_do_not_fit_any_more_is_made_with_half_the_size_and_says_so(frames):
+    encoder, said = Tight(16, room=100), []
+
+    class Notes(Silent):
+        def note(self, text):
+            said.append(text)
+
+    encoder.room = 5
+    item = EmbedStage(frames, lazy_with(encoder, shrinks=True))
+    assert stage.run(item, progress=Notes()).rows == FRAMES
+    assert recorded_size(item) == 4
+    assert encoder.passes == [(4, 3, 8, 8)] * 6
+    assert [text.partition(";")[0] for text in said] == [
+        "16 pictures a forward pass do not fit into the device's memory",
+        "8 pictures a forward pass do not fit into the device's memory",
+    ]
+    rows, failures = made(item)
+    assert (len(rows), failures) == (FRAMES, [])
+
+
+def test_a_fixed_batch_size_that_does_not_fit_is_an_error_with_the_size_to_try(frames):
+    with pytest.raises(BatchTooLarge, match="--batch-size 8"):
+        stage.run(EmbedStage(frames, lazy_with(Tight(16, room=5))))
+
+
+def test_vectors_are_the_same_bytes_where_batches_are_begun_ahead(frames, world, monkeypatch):
+    found = []
+    for lanes in (None, LateLanes):
+        if lanes is not None:
+            monkeypatch.setattr("pipelines.embed.encoders.base.lanes_of", lambda device, lanes=lanes: lanes())
+        item = EmbedStage(frames, known_as(world, Pooling(7), 7), workers=2)
+        stage.run(item)
+        (part,) = item.folder.glob("part-*.parquet")
+        found.append(part.read_bytes())
+        part.unlink()
+    assert found[0] == found[1]

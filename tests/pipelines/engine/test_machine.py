@@ -5,7 +5,7 @@ import os
 import pytest
 
 from data_manifests.errors import UsageError
-from pipelines.engine.machine import Machine, usable_cores
+from pipelines.engine.machine import Machine, device_kind, usable_cores
 
 
 def test_auto_takes_cuda_when_it_is_there(monkeypatch):
@@ -29,3 +29,29 @@ def test_all_cores_count_where_there_is_no_affinity(monkeypatch, counted, cores)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: counted)
     assert usable_cores() == cores
+
+
+def test_one_of_several_cuda_devices_is_taken_by_its_number(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert [Machine(device=device).resolve_device() for device in ("cuda:0", "cuda:1")] == ["cuda:0", "cuda:1"]
+    assert device_kind("cuda:1") == device_kind("cuda") == "cuda"
+    with pytest.raises(
+        UsageError, match="--device cuda:2: PyTorch finds 2 CUDA devices here; expected cuda:0 to cuda:1"
+    ):
+        Machine(device="cuda:2").resolve_device()
+
+
+@pytest.mark.parametrize("device", ["cuda:", "cuda:x", "cuda:-1", "cpu:0", "mps:0", "gpu", ""])
+def test_a_device_of_no_known_form_is_refused(device):
+    with pytest.raises(UsageError, match=rf"^--device {device}: expected auto, cpu, cuda, cuda:N or mps$"):
+        Machine(device=device).resolve_device()
+
+
+def test_apples_gpu_is_taken_where_it_is_asked_for_and_there(monkeypatch):
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    assert Machine(device="mps").resolve_device() == "mps"
+    assert Machine().resolve_device() != "mps"
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    with pytest.raises(UsageError, match="--device mps: PyTorch finds no GPU of Apple here"):
+        Machine(device="mps").resolve_device()

@@ -18,6 +18,8 @@ def cpu(tmp_path):
 
 def test_auto_follows_the_hardware(cpu, tmp_path):
     assert resolve_precision("auto", "cuda") == "fp16"
+    assert resolve_precision("auto", "cuda:1") == "fp16"
+    assert resolve_precision("auto", "mps") == "fp32"
     assert resolve_precision("auto", "cpu", cpu("avx512_bf16 sse")) == "bf16"
     assert resolve_precision("auto", "cpu", cpu("avx2")) == "fp32"
     assert resolve_precision("auto", "cpu", tmp_path / "none") == "fp32"
@@ -29,3 +31,5 @@ def test_what_is_asked_for_is_taken_or_refused():
         resolve_precision("fp16", "cpu")
     with pytest.raises(UsageError, match="--precision int8: expected auto, fp32, bf16, fp16"):
         resolve_precision("int8", "cpu")
+    with pytest.raises(UsageError, match="--precision bf16: mps is tried with fp32 only"):
+        resolve_precision("bf16", "mps")
