@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
+from data_manifests.remote.path import RemotePath
 from data_manifests.videos import Place, is_hidden, kind_of
 
 _ENDINGS = (
@@ -31,7 +32,8 @@ class NearMisses:
     """
 
     def __init__(self, roots: Sequence[Path]) -> None:
-        self._roots = list(roots)
+        # What lies beside is said of folders on disk only.
+        self._roots = [root for root in roots if not isinstance(root, RemotePath)]
         self._listings: dict[Path, dict[str, list[str]]] = {}
 
     def find(self, places: Iterable[Place]) -> str | None:

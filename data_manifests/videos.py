@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import string
 import unicodedata
@@ -12,6 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from data_manifests.errors import InputError, UsageError
+from data_manifests.remote.errors import RemoteError
+from data_manifests.remote.path import RemotePath, names_in
+from data_manifests.remote.stores import list_folder
 
 Kind = Literal["video", "chunks", "frames", "tar"]
 """Form of a video on disk.
@@ -135,6 +137,8 @@ class VideoFinder:
             parent = self._actual(root, str(pure.parent))  # the folder in another Unicode form
         if parent is None:
             return None
+        if isinstance(root, RemotePath) and list_folder(str(root / parent)) is None:
+            return path if (root / path).is_file() else None  # a web server lists nothing: ask for the exact name
         names = self._listing(root / parent)
         name = names.get(_key(pure.name)) or names.get(_key(unicodedata.normalize("NFC", pure.name)))
         return str(PurePosixPath(parent) / name) if name is not None else None
@@ -143,11 +147,12 @@ class VideoFinder:
         if folder not in self._listings:
             names: dict[str, str] = {}
             try:
-                with os.scandir(folder) as entries:
-                    found = sorted((entry.name for entry in entries), reverse=True)
+                found = sorted(names_in(folder), reverse=True)
                 for name in found:
                     names[_key(unicodedata.normalize("NFC", name))] = name
                 names |= {_key(name): name for name in found}
+            except RemoteError:
+                raise
             except (OSError, ValueError):
                 names = {}  # no such folder here: the video may be elsewhere
             self._listings[folder] = names
@@ -177,14 +182,13 @@ def kind_of(path: Path) -> Kind | None:
     if not path.is_dir():
         return None
     found: Kind | None = None
-    with os.scandir(path) as entries:
-        for name in (entry.name for entry in entries if not is_hidden(entry.name)):
-            if PICTURE.fullmatch(name):
-                if not name.lower().endswith("png"):
-                    return "frames"
-                found = found or "frames"
-            elif CHUNK.fullmatch(name):
-                found = "chunks"
+    for name in (name for name in names_in(path) if not is_hidden(name)):
+        if PICTURE.fullmatch(name):
+            if not name.lower().endswith("png"):
+                return "frames"
+            found = found or "frames"
+        elif CHUNK.fullmatch(name):
+            found = "chunks"
     return found
 
 

@@ -50,8 +50,8 @@ COMPLETERS: dict[str, Callable[..., list[str]]] = {
 def _workspace(context: typer.Context) -> Path:
     from xmic_cli.workspace_folder import CONFIG, DEFAULT, configured_workspace, named_workspace
 
-    named = named_workspace(context, context.params.get("workspace"))
     try:
+        named = named_workspace(context, context.params.get("workspace"))
         return named or (configured_workspace(CONFIG) if CONFIG.is_file() else Path(DEFAULT))
     except Exception:  # a message would be printed into the user's command line
         return Path(DEFAULT)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from data_manifests.remote.access import DEFAULT_SIZE
 from xmic_cli.completion import COMPLETERS
 from xmic_cli.workspace_folder import workspace_folder
 
@@ -73,6 +74,26 @@ Offline = Annotated[
     bool,
     typer.Option("--offline", help="Never use the network.", envvar="XMIC_OFFLINE", rich_help_panel=_MACHINE),
 ]
+Scratch = Annotated[
+    Path | None,
+    typer.Option(
+        "--scratch",
+        metavar="DIR",
+        help="Folder of the local copies of remote files, best on a disk of this machine. (default: in the user cache)",
+        envvar="XMIC_SCRATCH",
+        rich_help_panel=_MACHINE,
+    ),
+]
+ScratchSize = Annotated[
+    str,
+    typer.Option(
+        "--scratch-size",
+        metavar="SIZE",
+        help="Most that these copies take together; those used least recently go first.",
+        envvar="XMIC_SCRATCH_SIZE",
+        rich_help_panel=_MACHINE,
+    ),
+]
 Trust = Annotated[
     bool,
     typer.Option(
@@ -111,6 +132,21 @@ def machine_of(workers: int | None, device: str, offline: bool) -> Machine:
     from pipelines.engine.machine import Machine, usable_cores
 
     return Machine(workers or usable_cores(), device, offline)
+
+
+def allow_remote(scratch: Path | None, size: str, offline: bool) -> None:
+    """Set how this call and its workers may read remote files."""
+    from data_manifests.remote.access import access_by, use
+
+    use(access_by(scratch, size, offline=offline))
+
+
+@dataclass(frozen=True)
+class RemoteOptions:
+    """Options of the commands that read annotations or videos."""
+
+    scratch: Scratch = None
+    scratch_size: ScratchSize = DEFAULT_SIZE
 
 
 @dataclass(frozen=True)

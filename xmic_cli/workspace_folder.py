@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from data_manifests.errors import InputError
+from data_manifests.remote.path import refuse_remote_workspace
 from xmic_cli import console
 
 CONFIG = Path("xmic.toml")
@@ -26,7 +27,10 @@ def named_workspace(context: typer.Context, given: Path | None) -> Path | None:
     """
     before: Path | None = context.find_root().params.get("workspace")
     variable = os.environ.get("XMIC_WORKSPACE")
-    return given or before or (Path(variable) if variable else None)
+    named = given or before or (Path(variable) if variable else None)
+    if named is not None:
+        refuse_remote_workspace(named)
+    return named
 
 
 def workspace_folder(context: typer.Context, given: Path | None) -> Path:
@@ -64,4 +68,5 @@ def configured_workspace(file: Path) -> Path:
         raise InputError(f"{file}: not valid TOML ({error}), so it names no workspace. {other}") from None
     if not isinstance(value, str):
         raise InputError(f"{file}: workspace is {value!r}; expected the name of a folder. {other}")
+    refuse_remote_workspace(value)
     return file.parent / value

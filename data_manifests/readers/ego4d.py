@@ -22,6 +22,7 @@ from data_manifests.errors import InputError, UsageError
 from data_manifests.json_files import json_object
 from data_manifests.readers import Reject, RejectRows, SplitFiles, SplitRows, VideoFacts
 from data_manifests.redactions import Stretch, blank_seconds, read_redactions
+from data_manifests.remote.path import RemotePath
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label
 from data_manifests.videos import Place, check_patterns
 
@@ -131,7 +132,9 @@ class Ego4dReader:
     @cached_property
     def _metadata(self) -> Path | None:
         folder = self._folder.absolute()
-        files = [place / "ego4d.json" for place in (folder, *folder.parents[:2])]
+        # Of a store nothing is asked for outside the folder that was named.
+        above = () if isinstance(folder, RemotePath) else folder.parents[:2]
+        files = [place / "ego4d.json" for place in (folder, *above)]
         return next((file for file in files if file.is_file()), None)
 
     def classes(self) -> dict[Label, pa.Table]:

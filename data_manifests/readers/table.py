@@ -22,6 +22,7 @@ from data_manifests.readers.table_cells import filled, folded, frame_number, sec
 from data_manifests.readers.table_classes import PlacedRow, TableClasses
 from data_manifests.readers.table_columns import check_columns
 from data_manifests.readers.table_files import Row, maybe_cut_off, open_table
+from data_manifests.remote.path import is_remote, path_of
 from data_manifests.schema import CLIPS, LABELS, REJECTS, Label, canonical_split
 from data_manifests.videos import is_safe_relative, is_video_name
 
@@ -264,12 +265,13 @@ class TableReader(VideosByPath):
         video = text(row.get("video"), "video")
         if video is None:
             raise Reject("missing_value", "the cell of column video is empty")
-        path = Path(video)
+        path = path_of(video)
         if path.is_absolute() and "\x00" not in video:
             below = [root for root in self._roots if path.resolve().is_relative_to(root)]
-            if below:
-                return path.resolve().relative_to(below[0]).as_posix()
-        if not is_safe_relative(video):
+            relative = path.resolve().relative_to(below[0]).as_posix() if below else ""
+            if is_safe_relative(relative):
+                return relative
+        if is_remote(path) or not is_safe_relative(video):
             raise Reject("unsafe_path", f"{video!r} does not stay below a video root (--videos)")
         return Path(video).as_posix()
 
@@ -285,7 +287,8 @@ def parse_files(items: Sequence[str]) -> list[tuple[Path, str | None]]:
     pairs: list[tuple[Path, str | None]] = []
     for item in items:
         split, equals, file = item.partition("=")
-        pairs.append((Path(file), canonical_split(split)) if equals else (Path(item), None))
+        named = equals and not is_remote(item)  # an address may have '=' in it
+        pairs.append((path_of(file), canonical_split(split)) if named else (path_of(item), None))
     return pairs
 
 

@@ -19,6 +19,7 @@ from data_manifests.errors import InputError
 from data_manifests.json_files import refuse_half_characters
 from data_manifests.readers.csv_files import ends_with_line, read_csv, refuse_repeated
 from data_manifests.readers.text_files import text_of
+from data_manifests.remote.errors import RemoteError
 
 Row = tuple[int, dict[Any, Any]]
 """A row's number (the line it ends on; in Parquet from 1) and its cells by column."""
@@ -42,7 +43,10 @@ def open_table(file: Path) -> tuple[list[str], list[Row]]:
         return _csv_rows(file, _CSV[kind])
     if kind in (".parquet", ".pq"):
         try:
-            table = pq.read_table(file)
+            with file.open("rb") as content:
+                table = pq.read_table(content)
+        except RemoteError:
+            raise
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{file}: not a Parquet file ({error})") from None
         refuse_repeated(str(file), table.column_names)

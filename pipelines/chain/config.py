@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from pydantic_core import PydanticCustomError
 
 from data_manifests.errors import InputError, UsageError
+from data_manifests.remote.path import is_remote, refuse_remote_workspace
 from pipelines.chain.readers import READERS
 from pipelines.decode.options import DecodeOptions
 from pipelines.embed.options import EmbedOptions
@@ -320,6 +321,7 @@ def barred_keys(kind: type) -> dict[str, str]:
 
 def _rooted(config: Config, base: Path) -> Config:
     """Make relative paths relative to ``base``, not to the current folder."""
+    refuse_remote_workspace(config.workspace)
     hands = _at(config.hands, base) if config.hands else config.hands
     embed = replace(config.embed, encoder=_spec_at(config.embed.encoder, base), v2=_spec_at(config.embed.v2, base))
     datasets = [_at(section, base) for section in config.dataset]
@@ -335,8 +337,8 @@ def _at(options: Any, base: Path) -> Any:
         if isinstance(value, Options):
             changed[option.name] = _at(value, base)
         elif option.kind is Path and option.several:
-            changed[option.name] = tuple(base / path for path in value)
-        elif option.kind is Path and value is not None and not str(value).startswith("hf:/"):
+            changed[option.name] = tuple(path if is_remote(path) else base / path for path in value)
+        elif option.kind is Path and value is not None and not is_remote(value):
             changed[option.name] = base / value
     if isinstance(options, TableOptions):
         changed["files"] = tuple(_file_at(item, base) for item in options.files)
@@ -345,6 +347,8 @@ def _at(options: Any, base: Path) -> Any:
 
 def _file_at(item: str, base: Path) -> str:
     split, equals, file = item.partition("=")
+    if is_remote(file if equals else item) or is_remote(item):
+        return item
     return f"{split}={base / file}" if equals else str(base / item)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import MissingUpstream
+from data_manifests.remote.access import without_network
+from data_manifests.remote.path import is_remote
 from data_manifests.schema import LABELS
 from pipelines.chain.run_status import evaluation_status, run_status
 from pipelines.chain.stage_status import Recorded, StageStatus, require_rows
@@ -34,8 +36,11 @@ from pipelines.hands.stage import HandsStage, detect_command
 from pipelines.train.layouts import laid_out
 
 
+@without_network()
 def status(workspace: Workspace, *, verify: bool = False) -> list[StageStatus]:
     """Find the status of every stage of every prepared split.
+
+    No store is asked: a remote video that was there at the last prepare counts as there.
 
     Args:
         workspace: the workspace.
@@ -119,7 +124,10 @@ def _prepared(workspace: Workspace, dataset: str, split: str, verify: bool) -> S
     videos = workspace.videos_file(dataset, split)
     if videos.is_file():
         paths = read_videos(workspace, dataset, split, ["path"]).column("path").to_pylist()
-        result.missing_videos = sum(path is None or workspace.find_video(dataset, path) is None for path in paths)
+        asked = not any(map(is_remote, workspace.datasets[dataset].roots))
+        result.missing_videos = sum(
+            path is None or (asked and workspace.find_video(dataset, path) is None) for path in paths
+        )
         result.absent = about_absent(workspace, dataset, split)
     else:
         result.done, result.missing, result.next = 0, 1, "xmic prepare"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from data_manifests.near_misses import NearMisses
 from data_manifests.readers import ego4d, egtea, epic
+from data_manifests.remote.access import current
+from data_manifests.remote.path import is_remote, path_of
 from data_manifests.videos import LeavesRoots, Place, VideoFinder
 from pipelines.engine.clips import read_videos
 from pipelines.engine.workspace import Workspace
@@ -33,7 +35,9 @@ def about_absent(workspace: Workspace, dataset: str, split: str) -> list[str]:
     if not absent:
         return []
     settings = workspace.datasets[dataset]
-    roots = [Path(root) for root in settings.roots]
+    roots = [path_of(root) for root in settings.roots]
+    if current().offline:
+        roots = [root for root in roots if not is_remote(root)]
     known = {(row["video_id"], row["path"]) for row in rows if row["path"] is not None}
     templates = {path.replace(video_id, "{id}") for video_id, path in islice(sorted(known), _SIBLINGS)}
     finder, near_misses = VideoFinder(roots), NearMisses(roots)

@@ -13,6 +13,7 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from data_manifests.errors import InputError
+from data_manifests.remote.path import RemotePath
 
 # Titles that are not UTF-8 must not fail a video. PyAV 19 reads any bytes and no longer takes the argument.
 _ANY_METADATA: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
@@ -76,7 +77,9 @@ def open_stream(path: Path) -> tuple[InputContainer, VideoStream]:
         try:
             # Local files only, and nothing that names other files: a playlist that poses as a video is refused.
             only = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
-            container: InputContainer = av.open(str(path.absolute()), options=only, **_ANY_METADATA)
+            # A remote file is handed over open: FFmpeg itself has no network here.
+            source = path.open("rb", buffering=0) if isinstance(path, RemotePath) else str(path.absolute())
+            container: InputContainer = av.open(source, options=only, **_ANY_METADATA)
         except OSError:
             raise
         except (av.error.FFmpegError, ValueError) as error:

@@ -17,6 +17,7 @@ import av
 import numpy as np
 
 from data_manifests.errors import InputError
+from data_manifests.remote.path import RemotePath
 from data_manifests.videos import PICTURE
 from pipelines.decode.container import VideoError
 from pipelines.decode.convert import RgbConverter
@@ -250,6 +251,8 @@ def picture_names(folder: Path) -> list[str]:
 
     Links are left out: they could lead anywhere. Folders and pipes are no pictures.
     """
+    if isinstance(folder, RemotePath):
+        return [file.name for file in folder.iterdir() if file.is_file() and PICTURE.fullmatch(file.name)]
     with os.scandir(folder) as entries:
         files = (entry.name for entry in entries if entry.is_file(follow_symlinks=False))
         return [name for name in files if PICTURE.fullmatch(name)]

@@ -153,7 +153,7 @@ class VideoReader:
 
     def __init__(self, path: Path, forward: bool, heartbeat: Heartbeat, indexes: Path | None) -> None:
         """Open the file; see :func:`open_video`."""
-        self.path = Path(path)
+        self.path = path
         self.mode = "forward" if forward else "gop"
         self.fallback = None
         self.missing = frozenset()

@@ -12,7 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from data_manifests.errors import InputError, MissingUpstream
+from data_manifests.remote.access import current
+from data_manifests.remote.path import is_remote
 from pipelines.decode.absent import about_absent
+from pipelines.decode.identities import MISSING, identities
 from pipelines.decode.options import DecodeOptions
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.read_anew import ORDER_OF_OUTPUT, read_anew
@@ -34,7 +37,6 @@ from pipelines.engine.workspace import Workspace, subfolders
 _JPEG_BYTES = 20_000
 _GROUPS_A_GIVING_BACK = 8
 _INDEXES = "packet-indexes"
-_MISSING = "missing"
 _PLACED = ("video_id", "path", "kind", "offset_s", "jpeg_rate", "duration_s")
 
 
@@ -117,12 +119,15 @@ class DecodeStage:
         by now (a disk that is not mounted, a download that was deleted) are kept: such a file counts as unchanged.
         """
         units = []
-        for unit in self.units_by_clips():
-            files = {f"file of {task.video_id}": self._identity(task) for task in unit.payload}
-            if _MISSING in files.values():
+        by_clips = self.units_by_clips()
+        tasks = [task for unit in by_clips for task in unit.payload]
+        found_now = identities(tasks, self._identity, remote=self._asks_a_store and not current().offline)
+        for unit in by_clips:
+            files = {f"file of {task.video_id}": found_now[task.video_id] for task in unit.payload}
+            if MISSING in files.values():
                 there = known_footer(unit.path)
                 before = there.inputs if there else {}
-                files |= {name: before.get(name, _MISSING) for name, found in files.items() if found == _MISSING}
+                files |= {name: before.get(name, MISSING) for name, found in files.items() if found == MISSING}
             inputs = {**unit.inputs, **files}
             units.append(Unit(unit.group, unit.path, inputs, unit.attempted, unit.size, unit.payload))
         return units
@@ -209,9 +214,18 @@ class DecodeStage:
         if not found:
             self._refuse_nothing()
 
+    @property
+    def _asks_a_store(self) -> bool:
+        return any(map(is_remote, self.workspace.datasets[self.dataset].roots))
+
     def _refuse_to_lose(self, unit: Unit) -> None:
         gone = [task for task in unit.payload if self._file(task) is None]
-        lost = [task for task in gone if unit.inputs[f"file of {task.video_id}"] != _MISSING]
+        if any(task.path for task in gone) and current().offline and self._asks_a_store:
+            raise InputError(
+                f"{unit.path}: its videos lie under {self._roots}, and --offline forbids the network. Leave it out (or "
+                "XMIC_OFFLINE), or copy the videos to a local folder and run the same xmic prepare with --videos."
+            )
+        lost = [task for task in gone if unit.inputs[f"file of {task.video_id}"] != MISSING]
         there = known_footer(unit.path)
         if lost and there and there.rows:
             raise MissingUpstream(
@@ -257,7 +271,7 @@ class DecodeStage:
     def _identity(self, task: VideoTask) -> str:
         found = self._file(task)
         if found is None:
-            return _MISSING
+            return MISSING
         digests = self.workspace.file_digests
         size, content = 0, ""
         if found.is_dir():

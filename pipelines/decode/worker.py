@@ -9,7 +9,6 @@ import tarfile
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import av
@@ -18,6 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from data_manifests.errors import XmicError
+from data_manifests.remote.access import waiting_calls
+from data_manifests.remote.path import path_of
 from pipelines.decode.container import VideoError
 from pipelines.decode.open_source import open_source
 from pipelines.decode.plan import NO_FRAME
@@ -69,7 +70,7 @@ def decode_video(task: VideoTask, heartbeat: Callable[[], None]) -> dict[str, An
         raise VideoError(f"{task.video_id}: no video root had it at the last xmic prepare", reason="missing_video")
     failures: list[dict[str, Any]] = []
     wanted: dict[str, np.ndarray] = {}
-    with open_source(task, Path(task.path), heartbeat) as source:
+    with waiting_calls(heartbeat), open_source(task, path_of(task.path), heartbeat) as source:
         # Frames are chosen in order of time, so that each chunk of a video is opened once. They are reported in the
         # order of the task.
         in_time = sorted(range(len(task.clips)), key=lambda number: task.clips[number].start_s)

@@ -369,7 +369,7 @@ def _workspace(workspace: Path, settings: Mapping[str, Any], problem: str | None
         "path": str(workspace),
         "exists": workspace.is_dir(),
         "datasets": datasets,
-        "missing_roots": sorted(root for root in roots if not Path(root).is_dir()),
+        "missing_roots": sorted(root for root in roots if "://" not in root and not Path(root).is_dir()),
     }
     return {**found, "error": problem} if problem else found
 

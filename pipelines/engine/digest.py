@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from data_manifests.remote.path import names_in
 from pipelines.engine.file_memory import FileMemory, file_key
 
 _MIB = 1 << 20
@@ -104,8 +105,7 @@ def listing_sha256(folder: Path) -> str:
     It covers all file names, and the size and both ends of the first and the last file. It is cheap for a folder of
     200,000 pictures. A file in the middle that is replaced under its name goes unnoticed.
     """
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries)
+    names = sorted(names_in(folder))
     ends = [folder / name for name in dict.fromkeys([*names[:1], *names[-1:]]) if (folder / name).is_file()]
     return digest_json([names, [[path.stat().st_size, head_and_tail_sha256(path)] for path in ends]])
 

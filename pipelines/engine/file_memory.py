@@ -6,8 +6,10 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-FileKey = tuple[str, str, int, int]
-"""Kind of the fact, absolute path, size in bytes, modification time in ns."""
+from data_manifests.remote.path import RemotePath
+
+FileKey = tuple[str, str, int, int | str]
+"""Kind of the fact, absolute path, size in bytes, modification time in ns; of a remote file its version."""
 
 
 class FileMemory:
@@ -59,4 +61,6 @@ def file_key(kind: str, path: Path) -> FileKey:
         OSError: the file is missing or cannot be looked at.
     """
     stat = path.stat()
+    if isinstance(path, RemotePath):
+        return kind, str(path), stat.st_size, path.version
     return kind, str(path.resolve()), stat.st_size, stat.st_mtime_ns

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 
 from data_manifests.errors import UsageError
+from data_manifests.remote.path import path_of
 
 LARGEST_SEED = 2**63 - 1
 """Largest seed: the generators of PyTorch and NumPy take every number up to it."""
@@ -251,9 +253,13 @@ class Options:
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def __post_init__(self) -> None:
-        """Check each value, then all of them together."""
+        """Check each value, then all of them together; addresses become remote paths."""
         for option in options_of(type(self)):
-            option.check(getattr(self, option.name))
+            value = getattr(self, option.name)
+            option.check(value)
+            if option.kind is Path and value:
+                found = tuple(map(path_of, value)) if option.several else path_of(value)
+                object.__setattr__(self, option.name, found)
         try:
             self.check()
         except UsageError as error:

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream
+from data_manifests.remote.access import current
+from data_manifests.remote.path import is_remote, path_of
 from data_manifests.schema import SPLITS, canonical_split
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.digest import FileDigests
@@ -357,12 +359,15 @@ class Workspace:
     def find_video(self, dataset: str, relative: str) -> Path | None:
         """Find a video of the manifest under the dataset's roots.
 
-        The search runs at each call, since roots may change after prepare.
+        The search runs at each call, since roots may change after prepare. Without network a remote root has nothing,
+        like a disk that is not mounted.
 
         Returns:
             The path under the first root that has the video; None where no root has it.
         """
-        roots = (Path(root) for root in self.datasets[dataset].roots)
+        roots = [path_of(root) for root in self.datasets[dataset].roots]
+        if current().offline:
+            roots = [root for root in roots if not is_remote(root)]
         # macOS, archives and network disks change the Unicode form of a name.
         forms = [relative]
         if not relative.isascii():

@@ -19,6 +19,8 @@ from data_manifests.errors import InputError, UsageError
 from data_manifests.near_misses import NearMisses
 from data_manifests.overlaps import overlaps
 from data_manifests.readers import Reader, SplitRows
+from data_manifests.remote.path import path_of
+from data_manifests.remote.stores import forget
 from data_manifests.schema import CLASSES, CLIPS, LABELS, REJECTS, VIDEOS
 from data_manifests.shared_clips import NEEDED, shared_clips
 from data_manifests.videos import FoundVideo, LeavesRoots, VideoFinder
@@ -131,10 +133,11 @@ def prepare(
         TooManyFailures: more rows of a split were rejected, or all of them; the manifests are written.
     """
     progress = progress or Silent()
+    forget()
     if not is_folder_name(dataset):
         raise UsageError(f"--name {dataset}: expected {EXPECTED}.")
     for root in roots:
-        if not root.is_dir():
+        if not root.is_dir():  # also asks a store whether it can be reached
             raise InputError(f"--videos {root}: no such folder; expected the folder that holds the videos.")
     chosen = list(splits) or reader.splits()
     result = Prepared(dataset)
@@ -277,7 +280,7 @@ def _shared_with_others(workspace: Workspace, dataset: str, found: Mapping[str, 
 
 def _known_roots(workspace: Workspace, dataset: str) -> list[Path]:
     known = workspace.datasets.get(dataset)
-    return [Path(root) for root in known.roots] if known else []
+    return [path_of(root) for root in known.roots] if known else []
 
 
 def _remember(workspace: Workspace, dataset: str, reader: Reader, roots: Sequence[Path], clips: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from pipelines.decode.options import DecodeOptions
-from xmic_cli.options import Dataset, Split, StageOptions
+from xmic_cli.options import Dataset, RemoteOptions, Split, StageOptions, allow_remote
 from xmic_cli.spread import spread
 
 
@@ -17,6 +17,7 @@ def decode(
     *,
     options: DecodeOptions,
     shared: StageOptions,
+    remote: RemoteOptions,
 ) -> None:
     """Decode the frames of every clip and keep them as JPEG.
 
@@ -28,6 +29,7 @@ def decode(
     from xmic_cli import console
     from xmic_cli.stages import run_stages
 
+    allow_remote(remote.scratch, remote.scratch_size, shared.offline)
     workspace = shared.open(context)
     stages = decode_stages(workspace, dataset, split, options, shared.machine)
     for name, part in workspace.choose(dataset, split):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import typer
 
 from data_manifests.errors import UsageError
+from data_manifests.remote.access import DEFAULT_SIZE
 from pipelines.engine.options import Doc
 from xmic_cli import console
 from xmic_cli.evaluated import percent
@@ -19,10 +20,13 @@ from xmic_cli.options import (
     DryRun,
     Json,
     Offline,
+    Scratch,
+    ScratchSize,
     Shard,
     WaitLock,
     Workers,
     WorkspaceOption,
+    allow_remote,
     machine_of,
 )
 from xmic_cli.signals import saving_signals
@@ -55,6 +59,8 @@ def run(
     workers: Workers = None,
     device: Device = "auto",
     offline: Offline = False,
+    scratch: Scratch = None,
+    scratch_size: ScratchSize = DEFAULT_SIZE,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -73,6 +79,7 @@ def run(
         shard=parse_shard(shard) if shard else (0, 1), wait_lock_s=60 * wait_lock, allow_partial=allow_partial
     )
     _refuse(only, {"--cell": cell is not None, "--list-cells": list_cells, "--dry-run": dry_run}, shard, allow_partial)
+    allow_remote(scratch, scratch_size, offline)
     cells = read_cells(file)
     other = named_workspace(context, workspace)
     if other:

@@ -11,6 +11,8 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from data_manifests.remote.access import waiting_calls
+from data_manifests.remote.path import path_of
 from data_manifests.videos import Kind
 from pipelines.decode.chunk_source import chunk_files
 from pipelines.decode.container import VideoError, errors_of, open_stream
@@ -57,7 +59,12 @@ def probe(task: tuple[str, Kind], heartbeat: Heartbeat) -> Probe:
     Raises:
         VideoError: the video cannot be read.
     """
-    path, kind = Path(task[0]), task[1]
+    path, kind = path_of(task[0]), task[1]
+    with waiting_calls(heartbeat):
+        return _probe(path, kind, heartbeat)
+
+
+def _probe(path: Path, kind: Kind, heartbeat: Heartbeat) -> Probe:
     if kind == "chunks":
         return _probe_chunks(path, heartbeat)
     if kind in ("frames", "tar"):

@@ -15,6 +15,7 @@ def ego4d(context: typer.Context, *, options: Ego4dOptions, shared: PrepareCall)
     """Prepare Ego4D FHO (long-term anticipation) from the official json files.
 
     Both v1 and v2 are read. Videos may be clips, full-scale videos or folders of chunks; --pattern takes {clip_uid} and
-    {video_uid}. --device and --offline are accepted, as by every stage, but reading text files needs neither.
+    {video_uid}. --device is accepted, as by every stage, and
+    changes nothing; --offline refuses remote addresses.
     """
     run(context, options, shared)

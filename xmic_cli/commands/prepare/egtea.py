@@ -14,7 +14,7 @@ from xmic_cli.spread import spread
 def egtea(context: typer.Context, *, options: EgteaOptions, shared: PrepareCall) -> None:
     """Prepare EGTEA Gaze+ from the official text files.
 
-    The split test is the union of the test splits that are there. --pattern takes {session} and {clip_id}. --device and
-    --offline are accepted, as by every stage, but reading text files needs neither.
+    The split test is the union of the test splits that are there. --pattern takes {session} and {clip_id}. --device
+    is accepted, as by every stage, and changes nothing; --offline refuses remote addresses.
     """
     run(context, options, shared)

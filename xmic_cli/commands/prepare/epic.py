@@ -15,6 +15,7 @@ def epic(context: typer.Context, *, options: EpicOptions, shared: PrepareCall) -
     """Prepare EPIC-KITCHENS-100 from the official csv files.
 
     Videos may be files, folders of chunks, folders of JPEGs or tars of JPEGs; --pattern takes {participant_id} and
-    {video_id}. --device and --offline are accepted, as by every stage, but reading text files needs neither.
+    {video_id}. --device is accepted, as by every stage, and
+    changes nothing; --offline refuses remote addresses.
     """
     run(context, options, shared)

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from xmic_cli.options import BreakLock, Device, DryRun, Json, Offline, Workers, WorkspaceOption
+from data_manifests.remote.access import DEFAULT_SIZE
+from xmic_cli.options import (
+    BreakLock,
+    Device,
+    DryRun,
+    Json,
+    Offline,
+    Scratch,
+    ScratchSize,
+    Workers,
+    WorkspaceOption,
+)
 
 _CHECK = "Videos"
 
@@ -34,7 +45,7 @@ ListNeeded = Annotated[
 class PrepareCall:
     """Options of one call of ``xmic prepare``.
 
-    Device and network are accepted, as by every stage, but not needed.
+    Device is accepted, as by every stage, but not needed; the network only for remote annotations and videos.
     """
 
     check: Check = False
@@ -43,6 +54,8 @@ class PrepareCall:
     workers: Workers = None
     device: Device = "auto"
     offline: Offline = False
+    scratch: Scratch = None
+    scratch_size: ScratchSize = DEFAULT_SIZE
     dry_run: DryRun = False
     break_lock: BreakLock = False
     json: Json = False

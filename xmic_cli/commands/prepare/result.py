@@ -9,7 +9,7 @@ import typer
 
 from xmic_cli import console
 from xmic_cli.commands.prepare.options import PrepareCall
-from xmic_cli.options import open_workspace
+from xmic_cli.options import allow_remote, open_workspace
 
 if TYPE_CHECKING:
     from data_manifests.readers import Reader
@@ -28,6 +28,7 @@ def run(context: typer.Context, options: PrepareOptions, call: PrepareCall) -> N
     from pipelines.engine.run_policy import parse_max_failures
     from pipelines.prepare.stage import prepare
 
+    allow_remote(call.scratch, call.scratch_size, call.offline)
     reader = reader_of(options)
     workspace = open_workspace(context, call.workspace)
     found = prepare(

@@ -21,6 +21,6 @@ def table(context: typer.Context, *, options: TableOptions, shared: PrepareCall)
 
     Rows need a split: in a column, as train=FILE, or chosen by --holdout.
 
-    --device and --offline are accepted, as by every stage, but reading text files needs neither.
+    --device is accepted, as by every stage, and changes nothing; --offline refuses remote addresses.
     """
     run(context, options, shared)
