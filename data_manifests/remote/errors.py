@@ -57,7 +57,8 @@ def in_words(url: str) -> Iterator[None]:
 def _translated(url: str, error: Exception) -> RemoteError:
     scheme = url.partition(":")[0]
     # fsspec raises FileNotFoundError for whatever a web server answers, and keeps the answer as its cause.
-    cause = error.__cause__ if isinstance(error, FileNotFoundError) and error.__cause__ is not None else error
+    hidden = isinstance(error, FileNotFoundError) and scheme in ("http", "https")
+    cause = error.__cause__ if hidden and error.__cause__ is not None else error
     status = getattr(cause, "status", None) or getattr(getattr(cause, "response", None), "status_code", None)
     kind, text = type(cause).__name__, " ".join(str(cause).split())[:200]
     said = f"{kind}: {text}" if text else kind

@@ -224,7 +224,7 @@ class Ranges:
 
     def _opened(self, block: int) -> Any:
         if self._file is None:
-            # Nothing is kept in memory by fsspec: blocks are kept on disk. A web server is not asked for the size again.
+            # fsspec keeps nothing, for blocks are kept on disk; a web server is not asked for the size again.
             known = {"size": self._entry.size} if self._url.partition(":")[0] in _WEB else {}
             self._file = store_of(self._url).open(self._url, "rb", block_size=block, cache_type="none", **known)
         return self._file
