@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from data_manifests.remote.access import beat, current
@@ -59,17 +58,18 @@ def forget() -> None:
     with _lock:
         _listings.clear()
         _entries.clear()
-        for scheme in _opened - set(_WEB):
-            _store(scheme).invalidate_cache()
+        for scheme in _stores.keys() - set(_WEB):
+            _stores[scheme].invalidate_cache()
 
 
-_opened: set[str] = set()
+_stores: dict[str, Any] = {}
 
 
-@cache
 def _store(scheme: str) -> Any:
     import fsspec
 
+    if scheme in _stores:
+        return _stores[scheme]
     options: dict[str, Any] = {}
     if scheme in _WEB:
         import aiohttp
@@ -77,8 +77,8 @@ def _store(scheme: str) -> Any:
         # No limit on a whole download, only on silence; and the bytes as they are stored.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
         options["client_kwargs"] = {"timeout": timeout, "headers": {"Accept-Encoding": "identity"}, "trust_env": True}
-    _opened.add(scheme)
-    return fsspec.filesystem(scheme, **options)
+    _stores[scheme] = fsspec.filesystem(scheme, **options)
+    return _stores[scheme]
 
 
 def store_of(url: str) -> Any:

@@ -47,12 +47,9 @@ def test_a_missing_package_is_named_with_the_command(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.setattr(importlib.import_module("fsspec.registry"), "registry", {})
-    stores._store.cache_clear()
-    try:
-        with pytest.raises(RemoteError, match=r"://h/a: reading .* Run: pip install 'xmic\[remote\]'"):
-            path_of(f"{scheme}://h/a").is_file()
-    finally:
-        stores._store.cache_clear()
+    monkeypatch.setattr(stores, "_stores", {})
+    with pytest.raises(RemoteError, match=r"://h.*: reading .* Run: pip install 'xmic\[remote\]'"):
+        path_of(f"{scheme}://h/a").is_file()
 
 
 class NoCredentialsError(Exception):

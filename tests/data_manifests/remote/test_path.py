@@ -94,9 +94,12 @@ def test_a_folder_is_asked_for_once_however_many_videos_are_looked_up(
 ) -> None:
     asked: list[str] = []
     listed = type(memory).ls
-    monkeypatch.setattr(
-        type(memory), "ls", lambda self, path, **more: (asked.append(path), listed(self, path, **more))[1]
-    )
+
+    def ls(store: Any, path: str, **more: Any) -> Any:
+        asked.append(path)
+        return listed(store, path, **more)
+
+    monkeypatch.setattr(type(memory), "ls", ls)
     finder = VideoFinder([root])
     for number in range(50):
         finder.find([Place(f"P01/{number}.mp4"), Place("P01/a.mp4")])

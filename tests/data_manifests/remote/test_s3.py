@@ -32,14 +32,13 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     import fsspec
 
     fsspec.get_filesystem_class("s3").clear_instance_cache()
-    stores._store.cache_clear()
+    monkeypatch.setattr(stores, "_stores", {})
     client = boto3.client("s3")
     client.create_bucket(Bucket="films")
     try:
         yield client
     finally:
         server.stop()
-        stores._store.cache_clear()
 
 
 def test_files_are_found_read_and_noticed_when_they_change(bucket: Any) -> None:
@@ -75,7 +74,7 @@ def test_without_credentials_the_variables_are_named(bucket: Any, monkeypatch: p
     import fsspec
 
     fsspec.get_filesystem_class("s3").clear_instance_cache()
-    stores._store.cache_clear()
+    monkeypatch.setattr(stores, "_stores", {})
     with pytest.raises(Forbidden, match=r"s3://films/videos/a.mp4: no credentials .* AWS_PROFILE"):
         path_of("s3://films/videos/a.mp4").read_bytes()
 
