@@ -15,6 +15,7 @@ from pathlib import Path, PosixPath
 from typing import Any, NoReturn
 
 from data_manifests.errors import UsageError
+from data_manifests.remote.errors import Forbidden
 from data_manifests.remote.stores import SCHEMES, Entry, ask, is_listed, list_folder
 
 _ADDRESS = re.compile(rf"({'|'.join(SCHEMES)}):/+(.*)", re.DOTALL)
@@ -136,7 +137,7 @@ class RemotePath(PosixPath):
     def is_dir(self, **_: Any) -> bool:
         """Check whether there is a folder.
 
-        Where the store lists nothing, each address may be one.
+        Where the store lists nothing, each address may be one that is no file.
         """
         if not self._top and is_listed(str(self.parent)):
             listing = list_folder(str(self.parent))
@@ -144,7 +145,13 @@ class RemotePath(PosixPath):
                 found = listing.get(super().name)
                 return found is not None and found.folder
         listing = list_folder(str(self))
-        return listing is None or bool(listing)
+        if listing is not None or self._top:
+            return listing is None or bool(listing)
+        try:
+            entry = ask(str(self))
+        except Forbidden:  # the folder's own page is; its files may be readable
+            return True
+        return entry is None or entry.folder
 
     def is_symlink(self) -> bool:
         """Return False: stores have no links."""

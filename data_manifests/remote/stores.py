@@ -169,7 +169,8 @@ def _asked(url: str) -> Entry:
         store = store_of(url)
         with in_words(url):
             item = store.info(url)
-        if item["type"] == "directory":
+        # A web server leads from the name of a folder to that with a slash.
+        if item["type"] == "directory" or (not url.endswith("/") and str(item.get("url")).endswith("/")):
             return Entry(folder=True)
         if item.get("size") is None:
             raise RemoteError(f"{url}: the server does not state the size. Copy the file to a local folder.")
