@@ -45,7 +45,7 @@ def replace_atomically(path: Path) -> Iterator[Path]:
 
 
 def write_if_changed(path: Path, text: str) -> None:
-    """Write a text file atomically; leave a file that has this text as it is.
+    """Write a text file atomically, unless it has this text.
 
     So a command that has nothing to do needs no permission to write.
     """

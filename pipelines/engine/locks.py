@@ -150,7 +150,10 @@ def exclusive_lock(path: Path, while_waiting: Callable[[], None] = lambda: None)
 
 
 def said_once(say: Callable[[str], None], text: str) -> Callable[[], None]:
-    """Return what to call while waiting: it says the text at its first call."""
+    """Return a function that says a text once.
+
+    It is for :func:`exclusive_lock` to call while it waits.
+    """
     left = [text]
 
     def wait() -> None:
