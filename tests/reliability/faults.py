@@ -149,8 +149,9 @@ def foreign_locks(states: ChainStates) -> Tries:
     world, here = states.world, os.uname().nodename
     stage = states.stages["embed text"]
     line = world.stages["embed text"]
-    encoder = next(states.stages["train"].before.glob("work/text/*/*")).relative_to(states.stages["train"].before)
-    file = world.folder / encoder / ".locks" / "noun.parquet.lock"
+    then = states.stages["train"].before
+    made = next(then.glob("work/text/*/*/noun*.parquet")).relative_to(then)
+    file = world.folder / made.parent / ".locks" / f"{made.name}.lock"
     cases: Sequence[tuple[str, str, int, float, bool, int]] = (
         ("of a dead process of this host", here, ended_process(), 0, False, 0),
         ("of another host, fresh", "elsewhere", 4711, 0, False, _REFUSED),

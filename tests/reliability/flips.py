@@ -236,8 +236,9 @@ class Flipping:
     def _damage(self, flip: Flip, rng: random.Random) -> str | None:
         """Damage a file; return its name, None where there is none or the damage changed nothing."""
         folder = self.states.world.folder
-        names = [name for name in contents(folder) if any(fnmatch(name, pattern) for pattern in flip.kind.files)]
-        names = [name for name in names if (folder / name).is_file() and (folder / name).stat().st_size]
+        files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size)
+        names = [path.relative_to(folder).as_posix() for path in files if ".locks" not in path.parts]
+        names = [name for name in names if any(fnmatch(name, pattern) for pattern in flip.kind.files)]
         if not names:
             raise RuntimeError(f"no file of the kind {flip.kind.name} before {flip.use}")
         name = rng.choice(names)
