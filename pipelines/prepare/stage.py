@@ -292,8 +292,10 @@ def _remember(workspace: Workspace, dataset: str, reader: Reader, roots: Sequenc
         )
     groups = known.groups if known else _bucket_count(clips)
     absolute = tuple(str(root.resolve()) for root in roots) or (known.roots if known else ())
-    with workspace.changing():
-        workspace.datasets[dataset] = DatasetSettings(reader.name, absolute, groups)
+    settings = DatasetSettings(reader.name, absolute, groups)
+    if known != settings:
+        with workspace.changing():
+            workspace.datasets[dataset] = settings
 
 
 def _bucket_count(clips: int) -> int:

@@ -136,6 +136,15 @@ def test_running_again_writes_nothing(work: Path, epic_csv: Path, videos: Path) 
     assert {file: file.stat().st_mtime_ns for file in work.rglob("*.parquet")} == before
 
 
+def test_settings_that_are_known_are_not_written_again(work: Path, epic_csv: Path, videos: Path) -> None:
+    _prepare(work, epic_csv, [videos])
+    before = (work / "workspace.toml").stat().st_ino
+    _prepare(work, epic_csv, [videos])
+    assert (work / "workspace.toml").stat().st_ino == before
+    _prepare(work, epic_csv, [videos.parent])
+    assert (work / "workspace.toml").stat().st_ino != before
+
+
 def test_a_video_that_appears_later_changes_the_table_of_videos_only(work: Path, epic_csv: Path, videos: Path) -> None:
     _prepare(work, epic_csv, [videos])
     before = tree(work)
