@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -69,15 +70,19 @@ class Letterbox:
             image = cv2.resize(image, (self.inner_width, self.inner_height), interpolation=cv2.INTER_LINEAR)
         slot[self.top : self.top + self.inner_height, self.left : self.left + self.inner_width] = image
 
-    def to_frame(self, corners: torch.Tensor) -> torch.Tensor:
-        """Convert corners in the input to shares of the frame.
 
-        Args:
-            corners: [N, 4] in pixels of the input.
+def to_frames(corners: torch.Tensor, frame: torch.Tensor, places: Sequence[Letterbox]) -> torch.Tensor:
+    """Convert corners in inputs to shares of their frames.
 
-        Returns:
-            [N, 4] normalised to the frame and clipped to [0, 1].
-        """
-        offset = torch.tensor([self.left, self.top] * 2, dtype=torch.float32)
-        extent = torch.tensor([self.inner_width, self.inner_height] * 2, dtype=torch.float32)
-        return ((corners - offset) / extent).clamp(0, 1)
+    Args:
+        corners: [N, 4] in pixels of the input.
+        frame: [N], number of the frame of each box.
+        places: places of the frames in their inputs.
+
+    Returns:
+        [N, 4] normalised to the frame and clipped to [0, 1], on the device of the corners.
+    """
+    offsets = [[place.left, place.top] * 2 for place in places]
+    extents = [[place.inner_width, place.inner_height] * 2 for place in places]
+    offset, extent = (torch.tensor(of, dtype=torch.float32, device=corners.device) for of in (offsets, extents))
+    return ((corners - offset[frame]) / extent[frame]).clamp(0, 1)

@@ -12,7 +12,7 @@ import numpy as np
 from data_manifests.errors import InputError
 from pipelines.decode.stage import Decoded, DecodeStage, decoded_shards, lacking_frames
 from pipelines.decode.stored_frames import picture_of, prefetch, stored
-from pipelines.engine.batches import Failed, batch_size, in_batches, in_pieces
+from pipelines.engine.batches import Failed, batch_size, begun_by, in_begun_batches, in_pieces
 from pipelines.engine.command_lines import command_line
 from pipelines.engine.environment import versions
 from pipelines.engine.progress import Progress
@@ -133,7 +133,8 @@ class DetectHandsStage(HandsStage):
             with open_shard(unit) as shard:
                 # Whole pictures are large and quickly decoded: no second batch of them waits while one is looked at.
                 pictures = prefetch(stored(unit.payload.rows()), _picture, self.workers)
-                for rows in in_pieces(in_batches(pictures, batch_size(self.identity.environment), detector.detect)):
+                size = batch_size(self.identity.environment)
+                for rows in in_pieces(in_begun_batches(pictures, size, *begun_by(detector, "detect"))):
                     _write(shard, rows)
                     progress.advance(len(rows))
             yield unit

@@ -10,25 +10,26 @@ machine.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torchvision.ops import nms
 
 from data_manifests.errors import UsageError
+from pipelines.engine.batches import BatchTooLarge, in_flight
 from pipelines.engine.digest import whole_file_sha256
+from pipelines.engine.feed import Lanes, lanes_of
 from pipelines.engine.precision import resolve_precision
 from pipelines.hands.detector import MIN_SCORE, Box, DetectorIdentity
 from pipelines.hands.hand_classes import hand_classes
 from pipelines.hands.letterbox import PAD, Letterbox
 from pipelines.hands.model_file import find_weights
+from pipelines.hands.yolo_boxes import MAX_BOXES, BoxRule, boxes_of
+from pipelines.hands.yolo_input import YoloInput, input_of
 from pipelines.hands.yolo_network import build_network, read_weights
-
-MAX_BOXES = 300
 
 _STRIDE = 32
 
@@ -122,6 +123,19 @@ class YoloDetector:
         """
         return DetectorIdentity.of(cls(**options))
 
+    @property
+    def ahead(self) -> int:
+        """Number of batches to begin before taking a result."""
+        return self._lanes.ahead
+
+    @cached_property
+    def _lanes(self) -> Lanes:
+        return lanes_of(self._device)
+
+    @cached_property
+    def _input(self) -> YoloInput:
+        return input_of(self._device, self._lanes, self._batch_size)
+
     @cached_property
     def _network(self) -> torch.nn.Module:
         network = build_network(self._path, self._checkpoint, self._end_to_end)
@@ -137,63 +151,76 @@ class YoloDetector:
 
         Args:
             images: RGB frames, uint8 [H, W, 3]; sizes may differ.
+
+        Raises:
+            BatchTooLarge: a batch does not fit into the device's memory.
         """
-        places = [self._place(image) for image in images]
-        by_shape: dict[tuple[int, int], list[int]] = {}
-        for number, place in enumerate(places):
-            by_shape.setdefault((place.height, place.width), []).append(number)
-        found: dict[int, list[Box]] = {}
-        for numbers in by_shape.values():
-            for start in range(0, len(numbers), self._batch_size):
-                part = numbers[start : start + self._batch_size]
-                boxes = self._detect_batch([images[number] for number in part], [places[number] for number in part])
-                found.update(zip(part, boxes, strict=True))
-        return [found[number] for number in range(len(images))]
+        passes = self._passes(images)
+        found = in_flight((self._begin(images, part) for part in passes), self.ahead)
+        return _in_order(passes, found)
+
+    def begin_detect(self, images: Sequence[np.ndarray]) -> Callable[[], list[list[Box]]]:
+        """Begin to detect the hand boxes of up to a batch of frames.
+
+        Returns:
+            A function that waits for what :meth:`detect` returns.
+
+        Raises:
+            BatchTooLarge: a batch does not fit into the device's memory.
+        """
+        passes = self._passes(images)
+        begun = [self._begin(images, part) for part in passes]
+        return lambda: _in_order(passes, (result() for result in begun))
+
+    def _passes(self, images: Sequence[np.ndarray]) -> list[list[tuple[int, Letterbox]]]:
+        """Split frames into batches whose inputs have one shape: number and place of each frame."""
+        by_shape: dict[tuple[int, int], list[tuple[int, Letterbox]]] = {}
+        for number, image in enumerate(images):
+            place = self._place(image)
+            by_shape.setdefault((place.height, place.width), []).append((number, place))
+        size = self._batch_size
+        return [of[start : start + size] for of in by_shape.values() for start in range(0, len(of), size)]
 
     def _place(self, image: np.ndarray) -> Letterbox:
         stride = max(_STRIDE, int(self._network.stride.max()))  # type: ignore[operator]
         return Letterbox.of(image.shape[1], image.shape[0], self._image_size, stride)
 
-    def _detect_batch(self, images: Sequence[np.ndarray], places: Sequence[Letterbox]) -> list[list[Box]]:
-        """Detect the hand boxes of up to a batch of frames, whose inputs have one shape."""
-        batch = np.full((self._batch_size, places[0].height, places[0].width, 3), PAD, np.uint8)
-        for slot, image, place in zip(batch, images, places, strict=False):
-            place.draw(image, slot)
-        pixels = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2).float().div_(255)
+    def _begin(
+        self, images: Sequence[np.ndarray], part: Sequence[tuple[int, Letterbox]]
+    ) -> Callable[[], list[list[Box]]]:
+        places = [place for _, place in part]
+        return self._input.begin(
+            [images[number] for number, _ in part], places, self._output, lambda output: self._boxes(output, places)
+        )
+
+    def _output(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Run the network on a batch; float32, see :func:`pipelines.hands.yolo_boxes.boxes_of`."""
         flags = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         reduced = torch.autocast(self._device.type, _REDUCED.get(self._precision), enabled=self._precision != "fp32")
-        with torch.inference_mode(), flags, reduced:
-            output = self._network(pixels)
-        predictions = (output[0] if isinstance(output, tuple | list) else output).float().cpu()
-        return [self._boxes(prediction, place) for prediction, place in zip(predictions, places, strict=False)]
+        try:
+            with torch.inference_mode(), flags, reduced:
+                output = self._network(pixels)
+                return (output[0] if isinstance(output, tuple | list) else output).float()
+        except torch.OutOfMemoryError as error:
+            raise BatchTooLarge(
+                f"{self._batch_size} frames a forward pass do not fit into the memory of {self._device}. Run the same "
+                f"command with --batch-size {max(1, self._batch_size // 2)}; shards that are done stay."
+            ) from error
 
-    def _boxes(self, prediction: torch.Tensor, place: Letterbox) -> list[Box]:
-        """Convert the network's output of one frame to boxes.
+    def _boxes(self, output: torch.Tensor, places: Sequence[Letterbox]) -> list[list[Box]]:
+        # CUDA and the CPU have all that the boxes need; what mps has differs by version.
+        there = output if self._device.type == "cuda" else output.cpu()
+        return boxes_of(there, places, BoxRule(self._sides, self._iou, self._end_to_end))
 
-        Args:
-            prediction: [4 + classes, anchors] with centre and size, or from an end-to-end head [boxes, 6] with
-                corners, score and class; in pixels of the letterboxed input.
-            place: the frame's place in that input.
-        """
-        if self._end_to_end:
-            corners, scores, classes = prediction[:, :4], prediction[:, 4], prediction[:, 5].long()
-        else:
-            centre, extent = prediction[:2].T, prediction[2:4].T
-            corners = torch.cat([centre - extent / 2, centre + extent / 2], dim=1)
-            scores, classes = prediction[4:].max(dim=0)
-        keep = (scores >= MIN_SCORE) & torch.isin(classes, torch.tensor(list(self._sides)))
-        corners, scores, classes = corners[keep], scores[keep], classes[keep]
-        order = _best_first(corners, scores)
-        corners, scores, classes = corners[order], scores[order], classes[order]
-        if not self._end_to_end:
-            chosen = nms(corners, scores, self._iou)
-            corners, scores, classes = corners[chosen], scores[chosen], classes[chosen]
-        corners = place.to_frame(corners)
-        solid = ((corners[:, 2:] - corners[:, :2]) > 0).all(dim=1)
-        corners, scores, classes = corners[solid], scores[solid], classes[solid]
-        order = _best_first(corners, scores)[:MAX_BOXES]
-        found = zip(corners[order].tolist(), scores[order].tolist(), classes[order].tolist(), strict=True)
-        return [Box(x0, y0, x1, y1, score, self._sides[index]) for (x0, y0, x1, y1), score, index in found]
+
+def _in_order(passes: Sequence[Sequence[tuple[int, Letterbox]]], found: Iterable[list[list[Box]]]) -> list[list[Box]]:
+    """Put the boxes of the frames of all batches into the order of the frames."""
+    by_number = {
+        number: boxes
+        for part, of_part in zip(passes, found, strict=True)
+        for (number, _), boxes in zip(part, of_part, strict=True)
+    }
+    return [by_number[number] for number in range(len(by_number))]
 
 
 class InFloat32(torch.nn.Module):
@@ -211,11 +238,6 @@ class InFloat32(torch.nn.Module):
         with torch.autocast(values.device.type, enabled=False):
             found: torch.Tensor = self.layer(values.float())
         return found
-
-
-def _best_first(corners: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-    keys = [*reversed(corners.T.numpy()), -scores.numpy()]
-    return torch.from_numpy(np.lexsort(keys))
 
 
 def _check_options(image_size: int, iou: float, batch_size: int) -> None:

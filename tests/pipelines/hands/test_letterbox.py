@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.hands.letterbox import PAD, Letterbox
+from pipelines.hands.letterbox import PAD, Letterbox, to_frames
 from pipelines.hands.yolo_network import import_ultralytics
 
 SIZE, STRIDE = 160, 32
@@ -31,6 +31,7 @@ def test_the_input_is_the_smallest_that_holds_the_frame(size: tuple[int, int]) -
 
 
 def test_corners_in_the_input_come_back_as_shares_of_the_frame() -> None:
-    place = Letterbox.of(320, 160, SIZE, STRIDE)  # 160 x 80 in 160 x 96: bars of 8 pixels
-    found = place.to_frame(torch.tensor([[0.0, 8.0, 80.0, 48.0], [-5.0, 0.0, 200.0, 96.0]]))
-    assert found.tolist() == [[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 1.0, 1.0]]
+    wide, tall = Letterbox.of(320, 160, SIZE, STRIDE), Letterbox.of(160, 320, SIZE, STRIDE)  # bars of 8 pixels
+    corners = torch.tensor([[0.0, 8.0, 80.0, 48.0], [-5.0, 0.0, 200.0, 96.0], [8.0, 0.0, 48.0, 80.0]])
+    found = to_frames(corners, torch.tensor([0, 0, 1]), [wide, tall])
+    assert found.tolist() == [[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.5, 0.5]]

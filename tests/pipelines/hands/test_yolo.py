@@ -12,10 +12,13 @@ import pytest
 import torch
 
 from data_manifests.errors import InputError, UsageError
+from pipelines.engine.batches import BatchTooLarge, begun_by, in_begun_batches
 from pipelines.hands.detector import Box, describe_detector, load_detector, precision_of
 from pipelines.hands.yolo import YoloDetector
 from pipelines.hands.yolo_checkpoint import read_checkpoint
+from pipelines.hands.yolo_input import DeviceInput
 from pipelines.hands.yolo_network import build_network, import_ultralytics
+from tests.pipelines.engine.late_lanes import LateLanes
 
 SIZE = 160
 torch.set_num_threads(2)
@@ -273,6 +276,31 @@ def test_boxes_of_a_frame_do_not_depend_on_the_frames_beside_it(weights: Path) -
     together = detector.detect(three)
     assert len(together[0]) > 20
     assert [detector.detect([frame])[0] for frame in three] == together
+
+
+def test_boxes_are_the_same_where_frames_are_drawn_on_the_device_and_batches_begun_ahead(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = frames(*[(320, 180), (150, 240)] * 3)
+    expected = YoloDetector(weights, image_size=SIZE, batch_size=2).detect(images)
+    assert min(map(len, expected)) > 20
+    monkeypatch.setattr("pipelines.hands.yolo.lanes_of", lambda device: LateLanes())
+    monkeypatch.setattr(
+        "pipelines.hands.yolo.input_of", lambda device, lanes, batch_size: DeviceInput(lanes, batch_size)
+    )
+    late = YoloDetector(weights, image_size=SIZE, batch_size=2)
+    assert late.detect(images) == expected
+    rows = in_begun_batches(enumerate(images), 2, *begun_by(late, "detect"))
+    assert [boxes for _, boxes in rows] == expected
+
+
+def test_a_batch_of_frames_that_does_not_fit_says_which_does(weights: Path) -> None:
+    class Full(Says):
+        def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor]:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(BatchTooLarge, match=r"4 frames a forward pass do not fit .* of cpu.*--batch-size 2;"):
+        detector_that(Full([[1, 1, 1, 1, 1]]), weights).detect(frames((320, 180)))
 
 
 def test_the_rebuilt_network_is_the_saved_one_bit_for_bit(network: Any, weights: Path) -> None:
