@@ -69,7 +69,7 @@ class Run(_Part):
 
     ``select`` is the rule by which the epoch was kept, ``source_val`` the percent of recordings held out.
     ``select_target`` names the labelled clips ('dataset:split') that chose the epoch, which leaks. ``changed_settings``
-    and ``changed_recipe`` are what ``--set`` and ``--fixed-frames`` changed from the preset.
+    and ``changed_recipe`` are what ``--set``, ``--fixed-frames`` and ``--precision`` changed from the preset.
     """
 
     name: str

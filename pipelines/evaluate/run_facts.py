@@ -38,9 +38,9 @@ def run_facts(config: Mapping[str, Any]) -> Run:
 def changes(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """List the settings of a run that differ from its preset.
 
-    'changed_settings' and 'changed_recipe' are what ``--set`` and ``--fixed-frames`` changed. Streams and segments,
-    which the protocol decides, are in :func:`protocol_facts`. A learning rate that the recipe ``matched`` tries is no
-    change.
+    'changed_settings' and 'changed_recipe' are what ``--set``, ``--fixed-frames`` and ``--precision`` changed. Streams
+    and segments, which the protocol decides, are in :func:`protocol_facts`. A learning rate that the recipe ``matched``
+    tries is no change.
     """
     preset = resolve_config(load_method(config["method"]), config["preset"])
     recipe = config["recipe"] or {}
@@ -48,6 +48,8 @@ def changes(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     training = _differing(recipe, preset.recipe, tried)
     if config.get("fixed_frames") and recipe:
         training["fixed_frames"] = True
+    if "precision" in config and recipe:
+        training["precision"] = config["precision"]
     decided = {"streams", "segments"}
     return {
         "changed_settings": _differing(config.get("method_config", {}), preset.config, decided),

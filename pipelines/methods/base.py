@@ -98,6 +98,9 @@ class Method(nn.Module):
         trains: False for a method without anything to learn: it needs no recipe.
         scored_at_once: clips per batch of an evaluation; the last batch is filled up, so a method that costs much per
             clip takes few.
+        splits_batches: True if a training step may be made by several processes, each with a part of the batch. Then
+            the training logits of a clip depend on no other clip of the batch and on nothing drawn at random.
+        why_whole: why it may not, in one sentence.
         presets: preset → the settings, its own or the recipe's, that differ from the defaults.
         sources: preset → where its values come from, where it differs from :data:`PRESET_SOURCES`.
         setting_sources: preset → setting → where its value comes from, where it differs from the preset's source.
@@ -109,6 +112,8 @@ class Method(nn.Module):
     config: ClassVar[type[Any]]
     trains: ClassVar[bool] = True
     scored_at_once: ClassVar[int] = 128
+    splits_batches: ClassVar[bool] = False
+    why_whole: ClassVar[str] = "it does not say that its batches may be split (splits_batches)."
     presets: ClassVar[dict[str, dict[str, Any]]]
     sources: ClassVar[Mapping[str, str]] = {}
     setting_sources: ClassVar[Mapping[str, Mapping[str, str]]] = {}

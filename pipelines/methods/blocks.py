@@ -72,6 +72,16 @@ def exact_float32(device: torch.device) -> Iterator[None]:
         yield
 
 
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor of the CPU to a device without waiting.
+
+    To CUDA it goes through pinned memory, so that the copy is queued like any other work of the device.
+    """
+    if device.type != "cuda" or tensor.device.type != "cpu":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 class WideLayerNorm(nn.LayerNorm):
     """Layer normalisation in the precision of its own weights (float32).
 

@@ -98,6 +98,7 @@ class CLIPAdapter(Method):
     """
 
     name = "clip-adapter"
+    splits_batches = True
     needs = frozenset({"frame_vectors", "text_vectors"})
     config = CLIPAdapterConfig
     presets: ClassVar[dict[str, dict[str, Any]]] = {

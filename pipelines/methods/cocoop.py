@@ -65,6 +65,7 @@ class CoCoOp(Method):
     """
 
     name = "cocoop"
+    splits_batches = True
     scored_at_once = 8
     needs = frozenset({"frame_vectors", "text_tower"})
     config = CoCoOpConfig

@@ -81,6 +81,7 @@ class CoOp(Method):
     """
 
     name = "coop"
+    splits_batches = True
     needs = frozenset({"frame_vectors", "text_tower"})
     config = CoOpConfig
     presets: ClassVar[dict[str, dict[str, Any]]] = {

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from data_manifests.errors import InputError, UsageError
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, Method, TextBank, stream_of
-from pipelines.methods.blocks import AttentionBlock, exact_float32, normalise
+from pipelines.methods.blocks import AttentionBlock, exact_float32, normalise, send
 from pipelines.methods.prompts import PromptConfig, TextCache, context_start, encode_prompts, lay_out
 from pipelines.methods.recipe import PAPER
 from pipelines.methods.text_tower import tower_of
@@ -110,6 +110,7 @@ class A5(Method):
     """
 
     name = "a5"
+    why_whole = "its softmax is over the classes of the whole batch and others drawn at random (contrast_classes)."
     needs = frozenset({"frame_vectors", "text_tower"})
     config: ClassVar[type[A5Config]] = A5Config
     presets: ClassVar[dict[str, dict[str, Any]]] = {
@@ -204,13 +205,10 @@ class A5(Method):
         Returns:
             [B, C] float32.
         """
-        classes = len(text.names)
-        if not 0 < self._config.contrast_classes < classes:
+        classes, count = len(text.names), self._config.contrast_classes
+        if not 0 < count < classes:
             return super().training_logits(batch, text, target)
-        own = target.unique()
-        order = torch.randperm(classes).to(target.device)
-        others = order[~torch.isin(order, own)][: max(0, self._config.contrast_classes - len(own))]
-        chosen = torch.cat([own, others]).sort().values
+        chosen = contrasted(target, send(torch.randperm(classes), target.device), count)
         logits = self._classify(self.video(batch), self._encode(text, chosen))
         return logits.new_full((len(logits), classes), -math.inf).index_copy(1, chosen, logits)
 
@@ -236,6 +234,26 @@ class A5(Method):
         with exact_float32(video.device):
             wide = torch.promote_types(video.dtype, torch.float32)
             return self.logit_scale.exp() * normalise(video.to(wide)) @ normalise(vectors.to(wide)).T
+
+
+def contrasted(target: Tensor, order: Tensor, count: int) -> Tensor:
+    """Choose the classes of a step: its own, then others in order.
+
+    Args:
+        target: int64 [B], the class of each clip.
+        order: int64 [C], all classes.
+        count: number of classes, unless the batch has more of its own.
+
+    Returns:
+        int64, ascending.
+    """
+    if len(target) > count:
+        own = target.unique()
+        others = order[~torch.isin(order, own)][: max(0, count - len(own))]
+        return torch.cat([own, others]).sort().values
+    # The same without finding out how many classes the batch has, for which the CPU would wait.
+    rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+    return rank.index_fill_(0, target, -1).topk(count, largest=False).indices.sort().values
 
 
 class A6(A5):

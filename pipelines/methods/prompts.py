@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -65,11 +66,13 @@ class Prompts:
         frozen: [C, L, W] token vectors; those at the learned places are not read.
         rows: int64 [C, L], the row of the learned table at each place, −1 at frozen tokens.
         eot: int64 [C], where each sequence ends.
+        ends: the same on the CPU, or not below it: lengths are known without waiting for a device.
     """
 
     frozen: Tensor
     rows: Tensor
     eot: Tensor
+    ends: np.ndarray
 
     def __len__(self) -> int:
         """Return the number of classes, C."""
@@ -96,7 +99,9 @@ class Prompts:
         Args:
             classes: int64 [n].
         """
-        return Prompts(self.frozen[classes], self.rows[classes], self.eot[classes])
+        # Which classes they are is known on a CPU; elsewhere it would have to be read back.
+        ends = self.ends[classes.numpy()] if classes.is_cpu else np.full(len(classes), self.ends.max())
+        return Prompts(self.frozen[classes], self.rows[classes], self.eot[classes], ends)
 
 
 def lay_out(
@@ -137,7 +142,8 @@ def lay_out(
         source = torch.where(place == 0, 0, torch.where(place < behind, place - prefix, place - prefix - postfix))
         # At the learned places the source means nothing, and may lie outside.
         ids = tokens.gather(1, source.clamp(0, tokens.shape[1] - 1))
-        return Prompts(tower.embed(ids), rows, end + prefix + postfix)
+        eot = end + prefix + postfix
+        return Prompts(tower.embed(ids), rows, eot, eot.cpu().numpy())
 
 
 def encode_prompts(
@@ -160,19 +166,22 @@ def encode_prompts(
         Raw text vectors [T, C, D].
     """
     count = len(tables) * len(prompts)
-    size = class_chunk or automatic_chunk(tower, int(prompts.eot.max()) + 1)
+    size = class_chunk or automatic_chunk(tower, int(prompts.ends.max()) + 1)
     again = checkpointing == "on" or (checkpointing == "auto" and count > size)
 
-    def encode(tables: Tensor, pairs: Tensor) -> Tensor:
+    def encode(tables: Tensor, first: int) -> Tensor:
+        last = min(first + size, count)
+        pairs = torch.arange(first, last, device=tables.device)
         table, classes = pairs // len(prompts), pairs % len(prompts)
-        return tower.encode(prompts.filled(tables, table, classes), prompts.eot[classes])
+        length = int(prompts.ends[np.arange(first, last) % len(prompts)].max()) + 1
+        return tower.encode(prompts.filled(tables, table, classes), prompts.eot[classes], length)
 
-    pieces = torch.arange(count, device=tables.device).split(size)
+    pieces = range(0, count, size)
     if again and torch.is_grad_enabled():
         # Nothing in the tower is drawn at random, so there is no state of a generator to keep.
-        vectors = [checkpoint(encode, tables, pairs, use_reentrant=False, preserve_rng_state=False) for pairs in pieces]
+        vectors = [checkpoint(encode, tables, first, use_reentrant=False, preserve_rng_state=False) for first in pieces]
     else:
-        vectors = [encode(tables, pairs) for pairs in pieces]
+        vectors = [encode(tables, first) for first in pieces]
     return torch.cat(vectors).unflatten(0, (len(tables), len(prompts)))
 
 

@@ -118,25 +118,33 @@ class TextTower:
         vectors: Tensor = self._embedding(tokens)
         return vectors
 
-    def encode(self, embeddings: Tensor, eot: Tensor) -> Tensor:
+    def encode(self, embeddings: Tensor, eot: Tensor, length: int | None = None) -> Tensor:
         """Encode sequences of token vectors as raw text vectors e_t.
 
         Places after the last end of text are cut off: a token attends only to those before it, so nothing changes.
+        The last norm and the projection are computed in the precision of their weights, under autocast too.
 
         Args:
             embeddings: [n, L, W] token vectors, without their positions; L ≤ P.
             eot: int64 [n], where each text ends.
+            length: the number of places that are kept, if known; else it is read from ``eot``, for which the CPU waits.
 
         Returns:
             [n, D].
         """
-        length = int(eot.max()) + 1
+        if length is None:
+            length = int(eot.max()) + 1
         x = embeddings[:, :length] + self._positions[:length]
         x = self._transformer(x, attn_mask=self._mask[:length, :length])
-        x = self._norm(x[torch.arange(len(x), device=x.device), eot])
-        if self._projection is None:
-            return x
-        return self._projection(x) if isinstance(self._projection, nn.Linear) else x @ self._projection
+        with torch.autocast(x.device.type, enabled=False):
+            ends = x[torch.arange(len(x), device=x.device), eot].to(self._positions.dtype)
+            vectors: Tensor = self._norm(ends)
+            if self._projection is None:
+                return vectors
+            if isinstance(self._projection, nn.Linear):
+                vectors = self._projection(vectors)
+                return vectors
+            return vectors @ self._projection
 
 
 def tower_of(method: str, tower: TextTower | None) -> TextTower:

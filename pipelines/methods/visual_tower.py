@@ -115,15 +115,17 @@ class VisualTower:
         return tokens
 
     def project(self, tokens: Tensor) -> Tensor:
-        """Apply the last norm and the projection.
+        """Apply the last norm and the projection, without autocast.
 
         Args:
             tokens: [..., W].
 
         Returns:
-            Raw vectors [..., D].
+            Raw vectors [..., D], in the type of the projection.
         """
-        projected: Tensor = self._visual.ln_post(tokens) @ self._visual.proj
+        projection: Tensor = self._visual.proj
+        with torch.autocast(tokens.device.type, enabled=False):
+            projected: Tensor = self._visual.ln_post(tokens.to(projection.dtype)) @ projection
         return projected
 
     @property

@@ -131,6 +131,7 @@ class VitaCLIP(Method):
     """
 
     name = "vita-clip"
+    splits_batches = True
     scored_at_once = 8
     needs = frozenset({"pixels", "text_tower"})
     config = VitaCLIPConfig

@@ -149,6 +149,7 @@ class XMIC(Method):
     """
 
     name = "xmic"
+    splits_batches = True
     needs = frozenset({"frame_vectors", "hand_vectors", "v2_vectors", "text_vectors"})
     config = XMICConfig
     presets: ClassVar[dict[str, dict[str, Any]]] = {
@@ -274,7 +275,10 @@ class XMIC(Method):
         Args:
             like: a tensor whose type and device s takes.
         """
-        return torch.as_tensor(self.scale, dtype=like.dtype, device=like.device)
+        if isinstance(self.scale, Tensor):
+            return self.scale.to(like)
+        # Filled on the device: a copy of a number of the CPU would wait for it.
+        return torch.full((), self.scale, dtype=like.dtype, device=like.device)
 
     def _summands(self, vector: Tensor, text: TextBank) -> tuple[Tensor, Tensor]:
         """Return a_v [B, D] and e_t [C, D], after n2 and n3."""

@@ -396,6 +396,7 @@ def train_command(run: Run, source: str, label: str = "both") -> str:
     """
     changed = {**run.changed_settings, **run.changed_recipe}
     fixed_frames = bool(changed.pop("fixed_frames", False))
+    precision = changed.pop("precision", TrainOptions.precision)
     options = TrainOptions(
         source,
         run.method,
@@ -408,5 +409,6 @@ def train_command(run: Run, source: str, label: str = "both") -> str:
         select=run.select,  # type: ignore[arg-type]
         target=run.select_target,
         fixed_frames=fixed_frames,
+        precision=precision,
     )
     return command_line("train", options)

@@ -18,6 +18,7 @@ from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.progress import Progress
 from pipelines.engine.training_state import read_state, write_state
 from pipelines.methods.base import Method
+from pipelines.train.optim import load_state
 
 STATE = "state.pt"
 
@@ -98,7 +99,7 @@ class Checkpoint:
             ) from error
         _refuse_other(path, found, self.identity)
         _copy_into(self.method.state_dict(), state["method"], path)
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_state(self.optimiser, state["optimiser"])
         torch.set_rng_state(state["generator"])
         if self.device.type == "cuda" and state["device_generator"] is not None:
             torch.cuda.set_rng_state(state["device_generator"], self.device)

@@ -16,6 +16,7 @@ from data_manifests.schema import Label
 from pipelines.decode.plan import clip_key, draw_candidates
 from pipelines.engine.clips import Clips
 from pipelines.methods.base import ClipBatch
+from pipelines.methods.blocks import send
 from pipelines.train.features import StreamVectors
 from pipelines.train.pixels import Pictures
 
@@ -110,6 +111,7 @@ class ClipData:
         seed: seed of the draw; None takes the segment's centre (the middle candidate) instead.
         device: where the tensors go.
         pictures: of the classified stream, if the method takes pixels.
+        held: role → the stream's whole matrix on the device; the other streams are read from their memory maps.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class ClipData:
         seed: int | None,
         device: torch.device,
         pictures: Pictures | None = None,
+        held: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
         self.labels = clips.labels
         self._streams = dict(streams)
@@ -127,6 +130,7 @@ class ClipData:
         self._seed = seed
         self._device = device
         self._pictures = pictures
+        self._held = held or {}
         self._keys = np.array([clip_key(clip_ids[row]) for row in clips.rows], np.uint64)
         shapes = [stream.index.shape[1:] for stream in streams.values()]
         self._segments, self._candidates = max(segments for segments, _ in shapes), shapes[0][1]
@@ -153,11 +157,13 @@ class ClipData:
             drawn = np.full((len(indices), self._segments), self._candidates // 2)
         else:
             drawn = draw_candidates(self._seed, epoch, self._keys[indices], self._segments, self._candidates)
-        gathered = {role: self._gather(stream, indices, drawn) for role, stream in self._streams.items()}
+        gathered = {
+            role: self._gather(role, self._chosen(stream, indices, drawn)) for role, stream in self._streams.items()
+        }
         pixels = None
         if self._pictures is not None:
             chosen = self._chosen(self._streams["frames"], indices, drawn)
-            pixels = self._pictures.read(chosen).to(self._device, non_blocking=True)
+            pixels = send(self._pictures.read(chosen), self._device)
         return ClipBatch(**{role: gathered.get(role) for role in ("frames", "hand", "full")}, pixels=pixels)
 
     def _chosen(self, stream: StreamVectors, indices: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -167,7 +173,34 @@ class ClipData:
         rows: np.ndarray = stream.index[places]
         return rows
 
-    def _gather(self, stream: StreamVectors, indices: np.ndarray, drawn: np.ndarray) -> torch.Tensor:
-        chosen = self._chosen(stream, indices, drawn)
-        vectors = torch.from_numpy(np.asarray(stream.matrix[chosen.reshape(-1)]).reshape(*chosen.shape, -1))
-        return vectors.to(self._device, torch.float32, non_blocking=True)
+    def _gather(self, role: str, chosen: np.ndarray) -> torch.Tensor:
+        """Read the vectors of matrix rows, fp32 [B, N, D]."""
+        if role in self._held:
+            rows = send(torch.from_numpy(chosen.reshape(-1).astype(np.int64)), self._device)
+            return self._held[role].index_select(0, rows).float().unflatten(0, chosen.shape)
+        matrix = self._streams[role].matrix
+        vectors = torch.from_numpy(np.asarray(matrix[chosen.reshape(-1)]).reshape(*chosen.shape, -1))
+        return send(vectors, self._device).to(torch.float32)
+
+
+@dataclass(frozen=True)
+class LoadedSplit:
+    """Clips of a split with everything that a method reads of them.
+
+    Attributes:
+        clips: the clips.
+        streams: role → vectors.
+        pictures: of the classified stream, if the method takes pixels.
+        held: role → vectors that are kept on the device.
+        device: where the tensors go.
+    """
+
+    clips: Clips
+    streams: Mapping[str, StreamVectors]
+    pictures: Pictures | None
+    held: Mapping[str, torch.Tensor]
+    device: torch.device
+
+    def data(self, chosen: GatheredClips, seed: int | None) -> ClipData:
+        """Return batches of some of the clips; see :class:`ClipData`."""
+        return ClipData(self.streams, chosen, self.clips.clip_ids, seed, self.device, self.pictures, self.held)

@@ -25,9 +25,11 @@ from pipelines.train.backbone import load_towers
 from pipelines.train.features import StreamVectors, embedding_folder, vector_width
 from pipelines.train.hold_out import hold_out
 from pipelines.train.optim import make_optimiser
+from pipelines.train.options import TrainPrecision
 from pipelines.train.plan import PlannedRun
 from pipelines.train.policy import LEARNING_RATES
 from pipelines.train.run import load_text, untrained_method
+from pipelines.train.steps import autocast
 from pipelines.train.warnings import before_training, too_few_clips
 
 _STEPS = 3
@@ -112,7 +114,8 @@ def estimate(workspace: Workspace, planned: PlannedRun, machine: Machine) -> dic
             labelled &= ~hold_out(clips.recordings, options.policy.source_val)
         trials = len(LEARNING_RATES) if options.policy.recipe == "matched" else 1
         count = int(np.count_nonzero(labelled))
-        found[label] = _of_head(method, planned.settings.recipe, shapes, text, count, trials, device)
+        recipe = planned.settings.recipe
+        found[label] = _of_head(method, recipe, shapes, text, count, trials, device, options.precision)
     return found
 
 
@@ -133,6 +136,7 @@ def _of_head(
     clips: int,
     trials: int,
     device: torch.device,
+    precision: TrainPrecision,
 ) -> Estimate:
     parameters, classes = trained_count(method), len(text.names)
     if not parameters or not clips:
@@ -140,7 +144,7 @@ def _of_head(
     a_epoch = -(-clips // recipe.batch)
     steps = a_epoch * recipe.epochs * trials
     batch = made_up_clips(min(recipe.batch, clips), shapes).to(device)
-    timed = time_steps(method, batch, text.to(device), recipe, device)
+    timed = time_steps(method, batch, text.to(device), recipe, device, precision=precision)
     pace = float(np.median(timed.seconds))
     averages = 2 if recipe.optimiser == "adamw" else 1
     of_batch = sum(part.nbytes for part in vars(batch).values() if part is not None)
@@ -172,6 +176,7 @@ def time_steps(
     recipe: Recipe,
     device: torch.device,
     clock: Callable[[], float] = time.monotonic,
+    precision: TrainPrecision = "fp32",
 ) -> TimedSteps:
     """Time a few training steps on a batch: forward, backward, optimiser.
 
@@ -184,6 +189,7 @@ def time_steps(
         recipe: names the optimiser.
         device: where the steps run.
         clock: returns seconds; ``time.process_time`` counts processor time alone.
+        precision: as for a training.
     """
     size = next(len(part) for part in vars(batch).values() if part is not None)
     target = (torch.arange(size) % len(text.names)).to(device)
@@ -205,7 +211,9 @@ def time_steps(
             start = clock()
             watching = torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor)
             with nullcontext() if number else watching:
-                loss = F.cross_entropy(method.training_logits(batch, text, target).float(), target)
+                with autocast(device, precision):
+                    logits = method.training_logits(batch, text, target).float()
+                loss = F.cross_entropy(logits, target)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

@@ -20,7 +20,7 @@ from pipelines.engine.workspace import Workspace
 
 CONFIG, SUMMARY, WEIGHTS, LOG = "config.json", "summary.json", "weights.safetensors", "metrics.jsonl"
 _SHA256, _LOG_SHA256 = "weights_sha256", "log_sha256"
-BESIDE_THE_KEY = frozenset({"name", "key", "label", "dims", "sources", "versions", "threads", SHA256})
+BESIDE_THE_KEY = frozenset({"name", "key", "label", "dims", "sources", "versions", "threads", "processes", SHA256})
 """Members of a head's configuration that its key does not cover."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,26 +13,25 @@ import torch
 
 from data_manifests.errors import InputError
 from data_manifests.schema import Label
-from pipelines.engine.clips import Clips
 from pipelines.engine.digest import digest_json
 from pipelines.engine.progress import Progress
 from pipelines.methods.base import Method, TextBank, trained_count
 from pipelines.methods.recipe import Recipe
-from pipelines.train.data import ClipData, usable_clips
-from pipelines.train.features import StreamVectors, require_width
+from pipelines.train.data import ClipData, GatheredClips, LoadedSplit, usable_clips
+from pipelines.train.features import require_width
 from pipelines.train.finished import write_summary
 from pipelines.train.hold_out import hold_out
 from pipelines.train.loop import TrainOutcome, train_head
 from pipelines.train.matched import train_matched
-from pipelines.train.pixels import Pictures
 from pipelines.train.plan import PlannedRun
+from pipelines.train.processes import ALONE, Processes
 from pipelines.train.selection import ValidationSet
 from pipelines.train.warnings import after_training, before_training, too_few_clips
 
 
 @dataclass(frozen=True)
 class TrainSession:
-    """Device, progress, limits and trackers of one call of ``xmic train``.
+    """Device, progress, limits, trackers and processes of one call of ``xmic train``.
 
     None of them is part of the key. See :func:`pipelines.train.loop.train_head`. ``log`` receives the part of the run
     too, such as 'noun' or 'noun/lr-0.001'.
@@ -44,15 +43,32 @@ class TrainSession:
     deadline: float | None
     stop: Callable[[], str | None]
     log: Callable[[str, Sequence[str]], None] = lambda part, lines: None
+    processes: Processes = ALONE
+
+
+def training_clips(planned: PlannedRun, label: Label, split: LoadedSplit) -> tuple[GatheredClips, GatheredClips | None]:
+    """Select a head's training clips and those held out.
+
+    Returns:
+        Clips with a label and all their vectors. The second are None if no recording is held out.
+    """
+    usable, percent = usable_clips(split.clips, split.streams, label), planned.options.policy.source_val
+    if percent is None:
+        return usable, None
+    held = hold_out(split.clips.recordings, percent)[usable.rows]
+    return usable.where(~held), usable.where(held)
+
+
+def training_data(planned: PlannedRun, split: LoadedSplit, clips: GatheredClips) -> ClipData:
+    """Return the training batches with the frames that the seed draws."""
+    return split.data(clips, None if planned.options.fixed_frames else planned.options.seed)
 
 
 def train_label(
     planned: PlannedRun,
     label: Label,
     make_method: Callable[[], Method],
-    clips: Clips,
-    streams: Mapping[str, StreamVectors],
-    pictures: Pictures | None,
+    split: LoadedSplit,
     text: TextBank,
     target: Sequence[ValidationSet],
     session: TrainSession,
@@ -65,9 +81,7 @@ def train_label(
         planned: the run.
         label: 'noun' or 'verb'.
         make_method: makes the method with its initial weights, the same at every call.
-        clips: the clips of the split that is trained on.
-        streams: role → vectors of that split.
-        pictures: pictures of that split, if the method takes pixels.
+        split: what is trained on.
         text: the classes.
         target: labelled clips of another split, if an epoch is chosen by them.
         session: device, limits, progress.
@@ -77,26 +91,21 @@ def train_label(
         InputError: no usable clip, or a loss that is not finite.
     """
     policy, recipe, seed = planned.options.policy, planned.settings.recipe, planned.options.seed
-    usable = usable_clips(clips, streams, label)
-    official = int(np.count_nonzero(clips.labels[label] >= 0))
-    if not len(usable.rows):
+    complete = len(usable_clips(split.clips, split.streams, label).rows)
+    official = int(np.count_nonzero(split.clips.labels[label] >= 0))
+    if not complete:
         raise InputError(f"{label}: none of {official} labelled training clips has all its vectors; see xmic status.")
-    if len(usable.rows) < official:
-        session.progress.note(
-            f"{label}: training on {len(usable.rows)} of {official} labelled clips; the others lack frames"
-        )
-    require_width(streams, text.vectors.shape[1])
+    if complete < official:
+        session.progress.note(f"{label}: training on {complete} of {official} labelled clips; the others lack frames")
+    require_width(split.streams, text.vectors.shape[1])
     summary: dict[str, Any] = {"labelled": official, "classes": len(text.names)}
     watched = list(target)
-    if policy.source_val is not None:
-        held = hold_out(clips.recordings, policy.source_val)[usable.rows]
-        summary["held_out"] = int(held.sum())
-        unseen = ClipData(streams, usable.where(held), clips.clip_ids, None, session.device, pictures)
-        watched.append(ValidationSet("source_val", unseen, text))
-        usable = usable.where(~held)
+    usable, held_out = training_clips(planned, label, split)
+    if held_out is not None:
+        summary["held_out"] = len(held_out.rows)
+        watched.append(ValidationSet("source_val", split.data(held_out, None), text))
     summary["clips"] = len(usable.rows)
-    draw = None if planned.options.fixed_frames else seed
-    data = ClipData(streams, usable, clips.clip_ids, draw, session.device, pictures)
+    data = training_data(planned, split, usable)
 
     def train(method: Method, recipe: Recipe, key: str, folder: Path) -> TrainOutcome:
         part = label if folder == planned.folder / label else f"{label}/{folder.name}"
@@ -109,6 +118,7 @@ def train_label(
             folder,
             label=label,
             key=key,
+            precision=planned.options.precision,
             watched=watched,
             chosen_by=policy.chosen_by,
             **{**vars(session), "log": partial(session.log, part)},

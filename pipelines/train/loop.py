@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from data_manifests.errors import InputError, Interrupted, UsageError
+from data_manifests.schema import Label
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.progress import Progress, Silent
 from pipelines.methods.base import ClipBatch, Method, TextBank
@@ -32,8 +33,12 @@ from pipelines.train.checkpoint import (
 )
 from pipelines.train.data import TrainData
 from pipelines.train.finished import WEIGHTS
-from pipelines.train.optim import Diverged, learning_rate, make_optimiser
+from pipelines.train.follow import leading
+from pipelines.train.optim import Diverged
+from pipelines.train.options import TrainPrecision
+from pipelines.train.processes import ALONE, Processes
 from pipelines.train.selection import ValidationSet, best_epoch, require_clips
+from pipelines.train.steps import Steps
 
 METRICS = "metrics.jsonl"
 
@@ -65,9 +70,9 @@ def train_head(
     folder: Path,
     device: torch.device,
     *,
-    label: str,
+    label: Label,
     key: str,
-    precision: Literal["fp32", "bf16"] = "fp32",
+    precision: TrainPrecision = "fp32",
     watched: Sequence[ValidationSet] = (),
     chosen_by: str | None = None,
     checkpoint_minutes: float | None = None,
@@ -75,6 +80,7 @@ def train_head(
     stop: Callable[[], str | None] = lambda: None,
     log: Callable[[Sequence[str]], None] = lambda lines: None,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
 ) -> TrainOutcome:
     """Train a method on labelled clips, or resume a stopped training.
 
@@ -102,7 +108,8 @@ def train_head(
         device: where to train.
         label: 'noun' or 'verb'.
         key: identifies the training; a state or a head of another key is refused.
-        precision: ``bf16`` runs the method under autocast.
+        precision: ``bf16`` runs the method under autocast, with its classifier and the loss in float32. ``fp32``
+            computes without TF32.
         watched: clips that are not trained on, scored after every epoch.
         chosen_by: the accuracy of ``metrics.jsonl`` by which an epoch is kept, see
             :func:`pipelines.train.selection.best_epoch`; None keeps the last epoch.
@@ -111,6 +118,8 @@ def train_head(
         stop: called before every step; if it returns a text, the reason, the training stops there.
         log: receives all lines of ``metrics.jsonl`` so far, at the start and after each epoch.
         progress: receives steps, epochs and warnings.
+        processes: processes that make each step together; this one leads. The others call
+            :func:`pipelines.train.follow.follow_head`.
 
     Raises:
         Interrupted: stopped by ``stop`` or the deadline; the state is saved.
@@ -129,68 +138,53 @@ def train_head(
         load_weights(method, weights)
         (folder / STATE).unlink(missing_ok=True)
         return TrainOutcome(weights, _kept_line(folder, chosen_by), already_done=True)
-    labels = _checked_labels(data, text)
-    parameters = trained_tensors(method)
-    if not parameters:
+    labels = checked_labels(data, text)
+    if not trained_tensors(method):
         progress.note(f"{method.name} has nothing to train")
         write_weights(weights, {}, identity)
         return TrainOutcome(weights)
     for one in watched:
         require_clips(one.name, one.data, len(one.text.names))
     text = text.to(device)
-    optimiser = make_optimiser(recipe, parameters.values())
-    checkpoint = Checkpoint(folder, identity, method, optimiser, device)
-    steps = -(-len(labels) // recipe.batch)
+    steps = Steps(method, data, labels, text, recipe, seed, device, precision, processes)
+    checkpoint = Checkpoint(folder, identity, method, steps.optimiser, device)
 
-    with _own_randomness(seed, device), no_tf32():
+    with _own_randomness(seed, device), no_tf32(), ExitStack() as stack:
         restored = checkpoint.restore(progress)
         place = restored or TrainProgress()
         resumed_at = (place.epoch, place.step) if restored else None
         _write_lines(folder, place.lines)
         log(place.lines)
-        progress.start(f"train {label}", recipe.epochs * steps, "steps", place.epoch * steps + place.step)
+        total = recipe.epochs * steps.per_epoch
+        progress.start(f"train {label}", total, "steps", place.epoch * steps.per_epoch + place.step)
         saved = time.monotonic()
+        stack.enter_context(leading(processes, steps, label, recipe))
         while place.epoch < recipe.epochs:
-            epoch = place.epoch
-            rate = learning_rate(recipe, epoch)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
+            epoch, rate = place.epoch, steps.rate(place.epoch)
             where = f"training of {label}, epoch {epoch + 1} of {recipe.epochs}"
-            order = epoch_order(seed, epoch, len(labels))
             method.train()
-            while place.step < steps:
+            while place.step < steps.per_epoch:
                 reason = why_to_end(deadline, stop)
-                if reason:
-                    checkpoint.save(place)
-                    raise Interrupted(
-                        f"{where}: stopped ({reason}) after {place.step} of {steps} steps. The state is in "
-                        f"{folder / STATE}; the same command goes on from there."
-                    )
-                if checkpoint_minutes is not None and time.monotonic() - saved >= 60 * checkpoint_minutes:
+                late = checkpoint_minutes is not None and time.monotonic() - saved >= 60 * checkpoint_minutes
+                if reason or late or steps.due():
+                    _settle(steps, place, processes, where, method, data, text)
+                if reason or late:
                     checkpoint.save(place)
                     saved = time.monotonic()
-                indices = order[place.step * recipe.batch : (place.step + 1) * recipe.batch]
-                batch = data.batch(indices, epoch).to(device)
-                target = torch.from_numpy(labels[indices]).to(device)
-                with _autocast(device, precision):
-                    logits = method.training_logits(batch, text, target).float()
-                loss = F.cross_entropy(logits, target)
-                value = loss.item()
-                if not np.isfinite(value):
-                    at = f"{where}, step {place.step + 1} of {steps}: the loss is {value}."
-                    raise _not_finite(at, method, batch, text, indices, rate)
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
+                if reason:
+                    raise Interrupted(
+                        f"{where}: stopped ({reason}) after {place.step} of {steps.per_epoch} steps. The state is in "
+                        f"{folder / STATE}; the same command goes on from there."
+                    )
+                processes.tell("step", epoch, place.step)
+                steps.make(epoch, place.step)
                 place.step += 1
-                place.loss_sum += value * len(indices)
-                place.correct += int((logits.argmax(1) == target).sum().item())
-                place.clips += len(indices)
                 progress.advance()
+            _settle(steps, place, processes, where, method, data, text)
             # The same clips in every epoch, so that the epochs can be compared.
             same = data.batch(np.arange(min(recipe.batch, len(labels))), epoch).to(device)
             method.eval()
-            with torch.no_grad(), _autocast(device, precision):
+            with torch.no_grad():
                 statistics = method.statistics(same, text)
             line = {
                 "epoch": epoch + 1,
@@ -233,17 +227,6 @@ def why_to_end(deadline: float | None, stop: Callable[[], str | None]) -> str | 
     return "time limit" if deadline is not None and time.monotonic() >= deadline else stop()
 
 
-def epoch_order(seed: int, epoch: int, clips: int) -> np.ndarray:
-    """Draw the order of the clips in an epoch.
-
-    It depends on seed, epoch and number of clips only.
-
-    Returns:
-        A permutation of the clips' indices, int64 [clips].
-    """
-    return np.random.default_rng([seed, epoch]).permutation(clips)
-
-
 def _write_lines(folder: Path, lines: list[str]) -> None:
     with replace_atomically(folder / METRICS) as temporary:
         temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
@@ -256,8 +239,30 @@ def _kept_line(folder: Path, chosen_by: str | None) -> dict[str, Any]:
     return line
 
 
-def _autocast(device: torch.device, precision: str) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+def _settle(
+    steps: Steps,
+    place: TrainProgress,
+    processes: Processes,
+    where: str,
+    method: Method,
+    data: TrainData,
+    text: TextBank,
+) -> None:
+    """Add the results of the steps made so far to an epoch's sums.
+
+    Raises:
+        InputError: a loss is not finite.
+    """
+    processes.tell("read")
+    for made in steps.read():
+        if not math.isfinite(made.loss):
+            at = f"{where}, step {made.step + 1} of {steps.per_epoch}: the loss is {made.loss}."
+            indices = steps.clips_of(made.epoch, made.step)
+            batch = data.batch(indices, made.epoch)
+            raise _not_finite(at, method, batch, text, indices, steps.rate(made.epoch))
+        place.loss_sum += made.loss * made.clips
+        place.correct += made.correct
+        place.clips += made.clips
 
 
 @contextmanager
@@ -273,7 +278,12 @@ def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-def _checked_labels(data: TrainData, text: TextBank) -> np.ndarray:
+def checked_labels(data: TrainData, text: TextBank) -> np.ndarray:
+    """Return the labels of clips to train on, int64.
+
+    Raises:
+        InputError: there are none, or one is outside the classes.
+    """
     labels = np.asarray(data.labels, np.int64)
     classes = len(text.vectors)
     if len(labels) == 0 or len(labels) != len(data):

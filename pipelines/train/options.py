@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Classified = Literal["full", "hand", "clip"]
 TrackerName = Literal["tensorboard", "wandb", "mlflow"]
+TrainPrecision = Literal["fp32", "bf16"]
 
 _PROTOCOL = Group("Protocol (shared by all methods of a comparison)")
 _SELECTION = Group("Recipe and selection (how a method is trained and which epoch is kept)")
@@ -93,6 +94,9 @@ class TrainOptions(ProtocolChoice):
     ] = field(default_factory=dict)
     label: Annotated[Literal["noun", "verb", "both"], Doc("Heads to train.")] = "both"
     seed: Annotated[int, Ge(0), Le(LARGEST_SEED), Doc("Seed of weights, order and frame draws.")] = 0
+    precision: Annotated[
+        TrainPrecision, Doc("fp32 (without TF32) or bf16: autocast, with classifier and loss in fp32.")
+    ] = "fp32"
     recipe: Annotated[
         RecipeName, _SELECTION, Doc("published: the method's own; matched: the same learning rates tried for all.")
     ] = "published"

@@ -115,6 +115,8 @@ def plan_run(workspace: Workspace, options: TrainOptions) -> PlannedRun:
         "protocol": protocol.as_dict(),
         "inputs": _inputs(workspace, protocol, frames),
     }
+    if options.precision != TrainOptions.precision:
+        config["precision"] = options.precision
     key = digest_json(config)
     safe = re.sub(r"[^A-Za-z0-9]+", "-", options.method).strip("-").lower()
     name = f"{safe}-{options.preset}-{source}-s{options.seed}-{key[:8]}"

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +21,26 @@ from pipelines.engine.environment import versions
 from pipelines.engine.leftovers import remove_leftovers, temporary_name
 from pipelines.engine.locks import exclusive_lock, said_once
 from pipelines.engine.machine import Machine
-from pipelines.engine.progress import Progress
+from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.sealed import sealed
 from pipelines.engine.shards import read_footer, read_rows
 from pipelines.engine.workspace import Workspace
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import Method, TextBank, build_method
 from pipelines.train.backbone import Towers, load_towers
-from pipelines.train.data import ClipData, usable_clips
+from pipelines.train.data import LoadedSplit, usable_clips
 from pipelines.train.features import StreamVectors, load_stream
 from pipelines.train.finished import CONFIG, SUMMARY, is_summarised, set_damaged_aside
-from pipelines.train.head import TrainSession, train_label
+from pipelines.train.follow import Assignment, follow_head
+from pipelines.train.head import TrainSession, train_label, training_clips, training_data
 from pipelines.train.loop import METRICS, why_to_end
 from pipelines.train.pixels import load_pictures
 from pipelines.train.plan import PlannedRun, text_file
+from pipelines.train.processes import ALONE, Processes
 from pipelines.train.protocol import Protocol
+from pipelines.train.resident import free_bytes, keep_on_device
 from pipelines.train.selection import ValidationSet
+from pipelines.train.steps import Steps
 from pipelines.train.target import SelectionTarget
 from pipelines.train.tracking import Tracking, all_rows
 from pipelines.train.warnings import of_boxes
@@ -107,11 +112,14 @@ def train_run(
     time_limit_minutes: float | None = None,
     limit: int | None = None,
     stop: Callable[[], str | None] = lambda: None,
+    processes: Processes = ALONE,
 ) -> dict[str, Any]:
     """Train the unfinished heads of a run, at most ``limit``.
 
     A finished head is left as it is, unless its weights are damaged: then it is trained again. A head that another
     process trains is waited for.
+
+    Of several processes that train together, the first calls this and the others :func:`follow_run`.
 
     Returns:
         What ``--json`` prints: the run, its folder, and for each head a summary, the kept epoch and the seconds of
@@ -126,7 +134,7 @@ def train_run(
     deadline = time.monotonic() + 60 * time_limit_minutes if time_limit_minutes is not None else None
 
     def session_on(device: torch.device) -> TrainSession:
-        return TrainSession(device, progress, checkpoint_minutes, deadline, stop, tracking.rows)
+        return TrainSession(device, progress, checkpoint_minutes, deadline, stop, tracking.rows, processes)
 
     try:
         seconds = _train_unfinished(workspace, planned, machine, progress, session_on, limit)
@@ -136,11 +144,73 @@ def train_run(
                 tracking.rows(part, lines)
     finally:
         tracking.close()
+        processes.give(None)
     if heads:
         _point_latest(workspace, planned)
     kept = {label: _kept(planned.folder / label, heads[label]) for label in heads}
     place = {"run": planned.name, "folder": str(planned.folder)}
     return {**place, "trained": list(seconds), "heads": heads, "kept": kept, "seconds": seconds}
+
+
+def follow_run(workspace: Workspace, planned: PlannedRun, machine: Machine, processes: Processes) -> None:
+    """Make the training steps of a run that the first process orders.
+
+    Nothing is written but the layouts of vectors that are missing on this machine.
+
+    Raises:
+        InputError: the first process has ended, or what is trained on cannot be read here.
+    """
+    loaded: tuple[LoadedSplit, Towers] | None = None
+    device = torch.device(machine.resolve_device())
+    while (assignment := processes.give(None)) is not None:
+        loaded = loaded or _load(workspace, planned, machine, device, Silent())
+        _follow(workspace, planned, *loaded, assignment, processes)
+
+
+def _follow(
+    workspace: Workspace,
+    planned: PlannedRun,
+    split: LoadedSplit,
+    towers: Towers,
+    assignment: Assignment,
+    processes: Processes,
+) -> None:
+    label, options = assignment.label, planned.options
+    text = load_text(workspace, planned.config["source"]["dataset"], planned.protocol, label, split.device)
+    method = _initial(planned, split, text, towers).to(split.device)
+    clips, _ = training_clips(planned, label, split)
+    data = training_data(planned, split, clips)
+    steps = Steps(
+        method,
+        data,
+        clips.labels,
+        text,
+        assignment.recipe,
+        options.seed,
+        split.device,
+        options.precision,
+        processes,
+    )
+    follow_head(method, steps, assignment, processes)
+
+
+def _load(
+    workspace: Workspace, planned: PlannedRun, machine: Machine, device: torch.device, progress: Progress
+) -> tuple[LoadedSplit, Towers]:
+    """Load what a run trains on, and the towers that its method learns through."""
+    clips = read_clips(workspace, planned.config["source"]["dataset"], planned.frames.split)
+    streams = load_streams(workspace, planned.frames, planned.protocol, clips, progress)
+    needs = planned.method_class.needed_by(planned.settings.config)
+    towers = load_towers(workspace, planned.protocol, needs, machine, planned.options.encoder)
+    pictures = load_pictures(planned.frames, planned.protocol, streams, towers, machine.workers, progress)
+    held = keep_on_device(streams, device, progress, free_bytes(device))
+    return LoadedSplit(clips, streams, pictures, held, device), towers
+
+
+def _initial(planned: PlannedRun, split: LoadedSplit, text: TextBank, towers: Towers) -> Method:
+    """Make a run's method with its initial weights."""
+    settings, seed = planned.settings.config, planned.options.seed
+    return untrained_method(planned.method_class, settings, split.streams, text.logit_scale, seed, towers)
 
 
 def _train_unfinished(
@@ -163,29 +233,21 @@ def _train_unfinished(
         for warning in of_boxes(workspace, source, planned.protocol):
             progress.note(f"warning: {warning}")
         device = torch.device(machine.resolve_device())
-        clips = read_clips(workspace, source, planned.frames.split)
-        streams = load_streams(workspace, planned.frames, planned.protocol, clips, progress)
-        needs = planned.method_class.needed_by(planned.settings.config)
-        towers = load_towers(workspace, planned.protocol, needs, machine, planned.options.encoder)
-        pictures = load_pictures(planned.frames, planned.protocol, streams, towers, machine.workers, progress)
+        split, towers = _load(workspace, planned, machine, device, progress)
         session = session_on(device)
         for label in planned.options.labels:
             if not (planned.folder / label / CONFIG).is_file():
-                _write_config(planned, label, streams, device)
+                _write_config(planned, label, split, session.processes)
         for label in todo:
             with exclusive_lock(planned.folder / label, _patience(planned, label, session)):
                 if _finished(planned, label):
                     continue
-                _write_config(planned, label, streams, device)
+                _write_config(planned, label, split, session.processes)
                 text = load_text(workspace, source, planned.protocol, label, device)
                 target = _watched_target(planned.target, label, towers, machine, progress) if planned.target else []
-
-                def make_method(text: TextBank = text) -> Method:
-                    settings, seed = planned.settings.config, planned.options.seed
-                    return untrained_method(planned.method_class, settings, streams, text.logit_scale, seed, towers)
-
+                make_method = partial(_initial, planned, split, text, towers)
                 begun = time.monotonic()
-                train_label(planned, label, make_method, clips, streams, pictures, text, target, session)
+                train_label(planned, label, make_method, split, text, target, session)
                 seconds[label] = time.monotonic() - begun
     return seconds
 
@@ -212,8 +274,9 @@ def _watched_target(
     streams = load_streams(target.workspace, target.frames, target.protocol, clips, progress)
     text = load_text(target.workspace, target.dataset, target.protocol, label, device)
     pictures = load_pictures(target.frames, target.protocol, streams, towers, machine.workers, progress)
-    data = ClipData(streams, usable_clips(clips, streams, label), clips.clip_ids, None, device, pictures)
-    return [ValidationSet("target", data, text)]
+    held = keep_on_device(streams, device, progress, free_bytes(device))
+    split = LoadedSplit(clips, streams, pictures, held, device)
+    return [ValidationSet("target", split.data(usable_clips(clips, streams, label), None), text)]
 
 
 def _finished(planned: PlannedRun, label: Label) -> bool:
@@ -240,17 +303,17 @@ def _patience(planned: PlannedRun, label: Label, session: TrainSession) -> Calla
     return wait
 
 
-def _write_config(
-    planned: PlannedRun, label: Label, streams: Mapping[str, StreamVectors], device: torch.device
-) -> None:
+def _write_config(planned: PlannedRun, label: Label, split: LoadedSplit, processes: Processes) -> None:
     folder = planned.folder / label
     folder.mkdir(parents=True, exist_ok=True)
-    dims = {role: stream.dim for role, stream in streams.items()}
+    dims = {role: stream.dim for role, stream in split.streams.items()}
     config = {**planned.config, "name": planned.name, "key": planned.key, "label": label, "dims": dims}
     config["sources"] = dict(planned.sources)
-    config["versions"] = {**versions("xmic", "torch", "numpy"), "device": device.type}
+    config["versions"] = {**versions("xmic", "torch", "numpy"), "device": split.device.type}
     # The rounding of sums on a CPU depends on the number of threads.
     config["threads"] = torch.get_num_threads()
+    if processes.size > 1:
+        config["processes"] = processes.size
     with replace_atomically(folder / CONFIG) as temporary:
         temporary.write_text(json.dumps(sealed(config), indent=2, sort_keys=True) + "\n")
 

@@ -20,7 +20,7 @@ from pipelines.train.plan import PlannedRun
 from pipelines.train.trackers import TRACKERS, TrackedRun, Tracker, refuse_missing
 
 _COUNT = "rows-written"
-_SETTINGS = ("method", "preset", "method_config", "recipe", "selection", "seed", "fixed_frames", "source")
+_SETTINGS = ("method", "preset", "method_config", "recipe", "selection", "seed", "fixed_frames", "precision", "source")
 _OF_PROTOCOL = ("encoder", "v2", "streams", "classify", "segments", "prompt", "names")
 
 
@@ -103,7 +103,7 @@ class Tracking:
     def _run(self, name: TrackerName) -> TrackedRun:
         config = self._planned.config
         protocol = {key: config["protocol"][key] for key in _OF_PROTOCOL}
-        settings = {**{key: config[key] for key in _SETTINGS}, "protocol": protocol}
+        settings = {**{key: config[key] for key in _SETTINGS if key in config}, "protocol": protocol}
         return TrackedRun(self._planned.name, self._planned.key, settings, self._folder(name))
 
     def _leave_out(self, name: TrackerName, error: Exception) -> None:

@@ -47,7 +47,8 @@ def train(
     and SIGUSR1 save the state first.
     """
     from pipelines.train.plan import plan_run
-    from pipelines.train.run import train_run
+    from pipelines.train.processes import joined
+    from pipelines.train.run import follow_run, train_run
 
     space = open_workspace(context, workspace)
     planned = plan_run(space, options)
@@ -66,16 +67,21 @@ def train(
         answer = {"run": planned.name, "key": planned.key, "config": planned.config, "sources": dict(planned.sources)}
         console.emit({**answer, "heads": told, "warnings": boxes}, json, text)
         return
-    with saving_signals() as stop:
+    machine = machine_of(workers, device, offline)
+    with saving_signals() as stop, joined(planned.method_class, options.method, machine.resolve_device()) as processes:
+        if not processes.leads:
+            follow_run(space, planned, machine, processes)
+            return
         result = train_run(
             space,
             planned,
-            machine_of(workers, device, offline),
+            machine,
             console.progress(),
             checkpoint_minutes=options.checkpoint_minutes,
             time_limit_minutes=options.time_limit,
             limit=limit,
             stop=stop,
+            processes=processes,
         )
     console.emit(result, json, list(trained_lines(result)))
 

@@ -164,6 +164,7 @@ def test_what_was_set_other_than_the_preset_has_it_stands_in_the_result(embedded
         ("recipe", {"name": "published", "epochs": 15}, ({}, {})),
         ("recipe", {"name": "matched, custom", "lr": [1e-5], "epochs": 3}, ({}, {"epochs": 3})),
         ("fixed_frames", True, ({}, {"fixed_frames": True})),
+        ("precision", "bf16", ({}, {"precision": "bf16"})),
         ("recipe", None, ({}, {})),
     ],
 )

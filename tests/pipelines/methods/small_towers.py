@@ -53,8 +53,8 @@ class SmallTextTower(TextTower):
     def embed(self, tokens: Tensor) -> Tensor:
         return self.table[tokens].to(torch.get_default_dtype())
 
-    def encode(self, embeddings: Tensor, eot: Tensor) -> Tensor:
-        place = torch.arange(embeddings.shape[1])
+    def encode(self, embeddings: Tensor, eot: Tensor, length: int | None = None) -> Tensor:
+        place = torch.arange(embeddings.shape[1], device=embeddings.device)
         weight = (place + 1) * (place <= eot[:, None])
         return torch.tanh((embeddings * weight[..., None]).sum(1) / 20) @ self.matrix.to(embeddings.dtype)
 

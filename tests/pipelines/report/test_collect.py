@@ -207,6 +207,7 @@ def test_the_presets_of_zero_shot_are_one_and_scores_have_none(metrics: Make) ->
             "xmic official (recipe matched; epochs=3; fixed frames)",
         ),
         ({"changed_settings": {"n1": False}}, "xmic official (n1=False)"),
+        ({"changed_recipe": {"precision": "bf16"}}, "xmic official (precision=bf16)"),
     ],
 )
 def test_a_custom_recipe_says_what_differs_where_that_is_known(

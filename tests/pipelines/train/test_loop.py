@@ -19,7 +19,7 @@ from pipelines.methods.base import Method, build_method
 from pipelines.methods.recipe import Recipe
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
 from pipelines.train.checkpoint import Checkpoint, TrainProgress
-from pipelines.train.loop import epoch_order
+from pipelines.train.steps import epoch_order
 from tests.pipelines.train.loop_world import (
     DIM,
     RECIPE,

@@ -8,7 +8,7 @@ from torch import nn
 
 from data_manifests.errors import UsageError
 from pipelines.methods.recipe import PAPER, Recipe
-from pipelines.train.optim import learning_rate, make_optimiser
+from pipelines.train.optim import learning_rate, load_state, make_optimiser
 
 
 def test_the_default_recipe_warms_up_over_five_epochs_and_stays() -> None:
@@ -47,6 +47,20 @@ def test_sgd_has_momentum() -> None:
         weight.grad = torch.ones(1)
         optimiser.step()
         assert weight.item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_a_cpu_steps_as_plainly_after_a_state_of_cuda(kind: Any) -> None:
+    weights = [nn.Parameter(torch.ones(3)) for _ in range(2)]
+    plain, resumed = (make_optimiser(Recipe(optimiser=kind), [weight]) for weight in weights)
+    for weight, optimiser in zip(weights, (plain, resumed), strict=True):
+        weight.grad = torch.ones(3)
+        optimiser.step()
+    state = plain.state_dict()
+    state["param_groups"] = [{**group, "fused": True, "lr": 0.25} for group in state["param_groups"]]
+    load_state(resumed, state)
+    assert [(group["fused"], group["lr"]) for group in resumed.param_groups] == [(None, 0.25)]
+    assert state["param_groups"][0]["fused"] is True
 
 
 def test_weight_decay_reaches_every_tensor() -> None:

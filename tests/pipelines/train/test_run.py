@@ -171,6 +171,19 @@ def test_the_key_covers_settings_seed_protocol_and_vectors_but_not_the_machine(e
     assert plan_run(embedded, request()).key != base
 
 
+def test_the_precision_is_in_the_key_and_the_configuration_unless_it_is_the_default(embedded):
+    base = plan_run(embedded, request())
+    assert "precision" not in base.config
+    assert plan_run(embedded, request(precision="fp32")).key == base.key
+    planned, _ = train(embedded, precision="bf16")
+    assert planned.key != base.key
+    assert json.loads((planned.folder / "noun/config.json").read_text())["precision"] == "bf16"
+    train(embedded)
+    weights = [(run.folder / "noun/weights.safetensors").read_bytes() for run in (planned, base)]
+    assert weights[0] != weights[1]
+    assert find_run(embedded, planned.name).config["precision"] == "bf16"
+
+
 def test_presets_decide_the_classified_stream(embedded):
     assert plan_run(embedded, request()).protocol.classify == "hand"
     assert plan_run(embedded, request(preset="paper")).protocol.classify == "full"
