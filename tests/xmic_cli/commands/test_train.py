@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from tests.pipelines import towered_encoder
 from xmic_cli.app import run
+
+ROOT = Path(__file__).parents[3]
 
 QUICK = ["--set", "epochs=2", "--set", "batch=4"]
 
@@ -141,3 +148,33 @@ def test_a_setting_given_as_an_option_is_named_with_its_form(option, setting, ca
     error = capsys.readouterr().err
     assert f"No such option: {option}. It is a setting of the method: --set {setting}=VALUE." in error
     assert "Possible" not in error
+
+
+def test_two_processes_of_torchrun_train_one_run_and_one_answers(embedded, world, capsys):
+    world.embed_dataset(embedded, "mine", ("train",), towered_encoder.lazy(), hands=False)
+    options = ["--method", "coop", "--encoder", towered_encoder.SPEC, "--classify", "full"]
+    words = ["train", "mine", "-w", str(embedded.root), "--device", "cpu", "--json", *options, *QUICK]
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "xmic_cli"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run([*start, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr
+    answer = json.loads(ran.stdout)
+    assert answer["trained"] == ["noun", "verb"]
+    for label in ("noun", "verb"):
+        head = embedded.root / "runs" / answer["run"] / label
+        assert json.loads((head / "config.json").read_text())["processes"] == 2
+        assert sorted(path.name for path in head.iterdir()) == [
+            "config.json", "metrics.jsonl", "summary.json", "weights.safetensors"
+        ]  # fmt: skip
+        lines = [json.loads(line) for line in (head / "metrics.jsonl").read_text().splitlines()]
+        assert [line["clips"] for line in lines] == [6, 6]
+    assert run(words) == 0
+    assert json.loads(capsys.readouterr().out)["trained"] == []
+
+
+def test_a_method_that_one_process_trains_is_refused_under_torchrun(embedded, capsys, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert run(["train", "-w", str(embedded.root), "--method", "zero-shot"]) == 2
+    assert "zero-shot learns nothing: run xmic train without torchrun" in capsys.readouterr().err
+    assert not (embedded.root / "runs").exists()
