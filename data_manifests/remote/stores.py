@@ -118,9 +118,9 @@ def is_listed(url: str) -> bool:
 
 
 def _listed(url: str) -> Listing:
-    store = store_of(url)
     if url.partition(":")[0] in _WEB:
         return None
+    store = store_of(url)
     found: dict[str, Entry] = {}
     try:
         with in_words(url):

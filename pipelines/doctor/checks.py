@@ -108,10 +108,11 @@ def examine(
         timeout_s: limit in seconds for each trial, and for each import with the questions to the module.
 
     Returns:
-        'ok' (every dependency imports and every trial works), 'xmic', 'python', 'platform', 'dependencies', 'trials',
-        'devices', 'ffmpeg', 'caches', 'disk', 'workspace', 'offline'. A part whose check failed is an object with
-        'error'.
+        'ok' (every dependency imports, every trial works, and the file system keeps what xmic needs), 'xmic', 'python',
+        'platform', 'dependencies', 'trials', 'devices', 'ffmpeg', 'caches', 'disk', 'file_system', 'workspace',
+        'offline'. A part whose check failed is an object with 'error'.
     """
+    from pipelines.doctor.file_system import examine_file_system
     from pipelines.engine.machine import usable_cores
 
     with (
@@ -124,8 +125,10 @@ def examine(
         tried = list(pool.map(lambda trial: _tried(trial, probes, Path(folder), timeout_s), trials))
     settings, problem = _settings(workspace)
     packages = [_package(item, probes[item.module]) for item in dependencies]
+    file_system = _isolated(lambda: examine_file_system(workspace, timeout_s))
+    broken = [item for item in file_system.get("promises", ()) if item["needed"] and item["holds"] is False]
     return {
-        "ok": all(package["imports"] for package in packages) and all(trial["works"] for trial in tried),
+        "ok": all(package["imports"] for package in packages) and all(trial["works"] for trial in tried) and not broken,
         "xmic": _version("xmic"),
         "python": {"version": platform.python_version(), "executable": sys.executable},
         "platform": platform.platform(),
@@ -135,6 +138,7 @@ def examine(
         "ffmpeg": _details(probes, "av"),
         "caches": _isolated(_caches),
         "disk": _isolated(lambda: _disk(workspace)),
+        "file_system": file_system,
         "workspace": _isolated(lambda: _workspace(workspace, settings, problem)),
         "offline": _offline(probes),
     }

@@ -18,8 +18,9 @@ def doctor(context: typer.Context, workspace: WorkspaceOption = None, json: Json
     """Check dependencies, devices, codecs, caches, disk and workspace.
 
     It also runs when a dependency is broken. Every dependency is imported. Then a clip is decoded, a picture goes
-    through each packaged network, and a shard is written and read. Each of these runs in a process of its own, and
-    nothing is downloaded. Exits 3 when one of them fails.
+    through each packaged network, and a shard is written and read. What the workspace's file system promises (renames,
+    locks) is tried in a temporary folder. Each of these runs in a process of its own, and nothing is downloaded. Exits
+    3 when one of them fails.
     """
     from pipelines.doctor.checks import examine
 
@@ -48,6 +49,7 @@ def lines(result: Mapping[str, Any]) -> Iterator[str]:
         ("Video (FFmpeg in PyAV)", _ffmpeg),
         ("Caches", _caches),
         ("Disk", _disk),
+        ("File system of the workspace", _file_system),
         ("Workspace", _workspace),
         ("Usable without network", _offline),
     ):
@@ -58,8 +60,10 @@ def lines(result: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"  {line}" for line in part(value))
     broken = [package["name"] for package in result["dependencies"] if not package["imports"]]
     broken += [f"trial {trial['name']}" for trial in result["trials"] if not trial["works"]]
+    promises = result["file_system"].get("promises", ())
+    broken += [f"file system ({item['name']})" for item in promises if item["needed"] and item["holds"] is False]
     yield ""
-    sound = "All required dependencies import, and all trials work."
+    sound = "All required dependencies import, all trials work, and the file system keeps what xmic needs."
     yield f"{len(broken)} broken: {', '.join(broken)}" if broken else sound
 
 
@@ -68,6 +72,7 @@ _KEYS = {
     "Video (FFmpeg in PyAV)": "ffmpeg",
     "Caches": "caches",
     "Disk": "disk",
+    "File system of the workspace": "file_system",
     "Workspace": "workspace",
     "Usable without network": "offline",
 }
@@ -130,6 +135,15 @@ def _disk(disk: Mapping[str, Any]) -> Iterator[str]:
     yield f"{_size(disk['free_bytes'])} free of {_size(disk['total_bytes'])} at {disk['path']}"
     if not disk["writable"]:
         yield "!! not writable; name another workspace with -w"
+
+
+def _file_system(found: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{found['path']} ({found['kind'] or 'of a kind that the system does not name'}), as this machine sees it"
+    for item in found["promises"]:
+        mark = "? " if item["holds"] is None else "ok" if item["holds"] else "!!" if item["needed"] else "no"
+        yield f"{mark} {item['what']}: {item['found']}"
+    if any(item["needed"] and item["holds"] is False for item in found["promises"]):
+        yield "!! a workspace here can lose or mix artifacts: name a folder on another disk with -w (docs/storage.md)"
 
 
 def _workspace(workspace: Mapping[str, Any]) -> Iterator[str]:
