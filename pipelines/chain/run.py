@@ -84,10 +84,10 @@ ONLY = ("prepare", *(name for name, _ in STEPS))
 def run_step(
     cells: Sequence[Cell], step: str, machine: Machine, progress: Progress, policy: RunPolicy | None = None
 ) -> ChainResult:
-    """Run one of :data:`ONLY` for all cells, or a share of its shards.
+    """Run one step of :data:`ONLY`, or a share of its shards.
 
     Args:
-        cells: as for :func:`run_chain`.
+        cells: as for :func:`run_chain`; the step is for all of them.
         step: 'prepare', or one whose shards the tasks of a job array share.
         machine: workers, device, network.
         progress: receives the progress of each stage.

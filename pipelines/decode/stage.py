@@ -359,7 +359,7 @@ class Decoded:
 
 
 def lacking_frames(stage: DecodeStage, missing: list[str], folder: Path) -> list[Unit]:
-    """List the units of a later stage for groups that are not decoded yet.
+    """List a later stage's units whose frames are not decoded yet.
 
     Args:
         stage: the decode stage that makes the frames.

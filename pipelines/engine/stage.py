@@ -98,7 +98,10 @@ class WritesScratch(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """Units to make, each with the reason, units already done, and units that lack an input."""
+    """Units to make with the reason, done units, and lacking ones.
+
+    A lacking unit cannot be made, since an earlier stage has not made its input.
+    """
 
     todo: list[Inspection]
     done: list[Inspection]

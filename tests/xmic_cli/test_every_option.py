@@ -15,6 +15,7 @@ import typer
 
 from data_manifests.errors import InputError
 from pipelines.chain.config import DATASETS, OLD_KEYS, TABLES, check_config, keys_of
+from pipelines.chain.slurm import SlurmOptions
 from pipelines.embed.options import ImportFeaturesOptions
 from pipelines.engine.command_lines import command_line
 from pipelines.engine.options import Argument, CommandOnly, FileOnly, Option, Options, options_of
@@ -33,12 +34,17 @@ _COMMANDS = {
 }
 """Table of xmic.toml → its command."""
 
-_CALLS: dict[str, type] = {"score": ScoreOptions, "import-features": ImportFeaturesOptions}
+_CALLS: dict[str, type] = {
+    "score": ScoreOptions,
+    "import-features": ImportFeaturesOptions,
+    "slurm": SlurmOptions,
+}
 """Command without a table in xmic.toml → its options."""
 
 _CALL_ONLY = {
     "score": {"workspace", "break_lock", "json"},
     "import-features": {item.name for item in fields(StageOptions)},
+    "slurm": {"file", "workspace", "json"},
 }
 """Command of :data:`_CALLS` → the options that say how it is called."""
 
@@ -51,6 +57,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "dataset own": {"reader": "a.b:C", "name": "x"},
     "score": {"files": ["x.csv"], "dataset": "x", "name": "x"},
     "import-features": {"dataset": "x", "name": "x", "split": "val", "vectors": "x.npz"},
+    "slurm": {"out": "x"},
 }
 
 
@@ -240,7 +247,7 @@ def test_a_command_line_in_a_message_is_read_back_as_its_options(command: str) -
 
 def _filled(command: str) -> Options:
     """Options of a command without one default."""
-    texts = {"text": ("noun=my nouns.npz",), "stream": "hand"}
+    texts = {"text": ("noun=my nouns.npz",), "stream": "hand", "time": "1-12"}
     values = {option.name: texts.get(option.name) or _some(option) for option in _taken(command).values()}
     options = _kind(command)(**values)
     assert all(getattr(options, option.name) != option.default for option in _taken(command).values())
@@ -248,7 +255,7 @@ def _filled(command: str) -> Options:
 
 
 def _some(option: Option) -> Any:
-    one = {Path: Path("my file.csv"), float: 2.5, bool: True, str: "my words"}[option.kind]
+    one = {Path: Path("my file.csv"), float: 2.5, int: 3, bool: True, str: "my words"}[option.kind]
     return (one,) if option.several else one
 
 

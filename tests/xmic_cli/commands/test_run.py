@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.engine.workspace import DatasetSettings, Workspace
 from xmic_cli.app import run
 
 
@@ -253,3 +254,59 @@ def test_the_folder_with_an_xmic_toml_has_its_workspace_unless_another_is_named(
     (grid / "xmic.toml").unlink()
     assert run(["status"]) == 5
     assert "xmic-work: no dataset is prepared" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--shard", "0/2"], "--shard 0/2: it is for a single step; name it with --only decode|detect-hands|embed."),
+        (["--allow-partial"], "--allow-partial: it is for a single step; name it with --only"),
+        (
+            ["--only", "prepare", "--shard", "0/2"],
+            "--shard 0/2: prepare has no shares; run it once, before",
+        ),
+        (["--only", "decode", "--cell", "0"], "--only decode and --cell: leave one of the two out."),
+        (["--only", "decode", "--list-cells"], "--only decode and --list-cells: leave one of the two out."),
+        (["--only", "decode", "--dry-run"], "--only decode and --dry-run: leave one of the two out."),
+        (["--only", "train"], "--only train: expected prepare, decode, detect-hands or embed"),
+    ],
+)
+def test_options_of_one_step_and_of_the_whole_chain_do_not_mix(tmp_path, capsys, options, said):
+    assert run(["run", str(tmp_path / "xmic.toml"), *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_single_step_makes_its_share_and_the_next_waits_for_all_of_it(tmp_path, capsys, make_video):
+    rows = ["video,start_s,stop_s,verb,noun"]
+    for number in range(6):
+        make_video(tmp_path / f"{number}.mp4", seconds=0.5, fps=12)
+        rows.append(f"{number}.mp4,0,0.5,cut,bread")
+    (tmp_path / "clips.csv").write_text("\n".join(rows) + "\n")
+    file = tmp_path / "xmic.toml"
+    file.write_text(
+        'workspace = "w"\nhands = false\n[[dataset]]\nname = "a"\nreader = "table"\nfiles = ["val=clips.csv"]\n'
+        'videos = ["."]\n[decode]\nsegments = 2\n[embed]\nencoder = "pocket"\n'
+    )
+    workspace = Workspace.open(tmp_path / "w")
+    with workspace.changing():
+        workspace.datasets["a"] = DatasetSettings("table", (str(tmp_path),), 8)
+
+    def step(name, *options):
+        capsys.readouterr()
+        code = run(["run", str(file), "--only", name, "--json", *options])
+        return code, json.loads(capsys.readouterr().out)
+
+    code, prepared = step("prepare")
+    assert (code, prepared["prepared"][0]["dataset"], prepared["stages"]) == (0, "a", [])
+    code, first = step("decode", "--shard", "0/2")
+    (decode,) = first["stages"]
+    assert code == 0
+    assert 0 < decode["made"] < decode["shards"] == decode["made"] + decode["remaining"]
+    code, refused = step("embed")
+    assert code == 5
+    assert "cannot be made yet. The first, " in refused["error"]
+    assert "run xmic decode a --split val" in refused["error"]
+    assert step("embed", "--shard", "0/2")[1]["stages"][0]["made"] == decode["made"]
+    assert step("embed", "--shard", "1/2")[0] == 5
+    assert step("decode", "--shard", "1/2")[1]["stages"][0]["made"] == decode["remaining"]
+    assert step("embed")[1]["stages"][0]["made"] == decode["remaining"]
