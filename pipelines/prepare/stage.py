@@ -293,7 +293,7 @@ def _remember(workspace: Workspace, dataset: str, reader: Reader, roots: Sequenc
     groups = known.groups if known else _bucket_count(clips)
     absolute = tuple(str(root.resolve()) for root in roots) or (known.roots if known else ())
     settings = DatasetSettings(reader.name, absolute, groups)
-    if known != settings:
+    if Workspace.open(workspace.root).datasets.get(dataset) != settings:
         with workspace.changing():
             workspace.datasets[dataset] = settings
 
