@@ -17,14 +17,16 @@ from typing import Any
 
 import numpy as np
 
+from data_manifests.schema import Label
 from pipelines.chain.grid import read_cells
 from pipelines.chain.run import run_chain
 from pipelines.embed.encoders import load_encoder
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.predictions_file import labelled_scores
 from pipelines.hands.detector import load_detector
-from pipelines.report.collect import collect
+from pipelines.report.collect import PREDICTIONS, collect
 from pocket_kitchens.build import FORMS, build
 from pocket_kitchens.drawing.clip import render
 from pocket_kitchens.drawing.domains import EGO4D, EPIC
@@ -98,7 +100,7 @@ def boxes(drawn: list[np.ndarray]) -> list[list[list[Any]]]:
 
 
 def chain_numbers(folder: Path) -> dict[str, Any]:
-    """The accuracies and last losses of zero-shot and X-MIC on a small drawn world."""
+    """Accuracies and losses of zero-shot and X-MIC on a small drawn world, and the losses of X-MIC's training."""
     world = folder / "world"
     build(world, Size(12, 16, (2, 3)), SEED, 2, Silent())
     datasets = [
@@ -110,15 +112,28 @@ def chain_numbers(folder: Path) -> dict[str, Any]:
     file.write_text(_CONFIG + "".join(datasets), encoding="utf-8")
     run_chain(read_cells(file), Machine(2, "cpu", offline=True), Silent(), report=False)
     workspace = Workspace.open(folder / "work")
-    accuracies = {
-        f"{metrics.run.method} {metrics.target} {label}": {"top1": numbers.top1, "clips": numbers.n_evaluated}
-        for metrics in collect(workspace).evaluations
+    collected = collect(workspace)
+    evaluated = {
+        f"{metrics.run.method} {metrics.target} {label}": {
+            "top1": numbers.top1,
+            "loss": _loss(evaluation, label),
+            "clips": numbers.n_evaluated,
+        }
+        for metrics, evaluation in zip(collected.evaluations, collected.folders, strict=True)
         for label, numbers in metrics.labels.items()
     }
-    losses = {}
+    trained = {}
     for log in sorted(workspace.runs.glob("xmic-*/*/metrics.jsonl")):
-        losses[log.parent.name] = [json.loads(line)["loss"] for line in log.read_text("utf-8").splitlines()]
-    return {"accuracies": accuracies, "losses": losses}
+        trained[log.parent.name] = [json.loads(line)["loss"] for line in log.read_text("utf-8").splitlines()]
+    return {"evaluated": evaluated, "trained": trained}
+
+
+def _loss(evaluation: Path, label: Label) -> float:
+    """Mean cross-entropy of an evaluation's scores."""
+    found = labelled_scores(evaluation / PREDICTIONS, label)
+    scores = found.scores.astype(np.float64)
+    logs = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    return float(-logs[np.arange(len(scores)), found.truth].mean())
 
 
 def rounded(value: Any) -> Any:
