@@ -13,6 +13,7 @@ from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.metrics_file import Metrics
 from pipelines.report.axis import axis_end
 from pipelines.report.collect import method_name
+from pipelines.train.finished import read_log
 
 WIDTH, HEIGHT = 360, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 322, 12, 156
@@ -95,6 +96,9 @@ def training_curves(workspace: Workspace, evaluations: Sequence[Metrics]) -> lis
     """Lay out the training curves of the evaluated runs.
 
     A head without its ``metrics.jsonl`` in the workspace is left out.
+
+    Raises:
+        InputError: such a file is damaged.
     """
     runs: dict[str, list[Metrics]] = {}
     for metrics in evaluations:
@@ -104,8 +108,7 @@ def training_curves(workspace: Workspace, evaluations: Sequence[Metrics]) -> lis
         within = next((one for one in own if one.within and not one.control and not one.clips_file), None)
         folder = workspace.run_named(run)
         for label in LABELS:
-            file = folder / label / "metrics.jsonl" if folder else None
-            lines = file.read_text(encoding="utf-8").splitlines() if file and file.is_file() else []
+            lines = read_log(folder / label) if folder else []
             if lines:
                 epochs = [json.loads(line) for line in lines]
                 found.append(training_curve(own[0], label, epochs, within))

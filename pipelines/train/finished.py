@@ -74,6 +74,28 @@ def is_log_damaged(folder: Path) -> bool:
         return is_summarised(folder)
 
 
+def read_log(folder: Path) -> list[str]:
+    """Read the lines of a head's log; none where it has no log.
+
+    Raises:
+        InputError: it is not the log that the head ended with, or a line is no JSON object with an epoch.
+    """
+    file = folder / LOG
+    if not file.is_file():
+        return []
+    try:
+        lines = file.read_text("utf-8").splitlines()
+        whole = all("epoch" in json.loads(line) for line in lines)
+    except (ValueError, TypeError, RecursionError):
+        whole = False
+    if not whole or is_log_damaged(folder):
+        raise InputError(
+            f"{file}: not the log that the head was trained with. Put it back, or remove {SUMMARY} beside it and run "
+            "the same xmic train to train the head again."
+        )
+    return lines
+
+
 def what_is_changed(config: Mapping[str, Any]) -> str | None:
     """Describe how a head's configuration differs from what was written.
 

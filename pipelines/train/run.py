@@ -30,10 +30,10 @@ from pipelines.methods.base import Method, TextBank, build_method
 from pipelines.train.backbone import Towers, load_towers
 from pipelines.train.data import LoadedSplit, usable_clips
 from pipelines.train.features import StreamVectors, load_stream
-from pipelines.train.finished import CONFIG, SUMMARY, is_summarised, set_damaged_aside
+from pipelines.train.finished import CONFIG, SUMMARY, is_summarised, read_log, set_damaged_aside
 from pipelines.train.follow import Assignment, follow_head
 from pipelines.train.head import TrainSession, train_label, training_clips, training_data
-from pipelines.train.loop import METRICS, why_to_end
+from pipelines.train.loop import why_to_end
 from pipelines.train.pixels import load_pictures
 from pipelines.train.plan import PlannedRun, text_file
 from pipelines.train.processes import ALONE, Processes
@@ -127,7 +127,7 @@ def train_run(
 
     Raises:
         Interrupted: stopped by a signal or the time limit; the state is saved.
-        InputError: no usable clip, or a loss that is not finite.
+        InputError: no usable clip, a loss that is not finite, or a finished head whose log is damaged.
         UsageError: the package of a tracker is not installed.
     """
     tracking = Tracking(planned.options.log, workspace, planned, progress)
@@ -259,10 +259,7 @@ def _summary(planned: PlannedRun, label: Label) -> dict[str, Any]:
 
 def _kept(head: Path, summary: Mapping[str, Any]) -> dict[str, Any]:
     """Read the line of metrics.jsonl of the kept epoch; empty without one."""
-    try:
-        lines = [json.loads(line) for line in (head / METRICS).read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError):
-        return {}
+    lines = [json.loads(line) for line in read_log(head)]
     return next((line for line in lines if line["epoch"] == summary.get("selected_epoch")), {})
 
 

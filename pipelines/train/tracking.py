@@ -13,6 +13,7 @@ from pathlib import Path
 from pipelines.engine.atomic import replace_atomically
 from pipelines.engine.progress import Progress
 from pipelines.engine.workspace import Workspace
+from pipelines.train.finished import read_log
 from pipelines.train.loop import METRICS
 from pipelines.train.matched import TRIALS
 from pipelines.train.options import TrackerName
@@ -28,13 +29,13 @@ def all_rows(run: Path, label: str) -> Iterator[tuple[str, list[str]]]:
     """Yield the parts of a head with the lines of their ``metrics.jsonl``.
 
     They are the head itself and its trials of learning rates. A method that learns nothing has none.
+
+    Raises:
+        InputError: such a file is damaged.
     """
     for file in [*sorted((run / label / TRIALS).glob(f"*/{METRICS}")), run / label / METRICS]:
         if file.is_file():
-            yield (
-                file.parent.relative_to(run).as_posix().replace(f"/{TRIALS}/", "/"),
-                file.read_text("utf-8").splitlines(),
-            )
+            yield file.parent.relative_to(run).as_posix().replace(f"/{TRIALS}/", "/"), read_log(file.parent)
 
 
 class Tracking:

@@ -52,7 +52,7 @@ class Child:
         """Return its worker processes that run."""
         return [pid for pid in _session(self.pid) if pid != self.pid and _is_worker(pid)]
 
-    def survivors(self, patience_s: float = 10.0) -> list[int]:
+    def survivors(self, patience_s: float = 120.0) -> list[int]:
         """Return the processes that it started and that outlive it for so long."""
         end = time.monotonic() + patience_s
         while (left := _session(self.pid)) and time.monotonic() < end:

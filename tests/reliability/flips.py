@@ -214,10 +214,12 @@ class Flipping:
 
         return self.states.run(run)
 
-    def run(self, flips: Iterable[Flip], rng: random.Random, say: Callable[[str], None]) -> Outcome:
-        """Make flips, each of them in a fresh copy of the folder."""
+    def run(self, flips: Iterable[Flip], rng: random.Random, end: float, say: Callable[[str], None]) -> Outcome:
+        """Make flips, each of them in a fresh copy of the folder, until a time of ``time.monotonic()``."""
         outcome = Outcome()
         for number, flip in enumerate(flips):
+            if time.monotonic() > end:
+                break
             if number % 50 == 0:
                 say(f"{number} flips; now {flip.kind.name}, {flip.use}")
             use = self.uses[flip.use]
@@ -279,7 +281,7 @@ class Flipping:
         return ("without effect" if left or not redone else "redone"), ""
 
 
-def chosen_flips(uses: Mapping[str, Use], flips: int, seed: int, only: str = "") -> list[Flip]:
+def chosen_flips(flips: int, seed: int, only: str = "") -> list[Flip]:
     """Choose flips by seed: of each kind of artifact about as many, and of each use."""
     rng = random.Random(seed)
     kinds = [kind for kind in KINDS if only in kind.name]
@@ -319,6 +321,7 @@ def main() -> None:
     parser.add_argument("--flips", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="part of the name of a kind")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after this time")
     parser.add_argument("--write", action="store_true", help="keep the counts, and write docs/reliability.md")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="flips-"))
@@ -327,9 +330,8 @@ def main() -> None:
     def say(text: str) -> None:
         print(f"{time.monotonic() - begun:5.0f} s  {text}", flush=True)
 
-    outcome = flipping.run(
-        chosen_flips(flipping.uses, given.flips, given.seed, given.only), random.Random(given.seed), say
-    )
+    flips = chosen_flips(given.flips, given.seed, given.only)
+    outcome = flipping.run(flips, random.Random(given.seed), begun + 60 * given.minutes, say)
     result = found(outcome, f"python -m tests.reliability.flips --flips {given.flips} --seed {given.seed}")
     print("\n".join(result.lines))
     if given.write:

@@ -55,10 +55,12 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
 
 
-def make(states: ChainStates, kills: Iterable[Kill], say: Callable[[str], None] = lambda text: None) -> Outcome:
-    """Make kills, each of them in a fresh copy of the folder."""
+def make(states: ChainStates, kills: Iterable[Kill], end: float, say: Callable[[str], None]) -> Outcome:
+    """Make kills, each of them in a fresh copy of the folder, until a time of ``time.monotonic()``."""
     outcome = Outcome()
     for number, kill in enumerate(kills):
+        if time.monotonic() > end:
+            break
         if number % 20 == 0:
             say(f"{number} kills; now {kill.stage}, {kill.how}")
         states.restore(states.stages[kill.stage].before)
@@ -170,8 +172,8 @@ _ABOUT = (
     "live on.",
     "The kills come at system calls (before or after a rename, fsync, unlink, rmdir or symlink, by SIGKILL, SIGTERM "
     "or SIGINT); at random instants, to the process or its whole group; to a worker that decodes, where the command "
-    "itself must end well; and twice in a row. “Calls” are those of one uninterrupted run; each of them is killed "
-    "once by SIGKILL.",
+    "itself must end well; and twice in a row. “Calls” are those of one uninterrupted run; a full run kills each of "
+    "them by SIGKILL.",
 )
 
 
@@ -195,6 +197,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", action="append", default=[], help="a stage; may be repeated")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after this time")
     parser.add_argument("--write", action="store_true", help="keep the counts, and write docs/reliability.md")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="kills-"))
@@ -206,7 +209,8 @@ def main() -> None:
     def say(text: str) -> None:
         print(f"{time.monotonic() - begun:5.0f} s  {text}", flush=True)
 
-    outcome = make(states, chosen_kills(states.stages, given.kills, given.seed), say)
+    kills = chosen_kills(states.stages, given.kills, given.seed)
+    outcome = make(states, kills, begun + 60 * given.minutes, say)
     result = found(
         outcome, states.stages, f"python -m tests.reliability.kills --kills {given.kills} --seed {given.seed}"
     )

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from data_manifests.errors import InputError
 from pipelines.engine.digest import digest_json
 from pipelines.engine.sealed import sealed
 from pipelines.engine.workspace import Workspace
 from pipelines.train.finished import (
     is_log_damaged,
     is_summarised,
+    read_log,
     set_damaged_aside,
     what_is_changed,
     what_is_damaged,
@@ -54,6 +56,27 @@ def test_missing_weights_and_a_damaged_summary_are_said(head: Path) -> None:
     assert str(what_is_damaged(head)).endswith("summary.json: not JSON as xmic train writes it")
     set_damaged_aside(head)
     assert not is_summarised(head)
+
+
+def test_the_log_of_a_finished_head_is_read_only_as_it_was_written(tmp_path: Path) -> None:
+    assert read_log(tmp_path) == []
+    log, lines = tmp_path / "metrics.jsonl", ['{"epoch": 1, "loss": 2.5}', '{"epoch": 2, "loss": 1.5}']
+    log.write_text("\n".join(lines) + "\n")
+    (tmp_path / "weights.safetensors").write_bytes(b"trained")
+    assert read_log(tmp_path) == lines
+    write_summary(tmp_path, {"clips": 3})
+    assert read_log(tmp_path) == lines
+    for content in (b'{"epoch": 1, "loss": 2.6}\n', b'{"epoch": 1, "lo', b"\xb0\n", b"7\n"):
+        log.write_bytes(content)
+        with pytest.raises(InputError, match=r"metrics\.jsonl: not the log .* remove summary\.json beside it"):
+            read_log(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b'{"epoch": 1', b"\xb0\n", b"7\n", b"[1]\n", b"[" * 5000])
+def test_a_log_that_is_none_is_refused_also_where_no_summary_knows_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "metrics.jsonl").write_bytes(content)
+    with pytest.raises(InputError, match=r"not the log"):
+        read_log(tmp_path)
 
 
 def test_a_summary_of_an_older_version_does_not_say_and_is_believed(head: Path) -> None:
