@@ -152,4 +152,4 @@ class CoOp(Method):
 
     def _encode(self, text: TextBank) -> Tensor:
         options: Any = {"class_chunk": self._config.class_chunk, "checkpointing": self._config.checkpointing}
-        return encode_prompts(self._tower, self._prompts.of(text), self.context[None], **options)[0]
+        return encode_prompts(self._tower, self._prompts.of(text), self.context[None], share=True, **options)[0]

@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from data_manifests.errors import InputError, UsageError
 from pipelines.methods.base import TextBank
 from pipelines.methods.text_tower import TextTower
+from pipelines.methods.together import gathered, own_span
 
 Checkpointing = Literal["auto", "on", "off"]
 Of = TypeVar("Of")
@@ -147,7 +148,13 @@ def lay_out(
 
 
 def encode_prompts(
-    tower: TextTower, prompts: Prompts, tables: Tensor, *, class_chunk: int, checkpointing: Checkpointing
+    tower: TextTower,
+    prompts: Prompts,
+    tables: Tensor,
+    *,
+    class_chunk: int,
+    checkpointing: Checkpointing,
+    share: bool = False,
 ) -> Tensor:
     """Encode every class under every table of learned vectors.
 
@@ -161,28 +168,33 @@ def encode_prompts(
         tables: [T, R, W] learned vectors.
         class_chunk: sequences per piece; 0 = as many as fit into the budget.
         checkpointing: see :class:`PromptConfig`.
+        share: in a training step of several processes, each encodes a part of the sequences. Only for sequences that do
+            not depend on the clips: each process has other clips.
 
     Returns:
         Raw text vectors [T, C, D].
     """
     count = len(tables) * len(prompts)
     size = class_chunk or automatic_chunk(tower, int(prompts.ends.max()) + 1)
-    again = checkpointing == "on" or (checkpointing == "auto" and count > size)
+    shared = own_span(count) if share else None
+    span = shared or range(count)
+    again = checkpointing == "on" or (checkpointing == "auto" and len(span) > size)
 
     def encode(tables: Tensor, first: int) -> Tensor:
-        last = min(first + size, count)
+        last = min(first + size, span.stop)
         pairs = torch.arange(first, last, device=tables.device)
         table, classes = pairs // len(prompts), pairs % len(prompts)
         length = int(prompts.ends[np.arange(first, last) % len(prompts)].max()) + 1
         return tower.encode(prompts.filled(tables, table, classes), prompts.eot[classes], length)
 
-    pieces = range(0, count, size)
+    pieces = range(span.start, span.stop, size)
     if again and torch.is_grad_enabled():
         # Nothing in the tower is drawn at random, so there is no state of a generator to keep.
         vectors = [checkpoint(encode, tables, first, use_reentrant=False, preserve_rng_state=False) for first in pieces]
     else:
         vectors = [encode(tables, first) for first in pieces]
-    return torch.cat(vectors).unflatten(0, (len(tables), len(prompts)))
+    together = gathered(torch.cat(vectors), count) if shared else torch.cat(vectors)
+    return together.unflatten(0, (len(tables), len(prompts)))
 
 
 def automatic_chunk(tower: TextTower, length: int) -> int:

@@ -242,7 +242,7 @@ class VitaCLIP(Method):
 
     def _encode_text(self, text: TextBank) -> Tensor:
         options: Any = {"class_chunk": self._config.class_chunk, "checkpointing": self._config.checkpointing}
-        return encode_prompts(self._text, self._prompts.of(text), self.context[None], **options)[0]
+        return encode_prompts(self._text, self._prompts.of(text), self.context[None], share=True, **options)[0]
 
     def _encode_video(self, pictures: Tensor, by_layer: bool) -> Tensor:
         clips, frames = pictures.shape[:2]

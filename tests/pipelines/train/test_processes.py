@@ -15,10 +15,11 @@ from safetensors.torch import load_file
 from data_manifests.errors import UsageError
 from pipelines.methods import load_method
 from pipelines.train.processes import ALONE, Processes, joined, refuse_unsplittable, started_by_torchrun
+from tests.pipelines.methods.tiny_tower import TEXTS
 from tests.pipelines.train import two_processes
 from tests.pipelines.train.every_method import CLIPS, make
 from tests.pipelines.train.loop_world import ROOT, stop_before_step
-from tests.pipelines.train.two_processes import DIVERGING, HALF, PLAIN, SPLITTING, train
+from tests.pipelines.train.two_processes import DIVERGING, HALF, SPLIT_RECIPES, SPLITTING, CountedTower, train
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
@@ -41,7 +42,9 @@ def by_one(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same in one process."""
     folder = tmp_path_factory.mktemp("one")
     for name in SPLITTING:
-        train(folder / name, name, recipe=PLAIN)
+        with CountedTower() as counted:
+            train(folder / name, name, recipe=SPLIT_RECIPES[name])
+        (folder / f"{name}-texts-0.txt").write_text(str(counted.texts))
     train(folder / "adamw", "coop")
     return folder
 
@@ -67,6 +70,15 @@ def assert_close(found: Path, expected: Path, name: str) -> None:
 def test_two_processes_train_the_weights_of_one(by_two: Path, by_one: Path, name: str) -> None:
     assert sorted(path.name for path in (by_two / name).iterdir()) == ["metrics.jsonl", "weights.safetensors"]
     assert_close(by_two / name, by_one / name, name)
+
+
+@pytest.mark.parametrize(("name", "more"), [("coop", 0), ("cocoop", 2 * len(TEXTS))])
+def test_the_texts_of_a_step_are_shared_too(by_two: Path, by_one: Path, name: str, more: int) -> None:
+    parts = [int((by_two / f"{name}-texts-{rank}.txt").read_text()) for rank in (0, 1)]
+    alone = int((by_one / f"{name}-texts-0.txt").read_text())
+    # In the last step of each epoch there is one clip, and the process without one encodes texts that do not count.
+    assert sum(parts) == alone + more
+    assert max(parts) < 0.6 * alone
 
 
 def test_what_two_processes_began_one_goes_on_with(by_two: Path, by_one: Path, tmp_path: Path) -> None:
