@@ -70,6 +70,14 @@ Workers = Annotated[
     typer.Option(min=1, help="Worker processes or threads. (default: CPU cores)", rich_help_panel=_MACHINE),
 ]
 Device = Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:N or mps.", rich_help_panel=_MACHINE)]
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        "--devices",
+        help="Several devices, a process each: all (CUDA devices), or names with commas, as cuda:0,cuda:1.",
+        rich_help_panel=_MACHINE,
+    ),
+]
 Offline = Annotated[
     bool,
     typer.Option("--offline", help="Never use the network.", envvar="XMIC_OFFLINE", rich_help_panel=_MACHINE),
@@ -124,14 +132,14 @@ def open_workspace(context: typer.Context, given: Path | None) -> Workspace:
     return Workspace.open(workspace_folder(context, given))
 
 
-def machine_of(workers: int | None, device: str, offline: bool) -> Machine:
+def machine_of(workers: int | None, device: str, offline: bool, devices: str | None = None) -> Machine:
     """Join the shared machine options into one value.
 
     ``workers`` None means the CPU cores that this process may use.
     """
     from pipelines.engine.machine import Machine, usable_cores
 
-    return Machine(workers or usable_cores(), device, offline)
+    return Machine(workers or usable_cores(), device, offline, devices)
 
 
 def allow_remote(scratch: Path | None, size: str, offline: bool) -> None:

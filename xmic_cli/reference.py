@@ -29,7 +29,7 @@ _KINDS = {int: "INTEGER", float: "FLOAT", Path: "PATH"}
 _SHARED = (
     *("--dry-run", "--limit", "--shard", "--retry-failed", "--max-failures", "--break-lock"),
     *("--wait-lock", "--allow-partial"),
-    *("--workers", "--device", "--offline", "--json"),
+    *("--workers", "--device", "--devices", "--offline", "--json"),
 )
 """Options that several commands share, as the page lists them."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data_manifests.times import clock_of
 from pipelines.engine import stage
@@ -11,11 +11,23 @@ from pipelines.engine.stage import RunPolicy, Stage
 from xmic_cli import console
 from xmic_cli.meter import per_second
 
+if TYPE_CHECKING:
+    from pipelines.engine.devices import Build
 
-def run_stages(stages: Sequence[Stage], policy: RunPolicy, *, dry_run: bool, json: bool) -> None:
+
+def run_stages(
+    stages: Sequence[Stage], policy: RunPolicy, *, dry_run: bool, json: bool, builds: Sequence[Build] = ()
+) -> None:
     """Run stages in order, or plan them with ``dry_run``.
 
     A plan says what each stage would do, why, and about how much disk it needs.
+
+    Args:
+        stages: the stages.
+        policy: choice of shards and limit on failures.
+        dry_run: plan only.
+        json: print JSON.
+        builds: builds the stages again for each of several devices.
     """
     if dry_run:
         plans = [_planned(item, policy) for item in stages]
@@ -23,11 +35,11 @@ def run_stages(stages: Sequence[Stage], policy: RunPolicy, *, dry_run: bool, jso
         console.emit({"plan": plans}, json, lines)
         return
     from pipelines.chain.findings import finding
+    from pipelines.engine.devices import run_on_each
 
     progress = console.progress()
     reports = []
-    for item in stages:
-        report = stage.run(item, policy, progress)
+    for item, report in run_on_each(builds or [lambda: stages], policy, progress):
         reports.append({**vars(report), "finding": finding(item) if report.made else ""})
     console.emit({"stages": reports}, json, list(report_lines(reports)))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
@@ -19,6 +20,7 @@ from pipelines.chain.findings import finding
 from pipelines.chain.grid import Cell
 from pipelines.chain.readers import reader_of, roots_of
 from pipelines.engine import stage
+from pipelines.engine.devices import run_on_each
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
 from pipelines.engine.stage import RunPolicy, parse_max_failures
@@ -104,7 +106,7 @@ def run_step(
         _prepare_all(workspace, config, progress, result)
         return result
     policy = replace(policy or RunPolicy(), max_failures=parse_max_failures(config.max_failures))
-    _make(dict(STEPS)[step](workspace, cells, machine), policy, progress, result)
+    _make(step, workspace, cells, machine, policy, progress, result)
     return result
 
 
@@ -115,9 +117,19 @@ def _prepare_all(workspace: Workspace, config: Config, progress: Progress, resul
         result.made += made.made
 
 
-def _make(stages: Sequence[stage.Stage], policy: RunPolicy, progress: Progress, result: ChainResult) -> None:
-    for item in stages:
-        done = stage.run(item, policy, progress)
+def _make(
+    step: str,
+    workspace: Workspace,
+    cells: Sequence[Cell],
+    machine: Machine,
+    policy: RunPolicy,
+    progress: Progress,
+    result: ChainResult,
+) -> None:
+    """Make the shards of a step of :data:`STEPS`, on each device where it runs a network."""
+    machines = [machine] if step == "decode" else machine.each()
+    builds = [partial(dict(STEPS)[step], workspace, cells, one) for one in machines]
+    for item, done in run_on_each(builds, policy, progress):
         result.stages.append({**vars(done), "finding": finding(item) if done.made else ""})
         result.made += done.made
 
@@ -156,8 +168,8 @@ def run_chain(
         progress.note(f"hands = false: no hands are looked for in {', '.join(off)}; methods see full frames only")
     _prepare_all(workspace, config, progress, result)
     policy = RunPolicy(max_failures=parse_max_failures(config.max_failures), wait_lock_s=wait_lock_s)
-    for _, build in STEPS:
-        _make(build(workspace, cells, machine), policy, progress, result)
+    for step, _ in STEPS:
+        _make(step, workspace, cells, machine, policy, progress, result)
     for cell in cells:
         for training in cell.config.train:
             _train_and_evaluate(workspace, cell.config, training, machine, progress, stop, result)

@@ -6,7 +6,7 @@ They are never part of a key. Artifacts are byte-identical only for the same dev
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data_manifests.errors import UsageError
 
@@ -37,20 +37,48 @@ class Machine:
         workers: worker processes (decode) or threads (pictures prepared for a network).
         device: 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'.
         offline: never use the network.
+        devices: devices with commas between them, or 'all' for every CUDA device: one process works on each. None for
+            the one device.
     """
 
     workers: int = 1
     device: str = "auto"
     offline: bool = False
+    devices: str | None = None
+
+    def each(self) -> list[Machine]:
+        """Return a machine for each device, which share the workers.
+
+        Without ``devices`` it is this machine alone.
+
+        Raises:
+            UsageError: a device is unknown or not here, they are of several types, or ``device`` is given too.
+        """
+        if self.devices is None:
+            return [self]
+        if self.device != "auto":
+            raise UsageError(f"--device {self.device} and --devices {self.devices}: leave one of the two out")
+        names = _every_cuda_device() if self.devices == "all" else self.devices.split(",")
+        workers = max(1, self.workers // len(names))
+        found = [replace(self, workers=workers, device=name, devices=None) for name in names]
+        kinds = sorted({device_kind(one.resolve_device()) for one in found})
+        if len(kinds) > 1 or "auto" in names:
+            raise UsageError(
+                f"--devices {self.devices}: expected devices of one type, such as cuda:0,cuda:1, or all; vectors of "
+                "several types differ in their last bits"
+            )
+        return found
 
     def resolve_device(self) -> str:
         """Return the device: 'cpu', 'cuda', 'cuda:N' or 'mps'.
 
-        'auto' is 'cuda' where PyTorch finds a CUDA device, else 'cpu'.
+        'auto' is 'cuda' where PyTorch finds a CUDA device, else 'cpu'. Of several devices it is the first.
 
         Raises:
             UsageError: the device is unknown, or PyTorch finds no such device here.
         """
+        if self.devices is not None:
+            return self.each()[0].resolve_device()
         kind, _, number = self.device.partition(":")
         if kind not in ("auto", "cpu", "cuda", "mps") or (":" in self.device and not _is_number(kind, number)):
             raise UsageError(f"--device {self.device}: expected {_FORMS}")
@@ -79,3 +107,11 @@ class Machine:
 
 def _is_number(kind: str, text: str) -> bool:
     return kind == "cuda" and text.isascii() and text.isdecimal()
+
+
+def _every_cuda_device() -> list[str]:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UsageError("--devices all: PyTorch finds no CUDA device here (xmic doctor says more); leave it out")
+    return [f"cuda:{number}" for number in range(torch.cuda.device_count())]

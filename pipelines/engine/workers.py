@@ -59,13 +59,18 @@ class Outcome:
     error: str | None
 
 
+def _ignore(said: Any) -> None:
+    """Hear nothing."""
+
+
 def run_killable(
-    function: Callable[[Any, Callable[[], None]], Any],
+    function: Callable[[Any, Callable[..., None]], Any],
     tasks: Iterable[tuple[Any, Any]],
     *,
     workers: int,
     timeout_s: float,
     reason_of: Callable[[BaseException], str | None],
+    hear: Callable[[Any], None] = _ignore,
 ) -> Iterator[Outcome]:
     """Call ``function(task, heartbeat)`` for each task in worker processes.
 
@@ -81,6 +86,7 @@ def run_killable(
         timeout_s: Seconds without a heartbeat after which a worker is killed.
         reason_of: Importable by name. The worker calls it with the exception that left the function, for the reason
             code of the outcome. None means that no task can cause the exception. It is not called for a MemoryError.
+        hear: Called in this process with what a function says by ``heartbeat(something)``.
 
     Yields:
         One outcome per task, in the order they end. A task whose worker died is tried once more, after all other
@@ -95,7 +101,16 @@ def run_killable(
         raise UsageError(f"{workers} worker processes: expected 1 or more, tasks never run in this process")
     if not timeout_s > 0:
         raise UsageError(f"timeout of {timeout_s} s: expected more than 0")
-    return _outcomes(pickle.dumps((function, reason_of)), iter(tasks), workers, timeout_s)
+    return _outcomes(_Code(pickle.dumps((function, reason_of)), timeout_s, hear), iter(tasks), workers)
+
+
+@dataclass(frozen=True)
+class _Code:
+    """What workers run: the pickled functions, the limit between heartbeats, and who hears what they say."""
+
+    pickled: bytes
+    timeout_s: float
+    hear: Callable[[Any], None]
 
 
 @dataclass(frozen=True)
@@ -110,14 +125,14 @@ class _Death:
 class _Worker:
     """A worker process and its current task."""
 
-    def __init__(self, code: bytes, timeout_s: float) -> None:
+    def __init__(self, code: _Code) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.busy = False
-        self._timeout_s = timeout_s
+        self._timeout_s, self._hear = code.timeout_s, code.hear
         self._started = False
         self._process: SpawnProcess = context.Process(
-            target=_serve, args=(theirs, code, min(timeout_s / 10, 1.0)), daemon=True
+            target=_serve, args=(theirs, code.pickled, min(code.timeout_s / 10, 1.0)), daemon=True
         )
         with _interrupts_held(), _main_hidden():
             self._process.start()
@@ -151,6 +166,8 @@ class _Worker:
             while self.pipe.poll():
                 kind, *rest = self.pipe.recv()
                 self._heard_at, self._started = time.monotonic(), True
+                if kind == "said":
+                    self._hear(rest[0])
                 if kind == "broken":
                     return WorkerBug(f"a worker process cannot import what it is to run:\n{rest[0]}")
                 if kind == "bug":
@@ -183,7 +200,7 @@ class _Worker:
         self.busy = False
 
 
-def _outcomes(code: bytes, tasks: Iterator[tuple[Any, Any]], workers: int, timeout_s: float) -> Iterator[Outcome]:
+def _outcomes(code: _Code, tasks: Iterator[tuple[Any, Any]], workers: int) -> Iterator[Outcome]:
     pool: list[_Worker] = []
     deaths: list[_Death] = []
     try:
@@ -191,7 +208,7 @@ def _outcomes(code: bytes, tasks: Iterator[tuple[Any, Any]], workers: int, timeo
         while True:
             pool = [worker for worker in pool if worker.busy or worker.idle]
             while more and sum(worker.busy for worker in pool) < workers:
-                more = _give_next(tasks, pool, code, timeout_s)
+                more = _give_next(tasks, pool, code)
             if not any(worker.busy for worker in pool):
                 break
             for said in _listen(pool):
@@ -201,7 +218,7 @@ def _outcomes(code: bytes, tasks: Iterator[tuple[Any, Any]], workers: int, timeo
                     yield said
         _dismiss(pool)
         for death in deaths:
-            pool = [_Worker(code, timeout_s)]
+            pool = [_Worker(code)]
             pool[0].give(death.task_id, death.task)
             while pool[0].busy:
                 for said in _listen(pool):
@@ -212,14 +229,14 @@ def _outcomes(code: bytes, tasks: Iterator[tuple[Any, Any]], workers: int, timeo
             worker.kill()
 
 
-def _give_next(tasks: Iterator[tuple[Any, Any]], pool: list[_Worker], code: bytes, timeout_s: float) -> bool:
+def _give_next(tasks: Iterator[tuple[Any, Any]], pool: list[_Worker], code: _Code) -> bool:
     try:
         task_id, task = next(tasks)
     except StopIteration:
         return False
     worker = next((worker for worker in pool if worker.idle), None)
     if worker is None:
-        worker = _Worker(code, timeout_s)
+        worker = _Worker(code)
         pool.append(worker)
     worker.give(task_id, task)
     return True
@@ -302,9 +319,12 @@ def _serve(pipe: Connection, code: bytes, beat_s: float) -> None:
     beat_at = time.monotonic()
     pipe.send(("ready",))
 
-    def heartbeat() -> None:
+    def heartbeat(said: Any = None) -> None:
         nonlocal beat_at
-        if time.monotonic() - beat_at >= beat_s:
+        if said is not None:
+            pipe.send(("said", said))
+            beat_at = time.monotonic()
+        elif time.monotonic() - beat_at >= beat_s:
             pipe.send(("alive",))
             beat_at = time.monotonic()
 
@@ -314,10 +334,10 @@ def _serve(pipe: Connection, code: bytes, beat_s: float) -> None:
 
 
 def _run(
-    function: Callable[[Any, Callable[[], None]], Any],
+    function: Callable[[Any, Callable[..., None]], Any],
     reason_of: Callable[[BaseException], str | None],
     task: Any,
-    heartbeat: Callable[[], None],
+    heartbeat: Callable[..., None],
 ) -> tuple[Any, ...]:
     try:
         value = function(task, heartbeat)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import typer
 
 from pipelines.hands.options import HandsOptions
-from xmic_cli.options import Dataset, Split, StageOptions
+from xmic_cli.options import Dataset, Devices, Split, StageOptions
 from xmic_cli.plans import note_plans
 from xmic_cli.spread import spread
 
@@ -15,6 +18,7 @@ def detect_hands(
     context: typer.Context,
     dataset: Dataset = None,
     split: Split = None,
+    devices: Devices = None,
     *,
     options: HandsOptions,
     shared: StageOptions,
@@ -41,7 +45,9 @@ def detect_hands(
 
     workspace = shared.open(context)
     note_plans(workspace, workspace.choose(dataset, split), options.plan)
-    stages = hands_stages(workspace, dataset, split, options, shared.machine)
+    machines = replace(shared.machine, devices=devices).each()
+    builds = [partial(hands_stages, workspace, dataset, split, options, one) for one in machines]
+    stages = builds[0]()
     for warning in warnings_of_boxes(workspace, [(stage.frames.dataset, stage.identity.slug) for stage in stages]):
         console.note(f"warning: {warning}")
-    run_stages(stages, shared.policy, dry_run=shared.dry_run, json=shared.json)
+    run_stages(stages, shared.policy, dry_run=shared.dry_run, json=shared.json, builds=builds)

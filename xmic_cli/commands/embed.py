@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import typer
 
 from pipelines.embed.options import EmbedOptions
-from xmic_cli.options import Dataset, Split, StageOptions
+from xmic_cli.options import Dataset, Devices, Split, StageOptions
 from xmic_cli.plans import note_plans
 from xmic_cli.spread import spread
 
@@ -15,6 +18,7 @@ def embed(
     context: typer.Context,
     dataset: Dataset = None,
     split: Split = None,
+    devices: Devices = None,
     *,
     options: EmbedOptions,
     shared: StageOptions,
@@ -28,5 +32,7 @@ def embed(
 
     workspace = shared.open(context)
     note_plans(workspace, workspace.choose(dataset, split), options.plan)
-    stages = embed_stages(workspace, dataset, split, options, shared.machine)
-    run_stages(stages, shared.policy, dry_run=shared.dry_run, json=shared.json)
+    machines = replace(shared.machine, devices=devices).each()
+    builds = [partial(embed_stages, workspace, dataset, split, options, one) for one in machines]
+    stages = builds[0]()
+    run_stages(stages, shared.policy, dry_run=shared.dry_run, json=shared.json, builds=builds)

@@ -17,6 +17,7 @@ from xmic_cli.evaluated import percent
 from xmic_cli.options import (
     AllowPartial,
     Device,
+    Devices,
     DryRun,
     Json,
     Offline,
@@ -58,6 +59,7 @@ def run(
     workspace: WorkspaceOption = None,
     workers: Workers = None,
     device: Device = "auto",
+    devices: Devices = None,
     offline: Offline = False,
     scratch: Scratch = None,
     scratch_size: ScratchSize = DEFAULT_SIZE,
@@ -86,7 +88,7 @@ def run(
         own = {"workspace": other.absolute()}
         cells = [replace(item, config=item.config.model_copy(update=own)) for item in cells]
         console.note(f"workspace {other}, not that of {file}")
-    machine = machine_of(workers, device, offline)
+    machine = machine_of(workers, device, offline, devices)
     if cell is not None:
         cells = [choose_cell(cells, cell, file)]
     if list_cells:
