@@ -47,7 +47,21 @@ def path_of(text: str | Path) -> Path:
 
 def is_remote(path: Path | str) -> bool:
     """Tell an address from a path on disk."""
-    return isinstance(path, RemotePath) or (isinstance(path, str) and _ADDRESS.fullmatch(path) is not None)
+    return _ADDRESS.fullmatch(str(path)) is not None
+
+
+def refuse_address(path: Path | str) -> Path:
+    """Return a path on disk as it is, and refuse an address.
+
+    Addresses of the hub (hf://) pass: weights and runs are fetched from there by their own means.
+
+    Raises:
+        UsageError: it is an address of another store.
+    """
+    found = path_of(path)
+    if isinstance(found, RemotePath) and found.parts[0] != "hf:":
+        os.fspath(found)
+    return Path(path)
 
 
 def refuse_remote_workspace(folder: Path | str) -> None:

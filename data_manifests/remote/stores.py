@@ -122,9 +122,14 @@ def _listed(url: str) -> Listing:
         return None
     store = store_of(url)
     found: dict[str, Entry] = {}
-    try:
+
+    def listing() -> list[dict[str, Any]]:
         with in_words(url):
-            items = store.ls(url, detail=True)
+            items: list[dict[str, Any]] = store.ls(url, detail=True)
+            return items
+
+    try:
+        items = _patiently(listing)
     except NotThere:
         return {}
     except Forbidden:

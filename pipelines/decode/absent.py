@@ -35,9 +35,7 @@ def about_absent(workspace: Workspace, dataset: str, split: str) -> list[str]:
     if not absent:
         return []
     settings = workspace.datasets[dataset]
-    roots = [path_of(root) for root in settings.roots]
-    if current().offline:
-        roots = [root for root in roots if not is_remote(root)]
+    roots = [path_of(root) for root in settings.roots if not is_remote(root) or _lists(root)]
     known = {(row["video_id"], row["path"]) for row in rows if row["path"] is not None}
     templates = {path.replace(video_id, "{id}") for video_id, path in islice(sorted(known), _SIBLINGS)}
     finder, near_misses = VideoFinder(roots), NearMisses(roots)
@@ -57,6 +55,11 @@ def about_absent(workspace: Workspace, dataset: str, split: str) -> list[str]:
             near.append(f"{video_id}: {miss}")
     command = settings.reader if settings.reader in ("table", *_PATTERNS) else "own"
     return [*_arrived(arrived, command), *_near(near)]
+
+
+def _lists(root: str) -> bool:
+    """Whether a store may be asked, and answers with a listing: a web server would be asked for each name by itself."""
+    return not current().offline and not root.startswith("http")
 
 
 def _places(reader: str, video_id: str) -> Iterable[Place]:

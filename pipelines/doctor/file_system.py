@@ -273,7 +273,7 @@ def try_promises(place: Path, promises: tuple[Promise, ...] = PROMISES) -> Itera
 
 
 def kind_of_file_system(place: Path) -> str | None:
-    """Return the kind of the file system of a folder, such as ext4 or nfs4.
+    """Return the kind of a folder's file system, such as ext4.
 
     Returns:
         None where the system does not say (not Linux).
@@ -291,7 +291,9 @@ def kind_of_file_system(place: Path) -> str | None:
 
 
 def examine_file_system(workspace: Path, timeout_s: float) -> dict[str, Any]:
-    """Try the promises of a workspace's file system in a process of its own.
+    """Try the promises of a workspace's file system.
+
+    A process of its own tries them.
 
     Args:
         workspace: the folder; where it does not exist, its nearest folder that does is tried.

@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, 
 from annotated_types import Ge, Gt, Le, Lt
 
 from data_manifests.errors import UsageError
-from data_manifests.remote.path import path_of
+from data_manifests.remote.path import path_of, refuse_address
 
 LARGEST_SEED = 2**63 - 1
 """Largest seed: the generators of PyTorch and NumPy take every number up to it."""
@@ -97,6 +97,11 @@ class Completes:
     """Kind of names that the shell completes the value with."""
 
     what: Literal["datasets", "runs", "methods", "presets", "encoders", "detectors", "splits"]
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Mark of a path that may be an address in a store."""
 
 
 @dataclass(frozen=True)
@@ -258,7 +263,8 @@ class Options:
             value = getattr(self, option.name)
             option.check(value)
             if option.kind is Path and value:
-                found = tuple(map(path_of, value)) if option.several else path_of(value)
+                take = path_of if option.mark(Remote) else refuse_address
+                found = tuple(map(take, value)) if option.several else take(value)
                 object.__setattr__(self, option.name, found)
         try:
             self.check()

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from data_manifests.errors import InputError, UsageError
 from data_manifests.readers import SplitRows, VideosByPath
+from data_manifests.remote.path import refuse_address
 from data_manifests.schema import CLIPS, REJECTS, Label
 from data_manifests.videos import kind_of
 from pipelines.engine.digest import FileDigests, digest_json
@@ -118,7 +119,7 @@ def find_footage(
     """
     if not videos:
         raise UsageError("no video: name one or more video files.")
-    paths = [Path(video).absolute() for video in videos if not isinstance(video, Frames)]
+    paths = [refuse_address(video).absolute() for video in videos if not isinstance(video, Frames)]
     for path in paths:
         if not path.is_file():
             found = "a folder" if path.is_dir() else "no such file"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt
 
 from data_manifests.errors import UsageError
-from pipelines.engine.options import Argument, Completes, Doc, Flag, Group, Metavar, Options, Pairs
+from pipelines.engine.options import Argument, Completes, Doc, Flag, Group, Metavar, Options, Pairs, Remote
 from pipelines.engine.run_policy import parse_max_failures
 
 _VIDEOS, _HOLDOUT = Group("Videos"), Group("Splits")
@@ -22,7 +22,7 @@ class PrepareOptions(Options):
 
     name: Annotated[str, Doc("Name in the workspace.")]
     videos: Annotated[
-        tuple[Path, ...], _VIDEOS, Doc("Folder with the videos; may be repeated, the first match is taken.")
+        tuple[Path, ...], Remote(), _VIDEOS, Doc("Folder with the videos; may be repeated, the first match is taken.")
     ] = ()
     split: Annotated[
         tuple[str, ...], Completes("splits"), Doc("train, val or test; may be repeated. (default: those with a file)")
@@ -58,7 +58,7 @@ class EpicOptions(_Official):
     """Options of the reader of EPIC-KITCHENS-100."""
 
     name: Annotated[str, Doc("Name in the workspace.")] = "epic"
-    annotations: Annotated[Path, Doc("Folder with EPIC_100_train.csv, EPIC_100_validation.csv, …")]
+    annotations: Annotated[Path, Remote(), Doc("Folder with EPIC_100_train.csv, EPIC_100_validation.csv, …")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class Ego4dOptions(_Official):
     """Options of the reader of Ego4D FHO."""
 
     name: Annotated[str, Doc("Name in the workspace.")] = "ego4d"
-    annotations: Annotated[Path, Doc("Folder with fho_lta_train.json, …, fho_lta_taxonomy.json.")]
+    annotations: Annotated[Path, Remote(), Doc("Folder with fho_lta_train.json, …, fho_lta_taxonomy.json.")]
     preset: Annotated[
         Literal["official", "paper"] | None,
         Doc("official: the central 4 s of each segment; paper: all 8 s. (default: official)"),
@@ -87,7 +87,7 @@ class EgteaOptions(_Official):
     """Options of the reader of EGTEA Gaze+."""
 
     name: Annotated[str, Doc("Name in the workspace.")] = "egtea"
-    annotations: Annotated[Path, Doc("Folder with train_split1.txt, …, verb_idx.txt, noun_idx.txt.")]
+    annotations: Annotated[Path, Remote(), Doc("Folder with train_split1.txt, …, verb_idx.txt, noun_idx.txt.")]
     drop_empty_class: Annotated[bool, Doc("Leave out the empty class of code and paper: 53 nouns, 19 verbs.")] = False
 
 
@@ -106,8 +106,12 @@ class TableOptions(PrepareOptions):
         Pairs("OURS=THEIRS", "video=path"),
         Doc("Map a column, e.g. video=path; noun= for a table without nouns; may be repeated."),
     ] = field(default_factory=dict)
-    nouns: Annotated[Path | None, Doc("File of noun classes, one per line. (default: those in the data)")] = None
-    verbs: Annotated[Path | None, Doc("File of verb classes, one per line. (default: those in the data)")] = None
+    nouns: Annotated[Path | None, Remote(), Doc("File of noun classes, one per line. (default: those in the data)")] = (
+        None
+    )
+    verbs: Annotated[Path | None, Remote(), Doc("File of verb classes, one per line. (default: those in the data)")] = (
+        None
+    )
     fps: Annotated[
         float | None,
         Gt(0),
@@ -145,7 +149,7 @@ class OwnOptions(PrepareOptions):
 
     reader: Annotated[str, Metavar("PACKAGE.MODULE:CLASS"), Doc("Your reader; see xmic check-plugin.")]
     annotations: Annotated[
-        Path | None, Doc("Value of the reader's argument annotations. (default: none is passed)")
+        Path | None, Remote(), Doc("Value of the reader's argument annotations. (default: none is passed)")
     ] = None
     set: Annotated[
         Mapping[str, Any],

@@ -13,6 +13,7 @@ from data_manifests.remote import stores
 from data_manifests.remote.access import current
 from pipelines.chain.config import TableSection, check_config
 from pipelines.engine.command_lines import command_line
+from pipelines.hands.options import HandsOptions
 from pipelines.prepare.options import EpicOptions
 from tests.stand_in_web import StandInWeb, stand_in_web
 from xmic_cli.app import run
@@ -92,7 +93,10 @@ def test_addresses_in_a_file_are_not_made_relative_to_it() -> None:
         "videos": ["s3://bucket/videos", "videos"],
         "nouns": "https://host/nouns.txt?a=b",
     }
-    config = check_config({"dataset": [section], "embed": {"encoder": "x:y"}}, Path("/base/xmic.toml"))
+    raw = {"dataset": [section], "embed": {"encoder": "x:y"}, "hands": {"weights": "hf://owner/repo/hands.pt"}}
+    config = check_config(raw, Path("/base/xmic.toml"))
+    assert config.hands
+    assert config.hands.weights == Path("hf://owner/repo/hands.pt")
     (found,) = config.dataset
     assert isinstance(found, TableSection)
     assert found.files == ("train=s3://bucket/clips.csv", "gs://bucket/a.csv", "val=/base/clips.csv")
@@ -105,3 +109,25 @@ def test_a_command_line_in_a_message_has_the_address_as_it_was_given() -> None:
     written = command_line("prepare epic", options)
     assert "--annotations s3://bucket/epic" in written
     assert "--videos s3://bucket/videos" in written
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["detect-hands", "--weights", "s3://bucket/hands.pt"],
+        ["detect-hands", "--detector", "boxes", "--boxes", "https://host/boxes.csv"],
+        ["score", "gs://bucket/scores.csv", "--dataset", "x", "--name", "x"],
+        ["import-features", "x", "--name", "x", "--split", "val", "--vectors", "s3://bucket/x.npz"],
+    ],
+)
+def test_what_is_read_from_a_disk_only_is_refused_with_the_way_out(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(words) == 2
+    address = next(word for word in words if "://" in word)
+    assert f"{address}: this is read from a local disk only. Copy it to a local folder" in capsys.readouterr().err
+
+
+def test_weights_on_the_hub_keep_their_address() -> None:
+    assert HandsOptions(weights=Path("hf://owner/repo/hands.pt")).weights == Path("hf://owner/repo/hands.pt")

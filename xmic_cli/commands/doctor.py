@@ -63,7 +63,7 @@ def lines(result: Mapping[str, Any]) -> Iterator[str]:
     promises = result["file_system"].get("promises", ())
     broken += [f"file system ({item['name']})" for item in promises if item["needed"] and item["holds"] is False]
     yield ""
-    sound = "All required dependencies import, all trials work, and the file system keeps what xmic needs."
+    sound = "All required dependencies import, and all trials work. The file system keeps what xmic needs."
     yield f"{len(broken)} broken: {', '.join(broken)}" if broken else sound
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from data_manifests.errors import UsageError
 from data_manifests.remote import stores
-from data_manifests.remote.path import RemotePath, is_remote, names_in, path_of, refuse_remote_workspace
+from data_manifests.remote.path import RemotePath, is_remote, names_in, path_of, refuse_address, refuse_remote_workspace
 from data_manifests.videos import Place, VideoFinder, kind_of
 
 ADDRESSES = ["s3://bucket/a b/c.MP4", "gs://bucket/c.csv", "hf://datasets/o/r@main/c.csv", "https://host/c.csv?x=1"]
@@ -112,3 +112,10 @@ def test_what_was_listed_is_asked_again_after_forgetting(root: Path, memory: Any
     assert not (root / "P01" / "c.mp4").is_file()
     stores.forget()
     assert (root / "P01" / "c.mp4").is_file()
+
+
+def test_an_address_is_refused_where_only_a_disk_is_read_but_the_hub_has_its_own_ways() -> None:
+    assert refuse_address("videos/a.mp4") == Path("videos/a.mp4")
+    assert refuse_address("hf://owner/repo/a.pt") == Path("hf://owner/repo/a.pt")
+    with pytest.raises(UsageError, match=r"gs://bucket/a.pt: this is read from a local disk only"):
+        refuse_address("gs://bucket/a.pt")

@@ -115,3 +115,8 @@ def test_true_labels_do_not_change_the_digest_of_the_footage(files: list[Path], 
         digests.append(footage.digest(FileDigests(FileMemory(Path("/nowhere")))))
     assert footage.truth[0].noun == "cup"
     assert digests[0] == digests[1]
+
+
+def test_an_address_is_refused_with_the_way_out() -> None:
+    with pytest.raises(UsageError, match=r"s3://bucket/film.mp4: this is read from a local disk only. Copy it"):
+        find_footage(["s3://bucket/film.mp4"], ClipRule(), FileMemory(Path("/nowhere")), 1, Silent(), Path("/nowhere"))
