@@ -22,7 +22,7 @@ CALLS = ("rename", "replace", "fsync", "unlink", "remove", "rmdir", "symlink")
 """System calls that decide what is on the disk after a kill."""
 
 _BROKEN = 70
-_OVERDUE_S = 300.0
+_OVERDUE_S = 1800.0
 
 
 @dataclass(frozen=True)

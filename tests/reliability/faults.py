@@ -215,7 +215,7 @@ def moved_workspace(states: ChainStates) -> Tries:
 
 def dying_workers(states: ChainStates) -> Tries:
     """Stop, crash and kill a worker that decodes; the kernel kills like that where memory is short."""
-    line = (*states.world.stages["decode"], "--video-timeout", "5")
+    line = (*states.world.stages["decode"], "--video-timeout", "20")
     for number in (signal.SIGSTOP, signal.SIGSEGV, signal.SIGBUS, signal.SIGKILL):
         for after_s in (0.0, 0.3, 0.6):
             states.restore(states.stages["decode"].before)

@@ -214,11 +214,11 @@ class Flipping:
 
         return self.states.run(run)
 
-    def run(self, flips: Iterable[Flip], rng: random.Random, end: float, say: Callable[[str], None]) -> Outcome:
+    def run(self, flips: Iterable[Flip], rng: random.Random, until: float, say: Callable[[str], None]) -> Outcome:
         """Make flips, each of them in a fresh copy of the folder, until a time of ``time.monotonic()``."""
         outcome = Outcome()
         for number, flip in enumerate(flips):
-            if time.monotonic() > end:
+            if time.monotonic() > until:
                 break
             if number % 50 == 0:
                 say(f"{number} flips; now {flip.kind.name}, {flip.use}")
