@@ -121,7 +121,8 @@ def joined(method: type[Method], name: str, device: str) -> Iterator[Processes]:
     Args:
         method: what will be trained.
         name: of the method, for errors.
-        device: 'cuda' or 'cpu'. On CUDA each process of a machine takes the GPU of its local rank.
+        device: what :meth:`pipelines.engine.machine.Machine.resolve_device` returns. On CUDA, each process of a
+            machine takes the GPU of its local rank.
 
     Raises:
         UsageError: the method's batches cannot be split, a device is numbered, or a machine has fewer GPUs than
@@ -134,10 +135,10 @@ def joined(method: type[Method], name: str, device: str) -> Iterator[Processes]:
         return
     refuse_unsplittable(method, name, size)
     cuda = device.startswith("cuda")
-    if ":" in device:
+    if ":" in device or device == "mps":
         raise UsageError(
-            f"--device {device}: torchrun started {size} processes, and each takes a GPU of its own. Leave --device "
-            "out, or choose GPUs with CUDA_VISIBLE_DEVICES."
+            f"--device {device}: torchrun started {size} processes, and each takes a CUDA device of its own. Leave "
+            "--device out and choose GPUs with CUDA_VISIBLE_DEVICES, or take --device cpu."
         )
     if cuda:
         local, here = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from data_manifests.errors import UsageError
+from data_manifests.errors import InputError, UsageError
 from pipelines.methods import load_method
 from pipelines.train.processes import ALONE, Processes, joined, refuse_unsplittable, started_by_torchrun
 from tests.pipelines.methods.tiny_tower import TEXTS
@@ -131,14 +131,48 @@ def test_a_method_whose_batches_cannot_be_split_says_why(name: str, text: str) -
         refuse_unsplittable(load_method(name), name, 2)
 
 
-def test_a_numbered_device_is_refused_where_every_process_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
-    monkeypatch.setenv("WORLD_SIZE", "2")
+@pytest.fixture
+def second_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torchrun starts the second of two processes, but with nobody to talk to."""
+    for name, value in (("TORCHELASTIC_RUN_ID", "1"), ("WORLD_SIZE", "2"), ("LOCAL_RANK", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    for name in ("init_process_group", "new_group", "destroy_process_group"):
+        monkeypatch.setattr(f"torch.distributed.{name}", lambda *_, **__: None)
+    monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
+
+
+@pytest.mark.usefixtures("second_of_two")
+@pytest.mark.parametrize("device", ["cuda:1", "mps"])
+def test_one_device_for_all_processes_is_refused(device: str) -> None:
     with (
-        pytest.raises(UsageError, match="--device cuda:1: torchrun started 2 processes"),
-        joined(load_method("coop"), "coop", "cuda:1"),
+        pytest.raises(UsageError, match=f"--device {device}: torchrun started 2 processes"),
+        joined(load_method("coop"), "coop", device),
     ):
         pass
+
+
+@pytest.mark.usefixtures("second_of_two")
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    with (
+        pytest.raises(UsageError, match=r"2 processes on this machine, which has 1 GPUs.*--nproc-per-node gpu"),
+        joined(load_method("coop"), "coop", "cuda"),
+    ):
+        pass
+
+
+@pytest.mark.usefixtures("second_of_two")
+def test_a_lost_process_is_told_from_other_failures() -> None:
+    lost = RuntimeError("[third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:1")
+    with (
+        pytest.raises(InputError, match=r"process 1 of 2: another process of this training has ended .*last saved"),
+        joined(load_method("coop"), "coop", "cpu") as processes,
+    ):
+        assert (processes.rank, processes.size, processes.leads) == (1, 2, False)
+        raise lost
+    with pytest.raises(RuntimeError, match="out of memory"), joined(load_method("coop"), "coop", "cpu"):
+        raise RuntimeError("CUDA out of memory")
 
 
 def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
