@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipelines.embed.encoders.lavila_checkpoint import MODEL, SIZES, write_checkpoint
+from tests.pipelines.embedded_world import add_dataset
 from xmic_cli.app import run
 
 TINY = Path(__file__).resolve().parents[3] / "examples" / "tiny-clip.json"
@@ -107,3 +108,24 @@ def test_an_encoder_of_single_frames_has_no_clip_stream(embedded, capsys):
 def test_a_number_of_frames_that_the_plan_does_not_have_is_refused_before_any_work(embedded, spec, capsys):
     assert run(["embed", "-w", str(embedded.root), "--encoder", spec, "--clip-frames", "3"]) == 2
     assert "has 4 segments; expected a divisor of it" in capsys.readouterr().err
+
+
+def test_several_devices_make_the_bytes_of_one(tmp_path, make_video, capsys):
+    from pipelines.engine.workspace import Workspace
+
+    space = Workspace.open(tmp_path / "work")
+    add_dataset(space, tmp_path, make_video, splits=("val",), hands=False, groups=3)
+    command = ["embed", "mine", "-w", str(space.root), "--encoder", f"open_clip:{TINY}/random", "--precision", "fp32"]
+    command += ["--streams", "full", "--allow-random-weights", "--batch-size", "4", "--workers", "2", "--json"]
+    made = []
+    for devices in (["--device", "cpu"], ["--devices", "cpu,cpu"]):
+        assert run([*command, *devices]) == 0
+        frames, *_ = json.loads(capsys.readouterr().out)["stages"]
+        shards = list((space.root / "embeddings/mine/val").glob("*/open-clip-tiny-clip-random-*/full/part-*"))
+        assert frames["made"] == frames["shards"] == len(shards) > 1
+        made.append({shard.name: shard.read_bytes() for shard in shards})
+        for shard in shards:
+            shard.unlink()
+    assert made[0] == made[1]
+    assert run([*command, "--device", "cpu", "--devices", "cpu,cpu"]) == 2
+    assert "leave one of the two out" in capsys.readouterr().err
