@@ -160,7 +160,7 @@ class YoloDetector:
         return _in_order(passes, found)
 
     def begin_detect(self, images: Sequence[np.ndarray]) -> Callable[[], list[list[Box]]]:
-        """Begin to detect the hand boxes of up to a batch of frames.
+        """Begin to detect the hand boxes of a batch.
 
         Returns:
             A function that waits for what :meth:`detect` returns.

@@ -1,4 +1,4 @@
-"""Turn the output of a YOLO network into boxes, on the device of the output."""
+"""Turn the output of a YOLO network into boxes on its device."""
 
 from __future__ import annotations
 
