@@ -11,34 +11,13 @@ from data_manifests.remote import stores
 from data_manifests.remote.errors import Forbidden
 from data_manifests.remote.path import path_of
 from data_manifests.videos import Place, VideoFinder
+from tests.stand_in_s3 import stand_in_s3, start_anew
 
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An empty bucket named ``films``."""
-    pytest.importorskip("s3fs", reason="s3:// needs the extra [remote]")
-    moto = pytest.importorskip("moto.server", reason="no stand-in for S3 is installed (moto[server])")
-    boto3 = pytest.importorskip("boto3")
-    server = moto.ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-    }.items():
-        monkeypatch.setenv(name, value)
-    import fsspec
-
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-    monkeypatch.setattr(stores, "_stores", {})
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="films")
-    try:
+    with stand_in_s3(monkeypatch) as client:
         yield client
-    finally:
-        server.stop()
 
 
 def test_files_are_found_read_and_noticed_when_they_change(bucket: Any) -> None:
@@ -71,10 +50,7 @@ def test_without_credentials_the_variables_are_named(bucket: Any, monkeypatch: p
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
-    import fsspec
-
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-    monkeypatch.setattr(stores, "_stores", {})
+    start_anew(monkeypatch)
     with pytest.raises(Forbidden, match=r"s3://films/videos/a.mp4: no credentials .* AWS_PROFILE"):
         path_of("s3://films/videos/a.mp4").read_bytes()
 

@@ -25,6 +25,7 @@ from pipelines.engine.workspace import Workspace
 from pipelines.prepare.check.run import check
 from pipelines.prepare.stage import prepare
 from tests.pipelines.engine.stage_fixtures import tree
+from tests.stand_in_s3 import stand_in_s3
 from tests.stand_in_web import StandInWeb, stand_in_web
 
 FILMS = ("a.mp4", "b.mkv", "c.avi", "d.ts")
@@ -78,6 +79,20 @@ def test_manifests_and_frames_have_the_bytes_of_a_local_run(
     assert made(tmp_path / "remote") == made(tmp_path / "local")
     assert not list(films.glob(".*"))
     assert f'roots = ["{web.url}"]' in (tmp_path / "remote" / "workspace.toml").read_text()
+
+
+def test_frames_of_a_bucket_have_the_bytes_of_a_local_run(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_XMIC_REMOTE", "")
+    use(Access(str(tmp_path / "scratch"), 64 << 20))
+    with stand_in_s3(monkeypatch) as client:
+        for name in (*FILMS, "clips.csv"):
+            client.upload_file(str(films / name), "films", f"kitchen/{name}")
+        remote = prepared(path_of("s3://films/kitchen"), tmp_path / "remote")
+        assert stage.run(remote).failures == {}
+    stage.run(prepared(films, tmp_path / "local"))
+    assert made(tmp_path / "remote") == made(tmp_path / "local")
 
 
 def test_videos_that_move_to_a_store_make_nothing_stale_and_are_not_read_again(
