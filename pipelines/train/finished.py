@@ -75,7 +75,9 @@ def is_log_damaged(folder: Path) -> bool:
 
 
 def read_log(folder: Path) -> list[str]:
-    """Read the lines of a head's log; none where it has no log.
+    """Read the lines of a head's log.
+
+    A head without a log has no lines.
 
     Raises:
         InputError: it is not the log that the head ended with, or a line is no JSON object with an epoch.
