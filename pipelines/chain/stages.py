@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.decode.media_rules import MediaRules
 from pipelines.decode.options import DecodeOptions
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, default_plan, plan_of
@@ -57,6 +58,7 @@ def decode_stages(
             ),
             workers=machine.workers,
             timeout_s=options.video_timeout,
+            rules=MediaRules(options.max_pixels, options.strict_media),
         )
         for name, split in workspace.choose(dataset, splits)
     ]

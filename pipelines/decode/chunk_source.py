@@ -16,6 +16,7 @@ import numpy as np
 
 from data_manifests.videos import CHUNK
 from pipelines.decode.container import VideoError
+from pipelines.decode.media_rules import USUAL, MediaRules
 from pipelines.decode.packet_index import Heartbeat
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.reader import VideoReader, open_video
@@ -37,13 +38,22 @@ class ChunkSource:
         offset_s: Start of the wanted video within the whole video, in seconds.
         heartbeat: Called for every packet read.
         indexes: Folder of the kept packet indexes, for other videos in the same chunks; None when there are none.
+        rules: What each file may ask for, and where it may lie.
 
     Raises:
         VideoError: There is no chunk in the folder.
     """
 
-    def __init__(self, path: Path, offset_s: float, heartbeat: Heartbeat, indexes: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        offset_s: float,
+        heartbeat: Heartbeat,
+        indexes: Path | None = None,
+        rules: MediaRules = USUAL,
+    ) -> None:
         self._path, self._offset_s, self._heartbeat, self._indexes = path, offset_s, heartbeat, indexes
+        self._rules = rules
         self._files = chunk_files(path)
         if not self._files:
             raise VideoError(f"{path}: no chunk in this folder; expected files such as 0.mp4, 300.mp4", "not_a_video")
@@ -127,7 +137,7 @@ class ChunkSource:
         if reader is None:
             while len(self._readers) >= _OPEN_READERS:
                 self._readers.pop(next(iter(self._readers))).close()
-            reader = open_video(self._files[start], heartbeat=self._heartbeat, indexes=self._indexes)
+            reader = open_video(self._files[start], heartbeat=self._heartbeat, indexes=self._indexes, rules=self._rules)
             self.notes = self.notes or hdr_notes(reader)
         self._readers[start] = reader
         return reader

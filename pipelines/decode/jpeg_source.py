@@ -7,6 +7,7 @@ of 2020. Its clips are annotated with these frame numbers.
 from __future__ import annotations
 
 import os
+import stat
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -19,11 +20,13 @@ import numpy as np
 from data_manifests.errors import InputError
 from data_manifests.remote.path import RemotePath
 from data_manifests.videos import PICTURE
-from pipelines.decode.container import VideoError
 from pipelines.decode.convert import RgbConverter
 from pipelines.decode.encode_jpeg import from_jpeg, from_png, is_png, to_jpeg
+from pipelines.decode.jpeg_warnings import refused_by_ffmpeg, watched
+from pipelines.decode.media_rules import USUAL, MediaRules, VideoError
 from pipelines.decode.packet_index import Heartbeat
 from pipelines.decode.picture_series import picture_series
+from pipelines.decode.picture_size import stated_size
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.source import Failure, FrameChoice, LostFrame, StoredFrame
 from pipelines.engine.clips import Clip
@@ -61,9 +64,11 @@ class JpegSource:
         rate: Frames per second of the numbering, None where unknown.
         duration_s: Length of the video in seconds, None where unknown.
         note: What the user should know of the choice of the pictures; None where there was no choice.
+        rules: What the pictures may ask for.
 
     Attributes:
         notes: Sentences about the pictures as a whole.
+        numbers: All numbers there are.
         first: The smallest number.
         last: The largest number.
         count: Number of JPEGs.
@@ -82,15 +87,17 @@ class JpegSource:
         rate: float | None,
         duration_s: float | None,
         note: str | None = None,
+        rules: MediaRules = USUAL,
     ) -> None:
+        self._rules = rules
         self._path, self._kind, self._read, self._close, self._rate = path, kind, read, close, rate
-        self._numbers, self._png = frozenset(files), all(name.lower().endswith("png") for name in files.values())
+        self.numbers, self._png = frozenset(files), all(name.lower().endswith("png") for name in files.values())
         self.notes = [note] if note else []
-        if not self._numbers:
+        if not self.numbers:
             raise VideoError(
                 f"{path}: no numbered JPEG or PNG in it; expected names such as frame_0000000001.jpg", "not_a_video"
             )
-        self.first, self.last, self.count = min(self._numbers), max(self._numbers), len(self._numbers)
+        self.first, self.last, self.count = min(self.numbers), max(self.numbers), len(self.numbers)
         problem = wrong_rate(self.count, rate, duration_s)
         if problem:
             raise VideoError(f"{path}: {problem}, or use the video file", "wrong_frame_rate")
@@ -135,7 +142,8 @@ class JpegSource:
             try:
                 yield self._stored(number, plan)
             except InputError as error:
-                yield LostFrame(number, Failure("decode_error", f"{self._path}, frame {number}: {error}"))
+                reason = error.reason if isinstance(error, VideoError) else "decode_error"
+                yield LostFrame(number, Failure(reason, f"{self._path}, frame {number}: {error}"))
 
     def facts(self) -> dict[str, Any]:
         """Return the known facts of the JPEGs; some need a frame read."""
@@ -162,11 +170,11 @@ class JpegSource:
         self._close()
 
     def _stored(self, number: int, plan: FramePlan) -> StoredFrame:
-        if number not in self._numbers:
+        if number not in self.numbers:
             raise InputError("there is no JPEG of this number, though there are later ones; get them again")
         data = self._read(number)
         png = is_png(data)
-        picture = from_png(data) if png else from_jpeg(data)
+        picture = self._decoded(data, png)
         self._size = self._size or (picture.shape[1], picture.shape[0])
         too_large = 0 < plan.short_side < min(picture.shape[:2])
         if too_large:
@@ -175,6 +183,17 @@ class JpegSource:
             data = to_jpeg(picture, plan.quality)
         height, width = picture.shape[:2]
         return StoredFrame(number, (number - 1) / self._rate if self._rate else None, width, height, data)
+
+    def _decoded(self, data: bytes, png: bool) -> np.ndarray:
+        self._rules.refuse_size("the picture", *(stated_size(data) or (0, 0)))
+        if png:
+            return from_png(data)
+        picture, warning = watched(lambda: from_jpeg(data))
+        if warning is None and self._rules.strict and refused_by_ffmpeg(data):
+            warning = "FFmpeg refuses it"
+        if warning:
+            raise InputError(f"JPEG: it is damaged ({warning}); get the picture again")
+        return picture
 
 
 def wrong_rate(frames: int, rate: float | None, duration_s: float | None) -> str | None:
@@ -197,7 +216,9 @@ def wrong_rate(frames: int, rate: float | None, duration_s: float | None) -> str
     )
 
 
-def open_jpegs(path: Path, rate: float | None, duration_s: float | None, heartbeat: Heartbeat) -> JpegSource:
+def open_jpegs(
+    path: Path, rate: float | None, duration_s: float | None, heartbeat: Heartbeat, rules: MediaRules = USUAL
+) -> JpegSource:
     """Open a folder or a tar of numbered JPEGs.
 
     Raises:
@@ -211,7 +232,7 @@ def open_jpegs(path: Path, rate: float | None, duration_s: float | None, heartbe
             heartbeat()
             return _whole(path / files[number])
 
-        return JpegSource(path, "frames", files, read, lambda: None, rate, duration_s, note)
+        return JpegSource(path, "frames", files, read, lambda: None, rate, duration_s, note, rules)
     file = path.open("rb")
     try:
         places = tar_places(path, file, heartbeat)
@@ -225,17 +246,29 @@ def open_jpegs(path: Path, rate: float | None, duration_s: float | None, heartbe
             file.seek(start)
             return file.read(size)
 
-        return JpegSource(path, "tar", members, read_member, file.close, rate, duration_s, note)
+        return JpegSource(path, "tar", members, read_member, file.close, rate, duration_s, note, rules)
     except BaseException:
         file.close()
         raise
 
 
 def _whole(file: Path) -> bytes:
-    size = file.stat().st_size
-    if size > LARGEST_FILE:
-        raise InputError(f"the file has {size} bytes; a picture has {LARGEST_FILE} at most")
-    return file.read_bytes()
+    if isinstance(file, RemotePath):
+        size = file.stat().st_size
+        if size > LARGEST_FILE:
+            raise InputError(f"the file has {size} bytes; a picture has {LARGEST_FILE} at most")
+        return file.read_bytes()
+    # A link or a pipe may have taken the place of the file since the folder was listed.
+    if file.is_symlink():
+        raise InputError("it is a link; expected a file, so that nothing outside the folder is read")
+    handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as opened:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise InputError("it is no file; expected a JPEG or PNG")
+        if found.st_size > LARGEST_FILE:
+            raise InputError(f"the file has {found.st_size} bytes; a picture has {LARGEST_FILE} at most")
+        return opened.read()
 
 
 def _series(path: Path, names: Iterable[str]) -> tuple[dict[int, str], str | None]:

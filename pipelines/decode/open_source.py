@@ -19,11 +19,12 @@ def open_source(task: VideoTask, path: Path, heartbeat: Heartbeat) -> FrameSourc
     """Open the frame source of a video by its kind.
 
     Raises:
-        VideoError: The file or folder cannot be read, or is not of the task's kind.
+        VideoError: The file or folder cannot be read, is not of the task's kind, or breaks its rules.
     """
+    task.rules.refuse_outside(path)
     indexes = Path(task.indexes) if task.indexes else None
     if task.kind == "chunks":
-        return ChunkSource(path, task.offset_s, heartbeat, indexes)
+        return ChunkSource(path, task.offset_s, heartbeat, indexes, task.rules)
     if task.kind in ("frames", "tar"):
-        return open_jpegs(path, task.jpeg_rate, task.duration_s, heartbeat)
-    return VideoSource(path, task.offset_s, heartbeat, indexes)
+        return open_jpegs(path, task.jpeg_rate, task.duration_s, heartbeat, task.rules)
+    return VideoSource(path, task.offset_s, heartbeat, indexes, task.rules)

@@ -34,6 +34,7 @@ from pipelines.decode.convert import RgbConverter, display_matrix
 from pipelines.decode.forward import play, scan
 from pipelines.decode.gop import GopDecoder, Unreliable
 from pipelines.decode.kept_index import kept_index
+from pipelines.decode.media_rules import USUAL, MediaRules
 from pipelines.decode.output_order import NO_TIMES, may_reorder, with_doubt
 from pipelines.decode.packet_index import NO_PTS, Heartbeat, depends_on, read_index, up_to
 from pipelines.decode.plan import frame_length_s, nearest_pts
@@ -111,6 +112,7 @@ def open_video(
     forward: bool = False,
     heartbeat: Heartbeat = _nobody_waits,
     indexes: Path | None = None,
+    rules: MediaRules = USUAL,
 ) -> VideoReader:
     """Open a video and read its packet index.
 
@@ -122,6 +124,7 @@ def open_video(
         heartbeat: Called for every packet read, so that a watcher can distinguish a long video from a hung one.
         indexes: Folder where the packet index is kept for the next reader of the file (see
             :func:`pipelines.decode.kept_index.kept_index`); None keeps no index.
+        rules: What the file may ask for, and where it may lie.
 
     Returns:
         A reader, to be used as a context manager.
@@ -129,7 +132,7 @@ def open_video(
     Raises:
         VideoError: The file is missing, unreadable, empty, not a video, or shows no frame.
     """
-    return VideoReader(path, forward, heartbeat, indexes)
+    return VideoReader(path, forward, heartbeat, indexes, rules)
 
 
 class VideoReader:
@@ -151,18 +154,20 @@ class VideoReader:
     hdr: str | None
     lacking: str | None
 
-    def __init__(self, path: Path, forward: bool, heartbeat: Heartbeat, indexes: Path | None) -> None:
+    def __init__(
+        self, path: Path, forward: bool, heartbeat: Heartbeat, indexes: Path | None, rules: MediaRules
+    ) -> None:
         """Open the file; see :func:`open_video`."""
         self.path = path
         self.mode = "forward" if forward else "gop"
         self.fallback = None
         self.missing = frozenset()
         self.lacking = None
-        self._heartbeat = heartbeat
+        self._heartbeat, self._rules = heartbeat, rules
         self._converter = RgbConverter()
         self._ordinals: dict[int, int] = {}
         self._ascending = True
-        self._container, self._stream = open_stream(self.path)
+        self._container, self._stream = open_stream(self.path, self._rules)
         try:
             with errors_of(self.path):
                 self._statement = stated(self.path, self._container, self._stream)
@@ -202,6 +207,14 @@ class VideoReader:
     def close(self) -> None:
         """Close the file."""
         self._container.close()
+
+    @property
+    def lost_times(self) -> np.ndarray:
+        """Times of the frames that are lost by damage.
+
+        float64, in seconds, ascending.
+        """
+        return (self._lost - self.info.first_pts) * float(self.info.time_base)
 
     def select(self, times: np.ndarray) -> Selection:
         """Choose the frame for each instant (see :func:`pipelines.decode.plan.nearest_pts`).
@@ -383,7 +396,7 @@ class VideoReader:
     def _reopen(self) -> None:
         # Seeking back to the start is not exact in every container.
         self._container.close()
-        self._container, self._stream = open_stream(self.path)
+        self._container, self._stream = open_stream(self.path, self._rules)
 
     def _describe(self, first: VideoFrame, shown: np.ndarray, lost: np.ndarray) -> None:
         rate, stated = self._stream.average_rate, self._stream.time_base

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from data_manifests.remote.access import current
 from data_manifests.remote.path import is_remote
 from pipelines.decode.absent import about_absent
 from pipelines.decode.identities import MISSING, identities
+from pipelines.decode.look_through import recalled
+from pipelines.decode.media_rules import USUAL, MediaRules
 from pipelines.decode.options import DecodeOptions
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.read_anew import ORDER_OF_OUTPUT, read_anew
@@ -68,6 +71,8 @@ class DecodeStage:
     plan: FramePlan
     workers: int = 1
     timeout_s: float = DecodeOptions.video_timeout
+    rules: MediaRules = USUAL
+    """What the media may ask for; the roots are those of the dataset."""
     function: Callable[[VideoTask, Callable[[], None]], dict[str, Any]] | None = None
     """Function that a worker process runs on a video; :func:`pipelines.decode.worker.decode_video` when None."""
 
@@ -270,7 +275,8 @@ class DecodeStage:
 
     def _identity(self, task: VideoTask) -> str:
         found = self._file(task)
-        if found is None:
+        # Nothing outside the roots is read, not even for its digest. The worker names such a link.
+        if found is None or self._rules_here.leaves_roots(found):
             return MISSING
         digests = self.workspace.file_digests
         size, content = 0, ""
@@ -290,7 +296,12 @@ class DecodeStage:
         output.parent.mkdir(parents=True, exist_ok=True)
         # Videos of one file are scattered over the groups, so its index outlives theirs.
         indexes = str(scratch / _INDEXES) if task.shares_file else ""
-        return replace(task, path=str(found) if found else None, output=str(output), indexes=indexes)
+        path = str(found) if found else None
+        return replace(task, path=path, output=str(output), indexes=indexes, rules=self._rules_here)
+
+    @cached_property
+    def _rules_here(self) -> MediaRules:
+        return replace(self.rules, roots=self.workspace.datasets[self.dataset].roots)
 
     def _append(self, shard: ShardWriter, task: VideoTask, outcome: Any, progress: Progress) -> None:
         if outcome.reason is not None:
@@ -311,6 +322,10 @@ class DecodeStage:
         shard.write_side("videos", [result["video"]])
         for failure in result["failures"]:
             shard.fail(**failure, video_id=task.video_id)
+        on_disk = task.path is not None and not is_remote(task.path)
+        seen = recalled(self.workspace.probes, task.kind, Path(task.path or "")) if on_disk else None
+        if seen and seen.damage:
+            progress.note(f"{task.video_id}: xmic prepare --check --deep saw that {seen.damage}")
         if result["video"].get("fallback"):
             progress.note(f"{task.video_id}: read from start to end, because {result['video']['fallback']}")
         for note in result.get("notes", []):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from data_manifests.videos import Kind
+from pipelines.decode.media_rules import USUAL, MediaRules
 from pipelines.decode.plan import FramePlan
 from pipelines.engine.clips import Clip
 
@@ -27,6 +28,7 @@ class VideoTask:
         shares_file: Whether other videos of the split lie in the same file.
         output: Path of the worker's Arrow files, without their suffixes.
         indexes: Folder where the packet index of the file is kept for those other videos; empty for none.
+        rules: What the media may ask for, and where they may lie.
     """
 
     video_id: str
@@ -40,3 +42,4 @@ class VideoTask:
     shares_file: bool = False
     output: str = ""
     indexes: str = ""
+    rules: MediaRules = USUAL

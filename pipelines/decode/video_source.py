@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pipelines.decode.encode_jpeg import to_jpeg
+from pipelines.decode.media_rules import USUAL, MediaRules
 from pipelines.decode.packet_index import Heartbeat
 from pipelines.decode.plan import NO_FRAME, FramePlan
 from pipelines.decode.reader import DecodedFrame, VideoReader, open_video
@@ -23,13 +24,21 @@ class VideoSource:
         offset_s: Start of the video in the file, in seconds: an Ego4D clip is a part of its full-scale video.
         heartbeat: Called for every packet read.
         indexes: Folder of the file's kept packet index, for other videos in the same file; None when there are none.
+        rules: What the file may ask for, and where it may lie.
 
     Raises:
         VideoError: The file cannot be read.
     """
 
-    def __init__(self, path: Path, offset_s: float, heartbeat: Heartbeat, indexes: Path | None = None) -> None:
-        self._reader = open_video(path, heartbeat=heartbeat, indexes=indexes)
+    def __init__(
+        self,
+        path: Path,
+        offset_s: float,
+        heartbeat: Heartbeat,
+        indexes: Path | None = None,
+        rules: MediaRules = USUAL,
+    ) -> None:
+        self._reader = open_video(path, heartbeat=heartbeat, indexes=indexes, rules=rules)
         self._offset_s = offset_s
         self.notes = hdr_notes(self._reader)
         heartbeat()

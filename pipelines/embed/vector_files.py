@@ -5,6 +5,7 @@ Vectors come as .npy, .npz or .pt; the keys say which frame or class a row is of
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from data_manifests.errors import InputError
 from data_manifests.readers.table_cells import BadCell, text
 from data_manifests.readers.table_files import open_table
+from pipelines.embed.array_sizes import refuse_large_arrays, refuse_large_parts
 from pipelines.engine.plain_errors import in_one_line
 
 _ENDINGS = (".npy", ".npz", ".pt")
@@ -165,11 +167,14 @@ def _numpy_parts(file: Path) -> dict[str, np.ndarray]:
         if file.suffix.lower() == ".npy":
             found: dict[str, Any] = {"vectors": np.load(file, mmap_mode="r", allow_pickle=False)}
         else:
+            refuse_large_arrays(file)
             with np.load(file, allow_pickle=False) as archive:
                 found = {name: archive[name] for name in archive.files}
         for name, part in found.items():
             if not isinstance(part, np.ndarray):
                 raise TypeError(f"{name} is no array")
+    except InputError:
+        raise
     # A damaged or hostile file can make numpy and zipfile fail in any way; none of them may look like a bug of ours.
     except Exception as error:
         raise InputError(
@@ -182,6 +187,8 @@ def _torch_parts(file: Path) -> dict[str, np.ndarray]:
     import torch
 
     try:
+        if zipfile.is_zipfile(file):
+            refuse_large_parts(file)
         found = torch.load(file, map_location="cpu", weights_only=True)
         parts = found if isinstance(found, dict) else {"vectors": found}
         return {str(name): _array(file, str(name), part) for name, part in parts.items()}

@@ -17,6 +17,8 @@ from data_manifests.readers.csv_files import read_csv
 from data_manifests.readers.table_cells import whole_number_name
 from data_manifests.readers.text_files import text_of
 from pipelines.decode.container import errors_of, open_stream
+from pipelines.decode.media_rules import USUAL
+from pipelines.decode.picture_size import stated_size
 from pipelines.hands.box_rows import ROUNDING
 from pipelines.hands.scoring import Truth
 
@@ -85,6 +87,10 @@ def read_picture(path: Path) -> np.ndarray:
     Raises:
         InputError: the file cannot be read as a picture.
     """
+    try:
+        USUAL.refuse_size(str(path), *(stated_size(path.read_bytes()) or (0, 0)))
+    except OSError as error:
+        raise InputError(f"{path}: not a picture that can be read ({error.strerror or error}).") from None
     read = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if read is None:
         raise InputError(f"{path}: not a picture that can be read.")

@@ -17,6 +17,7 @@ from data_manifests.videos import Kind
 from pipelines.decode.chunk_source import chunk_files
 from pipelines.decode.container import VideoError, errors_of, open_stream
 from pipelines.decode.jpeg_source import open_jpegs
+from pipelines.decode.media_rules import MediaRules
 from pipelines.decode.packet_index import demuxed
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.source import LostFrame
@@ -49,31 +50,32 @@ class Probe:
     lacking: str | None = None
 
 
-def probe(task: tuple[str, Kind], heartbeat: Heartbeat) -> Probe:
+def probe(task: tuple[str, Kind, MediaRules], heartbeat: Heartbeat) -> Probe:
     """Probe a video: a file, a folder of chunks, or JPEGs.
 
     Args:
-        task: path and kind of the video.
+        task: path and kind of the video, and its rules.
         heartbeat: called repeatedly, to show that the process is alive.
 
     Raises:
         VideoError: the video cannot be read.
     """
-    path, kind = path_of(task[0]), task[1]
+    path, kind, rules = path_of(task[0]), task[1], task[2]
+    rules.refuse_outside(path)
     with waiting_calls(heartbeat):
-        return _probe(path, kind, heartbeat)
+        return _probe(path, kind, rules, heartbeat)
 
 
-def _probe(path: Path, kind: Kind, heartbeat: Heartbeat) -> Probe:
+def _probe(path: Path, kind: Kind, rules: MediaRules, heartbeat: Heartbeat) -> Probe:
     if kind == "chunks":
-        return _probe_chunks(path, heartbeat)
+        return _probe_chunks(path, rules, heartbeat)
     if kind in ("frames", "tar"):
-        return _probe_jpegs(path, heartbeat)
-    return _probe_video(path, heartbeat)
+        return _probe_jpegs(path, rules, heartbeat)
+    return _probe_video(path, rules, heartbeat)
 
 
-def _probe_video(path: Path, heartbeat: Heartbeat) -> Probe:
-    container, stream = open_stream(path)
+def _probe_video(path: Path, rules: MediaRules, heartbeat: Heartbeat) -> Probe:
+    container, stream = open_stream(path, rules)
     with container, errors_of(path):
         statement, second = stated(path, container, stream), second_recording(path, container)
         first = next(iter(container.decode(stream)), None)
@@ -81,7 +83,7 @@ def _probe_video(path: Path, heartbeat: Heartbeat) -> Probe:
         if first is None or first.pts is None or not stream.time_base:
             raise VideoError(f"{path}: no frame with a time at its start; get it again", "decode_error")
         rate = stream.average_rate
-        end = _end_pts(path, container, stream, heartbeat)
+        end = _end_pts(path, container, stream, rules, heartbeat)
         seconds = float((end - first.pts) * stream.time_base)
         lacking = statement.lacking(seconds, None, 1 / float(rate) if rate else 0.1)
         if second is not None:
@@ -90,7 +92,9 @@ def _probe_video(path: Path, heartbeat: Heartbeat) -> Probe:
         return Probe(duration_s=seconds, fps=float(rate) if rate else None, lacking=lacking)
 
 
-def _end_pts(path: Path, container: InputContainer, stream: VideoStream, heartbeat: Heartbeat) -> int:
+def _end_pts(
+    path: Path, container: InputContainer, stream: VideoStream, rules: MediaRules, heartbeat: Heartbeat
+) -> int:
     """Return the pts at which the last packet ends.
 
     Reading starts as near to the end as there are packets.
@@ -108,7 +112,7 @@ def _end_pts(path: Path, container: InputContainer, stream: VideoStream, heartbe
         if end is not None:
             return end
     # The file holds less than its container states: read all of it.
-    again, whole = open_stream(path)
+    again, whole = open_stream(path, rules)
     with again:
         end = _last_packet_end(again, whole, heartbeat)
     if end is None:
@@ -130,12 +134,12 @@ def _last_packet_end(container: InputContainer, stream: VideoStream, heartbeat: 
     return max(ends, default=None)
 
 
-def _probe_chunks(folder: Path, heartbeat: Heartbeat) -> Probe:
+def _probe_chunks(folder: Path, rules: MediaRules, heartbeat: Heartbeat) -> Probe:
     files = chunk_files(folder)
     if not files:
         raise VideoError(f"{folder}: no chunk in this folder; expected files such as 0.mp4, 300.mp4", "not_a_video")
     starts = np.array(sorted(files))
-    first, last = _probe_video(files[starts[0]], heartbeat), _probe_video(files[starts[-1]], heartbeat)
+    first, last = (_probe_video(files[starts[place]], rules, heartbeat) for place in (0, -1))
     step = int(np.diff(starts).min()) if len(starts) > 1 else 0
     gap = _gap(files, range(0, int(starts[-1]), step)) if step else None
     cut_off = f"in {files[starts[-1]].name} {last.lacking}" if last.lacking else None
@@ -153,8 +157,8 @@ def _gap(files: Collection[int], expected: range) -> str | None:
     )
 
 
-def _probe_jpegs(path: Path, heartbeat: Heartbeat) -> Probe:
-    with open_jpegs(path, None, None, heartbeat) as source:
+def _probe_jpegs(path: Path, rules: MediaRules, heartbeat: Heartbeat) -> Probe:
+    with open_jpegs(path, None, None, heartbeat, rules) as source:
         first, last = source.first, source.last
         for frame in source.frames({first, last}, FramePlan()):
             if isinstance(frame, LostFrame):

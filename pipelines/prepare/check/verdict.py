@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipelines.decode.jpeg_source import END_SLACK, wrong_rate
+from pipelines.decode.look_through import LookedThrough
 from pipelines.engine.clips import Clip
 from pipelines.prepare.check.probe import Probe
 
-Status = Literal["ok", "missing", "unreadable", "shorter", "incomplete", "other_timing"]
+Status = Literal["ok", "missing", "unreadable", "shorter", "incomplete", "other_timing", "damaged"]
 
 STATUSES: dict[Status, str] = {
     "ok": "there, readable, as annotated",
@@ -19,9 +21,10 @@ STATUSES: dict[Status, str] = {
     "shorter": "ends before one of its clips does",
     "incomplete": "chunks or frames are missing, or its data ends before the length that the file states",
     "other_timing": "longer or shorter than the annotation says, or JPEGs of another frame rate",
+    "damaged": "--deep decoded it all and saw damaged frames",
 }
 """Status of a video → its meaning in words. A video has the first that holds, in the order missing, unreadable,
-other_timing (JPEGs), shorter, incomplete, other_timing."""
+other_timing (JPEGs), shorter, incomplete, other_timing, damaged."""
 
 _OTHER_S, _OTHER_SHARE = 1.0, 0.01
 
@@ -74,3 +77,26 @@ def _judge_jpegs(video: Mapping[str, Any], clips: Sequence[Clip], frames: int, l
         stop = max(clip.stop_frame or 0 for clip in late)
         return Verdict("shorter", f"the last frame is {last}, its clips go to {stop}", len(late))
     return Verdict("incomplete", gap, len(clips)) if gap else Verdict("ok")
+
+
+def judge_damage(video: Mapping[str, Any], clips: Sequence[Clip], seen: LookedThrough) -> Verdict:
+    """Judge from decoding all of a video whether its frames are whole.
+
+    Args:
+        video: a row of :data:`data_manifests.schema.VIDEOS` that has a path.
+        clips: its clips.
+        seen: the frames that are lost.
+    """
+    if not seen.damage:
+        return Verdict("ok")
+    if seen.unreadable:
+        return Verdict("damaged", seen.damage, len(clips))
+    concerned = [clip for clip in clips if any(_touches(clip, video, *span) for span in seen.spans)]
+    return Verdict("damaged", seen.damage, len(concerned))
+
+
+def _touches(clip: Clip, video: Mapping[str, Any], first: float, last: float) -> bool:
+    if video["kind"] in ("frames", "tar"):
+        return (clip.start_frame or 0) <= last and first <= (clip.stop_frame or math.inf)
+    offset = video["offset_s"] or 0.0
+    return clip.start_s + offset <= last and first <= offset + (math.inf if clip.stop_s is None else clip.stop_s)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.decode.container import VideoError
+from pipelines.decode.media_rules import USUAL
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.task import VideoTask
 from pipelines.decode.worker import decode_video
@@ -21,7 +22,7 @@ def damage_and_decode(task: tuple[str, str, int], heartbeat: Callable[[], None])
     file = folder / f"{seed}-{source.name}"
     file.write_bytes(_damaged(source.read_bytes(), random.Random(seed)))
     with suppress(VideoError):  # decode says the same
-        probe((str(file), "video"), heartbeat)
+        probe((str(file), "video", USUAL), heartbeat)
     clips = [Clip("a", 0.0, 1.0), Clip("b", 0.5, None)]
     plan = FramePlan(segments=3, candidates=2, short_side=64)
     video = VideoTask("v", str(file), "video", 0.0, None, None, clips, plan, output=str(folder / f"{seed}"))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from data_manifests.remote.access import DEFAULT_SIZE
+from pipelines.decode.media_rules import MAX_PIXELS
 from xmic_cli.options import (
     BreakLock,
     Device,
@@ -30,6 +31,20 @@ Check = Annotated[
         rich_help_panel=_CHECK,
     ),
 ]
+Deep = Annotated[
+    bool,
+    typer.Option(
+        "--deep",
+        help="With --check: decode every video once and count its damaged frames, which xmic decode recalls. Slow.",
+        rich_help_panel=_CHECK,
+    ),
+]
+MaxPixels = Annotated[
+    int,
+    typer.Option(
+        "--max-pixels", min=1, help="With --check: most pixels of a frame, as for xmic decode.", rich_help_panel=_CHECK
+    ),
+]
 ListNeeded = Annotated[
     bool,
     typer.Option(
@@ -49,6 +64,8 @@ class PrepareCall:
     """
 
     check: Check = False
+    deep: Deep = False
+    max_pixels: MaxPixels = MAX_PIXELS
     list_needed: ListNeeded = False
     workspace: WorkspaceOption = None
     workers: Workers = None

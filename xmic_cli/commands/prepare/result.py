@@ -23,11 +23,14 @@ _SHOWN = 10
 
 def run(context: typer.Context, options: PrepareOptions, call: PrepareCall) -> None:
     """Write the manifests, check the videos if asked, and show both."""
+    from data_manifests.errors import UsageError
     from data_manifests.schema import canonical_split
     from pipelines.chain.readers import reader_of, roots_of
     from pipelines.engine.run_policy import parse_max_failures
     from pipelines.prepare.stage import prepare
 
+    if call.deep and not call.check:
+        raise UsageError("--deep: it belongs to --check; give both")
     allow_remote(call.scratch, call.scratch_size, call.offline)
     reader = reader_of(options)
     workspace = open_workspace(context, call.workspace)
@@ -63,7 +66,15 @@ def _check(workspace: Workspace, call: PrepareCall, found: Prepared) -> dict[str
     from xmic_cli.options import machine_of
 
     workers = machine_of(call.workers, "cpu", offline=True).workers
-    return check(workspace, found.dataset, list(found.splits), workers, console.progress())
+    return check(
+        workspace,
+        found.dataset,
+        list(found.splits),
+        workers,
+        console.progress(),
+        deep=call.deep,
+        max_pixels=call.max_pixels,
+    )
 
 
 def _print_needed(
@@ -100,6 +111,10 @@ def _print_check(name: str, tables: Mapping[str, SplitCheck]) -> None:
             )
         if len(looked_at) > _SHOWN:
             console.note(f"  … and {len(looked_at) - _SHOWN} more (--json lists all)")
+        seen = [one for one in table.decoded.values() if not isinstance(one, str)]
+        if seen:
+            frames, lost = (sum(one[name] for one in seen) for name in ("frames", "lost"))
+            console.note(f"{split}: {frames + lost} frames of {len(seen)} videos were decoded, {lost} are damaged")
 
 
 def _lines(name: str, result: Mapping[str, Any]) -> list[str]:

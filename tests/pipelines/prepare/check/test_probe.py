@@ -7,6 +7,7 @@ import pytest
 
 from pipelines.decode.container import VideoError
 from pipelines.decode.encode_jpeg import to_jpeg
+from pipelines.decode.media_rules import USUAL
 from pipelines.decode.reader import open_video
 from pipelines.prepare.check.probe import Probe, probe
 
@@ -25,7 +26,7 @@ def _with_index_last(source: Path, target: Path) -> None:
 
 
 def _look(path: Path, kind: str = "video") -> Probe:
-    return probe((str(path), kind), _nothing)  # type: ignore[arg-type]
+    return probe((str(path), kind, USUAL), _nothing)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm", "a.ts", "a.avi", "a.gif"])

@@ -32,7 +32,7 @@ def workspace(tmp_path: Path, video_maker) -> Workspace:
 
 def test_a_partial_download_is_a_table_with_counts_and_not_an_error(workspace):
     found = check(workspace, "epic", ["train", "val"], 2, Silent())
-    none = dict.fromkeys(("ok", "missing", "unreadable", "shorter", "incomplete", "other_timing"), 0)
+    none = dict.fromkeys(("ok", "missing", "unreadable", "shorter", "incomplete", "other_timing", "damaged"), 0)
     assert found["val"].videos == {**none, "ok": 1, "missing": 1, "unreadable": 1, "shorter": 1}
     assert found["val"].clips == {**none, "ok": 2, "missing": 1, "unreadable": 1, "shorter": 1}
     assert found["train"].videos == {**none, "missing": 1}
