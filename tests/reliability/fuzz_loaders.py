@@ -2,7 +2,7 @@
 
 A loader may return what it read, or raise an XmicError. Anything else is a bug. All inputs are made here.
 
-    python -m tests.reliability.fuzz_loaders --mutants 10000 --seed 0
+    python -m tests.reliability.fuzz_loaders --mutants 10000 --seed 0 --write
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ from pipelines.hands.yolo_checkpoint import read_checkpoint
 from tests.pipelines.evaluate.cards import write_card_file
 from tests.pipelines.evaluate.run_folders import write_run
 from tests.pipelines.hands.hoa_files import messages, write
+from tests.reliability import page
 
 _WORDS = (
     *(
@@ -351,25 +352,43 @@ def run_case(case: Case, mutants: int, seed: int, work: Path) -> Outcome:
     return outcome
 
 
+_ABOUT = (
+    "Files of every kind that xmic loads are damaged, and loaded. A loader may return what it read, or end in one "
+    "error that names the file; any other exception is wrong. Damage that leaves a file of its format is read, unless "
+    "a digest shows it.",
+)
+
+
 def main() -> None:
     """Run all cases and print what was read, refused and a bug."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mutants", type=int, default=10_000, help="of all kinds together")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="part of the name of a kind")
+    parser.add_argument("--write", action="store_true", help="keep the counts, and write docs/reliability.md")
     given = parser.parse_args()
     cases = [case for case in CASES if given.only in case.name]
     warnings.simplefilter("ignore")
     total, kinds = Outcome(), collections.Counter[str]()
+    table: list[list[object]] = []
     place = Path(tempfile.mkdtemp(prefix="fuzz-"))
     for case in cases:
         found = run_case(case, -(-given.mutants // len(cases)), given.seed, place / "work")
         total.read, total.refused = total.read + found.read, total.refused + found.refused
         print(f"{case.name:28} read {found.read:5}  refused {found.refused:5}  bugs {len(found.bugs)}", flush=True)
+        row = [found.read, found.refused, len(found.bugs)]
+        table.append([case.name, sum(row), *row])
         kinds.update(bug.split(": ", 1)[1] for bug in found.bugs)
     print(f"all: read {total.read}, refused {total.refused}, bugs {sum(kinds.values())} (files in {place})")
     for bug, count in kinds.most_common():
         print(f"  {count:4} {bug}")
+    if given.write:
+        command = f"python -m tests.reliability.fuzz_loaders --mutants {given.mutants} --seed {given.seed}"
+        tried, bugs = total.read + total.refused + sum(kinds.values()), sum(kinds.values())
+        table.append(["all", tried, total.read, total.refused, bugs])
+        summary = f"{tried} damaged files; wrong: {bugs}."
+        head = ["file", "mutants", "read", "refused", "wrong"]
+        page.record("loaders", page.Found("Loaders", _ABOUT, command, summary, head, table, list(kinds)))
 
 
 if __name__ == "__main__":
