@@ -35,7 +35,7 @@ def read_redactions(file: Path) -> dict[str, list[Stretch]]:
             for video in content["videos"]
             if video.get("redacted_intervals")
         }
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise InputError(
             f"{file}: expected the metadata of Ego4D, 'videos' each with a 'video_uid' and 'redacted_intervals' of "
             "start_sec and end_sec. Put it right, or take it away if redactions need not be known."

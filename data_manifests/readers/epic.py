@@ -41,6 +41,7 @@ _VISOR_NOUNS = ["hand:left", "hand:right", "foot", "glove:left", "glove:right"]
 _VIDEO_ID = re.compile(r"P\d{2}_\d{2,3}")
 _ONE_NUMBER = re.compile(r"\[(?:0|[1-9][0-9]{0,8})\]")
 _INT32_MAX = 2**31 - 1
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TIMESTAMP = re.compile(r"(\d{1,2}):([0-5]\d):([0-5]\d(?:\.\d+)?)")
 
 
@@ -295,7 +296,9 @@ def _literal_list(text: str) -> list[Any] | None:
         value = ast.literal_eval(text)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
-    return value if isinstance(value, list) else None
+    if not isinstance(value, list) or any(isinstance(word, str) and _SURROGATE.search(word) for word in value):
+        return None
+    return value
 
 
 def seconds(timestamp: str) -> float | None:
@@ -370,4 +373,6 @@ def _some(words: Collection[str]) -> str:
 def _whole_number(text: str | None, limit: int) -> int | None:
     """Parse a whole number from 0 to ``limit`` − 1, else None; pandas may have made it a float."""
     text = whole_number_name(text) if text and "." in text else text
-    return int(text) if text and text.isascii() and text.isdecimal() and int(text) < limit else None
+    # int() itself refuses numbers of thousands of digits, so their length is looked at first.
+    good = text and text.isascii() and text.isdecimal() and len(text) <= 20 and int(text) < limit
+    return int(text) if text and good else None

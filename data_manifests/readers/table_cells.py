@@ -195,6 +195,8 @@ def _list_literal(written: str) -> Any:
         # Python joins texts that follow each other; NumPy prints its arrays so, without commas.
         joined = any(one.type == two.type == tokenize.STRING for one, two in pairwise(read))
         value = None if joined else ast.literal_eval(written)
+        if isinstance(value, (list, tuple)):  # an escape may be half a character, which no file holds
+            "".join(item for item in value if isinstance(item, str)).encode()
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError):
         value = None
     if value is None:

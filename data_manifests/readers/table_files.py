@@ -45,12 +45,13 @@ def open_table(file: Path) -> tuple[list[str], list[Row]]:
         try:
             with file.open("rb") as content:
                 table = pq.read_table(content)
+            rows = table.to_pylist()
         except RemoteError:
             raise
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file}: not a Parquet file ({error})") from None
         refuse_repeated(str(file), table.column_names)
-        return table.column_names, list(enumerate(table.to_pylist(), start=1))
+        return table.column_names, list(enumerate(rows, start=1))
     if kind in (".jsonl", ".ndjson"):
         parsed = list(_json_lines(file))
         found = list(dict.fromkeys(name for _, row in parsed for name in row))

@@ -40,8 +40,9 @@ from tests.reliability.fuzz_loaders import json_mutants, mutant
 
 _CELLS = (
     "", " ", "0", "-1", "1e999", "nan", "inf", "9" * 40, "0x10", "1_000", "٣", "1,5", "00:00:01.00", "99:99:99.99",
-    "1500f", "../../x.mp4", "/etc/passwd", "a\0b", "\ufeff", "\u202e", "=1+1", "'", '"', "[", "['a'", "[0, 1]", "[99]",
-    "None", "null", "true", "train", "val", "x" * 3000, "a\nb", "a\r\nb", "é", "\ud7ff", ";", "\t", "-0.0", "1e-9",
+    "1500f", "../../x.mp4", "/etc/passwd", "a\0b", "\ufeff", "\u202e", "=1+1", "'", '"', "[", "['a'", "[0, 1]",
+    r"['\ud800']", "[99]", "None", "null", "true", "train", "val", "x" * 3000, "a\nb", "a\r\nb", "é", "\ud7ff", ";",
+    "\t", "-0.0", "1e-9",
 )  # fmt: skip
 _VALUES: tuple[Any, ...] = (None, True, -1, 2**70, 1.5, float("nan"), float("inf"), [], {}, [1], {"a": 1}, b"x".hex())
 
@@ -104,7 +105,7 @@ def _json_rows(data: bytes) -> int | None:
 
 def _text_rows(data: bytes) -> int | None:
     try:
-        return sum(1 for line in data.decode("utf-8-sig").splitlines() if line.strip())
+        return sum(1 for line in data.decode("utf-8-sig").split("\n") if line.strip())
     except ValueError:
         return None
 
@@ -158,11 +159,12 @@ def _table(name: str) -> Callable[[Path], Path]:
                 "stop_s": 1.0 * n + 2,
                 "verb": ("cut", "stir")[n % 2],
                 "noun": ("cup", "pan", "lid")[n % 3],
+                "all_nouns": "['cup', 'pan']" if n % 2 else "",
                 "narration": f"row {n}",
             }
             for n in range(8)
         ]
-        columns = ["video", "start_s", "stop_s", "verb", "noun", "narration"]
+        columns = ["video", "start_s", "stop_s", "verb", "noun", "all_nouns", "narration"]
         (folder / "nouns.txt").write_text("cup\npan\nlid\n")
         return write_clips(folder / name, rows, columns)
 

@@ -182,7 +182,7 @@ def test_check_shows_a_table_and_never_fails_on_a_partial_download(here: Path, c
     table = [line.split("\t") for line in output.out.splitlines() if "\t" in line]
     assert table[0] == ["split", "status", "videos", "clips", "meaning"]
     counts = {(split, status): (videos, clips) for split, status, videos, clips, _ in table[1:]}
-    statuses = ("ok", "missing", "unreadable", "shorter", "incomplete", "other timing")
+    statuses = ("ok", "missing", "unreadable", "shorter", "incomplete", "other timing", "damaged")
     assert list(counts) == [(split, status) for split in ("train", "val") for status in statuses]
     assert {place: both for place, both in counts.items() if both != ("0", "0")} == {
         ("train", "missing"): ("1", "1"),
