@@ -42,7 +42,7 @@ from tests.reliability.limited_worker import PEAKS, any_reason, decode_limited, 
 from tests.video_maker import draw_frame, make_video
 
 _PLAN = FramePlan(segments=6, candidates=1, short_side=0)
-_TIMEOUT_S = 30.0
+_TIMEOUT_S = 120.0
 _A_BATCH = 250
 _NEVER = ("timeout", "worker_killed", "out_of_memory")
 
