@@ -39,6 +39,11 @@ JPEGS = "JPEG pictures"
 _USUAL, _STRICT = MediaRules(), MediaRules(strict=True)
 
 
+_ABOUT = """
+One bit of the coded data of a frame was flipped, never of the container. A flip is silent where a stored frame differs from
+that of the intact file:"""
+
+
 @dataclass
 class Count:
     """What became of the flips of a codec.
@@ -129,7 +134,7 @@ def table(counts: dict[str, Count], seed: int) -> str:
     ]
     libraries = ".".join(str(part) for part in av.library_versions["libavcodec"])
     say = f"Seed {seed}, PyAV {av.__version__} with libavcodec {libraries}."
-    return "\n".join([BEGIN, "", *lines, "", say, "", END])
+    return "\n".join([BEGIN, _ABOUT, "", *lines, "", say, "", END])
 
 
 def main() -> None:
