@@ -40,8 +40,8 @@ _USUAL, _STRICT = MediaRules(), MediaRules(strict=True)
 
 
 _ABOUT = """
-One bit of the coded data of a frame was flipped, never of the container. A flip is silent where a stored frame differs from
-that of the intact file:"""
+One bit of the coded data of a frame was flipped, never of the container. A flip is silent where a stored frame differs
+from that of the intact file:"""
 
 
 @dataclass
