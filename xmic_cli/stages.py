@@ -12,11 +12,19 @@ from xmic_cli import console
 from xmic_cli.meter import per_second
 
 if TYPE_CHECKING:
+    from pipelines.chain.executor import Executor
     from pipelines.engine.devices import Build
 
 
 def run_stages(
-    stages: Sequence[Stage], policy: RunPolicy, *, dry_run: bool, json: bool, builds: Sequence[Build] = ()
+    stages: Sequence[Stage],
+    policy: RunPolicy,
+    *,
+    dry_run: bool,
+    json: bool,
+    builds: Sequence[Build] = (),
+    executor: Executor | None = None,
+    network: bool = False,
 ) -> None:
     """Run stages in order, or plan them with ``dry_run``.
 
@@ -28,18 +36,20 @@ def run_stages(
         dry_run: plan only.
         json: print JSON.
         builds: builds the stages again for each of several devices.
+        executor: where the shards are made; None = here.
+        network: the stages run a network.
     """
     if dry_run:
         plans = [_planned(item, policy) for item in stages]
         lines = [line for plan in plans for line in _plan_lines(plan)]
         console.emit({"plan": plans}, json, lines)
         return
+    from pipelines.chain.executor import Local, Step
     from pipelines.chain.findings import finding
-    from pipelines.engine.devices import run_on_each
 
-    progress = console.progress()
     reports = []
-    for item, report in run_on_each(builds or [lambda: stages], policy, progress):
+    steps = [Step(stages[0].name, builds or [lambda: stages], network)] if stages else []
+    for item, report in (executor or Local()).run(steps, policy, console.progress()):
         reports.append({**vars(report), "finding": finding(item) if report.made else ""})
     console.emit({"stages": reports}, json, list(report_lines(reports)))
 

@@ -5,8 +5,7 @@ What is done is skipped, as in each single command.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -16,11 +15,11 @@ from data_manifests.schema import canonical_split
 from pipelines.chain.config import Config, DatasetSection
 from pipelines.chain.config_stages import STEPS, names_of, planned_run, without_hands
 from pipelines.chain.detectors import check_detectors
+from pipelines.chain.executor import Executor, Local, Step, Stop, never
 from pipelines.chain.findings import finding
 from pipelines.chain.grid import Cell
 from pipelines.chain.readers import reader_of, roots_of
 from pipelines.engine import stage
-from pipelines.engine.devices import run_on_each
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
 from pipelines.engine.stage import RunPolicy, parse_max_failures
@@ -38,14 +37,6 @@ from pipelines.train.options import TrainOptions
 from pipelines.train.plan import PlannedRun
 from pipelines.train.run import train_run
 from pipelines.train.trackers import refuse_missing
-
-Stop = Callable[[], AbstractContextManager[Callable[[], str | None]]]
-"""Returns a context manager; within it a training asks for a reason to save and stop (None: go on)."""
-
-
-def never() -> AbstractContextManager[Callable[[], str | None]]:
-    """Never ask a training to stop."""
-    return nullcontext(lambda: None)
 
 
 @dataclass
@@ -84,7 +75,13 @@ ONLY = ("prepare", *(name for name, _ in STEPS))
 
 
 def run_step(
-    cells: Sequence[Cell], step: str, machine: Machine, progress: Progress, policy: RunPolicy | None = None
+    cells: Sequence[Cell],
+    step: str,
+    machine: Machine,
+    progress: Progress,
+    policy: RunPolicy | None = None,
+    *,
+    executor: Executor | None = None,
 ) -> ChainResult:
     """Run one step of :data:`ONLY`, or a share of its shards.
 
@@ -94,6 +91,7 @@ def run_step(
         machine: workers, device, network.
         progress: receives the progress of each stage.
         policy: share and locks; the limit on failures is that of the file.
+        executor: where shards are made; None = here.
 
     Raises:
         XmicError: as the single stages do; what was done is kept.
@@ -106,7 +104,9 @@ def run_step(
         _prepare_all(workspace, config, progress, result)
         return result
     policy = replace(policy or RunPolicy(), max_failures=parse_max_failures(config.max_failures))
-    _make(step, workspace, cells, machine, policy, progress, result)
+    executor = executor or Local()
+    steps = [item for item in _steps(workspace, cells, machine, executor) if item.name == step]
+    _make(steps, executor, policy, progress, result)
     return result
 
 
@@ -117,19 +117,20 @@ def _prepare_all(workspace: Workspace, config: Config, progress: Progress, resul
         result.made += made.made
 
 
+def _steps(workspace: Workspace, cells: Sequence[Cell], machine: Machine, executor: Executor) -> list[Step]:
+    found = []
+    for name, build in STEPS:
+        network = name != "decode"
+        chosen = executor.machine(machine, network=network)
+        machines = chosen.each() if network else [chosen]
+        found.append(Step(name, [partial(build, workspace, cells, one) for one in machines], network))
+    return found
+
+
 def _make(
-    step: str,
-    workspace: Workspace,
-    cells: Sequence[Cell],
-    machine: Machine,
-    policy: RunPolicy,
-    progress: Progress,
-    result: ChainResult,
+    steps: Sequence[Step], executor: Executor, policy: RunPolicy, progress: Progress, result: ChainResult
 ) -> None:
-    """Make the shards of a step of :data:`STEPS`, on each device where it runs a network."""
-    machines = [machine] if step == "decode" else machine.each()
-    builds = [partial(dict(STEPS)[step], workspace, cells, one) for one in machines]
-    for item, done in run_on_each(builds, policy, progress):
+    for item, done in executor.run(steps, policy, progress):
         result.stages.append({**vars(done), "finding": finding(item) if done.made else ""})
         result.made += done.made
 
@@ -142,6 +143,7 @@ def run_chain(
     *,
     report: bool = True,
     wait_lock_s: float = 0.0,
+    executor: Executor | None = None,
 ) -> ChainResult:
     """Run the chain for one or more cells of a grid.
 
@@ -154,6 +156,7 @@ def run_chain(
         stop: returns a context manager within which a training may be asked to save and stop.
         report: write the report at the end.
         wait_lock_s: see :class:`pipelines.engine.run_policy.RunPolicy`.
+        executor: where shards are made and cells are trained; None = here.
 
     Raises:
         XmicError: as the single stages do; what was done is kept.
@@ -168,25 +171,30 @@ def run_chain(
         progress.note(f"hands = false: no hands are looked for in {', '.join(off)}; methods see full frames only")
     _prepare_all(workspace, config, progress, result)
     policy = RunPolicy(max_failures=parse_max_failures(config.max_failures), wait_lock_s=wait_lock_s)
-    for step, _ in STEPS:
-        _make(step, workspace, cells, machine, policy, progress, result)
-    for cell in cells:
-        for training in cell.config.train:
-            _train_and_evaluate(workspace, cell.config, training, machine, progress, stop, result)
+    executor = executor or Local()
+    _make(_steps(workspace, cells, machine, executor), executor, policy, progress, result)
+    calls = [
+        partial(_train_and_evaluate, workspace, cell.config, training, executor.machine(machine, network=True))
+        for cell in cells
+        for training in cell.config.train
+    ]
+    for trained, evaluated, count in executor.call(calls, progress, stop):
+        result.runs.append(trained)
+        result.evaluations += evaluated
+        result.made += count
     if report and any(cell.config.train for cell in cells):
         result.report = write_report(workspace, config.report.name)
     return result
 
 
 def _train_and_evaluate(
-    workspace: Workspace,
-    config: Config,
-    training: TrainOptions,
-    machine: Machine,
-    progress: Progress,
-    stop: Stop,
-    result: ChainResult,
-) -> None:
+    workspace: Workspace, config: Config, training: TrainOptions, machine: Machine, progress: Progress, stop: Stop
+) -> tuple[dict[str, Any], list[dict[str, Any]], int]:
+    """Train and evaluate a cell.
+
+    Returns:
+        The run, its evaluations, and the number of heads and evaluations that were made.
+    """
     planned = planned_run(workspace, config, training, machine)
     with stop() as asked:
         trained = train_run(
@@ -197,8 +205,6 @@ def _train_and_evaluate(
             checkpoint_minutes=training.checkpoint_minutes,
             stop=asked,
         )
-    result.runs.append(trained)
-    result.made += len(trained["trained"])
     run = find_run(workspace, planned.name)
     targets, notes = targets_of(workspace, run, config.evaluate.cross, _split_of(config))
     for text in notes:
@@ -207,8 +213,8 @@ def _train_and_evaluate(
     evaluated = evaluate(
         workspace, run, targets, machine, progress, allow_mixed=chosen.allow_mixed, control=chosen.control
     )
-    result.evaluations += [item.as_dict() for item in evaluated]
-    result.made += sum(item.made for item in evaluated)
+    made = len(trained["trained"]) + sum(item.made for item in evaluated)
+    return trained, [item.as_dict() for item in evaluated], made
 
 
 def check_settings(cells: Sequence[Cell]) -> None:

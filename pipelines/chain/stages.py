@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,12 @@ from pipelines.engine.stage import Stage
 from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.hands.box_table import BoxTable
 from pipelines.hands.crops import CropPolicy
-from pipelines.hands.detector import Detector, DetectorIdentity, describe_detector, load_detector
+from pipelines.hands.detector import DetectorIdentity, describe_detector, load_detector
 from pipelines.hands.epic_100doh import Epic100doh
 from pipelines.hands.imported import BoxSource, ImportHandsStage
 from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.packaged import fitting_policy
-from pipelines.hands.stage import DetectHandsStage, detect_command
+from pipelines.hands.stage import DetectHandsStage, LazyDetector, detect_command
 
 Plans = Mapping[tuple[str, str], str]
 """(dataset, split) → folder name of its frame plan."""
@@ -91,11 +91,7 @@ def hands_stages(
         options = replace(options, precision=precision)  # type: ignore[arg-type]
     settings = detector_settings(options, machine, workspace.file_digests.whole)
     identity = describe_detector(options.detector, **settings)
-
-    @cache
-    def load() -> Detector:
-        return load_detector(options.detector, **settings)
-
+    load = LazyDetector(partial(load_detector, options.detector, **settings))
     return [DetectHandsStage(item, identity, load, machine.workers) for item in frames]
 
 

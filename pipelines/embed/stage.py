@@ -57,7 +57,8 @@ def made_batch_size(workspace: Workspace, encoder: str, dataset: str, device: st
 class LazyEncoder:
     """Encoder that is loaded at its first use and then kept.
 
-    Its identity is known before, but for the batch size where that follows from the device's memory.
+    Its identity is known before, but for the batch size where that follows from the device's memory. It is pickled
+    without its network.
 
     Args:
         identity: the identity.
@@ -79,6 +80,9 @@ class LazyEncoder:
         if self._finds and hasattr(model, "pictures_per_second"):  # a user's own encoder may have no such method
             self._set_batch_size(model, found_batch_size(model.pictures_per_second, self._known_size))
         return model
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "model"}
 
     @property
     def batch_size(self) -> int:

@@ -24,6 +24,7 @@ LEASE_S = 120.0
 """Seconds without a touch after which the lock of another host counts as abandoned."""
 
 _WAIT_S = 0.2
+_DYING_S = 5.0
 
 
 class LockedElsewhere(InputError):
@@ -184,6 +185,22 @@ def holder_of(path: Path) -> str | None:
     if age >= LEASE_S or not {"pid", "host"} <= set(found):
         return None
     return f"process {found['pid']} on host {found['host']}"
+
+
+def free_lock(path: Path, holder: str) -> None:
+    """Free the lock of a dead process before its lease ends.
+
+    Args:
+        path: file or folder whose lock it is.
+        holder: the process, as :func:`holder_of` names it; the lock of another one is left.
+    """
+    end = time.monotonic() + _DYING_S
+    while holder_of(path) == holder and time.monotonic() < end:
+        lock = ShardLock(_lock_file(path), break_lock=True)
+        if lock.acquire():
+            lock.release()
+        else:  # a process of this host that was killed, but has not ended yet
+            time.sleep(_WAIT_S)
 
 
 def _lock_file(path: Path) -> Path:

@@ -141,6 +141,14 @@ class Report:
         """Number of failed rows that count against the limit."""
         return sum(n for reason, n in self.failures.items() if reason not in NOT_COUNTED_AS_FAILURE)
 
+    def count(self, unit: Unit, here: bool) -> None:
+        """Count a shard that this run or another process made."""
+        if here:
+            self.made += 1
+            self.made_rows += unit.attempted
+        else:
+            self.already_done += 1
+
 
 def plan(stage: Stage, policy: RunPolicy | None = None) -> Plan:
     """Sort a stage's units into those to make and those done.
@@ -181,48 +189,71 @@ def run(stage: Stage, policy: RunPolicy | None = None, progress: Progress | None
         stage.remove_old_scratch()
     units = stage.units()
     first = _sorted(stage, units, policy)
-    if first.lacking:
-        _note_or_refuse(stage, first.lacking, policy, progress)
-    report = Report(stage.name, str(stage.folder), stage.title, stage.counted, already_done=len(first.done))
+    note_or_refuse(stage, first.lacking, policy, progress)
+    report = new_report(stage, first)
     begun = time.monotonic()
     rows = _Rows(stage, first, progress)
-    locks = {item.unit.group: _lock(stage, item.unit, policy) for item in first.todo}
-    waiting = [item.unit for item in first.todo]
-    retried = {item.unit.group: item.footer for item in first.todo if item.state is State.INCOMPLETE}
     try:
-        while waiting:
-            busy: list[Unit] = []
-
-            def claimed(claimable: list[Unit] = waiting, busy: list[Unit] = busy) -> Iterator[Unit]:
-                for unit in claimable:
-                    if not _acquired(locks[unit.group], policy.wait_lock_s > 0):
-                        busy.append(unit)
-                    elif _done_since(stage, unit, retried.get(unit.group)):
-                        # Made by another process since the plan was drawn.
-                        locks[unit.group].release()
-                        report.already_done += 1
-                        rows.commit(unit)
-                    else:
-                        yield unit
-
-            try:
-                for unit in stage.make(claimed(), _opener(stage), rows):
-                    locks[unit.group].release()
-                    report.made += 1
-                    report.made_rows += unit.attempted
-                    rows.commit(unit)
-            finally:
-                for lock in locks.values():
-                    lock.release()
-            if busy:
-                progress.note(f"{len(busy)} shards are being made by another process; waiting for them")
-                _wait_for(locks[busy[0].group], policy.wait_lock_s)
-            waiting = busy
+        for unit, here in make_shards(stage, first.todo, policy, rows):
+            report.count(unit, here)
+            rows.commit(unit)
     finally:
         progress.finish()
         release_memory()  # a network that is no longer needed, for instance
     report.seconds = time.monotonic() - begun
-    return _conclude(stage, units, policy, report)
+    return conclude(stage, units, policy, report)
+
+
+def make_shards(
+    stage: Stage, items: Sequence[Inspection], policy: RunPolicy, progress: Progress
+) -> Iterator[tuple[Unit, bool]]:
+    """Make shards, each under its lock.
+
+    If another process of this host is making a shard, this one waits, and makes the shard if that process dies.
+
+    Yields:
+        Each unit once its shard is there; True where it was made here, False where another process made it.
+
+    Raises:
+        LockedElsewhere: another host seems to be making a shard, also after ``policy.wait_lock_s`` seconds.
+    """
+    locks = {item.unit.group: _lock(stage, item.unit, policy) for item in items}
+    waiting = [item.unit for item in items]
+    retried = {item.unit.group: item.footer for item in items if item.state is State.INCOMPLETE}
+    while waiting:
+        busy: list[Unit] = []
+        by_others: list[Unit] = []
+
+        def claimed(
+            claimable: list[Unit] = waiting, busy: list[Unit] = busy, by_others: list[Unit] = by_others
+        ) -> Iterator[Unit]:
+            for unit in claimable:
+                if not _acquired(locks[unit.group], policy.wait_lock_s > 0):
+                    busy.append(unit)
+                elif _done_since(stage, unit, retried.get(unit.group)):
+                    # Made by another process since the plan was drawn.
+                    locks[unit.group].release()
+                    by_others.append(unit)
+                else:
+                    yield unit
+
+        try:
+            for unit in stage.make(claimed(), _opener(stage), progress):
+                locks[unit.group].release()
+                yield unit, True
+        finally:
+            for lock in locks.values():
+                lock.release()
+        yield from ((unit, False) for unit in by_others)
+        if busy:
+            progress.note(f"{len(busy)} shards are being made by another process; waiting for them")
+            _wait_for(locks[busy[0].group], policy.wait_lock_s)
+        waiting = busy
+
+
+def new_report(stage: Stage, first: Plan) -> Report:
+    """Return the report of a run before anything is made."""
+    return Report(stage.name, str(stage.folder), stage.title, stage.counted, already_done=len(first.done))
 
 
 class _Rows:
@@ -276,8 +307,14 @@ def _lock(stage: Stage, unit: Unit, policy: RunPolicy) -> ShardLock:
     return ShardLock(stage.folder / ".locks" / f"{unit.path.name}.lock", break_lock=policy.break_lock)
 
 
-def _note_or_refuse(stage: Stage, lacking: Sequence[Unit], policy: RunPolicy, progress: Progress) -> None:
-    """Report units that lack an input; raise an error unless a part may be made."""
+def note_or_refuse(stage: Stage, lacking: Sequence[Unit], policy: RunPolicy, progress: Progress) -> None:
+    """Report units that lack an input.
+
+    Raises:
+        MissingUpstream: there are any, and ``policy.allow_partial`` is False.
+    """
+    if not lacking:
+        return
     what = "1 shard cannot" if len(lacking) == 1 else f"{len(lacking)} shards cannot"
     text = f"{stage.name} {stage.title}: {what} be made yet. The first, {lacking[0].path}, lacks {lacking[0].lacks}"
     if not policy.allow_partial:
@@ -321,7 +358,12 @@ def _opener(stage: Stage) -> OpenShard:
     return open_shard
 
 
-def _conclude(stage: Stage, units: Sequence[Unit], policy: RunPolicy, report: Report) -> Report:
+def conclude(stage: Stage, units: Sequence[Unit], policy: RunPolicy, report: Report) -> Report:
+    """Complete a report by the shards that are there now.
+
+    Raises:
+        TooManyFailures: more rows failed than ``policy.max_failures`` allows, or all of them.
+    """
     for unit in units:
         item = inspect(stage, unit)
         report.shards += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,27 @@ class HandsStage:
     def inputs_of(self, shard: Decoded) -> dict[str, str]:
         """Return the digests of the inputs of a shard's boxes."""
         return {"frames": shard.footer.digest}
+
+
+class LazyDetector:
+    """Detector that is loaded at its first call and then kept.
+
+    It is pickled without its network.
+    """
+
+    def __init__(self, load: Callable[[], Detector]) -> None:
+        self._load = load
+
+    def __call__(self) -> Detector:
+        """Return the loaded detector."""
+        return self._detector
+
+    @cached_property
+    def _detector(self) -> Detector:
+        return self._load()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_detector"}
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_manifests.errors import MissingUpstream
+from pipelines.chain.executor import Executor, Local
 from pipelines.engine.machine import Machine, usable_cores
 from pipelines.engine.progress import Progress, Silent
 from pipelines.engine.stage import RunPolicy
@@ -29,6 +30,7 @@ def load_run(
     machine: Machine | None = None,
     policy: RunPolicy | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Predictor:
     """Load a trained run for use on new footage.
 
@@ -47,6 +49,7 @@ def load_run(
         machine: workers, device, network; None = every core of this process and device 'auto'.
         policy: how many failures are accepted.
         progress: receives each stage; None = silent.
+        executor: where frames, boxes and vectors are made; None = here.
 
     Raises:
         MissingUpstream: there is no such run.
@@ -77,6 +80,7 @@ def load_run(
         overrides,
         policy or RunPolicy(),
         progress or Silent(),
+        executor or Local(),
     )
 
 
@@ -90,6 +94,7 @@ def load_zero_shot(
     machine: Machine | None = None,
     policy: RunPolicy | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Predictor:
     """Load an encoder for zero-shot prediction, which needs no run.
 
@@ -105,6 +110,7 @@ def load_zero_shot(
         machine: workers, device, network; None = every core of this process and device 'auto'.
         policy: how many failures are accepted.
         progress: receives each stage; None = silent.
+        executor: where frames, boxes and vectors are made; None = here.
 
     Raises:
         MissingUpstream: the weights are not on this machine and may not be downloaded.
@@ -112,7 +118,7 @@ def load_zero_shot(
         InputError: weights or boxes that are not of their format.
     """
     home = Workspace.open(Path(workspace))
-    machine = machine or Machine(usable_cores())
+    machine, executor = machine or Machine(usable_cores()), executor or Local()
     overrides = Overrides(
         encoder,
         None,
@@ -120,8 +126,8 @@ def load_zero_shot(
         Path(weights) if weights is not None else None,
         Path(boxes) if boxes is not None else None,
     )
-    run = zero_shot_run(home, overrides, machine)
-    return Predictor(run, home, machine, overrides, policy or RunPolicy(), progress or Silent())
+    run = zero_shot_run(home, overrides, executor.machine(machine, network=True))
+    return Predictor(run, home, machine, overrides, policy or RunPolicy(), progress or Silent(), executor)
 
 
 def _home(run: TrainedRun, given: Workspace) -> Workspace:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from data_manifests.errors import MissingUpstream, TooManyFailures, UsageError
 from data_manifests.schema import LABELS, Label
+from pipelines.chain.executor import Executor, Local, Step
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.encoders.spec import POCKET
 from pipelines.embed.stage import LazyEncoder
@@ -88,6 +89,7 @@ class Predictor:
         overrides: options that the user gave in place of the run's.
         policy: how many failures are accepted.
         progress: receives each stage.
+        executor: where frames, boxes and vectors are made.
     """
 
     run: TrainedRun
@@ -96,6 +98,7 @@ class Predictor:
     overrides: Overrides
     policy: RunPolicy = field(default_factory=RunPolicy)
     progress: Progress = field(default_factory=Silent)
+    executor: Executor = field(default_factory=Local)
 
     def __post_init__(self) -> None:
         """Find the run's encoders without loading them.
@@ -103,8 +106,9 @@ class Predictor:
         Raises:
             InputError, UsageError: see :func:`pipelines.predict.as_trained.encoders_of`.
         """
-        check_overrides(self.run, self.home, self.overrides, self.machine)
-        self._encoders: dict[str, LazyEncoder] = encoders_of(self.run, self.home, self.overrides, self.machine)
+        self._networks = self.executor.machine(self.machine, network=True)
+        check_overrides(self.run, self.home, self.overrides, self._networks)
+        self._encoders: dict[str, LazyEncoder] = encoders_of(self.run, self.home, self.overrides, self._networks)
 
     def embed(
         self,
@@ -144,14 +148,15 @@ class Predictor:
         )
         space = Workspace.open(Path(cache) if cache is not None else self._cache(footage))
         prepare(space, DATASET, FootageReader(footage), footage.roots, progress=self.progress)
-        frames = DecodeStage(space, DATASET, SPLIT, frame_plan(self.run.protocol), workers=self.machine.workers)
-        work = _Work(self.policy, self.progress)
-        work.do(frames)
-        hands = hands_stage(space, frames, self.run, self.home, self.overrides, self.machine)
+        workers = self.executor.machine(self.machine, network=False).workers
+        frames = DecodeStage(space, DATASET, SPLIT, frame_plan(self.run.protocol), workers=workers)
+        work = _Work(self.policy, self.progress, self.executor)
+        work.do(frames, network=False)
+        hands = hands_stage(space, frames, self.run, self.home, self.overrides, self._networks)
         if hands is not None:
             work.do(hands)
         boxes = hands.folder if hands is not None else None
-        streams = embed_stages(frames, self.run, self._encoders, boxes, self.machine.workers)
+        streams = embed_stages(frames, self.run, self._encoders, boxes, self._networks.workers)
         for item in streams:
             work.do(item)
         vectors = [item.folder for item in streams]
@@ -193,13 +198,13 @@ class Predictor:
         run, classes = self._choice(nouns, verbs)
         reader = FootageReader(footage.footage, classes)
         prepare(space, DATASET, reader, footage.footage.roots, progress=self.progress)
-        work = _Work(self.policy, self.progress)
+        work = _Work(self.policy, self.progress, self.executor)
         for label in run.heads:
             lazy = self._encoders[protocol.encoder]
             work.do(TextStage(space, DATASET, label, lazy, protocol.prompt, protocol.names))
         target, frames, mixed = on_target(space, DATASET, SPLIT, protocol, allow_mixed=self.overrides.allow_mixed)
         item = EvaluateStage(space, run, DATASET, SPLIT, target, frames, self.machine, self.progress)
-        work.do(item)
+        work.do_here(item)
         return Answers(
             run=self.run.config["name"],
             cache=space,
@@ -299,13 +304,23 @@ class _Work:
 
     policy: RunPolicy
     progress: Progress
+    executor: Executor = field(default_factory=Local)
     made: int = 0
     problem: TooManyFailures | None = None
 
-    def do(self, item: Stage) -> None:
+    def do_here(self, item: Stage) -> None:
+        """Run a small stage on this machine."""
+        self._do(Local(), item, network=True)
+
+    def do(self, item: Stage, *, network: bool = True) -> None:
+        """Run a stage where the work is done."""
+        self._do(self.executor, item, network)
+
+    def _do(self, executor: Executor, item: Stage, network: bool) -> None:
         self.made += len(stage.plan(item, self.policy).todo)
         try:
-            stage.run(item, self.policy, self.progress)
+            for _ in executor.run([Step(item.name, [lambda: [item]], network)], self.policy, self.progress):
+                pass
         except TooManyFailures as error:
             self.problem = self.problem or error
 

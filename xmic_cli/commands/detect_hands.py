@@ -7,6 +7,7 @@ from functools import partial
 
 import typer
 
+from pipelines.chain.executor_options import ExecutorOptions
 from pipelines.hands.options import HandsOptions
 from xmic_cli.options import Dataset, Devices, Split, StageOptions
 from xmic_cli.plans import note_plans
@@ -22,6 +23,7 @@ def detect_hands(
     *,
     options: HandsOptions,
     shared: StageOptions,
+    where: ExecutorOptions,
 ) -> None:
     """Find hands in every decoded frame, or import boxes.
 
@@ -41,13 +43,24 @@ def detect_hands(
     from pipelines.chain.stages import hands_stages
     from pipelines.hands.mixed import warnings_of_boxes
     from xmic_cli import console
+    from xmic_cli.executors import executor_of
     from xmic_cli.stages import run_stages
 
     workspace = shared.open(context)
     note_plans(workspace, workspace.choose(dataset, split), options.plan)
-    machines = replace(shared.machine, devices=devices).each()
-    builds = [partial(hands_stages, workspace, dataset, split, options, one) for one in machines]
-    stages = builds[0]()
-    for warning in warnings_of_boxes(workspace, [(stage.frames.dataset, stage.identity.slug) for stage in stages]):
-        console.note(f"warning: {warning}")
-    run_stages(stages, shared.policy, dry_run=shared.dry_run, json=shared.json, builds=builds)
+    machine = replace(shared.machine, devices=devices)
+    with executor_of(where, shared.workers, machine) as executor:
+        machines = executor.machine(machine, network=True).each()
+        builds = [partial(hands_stages, workspace, dataset, split, options, one) for one in machines]
+        stages = builds[0]()
+        for warning in warnings_of_boxes(workspace, [(stage.frames.dataset, stage.identity.slug) for stage in stages]):
+            console.note(f"warning: {warning}")
+        run_stages(
+            stages,
+            shared.policy,
+            dry_run=shared.dry_run,
+            json=shared.json,
+            builds=builds,
+            executor=executor,
+            network=True,
+        )

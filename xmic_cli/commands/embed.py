@@ -7,6 +7,7 @@ from functools import partial
 
 import typer
 
+from pipelines.chain.executor_options import ExecutorOptions
 from pipelines.embed.options import EmbedOptions
 from xmic_cli.options import Dataset, Devices, Split, StageOptions
 from xmic_cli.plans import note_plans
@@ -22,17 +23,29 @@ def embed(
     *,
     options: EmbedOptions,
     shared: StageOptions,
+    where: ExecutorOptions,
 ) -> None:
     """Run a frozen encoder over frames, hand crops and class names.
 
     The vectors are stored raw, in float16.
     """
     from pipelines.chain.stages import embed_stages
+    from xmic_cli.executors import executor_of
     from xmic_cli.stages import run_stages
 
     workspace = shared.open(context)
     note_plans(workspace, workspace.choose(dataset, split), options.plan)
-    machines = replace(shared.machine, devices=devices).each()
-    builds = [partial(embed_stages, workspace, dataset, split, options, one) for one in machines]
-    stages = builds[0]()
-    run_stages(stages, shared.policy, dry_run=shared.dry_run, json=shared.json, builds=builds)
+    machine = replace(shared.machine, devices=devices)
+    with executor_of(where, shared.workers, machine) as executor:
+        machines = executor.machine(machine, network=True).each()
+        builds = [partial(embed_stages, workspace, dataset, split, options, one) for one in machines]
+        stages = builds[0]()
+        run_stages(
+            stages,
+            shared.policy,
+            dry_run=shared.dry_run,
+            json=shared.json,
+            builds=builds,
+            executor=executor,
+            network=True,
+        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pipelines.chain.executor_options import ExecutorOptions
 from pipelines.engine.options import Doc, Group
 from pipelines.predict.options import Overrides
 from xmic_cli import console
@@ -120,6 +121,7 @@ def predict(
     ] = None,
     *,
     overrides: Overrides,
+    where: ExecutorOptions,
     cache: Annotated[
         Path | None,
         typer.Option(help="Keep frames and vectors in this folder. (default: cache/predict/… in the workspace)"),
@@ -151,25 +153,28 @@ def predict(
     from pipelines.engine.stage import RunPolicy, parse_max_failures
     from pipelines.predict import load_run, load_zero_shot
     from pipelines.predict.words import read_words
+    from xmic_cli.executors import executor_of
 
     length, step = _time("--window", window, fps), _time("--stride", stride, fps)
     own_nouns, own_verbs = read_words("noun", nouns, noun or []), read_words("verb", verbs, verb or [])
     progress = console.progress()
     root = open_workspace(context, workspace).root
+    machine = machine_of(workers, device, offline)
     shared: dict[str, Any] = {
-        "machine": machine_of(workers, device, offline),
+        "machine": machine,
         "policy": RunPolicy(max_failures=parse_max_failures(max_failures)),
         "progress": progress,
     }
-    if run is None and overrides.encoder is not None:
-        predictor = load_zero_shot(overrides.encoder, root, **_zero_shot(overrides), **shared)
-    else:
-        predictor = load_run(root, run, **vars(overrides), trust=trust, **shared)
-    predictor.check_words(own_nouns, own_verbs)
-    footage = predictor.embed(
-        videos, segments=segments, window_s=length, stride_s=step, fps=fps, truth=truth, cache=cache
-    )
-    answers = predictor.predict(footage, nouns=own_nouns, verbs=own_verbs, top=top, none_below=none_below)
+    with executor_of(where, workers, machine) as executor:
+        if run is None and overrides.encoder is not None:
+            predictor = load_zero_shot(overrides.encoder, root, **_zero_shot(overrides), **shared, executor=executor)
+        else:
+            predictor = load_run(root, run, **vars(overrides), trust=trust, **shared, executor=executor)
+        predictor.check_words(own_nouns, own_verbs)
+        footage = predictor.embed(
+            videos, segments=segments, window_s=length, stride_s=step, fps=fps, truth=truth, cache=cache
+        )
+        answers = predictor.predict(footage, nouns=own_nouns, verbs=own_verbs, top=top, none_below=none_below)
     drawn: list[Path] = []
     if annotate is not None:
         from pipelines.predict.annotate import annotate as draw

@@ -11,6 +11,7 @@ import typer
 
 from data_manifests.errors import UsageError
 from data_manifests.remote.access import DEFAULT_SIZE
+from pipelines.chain.executor_options import ExecutorOptions
 from pipelines.engine.options import Doc
 from xmic_cli import console
 from xmic_cli.evaluated import percent
@@ -65,6 +66,8 @@ def run(
     scratch_size: ScratchSize = DEFAULT_SIZE,
     dry_run: DryRun = False,
     json: Json = False,
+    *,
+    where: ExecutorOptions,
 ) -> None:
     """Run every stage of an xmic.toml, from prepare to report.
 
@@ -76,6 +79,7 @@ def run(
     from pipelines.chain.grid import choose_cell, read_cells
     from pipelines.chain.run import plan_chain, run_chain, run_step
     from pipelines.engine.run_policy import RunPolicy, parse_shard
+    from xmic_cli.executors import executor_of
 
     policy = RunPolicy(
         shard=parse_shard(shard) if shard else (0, 1), wait_lock_s=60 * wait_lock, allow_partial=allow_partial
@@ -99,17 +103,19 @@ def run(
         lines = plan.todo + ([f"then: {', '.join(plan.then)}"] if plan.then else [])
         console.emit(vars(plan), json, lines or ["nothing to do: everything is up to date"])
         return
-    if only:
-        result = run_step(cells, only, machine, console.progress(), policy)
-    else:
-        result = run_chain(
-            cells,
-            machine,
-            console.progress(),
-            saving_signals,
-            report=cell is None,
-            wait_lock_s=policy.wait_lock_s,
-        )
+    with executor_of(where, workers, machine) as executor:
+        if only:
+            result = run_step(cells, only, machine, console.progress(), policy, executor=executor)
+        else:
+            result = run_chain(
+                cells,
+                machine,
+                console.progress(),
+                saving_signals,
+                report=cell is None,
+                wait_lock_s=policy.wait_lock_s,
+                executor=executor,
+            )
     console.emit(vars(result), json, _lines(vars(result)))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from data_manifests.errors import InputError
-from pipelines.engine.locks import LEASE_S, LockedElsewhere, ShardLock, exclusive_lock, holder_of, said_once
+from pipelines.engine.locks import LEASE_S, LockedElsewhere, ShardLock, exclusive_lock, free_lock, holder_of, said_once
 
 _HOLD = """
 import sys
@@ -238,3 +238,15 @@ def test_who_holds_a_lock_is_told_without_touching_it(tmp_path: Path) -> None:
     assert lease.stat().st_mtime_ns == before
     lease.write_text("{")
     assert holder_of(tmp_path / "made") is None
+
+
+def test_the_lock_of_a_dead_worker_of_another_host_is_freed_and_no_other(tmp_path: Path) -> None:
+    shard = tmp_path / "part-a.parquet"
+    lock = _lease(tmp_path / ".locks" / "part-a.parquet.lock", 5)
+    free_lock(shard, "process 1 on host node-7")
+    with pytest.raises(LockedElsewhere):
+        ShardLock(lock).acquire()
+    free_lock(shard, "process 4711 on host node-7")
+    again = ShardLock(lock)
+    assert again.acquire()
+    again.release()
