@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
 from data_manifests.errors import InputError, TooManyFailures, UsageError
-from pipelines.chain.executor import Call, Result, Step, Stop, never
+from pipelines.chain.executor import Call, Result, Step, Stop
 from pipelines.chain.executor_options import ExecutorOptions
-from pipelines.chain.lanes import Lanes, Line, narrowed_to
-from pipelines.embed.stage import EmbedStage
-from pipelines.embed.text import TextStage
-from pipelines.engine.digest import canonical_json
-from pipelines.engine.inspection import Inspection, State, Unit, inspect
+from pipelines.chain.lanes import Lanes, Line
+from pipelines.chain.ray_jobs import DoCall, MakeShards
+from pipelines.engine.inspection import State, Unit, inspect
 from pipelines.engine.locks import free_lock
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
-from pipelines.engine.ray_workers import Cluster, Event, Failed, Job, Lost, Notes, Pool, Said
-from pipelines.engine.stage import Report, RunPolicy, Stage, conclude, make_shards
+from pipelines.engine.ray_workers import Cluster, Event, Failed, Job, Lost, Pool, Said
+from pipelines.engine.stage import Report, RunPolicy, Stage, conclude
 
 TRIES = 3
 """Workers that may die over one shard or cell before it is given up."""
@@ -48,69 +46,6 @@ class ClusterMachine(Machine):
     def resolve_device(self) -> str:
         """Return the device as it was chosen by the cluster's resources."""
         return self.device
-
-
-@dataclass(frozen=True)
-class MakeShards:
-    """Job that makes shards of one stage.
-
-    Attributes:
-        step: identity of the pickled stages of a step, which a worker keeps.
-        stages: reference to them, in a list so that Ray does not fetch it.
-        place: place of the stage among them.
-        items: the shards.
-        policy: locks.
-    """
-
-    step: int
-    stages: list[Any]
-    place: int
-    items: Sequence[Inspection]
-    policy: RunPolicy
-
-    @property
-    def pieces(self) -> list[str]:
-        """Groups of the shards."""
-        return [item.unit.group for item in self.items]
-
-    def run(self, kept: dict[Hashable, Any], notes: Notes) -> Iterator[tuple[str, Any]]:
-        """Make the shards; yield each group and whether it was made here."""
-        if self.step not in kept:
-            kept[self.step] = self._load(kept)
-        item = narrowed_to(kept[self.step][self.place], [made.unit for made in self.items])
-        for unit, here in make_shards(item, self.items, self.policy, notes):
-            yield unit.group, here
-
-    def _load(self, kept: dict[Hashable, Any]) -> list[Stage]:
-        """Unpickle the stages; an encoder that the worker has is not loaded again."""
-        import ray
-
-        stages: list[Stage] = ray.cloudpickle.loads(ray.get(self.stages[0]))
-        for item in stages:
-            if isinstance(item, EmbedStage | TextStage):
-                identity = item.encoder.identity
-                name = canonical_json([identity.slug, dict(identity.provenance), dict(identity.environment)])
-                item.encoder = kept.setdefault(name, item.encoder)
-        return stages
-
-
-@dataclass(frozen=True)
-class DoCall:
-    """Job that does one call."""
-
-    number: str
-    call: bytes
-
-    @property
-    def pieces(self) -> list[str]:
-        """The number of the call."""
-        return [self.number]
-
-    def run(self, kept: dict[Hashable, Any], notes: Notes) -> Iterator[tuple[str, Any]]:
-        """Do the call; yield its number and result."""
-        from ray import cloudpickle
-
-        yield self.number, cloudpickle.loads(self.call)(notes, never)
 
 
 class RayExecutor:
