@@ -24,7 +24,7 @@ from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
 from pipelines.engine.stage import RunPolicy, parse_max_failures
 from pipelines.engine.workspace import Workspace
-from pipelines.evaluate.controls import checked_control
+from pipelines.evaluate.current import checked_control
 from pipelines.evaluate.metrics_file import folder_name
 from pipelines.evaluate.run import evaluate
 from pipelines.evaluate.trained import find_run, targets_of

@@ -12,10 +12,19 @@ from pipelines.engine.inspection import Inspection, State, Unit, inspect
 from pipelines.engine.locks import holder_of
 from pipelines.engine.shards import known_footer
 from pipelines.engine.workspace import Workspace
+from pipelines.evaluate.current import (
+    EVALUATE,
+    EVALUATE_VERSION,
+    checked_control,
+    evaluation_inputs,
+    evaluation_params,
+)
 from pipelines.evaluate.metrics_file import METRICS, parse_folder_name, read_metrics
 from pipelines.evaluate.options import ScoreOptions
 from pipelines.evaluate.predictions_file import SCORE, SCORE_VERSION, manifest_inputs
 from pipelines.evaluate.result_card import CARD, read_card
+from pipelines.evaluate.run_config import read_config
+from pipelines.evaluate.trained import find_run
 from pipelines.train.finished import (
     CONFIG,
     LOG,
@@ -25,6 +34,7 @@ from pipelines.train.finished import (
     what_is_damaged,
     what_it_learned_from_has_changed,
 )
+from pipelines.train.protocol import on_target
 
 
 def run_status(workspace: Workspace, run: Path, verify: bool) -> StageStatus:
@@ -54,9 +64,6 @@ def _damage(head: Path) -> str | None:
     """Read all files of a finished head, and describe the first damage."""
     if not is_summarised(head):
         return None
-    # Imported here, since it imports torch.
-    from pipelines.evaluate.run_config import read_config
-
     damage = what_is_damaged(head)
     if damage is None:
         try:
@@ -98,7 +105,7 @@ def evaluation_status(workspace: Workspace, file: Path, verify: bool) -> StageSt
             unit = Unit(file.name, file, manifest_inputs(workspace, dataset, split))
             item = inspect(Recorded(SCORE, SCORE_VERSION, made.params), unit, as_recorded=True)
         else:
-            item = _of_run(workspace, name, dataset, split)
+            item = _of_run(workspace, file, name, dataset, split)
     except (FileNotFoundError, InputError, MissingUpstream, UsageError) as error:
         item = Inspection(Unit(file.name, file, {}), State.STALE, str(error))
     if verify and item.state is State.DONE:
@@ -119,13 +126,10 @@ def _with_numbers(item: Inspection) -> Inspection:
     return item
 
 
-def _of_run(workspace: Workspace, name: str, dataset: str, split: str) -> Inspection:
-    # Imported here, since it imports torch.
-    from pipelines.evaluate.controls import checked_control
-    from pipelines.evaluate.stage import evaluation_stage
-    from pipelines.evaluate.trained import find_run
-
+def _of_run(workspace: Workspace, file: Path, name: str, dataset: str, split: str) -> Inspection:
     run, control = parse_folder_name(name)
     found = find_run(workspace, run)
-    stage = evaluation_stage(workspace, found, dataset, split, checked_control(control, found.config))
-    return inspect(stage, stage.units()[0])
+    target, frames, _ = on_target(workspace, dataset, split, found.protocol, allow_mixed=True)
+    params = evaluation_params(found, target, checked_control(control, found.config))
+    inputs = evaluation_inputs(workspace, found, dataset, split, target, frames)
+    return inspect(Recorded(EVALUATE, EVALUATE_VERSION, params), Unit(file.name, file, inputs))

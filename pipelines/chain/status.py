@@ -27,6 +27,7 @@ from pipelines.engine.clips import clips_footer, read_videos
 from pipelines.engine.inspection import Inspection, State, Unit, inspect
 from pipelines.engine.shards import DamagedShard, Footer, any_footer, known_footer, read_rows, side_path
 from pipelines.engine.workspace import Workspace, subfolders
+from pipelines.evaluate.differs import in_words, told_apart
 from pipelines.evaluate.metrics_file import parse_folder_name
 from pipelines.hands.crops import CropPolicy
 from pipelines.hands.detector import DETECTORS
@@ -79,9 +80,6 @@ def _tell_apart(workspace: Workspace, results: Sequence[StageStatus]) -> None:
     folders = workspace.run_folders()
     if not folders:
         return
-    # Imported here, since it imports torch.
-    from pipelines.evaluate.differs import in_words, told_apart
-
     apart = told_apart(folders)
     for item in results:
         item.differs = in_words(apart.get(parse_folder_name(item.what)[0], {}))

@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, get_args
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from data_manifests.errors import InputError, UsageError
-from pipelines.evaluate.options import Control, FrameOrder, Vectors
-from pipelines.methods import load_method
+from data_manifests.errors import InputError
+from pipelines.evaluate.options import FrameOrder, Vectors
 from pipelines.methods.base import ClipBatch, TextBank
 from pipelines.methods.xmic import XMIC
 from pipelines.train.data import TrainData, in_order
-
-
-def checked_control(control: Control, config: Mapping[str, Any]) -> Control:
-    """Check a control for a run.
-
-    Raises:
-        UsageError: a value is unknown, or the run's method has no X-MIC vector.
-    """
-    for flag, value, known in (
-        ("--xmic-vector", control.vectors, get_args(Vectors)),
-        ("--frame-order", control.order, get_args(FrameOrder)),
-    ):
-        if value not in known:
-            raise UsageError(f"{flag} {value}: expected {', '.join(known)}")
-    if control.vectors != "own" and not issubclass(load_method(config["method"]), XMIC):
-        raise UsageError(
-            f"--xmic-vector {control.vectors}: {config['method']} has no X-MIC vector; xmic and late-fusion have one."
-        )
-    return control
 
 
 def reordered(batch: ClipBatch, order: FrameOrder, rng: np.random.Generator) -> ClipBatch:

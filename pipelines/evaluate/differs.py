@@ -12,10 +12,9 @@ from data_manifests.errors import XmicError
 from data_manifests.schema import LABELS
 from pipelines.engine.command_lines import as_text
 from pipelines.evaluate.run_facts import changes, run_facts
-from pipelines.methods import load_method
-from pipelines.methods.base import CONDITIONING
+from pipelines.methods.presets import preset_of
 from pipelines.train.finished import CONFIG
-from pipelines.train.plan import PRESET_CLASSIFIES
+from pipelines.train.policy import PRESET_CLASSIFIES
 
 _DEFAULTS = {"prompt": "{}", "names": "official"}
 _MADE_BY = ("encoder", "v2", "detector", "crop", "segments", "short_side", "quality")
@@ -49,12 +48,12 @@ def differences(config: Mapping[str, Any]) -> dict[str, Any]:
         found["v2"] = protocol["v2"]
     found |= _terms(config)
     try:
-        method = load_method(config["method"])
+        preset = preset_of(config["method"], config["preset"])
         changed = changes(config)
     except XmicError:
         return found
-    streams = "both" if method.needs & CONDITIONING else None
-    classify = PRESET_CLASSIFIES.get(config["preset"], "full") if method.trains else "full"
+    streams = "both" if preset.conditions else None
+    classify = PRESET_CLASSIFIES.get(config["preset"], "full") if preset.trains else "full"
     usual = {"streams": streams, "classify": classify}
     told = {name: protocol[name] for name, value in usual.items() if protocol[name] != value}
     return {**told, **found, **changed["changed_settings"], **changed["changed_recipe"]}

@@ -21,7 +21,7 @@ from pipelines.evaluate.compute_metrics import (
     shared_and_novel,
     vocabularies_of,
 )
-from pipelines.evaluate.controls import checked_control
+from pipelines.evaluate.current import checked_control
 from pipelines.evaluate.evaluation import Evaluation
 from pipelines.evaluate.metrics_file import (
     SCHEMA,

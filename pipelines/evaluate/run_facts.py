@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pipelines.engine.shards import read_footer
 from pipelines.evaluate.metrics_file import Run
 from pipelines.evaluate.run_config import read_summary
-from pipelines.methods import load_method
-from pipelines.methods.base import resolve_config
+from pipelines.methods.presets import preset_of
 from pipelines.train.features import StreamVectors
 from pipelines.train.protocol import Protocol
 
@@ -42,7 +39,7 @@ def changes(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     and segments, which the protocol decides, are in :func:`protocol_facts`. A learning rate that the recipe ``matched``
     tries is no change.
     """
-    preset = resolve_config(load_method(config["method"]), config["preset"])
+    preset = preset_of(config["method"], config["preset"])
     recipe = config["recipe"] or {}
     tried = {"lr"} if str(recipe.get("name")).startswith("matched") else set()
     training = _differing(recipe, preset.recipe, tried)
@@ -57,12 +54,10 @@ def changes(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _differing(found: Mapping[str, Any], preset: Any, ignored: set[str]) -> dict[str, Any]:
-    # As JSON, in which a run's configuration is kept: tuples are lists there.
-    known = json.loads(json.dumps(asdict(preset)))
+def _differing(found: Mapping[str, Any], preset: Mapping[str, Any], ignored: set[str]) -> dict[str, Any]:
     return {
         name: found[name]
-        for name, value in known.items()
+        for name, value in preset.items()
         if name in found and name not in ignored and found[name] != value
     }
 

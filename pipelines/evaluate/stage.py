@@ -17,14 +17,14 @@ import torch
 from data_manifests.errors import InputError, MissingUpstream
 from data_manifests.schema import Label
 from pipelines.decode.stage import DecodeStage
-from pipelines.engine.clips import Clips, clips_footer, read_clips
+from pipelines.engine.clips import Clips, read_clips
 from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import number_of
 from pipelines.engine.environment import versions
 from pipelines.engine.inspection import State, inspect
 from pipelines.engine.machine import Machine, device_kind
 from pipelines.engine.progress import Progress, Silent
-from pipelines.engine.shards import Layout, read_footer
+from pipelines.engine.shards import Layout
 from pipelines.engine.stage import OpenShard, Unit
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.calibration import Temperature, fit_temperatures
@@ -33,6 +33,7 @@ from pipelines.evaluate.compute_metrics import (
     class_counts,
 )
 from pipelines.evaluate.controls import reordered, scores_under
+from pipelines.evaluate.current import EVALUATE, EVALUATE_VERSION, evaluation_inputs, evaluation_params
 from pipelines.evaluate.metrics_file import (
     folder_name,
 )
@@ -49,8 +50,7 @@ from pipelines.train.data import BATCH, ClipData, in_order, usable_clips
 from pipelines.train.features import StreamVectors, require_width
 from pipelines.train.loop import load_weights
 from pipelines.train.pixels import Pictures, load_pictures
-from pipelines.train.plan import text_file
-from pipelines.train.protocol import Protocol, on_target, vector_digests
+from pipelines.train.protocol import Protocol, on_target
 from pipelines.train.run import load_streams, load_text, untrained_method
 
 
@@ -77,9 +77,9 @@ class EvaluateStage:
     sides: Mapping[str, Layout] = field(default_factory=dict)
     encoder: str | None = None
 
-    name = "evaluate"
+    name = EVALUATE
     counted = "clips"
-    version = 3
+    version = EVALUATE_VERSION
 
     @property
     def title(self) -> str:
@@ -89,12 +89,7 @@ class EvaluateStage:
     @property
     def params(self) -> Mapping[str, Any]:
         """The run and the target's protocol."""
-        ordinary = {
-            "run": self.run.config["key"],
-            "labels": list(self.run.heads),
-            "protocol": self.target.as_dict(),
-        }
-        return {**ordinary, **self.control.options}
+        return evaluation_params(self.run, self.target, self.control)
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -170,12 +165,7 @@ class EvaluateStage:
 
         It depends on the weights, the vectors, the class names and the clips.
         """
-        inputs = {"clips": clips_footer(self.workspace, self.dataset, self.split).digest}
-        inputs |= vector_digests(self.frames, self.target)
-        for label in self.run.heads:
-            inputs[f"{label} names"] = read_footer(text_file(self.workspace, self.dataset, self.target, label)).digest
-            weights = self.run.folder / label / "weights.safetensors"
-            inputs[f"{label} weights"] = self.workspace.file_digests.whole(weights)
+        inputs = evaluation_inputs(self.workspace, self.run, self.dataset, self.split, self.target, self.frames)
         return [Unit("predictions", self.folder / "predictions.parquet", inputs, len(self.clips.clip_ids))]
 
     def make(self, units: Iterable[Unit], open_shard: OpenShard, progress: Progress) -> Iterator[Unit]:

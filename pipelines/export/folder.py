@@ -27,7 +27,7 @@ from pipelines.evaluate.run_facts import run_facts
 from pipelines.evaluate.trained import TrainedRun
 from pipelines.export.card import DRAWN, Card, result_rows, terms_of, warnings_of
 from pipelines.train.finished import CONFIG, SUMMARY, WEIGHTS
-from pipelines.train.plan import text_file
+from pipelines.train.protocol import text_file
 
 _OF_HEAD = (CONFIG, WEIGHTS, SUMMARY)
 _HEADS: Mapping[Label, str] = {"noun": "nouns", "verb": "verbs"}

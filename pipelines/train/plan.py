@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import MissingUpstream, UsageError
-from data_manifests.schema import LABELS, Label
+from data_manifests.schema import LABELS
 from pipelines.decode.stage import DecodeStage
-from pipelines.embed.text import text_command, text_slug
 from pipelines.engine.clips import clips_footer
 from pipelines.engine.digest import digest_json
 from pipelines.engine.shards import read_footer
@@ -21,12 +20,9 @@ from pipelines.methods.base import CONDITIONING, Method, Settings, resolve_confi
 from pipelines.methods.recipe import Recipe
 from pipelines.methods.sources import setting_sources
 from pipelines.train.options import ProtocolChoice, TrainOptions
-from pipelines.train.policy import LEARNING_RATES, SelectionPolicy
-from pipelines.train.protocol import Protocol, resolve, vector_digests
+from pipelines.train.policy import LEARNING_RATES, PRESET_CLASSIFIES, SelectionPolicy
+from pipelines.train.protocol import Protocol, resolve, text_file, vector_digests
 from pipelines.train.target import SelectionTarget, find_target
-
-PRESET_CLASSIFIES = {"official": "hand", "xmic-code": "hand", "recommended": "hand", "paper": "full"}
-"""Classified stream of each preset: hand crops in the official code and ours, full frames in the paper's text."""
 
 
 @dataclass(frozen=True)
@@ -211,22 +207,3 @@ def _inputs(workspace: Workspace, protocol: Protocol, frames: DecodeStage) -> di
     shards = vector_digests(frames, protocol)
     texts = {label: read_footer(text_file(workspace, dataset, protocol, label)).digest for label in LABELS}
     return {"clips": clips, "vectors": shards, "text": texts}
-
-
-def text_file(workspace: Workspace, dataset: str, protocol: Protocol, label: Label) -> Path:
-    """Return the file of a dataset's class-name vectors under a protocol.
-
-    Raises:
-        MissingUpstream: the class names are not embedded.
-    """
-    folder = workspace.text(dataset, protocol.encoder)
-    file = folder / f"{label}-{text_slug(protocol.prompt, protocol.names)}.parquet"
-    if not file.is_file():
-        recorded = [of for place, of in protocol.vectors.items() if place.startswith(f"{protocol.encoder}/")]
-        spec = workspace.encoders.get(protocol.encoder) or next((of["spec"] for of in recorded if "spec" in of), "NAME")
-        made = {"spec": spec, "prompt": protocol.prompt, "names": protocol.names}
-        raise MissingUpstream(
-            f"{file}: the {protocol.names} {label} class names are not embedded with prompt {protocol.prompt!r}. "
-            f"Run {text_command(workspace, dataset, made)}"
-        )
-    return file

@@ -18,6 +18,9 @@ They are half a decade apart. They range from the lowest published rate to five 
 Efficient-Prompt's, 5e-4 X-MIC's and 2e-3 CoOp's.
 """
 
+PRESET_CLASSIFIES = {"official": "hand", "xmic-code": "hand", "recommended": "hand", "paper": "full"}
+"""Classified stream of each preset: hand crops in the official code and ours, full frames in the paper's text."""
+
 MATCHED_SOURCE_VAL = 10.0
 """Percent of the recordings that ``matched`` holds out by default."""
 

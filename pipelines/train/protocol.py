@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from data_manifests.errors import InputError, MissingUpstream
+from data_manifests.schema import Label
 from pipelines.decode.options import DecodeOptions
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, decoded_plans, plan_of
 from pipelines.embed.encoders.spec import embed_command, is_spec, parse_spec
 from pipelines.embed.options import Streams
+from pipelines.embed.text import text_command, text_slug
 from pipelines.engine.command_lines import command_line
 from pipelines.engine.digest import digest_json
 from pipelines.engine.shards import any_footer, read_footer
@@ -258,3 +260,22 @@ def vector_digests(frames: DecodeStage, protocol: Protocol) -> dict[str, str]:
         parts = sorted((base / encoder / stream).glob("part-*.parquet"))
         digests[f"{encoder}/{stream}"] = digest_json([[part.name, read_footer(part).digest] for part in parts])
     return digests
+
+
+def text_file(workspace: Workspace, dataset: str, protocol: Protocol, label: Label) -> Path:
+    """Return the file of a dataset's class-name vectors under a protocol.
+
+    Raises:
+        MissingUpstream: the class names are not embedded.
+    """
+    folder = workspace.text(dataset, protocol.encoder)
+    file = folder / f"{label}-{text_slug(protocol.prompt, protocol.names)}.parquet"
+    if not file.is_file():
+        recorded = [of for place, of in protocol.vectors.items() if place.startswith(f"{protocol.encoder}/")]
+        spec = workspace.encoders.get(protocol.encoder) or next((of["spec"] for of in recorded if "spec" in of), "NAME")
+        made = {"spec": spec, "prompt": protocol.prompt, "names": protocol.names}
+        raise MissingUpstream(
+            f"{file}: the {protocol.names} {label} class names are not embedded with prompt {protocol.prompt!r}. "
+            f"Run {text_command(workspace, dataset, made)}"
+        )
+    return file

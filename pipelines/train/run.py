@@ -35,9 +35,9 @@ from pipelines.train.follow import Assignment, follow_head
 from pipelines.train.head import TrainSession, train_label, training_clips, training_data
 from pipelines.train.loop import why_to_end
 from pipelines.train.pixels import load_pictures
-from pipelines.train.plan import PlannedRun, text_file
+from pipelines.train.plan import PlannedRun
 from pipelines.train.processes import ALONE, Processes
-from pipelines.train.protocol import Protocol
+from pipelines.train.protocol import Protocol, text_file
 from pipelines.train.resident import free_bytes, keep_on_device
 from pipelines.train.selection import ValidationSet
 from pipelines.train.steps import Steps

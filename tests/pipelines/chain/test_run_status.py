@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,10 +15,14 @@ from data_manifests.readers.table import TableReader
 from pipelines.chain.status import status
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
+from pipelines.evaluate.run import evaluate
+from pipelines.evaluate.trained import find_run
 from pipelines.prepare.stage import prepare
 from pipelines.train.options import TrainOptions
 from pipelines.train.plan import plan_run
 from pipelines.train.run import train_run
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_runs_show_their_heads(embedded):
@@ -76,3 +84,18 @@ def test_an_evaluation_is_stale_when_its_run_is_damaged_or_its_vectors_are_gone(
     assert (found.done, found.stale) == (0, 1)
     assert "the run used encoder fake-00000000" in found.why["predictions.parquet"]
     assert "xmic evaluate" in found.next
+
+
+def test_status_of_runs_and_evaluations_needs_no_torch(embedded):
+    planned = plan_run(embedded, TrainOptions("mine", set={"epochs": 1, "batch": 4}))
+    train_run(embedded, planned, Machine(device="cpu"), Silent())
+    evaluate(embedded, find_run(embedded, planned.name), [("mine", "val")], Machine(1, "cpu"), Silent())
+    code = (
+        "import sys; from xmic_cli.app import run; assert run(['status', '--json', '-w', sys.argv[1]]) == 0; "
+        "assert 'torch' not in sys.modules, 'torch is imported'"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(embedded.root)], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    found = {item["stage"]: item for item in json.loads(done.stdout)["stages"]}
+    assert (found["evaluate"]["done"], found["train"]["done"]) == (1, 2)
+    assert found["train"]["differs"] == found["evaluate"]["differs"] == "batch=4 epochs=1"

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.evaluate.controls import checked_control, other_clip, reordered, scores_under
+from pipelines.evaluate.controls import other_clip, reordered, scores_under
+from pipelines.evaluate.current import checked_control
 from pipelines.evaluate.options import Control
 from pipelines.methods.backbone import Backbone
 from pipelines.methods.base import ClipBatch, TextBank, build_method
