@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
 
@@ -50,16 +50,8 @@ def narrowed(item: Stage, units: Sequence[Unit]) -> Stage:
     if not isinstance(item, HandsStage | EmbedStage):
         return item
     frames = item.frames
-    some = SomeFrames(
-        frames.workspace,
-        frames.dataset,
-        frames.split,
-        frames.plan,
-        frames.workers,
-        frames.timeout_s,
-        frames.function,
-        only=units,
-    )
+    known = {part.name: getattr(frames, part.name) for part in fields(frames)}
+    some = SomeFrames(**{**known, "only": units})
     return replace(item, frames=some)
 
 
