@@ -57,11 +57,12 @@ def _ways(file: Path, device: str) -> dict[str, Callable[[], Iterator[Any]] | st
 
 def _measured(read: Callable[[], Iterator[Any]] | str, expected: list[np.ndarray], seconds: float) -> Row:
     if isinstance(read, str):
-        return {"frames/s": None, "largest difference": None, "ok": None, "note": read}
+        return {"frames per second": None, "largest difference": None, "ok": None, "note": read}
     try:
         found = [frame for frame in read() if frame is not None]
     except Exception as error:  # of FFmpeg, CUDA and torchcodec, which raise their own where a decoder is missing
-        return {"frames/s": None, "largest difference": None, "ok": None, "note": " ".join(str(error).split())[:120]}
+        note = " ".join(str(error).split())[:120]
+        return {"frames per second": None, "largest difference": None, "ok": None, "note": note}
     worst = None
     if found and isinstance(found[0], np.ndarray):
         same = len(found) == len(expected)
@@ -69,7 +70,7 @@ def _measured(read: Callable[[], Iterator[Any]] | str, expected: list[np.ndarray
         worst = max(int(np.abs(a.astype(int) - b).max()) for a, b in pairs) if same else 255
     rate = per_second(lambda: sum(1 for _ in read()), torch.device("cpu"), seconds)
     good = None if worst is None else worst <= _LARGEST_DIFFERENCE
-    return {"frames/s": round(rate, 1), "largest difference": worst, "ok": good, "note": ""}
+    return {"frames per second": round(rate, 1), "largest difference": worst, "ok": good, "note": ""}
 
 
 def _write(file: Path, width: int, height: int, frames: int) -> None:

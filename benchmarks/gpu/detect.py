@@ -35,7 +35,7 @@ def measure(device: str, seconds: float, quick: bool = False) -> list[Row]:
                 "network": f"packaged, {precision}, batch {batch}",
                 "boxes of the CPU": round(share, 4),
                 "ok": share >= _LEAST_SHARE,
-                "frames/s": round(rate, 1),
+                "frames per second": round(rate, 1),
                 **_parts(detector, frames[:batch], place, seconds / 4),
             }
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -56,11 +55,15 @@ def access_by(scratch: Path | None, size: str, *, offline: bool = False) -> Acce
 
 def use(access: Access) -> None:
     """Set the access of this process and of those that it starts."""
+    import json  # late: the help needs none
+
     os.environ[_VARIABLE] = json.dumps(asdict(access))
 
 
 def current() -> Access:
     """Return the access that was set last, else that of no options."""
+    import json
+
     stored = os.environ.get(_VARIABLE)
     return Access(**json.loads(stored)) if stored else access_by(None, DEFAULT_SIZE)
 

@@ -54,8 +54,7 @@ class MediaRules:
         if width * height > self.max_pixels:
             raise VideoError(
                 f"{what}: its frames have {width} x {height} pixels, {width * height}; expected {self.max_pixels} at "
-                "most. If it is meant to be so large, xmic decode and xmic prepare --check take --max-pixels "
-                f"{width * height}",
+                f"most. If it is meant to be so large: --max-pixels {width * height}, of xmic decode and xmic prepare",
                 "too_many_pixels",
             )
 

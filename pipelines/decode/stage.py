@@ -325,7 +325,7 @@ class DecodeStage:
         on_disk = task.path is not None and not is_remote(task.path)
         seen = recalled(self.workspace.probes, task.kind, Path(task.path or "")) if on_disk else None
         if seen and seen.damage:
-            progress.note(f"{task.video_id}: xmic prepare --check --deep saw that {seen.damage}")
+            progress.note(f"{task.video_id}: {seen.damage}, as seen by --check --deep of xmic prepare")
         if result["video"].get("fallback"):
             progress.note(f"{task.video_id}: read from start to end, because {result['video']['fallback']}")
         for note in result.get("notes", []):

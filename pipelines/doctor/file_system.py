@@ -199,7 +199,7 @@ def _symbolic_link(folder: Path) -> str:
     (folder / "link").symlink_to("file")
     if (folder / "link").read_bytes() != b"x":
         raise Broken("it does not lead to its file")
-    return "runs/latest is one"
+    return "so is runs/latest"
 
 
 def _hard_link(folder: Path) -> str:

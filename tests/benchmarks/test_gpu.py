@@ -20,7 +20,7 @@ def test_every_part_is_measured_on_a_cpu_and_agrees_with_itself(found):
     checks = [(part, row["ok"]) for part, rows in found["parts"].items() for row in rows if "ok" in row]
     assert {part for part, ok in checks if ok} >= {"decode", "detect", "embed"}
     assert not [part for part, ok in checks if ok is False]
-    rates = [row["frames/s"] for row in found["parts"]["decode"] if row["way"].startswith("CPU")]
+    rates = [row["frames per second"] for row in found["parts"]["decode"] if row["way"].startswith("CPU")]
     assert len(rates) == 2
     assert min(rates) > 0
 

@@ -111,7 +111,10 @@ def test_there_are_hints_to_walk() -> None:
     assert len(_HINTS) > 80
 
 
-_SENTENCES = set("and asks did does drew from hand into learns reads result takes that trains with wrote".split())
+_SENTENCES = set(
+    "and asks did does drew from hand installed into learns makes needs on reads result takes that then trains with "
+    "wrote".split()
+)
 """Words behind 'xmic' where it is the subject of a sentence, or part of a name."""
 
 

@@ -97,7 +97,7 @@ def test_decode_says_what_the_deep_check_saw(tmp_path: Path, make_video: Callabl
     notes = _Notes()
     stage.run(decode, RunPolicy(max_failures=100), notes)
     said = [note for note in notes.said if "--deep" in note]
-    assert said == [f"a.mp4: xmic prepare --check --deep saw that {found.problems[0]['detail']}"]
+    assert said == [f"a.mp4: {found.problems[0]['detail']}, as seen by --check --deep of xmic prepare"]
 
 
 def test_a_second_deep_check_decodes_nothing(

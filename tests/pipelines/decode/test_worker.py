@@ -61,7 +61,7 @@ def test_a_lost_frame_counts_for_every_instant_of_every_clip_that_wanted_it(tmp_
     for number in range(1, 101):
         picture = b"no picture" if number == 13 else to_jpeg(np.zeros((48, 64, 3), np.uint8), 90)
         (tmp_path / f"frame_{number:010d}.jpg").write_bytes(picture)
-    clips = [Clip("a", 0.0, 1.0), Clip("b", 0.0, 1.0), Clip("c", 1.0, 2.0)]
+    clips = [Clip("a", 0.0, 1.0, 1, 50), Clip("b", 0.0, 1.0, 1, 50), Clip("c", 1.0, 2.0, 51, 100)]
     task = VideoTask("v", str(tmp_path), "frames", 0.0, 50.0, None, clips, PLAN, output=str(tmp_path / "out"))
     (lost,) = decode_video(task, _nothing)["failures"]
     assert (lost["pts"], lost["rows"]) == (13, 2)

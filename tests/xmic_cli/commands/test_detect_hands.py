@@ -32,7 +32,7 @@ def test_cuda_where_there_is_none_exits_2(embedded, tmp_path, capsys, monkeypatc
     assert run(["detect-hands", "-w", str(embedded.root), "--weights", "x.pt", "--device", "cuda"]) == 2
     assert "--device cuda: PyTorch finds no CUDA device here" in capsys.readouterr().err
     assert run(["detect-hands", "-w", str(embedded.root), "--weights", "x.pt", "--device", "tpu"]) == 2
-    assert "--device tpu: expected auto, cpu or cuda" in capsys.readouterr().err
+    assert "--device tpu: expected auto, cpu, cuda, cuda:N or mps" in capsys.readouterr().err
 
 
 def with_table(workspace, tmp_path):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.decode.media_rules import USUAL
 from pipelines.prepare.check.cut_off import cut_in_packet
 from pipelines.prepare.check.probe import probe
 from pipelines.prepare.check.verdict import judge
@@ -32,10 +33,10 @@ def test_a_file_that_ends_in_a_packet_is_named_with_both_numbers(
 
 def test_check_lists_it_as_incomplete(tmp_path: Path, video_maker) -> None:
     whole = _whole(tmp_path, video_maker, "a.ts")
-    assert judge(VIDEO, [], probe((str(whole), "video"), lambda: None)).status == "ok"
+    assert judge(VIDEO, [], probe((str(whole), "video", USUAL), lambda: None)).status == "ok"
     cut = tmp_path / "cut.ts"
     cut.write_bytes(whole.read_bytes()[:-1000])
-    found = judge(VIDEO, [], probe((str(cut), "video"), lambda: None))
+    found = judge(VIDEO, [], probe((str(cut), "video", USUAL), lambda: None))
     assert found.status == "incomplete"
     assert found.detail == "the file ends 128 bytes into a packet of 188 bytes, so it is cut off; get it again"
 
