@@ -50,7 +50,7 @@ def narrowed(item: Stage, units: Sequence[Unit]) -> Stage:
     if not isinstance(item, HandsStage | EmbedStage):
         return item
     frames = item.frames
-    known = {part.name: getattr(frames, part.name) for part in fields(frames)}
+    known = {part.name: getattr(frames, part.name) for part in fields(frames) if part.init}
     some = SomeFrames(**{**known, "only": units})
     return replace(item, frames=some)
 

@@ -1,4 +1,4 @@
-"""Make shards, or do a call, in a worker of a Ray cluster."""
+"""Make shards, or do a call, in a Ray worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State what an evaluation is made from, to tell whether it is current.
+"""Find what an evaluation is made from.
 
 Nothing here imports torch: ``xmic status`` asks for every evaluation.
 """

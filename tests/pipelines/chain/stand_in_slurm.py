@@ -78,9 +78,9 @@ def _disturb(process: subprocess.Popen[bytes], how: str) -> None:
     if how == "KILL":
         os.killpg(process.pid, signal.SIGKILL)
         for lock in (work / "frames").rglob("*.lock"):
-            if lock.stat().st_size:  # what a node leaves that died two minutes ago, all but a moment
+            if lock.stat().st_size:  # what a node leaves that died 100 seconds ago; its leases end 20 seconds later
                 lock.write_text(json.dumps({"host": "dead-node", "pid": 1}))
-                os.utime(lock, (time.time() - 118, time.time() - 118))
+                os.utime(lock, (time.time() - 100, time.time() - 100))
     else:
         process.send_signal(signal.SIGUSR1)
 

@@ -67,7 +67,7 @@ def test_the_finished_model_is_one_the_detector_takes(
     assert model.image_size == 64
     assert model.made["pictures"] == "squares"
     assert model.made["training"]["budget"] == 8
-    monkeypatch.setattr("pipelines.hands.yolo.MIN_SCORE", 0.0)  # two steps make no sure hands
+    monkeypatch.setattr("pipelines.hands.yolo_boxes.MIN_SCORE", 0.0)  # two steps make no sure hands
     detector = load_detector("yolo", weights=made["file"], batch_size=1)
     assert detector.provenance["classes"] == {"left hand": "left", "right hand": "right"}
     (boxes,) = detector.detect([drawn.read(1)[0]])
