@@ -128,7 +128,7 @@ def targets_of(
 
     Raises:
         UsageError: an unknown split.
-        MissingUpstream: a cross dataset has no split to evaluate on.
+        MissingUpstream: a cross dataset has no split to evaluate on, or there is nothing to evaluate on at all.
     """
     if split is not None and split not in SPLITS:
         raise UsageError(f"--split {split}: expected {', '.join(SPLITS)}")
@@ -148,4 +148,9 @@ def targets_of(
                 f"{workspace.root}: {dataset} has no prepared {split or 'val or test'} split. Run xmic prepare for it."
             )
         targets.append((dataset, found))
+    if not targets and not workspace.splits(own):
+        raise MissingUpstream(
+            f"{workspace.root}: {own} is not prepared here, and no other dataset is named. Run xmic prepare for it, or "
+            "name a prepared dataset with --cross."
+        )
     return targets, notes

@@ -16,7 +16,7 @@ from pipelines.methods import METHODS
 from xmic_cli.app import run
 
 Call = Callable[..., Any]
-QUICK = {"vita-clip": ["--set", "batch=8", "--label", "noun"], "cocoop": ["--label", "noun"]}
+QUICK = {"vita-clip": ["--set", "batch=8", "--set", "frames=8", "--label", "noun"], "cocoop": ["--label", "noun"]}
 """What is cut where a step is dear."""
 
 

@@ -10,6 +10,7 @@ from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
 from pipelines.engine.shards import read_rows
+from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.trained import find_run, targets_of
 from pipelines.methods.xmic import XMIC
 from pipelines.train.options import TrainOptions
@@ -30,6 +31,12 @@ def test_within_and_cross_use_all_classes_of_the_target(trained):
     assert cross["labels"]["verb"]["n_evaluated"] == cross["labels"]["verb"]["n_official"] == 6
     rows = read_rows(workspace.root / "evaluations" / run.config["name"] / "other-val/predictions.parquet")
     assert len(rows.column("noun_scores").to_pylist()[0]) == 4
+
+
+def test_where_nothing_is_prepared_nothing_is_evaluated(trained, tmp_path):
+    _, run = trained
+    with pytest.raises(MissingUpstream, match="mine is not prepared here, and no other dataset is named"):
+        targets_of(Workspace.open(tmp_path / "elsewhere"), run, [], None)
 
 
 def test_the_numbers_are_those_of_the_written_scores(trained):
