@@ -101,9 +101,9 @@ def test_a_file_system_that_hangs_is_named_with_the_promise(tmp_path: Path, monk
         "time.sleep(600)\n"
     )
     monkeypatch.setattr(file_system, "__file__", str(script))
-    found = found_in(tmp_path, timeout_s=30)
+    found = found_in(tmp_path, timeout_s=12)
     assert [found[name]["holds"] for name in ("replace", "whole", "open")] == [True, False, None]
-    assert found["whole"]["found"] == "did not finish in 30 s"
+    assert found["whole"]["found"] == "did not finish in 12 s"
 
 
 def test_a_place_that_cannot_be_written_is_an_error_with_its_name(
