@@ -52,6 +52,21 @@ def find_unused(workspace: Workspace) -> list[Unused]:
     return [Unused(path, why, size_of(path)) for path, why in sorted(found.items())]
 
 
+def remove_empty_folders(workspace: Workspace) -> None:
+    """Remove folders that hold no file.
+
+    A removal that was killed leaves such folders. Those of runs, evaluations, reports and running stages stay.
+    """
+    kept = (workspace.runs, workspace.evaluations, workspace.report("any").parent)
+    for top in subfolders(workspace.root):
+        if top in kept:
+            continue
+        inside = [path for path in top.rglob("*") if path.is_dir()] if top != workspace.scratch else []
+        for folder in (*sorted(inside, reverse=True), top):
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+
+
 def _all(workspace: Workspace) -> Iterator[tuple[Path, str]]:
     uses = _Uses(workspace)
     yield from _unprepared(workspace)

@@ -21,7 +21,7 @@ def gc(
     What would be removed is printed first, with sizes and reasons. Runs, evaluations and reports are never removed, nor
     what another process is writing. Among frames, boxes and crops the newest are kept, and those that runs use.
     """
-    from pipelines.chain.unused import find_unused
+    from pipelines.chain.unused import find_unused, remove_empty_folders
     from pipelines.engine.locks import LockedElsewhere
     from pipelines.engine.removal import InUse, remove_unused
 
@@ -39,6 +39,8 @@ def gc(
         except (InUse, LockedElsewhere) as error:
             kept[str(item.path)] = str(error)
             console.note(f"kept: {error}")
+    if (removed or not found) and not dry_run:
+        remove_empty_folders(space)
     answer = [{"path": str(item.path), "bytes": item.bytes, "why": item.why} for item in found]
     freed = sum(item.bytes for item in found if str(item.path) not in kept)
     text = f"{'freed' if removed else 'would free'} {size(freed if removed else total)}"

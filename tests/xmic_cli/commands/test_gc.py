@@ -23,3 +23,16 @@ def test_gc_prints_what_and_how_much_and_removes_it_on_a_word(embedded, capsys):
     answer = json.loads(capsys.readouterr().out)
     assert (answer["removed"], answer["bytes"], answer["kept"]) == (True, 1500, {})
     assert not cache.exists()
+
+
+def test_folders_without_a_file_go_too_but_for_those_of_a_running_stage(embedded, capsys):
+    running = embedded.scratch / "decode-running"
+    running.mkdir(parents=True)
+    embedded.cache("features").mkdir(parents=True)
+    assert run(["gc", "-w", str(embedded.root), "--dry-run"]) == 0
+    assert embedded.cache("features").is_dir()
+    assert run(["gc", "-w", str(embedded.root)]) == 0
+    assert "nothing to remove" in capsys.readouterr().out
+    assert not embedded.cache("features").exists()
+    assert running.is_dir()
+    assert embedded.manifest("mine", "train").exists()
