@@ -432,7 +432,9 @@ def plan_of(workspace: Workspace, dataset: str, split: str, slug: str | None) ->
     plans = decoded_plans(workspace, dataset, split)
     if not plans:
         command = command_line("decode", None, dataset, split=split, root=workspace.root)
-        raise MissingUpstream(f"{folder}: no frames. Run {command}")
+        damaged = next(iter(sorted(folder.glob("*/part-*.parquet"))), None)
+        there = f"{damaged} is damaged, and no other frames are there" if damaged else f"{folder}: no frames"
+        raise MissingUpstream(f"{there}. Run {command}")
     if slug is not None and slug not in plans:
         raise MissingUpstream(f"{folder}: no frame plan {slug}; there are {', '.join(plans)}.")
     if slug is None and len(plans) > 1 and default_plan(split).slug not in plans:

@@ -301,6 +301,17 @@ def test_what_a_killed_run_left_is_removed_also_where_nothing_is_to_do(tmp_path,
     assert [path.name for path in workspace.scratch.iterdir()] == ["decode-elsewhere-1"]
 
 
+def test_frames_of_which_nothing_can_be_read_are_named(tmp_path, videos, video_maker):
+    video_maker.make_video(videos / "a.mp4", seconds=1)
+    workspace = prepared(tmp_path, ["a.mp4,0,1,cut,bread"], videos)
+    decode = DecodeStage(workspace, "mine", "val", PLAN)
+    stage.run(decode)
+    (shard,) = decode.folder.glob("part-*.parquet")
+    shard.write_bytes(shard.read_bytes()[:-9])
+    with pytest.raises(MissingUpstream, match=rf"{shard} is damaged, and no other frames are there. Run xmic decode"):
+        plan_of(workspace, "mine", "val", None)
+
+
 def test_a_later_stage_finds_the_only_plan_and_asks_when_there_are_several(tmp_path, videos, video_maker):
     video_maker.make_video(videos / "a.mp4", seconds=1)
     workspace = prepared(tmp_path, ["a.mp4,0,1,cut,bread"], videos)
