@@ -42,7 +42,7 @@ def decode_limited(task: VideoTask, heartbeat: Callable[[], None]) -> dict[str, 
             file.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10}\n")
 
 
-def decode_plainly(task: tuple[str, int], heartbeat: Callable[[], None]) -> tuple[set[str], int]:
+def decode_plainly(task: tuple[str, int], heartbeat: Callable[[], None]) -> tuple[set[str], int, set[int]]:
     """Decode all of a file by FFmpeg alone, as any player does; a fault ends nothing.
 
     Args:
@@ -50,17 +50,37 @@ def decode_plainly(task: tuple[str, int], heartbeat: Callable[[], None]) -> tupl
         heartbeat: called for every packet.
 
     Returns:
-        The sha256 of the JPEG of each frame, and the number of packets.
+        The sha256 of the JPEG of each frame, the number of packets, and the pts of frames of which the decoder leaves
+        blocks unwritten: they differ between buffers that are used again and new ones.
     """
     limit_memory()
     path, quality = Path(task[0]), task[1]
-    found: set[str] = set()
-    packets_read = 0
     if path.suffix in (".jpg", ".png"):
         data = path.read_bytes()
         picture = from_png(data) if is_png(data) else from_jpeg(data)
-        return {digest(to_jpeg(picture, quality) if is_png(data) else data)}, 1
+        return {digest(to_jpeg(picture, quality) if is_png(data) else data)}, 1, set()
     converter = RgbConverter()
+    shown, packets = _played(path, heartbeat, lambda frame: digest(to_jpeg(converter.convert(frame, 0), quality)))
+    used_again, _ = _played(path, heartbeat, _pixels)
+    held: list[av.VideoFrame] = []
+    new, _ = _played(path, heartbeat, lambda frame: held.append(frame) or _pixels(frame))
+    undefined = {pts for pts in used_again.keys() | new if used_again.get(pts) != new.get(pts)}
+    return {digest for digests in shown.values() for digest in digests}, packets, undefined
+
+
+def _pixels(frame: av.VideoFrame) -> str:
+    try:
+        return digest(frame.to_ndarray().tobytes())
+    except ValueError:  # a format that PyAV does not hand to NumPy
+        return digest(frame.to_ndarray(format="rgb24").tobytes())
+
+
+def _played(
+    path: Path, heartbeat: Callable[[], None], look: Callable[[av.VideoFrame], str]
+) -> tuple[dict[int | None, list[str]], int]:
+    """Decode a file: what was seen of each frame by pts, and the number of packets."""
+    found: dict[int | None, list[str]] = {}
+    packets_read = 0
     with av.open(str(path), options={"max_pixels": "10000000"}) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
@@ -79,7 +99,7 @@ def decode_plainly(task: tuple[str, int], heartbeat: Callable[[], None]) -> tupl
             except av.error.FFmpegError:
                 frames = []
             for frame in frames:
-                found.add(digest(to_jpeg(converter.convert(frame, 0), quality)))
+                found.setdefault(frame.pts, []).append(look(frame))
             if packet is None or not packet.size:
                 break
             packets_read += 1

@@ -77,6 +77,7 @@ class Outcome:
         mutants: their number.
         frames: stored frames.
         beside_gaps: of them, those that FFmpeg shows otherwise, in a file that lacks packets.
+        undefined: of them, those of which FFmpeg leaves blocks unwritten, so that it shows what a buffer held before.
         unreadable: mutants of which no frame was stored.
         reasons: failure rows by reason.
         wrong: one line for each thing that was wrong.
@@ -85,6 +86,7 @@ class Outcome:
     mutants: int = 0
     frames: int = 0
     beside_gaps: int = 0
+    undefined: int = 0
     unreadable: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -210,21 +212,24 @@ def _compare(kind: str, decode: DecodeStage, good: Path, own: dict[str, list[Pat
         name = row["video_id"]
         outcome.frames += 1
         if digest(row["jpeg"]) not in shown[name][0]:
-            if shown[name][1] < shown["good"][1]:
+            if row["pts"] in shown[name][2]:
+                outcome.undefined += 1
+            elif shown[name][1] < shown["good"][1]:
                 outcome.beside_gaps += 1
             else:
                 outcome.wrong.append(f"{kind} {name}: the frame at pts {row['pts']} is not one of FFmpeg's")
     _account(kind, shards, list(own), outcome)
 
 
-def _decoded_plainly(files: dict[str, list[Path]]) -> dict[str, tuple[set[str], int]]:
-    """Decode videos by FFmpeg alone: name → digests of its frames, and the number of its packets."""
+def _decoded_plainly(files: dict[str, list[Path]]) -> dict[str, tuple[set[str], int, set[int]]]:
+    """Decode videos by FFmpeg alone: name → digests of its frames, number of packets, pts of undefined frames."""
     tasks = [((name, file), (str(file), _PLAN.quality)) for name, there in files.items() for file in there]
-    found: dict[str, tuple[set[str], int]] = {name: (set(), 0) for name in files}
+    found: dict[str, tuple[set[str], int, set[int]]] = {name: (set(), 0, set()) for name in files}
     for done in run_killable(decode_plainly, tasks, workers=2, timeout_s=_TIMEOUT_S, reason_of=any_reason):
-        frames, packets = found[done.task_id[0]]
+        frames, packets, undefined = found[done.task_id[0]]
         if done.value is not None:
-            found[done.task_id[0]] = frames | done.value[0], packets + done.value[1]
+            more = done.value
+            found[done.task_id[0]] = frames | more[0], packets + more[1], undefined | more[2]
     return found
 
 
@@ -265,8 +270,11 @@ _ABOUT = (
     "decodes from the same file. Each instant without a frame must have a failure row with a reason. No worker may "
     "hang, die or run out of memory, and no call may end in a traceback.",
     "xmic skips frames to which no other refers. Where the damage removed whole packets and no decoder notices it, "
-    "FFmpeg fills the gap otherwise then: such frames are counted as “beside a gap”. That a stored frame is one of "
-    "FFmpeg's does not mean that it is whole: see [videos and pictures](media.md#damage-that-no-decoder-reports).",
+    "FFmpeg fills the gap otherwise then: such frames are counted as “beside a gap”. Of some frames FFmpeg leaves "
+    "blocks unwritten without a word. They show what the buffer held before, which differs from one reader to the "
+    "next: these are “undefined”, known by decoding into buffers that are used again and into new ones. That a stored "
+    "frame is one of FFmpeg's does not mean that it is whole: see "
+    "[videos and pictures](media.md#damage-that-no-decoder-reports).",
 )
 
 
@@ -284,18 +292,34 @@ def main() -> None:
         for number, kind in enumerate(kinds):
             found = run_kind(kind, -(-given.mutants // len(kinds)), given.seed, folder / str(number))
             words = ", ".join(f"{count} {reason}" for reason, count in found.reasons.most_common())
-            counts = [found.mutants, found.frames, found.beside_gaps, found.unreadable, sum(found.reasons.values())]
+            counts = [
+                found.mutants,
+                found.frames,
+                found.beside_gaps,
+                found.undefined,
+                found.unreadable,
+                sum(found.reasons.values()),
+            ]
             rows.append([kind, *counts, words])
             reasons.update(found.reasons)
             wrong += found.wrong
             print(*rows[-1], f"wrong {len(found.wrong)}", f"peak {peak()} MiB", flush=True)
         most = peak()
-    totals = [sum(int(row[column]) for row in rows) for column in range(1, 6)]
+    totals = [sum(int(row[column]) for row in rows) for column in range(1, 7)]
     rows.append(["all", *totals, ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())])
     if given.write:
         command = f"python -m tests.reliability.media --mutants {given.mutants} --seed {given.seed}"
         summary = f"{totals[0]} mutants; wrong: {len(wrong)}. A worker took {most} MiB at most."
-        head = ["kind", "mutants", "frames", "beside a gap", "mutants without", "failed instants", "reasons"]
+        head = [
+            "kind",
+            "mutants",
+            "frames",
+            "beside a gap",
+            "undefined",
+            "mutants without",
+            "failed instants",
+            "reasons",
+        ]
         page.record("media", page.Found("Videos and pictures", _ABOUT, command, summary, head, rows, wrong))
     if wrong:
         sys.exit("\n".join([*wrong, f"files in {folder}"]))

@@ -25,7 +25,7 @@ def test_a_damaged_video_gives_frames_of_ffmpeg_or_reasons(kind: str, tmp_path: 
 
 def test_a_frame_that_ffmpeg_does_not_show_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media, "damaged", lambda data, dice: data)
-    whole = {name: (set[str](), 100) for name in ("good", "0000.mp4")}
+    whole = {name: (set[str](), 100, set[int]()) for name in ("good", "0000.mp4")}
     monkeypatch.setattr(media, "_decoded_plainly", lambda files: whole)
     with peaks(tmp_path):
         found: Outcome = run_kind("H.264 in MP4", 1, 0, tmp_path / "kind")

@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Silent
-from pipelines.engine.shards import read_rows
+from pipelines.engine.shards import DamagedShard, read_rows
 from pipelines.engine.workspace import Workspace
 from pipelines.evaluate.trained import find_run, targets_of
 from pipelines.methods.xmic import XMIC
@@ -31,6 +32,19 @@ def test_within_and_cross_use_all_classes_of_the_target(trained):
     assert cross["labels"]["verb"]["n_evaluated"] == cross["labels"]["verb"]["n_official"] == 6
     rows = read_rows(workspace.root / "evaluations" / run.config["name"] / "other-val/predictions.parquet")
     assert len(rows.column("noun_scores").to_pylist()[0]) == 4
+
+
+def test_damage_in_a_column_that_no_number_needs_is_noticed_too(trained):
+    workspace, run = trained
+    score(workspace, run, [("mine", "val")])
+    file = workspace.evaluation(run.config["name"], "mine", "val") / "predictions.parquet"
+    group = pq.read_metadata(file).row_group(0)
+    (column,) = (group.column(at) for at in range(group.num_columns) if group.column(at).path_in_schema == "video_id")
+    data = bytearray(file.read_bytes())
+    data[column.data_page_offset + column.total_compressed_size - 1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(DamagedShard, match=r"predictions\.parquet"):
+        score(workspace, run, [("mine", "val")])
 
 
 def test_where_nothing_is_prepared_nothing_is_evaluated(trained, tmp_path):
