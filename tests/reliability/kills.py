@@ -170,10 +170,10 @@ _ABOUT = (
     "Each stage of a small chain is killed, and then the same command runs again. After it every file must have the "
     "bytes that an uninterrupted run writes. No other file may be there, and no process of the killed command may "
     "live on.",
-    "The kills come at system calls (before or after a rename, fsync, unlink, rmdir or symlink, by SIGKILL, SIGTERM "
-    "or SIGINT); at random instants, to the process or its whole group; to a worker that decodes, where the command "
-    "itself must end well; and twice in a row. “Calls” are those of one uninterrupted run; a full run kills each of "
-    "them by SIGKILL.",
+    "The kills come at system calls: before or after a rename, fsync, unlink, rmdir or symlink, by SIGKILL, SIGTERM or "
+    "SIGINT. They come at random instants too, to the process or its whole group, and twice in a row. Or they hit a "
+    "worker that decodes; then the command itself must end well. “Calls” are those of one uninterrupted run; a full run "
+    "kills each of them by SIGKILL.",
 )
 
 
