@@ -172,8 +172,8 @@ _ABOUT = (
     "live on.",
     "The kills come at system calls: before or after a rename, fsync, unlink, rmdir or symlink, by SIGKILL, SIGTERM or "
     "SIGINT. They come at random instants too, to the process or its whole group, and twice in a row. Or they hit a "
-    "worker that decodes; then the command itself must end well. “Calls” are those of one uninterrupted run; a full run "
-    "kills each of them by SIGKILL.",
+    "worker that decodes; then the command itself must end well. “Calls” are those of one uninterrupted run; a full "
+    "run kills each of them by SIGKILL.",
 )
 
 
