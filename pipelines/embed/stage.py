@@ -36,7 +36,7 @@ from pipelines.engine.shard_writer import ShardWriter
 from pipelines.engine.shards import Layout, any_footer, read_footer
 from pipelines.engine.stage import OpenShard, Unit
 from pipelines.engine.workspace import Workspace
-from pipelines.hands.crops import CropPolicy, crop, union_box
+from pipelines.hands.crops import CropPolicy, crop, has_hand, union_box
 from pipelines.hands.detector import Box
 from pipelines.hands.stage import BoxesInStep, detect_command
 
@@ -273,7 +273,10 @@ class EmbedStage:
 
     def _prepared(self, row: _Row) -> tuple[_Frame, Any | Failed | Known]:
         video_id, pts, jpeg, boxes, whole = row
-        frame, picture = _Frame(video_id, pts, whole_frame=self.hands is not None), picture_of(jpeg)
+        frame = _Frame(video_id, pts, whole_frame=self.hands is not None)
+        if whole is not None and boxes is not None and self.policy is not None and not has_hand(boxes, self.policy):
+            return frame, Known(whole)  # the full stream has decoded this frame
+        picture = picture_of(jpeg)
         if isinstance(picture, Failed):
             return frame, picture
         if self.hands is not None and self.policy is not None:

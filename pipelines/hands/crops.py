@@ -90,6 +90,18 @@ class CropPolicy:
             raise InputError(f"crop {slug!r}: expected a form such as {cls().slug}.") from None
 
 
+def has_hand(boxes: Iterable[Box], policy: CropPolicy) -> bool:
+    """Check that one of the boxes is a hand that counts.
+
+    Without one :func:`union_box` is None for a frame of any size.
+    """
+    return any(_counts(box, policy) for box in boxes)
+
+
+def _counts(box: Box, policy: CropPolicy) -> bool:
+    return box.kind == "hand" and box.score >= policy.hand_threshold
+
+
 def union_box(boxes: Iterable[Box], policy: CropPolicy, width: int, height: int) -> Corners | None:
     """Unite the hands of a frame and the objects they touch.
 
@@ -109,7 +121,7 @@ def union_box(boxes: Iterable[Box], policy: CropPolicy, width: int, height: int)
         wide or high: the full frame is used then, and the row records it.
     """
     boxes = list(boxes)
-    hands = [box for box in boxes if box.kind == "hand" and box.score >= policy.hand_threshold]
+    hands = [box for box in boxes if _counts(box, policy)]
     if not hands:
         return None
     objects = [box for box in boxes if box.kind == "object" and box.score >= policy.object_threshold]

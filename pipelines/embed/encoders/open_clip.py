@@ -19,6 +19,7 @@ from torch import Tensor
 
 from data_manifests.errors import InputError, UsageError
 from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment, normalised_levels
+from pipelines.embed.encoders.centre import with_resized_centre
 from pipelines.embed.encoders.open_clip_config import ResolvedModel, config_of, models_of, resolve
 from pipelines.embed.encoders.open_clip_text import open_text_tower
 from pipelines.embed.encoders.open_clip_visual import open_visual_tower
@@ -55,7 +56,8 @@ class OpenClipEncoder(FrozenImageEncoder):
         self.logit_scale = float(self._model.logit_scale.detach().exp())
         transform = image_transform_v2(PreprocessCfg(size=found.image_size, **found.preprocess), is_train=False)
         *geometry, _, normalisation = transform.transforms
-        self._geometry, self._mean_std = geometry, (list(normalisation.mean), list(normalisation.std))
+        self._geometry = with_resized_centre(geometry)
+        self._mean_std = (list(normalisation.mean), list(normalisation.std))
         self._normalised = normalised_levels(*self._mean_std)
         dim, size = int(found.config["embed_dim"]), found.image_size
         super().__init__(self._model.encode_image, transform, dim, size, options)

@@ -89,20 +89,21 @@ def counting(world, name, environment):
     return lazy
 
 
-def test_frames_without_a_hand_take_the_vectors_that_the_full_stream_has_of_them(embedded, world):
+def test_frames_without_a_hand_take_the_vectors_that_the_full_stream_has_of_them(embedded, world, monkeypatch):
     frames, policy, shape = frames_of(embedded), CropPolicy(), {"batch_shape": [5, 3, 8, 8]}
     alone = counting(world, "alone", shape)
     computed = EmbedStage(frames, alone, boxes_of(embedded), policy)
     stage.run(computed)
     beside = counting(world, "beside", shape)
     stage.run(EmbedStage(frames, beside))
-    beside.model.seen = 0
+    beside.model.seen, decoded = 0, []
+    monkeypatch.setattr("pipelines.embed.stage.picture_of", lambda jpeg: decoded.append(jpeg) or from_jpeg(jpeg))
     taken = EmbedStage(frames, beside, boxes_of(embedded), policy, workers=3)
     stage.run(taken)
     rows = rows_of(taken)
     assert rows == rows_of(computed)
     assert alone.model.seen == 24
-    assert 0 < beside.model.seen == sum(not row["whole_frame"] for row in rows) < 24
+    assert 0 < beside.model.seen == len(decoded) == sum(not row["whole_frame"] for row in rows) < 24
 
 
 @pytest.mark.parametrize("change", [{"batch_shape": [6, 3, 8, 8]}, {"batch_shape": [5, 3, 8, 8], "device": "cuda"}])

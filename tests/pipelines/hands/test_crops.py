@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.hands.crops import PAD_COLOUR, CropPolicy, crop, union_box
+from pipelines.hands.crops import PAD_COLOUR, CropPolicy, crop, has_hand, union_box
 from pipelines.hands.detector import Box
 
 WIDTH, HEIGHT = 200, 100
@@ -86,6 +86,14 @@ def test_an_object_that_is_said_not_to_be_touched_is_not_taken_for_the_hands() -
 
 def test_nothing_found_is_none() -> None:
     assert union_box([], CropPolicy(), WIDTH, HEIGHT) is None
+
+
+def test_without_a_hand_that_counts_there_is_no_union_in_a_frame_of_any_size() -> None:
+    policy = CropPolicy(hand_threshold=0.5)
+    faint = [hand(0.1, 0.1, 0.9, 0.9, 0.49), thing(0.2, 0.2, 0.6, 0.6, 0.9, contact=True)]
+    assert not has_hand(faint, policy)
+    assert union_box(faint, policy, 10**6, 10**6) is None
+    assert has_hand([*faint, hand(0.1, 0.1, 0.9, 0.9, 0.5)], policy)
 
 
 def test_a_union_of_at_most_one_pixel_is_none() -> None:
