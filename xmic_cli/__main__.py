@@ -1,5 +1,6 @@
 """Start ``xmic`` and ``python -m xmic_cli``."""
 
+import gc
 import sys
 
 from xmic_cli.shadowed import shadowing
@@ -16,8 +17,10 @@ def main() -> None:
     if found:
         sys.stderr.write(f"error: {found}\n")
         sys.exit(_BAD_CONFIGURATION)
+    gc.disable()  # nothing that an import makes is garbage, and looking for it takes time
     from xmic_cli import app
 
+    gc.enable()
     app.main()
 
 

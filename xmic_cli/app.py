@@ -11,6 +11,7 @@ import typer
 import typer.core
 
 from xmic_cli import console
+from xmic_cli.asked import with_asked_options, words_of
 from xmic_cli.commands import hands, pocket, prepare, runs
 from xmic_cli.commands.check_plugin import check_plugin
 from xmic_cli.commands.classes import classes
@@ -181,12 +182,14 @@ def run(arguments: list[str] | None = None) -> int:
 def run_app(app: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
     """Run a command line of an app and return its exit code."""
     _fill_lines(app)
+    words = words_of(arguments)
+    asked = app if words is None else with_asked_options(app, words)
     as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
     console.ANSWERED.clear()
 
     def call() -> int | None:
         try:
-            command = typer.main.get_command(app)
+            command = typer.main.get_command(asked)
             refuse_repeated(command)
             code = command.main(arguments, prog_name=name, standalone_mode=False)
         except typer.Exit as exit:

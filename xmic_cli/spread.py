@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Annotated, Any, get_type_hints
 
@@ -29,6 +29,45 @@ from xmic_cli.settings import pairs, toml_settings
 Command = Callable[..., None]
 
 
+class _Spread:
+    """Command whose signature is written when it is asked for: the list of commands needs none."""
+
+    def __init__(self, command: Command) -> None:
+        functools.update_wrapper(self, command, ("__module__", "__name__", "__qualname__", "__doc__"))
+        self._command = command
+
+    def __call__(self, **values: Any) -> None:
+        declared = self._declared
+        for name, item in declared.items():
+            if _is_option(item):
+                option = _single(item)
+                values[name] = _value(option, values[name])
+                option.check(values[name])
+        built = {name: group(**_taken(group, values)) for name, group in _groups(declared).items()}
+        self._command(**values, **built)
+
+    @functools.cached_property
+    def __signature__(self) -> inspect.Signature:
+        groups = _groups(self._declared)
+        written: list[inspect.Parameter] = []
+        for name, item in self._declared.items():
+            if name in groups:
+                written += _parameters(groups[name])
+            elif _is_option(item):
+                written.append(_parameter(_single(item)))
+            else:
+                written.append(item.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+        return inspect.Signature(written)
+
+    @property
+    def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
+        return {name: item.annotation for name, item in self.__signature__.parameters.items()}
+
+    @functools.cached_property
+    def _declared(self) -> Mapping[str, inspect.Parameter]:
+        return inspect.signature(self._command, eval_str=True).parameters
+
+
 def spread(command: Command) -> Command:
     """Replace each dataclass parameter of a command by its fields' options.
 
@@ -36,29 +75,11 @@ def spread(command: Command) -> Command:
     The annotations of a dataclass of :class:`pipelines.engine.options.Options` say what each field is. A single
     parameter may have the same annotations. The fields of any other dataclass have those of Typer.
     """
-    declared = inspect.signature(command, eval_str=True).parameters
-    groups: dict[str, Any] = {name: item.annotation for name, item in declared.items() if is_dataclass(item.annotation)}
-    single = {name: _single(item) for name, item in declared.items() if _is_option(item)}
-    written: list[inspect.Parameter] = []
-    for name, item in declared.items():
-        if name in groups:
-            written += _parameters(groups[name])
-        elif name in single:
-            written.append(_parameter(single[name]))
-        else:
-            written.append(item.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+    return _Spread(command)
 
-    @functools.wraps(command)
-    def call(**values: Any) -> None:
-        for name, option in single.items():
-            values[name] = _value(option, values[name])
-            option.check(values[name])
-        built = {name: group(**_taken(group, values)) for name, group in groups.items()}
-        command(**values, **built)
 
-    call.__signature__ = inspect.Signature(written)  # type: ignore[attr-defined]
-    call.__annotations__ = {item.name: item.annotation for item in written}
-    return call
+def _groups(declared: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    return {name: item.annotation for name, item in declared.items() if is_dataclass(item.annotation)}
 
 
 def _is_option(item: inspect.Parameter) -> bool:
