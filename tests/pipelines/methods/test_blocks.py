@@ -53,6 +53,29 @@ def test_a_block_gives_the_same_in_training_and_in_evaluation() -> None:
         torch.testing.assert_close(block.train()(x), block.eval()(x))
 
 
+@pytest.mark.parametrize("length", [1, 2, 16])
+def test_attention_and_its_gradients_are_those_of_the_framework(length: int) -> None:
+    torch.manual_seed(0)
+    block, tokens = AttentionBlock(32, 4, 4).double(), torch.randn(3, length, 32).double()
+    found, expected = tokens.clone().requires_grad_(), tokens.clone().requires_grad_()
+
+    block(found).square().sum().backward()
+    gradients = [p.grad.clone() for p in block.parameters() if p.grad is not None]
+    block.zero_grad()
+    normed = block.norm1(expected)
+    u = expected + block.attention(normed, normed, normed, need_weights=False)[0]
+    (u + block.mlp(block.norm2(u))).square().sum().backward()
+
+    assert len(gradients) == len(list(block.parameters()))
+    for ours, theirs in zip(
+        [found.grad, *gradients], [expected.grad, *(p.grad for p in block.parameters())], strict=True
+    ):
+        assert ours is not None
+        assert theirs is not None
+        scale = theirs.abs().max().item()
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-14 * max(scale, 1))
+
+
 def test_layer_norm_is_computed_in_float32_under_autocast() -> None:
     torch.manual_seed(0)
     norm, x = WideLayerNorm(64), 100 + torch.randn(4, 64).bfloat16()
