@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -257,7 +257,7 @@ class DecodeStage:
     def _roots(self) -> str:
         return ", ".join(self.workspace.datasets[self.dataset].roots) or "no root"
 
-    def _task(self, video: Mapping[str, Any], clips: list[Clip], shares_file: bool) -> VideoTask:
+    def _task(self, video: Mapping[str, Any], clips: Sequence[Clip], shares_file: bool) -> VideoTask:
         return VideoTask(
             video["video_id"],
             video["path"],
@@ -297,7 +297,8 @@ class DecodeStage:
         # Videos of one file are scattered over the groups, so its index outlives theirs.
         indexes = str(scratch / _INDEXES) if task.shares_file else ""
         path = str(found) if found else None
-        return replace(task, path=path, output=str(output), indexes=indexes, rules=self._rules_here)
+        clips = list(task.clips)  # the worker draws them one by one
+        return replace(task, path=path, clips=clips, output=str(output), indexes=indexes, rules=self._rules_here)
 
     @cached_property
     def _rules_here(self) -> MediaRules:

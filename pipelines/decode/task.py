@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data_manifests.videos import Kind
@@ -37,7 +38,7 @@ class VideoTask:
     offset_s: float
     jpeg_rate: float | None
     duration_s: float | None
-    clips: list[Clip]
+    clips: Sequence[Clip]
     plan: FramePlan
     shares_file: bool = False
     output: str = ""

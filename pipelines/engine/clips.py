@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
 
 from data_manifests.errors import MissingUpstream
 from data_manifests.schema import LABELS, Label
-from pipelines.engine.digest import digest_groups
+from pipelines.engine.digest import digest_groups, rows_by
 from pipelines.engine.shards import Footer, iter_rows, read_footer, read_rows
 from pipelines.engine.workspace import Workspace
 
@@ -34,6 +34,49 @@ class Clip:
     stop_s: float | None
     start_frame: int | None = None
     stop_frame: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class VideoClips(Sequence[Clip]):
+    """The clips of one video, made when they are asked for.
+
+    A split may have millions of clips; as Arrow columns they take a fraction of the memory of objects.
+
+    Attributes:
+        table: intervals of all clips of the split; shared by its videos.
+        rows: int64 rows of this video's clips, in manifest order.
+    """
+
+    table: pa.Table
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        """Count the clips."""
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Clip: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Clip]: ...
+
+    def __getitem__(self, index: int | slice) -> Clip | Sequence[Clip]:
+        """Make the clips at one or several places."""
+        if isinstance(index, slice):
+            return VideoClips(self.table, self.rows[index])
+        return self._clips(self.rows[index : index + 1 or None])[0]
+
+    def __iter__(self) -> Iterator[Clip]:
+        """Make the clips one after the other, from one reading of the columns."""
+        return iter(self._clips(self.rows))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process gets these clips alone, not the table of all.
+        return list, (self._clips(self.rows),)
+
+    def _clips(self, rows: np.ndarray) -> list[Clip]:
+        chosen = self.table.take(pa.array(rows))
+        return [Clip(*values) for values in zip(*(_values(chosen, name) for name in _INTERVAL), strict=True)]
 
 
 _INTERVAL = tuple(item.name for item in fields(Clip))
@@ -95,12 +138,10 @@ class Clips:
         """All annotated noun classes of each of the M clips."""
         return [of or [] for of in _values(self.read(["all_noun_classes"]), "all_noun_classes")]
 
-    def by_video(self) -> dict[str, list[Clip]]:
+    def by_video(self) -> dict[str, VideoClips]:
         """Group the clips by video, in manifest order."""
-        found: dict[str, list[Clip]] = {}
-        for video, *interval in zip(*(_values(self._timed, name) for name in _TIMED), strict=True):
-            found.setdefault(video, []).append(Clip(*interval))
-        return found
+        table = self._timed.select(_INTERVAL).combine_chunks()
+        return {video: VideoClips(table, rows) for video, rows in rows_by(self._timed.column("video_id")).items()}
 
     def digests_by_video(self) -> dict[str, str]:
         """Digest the ids and intervals of each video's clips.

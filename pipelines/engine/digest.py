@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from data_manifests.remote.path import names_in
@@ -77,11 +78,23 @@ def digest_groups(table: pa.Table, by: str, columns: Iterable[str]) -> dict[str,
     Returns:
         Value of ``by`` → sha256 (hex) of its rows.
     """
-    rows: dict[str, list[int]] = {}
-    for index, value in enumerate(table.column(by).to_pylist()):
-        rows.setdefault(value, []).append(index)
     chosen = table.select(list(columns))
-    return {value: digest_table(chosen.take(pa.array(indices, pa.int64()))) for value, indices in rows.items()}
+    return {value: digest_table(chosen.take(pa.array(rows))) for value, rows in rows_by(table.column(by)).items()}
+
+
+def rows_by(column: pa.ChunkedArray) -> dict[str, np.ndarray]:
+    """Find the rows of each value of a column.
+
+    Returns:
+        Value → int64 rows, ascending; the values are in the order in which they first appear.
+    """
+    if not len(column):
+        return {}
+    coded = column.combine_chunks().dictionary_encode()
+    codes = coded.indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes))
+    return dict(zip(coded.dictionary.to_pylist(), np.split(order, ends[:-1]), strict=True))
 
 
 def head_and_tail_sha256(path: Path) -> str:

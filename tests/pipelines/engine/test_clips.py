@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import pickle
+import tracemalloc
+
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -17,6 +21,15 @@ ROWS = [
     {"clip_id": "c", "video_id": "v", "start_s": 2.0, "participant_id": "P01", "all_noun_classes": [4, 5]},
 ]
 TABLE = pa.Table.from_pylist(ROWS, schema=CLIPS)
+
+
+def _many(clips):
+    numbers = np.arange(clips)
+    ids = pa.array([f"clip-{number}" for number in numbers])
+    columns = {"clip_id": ids, "video_id": pa.array([f"video-{number // 1000}" for number in numbers])}
+    times = {"start_s": pa.array(1.0 * numbers), "stop_s": pa.array(numbers + 0.5)}
+    frames = {name: pa.nulls(clips, pa.int32()) for name in ("start_frame", "stop_frame")}
+    return pa.table({**columns, **times, **frames})
 
 
 class Reading:
@@ -56,13 +69,39 @@ def test_nothing_is_read_before_it_is_asked_for_and_what_belongs_together_at_onc
 
 def test_the_intervals_of_a_video_are_its_clips_in_manifest_order_and_so_is_what_their_digest_is_of():
     reading = Reading()
-    assert reading.clips.by_video() == {
+    assert {video: list(clips) for video, clips in reading.clips.by_video().items()} == {
         "v": [Clip("a", 0.0, 1.0), Clip("c", 2.0, None)],
         "w": [Clip("b", 3.0, None, 7, 9)],
     }
     columns = ["clip_id", "start_s", "stop_s", "start_frame", "stop_frame"]
     assert reading.clips.digests_by_video() == digest_groups(TABLE, "video_id", columns)
     assert len(reading.read) == 1
+
+
+def test_a_video_s_clips_are_a_sequence_that_another_process_gets_without_those_of_other_videos():
+    clips = Reading().clips.by_video()["v"]
+    assert (len(clips), clips[0], clips[-1]) == (2, Clip("a", 0.0, 1.0), Clip("c", 2.0, None))
+    assert list(clips[1:]) == [clips[1]]
+    with pytest.raises(IndexError):
+        clips[2]
+    assert pickle.loads(pickle.dumps(clips)) == [Clip("a", 0.0, 1.0), Clip("c", 2.0, None)]
+    a_video = Clips(_many(100_000).select).by_video()["video-7"]
+    assert len(pickle.dumps(a_video)) < 100 * len(a_video)
+
+
+def test_the_clips_of_videos_take_a_tenth_of_the_memory_of_objects():
+    clips = Clips(_many(100_000).select)
+    before = pa.total_allocated_bytes()
+    tracemalloc.start()
+    try:
+        videos = clips.by_video()
+        compact = tracemalloc.get_traced_memory()[0] + pa.total_allocated_bytes() - before
+        objects = {video: list(of) for video, of in videos.items()}
+        everything = tracemalloc.get_traced_memory()[0] + pa.total_allocated_bytes() - before
+    finally:
+        tracemalloc.stop()
+    assert {video: len(of) for video, of in objects.items()} == {f"video-{number}": 1000 for number in range(100)}
+    assert 10 * compact < everything
 
 
 def test_some_clips_are_those_of_all_that_are_named():
