@@ -78,8 +78,15 @@ def digest_groups(table: pa.Table, by: str, columns: Iterable[str]) -> dict[str,
     Returns:
         Value of ``by`` → sha256 (hex) of its rows.
     """
-    chosen = table.select(list(columns))
-    return {value: digest_table(chosen.take(pa.array(rows))) for value, rows in rows_by(table.column(by)).items()}
+    groups = rows_by(table.column(by))
+    # Sorted once: taking each group's rows from a table of many chunks would cost more than their digest.
+    order = np.concatenate([np.empty(0, np.int64), *groups.values()])
+    sorted_rows = table.select(list(columns)).combine_chunks().take(pa.array(order))
+    starts = np.cumsum([0, *map(len, groups.values())])
+    return {
+        value: digest_table(sorted_rows.slice(start, len(rows)))
+        for start, (value, rows) in zip(starts.tolist(), groups.items(), strict=False)
+    }
 
 
 def rows_by(column: pa.ChunkedArray) -> dict[str, np.ndarray]:

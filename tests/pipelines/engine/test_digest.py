@@ -120,6 +120,17 @@ def test_the_order_of_other_groups_does_not_change_a_groups_digest(
 
 
 @_quick
+@given(rows=_ROWS, at=st.integers(0, 11))
+def test_a_groups_digest_is_that_of_its_rows_however_the_table_is_chunked(rows: list[dict[str, Any]], at: int) -> None:
+    table = _table(rows)
+    found = digest_groups(pa.concat_tables([table.slice(0, at), table.slice(at)]), "video_id", _SCHEMA.names)
+    assert found == {
+        group: digest_table(_table([row for row in rows if row["video_id"] == group]))
+        for group in {row["video_id"] for row in rows}
+    }
+
+
+@_quick
 @given(rows=_ROWS)
 def test_columns_that_are_not_asked_for_do_not_reach_a_groups_digest(rows: list[dict[str, Any]]) -> None:
     changed = [{**row, "jpeg": b"other"} for row in rows]
