@@ -102,7 +102,7 @@ class Clips:
 
     @cached_property
     def _timed(self) -> pa.Table:
-        return self.read(_TIMED)
+        return self.read(_TIMED).combine_chunks()  # else every selection of rows would look through all chunks
 
     @cached_property
     def clip_ids(self) -> list[str]:
@@ -140,7 +140,7 @@ class Clips:
 
     def by_video(self) -> dict[str, VideoClips]:
         """Group the clips by video, in manifest order."""
-        table = self._timed.select(_INTERVAL).combine_chunks()
+        table = self._timed.select(_INTERVAL)
         return {video: VideoClips(table, rows) for video, rows in rows_by(self._timed.column("video_id")).items()}
 
     def digests_by_video(self) -> dict[str, str]:

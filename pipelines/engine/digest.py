@@ -81,7 +81,7 @@ def digest_groups(table: pa.Table, by: str, columns: Iterable[str]) -> dict[str,
     groups = rows_by(table.column(by))
     # Sorted once: taking each group's rows from a table of many chunks would cost more than their digest.
     order = np.concatenate([np.empty(0, np.int64), *groups.values()])
-    sorted_rows = table.select(list(columns)).combine_chunks().take(pa.array(order))
+    sorted_rows = table.select(list(columns)).take(pa.array(order))
     starts = np.cumsum([0, *map(len, groups.values())])
     return {
         value: digest_table(sorted_rows.slice(start, len(rows)))
