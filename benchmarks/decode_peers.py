@@ -34,7 +34,7 @@ import cv2
 import numpy as np
 
 from benchmarks.command import exit_code_of, markdown_table, write_report
-from data_manifests.errors import InputError
+from data_manifests.errors import UsageError
 from pipelines.decode.container import open_stream
 from pipelines.decode.media_rules import USUAL
 from pipelines.decode.packet_index import NONREF_IS_FINAL, demuxed, plan_runs, read_index
@@ -280,7 +280,9 @@ def machine() -> str:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             found.append(f"{name} missing")
-    return f"One thread of {processor} ({os.cpu_count()} shared), Python {platform.python_version()}; " + ", ".join(found)
+    return f"One thread of {processor} ({os.cpu_count()} shared), Python {platform.python_version()}; " + ", ".join(
+        found
+    )
 
 
 def page(rows: list[list[str]], text: str) -> str:
@@ -288,9 +290,9 @@ def page(rows: list[list[str]], text: str) -> str:
     lines = [
         "# Decoding beside its peers",
         "",
-        "Written by `python -m benchmarks.decode_peers --report benchmarks/decode.md`. CPU seconds, medians; the text at",
-        "the top of the program says what is measured. A last column below 1 means that a peer is faster than `xmic`. A",
-        "peer with wrong frames does not count as the best.",
+        "Written by `python -m benchmarks.decode_peers --report benchmarks/decode.md`: medians of CPU seconds. The",
+        "text at the top of the program says what is measured. Where the last column is below 1, a peer is faster",
+        "than `xmic`. A peer with wrong frames does not count as the best.",
         "",
         text,
         "",
@@ -304,7 +306,7 @@ def run(arguments: argparse.Namespace) -> int:
     cv2.setNumThreads(1)
     av.logging.set_level(av.logging.PANIC)
     if arguments.report and arguments.quick:
-        raise InputError("--report keeps numbers, and those of --quick mean nothing; leave one of them out")
+        raise UsageError("--report keeps numbers, and those of --quick mean nothing; leave one of them out")
     names = [name for name, (package, _) in RIVALS.items() if importlib.util.find_spec(package)]
     for name in RIVALS:
         if name not in names:
@@ -318,7 +320,7 @@ def run(arguments: argparse.Namespace) -> int:
         for video in videos:
             path = Path(folder) / "video.mp4"
             write_video(path, video, seconds)
-            for candidates in (1, 3):
+            for candidates in (1,) if arguments.quick else (1, 3):
                 work = Work(path, video, wanted_clips(seconds, candidates), candidates)
                 rows.append(row_of(work, *measure(work, names, rounds, order)))
                 print(f"| {' | '.join(rows[-1])} |", flush=True)

@@ -74,7 +74,9 @@ def upright(picture: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarra
         picture, across, down = picture.transpose(1, 0, 2), c, b
     else:
         across, down = a, d
-    return np.ascontiguousarray(picture[::down, ::across])
+    turned = picture[::down, ::across]
+    # FFmpeg pads its rows. A picture that is upright already is not copied to leave the padding out.
+    return turned if (a, b, c, d) == (1, 0, 0, 1) else np.ascontiguousarray(turned)
 
 
 class RgbConverter:
@@ -95,7 +97,7 @@ class RgbConverter:
             short_side: Short side in pixels (see :func:`scaled_size`).
 
         Returns:
-            uint8 ``[H, W, 3]``, RGB, full range, upright.
+            uint8 ``[H, W, 3]``, RGB, full range, upright. Its rows may be padded: it need not be contiguous.
         """
         width, height = scaled_size(frame.width, frame.height, short_side)
         rgb = "rgb24" if (width, height) == (frame.width, frame.height) else "gbrp"
