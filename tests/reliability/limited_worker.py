@@ -27,9 +27,13 @@ def limit_memory() -> None:
     """Let this process take 1 GiB more memory of its own than it has, from the first call on."""
     if not _limited:
         _limited.append(True)
-        lines = Path("/proc/self/status").read_text().splitlines()
-        now = next(int(line.split()[1]) for line in lines if line.startswith("VmData:"))
-        resource.setrlimit(resource.RLIMIT_DATA, ((now << 10) + (_MORE_MIB << 20),) * 2)
+        resource.setrlimit(resource.RLIMIT_DATA, ((_of_status("VmData") << 10) + (_MORE_MIB << 20),) * 2)
+
+
+def _of_status(name: str) -> int:
+    """A size of this process, in KiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def decode_limited(task: VideoTask, heartbeat: Callable[[], None]) -> dict[str, Any]:
@@ -39,7 +43,7 @@ def decode_limited(task: VideoTask, heartbeat: Callable[[], None]) -> dict[str, 
         return decode_video(task, heartbeat)
     finally:
         with Path(os.environ[PEAKS]).open("a") as file:
-            file.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10}\n")
+            file.write(f"{_of_status('VmHWM') >> 10}\n")  # ru_maxrss begins with that of the process that started this
 
 
 def decode_plainly(task: tuple[str, int], heartbeat: Callable[[], None]) -> tuple[set[str], int, set[int]]:

@@ -152,7 +152,7 @@ def test_boxes_are_read_in_step_with_the_frames_and_not_all_at_once(embedded, wo
     lazy = world.encoder("again")
     lazy.identity.environment["batch_shape"] = [2, 3, 8, 8]
     stage.run(EmbedStage(frames_of(embedded), lazy, boxes_of(embedded), CropPolicy()))
-    assert len(made) > 8
+    assert len(made) > 5
     assert most <= 5, "those of two frames ahead, of the one taken, and the next"
 
 

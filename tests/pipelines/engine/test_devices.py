@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -43,11 +44,20 @@ class Noted(FakeEncoder):
             file.write(f"{os.getpid()} {self.name}\n")
         if self.fault == "dies" and self.name == "1":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.fault == "dies":  # the other process is late on a busy machine
+            wait_for(lambda: any(line.endswith(" 1") for line in (self.folder / "processes").read_text().splitlines()))
         if self.fault == "refuses":
             raise InputError("no room for a batch; run it with --batch-size 2")
         if self.fault == "fails":
             return super().embed(inputs) * 1e9
         return super().embed(inputs)
+
+
+def wait_for(condition):
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, "the other process took no shard"
+        time.sleep(0.01)
 
 
 def build(root: Path, name: str, fault: str = "") -> list[EmbedStage]:

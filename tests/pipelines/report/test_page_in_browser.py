@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.webdriver.support.wait import WebDriverWait
 
 from pipelines.engine.workspace import Workspace
 from pipelines.report.write import write_report
@@ -96,7 +97,10 @@ def test_the_tables_sort_by_each_column_both_ways(page: Any) -> None:
 def test_the_search_hides_other_classes_and_says_how_many_are_left(page: Any) -> None:
     _unfold(page)
     names = _texts(page, "#classes-1 tbody th")
-    page.find_element("css selector", "input[data-search=classes-1]").send_keys(names[0])
+    search = page.find_element("css selector", "input[data-search=classes-1]")
+    page.execute_script("arguments[0].scrollIntoView()", search)
+    WebDriverWait(page, 30).until(lambda _: search.is_displayed())
+    search.send_keys(names[0])
     assert _texts(page, "#classes-1 tbody tr:not([hidden]) th") == [name for name in names if names[0] in name]
     assert page.find_element("id", "classes-1-found").text.endswith(f"of {len(names)} classes")
 
