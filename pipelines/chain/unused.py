@@ -7,6 +7,7 @@ would read.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -61,9 +62,9 @@ def remove_empty_folders(workspace: Workspace) -> None:
     for top in subfolders(workspace.root):
         if top in kept:
             continue
-        inside = [path for path in top.rglob("*") if path.is_dir()] if top != workspace.scratch else []
-        for folder in (*sorted(inside, reverse=True), top):
-            with suppress(OSError):  # it is not empty
+        inside = [] if top == workspace.scratch else [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]
+        for folder in (*inside, top):
+            with suppress(OSError):  # it is not empty, or another gc was faster
                 folder.rmdir()
 
 

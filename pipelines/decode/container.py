@@ -112,13 +112,15 @@ def _refuse_size(path: Path, stream: VideoStream, rules: MediaRules) -> None:
 
 
 def _size_in_messages(path: Path, max_pixels: int) -> tuple[int, int]:
-    level = av.logging.get_level()
+    level, skips = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)  # another file may have had the same message
     try:
         with av.logging.Capture() as messages:
             _opened(path, max_pixels).close()
     finally:
         av.logging.set_level(level)
+        av.logging.set_skip_repeated(skips)
     sizes = [_SIZE.match(text) for _, _, text in messages]
     return next(((int(size[1]), int(size[2])) for size in sizes if size), (0, 0))
 

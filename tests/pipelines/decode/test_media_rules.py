@@ -46,6 +46,15 @@ def test_the_limit_counts_in_every_container_and_the_option_lifts_it(
         assert reader.info.frames_indexed == 10
 
 
+def test_the_next_file_of_the_same_size_is_refused_for_the_same_reason(
+    tmp_path: Path, make_video: Callable[..., int]
+) -> None:
+    for name in ("a.avi", "b.avi"):
+        make_video(tmp_path / name, codec="mjpeg", fps=25, seconds=0.4, size=(128, 96))
+        with pytest.raises(VideoError, match="have 128 x 96 pixels, 12288; expected 12287 at most"):
+            open_video(tmp_path / name, rules=MediaRules(max_pixels=128 * 96 - 1))
+
+
 @pytest.mark.parametrize("make", [large_jpeg, large_png])
 def test_a_picture_of_huge_sides_loses_its_frame_only(tmp_path: Path, make: Callable[[int, int], bytes]) -> None:
     (tmp_path / "frame_1.jpg").write_bytes(make(64, 64))
