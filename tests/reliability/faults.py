@@ -221,10 +221,12 @@ def dying_workers(states: ChainStates) -> Tries:
         for after_s in (0.0, 0.3, 0.6):
             states.restore(states.stages["decode"].before)
             child = children.start(call(line), states.said)
-            while child.runs() and not (workers := child.workers()):
+            workers = child.workers()
+            while child.runs() and not workers:
                 time.sleep(0.005)
+                workers = child.workers()
             time.sleep(after_s)
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, IndexError):  # all of them are over
                 os.kill(workers[0], number)
             code = child.wait()
             if code == _TOO_MANY_FAILED and number == signal.SIGSTOP:
