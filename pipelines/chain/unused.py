@@ -22,7 +22,7 @@ from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import decoded_plans, plan_of
 from pipelines.engine.leftovers import is_left_over
 from pipelines.engine.locks import holder_of
-from pipelines.engine.removal import size_of
+from pipelines.engine.removal import everything_in, size_of
 from pipelines.engine.shards import DAMAGED
 from pipelines.engine.workspace import Workspace, subfolders
 from pipelines.train.finished import CONFIG
@@ -79,7 +79,7 @@ def _all(workspace: Workspace) -> Iterator[tuple[Path, str]]:
             for folder in subfolders(workspace.cache(kind)):
                 if folder.name != ".locks":
                     yield folder, "a cache, made again when it is needed"
-    for path in workspace.root.rglob("*"):
+    for path in everything_in(workspace.root):
         if is_left_over(path):
             yield path, "left by a process that was killed"
         elif path.name.endswith(DAMAGED) and not _is_last_trace(workspace, path):

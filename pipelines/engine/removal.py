@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -15,12 +16,22 @@ class InUse(InputError):
     """Error where another process writes what is to be removed."""
 
 
+def everything_in(folder: Path) -> Iterator[Path]:
+    """List files and folders at any depth.
+
+    What another process removes meanwhile is left out.
+    """
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            yield Path(place, name)
+
+
 def size_of(path: Path) -> int:
     """Compute the size of a file or folder in bytes.
 
     A file that vanishes meanwhile counts nothing.
     """
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if not file.is_symlink()]
+    files = [path] if path.is_file() else [file for file in everything_in(path) if not file.is_symlink()]
     total = 0
     for file in files:
         with suppress(FileNotFoundError):
@@ -46,12 +57,14 @@ def remove_unused(paths: Iterable[Path], root: Path) -> None:
             held.enter_context(lock)
         for path in paths:
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
+                with suppress(FileNotFoundError):  # another gc removes it too
+                    shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
             _own_lock(path).unlink(missing_ok=True)
     for path in paths:
-        _remove_empty(path.parent, root)
+        with suppress(OSError):  # another process removes or fills them just now
+            _remove_empty(path.parent, root)
 
 
 def _remove_empty(folder: Path, root: Path) -> None:
@@ -67,7 +80,7 @@ def _remove_empty(folder: Path, root: Path) -> None:
 
 
 def _lock_files(path: Path) -> list[Path]:
-    inside = list(path.rglob(".locks/*.lock")) if path.is_dir() else []
+    inside = [file for file in everything_in(path) if file.parent.name == ".locks" and file.suffix == ".lock"]
     return [*inside, *(file for file in [_own_lock(path)] if file.is_file())]
 
 

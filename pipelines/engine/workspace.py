@@ -34,7 +34,10 @@ _LAYOUT = 1
 
 def subfolders(folder: Path) -> list[Path]:
     """List the subfolders of a folder by name; none where missing."""
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    except (FileNotFoundError, NotADirectoryError):  # also where another process removes it just now
+        return []
 
 
 @dataclass(frozen=True)
