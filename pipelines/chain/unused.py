@@ -62,8 +62,8 @@ def remove_empty_folders(workspace: Workspace) -> None:
     for top in subfolders(workspace.root):
         if top in kept:
             continue
-        inside = [] if top == workspace.scratch else [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]
-        for folder in (*inside, top):
+        inner_first = [str(top)] if top == workspace.scratch else [name for name, _, _ in os.walk(top, topdown=False)]
+        for folder in map(Path, inner_first):
             with suppress(OSError):  # it is not empty, or another gc was faster
                 folder.rmdir()
 

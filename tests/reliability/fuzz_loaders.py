@@ -7,7 +7,6 @@ A loader may return what it read, or raise an XmicError. Anything else is a bug.
 
 from __future__ import annotations
 
-import argparse
 import collections
 import io
 import json
@@ -361,12 +360,7 @@ _ABOUT = (
 
 def main() -> None:
     """Run all cases and print what was read, refused and a bug."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mutants", type=int, default=10_000, help="of all kinds together")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="part of the name of a kind")
-    parser.add_argument("--write", action="store_true", help="keep the counts, and write docs/reliability.md")
-    given = parser.parse_args()
+    given = page.mutant_arguments(__doc__, 10_000)
     cases = [case for case in CASES if given.only in case.name]
     warnings.simplefilter("ignore")
     total, kinds = Outcome(), collections.Counter[str]()

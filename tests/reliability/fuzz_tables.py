@@ -8,7 +8,6 @@ that is not of the format is refused by an XmicError. Anything else is a bug. Al
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import json
@@ -342,12 +341,7 @@ _ABOUT = (
 
 def main() -> None:
     """Run all cases and print what became of the rows."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mutants", type=int, default=10_000, help="of all kinds together")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="part of the name of a kind")
-    parser.add_argument("--write", action="store_true", help="keep the counts, and write docs/reliability.md")
-    given = parser.parse_args()
+    given = page.mutant_arguments(__doc__, 10_000)
     warnings.simplefilter("ignore")
     cases = [case for case in CASES if given.only in case.name]
     place, table, wrong = Path(tempfile.mkdtemp(prefix="tables-")), [], []

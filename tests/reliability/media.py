@@ -9,7 +9,6 @@ have a failure row with a reason. Nothing may hang, crash or end in a traceback.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
@@ -280,12 +279,7 @@ _ABOUT = (
 
 def main() -> None:
     """Run all kinds and print their counts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mutants", type=int, default=1_000, help="of all kinds together")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="part of the name of a kind")
-    parser.add_argument("--write", action="store_true", help="keep the counts, and write docs/reliability.md")
-    given = parser.parse_args()
+    given = page.mutant_arguments(__doc__, 1_000)
     kinds = [kind for kind in KINDS if given.only in kind]
     folder, rows, wrong, reasons = Path(tempfile.mkdtemp(prefix="media-")), [], [], Counter[str]()
     with peaks(folder) as peak:

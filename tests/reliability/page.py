@@ -7,6 +7,7 @@ Each program keeps its counts in ``results/<program>.json``. After a change of t
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import platform
@@ -68,6 +69,16 @@ class Found:
         text += [f"| {' | '.join(self.head)} |", f"|---{'|--:' * (len(self.head) - 1)}|"]
         text += [f"| {' | '.join(map(str, row))} |" for row in self.rows]
         return text + ["", *(f"- {line}" for line in self.wrong)] if self.wrong else text
+
+
+def mutant_arguments(about: str | None, mutants: int) -> argparse.Namespace:
+    """Read the options of a program that damages files: ``mutants`` (its default is given), seed, only and write."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--mutants", type=int, default=mutants, help="of all kinds together")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="part of the name of a kind")
+    parser.add_argument("--write", action="store_true", help="keep the counts, and write docs/reliability.md")
+    return parser.parse_args()
 
 
 def record(program: str, found: Found) -> None:

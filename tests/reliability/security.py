@@ -108,11 +108,12 @@ def names(folder: Path, every: int) -> Tries:
             place = folder / f"deep/er/{number}"
             theirs = write_run(place / "theirs", changed(**value))
             (place / "v.mp4").write_bytes(b"")
-            work = ["-w", str(place / "a/b/work")]
+            own = place / "a/b/work"
+            work = ["-w", str(own)]
             before = sorted(folder.rglob("*"))
             for call in (
                 ["evaluate", str(theirs), *work],
-                ["export", str(theirs), "--into", str(place / "a/b/work/again"), *work],
+                ["export", str(theirs), "--into", str(own / "again"), *work],
                 ["predict", str(place / "v.mp4"), "--run", str(theirs), *work],
             ):
                 code, seen = _called(call)
