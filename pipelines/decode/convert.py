@@ -10,15 +10,19 @@ longer. At the native size it would take twice the time, so the tables are used 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import numpy as np
-from av.sidedata.sidedata import SideData, Type
+from av.sidedata.sidedata import SideData, SideDataContainer, Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
 SWSCALE_FLAGS = int(Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT)
+
+# The container that ``frame.side_data`` keeps and the frame refer to each other, so that frames would pile up in memory
+# until Python looks for cycles. This one is free as soon as it was read.
+_side_data_of = cast(Callable[[VideoFrame], Mapping[Type, SideData]], SideDataContainer)
 
 _QUARTER_TURNS = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
 
@@ -53,7 +57,7 @@ def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
         (a, b, c, d) with x' = a x + c y and y' = b x + d y, y downwards; (1, 0, 0, 1) without a matrix.
     """
     try:
-        side_data = cast(Mapping[Type, SideData], frame.side_data).get(Type.DISPLAYMATRIX)
+        side_data = _side_data_of(frame).get(Type.DISPLAYMATRIX)
     except ValueError:
         # PyAV lists all side data or none, and does not know every kind that FFmpeg attaches. It reads the rotation
         # separately.

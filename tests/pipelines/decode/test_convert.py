@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.decode import convert
 from pipelines.decode.convert import RgbConverter, display_matrix, scaled_size, upright
 
 
@@ -68,15 +70,34 @@ def test_turning_moves_pixels_and_changes_none() -> None:
 
 
 @pytest.mark.parametrize(("rotation", "turns"), [(0, 0), (90, 1), (-180, 2), (180, 2), (-90, 3)])
-def test_side_data_unknown_to_pyav_does_not_hide_the_rotation(rotation: int, turns: int) -> None:
-    class Frame(SimpleNamespace):
-        @property
-        def side_data(self) -> None:
-            raise ValueError("999 is not a valid Type")
+def test_side_data_unknown_to_pyav_does_not_hide_the_rotation(
+    monkeypatch: pytest.MonkeyPatch, rotation: int, turns: int
+) -> None:
+    def unknown(_: object) -> None:
+        raise ValueError("999 is not a valid Type")
 
+    monkeypatch.setattr(convert, "_side_data_of", unknown)
     picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    matrix = display_matrix(Frame(rotation=rotation))
+    matrix = display_matrix(SimpleNamespace(rotation=rotation))
     np.testing.assert_array_equal(upright(picture, matrix), np.rot90(picture, turns))
+
+
+def test_a_converted_frame_is_free_without_the_search_for_cycles(
+    tmp_path: Path, make_video: Callable[..., int]
+) -> None:
+    path = tmp_path / "turned.mp4"
+    make_video(path, rotation=90, seconds=0.3)
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+    converter = RgbConverter()
+    gc.collect()
+    gc.disable()
+    try:
+        while frames:
+            converter.convert(frames.pop(), 0)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def yuv420p(
