@@ -23,9 +23,11 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +131,7 @@ def wanted_clips(seconds: float, candidates: int) -> list[list[int]]:
 def xmic(work: Work) -> Pictures:
     with open_video(work.path) as reader:
         times = np.array([number / float(FPS) for clip in work.clips for number in clip])
-        for frame in reader.frames(np.unique(reader.select(times).pts).tolist(), SIDE):
-            yield frame.rgb
+        yield from map(attrgetter("rgb"), reader.frames(np.unique(reader.select(times).pts).tolist(), SIDE))
         assert reader.fallback is None, reader.fallback
 
 
@@ -239,8 +240,7 @@ def measure(work: Work, names: list[str], rounds: int, order: random.Random) -> 
     """Median CPU seconds of each rival and of the limit, and how many frames of each are wrong."""
 
     def read(name: str) -> None:
-        for _ in RIVALS[name][1](work):
-            pass
+        deque(RIVALS[name][1](work), maxlen=0)  # keeps no picture while the next is made
 
     expected = plainly_decoded(work)
     wrong = {name: wrong_frames(RIVALS[name][1](work), expected) for name in names}

@@ -1,11 +1,15 @@
 """Convert decoded frames to upright RGB pictures of a given size.
 
-The scaler is swscale with its area filter: it averages where it shrinks, and interpolates chroma linearly where it
-only converts. The flags ``accurate_rnd`` and ``bitexact`` keep it from taking shortcuts that differ between processors.
+The scaler is swscale with its area filter, which averages where it shrinks. The flags ``accurate_rnd`` and ``bitexact``
+keep it from taking shortcuts that differ between processors.
 
 A picture that is scaled goes to planar RGB first. On its way to packed RGB swscale looks colours up in tables, with
 half the chroma and a bias of one or two steps; to planar RGB it computes every pixel, and when scaling that takes no
 longer. At the native size it would take twice the time, so the tables are used there.
+
+A 4:2:0 picture of even sides that keeps its size takes the shortcut: it is four times as fast, and gives each sample of
+chroma to its four pixels. A JPEG with 4:2:0 chroma averages these four, and so stores the chroma of the video itself.
+Interpolated chroma would be blurred by it.
 """
 
 from __future__ import annotations
@@ -23,6 +27,9 @@ SWSCALE_FLAGS = int(Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolat
 # The container that ``frame.side_data`` keeps and the frame refer to each other, so that frames would pile up in memory
 # until Python looks for cycles. This one is free as soon as it was read.
 _side_data_of = cast(Callable[[VideoFrame], Mapping[Type, SideData]], SideDataContainer)
+
+_HALF_CHROMA = frozenset({"yuv420p", "yuvj420p"})
+_REPEATS_CHROMA = int(Interpolation.AREA | Interpolation.BITEXACT)
 
 _QUARTER_TURNS = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
 
@@ -104,8 +111,14 @@ class RgbConverter:
             uint8 ``[H, W, 3]``, RGB, full range, upright. Its rows may be padded: it need not be contiguous.
         """
         width, height = scaled_size(frame.width, frame.height, short_side)
-        rgb = "rgb24" if (width, height) == (frame.width, frame.height) else "gbrp"
+        native = (width, height) == (frame.width, frame.height)
+        even = native and frame.format.name in _HALF_CHROMA and not (width % 2 or height % 2)
         picture = self._scaler.reformat(
-            frame, width=width, height=height, format=rgb, interpolation=SWSCALE_FLAGS, threads=1
+            frame,
+            width=width,
+            height=height,
+            format="rgb24" if native else "gbrp",
+            interpolation=_REPEATS_CHROMA if even else SWSCALE_FLAGS,
+            threads=1,
         )
         return upright(picture.to_ndarray(), display_matrix(frame))

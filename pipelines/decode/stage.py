@@ -80,7 +80,7 @@ class DecodeStage:
 
     name = "decode"
     counted = "frames"
-    version = 3
+    version = 4
     layout: Layout = FRAMES_LAYOUT
     sides: Mapping[str, Layout] = field(default_factory=lambda: SIDES)
 

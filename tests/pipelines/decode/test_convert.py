@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import io
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from pipelines.decode import convert
 from pipelines.decode.convert import RgbConverter, display_matrix, scaled_size, upright
+from pipelines.decode.encode_jpeg import to_jpeg
 
 
 @pytest.mark.parametrize(
@@ -147,27 +149,45 @@ def test_a_picture_of_half_the_size_shows_the_mean_of_every_four_pixels() -> Non
     assert np.abs(got - means[..., None]).max() <= 1
 
 
-def test_chroma_between_two_rows_of_samples_is_interpolated() -> None:
-    luma, cb = np.full((64, 96), 128), np.full((32, 48), 128)
-    cr = np.broadcast_to(np.where(np.arange(32) < 16, 88, 168)[:, None], (32, 48))
+def test_a_stored_picture_of_the_native_size_has_the_chroma_of_the_video() -> None:
+    cb, cr = np.random.default_rng(0).integers(118, 139, (2, 32, 48))
+    picture = RgbConverter().convert(yuv420p(np.full((64, 96), 128), cb, cr, full_range=True), 0)
+    with av.open(io.BytesIO(to_jpeg(picture, 100))) as container:
+        kept = next(container.decode(video=0))
+    assert kept.format.name == "yuvj420p"
+    for plane, values in zip(kept.planes[1:], (cb, cr), strict=True):
+        found = np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        assert np.abs(found - values).max() <= 3
+        assert np.abs(found - values).mean() < 0.8
+
+
+@pytest.mark.parametrize("height", [2, 18])
+def test_a_picture_of_any_even_width_is_converted_to_its_last_column(height: int) -> None:
+    for width in range(2, 140, 2):
+        sides = ((height, width), (height // 2, width // 2), (height // 2, width // 2))
+        planes = [np.full(size, value) for size, value in zip(sides, (81, 90, 200), strict=True)]
+        got = RgbConverter().convert(yuv420p(*planes), 0)
+        assert np.abs(got - exact_rgb((81, 90, 200), 5, False)).max() <= 4, width
+
+
+def test_chroma_of_a_picture_of_odd_width_is_interpolated() -> None:
+    luma, cb = np.full((64, 97), 128), np.full((32, 49), 128)
+    cr = np.broadcast_to(np.where(np.arange(32) < 16, 88, 168)[:, None], (32, 49))
     red = RgbConverter().convert(yuv420p(luma, cb, cr, full_range=True), 0)[:, 48, 0].astype(int)
     # One sample of chroma is as high as two pixels. Doubled, it would jump in one place.
     assert np.abs(np.diff(red)).max() < 0.75 * (red.max() - red.min())
 
 
-@pytest.mark.parametrize(("short_side", "to"), [(0, "rgb24"), (64, "gbrp")])
-def test_swscale_averages_areas_with_accurate_rounding(video: Callable[[str], Path], short_side: int, to: str) -> None:
+def test_a_scaled_picture_averages_areas_with_accurate_rounding(video: Callable[[str], Path]) -> None:
     with av.open(str(video("h264.mp4"))) as container:
         frame = next(container.decode(video=0))
-    width, height = scaled_size(frame.width, frame.height, short_side)
+    width, height = scaled_size(frame.width, frame.height, 64)
 
     def scaled(flags: Interpolation) -> np.ndarray:
-        size = {"width": width, "height": height, "format": to, "threads": 1}
+        size = {"width": width, "height": height, "format": "gbrp", "threads": 1}
         return VideoReformatter().reformat(frame, interpolation=flags, **size).to_ndarray()
 
-    got = RgbConverter().convert(frame, short_side)
+    got = RgbConverter().convert(frame, 64)
     exact = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
     np.testing.assert_array_equal(got, scaled(exact))
-    # Scaled, the filter tells area from the default; unscaled, the rounding tells it was accurate.
-    other = Interpolation.BILINEAR if short_side else Interpolation.AREA
-    assert np.any(got != scaled(other))
+    assert np.any(got != scaled(Interpolation.BILINEAR))
