@@ -150,6 +150,8 @@ def train_head(
     checkpoint = Checkpoint(folder, identity, method, steps.optimiser, device)
 
     with _own_randomness(seed, device), no_tf32(), ExitStack() as stack:
+        method.train()
+        torch.set_num_threads(steps.threads())
         restored = checkpoint.restore(progress)
         place = restored or TrainProgress()
         resumed_at = (place.epoch, place.step) if restored else None

@@ -307,7 +307,7 @@ def _write_config(planned: PlannedRun, label: Label, split: LoadedSplit, process
     config = {**planned.config, "name": planned.name, "key": planned.key, "label": label, "dims": dims}
     config["sources"] = dict(planned.sources)
     config["versions"] = {**versions("xmic", "torch", "numpy"), "device": split.device.type}
-    # The rounding of sums on a CPU depends on the number of threads.
+    # The rounding of sums on a CPU depends on the number of threads; from this one the training chooses its own.
     config["threads"] = torch.get_num_threads()
     if processes.size > 1:
         config["processes"] = processes.size

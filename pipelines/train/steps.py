@@ -22,6 +22,7 @@ from pipelines.train.data import TrainData
 from pipelines.train.optim import learning_rate, make_optimiser
 from pipelines.train.options import TrainPrecision
 from pipelines.train.processes import ALONE, Processes
+from pipelines.train.threads import threads_for
 
 READ_STEPS = 50
 """Steps after which their losses are read."""
@@ -114,12 +115,9 @@ class Steps:
         """
         together = self.clips_of(epoch, step)
         indices, weight = self._processes.part(together)
-        batch = self._data.batch(indices, epoch).to(self._device)
-        target = send(torch.from_numpy(self._labels[indices]), self._device)
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(epoch)
-        with autocast(self._device, self._precision):
-            logits = self._logits(batch, self._text, target).float()
+        logits, target = self._forward(indices, epoch)
         loss = F.cross_entropy(logits, target)
         self.optimiser.zero_grad(set_to_none=True)
         (loss if weight is None else loss * weight).backward()
@@ -127,6 +125,19 @@ class Steps:
         own = 0 if weight == 0 else len(indices)
         correct = (logits.detach().argmax(1) == target).sum()
         self._unread.append((epoch, step, loss.detach(), correct, own, len(together)))
+
+    def threads(self) -> int:
+        """Choose the number of the CPU's threads for these steps; on another device it is what PyTorch has now."""
+        now = torch.get_num_threads()
+        if self._device.type != "cpu" or self._processes.size > 1:
+            return now
+        return threads_for(lambda: self._forward(self.clips_of(0, 0), 0), now)
+
+    def _forward(self, indices: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
+        batch = self._data.batch(indices, epoch).to(self._device)
+        target = send(torch.from_numpy(self._labels[indices]), self._device)
+        with autocast(self._device, self._precision):
+            return self._logits(batch, self._text, target).float(), target
 
     def due(self) -> bool:
         """Return True if it is time to read the losses."""

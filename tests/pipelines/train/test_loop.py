@@ -19,7 +19,7 @@ from pipelines.methods.base import Method, build_method
 from pipelines.methods.recipe import Recipe
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
 from pipelines.train.checkpoint import Checkpoint, TrainProgress
-from pipelines.train.steps import epoch_order
+from pipelines.train.steps import Steps, epoch_order
 from tests.pipelines.train.loop_world import (
     DIM,
     RECIPE,
@@ -164,7 +164,10 @@ def test_files_of_another_training_are_refused(
     assert files(tmp_path) == before
 
 
-def test_the_thread_count_is_restored_with_a_warning_and_put_back_afterwards(tmp_path: Path) -> None:
+def test_the_thread_count_is_restored_with_a_warning_and_put_back_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Steps, "threads", lambda _: torch.get_num_threads())  # as for large steps
     with pytest.raises(Interrupted):
         train(tmp_path, stop=stop_before_step(1))
     notes, seen = Notes(), []
