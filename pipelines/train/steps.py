@@ -127,7 +127,10 @@ class Steps:
         self._unread.append((epoch, step, loss.detach(), correct, own, len(together)))
 
     def threads(self) -> int:
-        """Choose the number of the CPU's threads for these steps; on another device it is what PyTorch has now."""
+        """Choose the number of the CPU's threads for these steps.
+
+        On another device it is the number that PyTorch has now.
+        """
         now = torch.get_num_threads()
         if self._device.type != "cpu" or self._processes.size > 1:
             return now
