@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from data_manifests.times import clock_of
 from pipelines.engine import stage
 from pipelines.engine.stage import RunPolicy, Stage
 from xmic_cli import console
+from xmic_cli.executors import executor_of
 from xmic_cli.meter import per_second
 
 if TYPE_CHECKING:
     from pipelines.chain.executor import Executor
+    from pipelines.chain.executor_options import ExecutorOptions
     from pipelines.engine.devices import Build
+    from pipelines.engine.machine import Machine
+    from xmic_cli.options import StageOptions
 
 
 def run_stages(
@@ -52,6 +58,38 @@ def run_stages(
     for item, report in (executor or Local()).run(steps, policy, console.progress()):
         reports.append({**vars(report), "finding": finding(item) if report.made else ""})
     console.emit({"stages": reports}, json, list(report_lines(reports)))
+
+
+def run_on_devices(
+    build: Callable[[Machine], Sequence[Stage]],
+    shared: StageOptions,
+    devices: str | None,
+    where: ExecutorOptions,
+    look: Callable[[Sequence[Stage]], None] = lambda _: None,
+) -> None:
+    """Run stages with a network on each device, or on a cluster.
+
+    Args:
+        build: builds the same stages for the machine of a device. For several devices it must pickle.
+        shared: options of the command.
+        devices: value of ``--devices``; None where it was not given.
+        where: options that choose the executor.
+        look: sees the stages before they are run.
+    """
+    machine = replace(shared.machine, devices=devices)
+    with executor_of(where, shared.workers, machine) as executor:
+        builds = [partial(build, one) for one in executor.machine(machine, network=True).each()]
+        stages = builds[0]()
+        look(stages)
+        run_stages(
+            stages,
+            shared.policy,
+            dry_run=shared.dry_run,
+            json=shared.json,
+            builds=builds,
+            executor=executor,
+            network=True,
+        )
 
 
 def _planned(item: Stage, policy: RunPolicy) -> dict[str, Any]:

@@ -96,10 +96,7 @@ def run_step(
     Raises:
         XmicError: as the single stages do; what was done is kept.
     """
-    check_settings(cells)
-    config = cells[0].config
-    workspace = Workspace.open(config.workspace)
-    result = ChainResult(str(config.workspace))
+    config, workspace, result = _opened(cells)
     if step == "prepare":
         _prepare_all(workspace, config, progress, result)
         return result
@@ -108,6 +105,12 @@ def run_step(
     steps = [item for item in _steps(workspace, cells, machine, executor) if item.name == step]
     _make(steps, executor, policy, progress, result)
     return result
+
+
+def _opened(cells: Sequence[Cell]) -> tuple[Config, Workspace, ChainResult]:
+    check_settings(cells)
+    config = cells[0].config
+    return config, Workspace.open(config.workspace), ChainResult(str(config.workspace))
 
 
 def _prepare_all(workspace: Workspace, config: Config, progress: Progress, result: ChainResult) -> None:
@@ -161,10 +164,7 @@ def run_chain(
     Raises:
         XmicError: as the single stages do; what was done is kept.
     """
-    check_settings(cells)
-    config = cells[0].config
-    workspace = Workspace.open(config.workspace)
-    result = ChainResult(str(config.workspace))
+    config, workspace, result = _opened(cells)
     if not any(cell.config.train for cell in cells):
         progress.note("no [[train]] in the file: nothing is trained")
     if off := without_hands(config):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import typer
 
@@ -43,24 +44,13 @@ def detect_hands(
     from pipelines.chain.stages import hands_stages
     from pipelines.hands.mixed import warnings_of_boxes
     from xmic_cli import console
-    from xmic_cli.executors import executor_of
-    from xmic_cli.stages import run_stages
+    from xmic_cli.stages import run_on_devices
 
     workspace = shared.open(context)
     note_plans(workspace, workspace.choose(dataset, split), options.plan)
-    machine = replace(shared.machine, devices=devices)
-    with executor_of(where, shared.workers, machine) as executor:
-        machines = executor.machine(machine, network=True).each()
-        builds = [partial(hands_stages, workspace, dataset, split, options, one) for one in machines]
-        stages = builds[0]()
+
+    def warn(stages: Sequence[Any]) -> None:
         for warning in warnings_of_boxes(workspace, [(stage.frames.dataset, stage.identity.slug) for stage in stages]):
             console.note(f"warning: {warning}")
-        run_stages(
-            stages,
-            shared.policy,
-            dry_run=shared.dry_run,
-            json=shared.json,
-            builds=builds,
-            executor=executor,
-            network=True,
-        )
+
+    run_on_devices(partial(hands_stages, workspace, dataset, split, options), shared, devices, where, warn)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import typer
@@ -30,22 +29,8 @@ def embed(
     The vectors are stored raw, in float16.
     """
     from pipelines.chain.stages import embed_stages
-    from xmic_cli.executors import executor_of
-    from xmic_cli.stages import run_stages
+    from xmic_cli.stages import run_on_devices
 
     workspace = shared.open(context)
     note_plans(workspace, workspace.choose(dataset, split), options.plan)
-    machine = replace(shared.machine, devices=devices)
-    with executor_of(where, shared.workers, machine) as executor:
-        machines = executor.machine(machine, network=True).each()
-        builds = [partial(embed_stages, workspace, dataset, split, options, one) for one in machines]
-        stages = builds[0]()
-        run_stages(
-            stages,
-            shared.policy,
-            dry_run=shared.dry_run,
-            json=shared.json,
-            builds=builds,
-            executor=executor,
-            network=True,
-        )
+    run_on_devices(partial(embed_stages, workspace, dataset, split, options), shared, devices, where)
