@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,9 @@ class TableClasses:
         """Report words for missing labels and names that differ in spelling only."""
         said: list[str] = []
         for label in LABELS:
-            for word, rows in self._rows_by_name(label, missing=True).items():
+            for word, rows in self._named[label].items():
+                if not self._is_missing(label, word):
+                    continue
                 said.append(
                     f"{label} {word!r} ({rows_of(rows)}) counts as no label, since programs write so what is missing; "
                     f"if it is a class, list it in --{label}s FILE"
@@ -109,7 +111,10 @@ class TableClasses:
     @cached_property
     def _used(self) -> dict[Label, dict[str, list[tuple[str, int]]]]:
         """Label → name → the rows that have it."""
-        return {label: self._rows_by_name(label, missing=False) for label in LABELS}
+        return {
+            label: {name: rows for name, rows in named.items() if not self._is_missing(label, name)}
+            for label, named in self._named.items()
+        }
 
     @cached_property
     def _ids(self) -> dict[Label, dict[str, int]]:
@@ -117,23 +122,33 @@ class TableClasses:
             label: {name: i for i, name in enumerate(self.table(label).column("name").to_pylist())} for label in LABELS
         }
 
-    def _rows_by_name(self, label: Label, *, missing: bool) -> dict[str, list[tuple[str, int]]]:
-        """Map each name, or each text for a missing value, to its rows."""
-        found: dict[str, list[tuple[str, int]]] = {}
+    @cached_property
+    def _named(self) -> dict[Label, dict[str, list[tuple[str, int]]]]:
+        """Label → name, or text for a missing value → the rows that have it."""
+        named: dict[Label, dict[str, list[tuple[str, int]]]] = {label: {} for label in LABELS}
         for file, line, row in self.rows():
-            with suppress(Reject):
-                for name in _written(row, label):
-                    if self._is_missing(label, name) is missing:
+            for label, found in named.items():
+                with suppress(Reject):
+                    for name in _written(row, label):
                         found.setdefault(name, []).append((file.name, line))
-        return found
+        return named
 
     def _is_missing(self, label: Label, name: str) -> bool:
         """Tell whether a name stands for a missing label: a class list may have it."""
         return name in MISSING_WORDS and name not in self._listed.get(label, ())
 
 
-def _written(row: dict[str, Any], label: Label) -> list[str]:
+def _written(row: dict[str, Any], label: Label) -> Sequence[str]:
     """Return the names in a row's cells."""
-    name = class_name(row.get(label), label)
-    several = names(row.get("all_nouns")) if label == "noun" else []
-    return several if name is None else [name, *(other for other in several if other != name)]
+    own, several = row.get(label), row.get("all_nouns") if label == "noun" else None
+    # The few names of a table stand in many rows. Texts are told apart by their value; 1, 1.0 and True are not.
+    read = _in_texts if isinstance(own, str | None) and isinstance(several, str | None) else _in_cells
+    return read(own, several, label)
+
+
+def _in_cells(own: Any, several: Any, label: Label) -> tuple[str, ...]:
+    name, others = class_name(own, label), names(several)
+    return tuple(others) if name is None else (name, *(other for other in others if other != name))
+
+
+_in_texts = lru_cache(maxsize=4096)(_in_cells)
