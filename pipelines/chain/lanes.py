@@ -19,7 +19,8 @@ from pipelines.embed.stage import EmbedStage
 from pipelines.engine import stage
 from pipelines.engine.inspection import Inspection, Unit
 from pipelines.engine.progress import Progress
-from pipelines.engine.stage import Report, RunPolicy, Stage, WritesScratch, new_report
+from pipelines.engine.report import new_report
+from pipelines.engine.stage import Report, RunPolicy, Stage, WritesScratch
 from pipelines.hands.stage import HandsStage
 
 
@@ -234,7 +235,7 @@ class Lanes:
                 item.remove_old_scratch()
             if line.reads and isinstance(item, HandsStage | EmbedStage):
                 line.frames = self._units_by_clips(line, item.frames)
-                line.report, line.expected = new_report(item, stage.Plan([], [], [])), len(line.frames)
+                line.report, line.expected = new_report(item), len(line.frames)
             else:
                 self._add_whole(line)
         self._built += 1
@@ -252,7 +253,7 @@ class Lanes:
         """Plan a line whose inputs no other line makes."""
         first = stage.plan(line.stage, self._policy)
         stage.note_or_refuse(line.stage, first.lacking, self._policy, self._progress)
-        line.report = new_report(line.stage, first)
+        line.report = new_report(line.stage, len(first.done))
         line.waiting = {item.unit.group: item for item in first.todo}
         line.there = {item.unit.group for item in first.done}
         line.expected = len(first.todo) + len(first.done)

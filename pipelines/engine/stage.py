@@ -10,36 +10,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from data_manifests.errors import InputError, MissingUpstream, TooManyFailures
-from pipelines.engine.inspection import Declared, Inspection, State, Unit, inspect
+from data_manifests.errors import InputError, MissingUpstream
+from pipelines.engine.inspection import Inspection, State, Unit, inspect
 from pipelines.engine.locks import LockedElsewhere, ShardLock
 from pipelines.engine.memory import release_memory
 from pipelines.engine.progress import Progress, Silent
+from pipelines.engine.report import Report, Reported, conclude, new_report
 from pipelines.engine.run_policy import RunPolicy, parse_max_failures, parse_shard
 from pipelines.engine.shard_writer import ShardWriter
-from pipelines.engine.shards import NOT_COUNTED_AS_FAILURE, TRANSIENT, Footer, Layout
+from pipelines.engine.shards import Footer, Layout
 
 _WAIT_S = 0.5
 
 OpenShard = Callable[[Unit], AbstractContextManager[ShardWriter]]
 
 
-class Stage(Declared, Protocol):
+class Stage(Reported, Protocol):
     """A step of the chain that makes shards."""
-
-    @property
-    def title(self) -> str:
-        """Dataset, split and stream, as shown in progress reports."""
-        ...
-
-    @property
-    def counted(self) -> str:
-        """What a unit attempts to make, in the plural, e.g. 'frames'."""
-        ...
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -59,16 +49,6 @@ class Stage(Declared, Protocol):
     @property
     def sides(self) -> Mapping[str, Layout]:
         """Layouts of the side parts; 'failures' where rows can fail."""
-        ...
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the shards."""
-        ...
-
-    @property
-    def command(self) -> str:
-        """Command line that makes the shards, as a user would type it."""
         ...
 
     def units(self) -> list[Unit]:
@@ -113,43 +93,6 @@ class Plan:
         return sum(item.unit.size for item in self.todo)
 
 
-@dataclass
-class Report:
-    """Counts of one run of a stage, and of all its shards.
-
-    ``remaining`` shards are missing, stale, damaged or lack an input. ``rows``, ``attempted`` and ``failures`` cover
-    all shards that are not stale. ``made_rows`` were attempted by this run, in ``seconds``; a row is one of
-    ``counted``.
-    """
-
-    stage: str
-    folder: str
-    title: str = ""
-    counted: str = "rows"
-    made_rows: int = 0
-    seconds: float = 0.0
-    shards: int = 0
-    already_done: int = 0
-    made: int = 0
-    remaining: int = 0
-    rows: int = 0
-    attempted: int = 0
-    failures: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def failed(self) -> int:
-        """Number of failed rows that count against the limit."""
-        return sum(n for reason, n in self.failures.items() if reason not in NOT_COUNTED_AS_FAILURE)
-
-    def count(self, unit: Unit, here: bool) -> None:
-        """Count a shard that this run or another process made."""
-        if here:
-            self.made += 1
-            self.made_rows += unit.attempted
-        else:
-            self.already_done += 1
-
-
 def plan(stage: Stage, policy: RunPolicy | None = None) -> Plan:
     """Sort a stage's units into those to make and those done.
 
@@ -190,7 +133,7 @@ def run(stage: Stage, policy: RunPolicy | None = None, progress: Progress | None
     units = stage.units()
     first = _sorted(stage, units, policy)
     note_or_refuse(stage, first.lacking, policy, progress)
-    report = new_report(stage, first)
+    report = new_report(stage, len(first.done))
     begun = time.monotonic()
     rows = _Rows(stage, first, progress)
     try:
@@ -201,7 +144,8 @@ def run(stage: Stage, policy: RunPolicy | None = None, progress: Progress | None
         progress.finish()
         release_memory()  # a network that is no longer needed, for instance
     report.seconds = time.monotonic() - begun
-    return conclude(stage, units, policy, report)
+    unchanged = {} if first.todo else {item.unit.path: item for item in first.done}
+    return conclude(stage, units, policy, report, unchanged)
 
 
 def make_shards(
@@ -249,11 +193,6 @@ def make_shards(
             progress.note(f"{len(busy)} shards are being made by another process; waiting for them")
             _wait_for(locks[busy[0].group], policy.wait_lock_s)
         waiting = busy
-
-
-def new_report(stage: Stage, first: Plan) -> Report:
-    """Return the report of a run before anything is made."""
-    return Report(stage.name, str(stage.folder), stage.title, stage.counted, already_done=len(first.done))
 
 
 class _Rows:
@@ -356,56 +295,6 @@ def _opener(stage: Stage) -> OpenShard:
         )
 
     return open_shard
-
-
-def conclude(stage: Stage, units: Sequence[Unit], policy: RunPolicy, report: Report) -> Report:
-    """Complete a report by the shards that are there now.
-
-    Raises:
-        TooManyFailures: more rows failed than ``policy.max_failures`` allows, or all of them.
-    """
-    for unit in units:
-        item = inspect(stage, unit)
-        report.shards += 1
-        if unit.lacks:
-            report.remaining += 1
-            continue
-        report.remaining += item.state in (State.MISSING, State.STALE, State.DAMAGED)
-        if item.footer is None or item.state is State.STALE:
-            continue
-        report.rows += item.footer.rows
-        report.attempted += item.footer.attempted
-        for reason, count in item.footer.failures.items():
-            report.failures[reason] = report.failures.get(reason, 0) + count
-    uncounted = sum(report.failures.get(reason, 0) for reason in NOT_COUNTED_AS_FAILURE)
-    attempted = report.attempted - uncounted
-    limit = policy.max_failures
-    allowed = limit * attempted if isinstance(limit, float) else limit
-    if policy.shard[1] > 1 and report.remaining:
-        # One bad video is much of what the first tasks of an array have made, and little of the whole.
-        allowed = max(allowed, attempted - 1)
-    if report.failed and (report.failed > allowed or report.failed >= attempted):
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(report.failures.items()))
-        raise TooManyFailures(
-            f"{stage.name}: {report.failed} of {attempted} rows failed ({reasons}); "
-            f"--max-failures allows {_as_text(limit)}. Everything that succeeded is kept in {stage.folder}; "
-            f"the errors are in its failures/ folder. {_after_failures(stage, report, attempted)}"
-        )
-    return report
-
-
-def _after_failures(stage: Stage, report: Report, attempted: int) -> str:
-    """Say what to do next: failures of the data come again, and those of the machine may not."""
-    if TRANSIENT & set(report.failures):
-        return f"Try the failed rows again with: {stage.command} --retry-failed"
-    again = f"They would fail again. Mend what the errors name, then run {stage.command} --retry-failed"
-    if report.failed >= attempted:
-        return again
-    return f"{again} or accept them with {stage.command} --max-failures {report.failed}"
-
-
-def _as_text(limit: int | float) -> str:
-    return f"{100 * limit:g} %" if isinstance(limit, float) else str(limit)
 
 
 def require_same(what: str, values: Mapping[str, Mapping[str, Any]]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from data_manifests.errors import TooManyFailures
-from pipelines.engine import stage
-from pipelines.engine.inspection import State, inspect
+from pipelines.engine import report, stage
+from pipelines.engine.inspection import Inspection, State, Unit, inspect
 from pipelines.engine.shards import read_footer, read_rows, side_path
 from pipelines.engine.stage import RunPolicy
 from tests.pipelines.engine.stage_fixtures import NumbersStage, run, tree
@@ -153,3 +153,22 @@ def test_failures_of_shards_made_earlier_count_too(tmp_path: Path) -> None:
     assert "30 of 128 rows failed" in _message(item)
     assert "30 of 128 rows failed" in _message(item)
     assert item.made == ["a", "b", "c"]
+
+
+def test_a_run_with_nothing_to_do_reads_each_shard_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = NumbersStage(tmp_path / "numbers")
+    run(item)
+    read: list[str] = []
+
+    def noted(shown: NumbersStage, unit: Unit) -> Inspection:
+        read.append(unit.group)
+        return inspect(shown, unit)
+
+    monkeypatch.setattr(stage, "inspect", noted)
+    monkeypatch.setattr(report, "inspect", noted)
+    assert stage.run(item).shards == 3
+    assert read == ["a", "b", "c"]
+    side_path(item.unit("b").path, "failures").unlink()
+    read.clear()
+    assert stage.run(item).made == 1  # then what is there now is counted
+    assert sorted(read) == ["a", "a", "b", "b", "b", "c", "c"]
