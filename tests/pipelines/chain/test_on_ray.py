@@ -23,6 +23,7 @@ from pipelines.engine.workers import WorkerBug
 from tests.pipelines.chain import ray_world
 from tests.pipelines.engine.stage_fixtures import REPOSITORY, NumbersStage, run, tree
 from tests.pipelines.kitchen_world import MACHINE, Kitchen
+from tests.pipelines.one_thread import one_thread  # noqa: F401
 from xmic_cli import app
 
 pytest.importorskip("ray", reason="Ray is an extra: pip install 'xmic[ray]'")

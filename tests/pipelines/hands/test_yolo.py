@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,14 @@ from pipelines.hands.yolo_network import build_network, import_ultralytics
 from tests.pipelines.engine.late_lanes import LateLanes
 
 SIZE = 160
-torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 def calibrate(network: Any) -> None:

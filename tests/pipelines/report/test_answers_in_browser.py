@@ -152,8 +152,10 @@ def test_the_map_is_coloured_by_choice_and_read_by_the_keyboard(page: Any) -> No
 
 def test_the_pointer_finds_the_nearest_dot(page: Any) -> None:
     from selenium.webdriver import ActionChains
+    from selenium.webdriver.support.ui import WebDriverWait
 
-    dot = page.find_elements("css selector", ".plane circle")[3]
+    dots = WebDriverWait(page, 30).until(lambda shown: shown.find_elements("css selector", ".plane circle")[3:])
+    dot = dots[0]
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", dot)
     ActionChains(page).move_to_element(dot).perform()
     here = page.find_element("css selector", "circle.here")
