@@ -93,6 +93,7 @@ class TableReader(VideosByPath):
             self._class_files, lambda: (item for rows in self._rows.values() for item in rows)
         )
         self._about_files: dict[Path, list[str]] = {}
+        self._video_ids: dict[str, str] = {}
         self._held_out: HeldOut | None = None
         self.parameters: Mapping[str, Any] = {
             "reader": self.name,
@@ -265,6 +266,11 @@ class TableReader(VideosByPath):
         video = text(row.get("video"), "video")
         if video is None:
             raise Reject("missing_value", "the cell of column video is empty")
+        if video not in self._video_ids:  # a video has many rows
+            self._video_ids[video] = self._id_of_video(video)
+        return self._video_ids[video]
+
+    def _id_of_video(self, video: str) -> str:
         path = path_of(video)
         if path.is_absolute() and "\x00" not in video:
             below = [root for root in self._roots if path.resolve().is_relative_to(root)]
