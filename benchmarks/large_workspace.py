@@ -160,12 +160,13 @@ def _write(item: Stage, unit: Unit, layout: Layout, tables: Sequence[pa.Table], 
 
 
 _RUN = """
-import json, resource, sys, time
+import json, sys, time
 start = time.perf_counter()
 from xmic_cli.app import run
 code = run(sys.argv[1:])
 found = {"seconds": time.perf_counter() - start, "torch": "torch" in sys.modules}
-found["memory"] = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from benchmarks.process_memory import of_status  # what getrusage says may be that of the parent
+found["memory"] = of_status("VmHWM")
 print(json.dumps(found), file=sys.stderr)
 sys.exit(code)
 """

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchvision.ops import nms
 
 from pipelines.hands.detector import MIN_SCORE, Box
 from pipelines.hands.hand_classes import Side
@@ -93,6 +92,8 @@ def _candidates(output: Tensor, rule: BoxRule) -> _Candidates:
 
 def _suppressed(found: _Candidates, frames: int, iou: float) -> _Candidates:
     """Drop boxes that overlap with a better one of their frame."""
+    from torchvision.ops import nms  # its import takes a second, also where nothing is to be detected
+
     counts = torch.bincount(found.frame, minlength=frames).tolist()
     chosen, start = [], 0
     for count in counts:
