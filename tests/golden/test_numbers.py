@@ -2,10 +2,10 @@
 
 The vectors are computed in float32 on the CPU. Processors and versions of PyTorch add in other orders, which moves a
 vector by some 1e-6 of its length; other processors may scale a pixel one level brighter, which moves it by some 1e-4.
-What changes a published number, such as another interpolation or another activation, moves it by more than 1e-2. OpenCV
-4 draws lines otherwise than OpenCV 5, which moves a vector by 6e-3 and a loss by 5 %: the limits are wider there. The
-chain also encodes and decodes videos, so a clip whose best two classes are nearly equal may change sides, and a loss
-moves by some 1e-3.
+What changes a published number, such as another interpolation or another activation, moves it by more than 1e-2.
+OpenCV 4 draws lines otherwise than OpenCV 5. That moves a vector by 6e-3, a loss by 5 % and an accuracy by two of 16
+clips: the limits are wider there. The chain also encodes and decodes videos, so a clip whose best two classes are
+nearly equal may change sides, and a loss moves by some 1e-3.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ CLIPS = 1.0
 """Most clips of an accuracy that may be right now and were not, or the other way round."""
 LOSS = 0.02
 """Most distance of a loss, as a share of it."""
-OTHERWISE = 0.01, 0.1
-"""Most distance of a vector and of a loss where another release of OpenCV draws the pictures otherwise."""
+OTHERWISE = 0.01, 0.1, 3.0
+"""Most distance of a vector and of a loss, and most clips, where another OpenCV draws the pictures otherwise."""
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +80,13 @@ def test_boxes_of_the_packaged_hand_model_do_not_drift(drawn: list[np.ndarray], 
 
 def test_numbers_of_a_small_chain_do_not_drift(tmp_path: Path, drawn: list[np.ndarray], kept: dict[str, Any]) -> None:
     found, chain = chain_numbers(tmp_path), kept["chain"]
-    most = LOSS if _drawn_as_kept(drawn, kept) else OTHERWISE[1]
+    most, clips = (LOSS, CLIPS) if _drawn_as_kept(drawn, kept) else OTHERWISE[1:]
     assert set(found["evaluated"]) == set(chain["evaluated"])
     assert len(found["evaluated"]) == 8  # two methods, two datasets, nouns and verbs
     for name, number in found["evaluated"].items():
         wanted = chain["evaluated"][name]
         assert number["clips"] == wanted["clips"], name
-        assert number["top1"] == pytest.approx(wanted["top1"], abs=100 * (CLIPS + 0.01) / number["clips"]), name
+        assert number["top1"] == pytest.approx(wanted["top1"], abs=100 * (clips + 0.01) / number["clips"]), name
         assert number["loss"] == pytest.approx(wanted["loss"], rel=most), name
     assert set(found["trained"]) == {"noun", "verb"}
     for label, losses in found["trained"].items():
