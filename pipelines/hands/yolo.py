@@ -144,6 +144,10 @@ class YoloDetector:
         # Convolutions are fastest with channels last; the pixels come that way.
         return network.to(self._device).to(memory_format=torch.channels_last)
 
+    @cached_property
+    def _stride(self) -> int:
+        return max(_STRIDE, int(self._network.stride.max()))  # type: ignore[operator]
+
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Box]]:
         """Detect the hand boxes of each frame.
 
@@ -182,8 +186,7 @@ class YoloDetector:
         return [of[start : start + size] for of in by_shape.values() for start in range(0, len(of), size)]
 
     def _place(self, image: np.ndarray) -> Letterbox:
-        stride = max(_STRIDE, int(self._network.stride.max()))  # type: ignore[operator]
-        return Letterbox.of(image.shape[1], image.shape[0], self._image_size, stride)
+        return Letterbox.of(image.shape[1], image.shape[0], self._image_size, self._stride)
 
     def _begin(
         self, images: Sequence[np.ndarray], part: Sequence[tuple[int, Letterbox]]
