@@ -102,32 +102,14 @@ def _embedded(encoder: Any, count: int) -> str:
 def _trained(dim: int, steps: int) -> str:
     """Steps of X-MIC on made-up clips."""
     import torch
-    import torch.nn.functional as F
 
-    from pipelines.methods import load_method
-    from pipelines.methods.backbone import Backbone
-    from pipelines.methods.base import TextBank, build_method, resolve_config
-    from pipelines.train.estimate import made_up_clips
-    from pipelines.train.optim import make_optimiser
+    from benchmarks.made_up_training import MadeUpTraining
 
-    method_class = load_method("xmic")
-    settings = resolve_config(method_class)
-    torch.manual_seed(0)
-    method = build_method(method_class, settings.config, Backbone(dim, dim, 100.0), 0)
-    roles = {"frame_vectors": "frames", "hand_vectors": "hand", "v2_vectors": "full"}
-    needed = [role for need, role in roles.items() if need in method_class.needed_by(settings.config)]
-    batch = made_up_clips(CLIPS, dict.fromkeys(needed, (16, dim)))
-    vectors = torch.randn(CLASSES, dim, generator=torch.Generator().manual_seed(1))
-    names = [f"class {number}" for number in range(CLASSES)]
-    text = TextBank(vectors, 100.0, names, names)
-    trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
-    optimiser = make_optimiser(settings.recipe, trained)
-    labels = torch.arange(CLIPS) % CLASSES
+    training = MadeUpTraining.of("official", dim, CLIPS, 16, CLASSES)
     for _ in range(steps):
-        optimiser.zero_grad()
-        F.cross_entropy(method.training_logits(batch, text, labels), labels).backward()
-        optimiser.step()
-    return hashlib.sha256(torch.cat([each.detach().flatten() for each in trained]).numpy().tobytes()).hexdigest()
+        training.step()
+    trained = [each.detach().flatten() for each in training.method.parameters() if each.requires_grad]
+    return hashlib.sha256(torch.cat(trained).numpy().tobytes()).hexdigest()
 
 
 @contextmanager

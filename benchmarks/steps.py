@@ -13,20 +13,15 @@ import argparse
 import random
 import statistics
 import time
-from collections.abc import Callable
 from unittest import mock
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.command import markdown_table
+from benchmarks.made_up_training import MadeUpTraining
 from pipelines.methods import blocks
-from pipelines.methods.backbone import Backbone
-from pipelines.methods.base import ClipBatch, TextBank
-from pipelines.methods.xmic import XMIC, XMICConfig
 from pipelines.train.options import TrainPrecision
-from pipelines.train.steps import autocast
 
 CLASSES, CLIPS, DIM = 300, 128, 512
 FRAMES = (16, 8)
@@ -39,35 +34,16 @@ def fused(attention: nn.MultiheadAttention, tokens: Tensor) -> Tensor:
     return attended
 
 
-def step_of(frames: int, precision: TrainPrecision) -> Callable[[], None]:
-    """A step on random vectors."""
-    torch.manual_seed(0)
-    method = XMIC(XMICConfig(segments=frames), Backbone(DIM, DIM, 100.0))
-    batch = ClipBatch(*(torch.randn(CLIPS, frames, DIM) for _ in range(3)))
-    names = [str(number) for number in range(CLASSES)]
-    text, labels = TextBank(torch.randn(CLASSES, DIM), 100.0, names, names), torch.randint(CLASSES, (CLIPS,))
-    optimiser = torch.optim.AdamW(method.parameters())
-
-    def step() -> None:
-        optimiser.zero_grad(set_to_none=True)
-        with autocast(torch.device("cpu"), precision):
-            logits = method(batch, text)
-        F.cross_entropy(logits, labels).backward()
-        optimiser.step()
-
-    return step
-
-
 def measure(frames: int, precision: TrainPrecision, rounds: int) -> list[str]:
     """One row of the table."""
-    step = step_of(frames, precision)
+    training = MadeUpTraining.of("official", DIM, CLIPS, frames, CLASSES)
     rivals = {"products": blocks._attend, "fused": fused}
     found: dict[str, list[float]] = {name: [] for name in rivals}
     for round_ in range(rounds + 1):
         for name in random.sample(list(rivals), len(rivals)):
             with mock.patch.object(blocks, "_attend", rivals[name]):
                 begun = time.process_time()
-                step()
+                training.step(precision)
                 if round_:  # the first one warms up
                     found[name].append(time.process_time() - begun)
     ratios = [slow / fast for slow, fast in zip(found["fused"], found["products"], strict=True)]

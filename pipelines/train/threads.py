@@ -15,8 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 FLOP_A_THREAD = 1e9
-"""Operations of a forward pass that keep a thread busy. Two threads are as fast as one at 1.2e9, twice as fast at 2e10:
-``benchmarks/threads.py``."""
+"""Operations of a forward pass that keep a thread busy.
+
+Two threads are as fast as one at 1.2e9, and 1.6 to 1.8 times as fast at 2e10: ``benchmarks/threads.py``.
+"""
 
 
 class _Enough(Exception):

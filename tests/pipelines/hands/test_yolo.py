@@ -20,16 +20,15 @@ from pipelines.hands.yolo_checkpoint import read_checkpoint
 from pipelines.hands.yolo_input import DeviceInput
 from pipelines.hands.yolo_network import build_network, import_ultralytics
 from tests.pipelines.engine.late_lanes import LateLanes
+from tests.pipelines.one_thread import threads
 
 SIZE = 160
 
 
 @pytest.fixture(scope="module", autouse=True)
 def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+    with threads(2):
+        yield
 
 
 def calibrate(network: Any) -> None:

@@ -20,6 +20,7 @@ from pipelines.methods.recipe import Recipe
 from pipelines.methods.zero_shot import ZeroShot, ZeroShotConfig
 from pipelines.train.checkpoint import Checkpoint, TrainProgress
 from pipelines.train.steps import Steps, epoch_order
+from tests.pipelines.one_thread import threads
 from tests.pipelines.train.loop_world import (
     DIM,
     RECIPE,
@@ -171,12 +172,9 @@ def test_the_thread_count_is_restored_with_a_warning_and_put_back_afterwards(
     with pytest.raises(Interrupted):
         train(tmp_path, stop=stop_before_step(1))
     notes, seen = Notes(), []
-    torch.set_num_threads(2)
-    try:
+    with threads(2):
         train(tmp_path, progress=notes, stop=lambda: seen.append(torch.get_num_threads()))  # type: ignore[func-returns-value]
         assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(1)
     assert notes.texts[0].startswith("going on with 1 threads as before, not the 2 of this machine")
     assert set(seen) == {1}
 

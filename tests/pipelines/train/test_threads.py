@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pipelines.train.threads import FLOP_A_THREAD, threads_for
+from tests.pipelines.one_thread import threads
 from tests.pipelines.train.loop_world import train
 
 SIDE = 256
@@ -47,11 +48,7 @@ def test_what_the_pass_draws_is_drawn_again() -> None:
 
 def test_a_small_training_takes_one_thread_and_gives_the_others_back(tmp_path) -> None:
     seen: list[int] = []
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
+    with threads(2):
         train(tmp_path, stop=lambda: seen.append(torch.get_num_threads()))  # type: ignore[func-returns-value]
         assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
     assert set(seen) == {1}
