@@ -28,7 +28,7 @@ from pipelines.engine.batches import (
     in_begun_batches,
     in_pieces,
 )
-from pipelines.engine.environment import versions
+from pipelines.engine.environment import cpu_capability, versions
 from pipelines.engine.inspection import State, inspect
 from pipelines.engine.machine import device_kind
 from pipelines.engine.progress import Progress
@@ -178,9 +178,10 @@ class EmbedStage:
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """Versions of the libraries, device and batch shape."""
+        """Versions of the libraries, CPU capability, device and batch shape."""
         return {
             **versions("torch", "open_clip_torch", "timm", "pillow", "numpy"),
+            "cpu_capability": cpu_capability(),
             **self.encoder.identity.environment,
         }
 

@@ -17,3 +17,10 @@ def versions(*distributions: str) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[name] = "missing"
     return found
+
+
+def cpu_capability() -> str:
+    """Return the instructions of the CPU that PyTorch uses: 'DEFAULT', 'AVX2', 'AVX512', …"""
+    import torch
+
+    return str(torch.backends.cpu.get_cpu_capability())

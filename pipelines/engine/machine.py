@@ -5,10 +5,13 @@ They are never part of a key. Artifacts are byte-identical only for the same dev
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from dataclasses import dataclass, replace
 
 from data_manifests.errors import UsageError
+from pipelines.engine.environment import versions
 
 
 def usable_cores() -> int:
@@ -82,7 +85,7 @@ class Machine:
         kind, _, number = self.device.partition(":")
         if kind not in ("auto", "cpu", "cuda", "mps") or (":" in self.device and not _is_number(kind, number)):
             raise UsageError(f"--device {self.device}: expected {_FORMS}")
-        if kind == "cpu":
+        if kind == "cpu" or (kind == "auto" and not _may_have_cuda()):
             return "cpu"
         import torch
 
@@ -107,6 +110,20 @@ class Machine:
 
 def _is_number(kind: str, text: str) -> bool:
     return kind == "cuda" and text.isascii() and text.isdecimal()
+
+
+def _may_have_cuda() -> bool:
+    """Tell whether PyTorch could find a CUDA device here, without importing it.
+
+    On Linux it finds none without NVIDIA's driver, unless it was built for AMD's GPUs, which it calls CUDA too.
+    """
+    if not sys.platform.startswith("linux") or "rocm" in versions("torch")["torch"]:
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _every_cuda_device() -> list[str]:

@@ -19,6 +19,9 @@ ENCODERS = {
     "timm": "pipelines.embed.encoders.timm:TimmEncoder",
 }
 
+IDENTITIES = {"open_clip": "pipelines.embed.encoders.open_clip_identity:OpenClipIdentity"}
+"""Families whose encoders are described by a class of its own, which loads no network library."""
+
 _BATCH_SIZE = 16
 
 
@@ -35,7 +38,7 @@ def describe_encoder(spec: str, **options: Any) -> EncoderIdentity:
         InputError: a named file is missing or wrong.
         MissingUpstream: pretrained weights are not on this machine and may not be downloaded.
     """
-    encoder = _class_of(spec)
+    encoder = _class_of(spec, {**ENCODERS, **IDENTITIES})
     identity: EncoderIdentity = encoder.describe(spec, _options_of(encoder, spec, options))
     return identity
 
@@ -89,7 +92,7 @@ def names_own_class(spec: str) -> bool:
     return named and ("." in family or find_spec(family) is not None)
 
 
-def _class_of(spec: str) -> Any:
+def _class_of(spec: str, known: Mapping[str, str] = ENCODERS) -> Any:
     family = spec.partition(":")[0]
     family = "open_clip" if spec == POCKET or family in ("hf-hub", "local-dir") else family
-    return load_class(spec if names_own_class(spec) else family, ENCODERS, "encoder family")
+    return load_class(spec if names_own_class(spec) else family, known, "encoder family")

@@ -14,19 +14,17 @@ from torch import Tensor
 from torchvision.transforms.functional import normalize
 
 from data_manifests.errors import InputError
+from pipelines.embed.encoders.forward_passes import SizedByArithmetic
 from pipelines.embed.encoders.spec import EncoderOptions
 from pipelines.engine.batches import BatchTooLarge, in_flight
 from pipelines.engine.feed import Feed, lanes_of
-from pipelines.engine.machine import device_kind
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-_SMALL_GFLOP = 2.0
-_CPU_BATCH, _GPU_BATCH = {"small": 64, "large": 16}, {"small": 256, "large": 64}
 _TIMED_PASSES = 3
 
 
-class FrozenImageEncoder:
+class FrozenImageEncoder(SizedByArithmetic):
     """Frozen image tower that makes raw vectors.
 
     Args:
@@ -36,16 +34,6 @@ class FrozenImageEncoder:
         image_size: S, pixels.
         options: precision, batch size and device of every forward pass.
     """
-
-    @classmethod
-    def default_batch_size(cls, spec: str, device: str) -> int:
-        """Return the pictures per forward pass where the user gives none."""
-        return fast_batch_size(device, cls.gflop_of(spec))
-
-    @classmethod
-    def gflop_of(cls, spec: str) -> float | None:
-        """Return the arithmetic per picture in 10⁹ operations; None if unknown."""
-        return None
 
     def __init__(self, forward: Any, transform: Any, dim: int, image_size: int, options: EncoderOptions) -> None:
         self.dim = dim
@@ -194,19 +182,6 @@ class FrozenImageEncoder:
         return vectors
 
 
-def fast_batch_size(device: str, gflop: float | None) -> int:
-    """Choose the pictures per forward pass by a network's size.
-
-    A small network needs many to keep the processor busy. On a CPU a large one leaves its cache with more than a few.
-
-    Args:
-        device: 'cpu', 'cuda', …
-        gflop: arithmetic per picture in 10⁹ operations; None where it is not known, which counts as large.
-    """
-    size = "small" if gflop is not None and gflop < _SMALL_GFLOP else "large"
-    return (_CPU_BATCH if device_kind(device) == "cpu" else _GPU_BATCH)[size]
-
-
 def normalised_levels(mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
     """Normalise every level of a pixel as torchvision does.
 
@@ -215,16 +190,3 @@ def normalised_levels(mean: Sequence[float], std: Sequence[float]) -> np.ndarray
     """
     levels = torch.arange(256, dtype=torch.uint8).float().div(255).expand(3, 1, 256)
     return normalize(levels, list(mean), list(std)).reshape(3, 256).numpy()
-
-
-def environment(options: EncoderOptions, image_size: int) -> dict[str, Any]:
-    """Return what is recorded of the machine: device, batch shape, CPU capability.
-
-    A compiled network is recorded too.
-    """
-    return {
-        **({"compiled": True} if options.compiled else {}),
-        "device": device_kind(options.device),
-        "batch_shape": [options.batch_size, 3, image_size, image_size],
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-    }

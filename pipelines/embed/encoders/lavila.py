@@ -21,7 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
+from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder
+from pipelines.embed.encoders.forward_passes import environment
 from pipelines.embed.encoders.lavila_network import HEAD_WIDTH, DualEncoder, Sizes, sizes_of
 from pipelines.embed.encoders.open_clip import text_vectors
 from pipelines.embed.encoders.spec import EncoderIdentity, EncoderOptions, ModelSpec, parse_spec

@@ -18,14 +18,15 @@ from PIL import Image
 from torch import Tensor
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment, normalised_levels
+from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, normalised_levels
 from pipelines.embed.encoders.centre import with_resized_centre
-from pipelines.embed.encoders.open_clip_config import ResolvedModel, config_of, models_of, resolve
+from pipelines.embed.encoders.open_clip_config import ResolvedModel, resolve
+from pipelines.embed.encoders.open_clip_identity import OpenClipIdentity
+from pipelines.embed.encoders.open_clip_sizes import models_of
 from pipelines.embed.encoders.open_clip_text import open_text_tower
 from pipelines.embed.encoders.open_clip_visual import open_visual_tower
-from pipelines.embed.encoders.spec import SEED, EncoderIdentity, EncoderOptions, parse_spec
+from pipelines.embed.encoders.spec import SEED, EncoderOptions, parse_spec
 from pipelines.embed.encoders.weights import load_strict, read_state_dict
-from pipelines.engine.digest import digest_json
 from pipelines.methods.text_tower import TextTower
 from pipelines.methods.visual_tower import VisualTower
 
@@ -35,7 +36,7 @@ _LARGEST_LOG_SCALE = 10.0
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
 
 
-class OpenClipEncoder(FrozenImageEncoder):
+class OpenClipEncoder(OpenClipIdentity, FrozenImageEncoder):
     """open_clip model with an image tower and a text tower.
 
     QuickGELU is on where the configuration of the tag or model asks for it, and for the files that OpenAI published.
@@ -65,30 +66,6 @@ class OpenClipEncoder(FrozenImageEncoder):
             self.refuse_silence(str(found.file))
 
     @classmethod
-    def describe(cls, spec: str, options: EncoderOptions) -> EncoderIdentity:
-        """Return the identity, as :func:`pipelines.embed.encoders.describe_encoder` does."""
-        found = resolve(parse_spec(spec), options)
-        model = {
-            "spec": found.spec.text,
-            "weights_sha256": found.sha256,
-            "random_weights": found.spec.random,
-            # Heads and widths are not in the weights: the same file under another configuration is another encoder.
-            "model_config_sha256": digest_json(found.config),
-            "quick_gelu": found.quick_gelu,
-            "normalised": False,
-        }
-        image = {
-            **model,
-            "image_size": found.image_size,
-            "preprocessing": found.preprocess,
-            "precision": options.precision,
-        }
-        tokenizer = found.hub_tokenizer or "open_clip"
-        text = {**model, "tokenizer": tokenizer, "context_length": found.context, "precision": "fp32"}
-        slug = found.spec.slug(found.sha256)
-        return EncoderIdentity(slug, image, text, environment(options, found.image_size))
-
-    @classmethod
     def fetch_text(cls, spec: str, options: EncoderOptions) -> None:
         """Load the tokenizer, which downloads its files.
 
@@ -96,20 +73,6 @@ class OpenClipEncoder(FrozenImageEncoder):
             InputError: it cannot be loaded.
         """
         _tokenizer_of(resolve(parse_spec(spec), options), options.offline)
-
-    @classmethod
-    def gflop_of(cls, spec: str) -> float | None:
-        """Return the image transformer's arithmetic per picture, or None."""
-        parsed = parse_spec(spec)
-        if parsed.hub is not None:  # its configuration may not be on this machine yet
-            return None
-        vision = config_of(parsed, offline=True)[1]["vision_cfg"]
-        layers, width, patch = (vision.get(name) for name in ("layers", "width", "patch_size"))
-        size = vision.get("image_size", 224)
-        if not all(isinstance(value, int) for value in (layers, width, patch, size)):
-            return None
-        tokens = (size // patch) ** 2 + 1
-        return 24e-9 * layers * tokens * width**2
 
     def preprocess(self, picture: np.ndarray) -> Tensor:
         """Preprocess a picture by the encoder's own transform, to the bit.

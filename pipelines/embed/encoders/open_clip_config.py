@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import open_clip
-from open_clip.pretrained import download_pretrained_from_url, get_pretrained_cfg
-from torch import Tensor
-
 from data_manifests.errors import InputError, MissingUpstream, UsageError
+from pipelines.embed.encoders.hub_files import hub_file
 from pipelines.embed.encoders.openai_files import model_published_as
 from pipelines.embed.encoders.spec import OPEN_CLIP_CONFIG, EncoderOptions, ModelSpec, random_sha256, refuse_random
-from pipelines.embed.encoders.weights import hub_file
 from pipelines.engine.digest import canonical_json
 
 HUB_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -83,9 +78,9 @@ def resolve(spec: ModelSpec, options: EncoderOptions) -> ResolvedModel:
             f"--encoder {spec.text}: which weights? Name a tag ({spec.text}/openai), a file ({spec.text}=FILE), or "
             f"{spec.text}/random with --allow-random-weights."
         )
-    tag = get_pretrained_cfg(name, spec.tag)
+    tag = _open_clip().get_pretrained_cfg(name, spec.tag)
     if not tag:
-        tags = open_clip.list_pretrained_tags_by_model(name)
+        tags = _open_clip().list_pretrained_tags_by_model(name)
         raise UsageError(
             f"--encoder {spec.text}: open_clip has no tag {spec.tag} for {name}; it has {', '.join(tags) or 'none'}."
         )
@@ -110,8 +105,8 @@ def _is_openais(spec: ModelSpec, name: str, sha256: str) -> bool:
 def _preprocess(given: dict[str, Any]) -> dict[str, Any]:
     """Fill the gaps of a tag or ``preprocess_cfg`` with OpenAI's values, as open_clip does."""
     return {
-        "mean": list(given.get("mean") or open_clip.OPENAI_DATASET_MEAN),
-        "std": list(given.get("std") or open_clip.OPENAI_DATASET_STD),
+        "mean": list(given.get("mean") or _open_clip().OPENAI_DATASET_MEAN),
+        "std": list(given.get("std") or _open_clip().OPENAI_DATASET_STD),
         "interpolation": given.get("interpolation") or "bicubic",
         "resize_mode": given.get("resize_mode") or "shortest",
     }
@@ -125,8 +120,9 @@ def _published_preprocess(spec: ModelSpec, name: str) -> dict[str, Any]:
     Raises:
         UsageError: the published weights differ in preprocessing.
     """
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    known = {canonical_json(_preprocess(get_pretrained_cfg(name, tag))) for tag in tags}
+    library = _open_clip()
+    tags = library.list_pretrained_tags_by_model(name)
+    known = {canonical_json(_preprocess(library.get_pretrained_cfg(name, tag))) for tag in tags}
     if len(known) > 1:
         raise UsageError(
             f"--encoder {spec.text}: the published weights of {name} differ in preprocessing "
@@ -147,12 +143,13 @@ def config_of(spec: ModelSpec, offline: bool) -> tuple[str, dict[str, Any], dict
     if spec.hub is not None:
         _, config, preprocess = _config_file(hub_file(spec.hub, (OPEN_CLIP_CONFIG,), spec.text, offline=offline))
         return spec.model, config, preprocess
-    if spec.model not in open_clip.list_models():
-        near = difflib.get_close_matches(spec.model, open_clip.list_models(), n=3)
+    models = _open_clip().list_models()
+    if spec.model not in models:
+        near = difflib.get_close_matches(spec.model, models, n=3)
         raise UsageError(
             f"--encoder {spec.text}: open_clip has no model {spec.model}. Near: {', '.join(near) or 'none'}."
         )
-    return spec.model, open_clip.get_model_config(spec.model), None
+    return spec.model, _open_clip().get_model_config(spec.model), None
 
 
 def _config_file(path: Path) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
@@ -187,7 +184,7 @@ def _pretrained_file(tag: dict[str, Any], spec: ModelSpec, offline: bool) -> Pat
             f"{spec.text}: its weights are not at {cached}, and --offline forbids the network. {then}"
         )
     try:
-        return Path(download_pretrained_from_url(tag["url"], str(cache)))
+        return Path(_open_clip().download_pretrained_from_url(tag["url"], str(cache)))
     except (OSError, RuntimeError) as error:  # no network, a server's refusal, or a file of another sha256
         raise MissingUpstream(
             f"{spec.text}: its weights are not at {cached}, and {tag['url']} could not be fetched ({error}). {then}"
@@ -196,32 +193,14 @@ def _pretrained_file(tag: dict[str, Any], spec: ModelSpec, offline: bool) -> Pat
 
 def _file_form(tag: dict[str, Any], spec: ModelSpec) -> str:
     """Write the spec with which a file of a tag's weights is loaded as the tag loads them."""
-    quick = f"{spec.model}{_QUICK}"
-    fits = tag.get("quick_gelu") and not open_clip.get_model_config(spec.model).get("quick_gelu")
-    model = quick if fits and quick in open_clip.list_models() else spec.model
+    library, quick = _open_clip(), f"{spec.model}{_QUICK}"
+    fits = tag.get("quick_gelu") and not library.get_model_config(spec.model).get("quick_gelu")
+    model = quick if fits and quick in library.list_models() else spec.model
     return f"{spec.family}:{model}=FILE"
 
 
-def models_of(state: Mapping[str, Tensor]) -> list[str]:
-    """List open_clip's models whose sizes are those of a state dict.
+def _open_clip() -> Any:
+    """Import open_clip, which takes seconds, where a model is known by its name alone."""
+    import open_clip
 
-    It must have an image transformer. Sizes are the joint width, the transformer's width, layers, patch and input
-    side, and the text width.
-    """
-    tower = {name.removeprefix("visual."): value for name, value in state.items() if name.startswith("visual.")}
-    text = state.get("text_projection", state.get("text.text_projection"))
-    try:
-        joint, grid = text.shape, tower["positional_embedding"].shape[0] - 1  # type: ignore[union-attr]
-        width, _, patch, _ = tower["conv1.weight"].shape
-    except (KeyError, AttributeError, ValueError):
-        return []
-    layers = len({name.split(".")[2] for name in tower if name.startswith("transformer.resblocks.")})
-    wanted = (joint[1], width, layers, patch, round(grid**0.5) * patch, joint[0])
-    return [name for name in open_clip.list_models() if _sizes(open_clip.get_model_config(name)) == wanted]
-
-
-def _sizes(config: dict[str, Any]) -> tuple[Any, ...]:
-    vision, text = config["vision_cfg"], config["text_cfg"]
-    image = vision.get("image_size", 224)
-    sizes = (vision.get("width"), vision.get("layers"), vision.get("patch_size"), image, text.get("width"))
-    return (config["embed_dim"], *sizes)
+    return open_clip

@@ -19,7 +19,9 @@ import torch
 from torch import Tensor
 
 from data_manifests.errors import InputError, UsageError
-from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder, environment
+from pipelines.embed.encoders.base import DTYPES, FrozenImageEncoder
+from pipelines.embed.encoders.forward_passes import environment
+from pipelines.embed.encoders.hub_files import hub_file
 from pipelines.embed.encoders.spec import (
     SEED,
     EncoderIdentity,
@@ -29,7 +31,7 @@ from pipelines.embed.encoders.spec import (
     random_sha256,
     refuse_random,
 )
-from pipelines.embed.encoders.weights import hub_file, load_strict, read_state_dict
+from pipelines.embed.encoders.weights import load_strict, read_state_dict
 from pipelines.engine.digest import canonical_json
 
 _HUB_NAMES = ("model.safetensors", "pytorch_model.bin")

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import ctypes
 import os
+from types import SimpleNamespace
 
 import pytest
 
 from data_manifests.errors import UsageError
+from pipelines.engine import machine
 from pipelines.engine.machine import Machine, device_kind, usable_cores
 
 
 def test_auto_takes_cuda_when_it_is_there(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: None)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert Machine().resolve_device() == "cuda"
     assert Machine(device="cpu").resolve_device() == "cpu"
@@ -16,6 +20,24 @@ def test_auto_takes_cuda_when_it_is_there(monkeypatch):
     assert Machine().resolve_device() == "cpu"
     with pytest.raises(UsageError, match="finds no CUDA device here"):
         Machine(device="cuda").resolve_device()
+
+
+@pytest.mark.parametrize(
+    ("platform", "version", "asked"), [("linux", "2.9.0", 0), ("linux", "2.9.0+rocm6.4", 1), ("win32", "2.9.0", 1)]
+)
+def test_auto_asks_pytorch_only_where_a_driver_could_be(monkeypatch, platform, version, asked):
+    def no_driver(name):
+        raise OSError(name)
+
+    count = []
+    monkeypatch.setattr(machine, "sys", SimpleNamespace(platform=platform))
+    monkeypatch.setattr(machine, "versions", lambda name: {name: version})
+    monkeypatch.setattr(ctypes, "CDLL", no_driver)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: bool(count.append(1)))
+    assert Machine().resolve_device() == "cpu"
+    assert len(count) == asked
+    with pytest.raises(UsageError, match="finds no CUDA device here"):
+        Machine(device="cuda").resolve_device()  # what is asked for by name is looked for by PyTorch
 
 
 def test_the_cores_of_this_process_count_where_it_can_be_bound_to_some(monkeypatch):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.embed.encoders.base import FrozenImageEncoder, environment
+from pipelines.embed.encoders.base import FrozenImageEncoder
+from pipelines.embed.encoders.forward_passes import environment
 from pipelines.embed.encoders.spec import EncoderOptions
 from pipelines.engine.batches import BatchTooLarge, in_begun_batches
 from tests.pipelines.engine.late_lanes import LateLanes
@@ -37,11 +38,6 @@ def test_a_batch_that_does_not_fit_says_which_does():
         BatchTooLarge, match=r"4 pictures a forward pass do not fit into the memory of cpu.*--batch-size 2"
     ):
         encoder(forward).embed([torch.zeros(3, 8, 8)])
-
-
-def test_the_batch_shape_and_device_are_recorded():
-    assert environment(OPTIONS, 8)["batch_shape"] == [4, 3, 8, 8]
-    assert environment(OPTIONS, 8)["device"] == "cpu"
 
 
 def sums(batch):
@@ -106,7 +102,3 @@ def test_a_compiled_tower_is_compiled_once_for_fixed_shapes_and_recorded(monkeyp
     assert asked == [{"dynamic": False}]
     assert environment(options, 8)["compiled"] is True
     assert "compiled" not in environment(OPTIONS, 8)
-
-
-def test_the_number_of_a_device_is_not_recorded():
-    assert environment(EncoderOptions("fp32", 4, "cuda:1"), 8)["device"] == "cuda"

@@ -265,7 +265,7 @@ def test_openai_weights_have_quick_gelu_and_are_found_in_the_hub_cache(tmp_path,
         asked.append((repository, name))
         return str(file) if name.endswith(".safetensors") else None
 
-    monkeypatch.setattr("pipelines.embed.encoders.weights.try_to_load_from_cache", cached)
+    monkeypatch.setattr("pipelines.embed.encoders.hub_files.try_to_load_from_cache", cached)
     identity = describe_encoder("open_clip:ViT-B-16/openai", **options())
     assert asked == [("timm/vit_base_patch16_clip_224.openai", "open_clip_model.safetensors")]
     assert identity.provenance["quick_gelu"] is True

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
-from pipelines.embed.encoders import describe_encoder, load_encoder, openai_files, weights
-from pipelines.embed.encoders.open_clip_config import models_of
+from pipelines.embed.encoders import describe_encoder, hub_files, load_encoder, openai_files
+from pipelines.embed.encoders.open_clip_sizes import models_of
 from pipelines.engine.digest import whole_file_sha256
 from tests.pipelines.embed.encoders.tiny_clip import SPEC, TINY, config_at, options
 
@@ -23,8 +23,10 @@ def test_a_model_of_the_hub_is_read_from_the_cache_and_never_asked_for_offline(t
     (folder.parents[1] / "refs").mkdir()
     (folder.parents[1] / "refs" / "main").write_text("1")
     snapshot_at(folder, tower._model.state_dict())
-    monkeypatch.setattr(weights.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(weights, "try_to_load_from_cache", partial(weights.try_to_load_from_cache, cache_dir=tmp_path))
+    monkeypatch.setattr(hub_files.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(
+        hub_files, "try_to_load_from_cache", partial(hub_files.try_to_load_from_cache, cache_dir=tmp_path)
+    )
     for spec in ("open_clip:hf-hub:o/r", "hf-hub:o/r"):
         assert describe_encoder(spec, **options()).provenance["spec"] == "open_clip:hf-hub:o/r"
         found = load_encoder(spec, **options(allow_random_weights=False))
@@ -127,7 +129,7 @@ def test_the_published_files_are_those_of_open_clips_own_addresses():
 
 
 def test_the_offline_message_names_the_model_that_the_tag_is(monkeypatch):
-    monkeypatch.setattr(weights, "try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr(hub_files, "try_to_load_from_cache", lambda *_: None)
     with pytest.raises(MissingUpstream, match=r"or name the file: open_clip:ViT-B-16-quickgelu=FILE"):
         describe_encoder("open_clip:ViT-B-16/openai", **options())
     with pytest.raises(MissingUpstream, match=r"or name the file: open_clip:ViT-B-16=FILE"):

@@ -143,7 +143,7 @@ def test_what_is_wrong_is_said(tmp_path, monkeypatch, encoder):
     save_file({"nothing": torch.zeros(1)}, broken)
     with pytest.raises(InputError, match=r"w\.safetensors: not the weights of vit_tiny_patch16_224"):
         load_encoder(f"timm:vit_tiny_patch16_224={broken}", **options())
-    monkeypatch.setattr("pipelines.embed.encoders.weights.try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr("pipelines.embed.encoders.hub_files.try_to_load_from_cache", lambda *_: None)
     with pytest.raises(
         MissingUpstream, match=r"run: xmic fetch timm:vit_large_patch14_dinov2\.lvd142m; then copy models--timm--vit"
     ):
