@@ -19,6 +19,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -59,11 +60,11 @@ def write_video(path: Path) -> None:
         container.mux(stream.encode())
 
 
-def decoded(folder: Path, videos: int) -> Workspace:
+def decoded(folder: Path, videos: int, write: Callable[[Path], None] = write_video) -> Workspace:
     """A workspace with the frames of drawn videos."""
     rows = ["video,start_s,stop_s,verb,noun,split"]
     for number in range(videos):
-        write_video(folder / f"{number}.mp4")
+        write(folder / f"{number}.mp4")
         rows += [f"{number}.mp4,{CLIP_S * clip},{CLIP_S * clip + CLIP_S},cut,bread,val" for clip in range(CLIPS)]
     table = folder / "clips.csv"
     table.write_text("\n".join(rows) + "\n", encoding="utf-8")

@@ -17,8 +17,9 @@ from pipelines.embed.clips import EmbedClipsStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
 from pipelines.embed.encoders.spec import parse_spec
 from pipelines.embed.options import EmbedOptions
-from pipelines.embed.stage import EmbedStage, LazyEncoder, made_batch_size
+from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.embed.text import text_stages
+from pipelines.engine.batches import made_batch_size, with_batch_size
 from pipelines.engine.machine import Machine, device_kind
 from pipelines.engine.precision import resolve_precision
 from pipelines.engine.shards import any_footer
@@ -32,6 +33,9 @@ from pipelines.hands.imported import BoxSource, ImportHandsStage
 from pipelines.hands.options import IMPORTED, HandsOptions
 from pipelines.hands.packaged import fitting_policy
 from pipelines.hands.stage import DetectHandsStage, LazyDetector, detect_command
+
+_OWN_BATCH_SIZE = 16
+"""Frames per forward pass of a user's own detector, where the user gives none."""
 
 Plans = Mapping[tuple[str, str], str]
 """(dataset, split) → folder name of its frame plan."""
@@ -91,6 +95,11 @@ def hands_stages(
         options = replace(options, precision=precision)  # type: ignore[arg-type]
     settings = detector_settings(options, machine, workspace.file_digests.whole)
     identity = describe_detector(options.detector, **settings)
+    if options.detector == "yolo" and options.batch_size is None:
+        made = made_batch_size((boxes / identity.slug for boxes in map(_boxes_of, frames)), machine.resolve_device())
+        if made is not None:
+            settings["batch_size"] = made
+            identity = replace(identity, environment=with_batch_size(identity.environment, made))
     load = LazyDetector(partial(load_detector, options.detector, **settings))
     return [DetectHandsStage(item, identity, load, machine.workers) for item in frames]
 
@@ -128,6 +137,8 @@ def detector_settings(options: HandsOptions, machine: Machine, file_sha256: Call
         "device": machine.resolve_device(),
         "file_sha256": file_sha256,
     }
+    if options.batch_size is None and options.detector != "yolo":
+        settings["batch_size"] = _OWN_BATCH_SIZE
     if options.image_size is not None:
         settings["image_size"] = options.image_size
     if options.detector == "yolo":
@@ -198,12 +209,17 @@ def embed_stages(
     return stages
 
 
+def _boxes_of(frames: DecodeStage) -> Path:
+    """Return the folder of all boxes of a plan's frames."""
+    return frames.workspace.hands(frames.dataset, frames.split, frames.plan.slug)
+
+
 def _boxes_folder(frames: DecodeStage, detector: str | None) -> Path:
     """Return the folder of the boxes for the hand stream.
 
     They are the boxes of the named detector, or the only ones there.
     """
-    base = frames.workspace.hands(frames.dataset, frames.split, frames.plan.slug)
+    base = _boxes_of(frames)
     there = [folder.name for folder in subfolders(base)]
     command = detect_command(frames)
     if detector is not None and detector not in there:
@@ -244,12 +260,12 @@ def _lazy_encoder(
     }
     identity = describe_encoder(options.encoder, **settings)
     if settings["batch_size"] is None:
-        made = (made_batch_size(workspace, identity.slug, dataset, device) for dataset in datasets)
-        found = next((size for size in made if size is not None), None)
-        shape = identity.environment.get("batch_shape")
-        if found is not None and shape is not None:
+        found = made_batch_size(
+            (folder for name in datasets for folder in workspace.vectors_by(identity.slug, name)), device
+        )
+        if found is not None and "batch_shape" in identity.environment:
             settings["batch_size"] = found
-            identity = replace(identity, environment={**identity.environment, "batch_shape": [found, *shape[1:]]})
+            identity = replace(identity, environment=with_batch_size(identity.environment, found))
     spec = parse_spec(options.encoder)
     if spec.located != spec.text:
         workspace.remember_encoder(identity.slug, spec.located)

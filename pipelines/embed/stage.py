@@ -27,31 +27,19 @@ from pipelines.engine.batches import (
     begun_by,
     in_begun_batches,
     in_pieces,
+    with_batch_size,
 )
 from pipelines.engine.environment import cpu_capability, versions
 from pipelines.engine.inspection import State, inspect
-from pipelines.engine.machine import device_kind
 from pipelines.engine.progress import Progress
 from pipelines.engine.shard_writer import ShardWriter
-from pipelines.engine.shards import Layout, any_footer, read_footer
+from pipelines.engine.shards import Layout, read_footer
 from pipelines.engine.stage import OpenShard, Unit
-from pipelines.engine.workspace import Workspace
 from pipelines.hands.crops import CropPolicy, crop, has_hand, union_box
 from pipelines.hands.detector import Box
 from pipelines.hands.stage import BoxesInStep, detect_command
 
 Stream = Literal["full", "hand", "clip"]
-
-
-def made_batch_size(workspace: Workspace, encoder: str, dataset: str, device: str) -> int | None:
-    """Return the batch size of an encoder's earlier vectors.
-
-    Vectors of another batch size may differ in their last bits. None if there are no such vectors.
-    """
-    footers = (any_footer(folder) for folder in workspace.vectors_by(encoder, dataset))
-    made = (footer.environment for footer in footers if footer is not None)
-    kind = device_kind(device)
-    return next((batch_size(facts) for facts in made if "batch_shape" in facts and facts.get("device") == kind), None)
 
 
 class LazyEncoder:
@@ -107,9 +95,7 @@ class LazyEncoder:
 
     def _set_batch_size(self, model: Any, size: int) -> None:
         model.set_batch_size(size)
-        facts = self.identity.environment
-        shape = [size, *facts["batch_shape"][1:]]
-        self.identity = replace(self.identity, environment={**facts, "batch_shape": shape})
+        self.identity = replace(self.identity, environment=with_batch_size(self.identity.environment, size))
 
 
 @dataclass

@@ -9,9 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from data_manifests.errors import InputError
+from pipelines.engine.machine import device_kind
+from pipelines.engine.shards import any_footer
 
 PIECE = 64
 """Rows per write, and inputs per call where the batch size is not known."""
@@ -56,6 +59,29 @@ def batch_size(environment: Mapping[str, Any]) -> int:
     """
     shape = environment.get("batch_shape")
     return int(shape[0]) if shape else PIECE
+
+
+def made_batch_size(folders: Iterable[Path], device: str) -> int | None:
+    """Return the batch size that earlier shards were made with.
+
+    Shards of another batch size may differ in their last bits.
+
+    Args:
+        folders: folders of shards by one network.
+        device: on which they were made, by its type.
+
+    Returns:
+        The first that is recorded; None without such shards.
+    """
+    footers = (any_footer(folder) for folder in folders)
+    made = (footer.environment for footer in footers if footer is not None)
+    kind = device_kind(device)
+    return next((batch_size(facts) for facts in made if "batch_shape" in facts and facts.get("device") == kind), None)
+
+
+def with_batch_size(environment: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """Change the batch size that an encoder or detector records."""
+    return {**environment, "batch_shape": [size, *environment["batch_shape"][1:]]}
 
 
 def in_batches(

@@ -20,7 +20,7 @@ def versions(*distributions: str) -> dict[str, str]:
 
 
 def cpu_capability() -> str:
-    """Return the instructions of the CPU that PyTorch uses: 'DEFAULT', 'AVX2', 'AVX512', …"""
+    """Return the CPU's instructions that PyTorch uses: 'AVX2', 'AVX512', …"""
     import torch
 
     return str(torch.backends.cpu.get_cpu_capability())

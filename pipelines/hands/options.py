@@ -56,7 +56,14 @@ class HandsOptions(Options):
         Doc("Longer side of the network's input, pixels. (default: that of the weights, or 640 if they give none)"),
     ] = None
     precision: Annotated[Precision, Doc("Precision of yolo's network; auto chooses by the hardware.")] = "auto"
-    batch_size: Annotated[int, Ge(1), Doc("Frames per forward pass; fixed, the last one is padded.")] = 16
+    batch_size: Annotated[
+        int | None,
+        Ge(1),
+        Doc(
+            "Frames per forward pass; fixed, the last one is padded. (default: as before, or 64 for inputs of up to "
+            "320 pixels and 16 for larger ones)"
+        ),
+    ] = None
     boxes: Annotated[
         Path | None,
         Group(_IMPORT),

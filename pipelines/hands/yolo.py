@@ -22,6 +22,7 @@ from data_manifests.errors import UsageError
 from pipelines.engine.batches import BatchTooLarge, in_flight
 from pipelines.engine.digest import whole_file_sha256
 from pipelines.engine.feed import Lanes, lanes_of
+from pipelines.engine.memory import keep_memory
 from pipelines.engine.precision import resolve_precision
 from pipelines.hands.detector import MIN_SCORE, Box, DetectorIdentity
 from pipelines.hands.hand_classes import hand_classes
@@ -32,6 +33,8 @@ from pipelines.hands.yolo_input import YoloInput, input_of
 from pipelines.hands.yolo_network import build_network, read_weights
 
 _STRIDE = 32
+
+_SMALL_INPUT, _SMALL_BATCH, _LARGE_BATCH = 320, 64, 16
 
 _REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -49,7 +52,7 @@ class YoloDetector:
         image_size: int | None = None,
         iou: float = 0.5,
         end_to_end: bool = False,
-        batch_size: int = 16,
+        batch_size: int | None = None,
         precision: str = "fp32",
         device: str = "cpu",
         file_sha256: Callable[[Path], str] = whole_file_sha256,
@@ -68,7 +71,8 @@ class YoloDetector:
             iou: boxes that overlap more than this with a better one are dropped, also a left hand's with a right one's.
                 Two hands seldom share so much of a picture, and one hand is often detected as both.
             end_to_end: use the head without suppression that YOLOv10 and YOLO26 have besides the usual one.
-            batch_size: frames per forward pass.
+            batch_size: frames per forward pass. By default 64 where the input has at most 320 pixels, and 16 for larger
+                ones: the smaller the input, the more frames it takes to make up for the calls of the layers.
             precision: precision of the products: auto, fp32, bf16 or fp16; weights and boxes stay float32.
             device: 'cpu', 'cuda', …
             file_sha256: returns the sha256 of a file; may remember it.
@@ -84,6 +88,8 @@ class YoloDetector:
         self._path = path
         self._checkpoint, own_size = read_weights(path)
         image_size = own_size if image_size is None else image_size
+        if batch_size is None:
+            batch_size = _SMALL_BATCH if image_size <= _SMALL_INPUT else _LARGE_BATCH
         _check_options(image_size, iou, batch_size)
         self._sides = hand_classes(path, self._checkpoint.names, hand_class)
         self._image_size, self._iou, self._batch_size = image_size, iou, batch_size
@@ -132,12 +138,17 @@ class YoloDetector:
     def _lanes(self) -> Lanes:
         return lanes_of(self._device)
 
+    @property
+    def _dtype(self) -> torch.dtype:
+        return _REDUCED.get(self._precision, torch.float32)
+
     @cached_property
     def _input(self) -> YoloInput:
-        return input_of(self._device, self._lanes, self._batch_size)
+        return input_of(self._device, self._lanes, self._batch_size, self._dtype)
 
     @cached_property
     def _network(self) -> torch.nn.Module:
+        keep_memory()
         network = build_network(self._path, self._checkpoint, self._end_to_end)
         head: Any = network.model[-1]  # type: ignore[index]
         head.dfl = InFloat32(head.dfl)
@@ -199,7 +210,7 @@ class YoloDetector:
     def _output(self, pixels: torch.Tensor) -> torch.Tensor:
         """Run the network on a batch; float32, see :func:`pipelines.hands.yolo_boxes.boxes_of`."""
         flags = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-        reduced = torch.autocast(self._device.type, _REDUCED.get(self._precision), enabled=self._precision != "fp32")
+        reduced = torch.autocast(self._device.type, self._dtype, enabled=self._precision != "fp32")
         try:
             with torch.inference_mode(), flags, reduced:
                 output = self._network(pixels)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -50,10 +51,17 @@ class YoloInput(Protocol):
 
 
 class HostInput:
-    """Frames drawn on the host, a :class:`YoloInput`."""
+    """Frames drawn on the host, a :class:`YoloInput`.
 
-    def __init__(self, lanes: Lanes, batch_size: int) -> None:
+    Args:
+        lanes: of the network's device.
+        batch_size: frames per batch.
+        dtype: float32 or bfloat16, to which the network's first layer would round its input.
+    """
+
+    def __init__(self, lanes: Lanes, batch_size: int, dtype: torch.dtype = torch.float32) -> None:
         self._lanes, self._batch_size = lanes, batch_size
+        self._levels = torch.arange(256).float().div_(255).to(dtype)
         self._feeds: dict[tuple[int, int], Feed] = {}
 
     def begin(
@@ -70,7 +78,16 @@ class HostInput:
             for slot, image, place in zip(batch.numpy(), images, places, strict=False):
                 place.draw(image, slot)
 
-        return feed.begin(fill, lambda batch: run(_pixels(batch)), take)
+        return feed.begin(fill, lambda batch: run(self._pixels(batch)), take)
+
+    def _pixels(self, batch: Tensor) -> Tensor:
+        """Scale a batch as :func:`_pixels` does, in the type of the levels."""
+        if batch.device.type != "cpu":
+            return _pixels(batch).to(self._levels.dtype)
+        # OpenCV looks the levels up, 2 or 4 bytes each; it knows no bfloat16.
+        same_size = {2: torch.int16, 4: torch.float32}[self._levels.element_size()]
+        found = cv2.LUT(batch.numpy().reshape(-1, *batch.shape[2:]), self._levels.view(same_size).numpy())
+        return torch.from_numpy(found).view(self._levels.dtype).view(batch.shape).permute(0, 3, 1, 2)
 
 
 class DeviceInput:
@@ -112,9 +129,12 @@ class DeviceInput:
         return self._feed.begin(fill, drawn, take)
 
 
-def input_of(device: torch.device, lanes: Lanes, batch_size: int) -> YoloInput:
-    """Return the way of frames that is fast on a device."""
-    return DeviceInput(lanes, batch_size) if device.type == "cuda" else HostInput(lanes, batch_size)
+def input_of(device: torch.device, lanes: Lanes, batch_size: int, dtype: torch.dtype) -> YoloInput:
+    """Return the way of frames that is fast on a device.
+
+    ``dtype`` is that of the network's products: float32, bfloat16 or float16.
+    """
+    return DeviceInput(lanes, batch_size) if device.type == "cuda" else HostInput(lanes, batch_size, dtype)
 
 
 def resized(pictures: Tensor, width: int, height: int) -> Tensor:

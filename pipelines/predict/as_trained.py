@@ -12,7 +12,8 @@ from pipelines.chain.stages import hands_stages
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
-from pipelines.embed.stage import EmbedStage, LazyEncoder, made_batch_size
+from pipelines.embed.stage import EmbedStage, LazyEncoder
+from pipelines.engine.batches import made_batch_size
 from pipelines.engine.machine import Machine
 from pipelines.engine.precision import resolve_precision
 from pipelines.engine.shards import any_footer
@@ -81,7 +82,7 @@ def _encoder(
     settings: dict[str, Any] = {
         "precision": _precision(made["precision"], device, overrides.allow_mixed),
         # A zero-shot run without a dataset has no earlier vectors.
-        "batch_size": made_batch_size(home, folder, dataset, device) if dataset else None,
+        "batch_size": made_batch_size(home.vectors_by(folder, dataset), device) if dataset else None,
         "device": device,
         "offline": machine.offline,
         "allow_random_weights": bool(made.get("random_weights")),

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pipelines.engine.memory import keep_memory
 from pipelines.methods.base import ClipBatch, Method, TextBank
 from pipelines.methods.blocks import send
 from pipelines.methods.recipe import Recipe
@@ -81,6 +82,7 @@ class Steps:
         precision: TrainPrecision = "fp32",
         processes: Processes = ALONE,
     ) -> None:
+        keep_memory()
         self.optimiser = make_optimiser(recipe, trained_tensors(method).values())
         self.per_epoch = -(-len(labels) // recipe.batch)
         self._method, self._data, self._labels, self._text = method, data, labels, text

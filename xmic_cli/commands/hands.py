@@ -114,7 +114,12 @@ def score(
         float | None, typer.Option(min=0.0, max=1.0, help="Also count hands found and missed at this score.")
     ] = None,
     precision: Annotated[Precision, Doc("Precision of the network; auto chooses by the hardware.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Frames per forward pass.")] = 16,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Frames per forward pass. (default: 64 for inputs of up to 320 pixels, 16 for larger ones)"
+        ),
+    ] = None,
     device: Device = "auto",
     offline: Offline = False,
     json: Json = False,

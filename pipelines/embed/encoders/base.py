@@ -18,6 +18,7 @@ from pipelines.embed.encoders.forward_passes import SizedByArithmetic
 from pipelines.embed.encoders.spec import EncoderOptions
 from pipelines.engine.batches import BatchTooLarge, in_flight
 from pipelines.engine.feed import Feed, lanes_of
+from pipelines.engine.memory import keep_memory
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -36,6 +37,7 @@ class FrozenImageEncoder(SizedByArithmetic):
     """
 
     def __init__(self, forward: Any, transform: Any, dim: int, image_size: int, options: EncoderOptions) -> None:
+        keep_memory()
         self.dim = dim
         self._forward, self._transform = forward, transform
         self._shape = (options.batch_size, 3, image_size, image_size)

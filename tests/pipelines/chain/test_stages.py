@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.chain.stages import embed_stages
+from pipelines.chain.stages import embed_stages, hands_stages
 from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage
 from pipelines.embed.options import EmbedOptions
-from pipelines.embed.stage import EmbedStage, LazyEncoder, made_batch_size
+from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.engine import stage
+from pipelines.engine.batches import made_batch_size
 from pipelines.engine.machine import Machine
 from pipelines.engine.workspace import Workspace
 from pipelines.hands.detector import DetectorIdentity
+from pipelines.hands.options import HandsOptions
 from pipelines.hands.stage import DetectHandsStage
 from tests.pipelines.embed.encoders.lavila_checkpoint import MODEL, write_checkpoint
 
@@ -100,9 +102,28 @@ def test_the_batch_size_of_another_device_is_not_taken(embedded, world):
     lazy = world.encoder("far")
     lazy.identity.environment.update(batch_shape=[9, 3, 8, 8], device="cuda")
     stage.run(EmbedStage(DecodeStage(embedded, "mine", "val", FramePlan(4, 1, 0)), lazy))
-    assert made_batch_size(embedded, "far-00000000", "mine", "cuda") == 9
-    assert made_batch_size(embedded, "far-00000000", "mine", "cuda:1") == 9
-    assert made_batch_size(embedded, "far-00000000", "mine", "cpu") is None
+    far = embedded.vectors_by("far-00000000", "mine")
+    assert made_batch_size(far, "cuda") == 9
+    assert made_batch_size(far, "cuda:1") == 9
+    assert made_batch_size(far, "cpu") is None
+
+
+def test_without_a_batch_size_the_hand_model_goes_on_with_that_of_its_earlier_boxes(embedded):
+    def detecting(**options):
+        (item,) = hands_stages(
+            embedded, "mine", ["val"], HandsOptions(precision="fp32", **options), Machine(device="cpu")
+        )
+        assert isinstance(item, DetectHandsStage)
+        assert item.load()._batch_size == item.identity.environment["batch_shape"][0]
+        return item
+
+    assert detecting().identity.environment["batch_shape"][0] == 64
+    assert detecting(image_size=640).identity.environment["batch_shape"][0] == 16
+    earlier = detecting(batch_size=9)
+    stage.run(DetectHandsStage(earlier.frames, earlier.identity, NoHands))
+    assert detecting().identity.environment["batch_shape"][0] == 9
+    assert detecting(batch_size=5).identity.environment["batch_shape"][0] == 5
+    assert detecting(image_size=320).identity.environment["batch_shape"][0] == 64
 
 
 def test_embedding_remembers_where_the_encoders_files_lie(of_epic):

@@ -293,7 +293,7 @@ def test_boxes_are_the_same_where_frames_are_drawn_on_the_device_and_batches_beg
     assert min(map(len, expected)) > 20
     monkeypatch.setattr("pipelines.hands.yolo.lanes_of", lambda device: LateLanes())
     monkeypatch.setattr(
-        "pipelines.hands.yolo.input_of", lambda device, lanes, batch_size: DeviceInput(lanes, batch_size)
+        "pipelines.hands.yolo.input_of", lambda device, lanes, batch_size, dtype: DeviceInput(lanes, batch_size)
     )
     late = YoloDetector(weights, image_size=SIZE, batch_size=2)
     assert late.detect(images) == expected
@@ -325,7 +325,7 @@ def test_identity_is_known_without_the_network_and_changes_with_what_changes_box
     assert "_network" not in detector.__dict__
     sha256 = identity.provenance["weights_sha256"]
     assert identity.slug == f"yolo-hands-160-{sha256[:8]}"
-    assert identity.environment == {"batch_shape": [16, 3, 160, 160], "device": "cpu"}
+    assert identity.environment == {"batch_shape": [64, 3, 160, 160], "device": "cpu"}
     assert identity.provenance["min_score"] == 0.01
     assert str(weights.parent) not in str(identity.provenance)
     others = [describe_detector("yolo", weights=weights, **o).provenance for o in ({}, {"image_size": 160, "iou": 0.7})]

@@ -65,6 +65,17 @@ def test_frames_drawn_on_the_device_have_the_pixels_of_those_drawn_on_the_host(s
     assert torch.equal(again[0], host[0])
 
 
+def test_pixels_in_bfloat16_are_those_of_float32_rounded():
+    every = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    place = Letterbox.of(16, 16, 32, 32)
+    both = [HostInput(HostLanes(CPU), 2, dtype) for dtype in (torch.float32, torch.bfloat16)]
+    plain, rounded = (way.begin([every], [place], lambda batch: batch.clone(), lambda batch: batch)() for way in both)
+    assert rounded.dtype == torch.bfloat16
+    assert plain.unique().numel() > 100
+    assert torch.equal(rounded, plain.to(torch.bfloat16))
+    assert rounded.is_contiguous(memory_format=torch.channels_last)
+
+
 @pytest.mark.parametrize("size", [(320, 180), (181, 320), (97, 96), (640, 64)])
 def test_the_letterbox_on_the_device_is_ultralytics_own(size):
     (image,) = pictures(1, *size)
@@ -99,5 +110,5 @@ def test_batches_begun_ahead_get_their_own_frames():
 
 
 def test_frames_are_drawn_where_it_is_fast():
-    assert isinstance(input_of(torch.device("cuda"), HostLanes(CPU), 1), DeviceInput)
-    assert isinstance(input_of(CPU, HostLanes(CPU), 1), HostInput)
+    assert isinstance(input_of(torch.device("cuda"), HostLanes(CPU), 1, torch.float16), DeviceInput)
+    assert isinstance(input_of(CPU, HostLanes(CPU), 1, torch.float32), HostInput)
