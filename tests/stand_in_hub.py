@@ -1,7 +1,7 @@
 """A Hugging Face hub on this machine: the real client talks to it by HTTP.
 
 It has the few answers of the real one that xmic asks for, without large files: repositories with one branch, downloads,
-and commits of small files.
+also of parts, commits of small files, and the folders of datasets.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -43,7 +43,7 @@ class StandInHub:
     """The server's state.
 
     Attributes:
-        repositories: by 'owner/repo'.
+        repositories: by 'owner/repo', and 'datasets/owner/repo'.
         asked: 'METHOD path' of each request.
         commits: summaries, in order.
     """
@@ -93,6 +93,10 @@ class _Handler(BaseHTTPRequestHandler):
             private = asked.get("private", False) or asked.get("visibility") == "private"
             self.hub.repositories[name] = Repository(private=private)
             return self._json({"url": f"{self.hub.url}/{name}"})
+        found = re.fullmatch(r"/api/(datasets/[^/]+/[^/]+)/paths-info/(?:main|[0-9a-f]{40})", path)
+        if found:
+            repository, wanted = self.hub.repositories[found[1]], parse_qs(body.decode())["paths"]
+            return self._json([_entry(repository, name) for name in wanted if name in _names(repository)])
         found = re.fullmatch(r"/api/models/([^/]+/[^/]+)/(preupload|commit)/main", path)
         assert found is not None, path
         if found[2] == "preupload":
@@ -125,7 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _read(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.hub.asked.append(f"{self.command} {path}")
-        found = re.fullmatch(r"/(?:api/models/)?([^/]+/[^/]+)(?:/(resolve|revision|tree)/([^/]+)(?:/(.*))?)?", path)
+        name = "((?:datasets/)?[^/]+/[^/]+)"
+        found = re.fullmatch(rf"/(?:api/(?:models/)?)?{name}(?:/(resolve|revision|tree)/([^/]+)(?:/(.*))?)?", path)
         repository = self.hub.repositories.get(found[1]) if found else None
         if found is None or repository is None or (repository.private and not self._allowed()):
             return self._error(404 if self._allowed() else 401, "RepoNotFound")
@@ -134,6 +139,11 @@ class _Handler(BaseHTTPRequestHandler):
         if found[2] == "resolve":
             data = repository.files.get(found[4] or "")
             return self._error(404, "EntryNotFound") if data is None else self._file(data, repository.commit)
+        if found[2] == "tree" and found[1].startswith("datasets/"):
+            inside = f"{found[4]}/" if found[4] else ""
+            names = [name for name in _names(repository) if name.startswith(inside)]
+            here = [_entry(repository, name) for name in names if "/" not in name.removeprefix(inside)]
+            return self._json(here) if here else self._error(404, "EntryNotFound")
         if found[2] == "tree":
             tree = [
                 {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
@@ -144,7 +154,12 @@ class _Handler(BaseHTTPRequestHandler):
         return self._json({"id": found[1], "sha": repository.commit, "siblings": siblings, "private": False})
 
     def _file(self, data: bytes, commit: str) -> None:
-        self.send_response(200)
+        part = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        self.send_response(206 if part else 200)
+        if part:
+            first, last = int(part[1]), min(int(part[2]), len(data) - 1)
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+            data = data[first : last + 1]
         self.send_header("ETag", f'"{hashlib.sha1(data).hexdigest()}"')
         self.send_header("X-Repo-Commit", commit)
         self._end(data)
@@ -165,6 +180,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(data)
+
+
+def _names(repository: Repository) -> list[str]:
+    """All files and folders."""
+    folders = {str(folder) for path in repository.files for folder in list(PurePosixPath(path).parents)[:-1]}
+    return sorted({*repository.files, *folders})
+
+
+def _entry(repository: Repository, name: str) -> dict[str, Any]:
+    data = repository.files.get(name)
+    if data is None:
+        return {"type": "directory", "path": name, "oid": hashlib.sha1(name.encode()).hexdigest()}
+    return {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
 
 
 @contextmanager
@@ -188,6 +216,7 @@ def point_at(url: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point the client at a hub; the cache is a folder of its own."""
     constants = "huggingface_hub.constants"
     monkeypatch.setattr(f"{constants}.ENDPOINT", url)
+    monkeypatch.setenv("HF_ENDPOINT", url)  # for child processes
     files = url + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(f"{constants}.HUGGINGFACE_CO_URL_TEMPLATE", files)
     # The oldest client that is allowed has a copy of it where files are fetched.

@@ -15,6 +15,7 @@ _CREDENTIALS = {
     "FSSPEC_GS_TOKEN=anon",
     "hf": "run hf auth login, or set HF_TOKEN",
 }
+_NO_REPOSITORY = frozenset({"RepositoryNotFoundError", "RevisionNotFoundError", "GatedRepoError", "DisabledRepoError"})
 _SIGNED = "the server wants a login; name a signed address, or copy the file to a local folder"
 
 
@@ -59,6 +60,11 @@ def _translated(url: str, error: Exception) -> RemoteError:
     # fsspec raises FileNotFoundError for whatever a web server answers, and keeps the answer as its cause.
     hidden = isinstance(error, FileNotFoundError) and scheme in ("http", "https")
     cause = error.__cause__ if hidden and error.__cause__ is not None else error
+    if scheme == "hf" and _NO_REPOSITORY & {type(error).__name__, type(error.__cause__).__name__}:
+        return RemoteError(
+            f"{url}: no such repository or revision on the hub, or none that you may read. Expected "
+            f"hf://datasets/OWNER/NAME/FOLDER; if it is private or gated, {_CREDENTIALS['hf']}."
+        )
     status = getattr(cause, "status", None) or getattr(getattr(cause, "response", None), "status_code", None)
     kind, text = type(cause).__name__, " ".join(str(cause).split())[:200]
     said = f"{kind}: {text}" if text else kind

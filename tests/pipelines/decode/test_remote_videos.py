@@ -25,6 +25,7 @@ from pipelines.engine.workspace import Workspace
 from pipelines.prepare.check.run import check
 from pipelines.prepare.stage import prepare
 from tests.pipelines.engine.stage_fixtures import tree
+from tests.stand_in_hub import TOKEN, Repository, stand_in_hub
 from tests.stand_in_s3 import stand_in_s3
 from tests.stand_in_web import StandInWeb, stand_in_web
 
@@ -93,6 +94,38 @@ def test_frames_of_a_bucket_have_the_bytes_of_a_local_run(
         assert stage.run(remote).failures == {}
     stage.run(prepared(films, tmp_path / "local"))
     assert made(tmp_path / "remote") == made(tmp_path / "local")
+
+
+def test_frames_of_a_dataset_on_the_hub_have_the_bytes_of_a_local_run(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_XMIC_REMOTE", "")
+    use(Access(str(tmp_path / "scratch"), 64 << 20))
+    stores.forget()
+    with stand_in_hub(tmp_path / "cache", monkeypatch) as hub:
+        files = {f"kitchen/{name}": (films / name).read_bytes() for name in (*FILMS, "clips.csv")}
+        hub.repositories["datasets/owner/films"] = Repository(files)
+        remote = prepared(path_of("hf://datasets/owner/films/kitchen"), tmp_path / "remote")
+        assert stage.run(remote).failures == {}
+        assert stage.run(remote).made == 0
+    stage.run(prepared(films, tmp_path / "local"))
+    assert made(tmp_path / "remote") == made(tmp_path / "local")
+
+
+def test_a_private_dataset_of_the_hub_says_that_it_may_need_a_login(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(Access(str(tmp_path / "scratch"), 64 << 20))
+    with stand_in_hub(tmp_path / "cache", monkeypatch) as hub:
+        files = {"k/clips.csv": b"video,start_s,stop_s\na.mp4,0,1\n"}
+        hub.repositories |= {"datasets/o/hidden": Repository(files, private=True), "datasets/o/open": Repository(files)}
+        for address in ("datasets/o/hidden/k", "datasets/o/none/k", "datasets/o/open@other/k"):
+            stores.forget()
+            with pytest.raises(RemoteError, match=r"none that you may read.*hf auth login, or set HF_TOKEN"):
+                prepared(path_of(f"hf://{address}"), tmp_path / "work")
+        stores.forget()
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        prepared(path_of("hf://datasets/o/hidden/k"), tmp_path / "work")
 
 
 def test_videos_that_move_to_a_store_make_nothing_stale_and_are_not_read_again(
