@@ -20,6 +20,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+from huggingface_hub import HfFileSystem
+
+from data_manifests.remote import stores
 
 TOKEN = "hf_of_the_stand_in"
 
@@ -226,3 +229,5 @@ def point_at(url: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{constants}.HF_HUB_OFFLINE", False)
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    HfFileSystem.clear_instance_cache()  # one that was made before knows another hub
+    monkeypatch.delitem(stores._stores, "hf", raising=False)
