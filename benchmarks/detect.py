@@ -21,21 +21,28 @@ import time
 from pathlib import Path
 
 from pipelines.hands.options import HandsOptions
+from pipelines.hands.stage import HandsStage
 
 ROLES = ("stage", "bare", "bare-16", "jpeg")
 SIZES = ((256, 192), (456, 256))
 """Frames of the drawn world, and EPIC-KITCHENS'."""
 
 
-def stage_ms(folder: Path, rounds: int) -> list[float]:
-    """CPU milliseconds of a frame in the stage, round by round."""
+def detecting(folder: Path) -> HandsStage:
+    """The stage on the frames that were decoded there."""
     from pipelines.chain.stages import hands_stages
-    from pipelines.engine import stage
     from pipelines.engine.machine import Machine
     from pipelines.engine.workspace import Workspace
 
     (item,) = hands_stages(Workspace.open(folder / "work"), None, None, HandsOptions(), Machine(1, "cpu", offline=True))
-    found = []
+    return item
+
+
+def stage_ms(folder: Path, rounds: int) -> list[float]:
+    """CPU milliseconds of a frame in the stage, round by round."""
+    from pipelines.engine import stage
+
+    item, found = detecting(folder), []
     for _ in range(rounds + 1):  # the first one also loads the network
         for part in item.folder.glob("part-*"):
             part.unlink()
@@ -72,11 +79,11 @@ def bare_ms(size: tuple[int, int], batch_size: int | None, rounds: int) -> list[
 def jpeg_ms(folder: Path, rounds: int) -> list[float]:
     """CPU milliseconds to decode the JPEG of a frame."""
     from pipelines.decode.encode_jpeg import from_jpeg
+    from pipelines.decode.stage import decoded_shards
     from pipelines.decode.stored_frames import stored
-    from pipelines.engine.shards import iter_rows
 
-    files = (folder / "work" / "frames").glob("*/*/*/part-*.parquet")
-    jpegs = [jpeg for file in files for _, jpeg in stored(iter_rows(file))]
+    shards, _ = decoded_shards(detecting(folder).frames)
+    jpegs = [jpeg for shard in shards for _, jpeg in stored(shard.rows())]
     found = []
     for _ in range(rounds):
         begun = time.process_time()
