@@ -86,6 +86,13 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         if path == "/api/validate-yaml":
             return self._json({"errors": [], "warnings": []})
+        found = re.fullmatch(r"/api/(datasets/[^/]+/[^/]+)/paths-info/(?:main|[0-9a-f]{40})", path)
+        if found:
+            repository = self.hub.repositories[found[1]]
+            if repository.private and not self._allowed():
+                return self._error(401, "RepoNotFound")
+            wanted = parse_qs(body.decode())["paths"]
+            return self._json([_entry(repository, name) for name in wanted if name in _names(repository)])
         if not self._allowed():
             return self._error(401, "")
         if path == "/api/repos/create":
@@ -96,10 +103,6 @@ class _Handler(BaseHTTPRequestHandler):
             private = asked.get("private", False) or asked.get("visibility") == "private"
             self.hub.repositories[name] = Repository(private=private)
             return self._json({"url": f"{self.hub.url}/{name}"})
-        found = re.fullmatch(r"/api/(datasets/[^/]+/[^/]+)/paths-info/(?:main|[0-9a-f]{40})", path)
-        if found:
-            repository, wanted = self.hub.repositories[found[1]], parse_qs(body.decode())["paths"]
-            return self._json([_entry(repository, name) for name in wanted if name in _names(repository)])
         found = re.fullmatch(r"/api/models/([^/]+/[^/]+)/(preupload|commit)/main", path)
         assert found is not None, path
         if found[2] == "preupload":
