@@ -57,12 +57,10 @@ def bare_ms(size: tuple[int, int], batch_size: int | None, rounds: int) -> list[
     import numpy as np
     import torch
 
-    from pipelines.engine.precision import resolve_precision
     from pipelines.hands import yolo
 
     yolo.keep_memory = lambda: None  # type: ignore[attr-defined]
-    precision = resolve_precision("auto", "cpu")
-    model = yolo.YoloDetector(precision=precision, batch_size=batch_size, offline=True)
+    model = yolo.YoloDetector(precision="auto", batch_size=batch_size, offline=True)
     place = model._place(np.zeros((size[1], size[0], 3), np.uint8))
     frames = model._batch_size
     batch = torch.rand(frames, 3, place.height, place.width).contiguous(memory_format=torch.channels_last)

@@ -151,11 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             here = [_entry(repository, name) for name in names if "/" not in name.removeprefix(inside)]
             return self._json(here) if here else self._error(404, "EntryNotFound")
         if found[2] == "tree":
-            tree = [
-                {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
-                for name, data in repository.files.items()
-            ]
-            return self._json(tree)
+            return self._json([_entry(repository, name) for name in repository.files])
         siblings = [{"rfilename": name} for name in repository.files]
         return self._json({"id": found[1], "sha": repository.commit, "siblings": siblings, "private": False})
 

@@ -28,7 +28,7 @@ from benchmarks.cost.measure import ENCODER, QUICK_ENCODER, Lab
 from benchmarks.cost.plan import METHODS, Grid, measure_all
 from benchmarks.cost.report import report
 from benchmarks.result_file import Results, results_of
-from pipelines.engine.environment import versions
+from pipelines.engine.environment import cpu_capability, versions
 from pipelines.engine.machine import Machine
 
 STORED = Path("benchmarks/results/cost.jsonl")
@@ -82,7 +82,7 @@ def _processor() -> str:
     if cpuinfo.is_file():
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
         name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
+    return f"{name}, {cpu_capability()}"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from typing import Protocol, TypeVar
 from pipelines.engine.devices import Build, run_on_each
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
-from pipelines.engine.stage import Report, RunPolicy, Stage
+from pipelines.engine.report import Report
+from pipelines.engine.stage import RunPolicy, Stage
 
 Stop = Callable[[], AbstractContextManager[Callable[[], str | None]]]
 """Returns a context manager; within it a training asks for a reason to save and stop (None: go on)."""

@@ -19,8 +19,8 @@ from pipelines.embed.stage import EmbedStage
 from pipelines.engine import stage
 from pipelines.engine.inspection import Inspection, Unit
 from pipelines.engine.progress import Progress
-from pipelines.engine.report import new_report
-from pipelines.engine.stage import Report, RunPolicy, Stage, WritesScratch
+from pipelines.engine.report import Report, new_report
+from pipelines.engine.stage import RunPolicy, Stage, WritesScratch
 from pipelines.hands.stage import HandsStage
 
 

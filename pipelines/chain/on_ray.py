@@ -23,8 +23,8 @@ from pipelines.engine.locks import free_lock
 from pipelines.engine.machine import Machine
 from pipelines.engine.progress import Progress
 from pipelines.engine.ray_workers import Cluster, Event, Failed, Job, Lost, Pool, Said
-from pipelines.engine.report import conclude
-from pipelines.engine.stage import Report, RunPolicy, Stage
+from pipelines.engine.report import Report, conclude
+from pipelines.engine.stage import RunPolicy, Stage
 
 TRIES = 3
 """Workers that may die over one shard or cell before it is given up."""

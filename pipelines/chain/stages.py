@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from data_manifests.errors import InputError, MissingUpstream, UsageError
 from pipelines.decode.media_rules import MediaRules
@@ -15,7 +15,7 @@ from pipelines.decode.plan import FramePlan
 from pipelines.decode.stage import DecodeStage, default_plan, plan_of
 from pipelines.embed.clips import EmbedClipsStage
 from pipelines.embed.encoders import describe_encoder, load_encoder
-from pipelines.embed.encoders.spec import parse_spec
+from pipelines.embed.encoders.spec import EncoderIdentity, parse_spec
 from pipelines.embed.options import EmbedOptions
 from pipelines.embed.stage import EmbedStage, LazyEncoder
 from pipelines.embed.text import text_stages
@@ -36,6 +36,8 @@ from pipelines.hands.stage import DetectHandsStage, LazyDetector, detect_command
 
 _OWN_BATCH_SIZE = 16
 """Frames per forward pass of a user's own detector, where the user gives none."""
+
+Identity = TypeVar("Identity", EncoderIdentity, DetectorIdentity)
 
 Plans = Mapping[tuple[str, str], str]
 """(dataset, split) → folder name of its frame plan."""
@@ -97,9 +99,7 @@ def hands_stages(
     identity = describe_detector(options.detector, **settings)
     if options.detector == "yolo" and options.batch_size is None:
         made = made_batch_size((boxes / identity.slug for boxes in map(_boxes_of, frames)), machine.resolve_device())
-        if made is not None:
-            settings["batch_size"] = made
-            identity = replace(identity, environment=with_batch_size(identity.environment, made))
+        identity = _of_batch_size(identity, made, settings)
     load = LazyDetector(partial(load_detector, options.detector, **settings))
     return [DetectHandsStage(item, identity, load, machine.workers) for item in frames]
 
@@ -137,12 +137,12 @@ def detector_settings(options: HandsOptions, machine: Machine, file_sha256: Call
         "device": machine.resolve_device(),
         "file_sha256": file_sha256,
     }
-    if options.batch_size is None and options.detector != "yolo":
-        settings["batch_size"] = _OWN_BATCH_SIZE
     if options.image_size is not None:
         settings["image_size"] = options.image_size
     if options.detector == "yolo":
         settings |= {"precision": options.precision, "offline": machine.offline}
+    elif options.batch_size is None:
+        settings["batch_size"] = _OWN_BATCH_SIZE
     return settings
 
 
@@ -263,14 +263,20 @@ def _lazy_encoder(
         found = made_batch_size(
             (folder for name in datasets for folder in workspace.vectors_by(identity.slug, name)), device
         )
-        if found is not None and "batch_shape" in identity.environment:
-            settings["batch_size"] = found
-            identity = replace(identity, environment=with_batch_size(identity.environment, found))
+        identity = _of_batch_size(identity, found, settings)
     spec = parse_spec(options.encoder)
     if spec.located != spec.text:
         workspace.remember_encoder(identity.slug, spec.located)
     finds = auto and found is None
     return LazyEncoder(identity, lambda: load_encoder(options.encoder, **settings), finds=finds, shrinks=auto)
+
+
+def _of_batch_size(identity: Identity, made: int | None, settings: dict[str, Any]) -> Identity:
+    """Go on with the batch size of earlier shards, where there is one and this network records its own."""
+    if made is None or "batch_shape" not in identity.environment:
+        return identity
+    settings["batch_size"] = made
+    return replace(identity, environment=with_batch_size(identity.environment, made))
 
 
 def _precision(workspace: Workspace, asked: str, device: str) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 from data_manifests.errors import TooManyFailures, UsageError, XmicError
 from pipelines.engine import stage
 from pipelines.engine.progress import Progress, Silent
-from pipelines.engine.stage import Report, RunPolicy, Stage
+from pipelines.engine.report import Report
+from pipelines.engine.stage import RunPolicy, Stage
 from pipelines.engine.workers import run_killable
 
 Build = Callable[[], Sequence[Stage]]
